@@ -1,0 +1,33 @@
+//! The only place that reads the time of day. Deadlines and cache ages use tokio's and the standard library's
+//! monotonic clock instead, which nobody can turn back.
+
+use jiff::Timestamp;
+
+/// Now, in UTC.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// China's offset: WeChat Pay writes its times in Beijing time (UTC+8), which has no daylight saving since 1991.
+const BEIJING_HOURS: i8 = 8;
+
+/// Reads WeChat's `time_end`, `yyyyMMddHHmmss` in Beijing time (`wechatpay-v2.md` section 4.1).
+///
+/// ```
+/// let paid_at = tollgate::clock::from_time_end("20240101123456").unwrap();
+/// assert_eq!(paid_at.to_string(), "2024-01-01T04:34:56Z");
+/// assert_eq!(tollgate::clock::rfc3339_beijing(paid_at), "2024-01-01T12:34:56+08:00");
+/// ```
+#[must_use]
+pub fn from_time_end(text: &str) -> Option<Timestamp> {
+    let at = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", text).ok()?;
+    jiff::tz::offset(BEIJING_HOURS).to_timestamp(at).ok()
+}
+
+/// RFC 3339 with Beijing's offset, as WeChat Pay's API v3 writes times and as `X-Verified-Time-End` carries them.
+#[must_use]
+pub fn rfc3339_beijing(at: Timestamp) -> String {
+    at.display_with_offset(jiff::tz::offset(BEIJING_HOURS)).to_string()
+}

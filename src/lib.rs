@@ -1,0 +1,22 @@
+//! tollgate lets a payment callback through to a legacy order system only after WeChat Pay itself has confirmed it.
+//!
+//! The modules stand in reading order: words everybody uses, WeChat Pay's language, the way of a callback, and what
+//! holds it together. `ARCHITECTURE.md` has the picture.
+
+// The ids of a payment.
+pub mod order;
+
+// Fen.
+pub mod money;
+
+// What must not print.
+pub mod secret;
+
+// The time of day.
+pub mod clock;
+
+// Deadlines.
+pub mod alarm;
+
+// Verdicts and reason codes.
+pub mod reason;

@@ -1,0 +1,3 @@
+//! `tollgate`: the commands are not there yet.
+
+fn main() {}

@@ -1,0 +1,171 @@
+//! Every verdict and every reason, as the fixed strings that logs, metrics, journal and pages use alike
+//! (`docs/reasons.md` lists them; a test keeps that page complete).
+
+use std::fmt;
+
+/// What the gate holds of an order after asking (design section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// WeChat Pay says, signed, that this order is paid, and the claim agrees.
+    Paid,
+    /// Not paid yet, as far as anybody knows: ask again.
+    Pending,
+    /// It will not be paid any more.
+    Unpaid,
+    /// It was paid, and a refund (full or partial) was started.
+    Refunded,
+    /// The answer is right and the claim is not.
+    Contradicted,
+    /// No trustworthy answer: ask again.
+    Unknown,
+}
+
+impl Verdict {
+    /// The word in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paid => "paid",
+            Self::Pending => "pending",
+            Self::Unpaid => "unpaid",
+            Self::Refunded => "refunded",
+            Self::Contradicted => "contradicted",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where a callback came to its end, and so what the sender is told (`gate/reply.rs` has the table).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// The HTTP message itself, a limit, or the route.
+    Request,
+    /// What the callback says, or which channel it names.
+    Claim,
+    /// What WeChat Pay says.
+    Verdict(Verdict),
+    /// What the legacy system did.
+    Upstream,
+    /// The gate itself.
+    Gate,
+}
+
+macro_rules! reasons {
+    ($($name:ident = $code:literal, $stage:expr, $text:literal;)*) => {
+        /// Why a callback went the way it went.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $(#[doc = $text] $name,)*
+        }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The fixed string.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// Where it arises.
+            #[must_use]
+            pub const fn stage(self) -> Stage {
+                match self { $(Self::$name => $stage,)* }
+            }
+
+            /// What it means, for the operator.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    // What WeChat Pay says.
+    Paid = "paid", Stage::Verdict(Verdict::Paid), "WeChat Pay confirmed, signed, that this order is paid.";
+    Refunded = "refunded", Stage::Verdict(Verdict::Refunded), "The order was paid, and a refund (full or partial) was started since.";
+    NotPaidYet = "not-paid-yet", Stage::Verdict(Verdict::Pending), "trade_state NOTPAY: nobody has paid this order so far.";
+    UserPaying = "user-paying", Stage::Verdict(Verdict::Pending), "trade_state USERPAYING: the payer is typing the password.";
+    AwaitingDeduction = "awaiting-deduction", Stage::Verdict(Verdict::Pending), "trade_state ACCEPT: the deduction was accepted and is not done yet.";
+    OrderNotFound = "order-not-found", Stage::Verdict(Verdict::Pending), "ORDERNOTEXIST: this merchant has no such order; too early, a wrong number mapping, or made up.";
+    TradeStateUnknown = "trade-state-unknown", Stage::Verdict(Verdict::Pending), "A trade_state that this version does not know.";
+    Closed = "closed", Stage::Verdict(Verdict::Unpaid), "trade_state CLOSED: the order was closed unpaid.";
+    Revoked = "revoked", Stage::Verdict(Verdict::Unpaid), "trade_state REVOKED: the payment was reversed.";
+    PayError = "pay-error", Stage::Verdict(Verdict::Unpaid), "trade_state PAYERROR: the payment failed.";
+    // The claim is wrong.
+    AmountDiffers = "amount-differs", Stage::Verdict(Verdict::Contradicted), "The callback names another amount than was paid.";
+    TransactionDiffers = "transaction-differs", Stage::Verdict(Verdict::Contradicted), "The callback names another transaction id than the order's payment has.";
+    TransactionOfOtherOrder = "transaction-of-other-order", Stage::Verdict(Verdict::Contradicted), "The claimed transaction id belongs to another order.";
+    NotificationUnsigned = "notification-unsigned", Stage::Verdict(Verdict::Contradicted), "A WeChat Pay notification without a sign.";
+    NotificationBadlySigned = "notification-badly-signed", Stage::Verdict(Verdict::Contradicted), "A notification whose sign fits none of the channel's keys: forged, or the key is wrong.";
+    NotificationForOtherMerchant = "notification-for-other-merchant", Stage::Verdict(Verdict::Contradicted), "A notification whose appid, mch_id or sub_mch_id is not the channel's.";
+    NotificationNotSuccess = "notification-not-success", Stage::Verdict(Verdict::Contradicted), "A notification whose return_code or result_code is not SUCCESS.";
+    // No trustworthy answer.
+    QueryTimeout = "query-timeout", Stage::Verdict(Verdict::Unknown), "No answer within confirm_deadline; the gate goes on asking in the background.";
+    QueryFailed = "query-failed", Stage::Verdict(Verdict::Unknown), "WeChat Pay could not be reached (connection, TLS, DNS).";
+    RateLimited = "rate-limited", Stage::Verdict(Verdict::Unknown), "The merchant's own query budget (wechat.queries_per_second) is used up.";
+    WechatRateLimited = "wechat-rate-limited", Stage::Verdict(Verdict::Unknown), "WeChat Pay says FREQUENCY_LIMITED: it wants fewer queries.";
+    WechatSystemError = "wechat-system-error", Stage::Verdict(Verdict::Unknown), "WeChat Pay says SYSTEMERROR or another transient error.";
+    QueryRefused = "query-refused", Stage::Verdict(Verdict::Unknown), "WeChat Pay refused the query: key, appid or mch_id of the channel are not right.";
+    AnswerHttpStatus = "answer-http-status", Stage::Verdict(Verdict::Unknown), "The answer's HTTP status was not 200.";
+    AnswerTooLarge = "answer-too-large", Stage::Verdict(Verdict::Unknown), "The answer was larger than any answer is.";
+    AnswerUnreadable = "answer-unreadable", Stage::Verdict(Verdict::Unknown), "The answer was not the flat XML that WeChat Pay sends.";
+    AnswerUnsigned = "answer-unsigned", Stage::Verdict(Verdict::Unknown), "The answer had no sign.";
+    AnswerBadlySigned = "answer-badly-signed", Stage::Verdict(Verdict::Unknown), "The answer's sign fits none of the channel's keys.";
+    AnswerForOtherOrder = "answer-for-other-order", Stage::Verdict(Verdict::Unknown), "A signed answer for another order than was asked for.";
+    AnswerForOtherMerchant = "answer-for-other-merchant", Stage::Verdict(Verdict::Unknown), "A signed answer for another mch_id or sub_mch_id.";
+    AnswerForOtherApp = "answer-for-other-app", Stage::Verdict(Verdict::Unknown), "A signed answer for another appid or sub_appid.";
+    AnswerIncomplete = "answer-incomplete", Stage::Verdict(Verdict::Unknown), "A signed answer that lacks a field it must have, or has it malformed.";
+    // The claim cannot be read.
+    UnsupportedMediaType = "unsupported-media-type", Stage::Claim, "Content-Type or Content-Encoding is not what the route's carrier wants.";
+    BodyMalformed = "body-malformed", Stage::Claim, "The body (or query) is not well-formed for the route's carrier.";
+    FieldMissing = "field-missing", Stage::Claim, "The order field is not there or empty.";
+    FieldRepeated = "field-repeated", Stage::Claim, "A claim field stands twice, in two places, or in a second spelling that a backend may read.";
+    FieldMalformed = "field-malformed", Stage::Claim, "A claim field's value is outside its grammar.";
+    ChannelUnknown = "channel-unknown", Stage::Claim, "The callback selects a channel that is not configured, or none.";
+    // The request.
+    RequestMalformed = "request-malformed", Stage::Request, "Not a clean HTTP/1.1 message: framing, line ends, Host, or a body cut off.";
+    TargetNotCanonical = "target-not-canonical", Stage::Request, "The path changes under normalisation.";
+    RouteUnknown = "route-unknown", Stage::Request, "No route has this path.";
+    MethodNotAllowed = "method-not-allowed", Stage::Request, "The route does not take this method.";
+    Misdirected = "misdirected", Stage::Request, "The target names another authority than Host.";
+    TargetTooLong = "target-too-long", Stage::Request, "The request target is longer than the limit.";
+    HeadTooLarge = "head-too-large", Stage::Request, "The head is larger than limits.head or has more than limits.headers fields.";
+    BodyTooLarge = "body-too-large", Stage::Request, "The body is larger than limits.body.";
+    RequestTimeout = "request-timeout", Stage::Request, "Head or body did not arrive in time.";
+    TooManyRequests = "too-many-requests", Stage::Request, "This address sends more callbacks than limits.rate_per_address.";
+    // The legacy system.
+    UpstreamUnreachable = "upstream-unreachable", Stage::Upstream, "The upstream refused the connection or could not be reached; it saw nothing.";
+    UpstreamBroke = "upstream-broke", Stage::Upstream, "The upstream broke off or answered no proper HTTP; it may have acted.";
+    UpstreamTimeout = "upstream-timeout", Stage::Upstream, "The upstream did not answer in time; it may have acted.";
+    UpstreamAnswerTooLarge = "upstream-answer-too-large", Stage::Upstream, "The upstream's answer was larger than the gate takes.";
+    // The gate.
+    Overloaded = "overloaded", Stage::Gate, "limits.connections is reached.";
+    InternalError = "internal-error", Stage::Gate, "A fault in the gate; please report it with the log.";
+}
+
+impl Reason {
+    /// The verdict this reason belongs to, if WeChat Pay's word or the claim's truth decided.
+    #[must_use]
+    pub const fn verdict(self) -> Option<Verdict> {
+        match self.stage() {
+            Stage::Verdict(verdict) => Some(verdict),
+            Stage::Request | Stage::Claim | Stage::Upstream | Stage::Gate => None,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
