@@ -20,3 +20,6 @@ pub mod alarm;
 
 // Verdicts and reason codes.
 pub mod reason;
+
+// WeChat Pay's language; nothing of our policy.
+pub mod wechat;

@@ -1,0 +1,104 @@
+//! Order query and notification of API v2 (`wechatpay-v2.md` sections 3 to 7).
+
+use super::sign::{self, SignType};
+use super::xml::{self, Fields, XmlError};
+use super::{Account, Answer, ApiKey, AskBy, Provider, Signature};
+
+/// What an API v2 account signs and verifies with.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// The key that signs.
+    pub signing: ApiKey,
+    /// Further keys that still verify, while a key is being replaced.
+    pub also_verify: Vec<ApiKey>,
+    /// How queries are signed, and so how their answers must be.
+    pub sign_type: SignType,
+}
+
+impl Keys {
+    /// The first key signs, each of them verifies; `None` without any key.
+    pub fn from_list(keys: impl IntoIterator<Item = ApiKey>, sign_type: SignType) -> Option<Self> {
+        let mut keys = keys.into_iter();
+        Some(Self { signing: keys.next()?, also_verify: keys.collect(), sign_type })
+    }
+
+    fn verifying(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(&self.signing).chain(&self.also_verify).map(ApiKey::expose)
+    }
+
+    fn check(&self, fields: &Fields<'_>, choose: impl FnOnce(&str) -> Option<SignType>) -> Signature {
+        let Some(given) = fields.filled("sign") else { return Signature::Missing };
+        match choose(given) {
+            Some(by) if sign::verify(fields.iter(), given, self.verifying(), by) => Signature::Valid,
+            _ => Signature::Wrong,
+        }
+    }
+}
+
+/// The body of an order query (section 3). `nonce` is what `nonce_str` says: at most 32 characters, different each time.
+#[must_use]
+pub fn write_query(account: &Account, ask: &AskBy, nonce: &str) -> String {
+    let Provider::V2(keys) = &account.provider;
+    let mut fields = Vec::with_capacity(8);
+    fields.extend([("appid", account.appid.as_str()), ("mch_id", account.mch_id.as_str()), ("nonce_str", nonce)]);
+    fields.extend(account.sub_appid.as_ref().map(|id| ("sub_appid", id.as_str())));
+    fields.extend(account.sub_mch_id.as_ref().map(|id| ("sub_mch_id", id.as_str())));
+    fields.push(match ask {
+        AskBy::OutTradeNo(id) => ("out_trade_no", id.as_str()),
+        AskBy::TransactionId(id) => ("transaction_id", id.as_str()),
+    });
+    if keys.sign_type != SignType::default() {
+        fields.push(("sign_type", keys.sign_type.as_str()));
+    }
+    let sign = sign::sign(fields.iter().copied(), keys.signing.expose(), keys.sign_type);
+    xml::write(fields.into_iter().chain([("sign", sign.as_str())]))
+}
+
+/// Reads an order query's answer (section 4). Its signature must be made as the account's queries are, whatever the
+/// answer says of itself.
+///
+/// # Errors
+/// If it is not flat XML.
+pub fn read_answer(account: &Account, body: &[u8]) -> Result<Answer, XmlError> {
+    let Provider::V2(keys) = &account.provider;
+    let fields = Fields::read(body)?;
+    let text = |name| fields.filled(name).map(str::to_owned);
+    Ok(Answer {
+        signature: keys.check(&fields, |_| Some(keys.sign_type)),
+        return_code: text("return_code"),
+        return_msg: text("return_msg"),
+        result_code: text("result_code"),
+        err_code: text("err_code"),
+        appid: text("appid"),
+        mch_id: text("mch_id"),
+        sub_appid: text("sub_appid"),
+        sub_mch_id: text("sub_mch_id"),
+        out_trade_no: text("out_trade_no"),
+        transaction_id: text("transaction_id"),
+        trade_state: text("trade_state"),
+        total_fee: text("total_fee"),
+        fee_type: text("fee_type"),
+        time_end: text("time_end"),
+    })
+}
+
+/// Checks a payment notification's own signature (section 7): by its `sign_type`, or by the length of `sign` if it names
+/// none.
+#[must_use]
+pub fn check_notification(account: &Account, notification: &Fields<'_>) -> Signature {
+    let Provider::V2(keys) = &account.provider;
+    keys.check(notification, |given| match notification.filled("sign_type") {
+        Some(name) => SignType::parse(name),
+        None => SignType::by_length(given),
+    })
+}
+
+/// Whether a notification is about a payment to this account.
+#[must_use]
+pub fn is_addressed_to(account: &Account, notification: &Fields<'_>) -> bool {
+    let field = |name| notification.filled(name);
+    account.is_merchant(field("mch_id"), field("sub_mch_id")) && account.is_app(field("appid"), field("sub_appid"))
+}
+
+#[cfg(test)]
+mod tests;
