@@ -23,3 +23,9 @@ pub mod reason;
 
 // WeChat Pay's language; nothing of our policy.
 pub mod wechat;
+
+// Accepting requests.
+pub mod server;
+
+// Stopping without breaking off.
+pub mod shutdown;

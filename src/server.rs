@@ -1,0 +1,194 @@
+//! Accepting callbacks: listening, TLS, limits and deadlines. It knows nothing of payments.
+//!
+//! The way of a connection: [`run`] accepts it, `connection` waits for a head, `wire` and `head` make sure that there is
+//! only one way to read it, hyper carries that one message, `request` reads the body and calls the [`Handler`].
+
+mod connection;
+
+mod wire;
+
+mod stream;
+
+mod head;
+
+mod request;
+
+pub mod tls;
+
+use crate::reason::Reason;
+use crate::shutdown::Shutdown;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::{Response, http::request::Parts};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tls::Tls;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+
+/// Connections that the system completes before they are accepted.
+const BACKLOG: u32 = 4096;
+/// How long accepting rests when the system has no descriptors or memory left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often a trouble that repeats is logged.
+const COMPLAINT_EVERY: Duration = Duration::from_secs(1);
+/// How many peers beyond the cap are told so at one time; further ones find the connection closed.
+const TURNED_AWAY_AT_ONCE: usize = 64;
+
+/// A request as it arrived: whole, or with the reason why it is not usable.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its head. Of a request whose head was unusable, only what could be read safely: perhaps nothing but `GET /`.
+    pub head: Parts,
+    /// Its body, de-chunked; or why there is none: one of the `Stage::Request` reasons or `overloaded`.
+    pub body: Result<Bytes, Reason>,
+    /// Who sent it.
+    pub peer: Peer,
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// Its address.
+    pub addr: SocketAddr,
+    /// Whether it came over TLS.
+    pub tls: bool,
+}
+
+/// What the server hands requests to.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request. Must not panic, and must keep to its own deadline.
+    fn handle(self: Arc<Self>, arrival: Arrival) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+}
+
+/// Ceilings on what a peer can make the server hold or wait for (design section 7).
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of a body.
+    pub body: usize,
+    /// Bytes of a head. A target may take half of it, and at most 8 KiB.
+    pub head: usize,
+    /// Header fields.
+    pub headers: usize,
+    /// Open connections.
+    pub connections: usize,
+    /// From accept (or the first byte of a later request) to the end of the head, TLS handshake included.
+    pub head_timeout: Duration,
+    /// From the end of the head to the end of the body.
+    pub body_timeout: Duration,
+    /// Silence between two requests of a connection; also how long a peer may take to read an answer.
+    pub idle_timeout: Duration,
+}
+
+/// What all connections share.
+struct Server<H> {
+    handler: Arc<H>,
+    limits: Limits,
+    tls: Option<Tls>,
+    shutdown: Shutdown,
+    http: http1::Builder,
+}
+
+/// Opens the socket that callbacks arrive at. Port 0 lets the system choose one.
+///
+/// # Errors
+///
+/// What the system says: the address is in use, is not this machine's, or needs privileges.
+pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts connections and serves them until `shutdown` begins. Connections are tasks of `shutdown`, whose drain waits
+/// for them; start this as one too, so that none is accepted behind its back.
+pub async fn run<H: Handler>(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    limits: Limits,
+    handler: Arc<H>,
+    shutdown: Shutdown,
+) {
+    let http = http_builder(&limits);
+    let server = Arc::new(Server { handler, limits, tls, shutdown, http });
+    let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    let courtesy = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
+    let mut complaints = Complaints::default();
+    let mut draining = pin!(server.shutdown.begun());
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut draining => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, addr)) => {
+                if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
+                    server.shutdown.spawn(connection::serve(Arc::clone(&server), stream, addr, place));
+                } else {
+                    complaints.say(|| tracing::warn!(reason = %Reason::Overloaded, "limits.connections is reached"));
+                    turn_away(&server, &courtesy, stream);
+                }
+            }
+            Err(error) if is_the_peers(&error) => {}
+            Err(error) => {
+                complaints.say(|| tracing::error!(%error, "cannot accept connections; trying again"));
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn http_builder(limits: &Limits) -> http1::Builder {
+    /// Beyond it hyper wants to be told; up to it it needs no allocation.
+    const FIELDS_BY_DEFAULT: usize = 100;
+    let mut http = http1::Builder::new();
+    // The wire ends after the message, and that must not look like a peer that hung up while its answer is made.
+    http.half_close(true);
+    // Answers are small: copying one behind its head costs less than the kernel's handling of two pieces.
+    http.writev(false);
+    // The wait for a head is over when hyper begins.
+    http.header_read_timeout(None);
+    if limits.headers > FIELDS_BY_DEFAULT {
+        http.max_headers(limits.headers);
+    }
+    http
+}
+
+fn turn_away<H>(server: &Server<H>, courtesy: &Arc<Semaphore>, stream: TcpStream) {
+    if server.tls.is_none()
+        && let Ok(place) = Arc::clone(courtesy).try_acquire_owned()
+    {
+        server.shutdown.spawn(connection::turn_away(stream, place));
+    }
+}
+
+/// Whether a failure to accept says something about one connection only.
+fn is_the_peers(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Keeps a trouble that repeats from filling the log.
+#[derive(Default)]
+struct Complaints {
+    last: Option<Instant>,
+}
+
+impl Complaints {
+    fn say(&mut self, complain: impl FnOnce()) {
+        if self.last.is_none_or(|last| last.elapsed() >= COMPLAINT_EVERY) {
+            self.last = Some(Instant::now());
+            complain();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! One connection from accept to close: waits for a head, lets hyper carry that one message, and waits again, each with
+//! its own deadline (threats R-01, R-02).
+
+use super::head::{Bounds, Framing};
+use super::request::Exchange;
+use super::stream::Stream;
+use super::wire::{Next, Wire};
+use super::{Handler, Peer, Server};
+use crate::alarm::Alarm;
+use crate::reason::Reason;
+use hyper::service::service_fn;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a peer may go on sending after its last answer, so that it gets to read it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What a connection beyond the cap is told.
+const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    retry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Serves what arrives on a connection until it is over, and then gives its place to another.
+pub(super) async fn serve<H: Handler>(
+    server: Arc<Server<H>>,
+    stream: TcpStream,
+    addr: SocketAddr,
+    _place: OwnedSemaphorePermit,
+) {
+    let first_head = Instant::now() + server.limits.head_timeout;
+    // It only makes answers slower when it fails.
+    let _ = stream.set_nodelay(true);
+    let (stream, tls) = match &server.tls {
+        None => (Stream::Plain(stream), false),
+        Some(tls) => match timeout_at(first_head, tls.accept(stream)).await {
+            Ok(Ok(stream)) => (Stream::Tls(Box::new(stream)), true),
+            Ok(Err(error)) => return tracing::debug!(%addr, %error, "TLS handshake failed"),
+            Err(_) => return tracing::debug!(%addr, "TLS handshake took longer than limits.head_timeout"),
+        },
+    };
+    let bounds = Bounds { head: server.limits.head, fields: server.limits.headers };
+    let wire = Wire::new(stream, bounds, server.limits.idle_timeout);
+    if let Some(wire) = converse(server, wire, Peer { addr, tls }, first_head).await {
+        wire.close(LINGER).await;
+    }
+}
+
+/// Tells a peer that there is no room for it.
+pub(super) async fn turn_away(stream: TcpStream, _place: OwnedSemaphorePermit) {
+    // It is full either way, whether the peer hears it or not.
+    let _ = stream.try_write(OVERLOADED);
+    Stream::Plain(stream).close(true, LINGER).await;
+}
+
+/// Carries messages until one of both sides wants no more. Gives the connection back unless it is broken.
+async fn converse<H: Handler>(server: Arc<Server<H>>, mut wire: Wire, peer: Peer, first_head: Instant) -> Option<Wire> {
+    let mut alarm = Alarm::new(first_head);
+    let mut draining = pin!(server.shutdown.begun());
+    let closing = Arc::new(AtomicBool::new(false));
+    let mut later_head = None;
+    loop {
+        let wait = HeadWait { wire: &mut wire, alarm: &mut alarm, draining: draining.as_mut(), later_head };
+        let exchange = match wait.await? {
+            Next::Closed => return Some(wire),
+            Next::Head(head) => {
+                wire.admit(head);
+                let closing = Arc::clone(&closing);
+                Exchange { peer, framing: head.framing, last: head.last, refusal: None, closing }
+            }
+            Next::Refused(refusal) => {
+                wire.stand_in(&refusal);
+                let (refusal, closing) = (Some(Box::new(refusal)), Arc::clone(&closing));
+                Exchange { peer, framing: Framing::Length(0), last: true, refusal, closing }
+            }
+        };
+        wire = carry(&server, wire, exchange).await?;
+        if closing.load(Ordering::Relaxed) {
+            return Some(wire);
+        }
+        alarm.set(Instant::now() + server.limits.idle_timeout);
+        later_head = Some(server.limits.head_timeout);
+    }
+}
+
+/// Lets hyper carry one message. It keeps nothing of the connection: the wire ends after the message.
+async fn carry<H: Handler>(server: &Arc<Server<H>>, wire: Wire, exchange: Exchange) -> Option<Wire> {
+    let service = service_fn(move |request| exchange.clone().answer(Arc::clone(server), request));
+    match server.http.serve_connection(wire, service).without_shutdown().await {
+        Ok(parts) => Some(parts.io),
+        Err(error) => {
+            tracing::debug!(%error, "connection broke");
+            None
+        }
+    }
+}
+
+/// The wait for a head. It ends with `None` if there is nobody to answer any more.
+struct HeadWait<'a, D> {
+    wire: &'a mut Wire,
+    alarm: &'a mut Alarm,
+    draining: Pin<&'a mut D>,
+    /// What a head may take from its first byte on, until it has begun. The first head's time began with accept.
+    later_head: Option<Duration>,
+}
+
+impl<D: Future<Output = ()>> Future for HeadWait<'_, D> {
+    type Output = Option<Next>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Poll::Ready(next) = this.wire.poll_head(cx) {
+            return Poll::Ready(next.ok());
+        }
+        let begun = this.wire.head_begun();
+        if !begun && this.draining.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Next::Closed));
+        }
+        if begun && let Some(head_timeout) = this.later_head.take() {
+            this.alarm.set(Instant::now() + head_timeout);
+        }
+        ready!(this.alarm.poll(cx));
+        let late = if begun { Next::Refused(this.wire.refuse(Reason::RequestTimeout)) } else { Next::Closed };
+        Poll::Ready(Some(late))
+    }
+}

@@ -1,0 +1,128 @@
+//! One request: reads its body whole, hands it to the handler, and outlives whatever the handler does.
+
+use super::head::{Framing, Refusal};
+use super::{Arrival, Handler, Limits, Peer, Server};
+use crate::reason::Reason;
+use bytes::{Bytes, BytesMut};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use tokio::time::timeout;
+
+/// What the connection knows of a request beside what hyper says.
+#[derive(Debug, Clone)]
+pub(super) struct Exchange {
+    pub(super) peer: Peer,
+    pub(super) framing: Framing,
+    /// Whether the connection ends with its answer.
+    pub(super) last: bool,
+    /// Set if what hyper says is a stand-in.
+    pub(super) refusal: Option<Box<Refusal>>,
+    /// Set by the answer that ends the connection.
+    pub(super) closing: Arc<AtomicBool>,
+}
+
+impl Exchange {
+    /// The answer, with `Connection: close` if it is the last one.
+    pub(super) async fn answer<H: Handler>(
+        self,
+        server: Arc<Server<H>>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let (mut head, body) = request.into_parts();
+        // Hyper's offer to upgrade stands there (P-12).
+        head.extensions.clear();
+        let body = match self.refusal {
+            None => read(body, self.framing, &server.limits).await,
+            Some(refusal) => {
+                head.method = refusal.method;
+                head.uri = refusal.uri;
+                head.headers.clear();
+                Err(refusal.reason)
+            }
+        };
+        let last = self.last || body.is_err();
+        let arrival = Arrival { head, body, peer: self.peer };
+        let mut response = match catch_panic(async { Arc::clone(&server.handler).handle(arrival).await }).await {
+            Some(response) if !response.status().is_informational() => response,
+            _ => internal_error(),
+        };
+        if last || server.shutdown.has_begun() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            self.closing.store(true, Ordering::Relaxed);
+        } else {
+            response.headers_mut().remove(CONNECTION);
+        }
+        Ok(response)
+    }
+}
+
+async fn read(body: Incoming, framing: Framing, limits: &Limits) -> Result<Bytes, Reason> {
+    match framing {
+        Framing::Length(0) => Ok(Bytes::new()),
+        Framing::Length(length) if length > limits.body as u64 => Err(Reason::BodyTooLarge),
+        Framing::Length(_) | Framing::Chunked => {
+            timeout(limits.body_timeout, collect(body, limits.body)).await.unwrap_or(Err(Reason::RequestTimeout))
+        }
+    }
+}
+
+async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Reason> {
+    let first = next_data(&mut body).await?.unwrap_or_default();
+    if first.len() > limit {
+        return Err(Reason::BodyTooLarge);
+    }
+    let Some(second) = next_data(&mut body).await? else { return Ok(first) };
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(limit);
+    let mut whole = BytesMut::with_capacity(limit.min(first.len() + second.len() + expected));
+    whole.extend_from_slice(&first);
+    let mut next = Some(second);
+    while let Some(data) = next {
+        if whole.len() + data.len() > limit {
+            return Err(Reason::BodyTooLarge);
+        }
+        whole.extend_from_slice(&data);
+        next = next_data(&mut body).await?;
+    }
+    Ok(whole.freeze())
+}
+
+/// The next piece of the body; trailers are dropped (P-10).
+async fn next_data(body: &mut Incoming) -> Result<Option<Bytes>, Reason> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Reason::RequestMalformed)?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// Runs a future to its end, or to its panic: `None`. A panic must not take the other requests' connections along.
+async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Some),
+        Err(_) => {
+            tracing::error!(reason = %Reason::InternalError, "a request's handler panicked");
+            Poll::Ready(None)
+        }
+    })
+    .await
+}
+
+fn internal_error() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from("internal error\n"));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
