@@ -24,6 +24,9 @@ pub mod reason;
 // WeChat Pay's language; nothing of our policy.
 pub mod wechat;
 
+// The way of a callback.
+pub mod gate;
+
 // Accepting requests.
 pub mod server;
 

@@ -169,3 +169,62 @@ impl fmt::Display for Reason {
         f.write_str(self.code())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn codes_are_unique_and_spelled_alike() {
+        let codes: HashSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        assert!(codes.iter().all(|code| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')));
+    }
+
+    /// The beginning of a reason's row in `docs/reasons.md`: code, verdict or stage, meaning.
+    fn row(reason: Reason) -> String {
+        let stage = match reason.stage() {
+            Stage::Verdict(verdict) => verdict.as_str(),
+            Stage::Claim => "claim",
+            Stage::Request => "request",
+            Stage::Upstream => "upstream",
+            Stage::Gate => "gate",
+        };
+        format!("| `{reason}` | {stage} | {} |", reason.text())
+    }
+
+    #[test]
+    fn the_page_has_a_row_for_every_reason_and_none_besides() {
+        let page = include_str!("../docs/reasons.md");
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        for reason in Reason::ALL {
+            let row = row(*reason);
+            let count = rows.iter().filter(|line| line.starts_with(&row)).count();
+            assert_eq!(count, 1, "docs/reasons.md needs once: {row}");
+        }
+        for line in &rows {
+            let code = line.trim_start_matches("| `").split('`').next().unwrap();
+            let exists = Reason::ALL.iter().any(|reason| reason.code() == code);
+            assert!(exists, "docs/reasons.md: no reason is called {code}");
+        }
+        assert_eq!(rows.len(), Reason::ALL.len());
+    }
+
+    #[test]
+    fn the_page_tells_the_status_that_is_sent() {
+        let page = include_str!("../docs/reasons.md");
+        // What passes, and what is turned away before the gate, is not answered by the table of `gate/reply.rs`.
+        let answered = |reason: &&Reason| !matches!(reason, Reason::Paid | Reason::Overloaded);
+        for reason in Reason::ALL.iter().filter(answered) {
+            let start = row(*reason);
+            let line = page.lines().find_map(|line| line.strip_prefix(&start)).unwrap();
+            let http = crate::gate::reply::http_status(*reason).as_u16();
+            let wechat_v2 = match reason.stage() {
+                Stage::Request | Stage::Claim => http.to_string(),
+                Stage::Verdict(_) | Stage::Upstream | Stage::Gate => "200 FAIL".to_owned(),
+            };
+            assert!(line.starts_with(&format!(" {http} | {wechat_v2} | ")), "docs/reasons.md: {start}{line}");
+        }
+    }
+}

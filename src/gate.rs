@@ -1,0 +1,157 @@
+//! THE STORY: the way of a callback, in order (design section 2).
+//!
+//! A callback is only a claim. `Gate::walk` is the whole way on one screen; each step is a file of that name below.
+
+pub mod sender;
+
+pub mod route;
+
+pub mod claim;
+
+pub mod channel;
+
+pub mod notification;
+
+pub mod payment;
+
+pub mod confirm;
+
+pub mod decide;
+
+pub mod stamp;
+
+pub mod delivery;
+
+pub mod forward;
+
+pub mod reply;
+
+mod outgoing;
+
+mod story;
+
+mod to_the_end;
+
+use crate::reason::Reason;
+use crate::server::{Arrival, Handler};
+use bytes::Bytes;
+use channel::Channels;
+use claim::Blank;
+use confirm::Confirm;
+use decide::{Confirmed, Mode};
+use delivery::Deliveries;
+use forward::{Forward, Upstream, UpstreamAnswer};
+use http_body_util::Full;
+use hyper::Response;
+use hyper::http::request::Parts;
+use reply::Refusal;
+use route::{PathValues, Route, Routes};
+use sender::Senders;
+use stamp::Stamp;
+use std::sync::Arc;
+use std::time::Duration;
+pub use story::Counts;
+use story::Story;
+use to_the_end::to_the_end;
+use tokio::time::Instant;
+
+/// Everything a callback meets on its way, put together by `app`.
+#[derive(Debug)]
+pub struct Gate {
+    /// Which of the legacy system's paths take callbacks.
+    pub routes: Routes,
+    /// Which merchant accounts there are.
+    pub channels: Channels,
+    /// Who is in front of the gate, and how much one address may send.
+    pub senders: Senders,
+    /// What WeChat Pay knows.
+    pub confirm: Confirm,
+    /// What the upstream sees as headers.
+    pub stamp: Stamp,
+    /// How often each delivery was sent.
+    pub deliveries: Deliveries,
+    /// The way to the legacy system.
+    pub forward: Forward,
+    /// The legacy system of callbacks whose channel is not known; only observe mode sends it any.
+    pub upstream: Upstream,
+    /// Whether verdicts are enforced for callbacks whose channel is not known.
+    pub mode: Mode,
+    /// From the whole request to the first byte of the answer.
+    pub deadline: Duration,
+    /// How the callbacks went.
+    pub counts: Counts,
+}
+
+/// A callback that is confirmed, and the blank in it that the transaction id may fill.
+struct Checked {
+    confirmed: Confirmed,
+    fill: Option<Blank>,
+}
+
+impl Gate {
+    async fn walk<'g>(&'g self, arrival: Arrival, story: &mut Story<'g>) -> Result<UpstreamAnswer, Refusal> {
+        let Arrival { head, body, peer } = arrival;
+        let found = self.routes.find(&head);
+        story.route = found.as_ref().ok().map(|(route, _)| *route);
+        // What the server refused is refused for that, also where no route would take it.
+        let body = body?;
+        let (route, path) = found?;
+        self.senders.admit(peer, &head.headers)?;
+
+        let checked = self.check(route, &path, &head, &body, story).await;
+        let fill = checked.as_ref().ok().and_then(|checked| checked.fill.clone());
+        let mode = story.channel.map_or(self.mode, |channel| channel.mode);
+        let pass = decide::permit(checked.map(|checked| checked.confirmed), mode)?;
+        story.passed(&pass);
+
+        let request = self.outgoing(route, head, body, fill.as_ref(), &pass, story)?;
+        let upstream = story.channel.map_or(&self.upstream, |channel| &channel.upstream);
+        let answer = self.forward.send(upstream, request, story.began + self.deadline).await?;
+        story.forwarded(&answer, route.accepted.holds(&answer));
+        Ok(answer)
+    }
+
+    /// From the claim to the decision: nothing in here touches the upstream.
+    async fn check<'g>(
+        &'g self,
+        route: &'g Route,
+        path: &PathValues<'_>,
+        head: &Parts,
+        body: &Bytes,
+        story: &mut Story<'g>,
+    ) -> Result<Checked, Reason> {
+        let callback = route.claim.read(head, path, body).map_err(|unreadable| story.unreadable(unreadable))?;
+        let mut claim = callback.claim;
+        story.order = Some(claim.order);
+        let channel = callback.channel.and_then(|id| self.channels.get(&id)).ok_or(Reason::ChannelUnknown)?;
+        story.channel = Some(channel);
+        if route.notification {
+            claim.currency = notification::check(&channel.account, callback.xml.as_ref())?;
+        }
+        let out_trade_no = channel.number(&claim)?;
+        story.out_trade_no = Some(out_trade_no);
+        let asked_at = Instant::now();
+        let (finding, source) = self.confirm.ask(channel, channel.ask(&claim, out_trade_no)).await;
+        story.confirmed(source, asked_at.elapsed());
+        let confirmed = decide::decide(&claim, &out_trade_no, &finding, channel.on_refunded)?;
+        Ok(Checked { confirmed, fill: callback.fill })
+    }
+}
+
+impl Handler for Gate {
+    /// The way is walked to its end even if the sender hangs up: what was forwarded is then known, and logged.
+    fn handle(self: Arc<Self>, arrival: Arrival) -> impl Future<Output = Response<Full<Bytes>>> + Send {
+        let gate = self;
+        to_the_end(async move {
+            let mut story = Story::begin(arrival.peer);
+            let outcome = gate.walk(arrival, &mut story).await;
+            let refused = outcome.as_ref().err().map(|refusal| refusal.reason);
+            let response = match outcome {
+                Ok(answer) => reply::forwarded(answer, &story.request_id),
+                Err(refusal) => reply::refuse(story.route.map(|route| &route.reply), &refusal, &story.request_id),
+            };
+            story.tell(&gate.counts, refused, response.status());
+            response
+        })
+    }
+}

@@ -1,0 +1,385 @@
+//! What a callback says: order id, channel, perhaps transaction id and amount. Never a fact.
+//!
+//! One place, one occurrence, one grammar: whichever value a backend would read (first, last, joined, case-folded, from
+//! query or body), it is the one that is read here, or the callback is refused (invariant I4, threats E-01 to E-16).
+
+mod found;
+
+mod names;
+
+mod value;
+
+mod fold;
+
+mod media;
+
+mod form;
+
+mod json;
+
+mod xml;
+
+use self::found::Found;
+use self::names::{Home, Names};
+use self::value::{Malformed, Value};
+use super::channel::{self, ChannelRule};
+use super::route::PathValues;
+use crate::money::{Currency, Fen};
+use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use crate::reason::Reason;
+use crate::wechat::xml::Fields;
+use bytes::Bytes;
+use hyper::http::request::Parts;
+use std::fmt;
+use std::ops::Range;
+
+/// Where a route's callbacks carry their claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// The query string.
+    Query,
+    /// An `application/x-www-form-urlencoded` body.
+    Form,
+    /// An `application/json` body.
+    Json,
+    /// An `application/xml` or `text/xml` body, flat below `<xml>`.
+    Xml,
+}
+
+/// Where one field stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the route's carrier.
+    Carrier,
+    /// A placeholder of the route's path.
+    Path,
+    /// The query string, whatever the carrier.
+    Query,
+    /// A header.
+    Header,
+}
+
+/// A field as config names it: `OrderID`, `data.order_id` (json), `path.channel`, `query.shop`, `header.X-Shop`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Where.
+    pub place: Place,
+    /// Its name there, exactly; in a JSON carrier a dotted path.
+    pub name: String,
+}
+
+/// How a claimed amount is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AmountUnit {
+    /// A whole number of fen.
+    #[default]
+    Fen,
+    /// Yuan with at most two decimal places.
+    Yuan,
+}
+
+/// Which fields of a route's callbacks mean what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimFields {
+    /// Where unprefixed names stand.
+    pub carrier: Carrier,
+    /// The legacy system's order id.
+    pub order: Field,
+    /// The number WeChat Pay knows, if callbacks bring it; empty or absent means the order id.
+    pub out_trade_no: Option<Field>,
+    /// The claimed transaction id, if callbacks bring it; empty or absent means no claim.
+    pub transaction: Option<Field>,
+    /// The claimed amount, if callbacks bring it; empty or absent means no claim.
+    pub amount: Option<(Field, AmountUnit)>,
+    /// The field to write the verified transaction id into, when it is absent or empty.
+    pub fill: Option<Field>,
+    /// How the channel is selected.
+    pub channel: Vec<ChannelRule>,
+}
+
+/// Why claim fields cannot be told apart, or not be there at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadFields {
+    /// Such a name is written in several ways, or not at all.
+    #[error("{0} is not a field's name: letters, digits, _, - and . (and, in JSON, letters of any script)")]
+    Name(Field),
+    /// The two differ in case, punctuation or place only.
+    #[error("{0} and {1} are the same name to some backends")]
+    Alike(Field, Field),
+}
+
+/// What a callback claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The legacy system's order id.
+    pub order: OrderId,
+    /// The number WeChat Pay knows, if the callback named it.
+    pub out_trade_no: Option<OutTradeNo>,
+    /// The claimed transaction id.
+    pub transaction_id: Option<TransactionId>,
+    /// The claimed amount.
+    pub amount: Option<Fen>,
+    /// What it is counted in: CNY, unless a notification's `fee_type` says otherwise.
+    pub currency: Currency,
+}
+
+/// A callback as it was read.
+#[derive(Debug)]
+pub struct Callback<'b> {
+    /// What it claims.
+    pub claim: Claim,
+    /// The channel it selects, which may not be configured; `None` if no rule applied.
+    pub channel: Option<ChannelId>,
+    /// Where the verified transaction id can be written, if the route wants it and the field is free.
+    pub fill: Option<Blank>,
+    /// Every element of an XML callback, for the signature.
+    pub xml: Option<Fields<'b>>,
+}
+
+/// A blank in the query or body: `range` is replaced by `before`, the value, `after`. In the query, the range counts
+/// from behind the `?`; where there is none, it is 0..0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blank {
+    /// In the query string rather than the body.
+    pub in_query: bool,
+    /// The bytes that make room; empty for an insertion.
+    pub range: Range<usize>,
+    /// Goes in front of the value.
+    pub before: String,
+    /// Goes behind it.
+    pub after: String,
+}
+
+/// Why a callback was not readable, with what the operator needs to see it. `field` is a configured name, never the
+/// sender's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {detail}")]
+pub struct Unreadable {
+    /// One of the claim reasons.
+    pub reason: Reason,
+    /// Which field or rule, in plain words without any of the sender's bytes.
+    pub detail: String,
+}
+
+/// Reads the claims of one route's callbacks.
+#[derive(Debug)]
+pub struct ClaimReader {
+    fields: ClaimFields,
+    names: Names,
+}
+
+impl ClaimReader {
+    /// A reader for these fields.
+    #[must_use]
+    pub fn new(fields: ClaimFields) -> Self {
+        let names = Names::new(&fields);
+        Self { fields, names }
+    }
+
+    /// What it reads.
+    #[must_use]
+    pub fn fields(&self) -> &ClaimFields {
+        &self.fields
+    }
+
+    /// Reads one callback. What it gives is what every backend behind would read from the same bytes.
+    ///
+    /// # Errors
+    /// If body and carrier do not go together or the body is malformed; if a claim field is missing, stands twice or in
+    /// a second spelling anywhere in query, body or cookies, or has a value outside its grammar.
+    pub fn read<'b>(&self, head: &Parts, path: &PathValues<'_>, body: &'b Bytes) -> Result<Callback<'b>, Unreadable> {
+        let carrier = self.fields.carrier;
+        media::check(carrier, &head.headers, !body.is_empty())?;
+        let xml = if carrier == Carrier::Xml { Some(xml::parse(body)?) } else { None };
+        let mut found = Found::new(&self.names);
+        found.path(path)?;
+        found.headers(&head.headers)?;
+        let query = head.uri.query().unwrap_or_default().as_bytes();
+        form::read(&mut found, query, Some(Home::Query), "the query")?;
+        form::read_cookies(&mut found, &head.headers)?;
+        let mut json_blank = None;
+        match (carrier, &xml) {
+            (Carrier::Json, _) => json_blank = json::read(&mut found, body, self.fill_at(Home::Body))?,
+            (_, Some(fields)) => xml::read(&mut found, body, fields)?,
+            _ => form::read(&mut found, body, Some(Home::Body), "the body")?,
+        }
+        let claim = self.claim(&found)?;
+        let channel = channel::select(&self.fields.channel, |field| channel_value(&found, field))?;
+        let fill = match carrier {
+            Carrier::Json if self.fill_at(Home::Body).is_some() => json_blank,
+            _ => self.blank(&found, query, body),
+        };
+        Ok(Callback { claim, channel, fill, xml })
+    }
+
+    fn claim(&self, found: &Found<'_, '_>) -> Result<Claim, Unreadable> {
+        let fields = &self.fields;
+        let order = id(found, &fields.order, OrderId::parse)?
+            .ok_or_else(|| Unreadable::new(Reason::FieldMissing, format!("{} is absent or empty", fields.order)))?;
+        let out_trade_no = optional_id(found, fields.out_trade_no.as_ref(), OutTradeNo::parse)?;
+        let amount = match &fields.amount {
+            Some((field, unit)) => found.get(field).map(|value| amount(field, *unit, value)).transpose()?,
+            None => None,
+        };
+        let transaction_id = self.transaction(found)?;
+        Ok(Claim { order, out_trade_no, transaction_id, amount, currency: Currency::default() })
+    }
+
+    /// The claimed transaction id. A backend that is filled in believes what stands in that field, so it is a claim too.
+    fn transaction(&self, found: &Found<'_, '_>) -> Result<Option<TransactionId>, Unreadable> {
+        let claimed = optional_id(found, self.fields.transaction.as_ref(), TransactionId::parse)?;
+        match (claimed, optional_id(found, self.fields.fill.as_ref(), TransactionId::parse)?) {
+            (Some(one), Some(other)) if one != other => {
+                let detail = "the fields of transaction and fill name two transaction ids";
+                Err(Unreadable::new(Reason::FieldMalformed, detail))
+            }
+            (claimed, filled) => Ok(claimed.or(filled)),
+        }
+    }
+
+    /// The field to fill, if it stands there.
+    fn fill_at(&self, home: Home) -> Option<&Field> {
+        self.fields.fill.as_ref().filter(|field| field.home(self.fields.carrier) == home)
+    }
+
+    /// Where `fill` can be written in a query string, form or XML.
+    fn blank(&self, found: &Found<'_, '_>, query: &[u8], body: &[u8]) -> Option<Blank> {
+        let (in_query, field) = match self.fill_at(Home::Query) {
+            Some(field) => (true, field),
+            None => (false, self.fill_at(Home::Body)?),
+        };
+        let value = found.raw(self.names.index(field)?);
+        if !value.is_none_or(Value::is_empty) {
+            return None;
+        }
+        if !in_query && self.fields.carrier == Carrier::Xml {
+            return xml::blank(body, &field.name, value.is_none());
+        }
+        Some(form::blank(in_query, if in_query { query } else { body }, &field.name, value))
+    }
+}
+
+/// The value of an id field, if it is there.
+fn id<T, E>(
+    found: &Found<'_, '_>,
+    field: &Field,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, Unreadable> {
+    let Some(value) = found.get(field) else { return Ok(None) };
+    let id = value.id().ok().and_then(|text| parse(&text).ok());
+    id.map(Some).ok_or_else(|| malformed(field, "is not an id of its kind"))
+}
+
+fn optional_id<T, E>(
+    found: &Found<'_, '_>,
+    field: Option<&Field>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, Unreadable> {
+    field.map_or(Ok(None), |field| id(found, field, parse))
+}
+
+fn amount(field: &Field, unit: AmountUnit, value: &Value<'_>) -> Result<Fen, Unreadable> {
+    let parse = match unit {
+        AmountUnit::Fen => Fen::parse,
+        AmountUnit::Yuan => Fen::parse_yuan,
+    };
+    let amount = value.amount().ok().and_then(|text| parse(&text).ok());
+    amount.ok_or_else(|| malformed(field, "is not a plain amount"))
+}
+
+/// The value of a field that a channel rule asks for, if it is there.
+fn channel_value(found: &Found<'_, '_>, field: &Field) -> Result<Option<value::Text>, Unreadable> {
+    let Some(value) = found.get(field) else { return Ok(None) };
+    value.channel().map(Some).map_err(|Malformed| malformed(field, "is no part of a channel's name"))
+}
+
+fn malformed(field: &Field, what: &str) -> Unreadable {
+    Unreadable::new(Reason::FieldMalformed, format!("{field} {what}"))
+}
+
+impl Unreadable {
+    pub(super) fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+impl ClaimFields {
+    /// Whether requests can carry these fields and tell them apart.
+    ///
+    /// # Errors
+    /// Names the first field that cannot stand where it should, or two that a backend may take for one.
+    pub fn check(&self) -> Result<(), BadFields> {
+        let mut seen: Vec<(&Field, String)> = Vec::new();
+        for field in self.all() {
+            let folded = fold::fold(&field.name);
+            let is_name = match (field.place, self.carrier) {
+                (Place::Carrier, Carrier::Json) => field.name.split('.').all(|key| !fold::fold(key).is_empty()),
+                _ => field.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')),
+            };
+            if folded.is_empty() || !is_name {
+                return Err(BadFields::Name(field.clone()));
+            }
+            if let Some((other, _)) = seen.iter().find(|(other, same)| *same == folded && *other != field) {
+                return Err(BadFields::Alike((*other).clone(), field.clone()));
+            }
+            seen.push((field, folded));
+        }
+        Ok(())
+    }
+
+    /// Every field that means something, some of them perhaps more than once.
+    fn all(&self) -> impl Iterator<Item = &Field> {
+        let named = [self.out_trade_no.as_ref(), self.transaction.as_ref(), self.fill.as_ref()];
+        let amount = self.amount.as_ref().map(|(field, _)| field);
+        let rules = self.channel.iter().flat_map(|rule| rule.when_empty.iter().chain(rule.choose.fields()));
+        [&self.order].into_iter().chain(named.into_iter().flatten()).chain(amount).chain(rules)
+    }
+}
+
+impl Field {
+    fn home(&self, carrier: Carrier) -> Home {
+        match (self.place, carrier) {
+            (Place::Path, _) => Home::Path,
+            (Place::Header, _) => Home::Header,
+            (Place::Query, _) | (Place::Carrier, Carrier::Query) => Home::Query,
+            (Place::Carrier, _) => Home::Body,
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    /// As config names it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = match self.place {
+            Place::Carrier => "",
+            Place::Path => "path.",
+            Place::Query => "query.",
+            Place::Header => "header.",
+        };
+        write!(f, "{prefix}{}", self.name)
+    }
+}
+
+impl Blank {
+    /// The query string or body with `value` written in; `None` if `original` is not what the blank was found in.
+    #[must_use]
+    pub fn fill(&self, original: &[u8], value: &TransactionId) -> Option<Vec<u8>> {
+        let head = original.get(..self.range.start)?;
+        let tail = original.get(self.range.end..)?;
+        Some([head, self.before.as_bytes(), value.as_str().as_bytes(), self.after.as_bytes(), tail].concat())
+    }
+}
+
+/// The byte that `%` and these two digits stand for.
+pub(super) fn hex_byte(high: u8, low: u8) -> Option<u8> {
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+/// Where a part begins in the whole it was cut from.
+fn offset_in(whole: &[u8], part: &[u8]) -> usize {
+    part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr())
+}
+
+#[cfg(test)]
+mod tests;

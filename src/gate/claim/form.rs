@@ -1,0 +1,113 @@
+//! Forms and query strings (and the names of cookies): a stricter grammar than any backend's, so that all of them agree
+//! on what passes (threats E-01 to E-05).
+//!
+//! Pairs stand between `&`; empty pairs mean nothing to anybody and are let be. Control bytes are refused anywhere, and
+//! so is a name whose escapes are broken or escape an escape. The values of fields that are not ours may hold anything
+//! else, for instance GBK.
+
+use super::found::Found;
+use super::names::Home;
+use super::value::Value;
+use super::{Blank, Unreadable, hex_byte, offset_in};
+use crate::reason::Reason;
+use hyper::HeaderMap;
+use hyper::header::COOKIE;
+use memchr::{memchr, memchr_iter};
+use percent_encoding::percent_decode;
+use std::borrow::Cow;
+
+/// The most pairs of a form; PHP reads a thousand and drops the rest without a word.
+const MOST_PAIRS: usize = 256;
+
+/// Takes the claim fields of a form or query string that are at home there, and refuses all others.
+pub(super) fn read<'a>(
+    found: &mut Found<'_, 'a>,
+    text: &'a [u8],
+    home: Option<Home>,
+    place: &'static str,
+) -> Result<(), Unreadable> {
+    if text.iter().fold(false, |control, byte| control | byte.is_ascii_control()) {
+        return Err(malformed(format!("{place} has a control character")));
+    }
+    if memchr_iter(b'&', text).count() >= MOST_PAIRS {
+        return Err(malformed(format!("{place} has more than {MOST_PAIRS} pairs")));
+    }
+    let semicolons = memchr(b';', text).is_some();
+    for pair in split(text, b'&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = name_and_value(pair);
+        let hit = found.names.find(home, name, |name| decode_name(name, place))?;
+        if let Some(hit) = hit {
+            found.take(hit, place, Value::Encoded(value))?;
+        }
+        if semicolons {
+            // Old programs take `a=1;OrderID=2`, and what is left of `&amp;`, for two pairs.
+            for inner in split(pair, b';').skip(usize::from(hit.is_some())) {
+                if let Some(hit) = found.names.find(None, name_and_value(inner).0, |name| decode_name(name, place))? {
+                    found.take(hit, place, Value::Other)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses claim fields in the Cookie header, which some backends merge into the parameters (threat E-02).
+pub(super) fn read_cookies(found: &mut Found<'_, '_>, headers: &HeaderMap) -> Result<(), Unreadable> {
+    for cookies in headers.get_all(COOKIE) {
+        for cookie in cookies.as_bytes().split(|byte| matches!(byte, b';' | b',')) {
+            let name = name_and_value(cookie).0;
+            let hit = found.names.find(None, name, |name| Ok(percent_decode(name).decode_utf8_lossy()))?;
+            if let Some(hit) = hit {
+                found.take(hit, "the Cookie header", Value::Other)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where a field that is absent or empty can be written. `value` is where it stands, if it does.
+pub(super) fn blank(in_query: bool, text: &[u8], name: &str, value: Option<&Value<'_>>) -> Blank {
+    let (at, before) = match value {
+        Some(Value::Encoded(value)) => {
+            let at = offset_in(text, value);
+            let has_sign = at.checked_sub(1).and_then(|sign| text.get(sign)) == Some(&b'=');
+            (at, if has_sign { String::new() } else { "=".to_owned() })
+        }
+        _ => (text.len(), format!("{}{name}=", if text.is_empty() { "" } else { "&" })),
+    };
+    Blank { in_query, range: at..at, before, after: String::new() }
+}
+
+/// The pieces of `text`, each at its place in it.
+fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr_iter(separator, text).chain([text.len()]);
+    ends.scan(0, move |start, end| {
+        let piece = text.get(*start..end);
+        *start = end + 1;
+        piece
+    })
+}
+
+/// Without a `=` the value is empty, and stands behind the name.
+fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr(b'=', pair).unwrap_or(pair.len());
+    let (name, value) = pair.split_at(end);
+    (name, value.get(1..).unwrap_or(value))
+}
+
+/// What a name says. Bytes that are not UTF-8 become U+FFFD, which no claim field's name has.
+fn decode_name<'a>(name: &'a [u8], place: &str) -> Result<Cow<'a, str>, Unreadable> {
+    let mut rest = name;
+    while let Some(at) = memchr(b'%', rest) {
+        match rest.get(at + 1..at + 3) {
+            Some(&[high, low]) if hex_byte(high, low).is_some_and(|byte| byte != b'%') => {}
+            _ => return Err(malformed(format!("{place} has a name with a broken or double percent escape"))),
+        }
+        rest = rest.get(at + 3..).unwrap_or_default();
+    }
+    Ok(percent_decode(name).decode_utf8_lossy())
+}
+
+fn malformed(detail: String) -> Unreadable {
+    Unreadable::new(Reason::BodyMalformed, detail)
+}

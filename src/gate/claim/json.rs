@@ -1,0 +1,225 @@
+//! Claims in JSON: serde_json reads, and everything that JSON parsers are known to read differently is refused
+//! (threats E-09, E-10).
+
+use super::found::Found;
+use super::names::{Hit, Key};
+use super::value::Value;
+use super::{Blank, Field, Unreadable, offset_in};
+use crate::gate::claim::fold::fold;
+use crate::reason::Reason;
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The deepest nesting.
+const DEEPEST: usize = 32;
+
+/// The most keys of all objects together.
+const MOST_KEYS: usize = 256;
+
+/// Takes the claim fields of a document, and says where `fill` can be written if it is absent or empty.
+pub(super) fn read<'a>(
+    found: &mut Found<'_, 'a>,
+    body: &'a [u8],
+    fill: Option<&Field>,
+) -> Result<Option<Blank>, Unreadable> {
+    let text = std::str::from_utf8(body).map_err(|_| malformed("the JSON is not UTF-8"))?;
+    let start = text.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len();
+    if text.as_bytes().get(start) != Some(&b'{') {
+        return Err(malformed("the JSON is not an object"));
+    }
+    let mut reading = Reading { found, body, fill, blank: None, keys: 0, refusal: None };
+    let node = Node { reading: &mut reading, path: Some(String::new()), folded: String::new(), depth: 1, start };
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let outcome = node.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    match (outcome, reading.refusal) {
+        (Ok(()), None) => Ok(reading.blank),
+        (_, Some(refusal)) => Err(refusal),
+        (Err(_), None) => Err(malformed("the JSON is not well-formed")),
+    }
+}
+
+/// What an array adds to a folded path, so that no claim field's is equal to it.
+const IN_ARRAY: &str = "[]";
+
+/// What is known while a document is read.
+struct Reading<'r, 'n, 'a> {
+    found: &'r mut Found<'n, 'a>,
+    body: &'a [u8],
+    fill: Option<&'r Field>,
+    blank: Option<Blank>,
+    keys: usize,
+    /// Why reading was broken off, when it was not for the grammar.
+    refusal: Option<Unreadable>,
+}
+
+/// A value that is no claim field itself.
+struct Node<'x, 'r, 'n, 'a> {
+    reading: &'x mut Reading<'r, 'n, 'a>,
+    /// Its dotted path; `None` where no claim field can stand: in arrays and in objects that lead to none.
+    path: Option<String>,
+    /// Its folded path.
+    folded: String,
+    depth: usize,
+    /// Where it begins in the body, if `path` is known.
+    start: usize,
+}
+
+/// A key as it is meant, escapes undone.
+#[derive(Deserialize)]
+struct KeyText<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> DeserializeSeed<'a> for Node<'_, '_, '_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.depth > DEEPEST {
+            return self.reading.refuse(malformed(&format!("the JSON is nested deeper than {DEEPEST}")));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Node<'_, '_, '_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let mut keys: Vec<Cow<'a, str>> = Vec::new();
+        while let Some(KeyText(key)) = map.next_key()? {
+            let path = self.path.as_deref().filter(|_| !key.contains('.')).map(|parent| join(parent, &key));
+            let kind = self.reading.found.names.find_key(path.as_deref(), &self.folded, &key);
+            self.reading.count(kind, keys.contains(&key))?;
+            match (kind, path) {
+                (Key::Claim(hit), path) => {
+                    let token = map.next_value::<&'a RawValue>()?.get();
+                    self.reading.claim(hit, path.as_deref(), token)?;
+                }
+                (Key::Parent, Some(path)) => {
+                    let token = map.next_value::<&'a RawValue>()?.get();
+                    self.lead(path, token).map_err(de::Error::custom)?;
+                }
+                (Key::Parent | Key::Other, _) => map.next_value_seed(self.below(&fold(&key)))?,
+            }
+            keys.push(key);
+        }
+        if let Some(path) = &self.path {
+            self.reading.leave(path, self.start, keys.is_empty());
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(mut self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(self.below(IN_ARRAY))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+impl<'r, 'n, 'a> Node<'_, 'r, 'n, 'a> {
+    /// A value in this one that leads to no claim field.
+    fn below(&mut self, folded: &str) -> Node<'_, 'r, 'n, 'a> {
+        let folded = format!("{}{folded}", self.folded);
+        Node { reading: self.reading, path: None, folded, depth: self.depth + 1, start: self.start }
+    }
+
+    /// Reads a value that leads to a claim field if it is an object. Its text is taken first, to know where it stands.
+    fn lead(&mut self, path: String, token: &'a str) -> serde_json::Result<()> {
+        let start = offset_in(self.reading.body, token.as_bytes());
+        let folded = fold(&path);
+        let node = Node { reading: self.reading, path: Some(path), folded, depth: self.depth + 1, start };
+        node.deserialize(&mut serde_json::Deserializer::from_str(token))
+    }
+}
+
+impl<'a> Reading<'_, '_, 'a> {
+    /// Takes note of a key.
+    fn count<E: de::Error>(&mut self, kind: Key, is_repeated: bool) -> Result<(), E> {
+        self.keys += 1;
+        if self.keys > MOST_KEYS {
+            return self.refuse(malformed(&format!("the JSON has more than {MOST_KEYS} keys")));
+        }
+        if is_repeated && !matches!(kind, Key::Claim(_)) {
+            return self.refuse(malformed("a key stands twice in one object of the JSON"));
+        }
+        Ok(())
+    }
+
+    /// Takes the value of a claim field.
+    fn claim<E: de::Error>(&mut self, hit: Hit, path: Option<&str>, token: &'a str) -> Result<(), E> {
+        let value = value_of(token);
+        if value.is_empty() && self.fill.is_some_and(|fill| Some(fill.name.as_str()) == path) {
+            let start = offset_in(self.body, token.as_bytes());
+            let range = start..start + token.len();
+            self.blank = Some(Blank { in_query: false, range, before: "\"".to_owned(), after: "\"".to_owned() });
+        }
+        self.found.take(hit, "the JSON", value).or_else(|refusal| self.refuse(refusal))
+    }
+
+    /// At the end of an object on the way to claim fields: if it is the one that `fill` belongs to, and `fill` is not
+    /// in it, that is where it goes, as the first member.
+    fn leave(&mut self, path: &str, start: usize, is_empty: bool) {
+        let Some(fill) = self.fill else { return };
+        let (parent, leaf) = fill.name.rsplit_once('.').unwrap_or(("", &fill.name));
+        if parent != path || self.found.names.index(fill).is_none_or(|index| self.found.raw(index).is_some()) {
+            return;
+        }
+        let before = format!("{}:\"", serde_json::Value::from(leaf));
+        let after = if is_empty { "\"" } else { "\"," }.to_owned();
+        self.blank = Some(Blank { in_query: false, range: start + 1..start + 1, before, after });
+    }
+
+    /// Breaks off. The parser's own error is not used: it may quote the document.
+    fn refuse<E: de::Error>(&mut self, refusal: Unreadable) -> Result<(), E> {
+        self.refusal = Some(refusal);
+        Err(E::custom("refused"))
+    }
+}
+
+fn join(parent: &str, key: &str) -> String {
+    if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
+}
+
+/// What a JSON value says as a claim field; null says as much as an empty text.
+fn value_of(token: &str) -> Value<'_> {
+    let text = token.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    match (text, token.as_bytes().first()) {
+        (Some(text), _) if !text.contains('\\') => Value::Text(Cow::Borrowed(text)),
+        (Some(_), _) => serde_json::from_str(token).map_or(Value::Other, |text| Value::Text(Cow::Owned(text))),
+        (None, Some(b'n')) => Value::Text(Cow::Borrowed("")),
+        (None, Some(b'-' | b'0'..=b'9')) => Value::Number(token),
+        (None, _) => Value::Other,
+    }
+}
+
+fn malformed(detail: &str) -> Unreadable {
+    Unreadable::new(Reason::BodyMalformed, detail)
+}

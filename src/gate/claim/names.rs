@@ -1,0 +1,202 @@
+//! The names of a route's claim fields, and what has to be kept clear of them: every place where a request can carry a
+//! name asks here whether it is a claim field, or a second spelling of one.
+
+use super::fold::{any_spelling, fold, plain_name_folds_to};
+use super::{Carrier, ClaimFields, Field, Unreadable};
+use std::borrow::Cow;
+
+/// Where a field really stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Home {
+    Query,
+    Body,
+    Path,
+    Header,
+}
+
+/// The claim fields of a route, each once.
+#[derive(Debug)]
+pub(super) struct Names {
+    fields: Vec<Name>,
+    /// Every folded name, and the names an id is found under wherever it stands, each with its field.
+    folds: Vec<(String, usize)>,
+    /// The folded names of an id in an object of its own, for nested copies in JSON.
+    leaves: Vec<(String, usize)>,
+    /// The objects on the way to nested fields: dotted path and folded path.
+    parents: Vec<(String, String)>,
+    /// Bits of the folds' first bytes, to tell most other names apart at the first glance.
+    first_bytes: u64,
+}
+
+/// One claim field.
+#[derive(Debug)]
+pub(super) struct Name {
+    pub(super) field: Field,
+    pub(super) home: Home,
+    /// Fields that fold alike are one group, of which a callback may have one.
+    pub(super) group: usize,
+}
+
+/// What a name is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hit {
+    /// The claim field of this index.
+    Field(usize),
+    /// What some backend takes for the field of this index.
+    Variant(usize),
+}
+
+/// What the key of a JSON object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    /// A claim field or a spelling of one.
+    Claim(Hit),
+    /// The object on the way to a claim field.
+    Parent,
+    /// Nothing of ours.
+    Other,
+}
+
+impl Names {
+    pub(super) fn new(fields: &ClaimFields) -> Self {
+        let mut names =
+            Self { fields: Vec::new(), folds: Vec::new(), leaves: Vec::new(), parents: Vec::new(), first_bytes: 0 };
+        for field in fields.all() {
+            let is_id = *field == fields.order || fields.out_trade_no.as_ref() == Some(field);
+            names.add(field, fields.carrier, is_id);
+        }
+        names.first_bytes =
+            names.folds.iter().filter_map(|(name, _)| name.bytes().next()).fold(0, |bits, byte| bits | bit(byte));
+        names
+    }
+
+    fn add(&mut self, field: &Field, carrier: Carrier, is_id: bool) {
+        if self.index(field).is_some() {
+            return;
+        }
+        let index = self.fields.len();
+        let home = field.home(carrier);
+        let folded = fold(&field.name);
+        let group = self.folded(&folded).and_then(|same| self.get(same)).map_or(index, |same| same.group);
+        let nested = (carrier == Carrier::Json && home == Home::Body).then(|| field.name.rsplit_once('.')).flatten();
+        if is_id {
+            let leaf = nested.map_or_else(|| folded.clone(), |(_, leaf)| fold(leaf));
+            self.folds.push((leaf.clone(), index));
+            self.leaves.push((leaf, index));
+        }
+        if let Some((parents, _)) = nested {
+            let ends = parents.match_indices('.').map(|(end, _)| end).chain([parents.len()]);
+            self.parents.extend(ends.filter_map(|end| parents.get(..end)).map(|path| (path.to_owned(), fold(path))));
+        }
+        self.folds.push((folded, index));
+        self.fields.push(Name { field: field.clone(), home, group });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Name)> {
+        self.fields.iter().enumerate()
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&Name> {
+        self.fields.get(index)
+    }
+
+    /// The index of a field that was given to [`Names::new`].
+    pub(super) fn index(&self, field: &Field) -> Option<usize> {
+        self.fields.iter().position(|name| name.field == *field)
+    }
+
+    /// What `name` is in `home`, or in a place where no claim field stands. `text` decodes a name that is more than
+    /// letters, digits, `_` and `-`.
+    pub(super) fn find<'a>(
+        &self,
+        home: Option<Home>,
+        name: &'a [u8],
+        text: impl FnOnce(&'a [u8]) -> Result<Cow<'a, str>, Unreadable>,
+    ) -> Result<Option<Hit>, Unreadable> {
+        let spelled = if name.iter().all(|byte| is_plain(*byte)) {
+            self.find_plain(name)
+        } else {
+            let text = text(name)?;
+            let mut found = None;
+            any_spelling("", &text, |folded| {
+                found = found.or_else(|| self.folded(folded));
+                found.is_some()
+            });
+            found
+        };
+        // The exact name of a field is a spelling of it too, unless nothing is left of it when it is folded.
+        Ok(spelled.map(|index| self.exact(home, name).map_or(Hit::Variant(index), Hit::Field)))
+    }
+
+    /// What a key is in a JSON object. `path` is the key's dotted path, or `None` where no claim field can stand;
+    /// `folded` is the folded path of its object.
+    pub(super) fn find_key(&self, path: Option<&str>, folded: &str, key: &str) -> Key {
+        if let Some(path) = path {
+            if let Some(index) = self.exact(Some(Home::Body), path.as_bytes()) {
+                return Key::Claim(Hit::Field(index));
+            }
+            if self.parents.iter().any(|(parent, _)| parent == path) {
+                return Key::Parent;
+            }
+        }
+        let mut found = None;
+        any_spelling(folded, key, |folded| {
+            found = found.or_else(|| self.folded(folded)).or_else(|| self.folded_parent(folded));
+            found.is_some()
+        });
+        any_spelling("", key, |folded| {
+            found = found.or_else(|| index_of(&self.leaves, folded));
+            found.is_some()
+        });
+        found.map_or(Key::Other, |index| Key::Claim(Hit::Variant(index)))
+    }
+
+    /// Whether a header's name is that of a claim field or a spelling of it.
+    pub(super) fn find_header(&self, header: &str) -> Option<Hit> {
+        let folded = fold(header);
+        let mut headers = self.iter().filter(|(_, name)| name.home == Home::Header);
+        let (index, name) = headers.find(|(_, name)| fold(&name.field.name) == folded)?;
+        Some(if name.field.name.eq_ignore_ascii_case(header) { Hit::Field(index) } else { Hit::Variant(index) })
+    }
+
+    fn exact(&self, home: Option<Home>, name: &[u8]) -> Option<usize> {
+        self.fields.iter().position(|field| Some(field.home) == home && field.field.name.as_bytes() == name)
+    }
+
+    fn find_plain(&self, name: &[u8]) -> Option<usize> {
+        let first = name.first()?;
+        if first.is_ascii_alphanumeric() && self.first_bytes & bit(first.to_ascii_lowercase()) == 0 {
+            return None;
+        }
+        self.folds.iter().find(|(folded, _)| plain_name_folds_to(name, folded)).map(|(_, index)| *index)
+    }
+
+    fn folded(&self, folded: &str) -> Option<usize> {
+        index_of(&self.folds, folded)
+    }
+
+    /// A field behind the parent of this folded path.
+    fn folded_parent(&self, folded: &str) -> Option<usize> {
+        let (path, _) = self.parents.iter().find(|(_, parent)| parent == folded)?;
+        self.fields
+            .iter()
+            .position(|name| name.field.name.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.')))
+    }
+}
+
+fn index_of(folds: &[(String, usize)], folded: &str) -> Option<usize> {
+    folds.iter().find(|(name, _)| name == folded).map(|(_, index)| *index)
+}
+
+/// What a name may be made of so that it folds without being decoded.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+fn bit(byte: u8) -> u64 {
+    1 << (byte & 63)
+}

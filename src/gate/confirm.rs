@@ -1,0 +1,151 @@
+//! What WeChat Pay knows of an order: fresh enough in the cache, or one order query shared by all who ask for the same
+//! order at the same time.
+//!
+//! A query runs in a task that the gate owns. A sender that hangs up cancels it for nobody, and an answer that comes
+//! too late for the one who asked still fills the cache, where the sender's retry finds it (threats C-02 to C-04).
+
+mod flights;
+
+use super::channel::Channel;
+use super::decide::{self, Finding};
+use crate::order::ChannelId;
+use crate::reason::{Reason, Verdict};
+use crate::wechat::{AskBy, WeChatPay};
+use flights::{Asking, Flights, Turn};
+use moka::Expiry;
+use moka::future::Cache;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long a query goes on in the background when nobody waits for it any longer. It bounds the tasks in flight;
+/// WeChat Pay's own retry comes after 15 s.
+const LATE_ANSWER: Duration = Duration::from_secs(10);
+
+/// Asks, and remembers.
+#[derive(Debug)]
+pub struct Confirm {
+    memory: Arc<Memory>,
+    flights: Arc<Flights<Question>>,
+    generation: u32,
+    patience: Duration,
+}
+
+#[derive(Debug)]
+struct Memory {
+    cache: Cache<Question, Finding>,
+    wechat: Arc<WeChatPay>,
+}
+
+/// How long a finding is believed.
+#[derive(Debug, Clone, Copy)]
+pub struct Life {
+    /// Of `paid` and `refunded`.
+    pub paid: Duration,
+    /// Of `pending` and `unpaid`: short, since the user may pay a moment later.
+    pub pending: Duration,
+}
+
+/// The cache's key. Generation and channel stand for appid, mch_id and sub_mch_id too: they never change within a
+/// generation. Two channels never share a finding, whatever their order numbers (threats V-06, C-01).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Question {
+    generation: u32,
+    channel: ChannelId,
+    ask: AskBy,
+}
+
+/// Where a finding came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Known already.
+    Cached,
+    /// This callback asked.
+    Asked,
+    /// Another callback was asking at the same time.
+    Joined,
+}
+
+impl Source {
+    /// The word in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cached => "cached",
+            Self::Asked => "asked",
+            Self::Joined => "joined",
+        }
+    }
+}
+
+impl Confirm {
+    /// A cache of `capacity` findings before `wechat`; a caller waits for `patience` at most. `generation` counts the
+    /// configurations, so that a reload forgets what another account was told.
+    #[must_use]
+    pub fn new(wechat: Arc<WeChatPay>, generation: u32, capacity: u64, life: Life, patience: Duration) -> Self {
+        let cache = Cache::builder().max_capacity(capacity).expire_after(life).build();
+        // One who waits out another's question still has time to ask it once more.
+        let flights = Arc::new(Flights::new(patience * 3 / 2));
+        Self { memory: Arc::new(Memory { cache, wechat }), flights, generation, patience }
+    }
+
+    /// What is known of the order that `ask` names, or found out within the confirm deadline.
+    pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy) -> (Finding, Source) {
+        let question = Question { generation: self.generation, channel: channel.id, ask };
+        let cache = &self.memory.cache;
+        let deadline = Instant::now() + self.patience;
+        loop {
+            if let Some(finding) = cache.get(&question).await {
+                return (finding, Source::Cached);
+            }
+            // Whoever answers remembers first and lands then, so what is neither known nor under way is not asked yet.
+            let (answer, source, until) = match self.flights.join(question, || cache.contains_key(&question)) {
+                None => continue,
+                Some(Turn::Wait(answer, asked_again_at)) => (answer, Source::Joined, deadline.min(asked_again_at)),
+                Some(Turn::Ask(asking, answer)) => {
+                    tokio::spawn(Arc::clone(&self.memory).find_out(Arc::clone(channel), question, asking));
+                    (answer, Source::Asked, deadline)
+                }
+            };
+            match timeout_at(until, answer.wait()).await {
+                Ok(finding) => return (finding, source),
+                Err(_) if until == deadline => return (Finding::Not(Reason::QueryTimeout), source),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+impl Memory {
+    async fn find_out(self: Arc<Self>, channel: Arc<Channel>, question: Question, asking: Asking<Question>) {
+        let deadline = Instant::now() + LATE_ANSWER;
+        let answer = self.wechat.order_query(&channel.account, &question.ask, deadline).await;
+        let finding = decide::judge(&channel.account, &question.ask, &answer.map(|asked| asked.answer));
+        // What is not known is not remembered: the next callback asks again.
+        let is_fact = !matches!(finding, Finding::Not(reason) if reason.verdict() == Some(Verdict::Unknown));
+        if is_fact {
+            self.cache.insert(question, finding.clone()).await;
+        }
+        asking.finish(finding, is_fact);
+    }
+}
+
+impl Expiry<Question, Finding> for Life {
+    fn expire_after_create(&self, _: &Question, finding: &Finding, _: std::time::Instant) -> Option<Duration> {
+        Some(match finding {
+            Finding::Paid(_) => self.paid,
+            Finding::Not(_) => self.pending,
+        })
+    }
+
+    /// A second answer to the same question is as fresh as a first.
+    fn expire_after_update(
+        &self,
+        question: &Question,
+        finding: &Finding,
+        now: std::time::Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(question, finding, now)
+    }
+}

@@ -1,0 +1,192 @@
+//! Questions that are being asked right now, so that all who want to know the same thing at the same time share one
+//! answer.
+//!
+//! A question whose answer is long in coming must not keep those who ask later waiting behind it: after a while a later
+//! asker asks once more, and whichever answer comes first is everybody's.
+
+use crate::gate::decide::Finding;
+use crate::reason::Reason;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The questions under way.
+#[derive(Debug)]
+pub(super) struct Flights<Q> {
+    under_way: Mutex<HashMap<Q, Flight>>,
+    /// How long an answer is waited for before the question is asked once more.
+    patience: Duration,
+}
+
+#[derive(Debug)]
+struct Flight {
+    answer: Arc<watch::Sender<Option<Finding>>>,
+    asked_at: Instant,
+    askings: usize,
+}
+
+/// Whether to ask, or to wait for somebody who does.
+pub(super) enum Turn<Q: Eq + Hash + Copy> {
+    /// Ask; the answer reaches everybody who waits.
+    Ask(Asking<Q>, Answer),
+    /// Wait, and if there is no answer by then, join again.
+    Wait(Answer, Instant),
+}
+
+/// Where the answer will be.
+pub(super) struct Answer(watch::Receiver<Option<Finding>>);
+
+/// One asking of a question. It answers when it is told to, or when it is dropped: nobody waits for a task that died.
+pub(super) struct Asking<Q: Eq + Hash + Copy> {
+    flights: Arc<Flights<Q>>,
+    question: Q,
+    answer: Arc<watch::Sender<Option<Finding>>>,
+    finished: bool,
+}
+
+impl<Q: Eq + Hash + Copy> Flights<Q> {
+    /// Nothing under way yet.
+    pub(super) fn new(patience: Duration) -> Self {
+        Self { under_way: Mutex::default(), patience }
+    }
+
+    /// Joins the question. `None` if `is_answered`, which is looked at while nobody can begin or finish it.
+    pub(super) fn join(self: &Arc<Self>, question: Q, is_answered: impl FnOnce() -> bool) -> Option<Turn<Q>> {
+        let mut under_way = self.lock();
+        let flight = match under_way.entry(question) {
+            Entry::Occupied(flight) => flight.into_mut(),
+            Entry::Vacant(_) if is_answered() => return None,
+            Entry::Vacant(place) => {
+                let answer = Arc::new(watch::Sender::new(None));
+                place.insert(Flight { answer, asked_at: Instant::now(), askings: 0 })
+            }
+        };
+        let answer = Answer(flight.answer.subscribe());
+        let asked_again_at = flight.asked_at + self.patience;
+        if flight.askings > 0 && Instant::now() < asked_again_at {
+            return Some(Turn::Wait(answer, asked_again_at));
+        }
+        flight.askings += 1;
+        flight.asked_at = Instant::now();
+        let flights = Arc::clone(self);
+        let asking = Asking { flights, question, answer: Arc::clone(&flight.answer), finished: false };
+        Some(Turn::Ask(asking, answer))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Q, Flight>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<Q: Eq + Hash + Copy> Asking<Q> {
+    /// Gives the answer to everybody who waits. A failure is nobody's answer while the question is being asked once
+    /// more.
+    pub(super) fn finish(mut self, finding: Finding, is_fact: bool) {
+        self.end(finding, is_fact);
+    }
+
+    fn end(&mut self, finding: Finding, is_fact: bool) {
+        self.finished = true;
+        let mut under_way = self.flights.lock();
+        let Entry::Occupied(mut flight) = under_way.entry(self.question) else { return };
+        if !Arc::ptr_eq(&flight.get().answer, &self.answer) {
+            return;
+        }
+        flight.get_mut().askings -= 1;
+        if is_fact || flight.get().askings == 0 {
+            flight.remove();
+            self.answer.send_replace(Some(finding));
+        }
+    }
+}
+
+impl<Q: Eq + Hash + Copy> Drop for Asking<Q> {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.end(Finding::Not(Reason::InternalError), false);
+        }
+    }
+}
+
+impl Answer {
+    /// Waits for it.
+    pub(super) async fn wait(mut self) -> Finding {
+        match self.0.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(finding)) => finding.clone(),
+            Ok(None) | Err(_) => Finding::Not(Reason::InternalError),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flights(patience: Duration) -> Arc<Flights<u8>> {
+        Arc::new(Flights::new(patience))
+    }
+
+    fn ask(flights: &Arc<Flights<u8>>) -> (Asking<u8>, Answer) {
+        match flights.join(1, || false) {
+            Some(Turn::Ask(asking, answer)) => (asking, answer),
+            _ => panic!("not asked"),
+        }
+    }
+
+    fn wait(flights: &Arc<Flights<u8>>) -> Answer {
+        match flights.join(1, || false) {
+            Some(Turn::Wait(answer, _)) => answer,
+            _ => panic!("not joined"),
+        }
+    }
+
+    const FACT: Finding = Finding::Not(Reason::Closed);
+    const FAILURE: Finding = Finding::Not(Reason::QueryFailed);
+
+    #[tokio::test]
+    async fn all_who_ask_at_once_share_one_answer() {
+        let flights = flights(Duration::from_secs(60));
+        let (asking, first) = ask(&flights);
+        let second = wait(&flights);
+        asking.finish(FACT, true);
+        assert_eq!((first.wait().await, second.wait().await), (FACT, FACT));
+        assert!(flights.join(1, || true).is_none());
+        assert!(matches!(flights.join(1, || false), Some(Turn::Ask(..))));
+    }
+
+    #[tokio::test]
+    async fn a_question_that_hangs_is_asked_once_more_and_the_first_answer_is_everybodys() {
+        let flights = flights(Duration::ZERO);
+        let (hangs, first) = ask(&flights);
+        let (answers, second) = ask(&flights);
+        answers.finish(FACT, true);
+        assert_eq!((first.wait().await, second.wait().await), (FACT, FACT));
+        // It began anew meanwhile; the old asking's end is no answer to the new one.
+        let (anew, third) = ask(&flights);
+        hangs.finish(FAILURE, false);
+        anew.finish(FACT, true);
+        assert_eq!(third.wait().await, FACT);
+    }
+
+    #[tokio::test]
+    async fn a_failure_waits_for_the_other_asking() {
+        let flights = flights(Duration::ZERO);
+        let (hangs, first) = ask(&flights);
+        let (fails, second) = ask(&flights);
+        fails.finish(FAILURE, false);
+        hangs.finish(FACT, true);
+        assert_eq!((first.wait().await, second.wait().await), (FACT, FACT));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_an_asking_that_died() {
+        let flights = flights(Duration::from_secs(60));
+        let (asking, answer) = ask(&flights);
+        drop(asking);
+        assert_eq!(answer.wait().await, Finding::Not(Reason::InternalError));
+    }
+}

@@ -1,0 +1,220 @@
+//! The way to the legacy system: one attempt, with a deadline, and an error that says whether the upstream may have
+//! seen it. It does not retry a request of which a byte was sent; only the sender, or the journal, may do that
+//! (threats D-05, D-06).
+
+mod line;
+
+mod pool;
+
+use crate::reason::Reason;
+use crate::wechat::xml::Fields;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONNECTION, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use hyper::http::uri::{Authority, Scheme, Uri};
+use hyper::{HeaderMap, Request, StatusCode};
+use line::{Connector, LineError};
+use pool::Pool;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A legacy system's origin: scheme and authority, without a path, since a callback keeps its own target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Upstream {
+    /// http or https.
+    pub scheme: Scheme,
+    /// Host and port.
+    pub authority: Authority,
+}
+
+/// Why a text is not an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadUpstream {
+    /// Not a URL with a host.
+    #[error("is not a URL like http://127.0.0.1:5000")]
+    Url,
+    /// Neither http nor https.
+    #[error("is neither http:// nor https://")]
+    Scheme,
+    /// Something behind the authority.
+    #[error("has a path, query or user, but a callback keeps its own path: write scheme, host and port only")]
+    Path,
+}
+
+impl Upstream {
+    /// Reads `http://host:port`.
+    ///
+    /// # Errors
+    /// If it is no http or https origin.
+    pub fn parse(text: &str) -> Result<Self, BadUpstream> {
+        let uri: Uri = text.parse().map_err(|_| BadUpstream::Url)?;
+        let parts = uri.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else { return Err(BadUpstream::Url) };
+        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+            return Err(BadUpstream::Scheme);
+        }
+        if authority.as_str().contains('@') || parts.path_and_query.is_some_and(|path| path != "/") {
+            return Err(BadUpstream::Path);
+        }
+        if authority.host().is_empty() || authority.as_str().ends_with(':') {
+            return Err(BadUpstream::Url);
+        }
+        Ok(Self { scheme, authority })
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
+    }
+}
+
+/// When the upstream counts as having taken a callback (`accepted` of a route). Every rule that is given must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The status.
+    pub status: AcceptedStatus,
+    /// A text that the answer's body must contain.
+    pub body_contains: Option<String>,
+    /// The `return_code` that an XML answer must have, for WeChat v2 notifications `SUCCESS`.
+    pub return_code: Option<String>,
+}
+
+/// Which statuses count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcceptedStatus {
+    /// A class by its first digit: `2xx` is 2.
+    Class(u16),
+    /// Exactly this one.
+    Exactly(StatusCode),
+}
+
+impl Accepted {
+    /// Whether `answer` says that the callback was taken (threat D-09).
+    #[must_use]
+    pub fn holds(&self, answer: &UpstreamAnswer) -> bool {
+        let status = match self.status {
+            AcceptedStatus::Class(class) => answer.status.as_u16() / 100 == class,
+            AcceptedStatus::Exactly(status) => answer.status == status,
+        };
+        let contains = |text: &String| memchr::memmem::find(&answer.body, text.as_bytes()).is_some();
+        let says = |code: &String| {
+            Fields::read(&answer.body).is_ok_and(|fields| fields.get("return_code") == Some(code.as_str()))
+        };
+        status && self.body_contains.as_ref().is_none_or(contains) && self.return_code.as_ref().is_none_or(says)
+    }
+}
+
+/// The upstream's own answer.
+#[derive(Debug, Clone)]
+pub struct UpstreamAnswer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers, less those that speak about the connection.
+    pub headers: HeaderMap,
+    /// Its body, byte for byte.
+    pub body: Bytes,
+}
+
+/// The largest answer taken from an upstream. A sender wants an acknowledgement, not a page.
+pub const LARGEST_ANSWER: usize = 1024 * 1024;
+
+/// Sends to upstreams, on connections it keeps open.
+#[derive(Debug)]
+pub struct Forward {
+    connector: Connector,
+    pools: HashMap<Upstream, Pool>,
+}
+
+impl Forward {
+    /// For these upstreams. `connect` is the time for connecting, TLS included.
+    ///
+    /// # Errors
+    /// If an upstream is https and this machine's trusted certificates cannot be read.
+    pub fn new(upstreams: impl IntoIterator<Item = Upstream>, connect: Duration) -> Result<Self, rustls::Error> {
+        let pools: HashMap<_, _> = upstreams.into_iter().map(|upstream| (upstream, Pool::default())).collect();
+        let with_tls = pools.keys().any(|upstream| upstream.scheme == Scheme::HTTPS);
+        Ok(Self { connector: Connector::new(connect, with_tls)?, pools })
+    }
+
+    /// Sends `request`, whose target is in origin form, once.
+    ///
+    /// # Errors
+    /// One of the upstream reasons. Only [`Reason::UpstreamUnreachable`] means that the upstream saw nothing.
+    pub async fn send(
+        &self,
+        upstream: &Upstream,
+        request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> Result<UpstreamAnswer, Reason> {
+        let pool = self.pools.get(upstream).ok_or(Reason::InternalError)?;
+        let answer = self.exchange(pool, upstream, request, deadline).await?;
+        Ok(UpstreamAnswer { headers: without_connection_fields(answer.headers), ..answer })
+    }
+
+    async fn exchange(
+        &self,
+        pool: &Pool,
+        upstream: &Upstream,
+        mut request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> Result<UpstreamAnswer, Reason> {
+        // A kept connection that the upstream closed meanwhile gives the request back unsent, which is no retry.
+        while let Some(mut line) = pool.take() {
+            match line.exchange(request, deadline).await {
+                Ok(answer) => {
+                    pool.keep(line);
+                    return Ok(answer);
+                }
+                Err(LineError::Unsent(unsent)) => request = *unsent,
+                Err(LineError::Failed(reason)) => return Err(reason),
+            }
+        }
+        let mut line = self.connector.connect(upstream, deadline).await?;
+        match line.exchange(request, deadline).await {
+            Ok(answer) => {
+                pool.keep(line);
+                Ok(answer)
+            }
+            Err(LineError::Unsent(_)) => Err(Reason::UpstreamUnreachable),
+            Err(LineError::Failed(reason)) => Err(reason),
+        }
+    }
+}
+
+/// Fields of an answer that speak about the upstream's connection only (RFC 9110 section 7.6.1).
+static OF_THE_CONNECTION: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+fn without_connection_fields(mut headers: HeaderMap) -> HeaderMap {
+    if !headers.keys().any(|name| OF_THE_CONNECTION.contains(name)) {
+        return headers;
+    }
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|token| token.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in &OF_THE_CONNECTION {
+        headers.remove(name);
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! WeChat Pay's own notification: its signature is checked before anything is asked, so that a forgery costs no query.
+//! A right one is still only a claim.
+
+use crate::money::Currency;
+use crate::reason::Reason;
+use crate::wechat::xml::Fields;
+use crate::wechat::{Account, Signature, v2};
+
+/// Whether `fields` is a notification that the account's owner or WeChat Pay signed, for this account, of a payment
+/// that succeeded (`wechatpay-v2.md` section 7). Returns what its amount is counted in.
+///
+/// # Errors
+/// One of the notification reasons.
+pub fn check(account: &Account, fields: Option<&Fields<'_>>) -> Result<Currency, Reason> {
+    let fields = fields.ok_or(Reason::NotificationUnsigned)?;
+    match v2::check_notification(account, fields) {
+        Signature::Valid => {}
+        Signature::Missing => return Err(Reason::NotificationUnsigned),
+        Signature::Wrong => return Err(Reason::NotificationBadlySigned),
+    }
+    if !v2::is_addressed_to(account, fields) {
+        return Err(Reason::NotificationForOtherMerchant);
+    }
+    if ["return_code", "result_code"].iter().any(|name| fields.get(name) != Some("SUCCESS")) {
+        return Err(Reason::NotificationNotSuccess);
+    }
+    fields
+        .filled("fee_type")
+        .map_or_else(|| Ok(Currency::default()), Currency::parse)
+        .map_err(|_| Reason::FieldMalformed)
+}

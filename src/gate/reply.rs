@@ -1,0 +1,179 @@
+//! Every answer the gate itself makes, and the one place that picks a status code for a caller (the table of design
+//! section 3).
+//!
+//! The caller learns that its callback was not taken, never why in detail: whoever guesses order ids must not be told
+//! which of them are paid (threat V-10). The operator finds the reason by `X-Request-Id`.
+
+use super::forward::UpstreamAnswer;
+use super::route::RouteError;
+use super::stamp::X_REQUEST_ID;
+use crate::reason::{Reason, Stage};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Response, StatusCode};
+
+/// How the gate's own answers look on a route.
+#[derive(Debug, Clone)]
+pub struct ReplyStyle {
+    /// The table of design section 3 that applies.
+    pub dialect: Dialect,
+    /// The route's own answer for a callback that is taken without being forwarded.
+    pub success: Option<OwnReply>,
+    /// The route's own answer for one that is not forwarded.
+    pub failure: Option<OwnReply>,
+}
+
+/// Who is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// HTTP status codes and RFC 9457 problem documents.
+    Http,
+    /// WeChat Pay API v2: 200 and `return_code` in XML (`wechatpay-v2.md` section 7.4); only what is no notification
+    /// at all gets another status.
+    WechatV2,
+}
+
+/// A fixed answer from the config.
+#[derive(Debug, Clone)]
+pub struct OwnReply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its Content-Type.
+    pub content_type: HeaderValue,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// A callback that was not forwarded.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// For 405: the methods the path takes.
+    pub allow: Option<HeaderValue>,
+}
+
+impl From<RouteError> for Refusal {
+    fn from(error: RouteError) -> Self {
+        let allow = match &error {
+            RouteError::Method(methods) => {
+                let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+                HeaderValue::from_str(&names.join(", ")).ok()
+            }
+            _ => None,
+        };
+        Self { reason: error.reason(), allow }
+    }
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, allow: None }
+    }
+}
+
+/// When a sender should try again: after the verdict's short life in the cache, and before WeChat Pay's own 15 s.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+const V2_NOT_TAKEN: &str =
+    "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[not taken]]></return_msg></xml>";
+
+/// The upstream's own answer, byte for byte.
+#[must_use]
+pub fn forwarded(answer: UpstreamAnswer, request_id: &HeaderValue) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(answer.body));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    response.headers_mut().insert(X_REQUEST_ID, request_id.clone());
+    response
+}
+
+/// The answer to a callback that was not forwarded; `style` is the route's, if one was found.
+#[must_use]
+pub fn refuse(style: Option<&ReplyStyle>, refusal: &Refusal, request_id: &HeaderValue) -> Response<Full<Bytes>> {
+    let mut response = match style {
+        Some(ReplyStyle { failure: Some(own), .. }) => fixed(own.status, own.content_type.clone(), own.body.clone()),
+        Some(ReplyStyle { dialect: Dialect::WechatV2, .. }) => {
+            fixed(wechat_v2_status(refusal.reason), XML, Bytes::from_static(V2_NOT_TAKEN.as_bytes()))
+        }
+        Some(ReplyStyle { dialect: Dialect::Http, .. }) | None => problem(http_status(refusal.reason), request_id),
+    };
+    let status = response.status();
+    let headers = response.headers_mut();
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    }
+    if let Some(allow) = &refusal.allow {
+        headers.insert(ALLOW, allow.clone());
+    }
+    headers.insert(X_REQUEST_ID, request_id.clone());
+    response
+}
+
+/// The status that HTTP has for a reason.
+#[must_use]
+pub const fn http_status(reason: Reason) -> StatusCode {
+    use Reason as R;
+    match reason {
+        R::RequestMalformed | R::TargetNotCanonical => StatusCode::BAD_REQUEST,
+        R::RouteUnknown => StatusCode::NOT_FOUND,
+        R::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        R::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+        R::TargetTooLong => StatusCode::URI_TOO_LONG,
+        R::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        R::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        R::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        R::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+
+        R::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        R::BodyMalformed | R::FieldMissing | R::FieldRepeated | R::FieldMalformed => StatusCode::BAD_REQUEST,
+        R::ChannelUnknown => StatusCode::NOT_FOUND,
+
+        R::NotPaidYet | R::UserPaying | R::AwaitingDeduction | R::OrderNotFound | R::TradeStateUnknown => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        R::QueryTimeout | R::QueryFailed | R::RateLimited => StatusCode::SERVICE_UNAVAILABLE,
+        R::WechatRateLimited | R::WechatSystemError | R::QueryRefused => StatusCode::SERVICE_UNAVAILABLE,
+        R::AnswerHttpStatus | R::AnswerTooLarge | R::AnswerUnreadable => StatusCode::SERVICE_UNAVAILABLE,
+        R::AnswerUnsigned | R::AnswerBadlySigned | R::AnswerIncomplete => StatusCode::SERVICE_UNAVAILABLE,
+        R::AnswerForOtherOrder | R::AnswerForOtherMerchant | R::AnswerForOtherApp => StatusCode::SERVICE_UNAVAILABLE,
+        R::Closed | R::Revoked | R::PayError | R::Refunded => StatusCode::PAYMENT_REQUIRED,
+        R::AmountDiffers | R::TransactionDiffers | R::TransactionOfOtherOrder => StatusCode::FORBIDDEN,
+        R::NotificationUnsigned | R::NotificationBadlySigned => StatusCode::FORBIDDEN,
+        R::NotificationForOtherMerchant | R::NotificationNotSuccess => StatusCode::FORBIDDEN,
+
+        R::UpstreamUnreachable | R::UpstreamBroke | R::UpstreamAnswerTooLarge => StatusCode::BAD_GATEWAY,
+        R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        R::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        // A paid callback is forwarded; one that is refused as paid would be a fault of ours.
+        R::InternalError | R::Paid => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+const fn wechat_v2_status(reason: Reason) -> StatusCode {
+    match reason.stage() {
+        Stage::Request | Stage::Claim => http_status(reason),
+        Stage::Verdict(_) | Stage::Upstream | Stage::Gate => StatusCode::OK,
+    }
+}
+
+fn problem(status: StatusCode, request_id: &HeaderValue) -> Response<Full<Bytes>> {
+    let title = status.canonical_reason().unwrap_or("Refused");
+    let id = request_id.to_str().unwrap_or_default();
+    let code = status.as_u16();
+    let body = format!(r#"{{"type":"about:blank","title":"{title}","status":{code},"instance":"urn:uuid:{id}"}}"#);
+    fixed(status, PROBLEM, Bytes::from(body))
+}
+
+fn fixed(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+use super::*;
+use crate::reason::Verdict;
+
+fn style(dialect: Dialect) -> ReplyStyle {
+    ReplyStyle { dialect, success: None, failure: None }
+}
+
+fn answer(style: Option<&ReplyStyle>, reason: Reason) -> Response<Full<Bytes>> {
+    refuse(style, &reason.into(), &HeaderValue::from_static("0190163d-8694-739b-aea5-966c26f8ad91"))
+}
+
+fn body(response: Response<Full<Bytes>>) -> String {
+    use http_body_util::BodyExt;
+    let collected = futures_now(response.into_body().collect());
+    String::from_utf8(collected.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+fn futures_now<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// The table of design section 3, by stage and verdict.
+#[test]
+fn each_reason_has_the_status_of_its_row() {
+    for reason in Reason::ALL.iter().copied().filter(|reason| *reason != Reason::Paid) {
+        let status = http_status(reason).as_u16();
+        let expected: &[u16] = match reason.stage() {
+            Stage::Verdict(Verdict::Pending | Verdict::Unknown) => &[503],
+            Stage::Verdict(Verdict::Unpaid | Verdict::Refunded) => &[402],
+            Stage::Verdict(Verdict::Contradicted) => &[403],
+            Stage::Claim => &[400, 404, 415],
+            Stage::Request => &[400, 404, 405, 408, 413, 414, 421, 429, 431],
+            Stage::Upstream => &[502, 504],
+            Stage::Gate | Stage::Verdict(Verdict::Paid) => &[500, 503],
+        };
+        assert!(expected.contains(&status), "{reason}: {status}");
+    }
+}
+
+/// I7.
+#[test]
+fn no_refusal_reads_as_success_to_its_sender() {
+    for reason in Reason::ALL.iter().copied() {
+        assert!(!answer(None, reason).status().is_success(), "{reason}");
+        assert!(!answer(Some(&style(Dialect::Http)), reason).status().is_success(), "{reason}");
+        assert!(!body(answer(Some(&style(Dialect::WechatV2)), reason)).contains("SUCCESS"), "{reason}");
+    }
+}
+
+#[test]
+fn wechat_pay_gets_200_and_fail_unless_it_sent_no_notification_at_all() {
+    let style = style(Dialect::WechatV2);
+    assert_eq!(answer(Some(&style), Reason::NotPaidYet).status(), 200);
+    assert_eq!(answer(Some(&style), Reason::NotificationBadlySigned).status(), 200);
+    assert_eq!(answer(Some(&style), Reason::UpstreamTimeout).status(), 200);
+    let malformed = answer(Some(&style), Reason::BodyMalformed);
+    assert_eq!(malformed.status(), 400);
+    assert!(body(malformed).starts_with("<xml><return_code><![CDATA[FAIL]]></return_code>"));
+}
+
+/// V-10.
+#[test]
+fn verdicts_of_one_class_are_answered_alike() {
+    let unpaid = body(answer(None, Reason::NotPaidYet));
+    for reason in [Reason::OrderNotFound, Reason::QueryTimeout, Reason::AnswerForOtherMerchant] {
+        assert_eq!(body(answer(None, reason)), unpaid, "{reason}");
+    }
+}
+
+#[test]
+fn a_problem_document_names_status_and_request() {
+    let response = answer(None, Reason::NotPaidYet);
+    assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+    assert_eq!(response.headers()[RETRY_AFTER], "5");
+    assert_eq!(response.headers()[X_REQUEST_ID], "0190163d-8694-739b-aea5-966c26f8ad91");
+    let document: serde_json::Value = serde_json::from_str(&body(response)).unwrap();
+    assert_eq!(document["status"], 503);
+    assert_eq!(document["title"], "Service Unavailable");
+    assert_eq!(document["instance"], "urn:uuid:0190163d-8694-739b-aea5-966c26f8ad91");
+}
+
+#[test]
+fn a_routes_own_body_replaces_the_dialects() {
+    let own = OwnReply {
+        status: StatusCode::BAD_GATEWAY,
+        content_type: HeaderValue::from_static("text/plain"),
+        body: Bytes::from_static(b"fail"),
+    };
+    let style = ReplyStyle { dialect: Dialect::Http, success: None, failure: Some(own) };
+    let response = answer(Some(&style), Reason::NotPaidYet);
+    assert_eq!(response.status(), 502);
+    assert_eq!(body(response), "fail");
+}

@@ -1,0 +1,311 @@
+//! Which route a request belongs to: an exact match on the path as it was sent.
+//!
+//! A path that two programs could read differently is refused rather than normalised, because the legacy system behind
+//! might normalise it the other way (threat P-06).
+
+use super::claim::ClaimReader;
+use super::reply::ReplyStyle;
+use crate::reason::Reason;
+use hyper::header::HOST;
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method};
+
+/// A path of the legacy system that takes callbacks, and how one is read, judged and answered there.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name in config, logs and metrics.
+    pub name: String,
+    /// What it matches.
+    pub path: PathPattern,
+    /// Which methods it takes.
+    pub methods: Vec<Method>,
+    /// How the claim is read.
+    pub claim: ClaimReader,
+    /// Whether callbacks are WeChat Pay's own v2 notifications, whose signature is checked before anything is asked.
+    pub notification: bool,
+    /// How the gate's own answers look.
+    pub reply: ReplyStyle,
+    /// When the upstream counts as having taken a callback.
+    pub accepted: super::forward::Accepted,
+}
+
+/// A path with placeholders: `/wxpay/notify/{channel}`. A placeholder stands for one whole, non-empty segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPattern {
+    text: String,
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    Placeholder(String),
+}
+
+/// Why a text is not a path pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadPattern {
+    /// No slash in front.
+    #[error("does not begin with /")]
+    NotAbsolute,
+    /// It could never match: such a path is refused before any route is looked for.
+    #[error("changes under normalisation: write it without //, dot segments, ;, backslashes, ? and needless escapes")]
+    NotCanonical,
+    /// Braces that are not a whole segment, or hold no name.
+    #[error("has a placeholder that is not a whole segment of the form {{name}}, name being letters, digits and _")]
+    Placeholder,
+    /// Two placeholders of one name.
+    #[error("names the placeholder {{{0}}} twice")]
+    Repeated(String),
+}
+
+/// What the placeholders of a pattern stand for in one path, as sent: percent escapes are left as they are.
+#[derive(Debug, Clone, Copy)]
+pub struct PathValues<'a> {
+    pattern: &'a PathPattern,
+    path: &'a str,
+}
+
+/// The routes, in the config's order.
+#[derive(Debug)]
+pub struct Routes(Vec<Route>);
+
+/// Why no route takes a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// A target form that the method does not have (RFC 9112 section 3.2).
+    #[error("the request target does not fit the method")]
+    Malformed,
+    /// An absolute-form target for another authority than Host.
+    #[error("the request target names another authority than Host")]
+    Misdirected,
+    /// A path that changes under normalisation.
+    #[error("the path changes under normalisation")]
+    NotCanonical,
+    /// No such path.
+    #[error("no route has this path")]
+    Unknown,
+    /// The path is there, for other methods: these, for the Allow field. None for CONNECT and `OPTIONS *`.
+    #[error("the path does not take this method")]
+    Method(Vec<Method>),
+}
+
+impl RouteError {
+    /// The reason code.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Malformed => Reason::RequestMalformed,
+            Self::Misdirected => Reason::Misdirected,
+            Self::NotCanonical => Reason::TargetNotCanonical,
+            Self::Unknown => Reason::RouteUnknown,
+            Self::Method(_) => Reason::MethodNotAllowed,
+        }
+    }
+}
+
+impl Routes {
+    /// These routes; of two that match the same request, which config refuses, the first would be found.
+    #[must_use]
+    pub fn new(routes: Vec<Route>) -> Self {
+        Self(routes)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Route> {
+        self.0.iter()
+    }
+
+    /// The route of a request, by target and method.
+    ///
+    /// # Errors
+    /// If the target is in a form or spelling that is not taken, or no route has this path and method.
+    pub fn find<'h, 'r: 'h>(&'r self, head: &'h Parts) -> Result<(&'r Route, PathValues<'h>), RouteError> {
+        let path = target_path(head)?;
+        let mut others = Vec::new();
+        for route in &self.0 {
+            let Some(values) = route.path.matches(path) else { continue };
+            if route.methods.contains(&head.method) {
+                return Ok((route, values));
+            }
+            others.extend(route.methods.iter().filter(|method| !others.contains(*method)).cloned().collect::<Vec<_>>());
+        }
+        Err(if others.is_empty() { RouteError::Unknown } else { RouteError::Method(others) })
+    }
+}
+
+/// The path of a target in origin-form, or in an absolute-form that says the same as Host.
+fn target_path(head: &Parts) -> Result<&str, RouteError> {
+    if head.method == Method::CONNECT {
+        return Err(RouteError::Method(Vec::new()));
+    }
+    let path = head.uri.path();
+    if path == "*" && head.method == Method::OPTIONS {
+        return Err(RouteError::Method(Vec::new()));
+    }
+    if !path.starts_with('/') {
+        return Err(RouteError::Malformed);
+    }
+    if let Some(authority) = head.uri.authority()
+        && !is_host(&head.headers, authority.as_str())
+    {
+        return Err(RouteError::Misdirected);
+    }
+    if !is_canonical(path) || !head.uri.query().is_none_or(str::is_ascii) {
+        return Err(RouteError::NotCanonical);
+    }
+    Ok(path)
+}
+
+fn is_host(headers: &HeaderMap, authority: &str) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.as_bytes().eq_ignore_ascii_case(authority.as_bytes()),
+        _ => false,
+    }
+}
+
+/// Whether every program reads this path the same way: no empty or dot segment, only bytes that RFC 3986 section 3.3
+/// allows there without `;`, and no escape of anything that a second decoding or a file system would act on.
+fn is_canonical(path: &str) -> bool {
+    let Some(path) = path.strip_prefix('/') else { return false };
+    let mut segments = path.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        if matches!(segment, "." | "..") || segment.is_empty() && !last || !is_canonical_segment(segment) {
+            return false;
+        }
+    }
+    true
+}
+
+fn is_canonical_segment(segment: &str) -> bool {
+    let mut bytes = segment.bytes();
+    while let Some(byte) = bytes.next() {
+        let fine = match byte {
+            b'%' => bytes.next().zip(bytes.next()).is_some_and(|(high, low)| is_needed_escape(high, low)),
+            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' => true,
+            byte => is_unreserved(byte),
+        };
+        if !fine {
+            return false;
+        }
+    }
+    true
+}
+
+fn is_needed_escape(high: u8, low: u8) -> bool {
+    super::claim::hex_byte(high, low).is_some_and(|byte| {
+        !byte.is_ascii_control() && !is_unreserved(byte) && !matches!(byte, b'/' | b'\\' | b'%' | b';' | b'?' | b'#')
+    })
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+impl PathPattern {
+    /// Reads `/pay/success` or `/wxpay/notify/{channel}`.
+    ///
+    /// # Errors
+    /// If it is not absolute, not canonical itself, or its placeholders are not whole segments with names of their own.
+    ///
+    /// ```
+    /// use tollgate::gate::route::PathPattern;
+    /// let pattern = PathPattern::parse("/wxpay/notify/{channel}")?;
+    /// let values = pattern.matches("/wxpay/notify/app").expect("it matches");
+    /// assert_eq!(values.get("channel"), Some("app"));
+    /// assert!(pattern.matches("/wxpay/notify/").is_none() && pattern.matches("/wxpay/notify/a/b").is_none());
+    /// # Ok::<_, tollgate::gate::route::BadPattern>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, BadPattern> {
+        let Some(path) = text.strip_prefix('/') else { return Err(BadPattern::NotAbsolute) };
+        let segments = path.split('/').map(Segment::parse).collect::<Result<Vec<_>, _>>()?;
+        // A placeholder is as good as any word here.
+        let sample: String = segments.iter().flat_map(|segment| ["/", segment.literal().unwrap_or("x")]).collect();
+        if !is_canonical(&sample) {
+            return Err(BadPattern::NotCanonical);
+        }
+        let pattern = Self { text: text.to_owned(), segments };
+        let mut names: Vec<_> = pattern.placeholders().collect();
+        names.sort_unstable();
+        match names.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[_]>::first) {
+            Some(name) => Err(BadPattern::Repeated((*name).to_owned())),
+            None => Ok(pattern),
+        }
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The names of its placeholders, in order.
+    pub fn placeholders(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Placeholder(name) => Some(name.as_str()),
+            Segment::Literal(_) => None,
+        })
+    }
+
+    /// Whether some path matches both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(|pair| match pair {
+                (Segment::Literal(one), Segment::Literal(other)) => one == other,
+                (Segment::Literal(literal), Segment::Placeholder(_))
+                | (Segment::Placeholder(_), Segment::Literal(literal)) => !literal.is_empty(),
+                (Segment::Placeholder(_), Segment::Placeholder(_)) => true,
+            })
+    }
+
+    /// What the placeholders stand for in `path`, or `None` if it does not match.
+    #[must_use]
+    pub fn matches<'a>(&'a self, path: &'a str) -> Option<PathValues<'a>> {
+        let mut sent = path.strip_prefix('/')?.split('/');
+        let all = self.segments.iter().all(|segment| sent.next().is_some_and(|sent| segment.takes(sent)));
+        (all && sent.next().is_none()).then_some(PathValues { pattern: self, path })
+    }
+}
+
+impl Segment {
+    fn parse(text: &str) -> Result<Self, BadPattern> {
+        if !text.contains(['{', '}']) {
+            return Ok(Self::Literal(text.to_owned()));
+        }
+        text.strip_prefix('{')
+            .and_then(|text| text.strip_suffix('}'))
+            .filter(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+            .map(|name| Self::Placeholder(name.to_owned()))
+            .ok_or(BadPattern::Placeholder)
+    }
+
+    fn literal(&self) -> Option<&str> {
+        match self {
+            Self::Literal(text) => Some(text),
+            Self::Placeholder(_) => None,
+        }
+    }
+
+    fn takes(&self, sent: &str) -> bool {
+        match self {
+            Self::Literal(text) => text == sent,
+            Self::Placeholder(_) => !sent.is_empty(),
+        }
+    }
+}
+
+impl<'a> PathValues<'a> {
+    /// What `placeholder` stands for, as sent; `None` if the pattern has none of this name.
+    #[must_use]
+    pub fn get(&self, placeholder: &str) -> Option<&'a str> {
+        let named = |segment: &Segment| matches!(segment, Segment::Placeholder(name) if name == placeholder);
+        let at = self.pattern.segments.iter().position(named)?;
+        self.path.split('/').nth(at + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,367 @@
+//! What the upstream sees as headers: every one of ours removed from the request, whatever its spelling, and set again
+//! from the confirmed payment, last (threats P-08 to P-11).
+
+use super::decide::Pass;
+use super::delivery::Sending;
+use super::forward::Upstream;
+use super::payment::Payment;
+use super::sender::{Sender, X_FORWARDED_FOR};
+use crate::order::ChannelId;
+use crate::secret::Secret;
+use hmac::{Hmac, KeyInit, Mac};
+use hyper::HeaderMap;
+use hyper::header::{CONNECTION, FORWARDED, HOST, HeaderName, HeaderValue, InvalidHeaderValue};
+use sha2::Sha256;
+use std::fmt::Write;
+use std::net::IpAddr;
+
+/// The names of the headers the gate owns (`headers` in config.yaml; design section 4 gives the defaults).
+#[derive(Debug, Clone)]
+pub struct HeaderNames {
+    /// WeChat Pay's `transaction_id`.
+    pub transaction_id: HeaderName,
+    /// The merchant's number of the order.
+    pub out_trade_no: HeaderName,
+    /// `total_fee`, in fen.
+    pub amount: HeaderName,
+    /// `fee_type`.
+    pub currency: HeaderName,
+    /// `time_end`, as RFC 3339.
+    pub paid_at: HeaderName,
+    /// `trade_state`: SUCCESS or REFUND.
+    pub trade_state: HeaderName,
+    /// The channel's name.
+    pub channel: HeaderName,
+    /// One stable id per order and route: a key for idempotency.
+    pub delivery: HeaderName,
+    /// 1, 2, 3 ... every time the delivery is sent.
+    pub attempt: HeaderName,
+    /// Where the delivery comes from: `callback`, later also `follow-up`, `sweep`, `pending`.
+    pub origin: HeaderName,
+    /// An HMAC-SHA256 over the values above, for receivers that can check it.
+    pub signature: Option<SignatureHeader>,
+}
+
+/// The signed header.
+#[derive(Debug, Clone)]
+pub struct SignatureHeader {
+    /// Its name.
+    pub name: HeaderName,
+    /// Its key.
+    pub key: Secret,
+}
+
+/// What the upstream sees as Host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// What the sender sent.
+    Preserve,
+    /// The upstream's own authority.
+    Upstream,
+    /// This.
+    Literal(HeaderValue),
+}
+
+/// What a request's new headers are made from.
+#[derive(Debug)]
+pub struct Source<'a> {
+    /// Who sent them.
+    pub sender: Sender,
+    /// Where they go.
+    pub upstream: &'a Upstream,
+    /// This request's id.
+    pub request_id: &'a HeaderValue,
+}
+
+/// What the verified headers are made from, beside the payment.
+#[derive(Debug)]
+pub struct Delivered<'a> {
+    /// The channel that confirmed.
+    pub channel: &'a ChannelId,
+    /// Which delivery, and the how-manieth time.
+    pub sending: Sending,
+}
+
+/// Rewrites headers.
+#[derive(Debug)]
+pub struct Stamp {
+    names: HeaderNames,
+    host: Host,
+    unwanted: Unwanted,
+}
+
+/// The id of a request, on every answer and towards the upstream.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Fields that speak about one connection only (RFC 9110 section 7.6.1), or that would change what the request is.
+const NEVER_PASSED: [&str; 22] = [
+    "connection",
+    "content-length",
+    "expect",
+    "http2-settings",
+    "keep-alive",
+    "proxy",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "script-name",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-uri",
+    "x-original-url",
+    "x-request-id",
+    "x-rewrite-url",
+    "x-forwarded-for",
+];
+
+/// How many fields are added at most.
+const MOST_ADDED: usize = 15;
+
+/// Names the gate owns unless configured otherwise. They are never passed either: a backend that still reads one after
+/// it was renamed, or before it was configured, must not read a sender's.
+const OURS_BY_DEFAULT: [&str; 11] = [
+    "x-tollgate-attempt",
+    "x-tollgate-delivery",
+    "x-tollgate-origin",
+    "x-verified-channel",
+    "x-verified-fee-type",
+    "x-verified-out-trade-no",
+    "x-verified-signature",
+    "x-verified-time-end",
+    "x-verified-total-fee",
+    "x-verified-trade-state",
+    "x-verified-transaction-id",
+];
+
+/// Fields by which a proxy in front says who called; believed from a trusted proxy only.
+const PASSED_FROM_TRUSTED: [&str; 13] = [
+    "cf-connecting-ip",
+    "client-ip",
+    "forwarded",
+    "true-client-ip",
+    "x-client-ip",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-uri",
+    "x-real-ip",
+];
+
+impl Stamp {
+    /// Owns `names`.
+    #[must_use]
+    pub fn new(names: HeaderNames, host: Host) -> Self {
+        let unwanted = Unwanted::new(&names);
+        Self { names, host, unwanted }
+    }
+
+    /// Makes the headers for the upstream of the received ones. Only a confirmed pass adds verified ones.
+    ///
+    /// # Errors
+    /// If a value cannot stand in a header, which the grammars of the ids and the config check rule out.
+    pub fn headers(
+        &self,
+        mut headers: HeaderMap,
+        source: &Source<'_>,
+        pass: &Pass,
+        delivered: Option<&Delivered<'_>>,
+    ) -> Result<HeaderMap, InvalidHeaderValue> {
+        let forwarded_for = forwarded_for(&headers, source.sender)?;
+        self.remove_unwanted(&mut headers, source.sender);
+        headers.reserve(MOST_ADDED);
+        self.set_host(&mut headers, source.upstream)?;
+        headers.insert(X_FORWARDED_FOR, forwarded_for);
+        if !(headers.contains_key(&X_FORWARDED_PROTO) || headers.contains_key(FORWARDED)) {
+            let proto = if source.sender.peer.tls { "https" } else { "http" };
+            headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
+        }
+        headers.insert(X_REQUEST_ID, source.request_id.clone());
+        if let (Some(confirmed), Some(delivered)) = (pass.confirmed(), delivered) {
+            self.add_verified(&mut headers, confirmed.payment(), delivered)?;
+        }
+        Ok(headers)
+    }
+
+    fn remove_unwanted(&self, headers: &mut HeaderMap, sender: Sender) {
+        let named_by_connection = connection_tokens(headers);
+        // Host speaks about the request, whatever Connection says of it.
+        let named = |name: &HeaderName| {
+            *name != HOST
+                && named_by_connection.iter().any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
+        };
+        let passes = |name: &HeaderName| self.unwanted.passes(name, sender.trusted_proxy) && !named(name);
+        let unwanted: Vec<HeaderName> = headers.keys().filter(|name| !passes(name)).cloned().collect();
+        for name in unwanted {
+            headers.remove(name);
+        }
+    }
+
+    fn set_host(&self, headers: &mut HeaderMap, upstream: &Upstream) -> Result<(), InvalidHeaderValue> {
+        let host = match &self.host {
+            Host::Literal(host) => host.clone(),
+            Host::Preserve if headers.contains_key(HOST) => return Ok(()),
+            // HTTP/1.0 need not name a host, but the upstream is spoken to in HTTP/1.1, which must.
+            Host::Preserve | Host::Upstream => HeaderValue::from_str(upstream.authority.as_str())?,
+        };
+        headers.insert(HOST, host);
+        Ok(())
+    }
+
+    fn add_verified(
+        &self,
+        headers: &mut HeaderMap,
+        payment: &Payment,
+        delivered: &Delivered<'_>,
+    ) -> Result<(), InvalidHeaderValue> {
+        let names = &self.names;
+        let written = payment.written.get_or_write(payment)?;
+        let Sending { delivery, attempt, origin } = &delivered.sending;
+        let values: [(&HeaderName, Option<HeaderValue>); 10] = [
+            (&names.transaction_id, Some(written.transaction_id.clone())),
+            (&names.out_trade_no, Some(written.out_trade_no.clone())),
+            (&names.amount, Some(written.amount.clone())),
+            (&names.currency, Some(written.currency.clone())),
+            (&names.paid_at, written.paid_at.clone()),
+            (&names.trade_state, Some(HeaderValue::from_static(if payment.refunded { "REFUND" } else { "SUCCESS" }))),
+            (&names.channel, Some(HeaderValue::from_str(delivered.channel.as_str())?)),
+            (&names.delivery, Some(delivery.clone())),
+            (&names.attempt, Some(HeaderValue::from_str(itoa::Buffer::new().format(*attempt))?)),
+            (&names.origin, Some(HeaderValue::from_static(origin.as_str()))),
+        ];
+        if let Some(signature) = &names.signature {
+            headers.insert(&signature.name, sign(&signature.key, values.iter().map(|(_, value)| value.as_ref()))?);
+        }
+        for (name, value) in values {
+            if let Some(value) = value {
+                headers.insert(name, value);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The sender's address, behind those that a trusted proxy named.
+fn forwarded_for(received: &HeaderMap, sender: Sender) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut chain = String::with_capacity(16);
+    if sender.trusted_proxy {
+        for hops in received.get_all(&X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()) {
+            chain.push_str(hops);
+            chain.push_str(", ");
+        }
+    }
+    push_address(&mut chain, sender.peer.addr.ip());
+    HeaderValue::from_str(&chain)
+}
+
+/// Every callback needs it, and formatting through `Display` costs several times as much.
+fn push_address(chain: &mut String, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (position, octet) in address.octets().into_iter().enumerate() {
+                if position > 0 {
+                    chain.push('.');
+                }
+                chain.push_str(itoa::Buffer::new().format(octet));
+            }
+        }
+        // Writing to a String cannot fail.
+        IpAddr::V6(address) => drop(write!(chain, "{address}")),
+    }
+}
+
+/// Lower-case hexadecimal HMAC-SHA256 over the ten values in the order of [`HeaderNames`], each ended by a line feed;
+/// an absent one is an empty line.
+fn sign<'v>(
+    key: &Secret,
+    values: impl Iterator<Item = Option<&'v HeaderValue>>,
+) -> Result<HeaderValue, InvalidHeaderValue> {
+    // HMAC takes a key of any length, so there is no error to act on; without a key there is no header value either.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()) else {
+        return HeaderValue::from_str("\n");
+    };
+    for value in values {
+        mac.update(value.map_or(&[], HeaderValue::as_bytes));
+        mac.update(b"\n");
+    }
+    HeaderValue::from_str(&hex::encode(mac.finalize().into_bytes()))
+}
+
+/// What Connection names, beside the usual two words.
+fn connection_tokens(headers: &HeaderMap) -> Vec<&[u8]> {
+    let values = headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
+    let tokens = values.flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    tokens.filter(|token| !matches!(*token, b"" | b"close" | b"keep-alive")).collect()
+}
+
+/// Names that are compared after folding, because backends fold: PHP and CGI map `-`, `_` and `.` to one character and
+/// ignore case.
+#[derive(Debug)]
+struct Unwanted {
+    /// By length, since most names are settled by it.
+    by_length: Vec<Vec<(Box<[u8]>, Belief)>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Belief {
+    Never,
+    FromTrusted,
+}
+
+impl Unwanted {
+    fn new(names: &HeaderNames) -> Self {
+        let ours = [
+            &names.transaction_id,
+            &names.out_trade_no,
+            &names.amount,
+            &names.currency,
+            &names.paid_at,
+            &names.trade_state,
+            &names.channel,
+            &names.delivery,
+            &names.attempt,
+            &names.origin,
+        ];
+        let ours = ours.into_iter().chain(names.signature.iter().map(|signature| &signature.name));
+        let ours = ours.map(HeaderName::as_str).chain(OURS_BY_DEFAULT);
+        let never = ours.chain(NEVER_PASSED).map(|name| (name, Belief::Never));
+        let all = never.chain(PASSED_FROM_TRUSTED.map(|name| (name, Belief::FromTrusted)));
+        let mut by_length: Vec<Vec<(Box<[u8]>, Belief)>> = Vec::new();
+        for (name, belief) in all {
+            let folded: Box<[u8]> = name.bytes().map(fold).collect();
+            if by_length.len() <= folded.len() {
+                by_length.resize_with(folded.len() + 1, Vec::new);
+            }
+            if let Some(bucket) = by_length.get_mut(folded.len()) {
+                bucket.push((folded, belief));
+            }
+        }
+        Self { by_length }
+    }
+
+    fn passes(&self, name: &HeaderName, trusted: bool) -> bool {
+        let name = name.as_str().as_bytes();
+        let Some(bucket) = self.by_length.get(name.len()) else { return true };
+        let same = |unwanted: &[u8]| unwanted.iter().zip(name).all(|(ours, theirs)| *ours == fold(*theirs));
+        match bucket.iter().find(|(unwanted, _)| same(unwanted)) {
+            None => true,
+            Some((_, Belief::FromTrusted)) => trusted,
+            Some((_, Belief::Never)) => false,
+        }
+    }
+}
+
+const fn fold(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
+#[cfg(test)]
+mod tests;

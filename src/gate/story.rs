@@ -1,0 +1,193 @@
+//! What is told of a callback: one line in the log with everything an operator asks for, and a count by reason.
+
+use super::channel::Channel;
+use super::claim::Unreadable;
+use super::confirm::Source;
+use super::decide::Pass;
+use super::forward::UpstreamAnswer;
+use super::route::Route;
+use crate::order::{OrderId, OutTradeNo};
+use crate::reason::{Reason, Stage, Verdict};
+use crate::server::Peer;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::Level;
+use uuid::Uuid;
+
+/// A callback's story as far as it has come.
+#[derive(Debug)]
+pub(super) struct Story<'g> {
+    pub(super) request_id: HeaderValue,
+    pub(super) began: Instant,
+    pub(super) peer: Peer,
+    pub(super) route: Option<&'g Route>,
+    pub(super) channel: Option<&'g std::sync::Arc<Channel>>,
+    pub(super) order: Option<OrderId>,
+    pub(super) out_trade_no: Option<OutTradeNo>,
+    refunded: bool,
+    would_refuse: Option<Reason>,
+    unreadable: Option<Unreadable>,
+    confirm: Option<(Source, Duration)>,
+    sent_at: Option<Instant>,
+    upstream: Option<(StatusCode, bool)>,
+}
+
+/// How many callbacks went which way.
+#[derive(Debug)]
+pub struct Counts {
+    by_reason: Vec<AtomicU64>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { by_reason: Reason::ALL.iter().map(|_| AtomicU64::new(0)).collect() }
+    }
+}
+
+impl Counts {
+    fn add(&self, reason: Reason) {
+        if let Some(count) = self.by_reason.get(reason as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Every reason that occurred, and how often.
+    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> {
+        let counts = self.by_reason.iter().map(|count| count.load(Ordering::Relaxed));
+        Reason::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0)
+    }
+}
+
+impl Story<'_> {
+    pub(super) fn begin(peer: Peer) -> Self {
+        Self {
+            request_id: request_id(),
+            began: Instant::now(),
+            peer,
+            route: None,
+            channel: None,
+            order: None,
+            out_trade_no: None,
+            refunded: false,
+            would_refuse: None,
+            unreadable: None,
+            confirm: None,
+            sent_at: None,
+            upstream: None,
+        }
+    }
+
+    pub(super) fn unreadable(&mut self, unreadable: Unreadable) -> Reason {
+        let reason = unreadable.reason;
+        self.unreadable = Some(unreadable);
+        reason
+    }
+
+    pub(super) fn confirmed(&mut self, source: Source, took: Duration) {
+        self.confirm = Some((source, took));
+    }
+
+    pub(super) fn passed(&mut self, pass: &Pass) {
+        self.refunded = pass.confirmed().is_some_and(|confirmed| confirmed.payment().refunded);
+        self.would_refuse = pass.would_refuse();
+        self.sent_at = Some(Instant::now());
+    }
+
+    pub(super) fn forwarded(&mut self, answer: &UpstreamAnswer, accepted: bool) {
+        self.upstream = Some((answer.status, accepted));
+    }
+
+    /// Counts the callback and writes its line.
+    pub(super) fn tell(&self, counts: &Counts, refused: Option<Reason>, status: StatusCode) {
+        let confirmed = if self.refunded { Reason::Refunded } else { Reason::Paid };
+        let reason = refused.or(self.would_refuse).unwrap_or(confirmed);
+        counts.add(reason);
+        // One macro call for each level, since a level must be a constant.
+        macro_rules! line {
+            ($level:expr) => {
+                if tracing::enabled!(target: "tollgate::callback", $level) {
+                    let fields = self.fields(reason);
+                    tracing::event!(
+                        target: "tollgate::callback",
+                        $level,
+                        request_id = fields.request_id,
+                        peer = %self.peer.addr,
+                        route = fields.route,
+                        channel = fields.channel,
+                        order = fields.order,
+                        out_trade_no = fields.out_trade_no,
+                        verdict = fields.verdict,
+                        reason = reason.code(),
+                        detail = fields.detail,
+                        would_refuse = fields.would_refuse,
+                        source = fields.source,
+                        status = status.as_u16(),
+                        upstream_status = fields.upstream_status,
+                        accepted = fields.accepted,
+                        elapsed_ms = fields.elapsed_ms,
+                        confirm_ms = fields.confirm_ms,
+                        upstream_ms = fields.upstream_ms,
+                        "callback"
+                    );
+                }
+            };
+        }
+        match (reason.stage(), reason) {
+            (Stage::Verdict(Verdict::Contradicted) | Stage::Upstream | Stage::Gate, _) => line!(Level::WARN),
+            (_, Reason::QueryRefused) => line!(Level::WARN),
+            _ => line!(Level::INFO),
+        }
+    }
+
+    fn fields(&self, reason: Reason) -> Fields<'_> {
+        let ms = |took: Duration| took.as_micros() as f64 / 1000.0;
+        // What WeChat Pay said stays the verdict when the upstream then failed.
+        let confirmed = if self.refunded { Verdict::Refunded } else { Verdict::Paid };
+        let passed = self.sent_at.is_some() && self.would_refuse.is_none();
+        let verdict = if passed { Some(confirmed) } else { reason.verdict() };
+        Fields {
+            request_id: self.request_id.to_str().unwrap_or_default(),
+            route: self.route.map(|route| route.name.as_str()),
+            channel: self.channel.map(|channel| channel.id.as_str()),
+            order: self.order.as_ref().map(OrderId::as_str),
+            out_trade_no: self.out_trade_no.as_ref().map(OutTradeNo::as_str),
+            verdict: verdict.map(Verdict::as_str),
+            detail: self.unreadable.as_ref().map(|unreadable| unreadable.detail.as_str()),
+            would_refuse: self.would_refuse.is_some().then_some(true),
+            source: self.confirm.map(|(source, _)| source.as_str()),
+            upstream_status: self.upstream.map(|(status, _)| status.as_u16()),
+            accepted: self.upstream.map(|(_, accepted)| accepted),
+            elapsed_ms: ms(self.began.elapsed()),
+            confirm_ms: self.confirm.map(|(_, took)| ms(took)),
+            upstream_ms: self.sent_at.map(|at| ms(at.elapsed())),
+        }
+    }
+}
+
+/// The summary line's fields; one that does not apply is left out.
+struct Fields<'a> {
+    request_id: &'a str,
+    route: Option<&'a str>,
+    channel: Option<&'a str>,
+    order: Option<&'a str>,
+    out_trade_no: Option<&'a str>,
+    verdict: Option<&'static str>,
+    detail: Option<&'a str>,
+    would_refuse: Option<bool>,
+    source: Option<&'static str>,
+    upstream_status: Option<u16>,
+    accepted: Option<bool>,
+    elapsed_ms: f64,
+    confirm_ms: Option<f64>,
+    upstream_ms: Option<f64>,
+}
+
+/// A UUID version 7 (RFC 9562), which sorts by time.
+fn request_id() -> HeaderValue {
+    let mut buffer = Uuid::encode_buffer();
+    let text = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("00000000-0000-7000-8000-000000000000"))
+}
