@@ -32,3 +32,6 @@ pub mod server;
 
 // Stopping without breaking off.
 pub mod shutdown;
+
+// What we were told.
+pub mod config;

@@ -1,0 +1,250 @@
+//! The checked configuration: what the program believes after `config.yaml` was read, every key of it was understood,
+//! and every value was found usable. The file as people write it stays inside `config/`; `docs/config.md` describes it.
+
+mod problem;
+
+mod environment;
+
+mod node;
+
+mod value;
+
+mod read;
+
+mod file;
+
+mod routes;
+
+mod fields;
+
+mod reply;
+
+mod channels;
+
+mod headers;
+
+mod settings;
+
+mod later;
+
+#[cfg(test)]
+mod tests;
+
+pub use environment::{Environment, Process};
+pub use later::{Admin, FollowUp, Journal, Later, PendingOrders, PendingSource, SecondPayment, Sweep};
+pub use problem::{Place, Problem, Problems};
+
+use self::read::{Reader, Secrets};
+use crate::gate::channel::Channel;
+use crate::gate::decide::Mode;
+use crate::gate::forward::Upstream;
+use crate::gate::route::Route;
+use crate::gate::stamp::HeaderNames;
+use crate::server;
+use crate::wechat;
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything `config.yaml` says, in the types of those who use it.
+#[derive(Debug)]
+pub struct Config {
+    /// Where callbacks arrive.
+    pub listen: SocketAddr,
+    /// Certificate and key for `listen`, if it is TLS.
+    pub tls: Option<TlsFiles>,
+    /// The legacy system, for channels that name none of their own and for callbacks whose channel is not known.
+    pub upstream: Upstream,
+    /// Whether verdicts are enforced where a channel does not say.
+    pub mode: Mode,
+    /// In the file's order; no two match the same request.
+    pub routes: Vec<Route>,
+    /// By name, in the file's order.
+    pub channels: Vec<Channel>,
+    /// What confirmed callbacks carry.
+    pub headers: HeaderNames,
+    /// Hosts, hedge, budget.
+    pub wechat: wechat::Settings,
+    /// The whole way of a callback, from head read to first byte of the answer.
+    pub deadline: Duration,
+    /// The part of it that confirming may take.
+    pub confirm_deadline: Duration,
+    /// How long verdicts are believed.
+    pub cache: Cache,
+    /// Ceilings.
+    pub limits: Limits,
+    /// How the upstream is spoken to.
+    pub forwarding: Forwarding,
+    /// How the log looks.
+    pub log: Log,
+    /// How long a drain may take.
+    pub shutdown_grace: Duration,
+    /// Keys that are understood and checked, and whose feature this version does not have: named once at start-up.
+    pub not_built_yet: Vec<String>,
+    /// The same keys' values, checked.
+    pub later: Later,
+}
+
+/// What a file says in outline, when it was checked without its secrets; nothing can be run from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// Where callbacks would arrive.
+    pub listen: SocketAddr,
+    /// Whether that would be TLS.
+    pub tls: bool,
+    /// Where they would go.
+    pub upstream: Upstream,
+    /// Whether verdicts would be enforced.
+    pub mode: Mode,
+    /// How many routes there are.
+    pub routes: usize,
+    /// How many channels there are.
+    pub channels: usize,
+    /// As [`Config::not_built_yet`].
+    pub not_built_yet: Vec<String>,
+    /// The references to secrets as they are written, `${WECHAT_APP_KEY}`, which must be there before the gate runs.
+    pub unread_secrets: Vec<String>,
+}
+
+/// PEM files for TLS.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The certificate chain.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// The cache of verdicts.
+#[derive(Debug, Clone, Copy)]
+pub struct Cache {
+    /// Most entries.
+    pub capacity: u64,
+    /// How long `paid` and `refunded` are believed.
+    pub paid: Duration,
+    /// How long `pending` and `unpaid` are.
+    pub pending: Duration,
+}
+
+/// Ceilings on what a sender can make the gate hold, wait for or ask (design section 7).
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Those that the server keeps.
+    pub server: server::Limits,
+    /// Callbacks a second from one address, twice that at once; 0 is no limit.
+    pub rate_per_address: u32,
+}
+
+/// How the upstream is spoken to.
+#[derive(Debug, Clone)]
+pub struct Forwarding {
+    /// Time for connecting, TLS included.
+    pub connect: Duration,
+    /// What the upstream sees as Host.
+    pub host: HostHeader,
+    /// Proxies in front of the gate whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// What the upstream sees as Host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostHeader {
+    /// What the sender sent.
+    Preserve,
+    /// The upstream's own authority.
+    Upstream,
+    /// This.
+    Literal(String),
+}
+
+/// How the log looks.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Text or JSON; by default text on a terminal and JSON otherwise.
+    pub format: Option<LogFormat>,
+    /// A tracing filter: `info`, `tollgate=debug`.
+    pub level: String,
+}
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// Reads and checks the file at `path`, with its secrets.
+    ///
+    /// # Errors
+    /// With everything that is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        Self::parse(&text_of(path)?, path, &Process)
+    }
+
+    /// Checks `text` as the content of `path`, with its secrets. Relative paths in it start at `path`'s directory.
+    ///
+    /// # Errors
+    /// With everything that is wrong with it.
+    pub fn parse(text: &str, path: &Path, environment: &dyn Environment) -> Result<Self, Problems> {
+        read(text, path, environment, Secrets::Read).map(|(config, _)| config)
+    }
+}
+
+impl Outline {
+    /// Reads and checks the file at `path` without its secrets, which may not be on this machine.
+    ///
+    /// # Errors
+    /// With everything else that is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        Self::parse(&text_of(path)?, path, &Process)
+    }
+
+    /// Checks `text` as the content of `path`: [`Config::parse`], but a `${NAME}` or `${file:PATH}` where a secret
+    /// stands is left unread.
+    ///
+    /// # Errors
+    /// With everything else that is wrong with it.
+    pub fn parse(text: &str, path: &Path, environment: &dyn Environment) -> Result<Self, Problems> {
+        let (config, unread_secrets) = read(text, path, environment, Secrets::Unread)?;
+        Ok(Self {
+            listen: config.listen,
+            tls: config.tls.is_some(),
+            upstream: config.upstream,
+            mode: config.mode,
+            routes: config.routes.len(),
+            channels: config.channels.len(),
+            not_built_yet: config.not_built_yet,
+            unread_secrets,
+        })
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, Problems> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let what = format!("cannot be read ({})", error.kind());
+        let remedy = "name the file with --config, and see that it is UTF-8 and readable".to_owned();
+        let problem = Problem { place: None, key: String::new(), what, remedy };
+        Problems { file: path.to_path_buf(), list: vec![problem] }
+    })
+}
+
+/// The configuration, and the references left unread. A configuration about which anything was reported is none.
+fn read(
+    text: &str,
+    path: &Path,
+    environment: &dyn Environment,
+    secrets: Secrets,
+) -> Result<(Config, Vec<String>), Problems> {
+    let (root, problems) = node::parse(text);
+    let reader = Reader::new(environment, path, secrets, problems);
+    let config = root.and_then(|root| file::config(&reader.root(&root)));
+    let (list, unread) = reader.finish();
+    match config {
+        Some(config) if list.is_empty() => Ok((config, unread)),
+        _ => Err(Problems { file: path.to_path_buf(), list }),
+    }
+}

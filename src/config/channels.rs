@@ -1,0 +1,162 @@
+//! The merchant accounts.
+
+use super::later::{self, RouteName, SecondPayment, Sweep};
+use super::read::{Map, Section, Value};
+use super::settings;
+use crate::gate::channel::{Affix, Channel, QueryBy};
+use crate::gate::decide::Mode;
+use crate::gate::decide::OnRefunded;
+use crate::gate::forward::Upstream;
+use crate::order::{AppId, BadId, ChannelId, MchId, ORDER_BYTES, is_order_byte};
+use crate::wechat::sign::SignType;
+use crate::wechat::v2::Keys;
+use crate::wechat::{Account, ApiKey, BadApiKey, Provider};
+
+pub(super) static CHANNEL: Section = Section {
+    name: "channels.NAME",
+    keys: &[
+        "provider",
+        "appid",
+        "mch_id",
+        "key",
+        "sign_type",
+        "query_by",
+        "out_trade_no",
+        "sub_mch_id",
+        "sub_appid",
+        "upstream",
+        "sweep",
+        "mode",
+        "on_refunded",
+        "on_second_payment",
+    ],
+};
+pub(super) static OUT_TRADE_NO: Section = Section { name: "channels.NAME.out_trade_no", keys: &["prefix", "suffix"] };
+
+/// Most bytes of an `out_trade_no`.
+const OUT_TRADE_NO_BYTES: usize = 32;
+
+/// What a channel inherits, and the names it may refer to.
+pub(super) struct Inherited<'a> {
+    /// `None` if the file's own is unreadable.
+    pub(super) upstream: Option<&'a Upstream>,
+    pub(super) mode: Mode,
+    pub(super) routes: &'a [RouteName<'a>],
+}
+
+/// A channel, and what it says about features to come.
+pub(super) struct ReadChannel {
+    pub(super) channel: Channel,
+    pub(super) sweep: Option<Sweep>,
+    pub(super) second_payment: Option<SecondPayment>,
+}
+
+/// The words of `mode`, here and for the whole gate.
+pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("observe", Mode::Observe)];
+
+pub(super) fn channels(value: &Value<'_>, inherited: &Inherited<'_>) -> Option<Vec<ReadChannel>> {
+    let entries = value.entries()?;
+    if entries.is_empty() {
+        value.problem("has no channel", "add at least one merchant account");
+    }
+    Some(entries.iter().filter_map(|(name, _, value)| channel(name, value, inherited)).collect())
+}
+
+fn channel(name: &str, value: &Value<'_>, inherited: &Inherited<'_>) -> Option<ReadChannel> {
+    let id = ChannelId::parse(name)
+        .map_err(|error| value.problem(format!("the channel's name {error}"), "choose a name like app or 2/c1"))
+        .ok();
+    let map = value.map(&CHANNEL)?;
+    let account = account(&map);
+    let query_by = map.or("query_by", QueryBy::default(), |v| {
+        v.choice(&[("out_trade_no", QueryBy::OutTradeNo), ("transaction_id", QueryBy::TransactionId)])
+    });
+    let out_trade_no = map.or("out_trade_no", Affix::default(), affix);
+    let upstream = map.optional("upstream", settings::upstream);
+    let mode = map.or("mode", inherited.mode, |v| v.choice(MODES));
+    let on_refunded = map.or("on_refunded", OnRefunded::default(), |v| {
+        v.choice(&[("refuse", OnRefunded::Refuse), ("forward", OnRefunded::Forward)])
+    });
+    let sweep = map.optional("sweep", |v| later::sweep(v, inherited.routes));
+    let second_payment = map.optional("on_second_payment", |v| {
+        v.choice(&[("park", SecondPayment::Park), ("forward", SecondPayment::Forward)])
+    });
+    let upstream = upstream.or_else(|| inherited.upstream.cloned())?;
+    let channel = Channel { id: id?, account: account?, query_by, out_trade_no, upstream, mode, on_refunded };
+    Some(ReadChannel { channel, sweep, second_payment })
+}
+
+fn account(map: &Map<'_>) -> Option<Account> {
+    let provider = map.required("provider", "provider: wechat-v2", |v| {
+        if refused_as_v3(v) { None } else { v.choice(&[("wechat-v2", ())]) }
+    });
+    let appid = map.required("appid", "appid: wx and 16 hexadecimal digits, from the merchant platform", |v| {
+        v.parse(AppId::parse, "copy the appid from the merchant platform")
+    });
+    let mch_id = map.required("mch_id", "mch_id: the merchant's number", merchant);
+    let keys = map.required("key", "key: ${NAME}, the 32 letters and digits of the APIv2 key", keys);
+    let sign_type = map.or("sign_type", SignType::default(), |v| {
+        v.choice(&[("MD5", SignType::Md5), ("HMAC-SHA256", SignType::HmacSha256)])
+    });
+    let sub_mch_id = map.optional("sub_mch_id", |v| if v.is_empty_text() { None } else { merchant(v) });
+    let sub_appid = map.optional("sub_appid", |v| {
+        if v.is_empty_text() { None } else { v.parse(AppId::parse, "copy it from the merchant platform, or remove it") }
+    });
+    if let (Some(value), Some(_), None) = (map.get("sub_appid"), sub_appid, sub_mch_id) {
+        value.problem("stands without a sub_mch_id", "add sub_mch_id, or remove sub_appid");
+    }
+    let ((), (signing, also_verify)) = (provider?, keys?);
+    let provider = Provider::V2(Keys { signing, also_verify, sign_type });
+    Some(Account { provider, appid: appid?, mch_id: mch_id?, sub_mch_id, sub_appid })
+}
+
+/// Says so if a value asks for WeChat Pay's API v3.
+pub(super) fn refused_as_v3(value: &Value<'_>) -> bool {
+    let v3 = value.written() == Some("wechat-v3");
+    if v3 {
+        value.problem("API v3 is not in this version yet", "use the merchant's APIv2 key and write wechat-v2");
+    }
+    v3
+}
+
+fn merchant(value: &Value<'_>) -> Option<MchId> {
+    value.parse(MchId::parse, "copy the number from the merchant platform")
+}
+
+/// The key that signs, and those that still verify.
+fn keys(value: &Value<'_>) -> Option<(ApiKey, Vec<ApiKey>)> {
+    let mut keys = value.one_or_list()?.into_iter().map(|item| {
+        let secret = item.secret()?;
+        ApiKey::parse(secret).map_err(|error| item.problem(error.to_string(), key_remedy(error))).ok()
+    });
+    let signing = keys.next();
+    let also_verify: Vec<_> = keys.collect();
+    Some((signing??, also_verify.into_iter().flatten().collect()))
+}
+
+fn key_remedy(error: BadApiKey) -> &'static str {
+    match error {
+        BadApiKey::Shape => "copy the APIv2 key that was set on the merchant platform",
+        BadApiKey::Sample => "everybody knows it: set a key of your own on the merchant platform",
+    }
+}
+
+fn affix(value: &Value<'_>) -> Option<Affix> {
+    let map = value.map(&OUT_TRADE_NO)?;
+    let affix = Affix {
+        prefix: map.or("prefix", String::new(), affix_text),
+        suffix: map.or("suffix", String::new(), affix_text),
+    };
+    if affix.prefix.len() + affix.suffix.len() >= OUT_TRADE_NO_BYTES {
+        value.problem("leaves no room for the order id", "WeChat Pay takes 32 characters in all");
+    }
+    Some(affix)
+}
+
+fn affix_text(value: &Value<'_>) -> Option<String> {
+    let text = value.text_or_empty()?;
+    if !text.bytes().all(is_order_byte) {
+        value.problem(BadId::Character(ORDER_BYTES).to_string(), "use only what WeChat Pay allows in out_trade_no");
+    }
+    Some(text)
+}

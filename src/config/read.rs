@@ -1,0 +1,355 @@
+//! Reading a map key by key while every problem is noted, because an operator wants all of them, not only the first.
+//!
+//! What cannot be read is reported where it is found and then stands for itself as `None` or as its default; the
+//! caller goes on, and the configuration is refused at the end if anything was reported.
+
+use super::environment::{Environment, Reference};
+use super::node::{Kind, Node, join};
+use super::problem::{Place, Problem};
+use super::value;
+use crate::secret::Secret;
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The keys of one kind of map. The reader and the test of `docs/config.md` share it.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// As the page heads it: `routes[].accepted`.
+    pub(super) name: &'static str,
+    pub(super) keys: &'static [&'static str],
+}
+
+/// What becomes of `${NAME}` and `${file:PATH}` where a secret stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrets {
+    /// They are read; one that is not there is a problem.
+    Read,
+    /// They are not touched, and a random placeholder takes their part: enough to check the rest.
+    Unread,
+}
+
+/// What reading needs and gathers.
+pub(super) struct Reader<'e> {
+    environment: &'e dyn Environment,
+    directory: PathBuf,
+    secrets: Secrets,
+    problems: RefCell<Vec<Problem>>,
+    unread: RefCell<Vec<String>>,
+}
+
+/// A value of the file, with its path.
+#[derive(Clone)]
+pub(super) struct Value<'r> {
+    reader: &'r Reader<'r>,
+    node: &'r Node,
+    path: String,
+}
+
+/// A map of known keys.
+pub(super) struct Map<'r> {
+    value: Value<'r>,
+    section: &'static Section,
+}
+
+impl<'e> Reader<'e> {
+    /// A reader for `file`, of which `problems` are known already.
+    pub(super) fn new(environment: &'e dyn Environment, file: &Path, secrets: Secrets, problems: Vec<Problem>) -> Self {
+        let directory = file.parent().unwrap_or(Path::new("")).to_path_buf();
+        Self { environment, directory, secrets, problems: RefCell::new(problems), unread: RefCell::default() }
+    }
+
+    pub(super) fn root<'r>(&'r self, node: &'r Node) -> Value<'r> {
+        Value { reader: self, node, path: String::new() }
+    }
+
+    /// Every problem, in the file's order, and the references that were left unread.
+    pub(super) fn finish(self) -> (Vec<Problem>, Vec<String>) {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| problem.place);
+        (problems, self.unread.into_inner())
+    }
+
+    fn note(&self, place: Place, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        let (what, remedy) = (what.into(), remedy.into());
+        self.problems.borrow_mut().push(Problem { place: Some(place), key: key.to_owned(), what, remedy });
+    }
+}
+
+impl<'r> Value<'r> {
+    /// Reports a problem with this value.
+    pub(super) fn problem(&self, what: impl Into<String>, remedy: impl Into<String>) {
+        self.reader.note(self.node.place, &self.path, what, remedy);
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.node.place
+    }
+
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.node.kind, Kind::Map(_))
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.node.kind, Kind::List(_))
+    }
+
+    /// The scalar as it is written, nothing replaced.
+    pub(super) fn written(&self) -> Option<&'r str> {
+        match &self.node.kind {
+            Kind::Scalar(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of `key`, if this is a map that has it; nothing is reported.
+    pub(super) fn peek(&self, key: &str) -> Option<Value<'r>> {
+        let Kind::Map(entries) = &self.node.kind else { return None };
+        let node = &entries.iter().find(|entry| entry.key == key)?.value;
+        Some(Value { reader: self.reader, node, path: self.child(key) })
+    }
+
+    /// The keys of a map; nothing is reported.
+    pub(super) fn peek_keys(&self) -> Vec<&'r str> {
+        let Kind::Map(entries) = &self.node.kind else { return Vec::new() };
+        entries.iter().map(|entry| &*entry.key).collect()
+    }
+
+    /// The items of a list; nothing is reported.
+    pub(super) fn peek_items(&self) -> Vec<Value<'r>> {
+        let Kind::List(_) = &self.node.kind else { return Vec::new() };
+        self.list_or_empty().unwrap_or_default()
+    }
+
+    /// Whether `""` is written.
+    pub(super) fn is_empty_text(&self) -> bool {
+        self.written() == Some("")
+    }
+
+    /// A text that says something; `${NAME}` and `${file:PATH}` are replaced if they are all of it.
+    pub(super) fn text(&self) -> Option<String> {
+        let text = self.text_or_empty()?;
+        if text.is_empty() {
+            self.problem("is empty", "write a value, or remove the key");
+            return None;
+        }
+        if self.written().is_some_and(|written| Reference::parse(written).is_none() && written.contains("${")) {
+            self.problem("has ${...} as a part of it", "only a whole value is replaced: key: ${NAME}");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// As [`Value::text`], but nothing is something too, and `${` may stand in it.
+    pub(super) fn text_or_empty(&self) -> Option<String> {
+        let written = self.scalar()?;
+        match Reference::parse(written) {
+            None => Some(written.to_owned()),
+            Some(reference) => reference
+                .and_then(|reference| reference.resolve(self.reader.environment, &self.reader.directory))
+                .map_err(|(what, remedy)| self.problem(what, remedy))
+                .ok(),
+        }
+    }
+
+    /// A key or token. Under [`Secrets::Unread`] a reference becomes 32 random letters and digits.
+    pub(super) fn secret(&self) -> Option<Secret> {
+        if let (Secrets::Unread, Some(Ok(reference))) = (self.reader.secrets, Reference::parse(self.scalar()?)) {
+            self.reader.unread.borrow_mut().push(reference.to_string());
+            return Some(Secret::new(uuid::Uuid::now_v7().simple().to_string()));
+        }
+        self.text().map(Secret::new)
+    }
+
+    /// What `parse` makes of the text.
+    pub(super) fn parse<T, E: Display>(
+        &self,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+        remedy: impl Into<String>,
+    ) -> Option<T> {
+        parse(&self.text()?).map_err(|error| self.problem(error.to_string(), remedy)).ok()
+    }
+
+    pub(super) fn duration(&self) -> Option<Duration> {
+        self.parse(value::duration, "write a duration like 250ms, 2s, 5m, 24h or 7d")
+    }
+
+    pub(super) fn size(&self, range: RangeInclusive<u64>) -> Option<usize> {
+        let bytes = self.parse(|text| value::size(text, range), "write a size like 512, 64KiB or 1MiB")?;
+        usize::try_from(bytes).ok()
+    }
+
+    pub(super) fn number<N: TryFrom<u64>>(&self, range: RangeInclusive<u64>) -> Option<N> {
+        let remedy = format!("write a whole number from {} to {}", range.start(), range.end());
+        N::try_from(self.parse(|text| value::number(text, range), remedy)?).ok()
+    }
+
+    /// One of the words.
+    pub(super) fn choice<T: Clone>(&self, words: &[(&str, T)]) -> Option<T> {
+        let text = self.text()?;
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| meaning.clone());
+        if found.is_none() {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            self.problem(format!("is not {}", known.join(" or ")), suggest(&text, &known, "write one of these"));
+        }
+        found
+    }
+
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.parse(
+            |text| text.parse().map_err(|_| "is not an address with a port"),
+            "write an IP address and a port like 127.0.0.1:8080 or [::1]:8080",
+        )
+    }
+
+    /// A path; relative ones start at the config file's directory.
+    pub(super) fn file_path(&self) -> Option<PathBuf> {
+        self.text().map(|text| self.directory().join(text))
+    }
+
+    /// As [`Value::file_path`], and the file must be there and readable.
+    pub(super) fn readable_file(&self) -> Option<PathBuf> {
+        let path = self.file_path()?;
+        if let Err(error) = self.reader.environment.readable(&path) {
+            self.problem(format!("cannot be read ({})", error.kind()), "name a file that the gate may read");
+        }
+        Some(path)
+    }
+
+    /// The config file's directory.
+    pub(super) fn directory(&self) -> &'r Path {
+        &self.reader.directory
+    }
+
+    /// The items of a list with at least one.
+    pub(super) fn list(&self) -> Option<Vec<Value<'r>>> {
+        let items = self.list_or_empty()?;
+        if items.is_empty() {
+            self.problem("is an empty list", "write at least one item, or remove the key");
+            return None;
+        }
+        Some(items)
+    }
+
+    pub(super) fn list_or_empty(&self) -> Option<Vec<Value<'r>>> {
+        let Kind::List(items) = &self.node.kind else {
+            self.problem("must be a list", "write [one, two], or one - item on a line each");
+            return None;
+        };
+        let item = |(index, node)| Value { reader: self.reader, node, path: format!("{}[{index}]", self.path) };
+        Some(items.iter().enumerate().map(item).collect())
+    }
+
+    /// The single value, or those of a list with at least one.
+    pub(super) fn one_or_list(&self) -> Option<Vec<Value<'r>>> {
+        if self.is_list() { self.list() } else { Some(vec![self.clone()]) }
+    }
+
+    /// The map, after every key that does not belong there was reported.
+    pub(super) fn map(&self, section: &'static Section) -> Option<Map<'r>> {
+        for (key, place, _) in self.entries()? {
+            if !section.keys.contains(&key) {
+                self.unknown_key(key, place, section.keys);
+            }
+        }
+        Some(Map { value: self.clone(), section })
+    }
+
+    /// The entries of a map whose keys are names: each with its place.
+    pub(super) fn entries(&self) -> Option<Vec<(&'r str, Place, Value<'r>)>> {
+        let Kind::Map(entries) = &self.node.kind else {
+            self.problem("must be a map", "write key: value, one on a line, or { key: value }");
+            return None;
+        };
+        let entry = |entry: &'r super::node::Entry| {
+            let value = Value { reader: self.reader, node: &entry.value, path: self.child(&entry.key) };
+            (&*entry.key, entry.place, value)
+        };
+        Some(entries.iter().map(entry).collect())
+    }
+
+    fn scalar(&self) -> Option<&'r str> {
+        match &self.node.kind {
+            Kind::Scalar(text) => return Some(text),
+            Kind::Null => self.problem("has no value", "write one, or remove the key"),
+            Kind::List(_) | Kind::Map(_) => self.problem("must be a single value", "write key: value on one line"),
+        }
+        None
+    }
+
+    fn child(&self, key: &str) -> String {
+        join(&self.path, key)
+    }
+
+    /// Repeats no key that might hold a secret: `key:0123...`, without a blank, is one long key.
+    fn unknown_key(&self, key: &str, place: Place, known: &[&str]) {
+        let like_a_key = key.len() <= 24 && key.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-".contains(&byte));
+        let path = if like_a_key { self.child(key) } else { self.path.clone() };
+        self.reader.note(
+            place,
+            &path,
+            "unknown key",
+            suggest(key, known, &format!("known here: {}", known.join(", "))),
+        );
+    }
+}
+
+impl<'r> Map<'r> {
+    /// The value of `key`, if it is there.
+    pub(super) fn get(&self, key: &'static str) -> Option<Value<'r>> {
+        debug_assert!(self.section.keys.contains(&key), "{key} is missing from the table of {}", self.section.name);
+        self.value.peek(key)
+    }
+
+    /// What `read` makes of `key`, which must be there; `example` is the remedy if it is not.
+    pub(super) fn required<T>(
+        &self,
+        key: &'static str,
+        example: &str,
+        read: impl FnOnce(&Value<'r>) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.get(key);
+        if value.is_none() {
+            let path = self.value.child(key);
+            self.value.reader.note(self.value.node.place, &path, "is missing", format!("add {example}"));
+        }
+        read(&value?)
+    }
+
+    /// What `read` makes of `key`, if it is there and readable.
+    pub(super) fn optional<T>(&self, key: &'static str, read: impl FnOnce(&Value<'r>) -> Option<T>) -> Option<T> {
+        read(&self.get(key)?)
+    }
+
+    /// What `read` makes of `key`, or its default.
+    pub(super) fn or<T>(&self, key: &'static str, default: T, read: impl FnOnce(&Value<'r>) -> Option<T>) -> T {
+        self.optional(key, read).unwrap_or(default)
+    }
+
+    /// The map itself, for problems that concern several of its keys.
+    pub(super) fn value(&self) -> &Value<'r> {
+        &self.value
+    }
+}
+
+/// Whether `host` of a URL is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// `did you mean form?` if one of the known words is near, `otherwise` if not.
+pub(super) fn suggest(written: &str, known: &[&str], otherwise: &str) -> String {
+    let distance = |word: &&str| strsim::osa_distance(word, &written.to_ascii_lowercase());
+    match known.iter().copied().min_by_key(distance) {
+        Some(near) if near.len() > 1 && distance(&near) <= 1 + near.len() / 4 => format!("did you mean {near}?"),
+        _ => otherwise.to_owned(),
+    }
+}

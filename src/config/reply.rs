@@ -1,0 +1,125 @@
+//! How a route answers, and when its upstream counts as having taken a callback.
+
+use super::channels::refused_as_v3;
+use super::read::{Map, Section, Value};
+use crate::gate::forward::{Accepted, AcceptedStatus};
+use crate::gate::reply::{Dialect, OwnReply, ReplyStyle};
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+
+pub(super) static REPLY: Section = Section { name: "routes[].reply", keys: &["style", "success", "failure"] };
+pub(super) static SUCCESS: Section = Section { name: "routes[].reply.success", keys: &["status", "type", "body"] };
+pub(super) static FAILURE: Section = Section { name: "routes[].reply.failure", keys: &["status", "type", "body"] };
+pub(super) static ACCEPTED: Section =
+    Section { name: "routes[].accepted", keys: &["status", "body_contains", "return_code"] };
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// Answers in one dialect and with no body of the route's own.
+pub(super) const fn plain(dialect: Dialect) -> ReplyStyle {
+    ReplyStyle { dialect, success: None, failure: None }
+}
+
+/// Any 2xx.
+pub(super) const fn any_2xx() -> Accepted {
+    Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None }
+}
+
+/// `reply`; `default` is the style where it names none.
+pub(super) fn reply(value: &Value<'_>, default: Dialect) -> Option<ReplyStyle> {
+    if !value.is_map() {
+        return dialect(value).map(plain);
+    }
+    let map = value.map(&REPLY)?;
+    let dialect = map.or("style", default, dialect);
+    let success = map.optional("success", |v| {
+        let own = own(&v.map(&SUCCESS)?, StatusCode::OK)?;
+        if !own.status.is_success() {
+            v.problem("has a status that is no success", "write a 2xx status");
+        }
+        Some(own)
+    });
+    let failure = map.optional("failure", |v| {
+        let own = own(&v.map(&FAILURE)?, StatusCode::SERVICE_UNAVAILABLE)?;
+        if !reads_as_failure(dialect, &own, success.as_ref()) {
+            v.problem("would be read as success", remedy(dialect));
+        }
+        Some(own)
+    });
+    Some(ReplyStyle { dialect, success, failure })
+}
+
+fn dialect(value: &Value<'_>) -> Option<Dialect> {
+    if refused_as_v3(value) {
+        return None;
+    }
+    value.choice(&[("http", Dialect::Http), ("wechat-v2", Dialect::WechatV2)])
+}
+
+fn own(map: &Map<'_>, default: StatusCode) -> Option<OwnReply> {
+    let status = map.or("status", default, |v| v.parse(exactly, "write a status like 200 or 503"));
+    let content_type = map.or("type", TEXT, |v| {
+        let read = |text: &str| HeaderValue::from_str(text).map_err(|_| "is not a Content-Type");
+        v.parse(read, "write a media type like text/xml")
+    });
+    let body = map.or("body", String::new(), Value::text_or_empty);
+    Some(OwnReply { status, content_type, body: Bytes::from(body) })
+}
+
+/// No sender may take a refusal for success (invariant I7). An error status is none to anybody; WeChat Pay's v2 reads
+/// the XML body, and a sender that got bodies of the route's own reads those.
+fn reads_as_failure(dialect: Dialect, failure: &OwnReply, success: Option<&OwnReply>) -> bool {
+    let status = failure.status;
+    let body = String::from_utf8_lossy(&failure.body);
+    let by_body = match dialect {
+        Dialect::WechatV2 => {
+            let fails_in_xml = body.contains("<return_code>") && body.contains("FAIL") && !body.contains("SUCCESS");
+            status == StatusCode::OK && fails_in_xml
+        }
+        Dialect::Http => status.is_success() && differs_from_success(&body, success),
+    };
+    status.is_client_error() || status.is_server_error() || by_body
+}
+
+/// Whether a sender that looks for the body of `success`, or for a usual word if there is none, does not find it.
+fn differs_from_success(failure: &str, success: Option<&OwnReply>) -> bool {
+    let failure = failure.trim().to_lowercase();
+    let success = success.map(|reply| String::from_utf8_lossy(&reply.body).trim().to_lowercase());
+    let sought = success.filter(|body| !body.is_empty()).unwrap_or_else(|| "success".to_owned());
+    !matches!(&*failure, "" | "ok" | "success") && !failure.contains(&sought)
+}
+
+const fn remedy(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Http => {
+            "write a 4xx or 5xx status, or a 2xx with a body that does not contain success.body (give both)"
+        }
+        Dialect::WechatV2 => "write a 4xx or 5xx status, or 200 and an XML body whose return_code is FAIL",
+    }
+}
+
+/// `accepted`, with what is not said taken from `default`.
+pub(super) fn accepted(value: &Value<'_>, default: Accepted) -> Option<Accepted> {
+    let map = value.map(&ACCEPTED)?;
+    Some(Accepted {
+        status: map.or("status", default.status, |v| v.parse(status, "write 2xx, or one status like 200")),
+        body_contains: map.optional("body_contains", Value::text).or(default.body_contains),
+        return_code: map.optional("return_code", Value::text).or(default.return_code),
+    })
+}
+
+fn status(text: &str) -> Result<AcceptedStatus, &'static str> {
+    match text {
+        "2xx" => Ok(AcceptedStatus::Class(2)),
+        "3xx" => Ok(AcceptedStatus::Class(3)),
+        "4xx" => Ok(AcceptedStatus::Class(4)),
+        "5xx" => Ok(AcceptedStatus::Class(5)),
+        exact => exactly(exact).map(AcceptedStatus::Exactly),
+    }
+}
+
+fn exactly(text: &str) -> Result<StatusCode, &'static str> {
+    let status = StatusCode::from_bytes(text.as_bytes()).ok();
+    status.filter(|status| (200..600).contains(&status.as_u16())).ok_or("is not a status")
+}

@@ -1,0 +1,248 @@
+//! The routes: which requests are callbacks, and how each kind is read and answered.
+
+use super::channels::refused_as_v3;
+use super::fields::Context;
+use super::later;
+use super::read::{Map, Section, Value};
+use super::reply;
+use crate::gate::channel::{ChannelRule, Choose};
+use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
+use crate::gate::forward::Accepted;
+use crate::gate::reply::{Dialect, ReplyStyle};
+use crate::gate::route::{PathPattern, Route};
+use hyper::Method;
+
+pub(super) static ROUTE: Section = Section {
+    name: "routes[]",
+    keys: &[
+        "name",
+        "path",
+        "preset",
+        "methods",
+        "carrier",
+        "order",
+        "out_trade_no",
+        "transaction",
+        "amount",
+        "amount_unit",
+        "channel",
+        "fill",
+        "reply",
+        "duplicates",
+        "accepted",
+        "synthesize",
+    ],
+};
+
+const CARRIERS: &[(&str, Carrier)] =
+    &[("query", Carrier::Query), ("form", Carrier::Form), ("json", Carrier::Json), ("xml", Carrier::Xml)];
+
+const METHODS: &[(&str, Method)] = &[
+    ("POST", Method::POST),
+    ("GET", Method::GET),
+    ("PUT", Method::PUT),
+    ("PATCH", Method::PATCH),
+    ("DELETE", Method::DELETE),
+];
+
+/// What `preset: wechat-v2` says, and so what the same keys beside it may say (`wechatpay-v2.md` section 7).
+const WECHAT_V2: &[(&str, &str)] = &[
+    ("carrier", "xml"),
+    ("order", "out_trade_no"),
+    ("out_trade_no", "out_trade_no"),
+    ("transaction", "transaction_id"),
+    ("amount", "total_fee"),
+    ("amount_unit", "fen"),
+];
+
+/// A route, and what it says about features to come.
+pub(super) struct ReadRoute {
+    pub(super) route: Route,
+    pub(super) synthesize: Option<String>,
+    pub(super) absorb: bool,
+}
+
+/// What two routes must not share.
+struct Taken<'r> {
+    at: Value<'r>,
+    path: PathPattern,
+    methods: Vec<Method>,
+}
+
+/// How a callback is read and answered.
+struct Reading {
+    fields: ClaimFields,
+    reply: ReplyStyle,
+    accepted: Accepted,
+}
+
+pub(super) fn routes(value: &Value<'_>, channels: &[&str]) -> Option<Vec<ReadRoute>> {
+    let items = value.list()?;
+    let mut taken: Vec<Taken<'_>> = Vec::new();
+    let routes = items.iter().filter_map(|item| route(&item.map(&ROUTE)?, channels, &mut taken)).collect();
+    report_same_names(&items);
+    for (index, route) in taken.iter().enumerate() {
+        let clash = taken.iter().take(index).find(|other| {
+            other.path.overlaps(&route.path) && other.methods.iter().any(|method| route.methods.contains(method))
+        });
+        if let Some(other) = clash {
+            let what = format!("matches the same requests as {} ({})", other.at.path(), other.at.place());
+            route.at.problem(what, "give the routes other paths or methods");
+        }
+    }
+    Some(routes)
+}
+
+/// The names of the routes as far as they are readable, and whether a callback can be made for them.
+pub(super) fn names<'v>(value: &Value<'v>) -> Vec<later::RouteName<'v>> {
+    let name = |item: Value<'v>| {
+        let name = item.peek("name")?.written()?;
+        let can_be_made = item.peek("synthesize").is_some() || item.peek("preset").is_some();
+        Some(later::RouteName { name, can_be_made })
+    };
+    value.peek_items().into_iter().filter_map(name).collect()
+}
+
+fn report_same_names(items: &[Value<'_>]) {
+    let names: Vec<_> = items.iter().filter_map(|item| item.peek("name")).collect();
+    for (index, name) in names.iter().enumerate() {
+        let same = |other: &&Value<'_>| other.written().is_some() && other.written() == name.written();
+        if let Some(other) = names.iter().take(index).find(same) {
+            name.problem(
+                format!("is the same as {} ({})", other.path(), other.place()),
+                "give every route its own name",
+            );
+        }
+    }
+}
+
+fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Option<ReadRoute> {
+    let name = map.required("name", "name: app-pay-success", |v| {
+        v.parse(route_name, "use letters, digits, - _ and . as in app-pay-success")
+    });
+    let path = map.required("path", "path: /pay/success", |v| v.parse(PathPattern::parse, "write /pay/success"));
+    let preset = map.optional("preset", |v| if refused_as_v3(v) { None } else { v.choice(&[("wechat-v2", ())]) });
+    let carrier = map.optional("carrier", |v| v.choice(CARRIERS));
+    let notification = map.get("preset").is_some();
+    let carrier = if notification { Some(Carrier::Xml) } else { carrier };
+    let methods = map.or("methods", default_methods(carrier), methods);
+    if let (Some(at), Some(path)) = (map.get("path"), &path) {
+        taken.push(Taken { at, path: path.clone(), methods: methods.clone() });
+    }
+    let context = Context { carrier: carrier.unwrap_or(Carrier::Form), path: path.as_ref(), channels };
+    let reading = if notification { wechat_v2(map, &context, &methods) } else { custom(map, &context) };
+    let synthesize = map.optional("synthesize", later::synthesize);
+    let absorb = map.or("duplicates", false, |v| v.choice(&[("forward", false), ("absorb", true)]));
+    if !notification {
+        map.required("carrier", "carrier: form (or query, json, xml)", |_| Some(()));
+    }
+    let Reading { fields, reply, accepted } = reading?;
+    if let Err(bad) = fields.check() {
+        map.value().problem(bad.to_string(), "name fields that no backend can take for one another");
+        return None;
+    }
+    let claim = ClaimReader::new(fields);
+    let notification = preset.is_some();
+    let route = Route { name: name?, path: path?, methods, claim, notification, reply, accepted };
+    Some(ReadRoute { route, synthesize, absorb })
+}
+
+fn route_name(text: &str) -> Result<String, &'static str> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let usable = text.len() <= 64 && text.bytes().all(allowed);
+    usable.then(|| text.to_owned()).ok_or("is not a name")
+}
+
+fn default_methods(carrier: Option<Carrier>) -> Vec<Method> {
+    match carrier {
+        Some(Carrier::Query) => vec![Method::GET],
+        _ => vec![Method::POST],
+    }
+}
+
+fn methods(value: &Value<'_>) -> Option<Vec<Method>> {
+    let mut methods = Vec::new();
+    for item in value.list()? {
+        let Some(method) = item.choice(METHODS) else { continue };
+        if methods.contains(&method) {
+            item.problem("names the same method again", "remove it");
+        }
+        methods.push(method);
+    }
+    Some(methods)
+}
+
+/// A route that says itself what its callbacks look like.
+fn custom(map: &Map<'_>, context: &Context<'_>) -> Option<Reading> {
+    let order = map.required("order", "order: the field with the order id", |v| context.field(v));
+    let out_trade_no = map.optional("out_trade_no", |v| context.field(v));
+    let transaction = map.optional("transaction", |v| context.field(v));
+    let unit = map.or("amount_unit", AmountUnit::default(), |v| {
+        v.choice(&[("fen", AmountUnit::Fen), ("yuan", AmountUnit::Yuan)])
+    });
+    let amount = map.optional("amount", |v| Some((context.field(v)?, unit)));
+    if let (Some(unit), None) = (map.get("amount_unit"), map.get("amount")) {
+        unit.problem("stands without an amount", "add amount: the field with the amount, or remove amount_unit");
+    }
+    let fill = map.optional("fill", |v| fill(v, context));
+    let channel = map.required("channel", "channel: the name of a channel, or rules", |v| context.rules(v));
+    let reply = map.or("reply", reply::plain(Dialect::Http), |v| reply::reply(v, Dialect::Http));
+    let accepted = map.or("accepted", reply::any_2xx(), |v| reply::accepted(v, reply::any_2xx()));
+    let carrier = context.carrier;
+    let fields = ClaimFields { carrier, order: order?, out_trade_no, transaction, amount, fill, channel: channel? };
+    Some(Reading { fields, reply, accepted })
+}
+
+/// The body or the query can be written into, and nothing else.
+fn fill(value: &Value<'_>, context: &Context<'_>) -> Option<Field> {
+    let field = context.field(value)?;
+    if !matches!(field.place, Place::Carrier | Place::Query) {
+        value.problem("is not in the body or query", "name a field that the gate can write into");
+        return None;
+    }
+    Some(field)
+}
+
+/// WeChat Pay's own notification. What it calls the order is `out_trade_no` already, so no channel's prefix goes to it.
+fn wechat_v2(map: &Map<'_>, context: &Context<'_>, methods: &[Method]) -> Option<Reading> {
+    let style = map.get("reply").and_then(|reply| if reply.is_map() { reply.peek("style") } else { Some(reply) });
+    let written = WECHAT_V2.iter().filter_map(|(key, fixed)| Some((map.get(key)?, *fixed)));
+    for (value, fixed) in written.chain(style.map(|style| (style, "wechat-v2"))) {
+        if value.written() != Some(fixed) {
+            value.problem(
+                format!("contradicts preset: wechat-v2, where it is {fixed}"),
+                "remove the key, or the preset",
+            );
+        }
+    }
+    if let (Some(value), false) = (map.get("methods"), methods == [Method::POST]) {
+        value.problem("contradicts preset: wechat-v2, where it is [POST]", "remove the key, or the preset");
+    }
+    if let Some(value) = map.get("fill") {
+        value.problem("cannot stand beside preset: wechat-v2", "remove it: the notification brings its transaction_id");
+    }
+    let by_path = || ChannelRule { when_empty: None, choose: Choose::From(vec![at(Place::Path, "channel")]) };
+    let has_placeholder = context.path.is_none_or(|path| path.placeholders().any(|name| name == "channel"));
+    let channel = match map.get("channel") {
+        None if has_placeholder => Some(vec![by_path()]),
+        _ => map.required("channel", "{channel} to the path, or channel: the name of a channel", |v| context.rules(v)),
+    };
+    let default = Accepted { return_code: Some("SUCCESS".to_owned()), ..reply::any_2xx() };
+    let accepted = map.or("accepted", default.clone(), |v| reply::accepted(v, default));
+    let order = at(Place::Carrier, "out_trade_no");
+    let fields = ClaimFields {
+        carrier: Carrier::Xml,
+        out_trade_no: Some(order.clone()),
+        order,
+        transaction: Some(at(Place::Carrier, "transaction_id")),
+        amount: Some((at(Place::Carrier, "total_fee"), AmountUnit::Fen)),
+        fill: None,
+        channel: channel?,
+    };
+    let reply = map.or("reply", reply::plain(Dialect::WechatV2), |v| reply::reply(v, Dialect::WechatV2));
+    Some(Reading { fields, reply, accepted })
+}
+
+fn at(place: Place, name: &str) -> Field {
+    Field { place, name: name.to_owned() }
+}

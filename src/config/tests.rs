@@ -1,0 +1,434 @@
+//! The folders `tests/config/accepted` and `tests/config/rejected`: a rejected file stands beside the exact messages it
+//! must produce, and adding a case is adding a file.
+//!
+//! All of them are read in the environment of [`Surroundings`].
+
+use super::*;
+use crate::gate::claim::{Carrier, Field, Place as In};
+use crate::gate::reply::Dialect;
+use crate::wechat::Provider;
+use std::collections::BTreeSet;
+use std::env::VarError;
+use std::fs;
+use std::io;
+
+/// `${KEY}` and `${file:key}` (below the config's directory) are usable keys, `${EMPTY}` is set and empty, `${SHORT}`
+/// is no key; `${PORT}` is an address. Certificates and keys for TLS are `cert.pem`, `key.pem`, `admin.pem` and
+/// `admin.key`. Nothing else is there.
+struct Surroundings;
+
+const KEY: &str = "CANARYabcdefghijklmnopqrstuv0123";
+
+impl Environment for Surroundings {
+    fn variable(&self, name: &str) -> Result<String, VarError> {
+        let value = match name {
+            "KEY" => KEY,
+            "SHORT" => "CANARY",
+            "EMPTY" => "",
+            "PORT" => "127.0.0.1:8080",
+            _ => return Err(VarError::NotPresent),
+        };
+        Ok(value.to_owned())
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        match path.to_str() {
+            Some("dir/key") => Ok(format!("{KEY}\n")),
+            Some("dir/key-and-blank-line") => Ok(format!("{KEY}\n\n")),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn readable(&self, path: &Path) -> io::Result<()> {
+        match path.file_name().and_then(|name| name.to_str()) {
+            Some("cert.pem" | "key.pem" | "admin.pem" | "admin.key") => Ok(()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+/// Every section with its keys, in the order of `docs/config.md`.
+static SECTIONS: &[&read::Section] = &[
+    &file::FILE,
+    &routes::ROUTE,
+    &fields::RULE,
+    &reply::REPLY,
+    &reply::SUCCESS,
+    &reply::FAILURE,
+    &reply::ACCEPTED,
+    &later::SYNTHESIZE,
+    &channels::CHANNEL,
+    &channels::OUT_TRADE_NO,
+    &later::SWEEP,
+    &headers::HEADERS,
+    &headers::SIGNATURE,
+    &settings::WECHAT,
+    &settings::CACHE,
+    &settings::LIMITS,
+    &settings::FORWARDING,
+    &settings::TLS,
+    &settings::LOG,
+    &later::ADMIN,
+    &later::JOURNAL,
+    &later::FOLLOW_UP,
+    &later::PENDING,
+    &later::SQL,
+    &later::HTTP,
+    &later::FILE,
+];
+
+/// No variable and no file.
+struct Nothing;
+
+impl Environment for Nothing {
+    fn variable(&self, _: &str) -> Result<String, VarError> {
+        Err(VarError::NotPresent)
+    }
+
+    fn file(&self, _: &Path) -> io::Result<String> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn readable(&self, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+const MINIMAL: &str = "
+listen: 127.0.0.1:8080
+upstream: http://127.0.0.1:5000
+routes:
+  - { name: a, path: /a, carrier: form, order: id, channel: app }
+channels:
+  app: { provider: wechat-v2, appid: wxd930ea5d5a258f4f, mch_id: 0123456789, key: ${KEY} }
+";
+
+fn parse(text: &str) -> Result<Config, Problems> {
+    Config::parse(text, Path::new("dir/config.yaml"), &Surroundings)
+}
+
+fn minimal_and(more: &str) -> Result<Config, Problems> {
+    parse(&format!("{MINIMAL}{more}"))
+}
+
+/// The text of a file of the repository.
+fn shipped(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// Every `.yaml` of a folder below `tests/config`: name without suffix, and text.
+fn folder(name: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name);
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn accepted_files_are_accepted() {
+    let files = folder("accepted");
+    assert!(files.len() >= 8);
+    for (name, text) in files {
+        if let Err(problems) = parse(&text) {
+            panic!("{name}\n{problems}");
+        }
+    }
+}
+
+#[test]
+fn rejected_files_produce_exactly_their_messages() {
+    let files = folder("rejected");
+    assert!(files.len() >= 30, "threat O-01 wants thirty broken files");
+    let mut wrong = Vec::new();
+    for (name, text) in files {
+        let expected = shipped(&format!("tests/config/rejected/{name}.txt"));
+        let got = match Config::parse(&text, Path::new("config.yaml"), &Surroundings) {
+            Ok(_) => "accepted".to_owned(),
+            Err(problems) => problems.to_string(),
+        };
+        if got.trim_end() != expected.trim_end() {
+            wrong.push(format!("--- {name}, got\n{got}\n--- expected\n{expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_message_and_no_debug_output_repeats_a_value() {
+    for (name, text) in folder("rejected") {
+        let problems = Config::parse(&text, Path::new("config.yaml"), &Surroundings).unwrap_err();
+        assert!(!format!("{problems} {problems:?}").contains("CANARY"), "{name}");
+    }
+    let misplaced = [
+        "mode: CANARY",
+        "listen: CANARY",
+        "CANARY0123456789CANARY0123456789: 1",
+        "tls: CANARY",
+        "- CANARY",
+        "deadline: CANARY",
+        "headers: { amount: CANARY CANARY }",
+        "wechat: { hosts: [CANARY] }",
+        "log: { level: CANARY=CANARY }",
+        "admin: { listen: 127.0.0.1:1, token: CANARY }",
+        "cache: {key:CANARY0123456789CANARY0123456789}",
+        "journal: CANARY",
+        "limits: { body: CANARY }",
+        "forwarding: { host: CANARY@CANARY }",
+        "x: !CANARY y",
+        "x: *CANARY",
+        "x: \"CANARY",
+        "x: {CANARY",
+    ];
+    for line in misplaced {
+        let problems = minimal_and(line).unwrap_err();
+        assert!(!format!("{problems} {problems:?}").contains("CANARY"), "{line}: {problems}");
+    }
+    let config = minimal_and("headers: { signature: { name: X-S, key: ${KEY} } }\n").unwrap();
+    assert!(!format!("{config:?}").contains("CANARY"));
+}
+
+#[test]
+fn the_shipped_file_is_right_without_and_with_its_secrets() {
+    let text = shipped("config.yaml");
+    let outline = Outline::parse(&text, Path::new("config.yaml"), &Nothing).unwrap();
+    assert_eq!((outline.routes, outline.channels), (2, 2));
+    assert_eq!(outline.unread_secrets, ["${WECHAT_APP_KEY}", "${WECHAT_C1_KEY}"]);
+    assert_eq!(outline.not_built_yet, [""; 0]);
+    let problems = Config::parse(&text, Path::new("config.yaml"), &Nothing).unwrap_err();
+    assert_eq!(problems.list.len(), 2, "{problems}");
+    assert!(problems.to_string().contains("WECHAT_APP_KEY is not set"), "{problems}");
+}
+
+#[test]
+fn only_secrets_may_stay_unread() {
+    let text = MINIMAL.replace("127.0.0.1:8080", "${PORT}");
+    assert!(parse(&text).is_ok());
+    let problems = Outline::parse(&text, Path::new("config.yaml"), &Nothing).unwrap_err();
+    assert_eq!(problems.list.len(), 1, "{problems}");
+}
+
+#[test]
+fn ids_stay_as_they_are_written() {
+    for written in ["0123456789", "\"0123456789\"", "'0123456789'", "1e10", "0x1F", "1_000", "true", "yes"] {
+        let config = parse(&MINIMAL.replace("0123456789", written));
+        let kept = written.trim_matches(['"', '\'']);
+        match config {
+            Ok(config) => assert_eq!(config.channels[0].account.mch_id.as_str(), kept),
+            Err(problems) => assert!(kept.contains('_'), "{problems}"),
+        }
+    }
+}
+
+#[test]
+fn a_reference_is_a_whole_value_and_stands_wherever_a_value_does() {
+    for written in ["${KEY}", "\"${KEY}\"", "'${KEY}'", "${file:key}", "[${KEY}, ${file:key}]", "[\"${KEY}\"]"] {
+        let config = parse(&MINIMAL.replace("${KEY}", written)).unwrap();
+        let Provider::V2(keys) = &config.channels[0].account.provider;
+        assert_eq!(keys.signing.expose(), KEY.as_bytes(), "{written}");
+    }
+    for written in ["x${KEY}", "${KEY}x", "${file:key-and-blank-line}", "${file:}", "${}", "${1}", "${KEY KEY}", "$KEY"]
+    {
+        assert!(parse(&MINIMAL.replace("${KEY}", &format!("'{written}'"))).is_err(), "{written}");
+    }
+}
+
+#[test]
+fn a_reference_in_braces_does_not_move_the_columns() {
+    let problems = parse(&MINIMAL.replace("${KEY} }", "${KEY}, kex: 1 }")).unwrap_err();
+    let line = MINIMAL.lines().last().unwrap();
+    let place = Place { line: MINIMAL.lines().count(), column: line.find(" }").unwrap() + 3 };
+    assert_eq!(problems.list[0].place, Some(place), "{problems}");
+}
+
+#[test]
+fn what_a_short_file_does_not_say_has_the_documented_default() {
+    let page = shipped("docs/config.md");
+    let (_, rest) = page.split_once("```yaml defaults\n").expect("docs/config.md shows the defaults");
+    let (defaults, _) = rest.split_once("```").unwrap();
+    let mut said = minimal_and(defaults).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(said.not_built_yet, ["journal", "follow_up"]);
+    said.not_built_yet.clear();
+    assert_eq!(format!("{said:?}"), format!("{:?}", minimal_and("").unwrap()));
+    let keys: Vec<_> = SECTIONS.iter().find(|section| section.name == "headers").unwrap().keys.to_vec();
+    let named = |key: &&str| defaults.contains(&format!("\n  {key}:"));
+    assert!(keys.iter().filter(|key| **key != "signature").all(named));
+}
+
+#[test]
+fn the_shortest_file_of_the_page_is_right() {
+    let page = shipped("docs/config.md");
+    let (_, rest) = page.split_once("```yaml\n").unwrap();
+    let (shortest, _) = rest.split_once("```").unwrap();
+    Outline::parse(shortest, Path::new("config.yaml"), &Nothing).unwrap_or_else(|problems| panic!("{problems}"));
+}
+
+/// `docs/config.md` has a heading for every section, and under it a row for every key and for nothing else.
+#[test]
+fn the_page_describes_every_key() {
+    let page = shipped("docs/config.md");
+    let mut described = 0;
+    for part in page.split("\n## `").skip(1) {
+        let (name, text) = part.split_once('`').unwrap();
+        let section =
+            SECTIONS.iter().find(|section| section.name == name).unwrap_or_else(|| panic!("no section {name}"));
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let (rows, keys): (BTreeSet<_>, BTreeSet<_>) = (rows.collect(), section.keys.iter().copied().collect());
+        assert_eq!(rows, keys, "{name}");
+        described += 1;
+    }
+    assert_eq!(described, SECTIONS.len());
+}
+
+#[test]
+fn every_key_of_the_design_is_read_and_every_feature_to_come_is_named() {
+    let (_, text) = folder("accepted").into_iter().find(|(name, _)| name == "everything").unwrap();
+    for section in SECTIONS {
+        for key in section.keys {
+            assert!(text.contains(&format!("{key}:")), "{}.{key} is not in everything.yaml", section.name);
+        }
+    }
+    assert_eq!(
+        parse(&text).unwrap().not_built_yet,
+        [
+            "admin",
+            "journal",
+            "follow_up",
+            "pending_orders",
+            "routes.app-pay-success.synthesize",
+            "routes.app-pay-success.duplicates: absorb",
+            "channels.2/c1.sweep",
+            "channels.2/c1.on_second_payment",
+        ]
+    );
+}
+
+#[test]
+fn without_a_journal_and_with_forwarded_duplicates_nothing_is_missing() {
+    let config = parse(&MINIMAL.replace("order: id", "order: id, duplicates: forward")).unwrap();
+    assert_eq!(config.not_built_yet, [""; 0]);
+    assert_eq!(minimal_and("journal: none\n").unwrap().not_built_yet, [""; 0]);
+}
+
+#[test]
+fn the_preset_says_what_a_notification_is() {
+    let (_, text) = folder("accepted").into_iter().find(|(name, _)| name == "preset").unwrap();
+    let config = parse(&text).unwrap();
+    let [by_path, by_name] = config.routes.as_slice() else { panic!() };
+    let fields = by_path.claim.fields();
+    assert!(by_path.notification && by_path.methods == [hyper::Method::POST] && fields.carrier == Carrier::Xml);
+    assert_eq!(fields.order, Field { place: In::Carrier, name: "out_trade_no".to_owned() });
+    assert_eq!(by_path.accepted.return_code.as_deref(), Some("SUCCESS"));
+    assert_eq!(
+        fields.channel[0].choose,
+        crate::gate::channel::Choose::From(vec![Field { place: In::Path, name: "channel".to_owned() }])
+    );
+    assert_eq!(by_name.accepted.body_contains.as_deref(), Some("OK"));
+    assert_eq!(by_name.accepted.return_code.as_deref(), Some("SUCCESS"));
+}
+
+#[test]
+fn a_preset_keeps_its_dialect_beside_own_bodies() {
+    let (_, text) = folder("accepted").into_iter().find(|(name, _)| name == "preset-own-bodies").unwrap();
+    let config = parse(&text).unwrap();
+    for route in &config.routes {
+        assert_eq!(route.reply.dialect, Dialect::WechatV2, "{}", route.name);
+        assert!(route.reply.failure.is_some(), "{}", route.name);
+    }
+}
+
+#[test]
+fn what_a_section_leaves_out_has_its_default() {
+    let (_, text) = folder("accepted").into_iter().find(|(name, _)| name == "partial").unwrap();
+    let config = parse(&text).unwrap();
+    let [(_, sweep)] = config.later.sweeps.as_slice() else { panic!() };
+    assert_eq!((sweep.at, sweep.days), (jiff::civil::time(10, 30, 0, 0), 3));
+    assert!(config.later.pending_orders.iter().all(|source| source.every == Duration::from_secs(30)));
+    assert_eq!(config.headers.signature.unwrap().name, "x-verified-signature");
+    assert_eq!(config.headers.channel, "x-verified-channel");
+    assert_eq!((config.cache.capacity, config.cache.pending), (100_000, Duration::from_millis(100)));
+    assert_eq!(config.later.follow_up.concurrency, 16);
+    assert_eq!(config.routes[0].accepted.status, crate::gate::forward::AcceptedStatus::Class(2));
+}
+
+#[test]
+fn asking_gets_two_seconds_of_the_deadline_and_never_more_than_half() {
+    for (written, confirm) in [("4500ms", 2000), ("1m", 2000), ("4s", 2000), ("3s", 1500), ("1500ms", 750)] {
+        let config = minimal_and(&format!("deadline: {written}\n")).unwrap();
+        assert_eq!(config.confirm_deadline, Duration::from_millis(confirm), "{written}");
+    }
+    let config = minimal_and("deadline: 1500ms\nconfirm_deadline: 1s\n").unwrap();
+    assert_eq!(config.confirm_deadline, Duration::from_secs(1));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_one_plain_message() {
+    let problems = Config::load(Path::new("no/such/config.yaml")).unwrap_err();
+    let wanted = "no/such/config.yaml: cannot be read (entity not found); name the file with --config, and see that it is UTF-8 and readable";
+    assert_eq!(problems.to_string(), wanted);
+}
+
+#[test]
+fn hostile_yaml_is_stopped_early() {
+    let bomb: String = (1..40)
+        .map(|level| format!("x{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(", ")))
+        .fold("x0: &a0 [x, x, x]\n".to_owned(), |text, line| text + &line);
+    let deep = "[".repeat(10_000);
+    let deep_block: String = (0..500).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+    let itself = "a: &a [*a]";
+    let large = "#".repeat(2 << 20);
+    for text in
+        [&*bomb, &*deep, &*deep_block, itself, &*large, "", "\u{FEFF}", "# nothing", "---\n---\n", "\0", "a: \u{E000}"]
+    {
+        let problems = parse(text).unwrap_err();
+        assert!(!problems.list.is_empty() && problems.list.len() <= 3, "{problems}");
+    }
+}
+
+#[test]
+fn an_alias_stands_for_what_it_names() {
+    let text = MINIMAL.replace("  app: {", "  app: &app {") + "  other: *app\n";
+    assert_eq!(parse(&text).unwrap().channels.len(), 2);
+}
+
+#[test]
+fn the_process_reads_files_beside_the_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.yaml");
+    fs::write(&path, MINIMAL.replace("${KEY}", "${file:key}")).unwrap();
+    assert!(Config::load(&path).is_err() && Outline::load(&path).is_ok());
+    fs::write(directory.path().join("key"), format!("{KEY}\r\n")).unwrap();
+    let config = Config::load(&path).unwrap();
+    let Provider::V2(keys) = &config.channels[0].account.provider;
+    assert_eq!(keys.signing.expose(), KEY.as_bytes());
+    let Journal::File { path: journal, .. } = &config.later.journal else { panic!() };
+    assert_eq!(*journal, directory.path().join("tollgate.db"));
+    let with_tls = |cert: &str| fs::write(&path, MINIMAL.replace("${KEY}", "${file:key}") + cert).unwrap();
+    with_tls("tls: { cert: key, key: key }\n");
+    assert!(Config::load(&path).is_ok() && Outline::load(&path).is_ok());
+    for absent in ["no-such.pem", "."] {
+        with_tls(&format!("tls: {{ cert: {absent}, key: key }}\n"));
+        let problems = Outline::load(&path).unwrap_err();
+        assert!(problems.to_string().contains("tls.cert: cannot be read"), "{problems}");
+    }
+    with_tls("");
+    fs::write(directory.path().join("key"), vec![b'x'; 1 << 20]).unwrap();
+    assert!(Config::load(&path).unwrap_err().to_string().contains("cannot be read (file too large)"));
+}
+
+proptest::proptest! {
+    /// Nothing that an editor can do to a file makes the reader panic, and what it refuses it explains.
+    #[test]
+    fn a_damaged_file_is_accepted_or_explained(at in 0usize..5000, length in 0usize..40, put in "[ -~\n]{0,8}") {
+        let (_, text) = folder("accepted").into_iter().find(|(name, _)| name == "everything").unwrap();
+        let damaged: String = text.chars().take(at).chain(put.chars()).chain(text.chars().skip(at + length)).collect();
+        if let Err(problems) = parse(&damaged) {
+            assert!(!problems.list.is_empty());
+            assert!(problems.list.iter().all(|problem| problem.place.is_some()), "{problems}");
+        }
+    }
+}
