@@ -35,3 +35,6 @@ pub mod shutdown;
 
 // What we were told.
 pub mod config;
+
+// A simulated WeChat Pay, and a sample of what the gate stands before.
+pub mod sandbox;

@@ -1,0 +1,352 @@
+//! A simulated WeChat Pay v2, because there is nothing to test against: the official sandbox needs a real merchant, knows
+//! micropay only, and never sends a notification.
+//!
+//! [`Sandbox`] answers order queries like WeChat Pay (`wechatpay-v2.md` sections 3 to 6), gets them wrong on request,
+//! sends notifications on WeChat Pay's schedule (section 7), and is steered over HTTP below `/sandbox/`
+//! (`docs/sandbox.md`) or by the methods here.
+
+mod seed;
+
+mod merchant;
+
+mod fault;
+
+mod order;
+
+mod message;
+
+mod book;
+
+mod orderquery;
+
+mod notification;
+
+mod notifier;
+
+mod control;
+
+mod serve;
+
+/// A client for loopback.
+pub mod http;
+
+/// A sample legacy order system.
+pub mod shop;
+
+pub use book::{Host, Query};
+pub use fault::{Fault, FaultKind, Faults};
+pub use merchant::{BadMerchant, DEMO_MERCHANTS, Merchant, demo_merchants};
+pub use notification::{Announcement, Attempt, Forgery, Judgement, Notification, Progress, RETRY_SCHEDULE};
+pub use order::{BadOrder, Order, OrderFields, OrderKey, TradeState};
+pub use seed::Seed;
+
+use crate::order::{BadId, MchId, OutTradeNo};
+use crate::wechat::sign::SignType;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::routing::any;
+use axum::{Extension, response::IntoResponse};
+use book::Book;
+use hyper::{Method, Response, StatusCode, header};
+use notifier::Delivery;
+use orderquery::{Reply, Wire};
+use serve::Cut;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// The simulated WeChat Pay. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Sandbox(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    state: Mutex<BookAndStop>,
+    client: http::Client,
+    time_scale: u32,
+}
+
+/// What is known, and what stops the notifications that came of it.
+#[derive(Debug)]
+struct BookAndStop {
+    book: Book,
+    stop: CancellationToken,
+}
+
+/// Why the sandbox cannot do what it was told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ControlError {
+    /// A malformed id.
+    #[error("{field} {why}")]
+    Id {
+        /// Of which field.
+        field: &'static str,
+        /// Why.
+        why: BadId,
+    },
+    /// A merchant that the sandbox was not started with.
+    #[error("no such merchant; GET /sandbox/merchants lists them")]
+    NoSuchMerchant,
+    /// An order that nobody made.
+    #[error("no such order; PUT it or pay it first")]
+    NoSuchOrder,
+    /// Nonsense about an order.
+    #[error("{0}")]
+    BadOrder(#[from] BadOrder),
+    /// A refund of an order that nobody has paid.
+    #[error("the order is not paid; there is nothing to refund")]
+    NothingToRefund,
+    /// Neither `MD5` nor `HMAC-SHA256`.
+    #[error("sign_type: MD5 or HMAC-SHA256")]
+    SignType,
+    /// Not where a notification can go.
+    #[error("notify_url: an absolute http:// URL")]
+    NotifyUrl,
+    /// Not a number of copies.
+    #[error("copies: 1 to {MOST_COPIES}")]
+    Copies,
+    /// WeChat Pay notifies of payments only.
+    #[error("the order is not paid, and WeChat Pay notifies of payments only; pay it first, or forge the notification")]
+    NotPaid,
+}
+
+/// How many copies of a notification are sent at once at most.
+const MOST_COPIES: u32 = 1000;
+
+impl Sandbox {
+    /// A WeChat Pay with these merchants and nothing else. Ids and nonces derive from `seed`. `time_scale` shortens the
+    /// waits between notifications: 60 makes a minute a second.
+    #[must_use]
+    pub fn new(merchants: Vec<Merchant>, seed: Seed, time_scale: u32) -> Self {
+        let book = Book::new(merchants, seed);
+        let state = Mutex::new(BookAndStop { book, stop: CancellationToken::new() });
+        Self(Arc::new(Inner { state, client: http::Client::default(), time_scale: time_scale.max(1) }))
+    }
+
+    /// Answers on `listener` as `host` until the future is dropped.
+    pub async fn serve(&self, listener: TcpListener, host: Host) -> Infallible {
+        serve::serve(listener, self.router(), host).await
+    }
+
+    fn router(&self) -> Router {
+        Router::new()
+            .route("/pay/orderquery", any(order_query))
+            .merge(control::routes())
+            .fallback(async || {
+                (StatusCode::NOT_FOUND, "POST /pay/orderquery, or GET /sandbox/ for the control calls\n")
+            })
+            .with_state(self.clone())
+    }
+
+    /// The full name of an order; without `mch_id` the first merchant's.
+    ///
+    /// # Errors
+    /// If an id is malformed or the merchant is not known.
+    pub fn key(
+        &self,
+        mch_id: Option<&str>,
+        sub_mch_id: Option<&str>,
+        out_trade_no: &str,
+    ) -> Result<OrderKey, ControlError> {
+        let read_mch_id =
+            |field, id: Option<&str>| id.map(MchId::parse).transpose().map_err(|why| ControlError::Id { field, why });
+        let mch_id = read_mch_id("mch_id", mch_id)?;
+        let sub_mch_id = read_mch_id("sub_mch_id", sub_mch_id)?;
+        let out_trade_no =
+            OutTradeNo::parse(out_trade_no).map_err(|why| ControlError::Id { field: "out_trade_no", why })?;
+        let book = &self.lock().book;
+        let mut merchants = book.merchants.iter().map(|merchant| merchant.mch_id);
+        let mch_id = merchants.find(|known| mch_id.is_none_or(|wanted| wanted == *known));
+        Ok(OrderKey { mch_id: mch_id.ok_or(ControlError::NoSuchMerchant)?, sub_mch_id, out_trade_no })
+    }
+
+    /// Makes an order, or replaces it.
+    ///
+    /// # Errors
+    /// If `said` is nonsense.
+    pub fn put(&self, key: OrderKey, state: TradeState, said: OrderFields) -> Result<Order, ControlError> {
+        Ok(self.lock().book.put(key, state, said)?)
+    }
+
+    /// Somebody pays the order, which is made if it is not there.
+    ///
+    /// # Errors
+    /// If `said` is nonsense.
+    pub fn pay(&self, key: OrderKey, said: OrderFields) -> Result<Order, ControlError> {
+        Ok(self.lock().book.change(key, TradeState::Success, said)?)
+    }
+
+    /// A paid order is refunded, in full or in part.
+    ///
+    /// # Errors
+    /// If there is no such order, or it is not paid.
+    pub fn refund(&self, key: OrderKey) -> Result<Order, ControlError> {
+        let book = &mut self.lock().book;
+        let order = book.orders.get(&key).ok_or(ControlError::NoSuchOrder)?;
+        if !order.trade_state.is_paid() {
+            return Err(ControlError::NothingToRefund);
+        }
+        Ok(book.change(key, TradeState::Refund, OrderFields::default())?)
+    }
+
+    /// The merchant closes the order. WeChat Pay would not let a paid one be closed; here it may.
+    ///
+    /// # Errors
+    /// If there is no such order.
+    pub fn close(&self, key: OrderKey) -> Result<Order, ControlError> {
+        let book = &mut self.lock().book;
+        if !book.orders.contains_key(&key) {
+            return Err(ControlError::NoSuchOrder);
+        }
+        Ok(book.change(key, TradeState::Closed, OrderFields::default())?)
+    }
+
+    /// The order.
+    ///
+    /// # Errors
+    /// If there is no such order.
+    pub fn order(&self, key: OrderKey) -> Result<Order, ControlError> {
+        self.lock().book.orders.get(&key).cloned().ok_or(ControlError::NoSuchOrder)
+    }
+
+    /// How the next queries for an order go wrong, instead of what was said before.
+    ///
+    /// # Errors
+    /// If there is no such order.
+    pub fn order_faults(&self, key: OrderKey, faults: Faults) -> Result<(), ControlError> {
+        self.lock().book.orders.get_mut(&key).ok_or(ControlError::NoSuchOrder)?.faults = faults;
+        Ok(())
+    }
+
+    /// How the next queries to a host go wrong, instead of what was said before.
+    pub fn host_faults(&self, host: Host, faults: Faults) {
+        *self.lock().book.host(host) = faults;
+    }
+
+    /// The queries that were received, oldest first.
+    #[must_use]
+    pub fn queries(&self) -> Vec<Query> {
+        self.lock().book.queries.iter().cloned().collect()
+    }
+
+    /// Sends a notification, in a task of its own on the runtime that this is called on; its number.
+    ///
+    /// # Errors
+    /// If it makes no sense. Whether it arrives is told by [`Sandbox::notification`].
+    pub fn notify(&self, announcement: Announcement) -> Result<u64, ControlError> {
+        let Announcement { mch_id, sub_mch_id, out_trade_no, notify_url, copies, forge, sign_type, retry } =
+            announcement;
+        let key = self.key(mch_id.as_deref(), sub_mch_id.as_deref(), &out_trade_no)?;
+        let sign_type = SignType::parse(&sign_type).ok_or(ControlError::SignType)?;
+        let url = notify_url.parse::<hyper::Uri>().map_err(|_| ControlError::NotifyUrl)?;
+        if url.scheme_str() != Some("http") || url.host().is_none() {
+            return Err(ControlError::NotifyUrl);
+        }
+        if !(1..=MOST_COPIES).contains(&copies) {
+            return Err(ControlError::Copies);
+        }
+        let mut state = self.lock();
+        let book = &mut state.book;
+        let order = notified_order(book, key, forge)?;
+        let merchant = book.merchants.iter().find(|merchant| merchant.mch_id == key.mch_id);
+        let merchant = merchant.cloned().ok_or(ControlError::NoSuchMerchant)?;
+        let id = book.announce(|id| Notification {
+            id,
+            order: key,
+            notify_url: notify_url.clone(),
+            forge,
+            progress: Progress::Sending,
+            attempts: Vec::new(),
+        });
+        let nonce_str = book.seed.notification_nonce(id);
+        let document = notification::compose(&order, &merchant, nonce_str, forge, sign_type, book.seed);
+        let delivery = Delivery { id, notify_url, document, copies, retry };
+        let deliver = notifier::deliver(self.clone(), delivery);
+        tokio::spawn(state.stop.clone().run_until_cancelled_owned(deliver));
+        Ok(id)
+    }
+
+    /// A notification and what became of it; `None` if there is none of this number.
+    #[must_use]
+    pub fn notification(&self, id: u64) -> Option<Notification> {
+        self.lock().book.notifications.get(&id).cloned()
+    }
+
+    /// Forgets orders, faults, queries and notifications, and stops sending.
+    pub fn reset(&self) {
+        let mut state = self.lock();
+        state.stop.cancel();
+        state.stop = CancellationToken::new();
+        state.book.reset();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BookAndStop> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn client(&self) -> &http::Client {
+        &self.0.client
+    }
+
+    fn time_scale(&self) -> u32 {
+        self.0.time_scale
+    }
+
+    fn record(&self, id: u64, attempt: Attempt) {
+        if let Some(notification) = self.lock().book.notifications.get_mut(&id) {
+            notification.attempts.push(attempt);
+        }
+    }
+
+    fn end(&self, id: u64, progress: Progress) {
+        if let Some(notification) = self.lock().book.notifications.get_mut(&id) {
+            notification.progress = progress;
+        }
+    }
+}
+
+/// The order that a notification speaks of. A forger needs no payment, and no order either.
+fn notified_order(book: &Book, key: OrderKey, forge: Forgery) -> Result<Order, ControlError> {
+    match book.orders.get(&key) {
+        Some(order) if order.trade_state.is_paid() => Ok(order.clone()),
+        Some(order) if forge != Forgery::None => {
+            Ok(order.clone().with(TradeState::Success, OrderFields::default(), book.seed)?)
+        }
+        Some(_) => Err(ControlError::NotPaid),
+        None if forge != Forgery::None => {
+            Ok(Order::new(key, book.seed).with(TradeState::Success, OrderFields::default(), book.seed)?)
+        }
+        None => Err(ControlError::NoSuchOrder),
+    }
+}
+
+async fn order_query(
+    State(sandbox): State<Sandbox>,
+    Extension(host): Extension<Host>,
+    Extension(wire): Extension<serve::Wire>,
+    method: Method,
+    body: Bytes,
+) -> Response<Body> {
+    if method != Method::POST {
+        return text_plain(orderquery::refuse("请使用post方法"));
+    }
+    let Reply { delay, wire: answer } = orderquery::answer(&mut sandbox.lock().book, host, &body);
+    tokio::time::sleep(delay).await;
+    match answer {
+        Wire::Text(text) => text_plain(text),
+        Wire::Half(text) => serve::half_response(&text, wire),
+        Wire::BadGateway => bad_gateway(),
+        Wire::Reset => match wire.cut(Cut::Reset).await {},
+    }
+}
+
+fn text_plain(text: String) -> Response<Body> {
+    ([(header::CONTENT_TYPE, "text/plain")], text).into_response()
+}
+
+fn bad_gateway() -> Response<Body> {
+    let page = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n";
+    (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "text/html")], page).into_response()
+}

@@ -1,0 +1,137 @@
+//! What the sandbox knows: merchants, orders, faults, and what happened so far. Nothing in here waits.
+
+use super::fault::Faults;
+use super::merchant::Merchant;
+use super::notification::Notification;
+use super::order::{BadOrder, Order, OrderFields, OrderKey, TradeState};
+use super::seed::Seed;
+use crate::order::{MchId, TransactionId};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Which of the two entries of WeChat Pay a query came to (`wechatpay-v2.md` section 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Host {
+    /// `api.mch.weixin.qq.com`.
+    Api,
+    /// `api2.mch.weixin.qq.com`, the one for disaster recovery.
+    Api2,
+}
+
+/// A query that was received, and what became of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Query {
+    /// Counts from 1.
+    pub number: u64,
+    /// Where it came in.
+    pub host: Host,
+    /// Whose order was asked for, as far as it could be read.
+    pub mch_id: Option<String>,
+    /// The order that was asked for, if by the merchant's number.
+    pub out_trade_no: Option<String>,
+    /// The payment that was asked for, if by WeChat Pay's number.
+    pub transaction_id: Option<String>,
+    /// What the answer says: a trade_state, an err_code, or the return_msg of a refusal.
+    pub answer: String,
+    /// The order that the answer is for, if there is one: not always the one that was asked for.
+    pub answered_order: Option<String>,
+    /// What the answer says it costs, fen.
+    pub answered_fee: Option<u64>,
+    /// What was wrong with the answer on purpose.
+    pub fault: Option<super::FaultKind>,
+}
+
+/// How many queries are remembered.
+const MOST_QUERIES: usize = 10_000;
+
+/// How many notifications are remembered.
+const MOST_NOTIFICATIONS: usize = 10_000;
+
+/// Everything that changes while the sandbox runs.
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) merchants: Vec<Merchant>,
+    pub(super) seed: Seed,
+    pub(super) orders: BTreeMap<OrderKey, Order>,
+    pub(super) api: Faults,
+    pub(super) api2: Faults,
+    pub(super) queries: VecDeque<Query>,
+    pub(super) notifications: BTreeMap<u64, Notification>,
+    asked: u64,
+    notified: u64,
+}
+
+impl Book {
+    pub(super) fn new(merchants: Vec<Merchant>, seed: Seed) -> Self {
+        Self {
+            merchants,
+            seed,
+            orders: BTreeMap::new(),
+            api: Faults::default(),
+            api2: Faults::default(),
+            queries: VecDeque::new(),
+            notifications: BTreeMap::new(),
+            asked: 0,
+            notified: 0,
+        }
+    }
+
+    /// Back to the beginning, with the same merchants and seed.
+    pub(super) fn reset(&mut self) {
+        *self = Self::new(std::mem::take(&mut self.merchants), self.seed);
+    }
+
+    /// Makes the order or replaces it.
+    pub(super) fn put(&mut self, key: OrderKey, state: TradeState, said: OrderFields) -> Result<Order, BadOrder> {
+        let order = Order::new(key, self.seed).with(state, said, self.seed)?;
+        self.orders.insert(key, order.clone());
+        Ok(order)
+    }
+
+    /// Brings the order into `state`; makes it if it is not there.
+    pub(super) fn change(&mut self, key: OrderKey, state: TradeState, said: OrderFields) -> Result<Order, BadOrder> {
+        let order = self.orders.get(&key).cloned().unwrap_or_else(|| Order::new(key, self.seed));
+        let order = order.with(state, said, self.seed)?;
+        self.orders.insert(key, order.clone());
+        Ok(order)
+    }
+
+    /// The order that the payment is of, if it is this merchant's.
+    pub(super) fn key_of(&self, mch_id: MchId, sub_mch_id: Option<MchId>, paid: TransactionId) -> Option<OrderKey> {
+        let mut keys = self.orders.values().filter(|order| order.transaction_id == Some(paid)).map(|order| order.key);
+        keys.find(|key| key.mch_id == mch_id && key.sub_mch_id == sub_mch_id)
+    }
+
+    /// The faults of everything that a host answers.
+    pub(super) fn host(&mut self, host: Host) -> &mut Faults {
+        match host {
+            Host::Api => &mut self.api,
+            Host::Api2 => &mut self.api2,
+        }
+    }
+
+    /// The number of the next query.
+    pub(super) fn next_query(&mut self) -> u64 {
+        self.asked += 1;
+        self.asked
+    }
+
+    /// Remembers a query.
+    pub(super) fn record(&mut self, query: Query) {
+        if self.queries.len() == MOST_QUERIES {
+            self.queries.pop_front();
+        }
+        self.queries.push_back(query);
+    }
+
+    /// Remembers a notification under the next number.
+    pub(super) fn announce(&mut self, notification: impl FnOnce(u64) -> Notification) -> u64 {
+        self.notified += 1;
+        if self.notifications.len() == MOST_NOTIFICATIONS {
+            self.notifications.pop_first();
+        }
+        self.notifications.insert(self.notified, notification(self.notified));
+        self.notified
+    }
+}

@@ -1,0 +1,219 @@
+//! The payment notification: what it says, how it is forged, and what became of it (`wechatpay-v2.md` section 7).
+
+use super::merchant::Merchant;
+use super::message::Message;
+use super::order::{Order, OrderKey};
+use super::orderquery::coupon;
+use super::seed::Seed;
+use crate::order::TransactionId;
+use crate::wechat::sign::SignType;
+use crate::wechat::xml::Fields;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The waits between deliveries that failed (section 7.1): fifteen retries in 24 h 4 min, then nothing more.
+pub const RETRY_SCHEDULE: [Duration; 15] = [
+    Duration::from_secs(15),
+    Duration::from_secs(15),
+    Duration::from_secs(30),
+    minutes(3),
+    minutes(10),
+    minutes(20),
+    minutes(30),
+    minutes(30),
+    minutes(30),
+    minutes(60),
+    minutes(3 * 60),
+    minutes(3 * 60),
+    minutes(3 * 60),
+    minutes(6 * 60),
+    minutes(6 * 60),
+];
+
+const fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(minutes * 60)
+}
+
+/// How a notification is forged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forgery {
+    /// Not at all: WeChat Pay's own. Only a paid order has one.
+    #[default]
+    None,
+    /// Without a sign.
+    Unsigned,
+    /// Signed with a key that is nobody's.
+    WrongKey,
+    /// The amount changed after it was signed: 1 fen paid for everything.
+    Amount,
+    /// Behind a document type that defines an entity.
+    Doctype,
+    /// Rightly signed, for an order that need not be paid or exist: the key has leaked.
+    LeakedKey,
+}
+
+/// What is to be sent where.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Announcement {
+    /// Whose order; by default the first merchant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mch_id: Option<String>,
+    /// Which sub-merchant's, in service-provider mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_mch_id: Option<String>,
+    /// The order.
+    pub out_trade_no: String,
+    /// Where to: an absolute `http://` URL.
+    pub notify_url: String,
+    /// How many times at once, as if several of WeChat Pay's servers sent it.
+    #[serde(default = "one")]
+    pub copies: u32,
+    /// Whether it is forged.
+    #[serde(default)]
+    pub forge: Forgery,
+    /// `MD5` or `HMAC-SHA256`.
+    #[serde(default = "md5")]
+    pub sign_type: String,
+    /// Whether deliveries that fail are repeated on WeChat Pay's schedule.
+    #[serde(default = "yes")]
+    pub retry: bool,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+fn md5() -> String {
+    SignType::Md5.as_str().to_owned()
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// How far a notification is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Progress {
+    /// Deliveries are under way or waiting for their time.
+    Sending,
+    /// The receiver acknowledged.
+    Acknowledged,
+    /// Nothing more will be sent.
+    GivenUp,
+}
+
+/// A notification and all its deliveries.
+#[derive(Debug, Clone, Serialize)]
+pub struct Notification {
+    /// Counts from 1.
+    pub id: u64,
+    /// Of which order.
+    #[serde(flatten)]
+    pub order: OrderKey,
+    /// Where to.
+    pub notify_url: String,
+    /// Whether it is forged.
+    pub forge: Forgery,
+    /// How far it is.
+    pub progress: Progress,
+    /// Every delivery, in the order they ended.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One delivery.
+#[derive(Debug, Clone, Serialize)]
+pub struct Attempt {
+    /// Which round: 1, and up to 15 retries.
+    pub round: usize,
+    /// Which of the copies of this round.
+    pub copy: u32,
+    /// Milliseconds until the answer was there, or was given up.
+    pub elapsed_ms: u64,
+    /// The answer's status, if there was an answer.
+    pub status: Option<u16>,
+    /// The answer's body, shortened.
+    pub answer: Option<String>,
+    /// What WeChat Pay makes of it.
+    pub judgement: Judgement,
+}
+
+/// What WeChat Pay makes of a receiver's answer (section 7.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judgement {
+    /// HTTP 200 with return_code SUCCESS.
+    Acknowledged,
+    /// return_code FAIL: send it again.
+    Failed,
+    /// Not the acknowledgement: no XML, `success`, JSON, a page, nothing.
+    NotAnAcknowledgement,
+    /// An HTTP status other than 200.
+    HttpStatus,
+    /// No answer within 5 seconds.
+    Timeout,
+    /// No connection, or a broken one.
+    Connection,
+}
+
+impl Judgement {
+    /// Judges an answer.
+    pub(super) fn of(status: u16, body: &[u8]) -> Self {
+        if status != 200 {
+            return Self::HttpStatus;
+        }
+        match Fields::read(body) {
+            Ok(fields) if fields.get("return_code") == Some("SUCCESS") => Self::Acknowledged,
+            Ok(fields) if fields.get("return_code") == Some("FAIL") => Self::Failed,
+            _ => Self::NotAnAcknowledgement,
+        }
+    }
+}
+
+/// The notification's document: sorted, everything in CDATA but `total_fee` (section 7.3).
+pub(super) fn compose(
+    order: &Order,
+    merchant: &Merchant,
+    nonce_str: String,
+    forge: Forgery,
+    sign_type: SignType,
+    seed: Seed,
+) -> String {
+    let mut message = Message::default();
+    message.push("return_code", "SUCCESS");
+    message.push("result_code", "SUCCESS");
+    message.push("appid", merchant.appid.as_str());
+    message.push("mch_id", merchant.mch_id.as_str());
+    message.push_some("sub_mch_id", order.key.sub_mch_id.map(|id| id.to_string()));
+    message.push("nonce_str", nonce_str);
+    message.push("sign", "");
+    message.push("openid", &order.openid);
+    message.push("is_subscribe", "N");
+    message.push("trade_type", &order.trade_type);
+    message.push("bank_type", &order.bank_type);
+    message.push("total_fee", order.total_fee.to_string());
+    message.push("fee_type", "CNY");
+    message.push("cash_fee", (order.total_fee - order.coupon_fee).to_string());
+    coupon(&mut message, order);
+    message.push_some("transaction_id", order.transaction_id.as_ref().map(TransactionId::as_str));
+    message.push("out_trade_no", order.key.out_trade_no.as_str());
+    message.push_some("attach", Some(order.attach.as_str()).filter(|attach| !attach.is_empty()));
+    message.push_some("time_end", order.time_end.as_deref());
+    message.sort();
+    match forge {
+        Forgery::WrongKey => message.sign(seed.wrong_key().as_bytes(), sign_type),
+        _ => message.sign(merchant.key.expose(), sign_type),
+    }
+    match forge {
+        Forgery::Unsigned => message.remove("sign"),
+        Forgery::Amount => message.replace("total_fee", if order.total_fee == 1 { "2" } else { "1" }),
+        _ => {}
+    }
+    let document = message.to_xml(&["total_fee"]);
+    match forge {
+        Forgery::Doctype => format!("<!DOCTYPE xml [<!ENTITY paid SYSTEM \"file:///etc/hostname\">]>\n{document}"),
+        _ => document,
+    }
+}

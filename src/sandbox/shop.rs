@@ -1,0 +1,157 @@
+//! A sample of the legacy order systems the gate stands before: it believes whoever calls, and its refund needs a
+//! transaction id that callbacks do not bring.
+
+use crate::wechat::xml::Fields;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Form, Json, Router};
+use hyper::{HeaderMap, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::TcpListener;
+
+/// Where the gate's header is looked for, as the shop's one concession.
+pub const TRANSACTION_HEADER: &str = "X-Verified-Transaction-Id";
+
+/// The shop. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Shop(Arc<Mutex<Tables>>);
+
+#[derive(Debug, Default)]
+struct Tables {
+    orders: BTreeMap<String, ShopOrder>,
+    received: VecDeque<Received>,
+}
+
+/// A line of the order table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ShopOrder {
+    /// Whether the goods are on their way.
+    pub paid: bool,
+    /// What a refund needs.
+    pub transaction_id: Option<String>,
+    /// Whether the money went back.
+    pub refunded: bool,
+}
+
+/// A callback as it reached the shop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Received {
+    /// The path.
+    pub path: String,
+    /// The order it marked as paid.
+    pub order: String,
+    /// All headers, in the order they came, repeated ones repeated.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Received {
+    /// Every value of the headers that a backend may read under this name, where `_` is `-` and case is nothing.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Vec<&str> {
+        let fold = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+        self.headers.iter().filter(|header| fold(&header.0) == fold(name)).map(|header| header.1.as_str()).collect()
+    }
+}
+
+/// How many callbacks are remembered.
+const MOST_RECEIVED: usize = 10_000;
+
+impl Shop {
+    /// Answers on `listener` until the future is dropped.
+    ///
+    /// # Errors
+    /// If the listener is of no use.
+    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        let router = Router::new()
+            .route("/pay/success", post(pay_success))
+            .route("/wxpay/notify/{channel}", post(wxpay_notify))
+            .route("/refund", post(refund))
+            .route("/orders", get(async |State(shop): State<Self>| Json(shop.lock().orders.clone())))
+            .route("/received", get(async |State(shop): State<Self>| Json(shop.received())))
+            .with_state(self.clone());
+        axum::serve(listener, router).await
+    }
+
+    /// What was received, oldest first.
+    #[must_use]
+    pub fn received(&self) -> Vec<Received> {
+        self.lock().received.iter().cloned().collect()
+    }
+
+    /// A line of the order table.
+    #[must_use]
+    pub fn order(&self, order: &str) -> Option<ShopOrder> {
+        self.lock().orders.get(order).cloned()
+    }
+
+    fn mark_paid(&self, path: String, order: &str, brought: Option<&str>, headers: &HeaderMap) {
+        let text = |value: &header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let brought = brought.filter(|id| !id.is_empty()).map(str::to_owned);
+        let transaction_id = brought.or_else(|| headers.get(TRANSACTION_HEADER).map(text));
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let mut tables = self.lock();
+        let line = tables.orders.entry(order.to_owned()).or_default();
+        line.paid = true;
+        line.transaction_id = transaction_id.or(line.transaction_id.take());
+        if tables.received.len() == MOST_RECEIVED {
+            tables.received.pop_front();
+        }
+        tables.received.push_back(Received { path, order: order.to_owned(), headers });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct PaySuccess {
+    #[serde(rename = "OrderID")]
+    order_id: String,
+    #[serde(rename = "WeixinTransactionID", default)]
+    transaction_id: String,
+}
+
+async fn pay_success(State(shop): State<Shop>, headers: HeaderMap, Form(form): Form<PaySuccess>) -> &'static str {
+    shop.mark_paid("/pay/success".to_owned(), &form.order_id, Some(&form.transaction_id), &headers);
+    "order-marked-paid"
+}
+
+const ACKNOWLEDGEMENT: &str =
+    "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>";
+
+async fn wxpay_notify(
+    State(shop): State<Shop>,
+    Path(channel): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let fields = Fields::read(&body).ok();
+    let get = |name| fields.as_ref().and_then(|fields| fields.get(name));
+    let Some(order) = get("out_trade_no") else { return StatusCode::BAD_REQUEST.into_response() };
+    shop.mark_paid(format!("/wxpay/notify/{channel}"), order, get("transaction_id"), &headers);
+    ([(header::CONTENT_TYPE, "text/xml")], ACKNOWLEDGEMENT).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+struct Refund {
+    #[serde(rename = "OrderID")]
+    order_id: String,
+}
+
+async fn refund(State(shop): State<Shop>, Form(form): Form<Refund>) -> Response {
+    let mut tables = shop.lock();
+    let Some(line) = tables.orders.get_mut(&form.order_id).filter(|line| line.paid) else {
+        return (StatusCode::NOT_FOUND, "refund-failed: no such paid order\n").into_response();
+    };
+    let Some(transaction_id) = line.transaction_id.clone() else {
+        return (StatusCode::CONFLICT, "refund-failed: the transaction id is not known\n").into_response();
+    };
+    line.refunded = true;
+    format!("refund-sent for transaction {transaction_id}\n").into_response()
+}
