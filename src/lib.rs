@@ -36,5 +36,14 @@ pub mod shutdown;
 // What we were told.
 pub mod config;
 
+// The log.
+pub mod telemetry;
+
+// Everything put together.
+pub mod app;
+
 // A simulated WeChat Pay, and a sample of what the gate stands before.
 pub mod sandbox;
+
+// The commands.
+pub mod cli;

@@ -1,3 +1,11 @@
-//! `tollgate`: the commands are not there yet.
+//! `tollgate`: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    tollgate::cli::main()
+}

@@ -1,0 +1,113 @@
+//! The commands, one file each.
+
+mod check;
+
+mod demo;
+
+mod health;
+
+mod print;
+
+mod query;
+
+mod run;
+
+mod sandbox;
+
+mod verify;
+
+use clap::{Args, Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::runtime::{Builder, Runtime};
+
+/// A reverse proxy that lets a payment callback through only after WeChat Pay itself has confirmed it.
+///
+/// Put it in front of the payment-success callback URL of an order system that cannot be changed. For each callback it
+/// asks WeChat Pay whether that order is really paid, writes the verified transaction_id into a header, and forwards
+/// the callback; what is not confirmed it holds back.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tollgate",
+    version,
+    after_help = "Start with `tollgate demo`. Exit codes: 0 done, 1 failed (what was asked for is not so), 2 wrong usage."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    run: ConfigFile,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gate (the default command).
+    Run(ConfigFile),
+    /// Validate the configuration and show every error with line, column and remedy.
+    Check(check::Args),
+    /// Show the whole story on this machine: a simulated WeChat Pay, a sample order system and the gate.
+    Demo(demo::Args),
+    /// Run the simulated WeChat Pay alone, to test your own system against.
+    Sandbox(sandbox::Args),
+    /// Ask WeChat Pay about one order now; print the verdict and why.
+    Query(query::Args),
+    /// Exit 0 if the gate that this configuration describes answers; for container health checks.
+    Health(ConfigFile),
+    /// Say offline what the gate would do with a saved HTTP request, and why.
+    Verify(verify::Args),
+}
+
+/// Which configuration.
+#[derive(Debug, Clone, Args)]
+struct ConfigFile {
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE", default_value = "config.yaml", env = "TOLLGATE_CONFIG")]
+    config: PathBuf,
+}
+
+/// Reads the arguments, runs the command, and turns its outcome into an exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = runtime().map_err(anyhow::Error::from).and_then(|runtime| {
+        let outcome = runtime.block_on(dispatch(cli));
+        // What still runs in the background has had its grace.
+        runtime.shutdown_background();
+        outcome
+    });
+    outcome.unwrap_or_else(|error| {
+        // Nothing is left to tell if standard error is closed.
+        let _ = writeln!(std::io::stderr(), "tollgate: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(args) => run::run(&args).await,
+        Command::Check(args) => check::run(&args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Health(args) => health::run(&args).await,
+        Command::Query(args) => query::run(&args).await,
+        Command::Verify(args) => verify::run(&args).await,
+    }
+}
+
+/// On one core a single-threaded runtime saves the hand-over between threads; on more, they share the work.
+fn runtime() -> std::io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if cores == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() }.enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,84 @@
+//! `tollgate demo`: the whole story on this machine, with nothing else needed.
+
+mod gate;
+
+mod paper;
+
+mod report;
+
+mod scenes;
+
+mod stage;
+
+use super::print;
+use crate::shutdown::Signals;
+use anyhow::Context;
+use paper::Paper;
+use report::Report;
+use scenes::Scene;
+use serde_json::json;
+use stage::Stage;
+use std::process::ExitCode;
+
+/// Arguments of `tollgate demo`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Plays nine callbacks against a simulated WeChat Pay, the gate with the routes of the shipped config.yaml, and a sample
+order system that believes everybody; shows what each party saw. Then everything stays up to be tried with curl.
+Exit codes with --once: 0 all went as they should, 1 some did not.")]
+pub(super) struct Args {
+    /// End after the last scene instead of staying up.
+    #[arg(long)]
+    once: bool,
+
+    /// Leave the gate out and send every callback straight to the order system, to see what it is for.
+    #[arg(long)]
+    without_gate: bool,
+
+    /// Print the scenes as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Plays the scenes, and stays up.
+///
+/// # Errors
+/// If a party cannot start, or a scene cannot be played at all.
+pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    let stage = Stage::set_up(!args.without_gate).await?;
+    let mut paper = (!args.json).then(Paper::on_stdout);
+    if let Some(paper) = &mut paper {
+        paper.introduce(&stage, !args.without_gate)?;
+    }
+    let reports = tokio::select! {
+        reports = play(&stage, paper.as_mut()) => reports?,
+        () = signals.next() => return Ok(ExitCode::FAILURE),
+    };
+    match &mut paper {
+        Some(paper) => paper.sum_up(&reports)?,
+        None => print::json(&json!({
+            "scenes": reports, "gate": stage.gate_url, "sandbox": stage.sandbox_url, "shop": stage.shop_url,
+        }))?,
+    }
+    if args.once {
+        return Ok(if reports.iter().all(Report::went_well) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if let Some(paper) = &mut paper {
+        paper.invite(&stage)?;
+    }
+    signals.next().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn play(stage: &Stage, mut paper: Option<&mut Paper>) -> anyhow::Result<Vec<Report>> {
+    let mut reports = Vec::new();
+    for scene in Scene::ALL {
+        let report = scene.play(stage).await?;
+        reports.push(report);
+        if let (Some(paper), Some(report)) = (&mut paper, reports.last()) {
+            paper.report(reports.len(), report)?;
+        }
+    }
+    Ok(reports)
+}

@@ -1,0 +1,216 @@
+//! The scenes, each with what must come of it.
+
+use super::report::{Report, describe_attempt};
+use super::stage::{APP, C1, Stage, is_over};
+use crate::sandbox::shop::TRANSACTION_HEADER;
+use crate::sandbox::{Fault, FaultKind, Faults, Forgery, Judgement, OrderFields, Progress, TradeState};
+use tokio::task::JoinSet;
+
+/// What is played.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Scene {
+    Paid,
+    Notification,
+    Unpaid,
+    Forged,
+    OtherTransaction,
+    WrongAmount,
+    SpoofedHeader,
+    Duplicates,
+    SlowThenFine,
+}
+
+impl Scene {
+    /// All, in playing order.
+    pub(super) const ALL: [Self; 9] = [
+        Self::Paid,
+        Self::Notification,
+        Self::Unpaid,
+        Self::Forged,
+        Self::OtherTransaction,
+        Self::WrongAmount,
+        Self::SpoofedHeader,
+        Self::Duplicates,
+        Self::SlowThenFine,
+    ];
+
+    /// Plays it.
+    pub(super) async fn play(self, stage: &Stage) -> anyhow::Result<Report> {
+        match self {
+            Self::Paid => paid(stage).await,
+            Self::Notification => notification(stage).await,
+            Self::Unpaid => unpaid(stage).await,
+            Self::Forged => forged(stage).await,
+            Self::OtherTransaction => other_transaction(stage).await,
+            Self::WrongAmount => wrong_amount(stage).await,
+            Self::SpoofedHeader => spoofed_header(stage).await,
+            Self::Duplicates => duplicates(stage).await,
+            Self::SlowThenFine => slow_then_fine(stage).await,
+        }
+    }
+}
+
+const NOTHING_PASSED: &str = "the order system never heard of it";
+
+async fn paid(stage: &Stage) -> anyhow::Result<Report> {
+    let mut report = Report::new(
+        "A paid order: the APP calls back",
+        "Somebody pays 66 yuan for A1001. The callback brings no transaction id, which a refund will need.",
+    );
+    let transaction_id = stage.pay(APP, "A1001", 6600)?;
+    let sent = stage.sender.call_back("OrderID=A1001&paymentcenter_id=&TotalFee=6600", &[]).await?;
+    report.sender.extend(sent.told);
+    let (queries, received) = stage.observe(&mut report, &["A1001"]);
+    let refund = stage.refund("A1001").await?;
+    report
+        .check("the sender got the order system's own answer", sent.status == 200 && sent.body == "order-marked-paid");
+    report.check("WeChat Pay was asked once", queries.len() == 1);
+    let ids: Vec<_> = received.iter().map(|received| received.header(TRANSACTION_HEADER)).collect();
+    report.check("the order system was told the verified transaction id", ids == [[transaction_id.as_str()]]);
+    report.check("the refund works now", refund.starts_with("refund-sent"));
+    report.shop.push(format!("its refund page: {refund}"));
+    Ok(report)
+}
+
+async fn notification(stage: &Stage) -> anyhow::Result<Report> {
+    let mut report = Report::new(
+        "A paid order: WeChat Pay notifies",
+        "Somebody pays for J2001 in the official account. WeChat Pay sends its signed notification.",
+    );
+    let said = OrderFields { trade_type: Some("JSAPI".to_owned()), total_fee: Some(100), ..OrderFields::default() };
+    stage.sandbox.pay(stage.key(APP, "J2001")?, said)?;
+    let sent = stage.notified(stage.notify("J2001", Forgery::None)?, |sent| !sent.attempts.is_empty()).await?;
+    report.sender.extend(sent.attempts.iter().map(describe_attempt));
+    let (queries, received) = stage.observe(&mut report, &["J2001"]);
+    let first = sent.attempts.first();
+    report.check(
+        "WeChat Pay got its acknowledgement",
+        first.is_some_and(|attempt| attempt.judgement == Judgement::Acknowledged),
+    );
+    report.check("a right signature was not enough: WeChat Pay was asked once", queries.len() == 1);
+    report.check("the order system got the notification", received.len() == 1);
+    Ok(report)
+}
+
+async fn unpaid(stage: &Stage) -> anyhow::Result<Report> {
+    let mut report =
+        Report::new("An unpaid order", "A1003 exists, and nobody has paid it. Somebody calls back all the same.");
+    stage.sandbox.put(stage.key(APP, "A1003")?, TradeState::NotPay, OrderFields::default())?;
+    let sent = stage.sender.call_back("OrderID=A1003&paymentcenter_id=", &[]).await?;
+    report.sender.extend(sent.told);
+    let (queries, received) = stage.observe(&mut report, &["A1003"]);
+    report.check("the sender was told to come again later (503)", sent.status == 503);
+    report.check("WeChat Pay was asked", !queries.is_empty());
+    report.check(NOTHING_PASSED, received.is_empty());
+    Ok(report)
+}
+
+async fn forged(stage: &Stage) -> anyhow::Result<Report> {
+    let mut report = Report::new(
+        "Forged callbacks",
+        "One for A1004, which nobody ever ordered; then a notification for J2004, signed with a made-up key.",
+    );
+    let sent = stage.sender.call_back("OrderID=A1004&paymentcenter_id=&TotalFee=1", &[]).await?;
+    report.sender.extend(sent.told);
+    let notified = stage.notified(stage.notify("J2004", Forgery::WrongKey)?, is_over).await?;
+    report.sender.extend(notified.attempts.iter().map(describe_attempt));
+    let (_, received) = stage.observe(&mut report, &["A1004", "J2004"]);
+    report.check("the made-up order was not confirmed (503)", sent.status == 503);
+    let refused = notified.attempts.iter().all(|attempt| attempt.judgement == Judgement::Failed);
+    report.check("the bad signature was refused", refused);
+    report.check("WeChat Pay was not even asked about it", stage.queries(&["J2004"]).is_empty());
+    report.check(NOTHING_PASSED, received.is_empty());
+    Ok(report)
+}
+
+async fn other_transaction(stage: &Stage) -> anyhow::Result<Report> {
+    let mut report = Report::new(
+        "Somebody else's transaction id",
+        "B1005 is paid. Somebody calls back for B1006, which is not, and shows the payment of B1005.",
+    );
+    let transaction_id = stage.pay(C1, "B1005", 6600)?;
+    stage.sandbox.put(stage.key(C1, "B1006")?, TradeState::NotPay, OrderFields::default())?;
+    let form =
+        format!("OrderID=B1006&paymentcenter_id=B1006&ChannelID=2&CustomerID=c1&WeixinTransactionID={transaction_id}");
+    let sent = stage.sender.call_back(&form, &[]).await?;
+    report.sender.extend(sent.told);
+    let (queries, received) = stage.observe(&mut report, &["B1006", transaction_id.as_str()]);
+    report.check("the sender was refused (403)", sent.status == 403);
+    report.check("WeChat Pay was asked; its answer names the order that was really paid", !queries.is_empty());
+    report.check(NOTHING_PASSED, received.is_empty());
+    Ok(report)
+}
+
+async fn wrong_amount(stage: &Stage) -> anyhow::Result<Report> {
+    let mut report = Report::new("Another amount", "1 fen was paid for A1007. The callback says 66 yuan.");
+    stage.pay(APP, "A1007", 1)?;
+    let sent = stage.sender.call_back("OrderID=A1007&paymentcenter_id=&TotalFee=6600", &[]).await?;
+    report.sender.extend(sent.told);
+    let (_, received) = stage.observe(&mut report, &["A1007"]);
+    report.check("the sender was refused (403)", sent.status == 403);
+    report.check(NOTHING_PASSED, received.is_empty());
+    Ok(report)
+}
+
+async fn spoofed_header(stage: &Stage) -> anyhow::Result<Report> {
+    let mut report = Report::new(
+        "A spoofed header",
+        "A1008 is paid. The callback brings verified headers of its own, in two spellings that backends confuse.",
+    );
+    let transaction_id = stage.pay(APP, "A1008", 6600)?;
+    let spoofed = [(TRANSACTION_HEADER, "4200000000000000000000000666"), ("x_verified_transaction_id", "4200666")];
+    let sent = stage.sender.call_back("OrderID=A1008&paymentcenter_id=&TotalFee=6600", &spoofed).await?;
+    let [said, got] = sent.told;
+    report.sender.push(said);
+    report.sender.extend(spoofed.map(|(name, value)| format!("with the header {name}: {value}")));
+    report.sender.push(got);
+    let (_, received) = stage.observe(&mut report, &["A1008"]);
+    let ids: Vec<_> = received.iter().map(|received| received.header(TRANSACTION_HEADER)).collect();
+    report.check("the order system saw one transaction id, the true one", ids == [[transaction_id.as_str()]]);
+    Ok(report)
+}
+
+/// How many callbacks come at once.
+const DUPLICATES: usize = 50;
+
+async fn duplicates(stage: &Stage) -> anyhow::Result<Report> {
+    let mut report = Report::new("50 duplicates at once", "A1009 is paid, and its callback comes 50 times at once.");
+    let transaction_id = stage.pay(APP, "A1009", 6600)?;
+    let form = "OrderID=A1009&paymentcenter_id=&TotalFee=6600";
+    let mut callers = JoinSet::new();
+    for _ in 0..DUPLICATES {
+        let sender = stage.sender.clone();
+        callers.spawn(async move { sender.call_back(form, &[]).await });
+    }
+    let all = callers.join_all().await;
+    let good = all.iter().flatten().filter(|sent| sent.status == 200 && sent.body == "order-marked-paid").count();
+    report.sender.push(format!("{DUPLICATES} times POST /pay/success {form}"));
+    report.sender.push(format!("got 200 OK order-marked-paid {good} times"));
+    let (queries, received) = stage.observe(&mut report, &["A1009"]);
+    report.check("all got the order system's answer", good == DUPLICATES);
+    report.check("WeChat Pay was asked once for all of them", queries.len() == 1);
+    let stamped = received.iter().all(|received| received.header(TRANSACTION_HEADER) == [transaction_id.as_str()]);
+    report.check("each that reached the order system brought the transaction id", stamped && !received.is_empty());
+    Ok(report)
+}
+
+async fn slow_then_fine(stage: &Stage) -> anyhow::Result<Report> {
+    let mut report = Report::new(
+        "WeChat Pay is slow, then fine",
+        "J2010 is paid, but each query takes 3 s. WeChat Pay repeats a failed notification 15 s later (here: 1.5 s).",
+    );
+    stage.pay(APP, "J2010", 6600)?;
+    let key = stage.key(APP, "J2010")?;
+    stage.sandbox.order_faults(key, Faults::from([Fault { kind: FaultKind::Delay, delay_ms: 3000, count: None }]))?;
+    let id = stage.notify("J2010", Forgery::None)?;
+    stage.notified(id, |sent| !sent.attempts.is_empty()).await?;
+    stage.sandbox.order_faults(key, Faults::default())?;
+    let sent = stage.notified(id, is_over).await?;
+    report.sender.extend(sent.attempts.iter().map(describe_attempt));
+    let (_, received) = stage.observe(&mut report, &["J2010"]);
+    let first = sent.attempts.first().map(|attempt| attempt.judgement);
+    report.check("the first delivery was answered FAIL, within WeChat Pay's 5 s", first == Some(Judgement::Failed));
+    report.check("a retry found the answer", sent.progress == Progress::Acknowledged && sent.attempts.len() > 1);
+    report.check("the order system got it once", received.len() == 1);
+    Ok(report)
+}

@@ -1,0 +1,212 @@
+//! The parties of the demo, each on a free port of loopback.
+
+use super::gate::{self, Gate};
+use super::report::Report;
+use crate::order::TransactionId;
+use crate::sandbox::http::Client;
+use crate::sandbox::shop::{Received, Shop};
+use crate::sandbox::{
+    Announcement, Forgery, Host, Notification, OrderFields, OrderKey, Progress, Query, Sandbox, Seed, demo_merchants,
+};
+use anyhow::Context;
+use bytes::Bytes;
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, Request, Response};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// The merchant of channel `app`.
+pub(super) const APP: &str = "1900000109";
+
+/// The merchant of channel `2/c1`.
+pub(super) const C1: &str = "1900000110";
+
+/// WeChat Pay's 15 s before the first retry become 1.5.
+const TIME_SCALE: u32 = 10;
+
+/// What is tried at most: longer than everything the gate may take.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// All parties, running.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) sandbox: Sandbox,
+    pub(super) shop: Shop,
+    pub(super) sandbox_url: String,
+    pub(super) second_url: String,
+    pub(super) shop_url: String,
+    pub(super) gate_url: String,
+    pub(super) sender: Sender,
+    client: Client,
+    _gate: Option<Gate>,
+    _serving: JoinSet<()>,
+}
+
+/// A callback and what its sender got.
+#[derive(Debug)]
+pub(super) struct Sent {
+    /// HTTP status.
+    pub(super) status: u16,
+    /// The answer.
+    pub(super) body: String,
+    /// What was sent and what came back, as the sender tells it.
+    pub(super) told: [String; 2],
+}
+
+/// The APP, or whoever says so. Clones share their connections.
+#[derive(Debug, Clone)]
+pub(super) struct Sender {
+    client: Client,
+    gate_url: String,
+}
+
+impl Sender {
+    /// Calls back, through the gate.
+    pub(super) async fn call_back(&self, form: &str, headers: &[(&str, &str)]) -> anyhow::Result<Sent> {
+        let mut request = Request::builder().method(Method::POST).uri(format!("{}/pay/success", self.gate_url));
+        request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let started = Instant::now();
+        let answer = self.client.send(request.body(Bytes::from(form.to_owned()))?, LIMIT).await?;
+        let elapsed = started.elapsed().as_millis();
+        let status = answer.status().as_u16();
+        let told = [format!("POST /pay/success {form}"), format!("got {} after {elapsed} ms", outcome(&answer))];
+        Ok(Sent { status, body: String::from_utf8_lossy(answer.body()).into_owned(), told })
+    }
+}
+
+impl Stage {
+    /// Starts everybody; without the gate, callbacks go straight to the shop.
+    pub(super) async fn set_up(with_gate: bool) -> anyhow::Result<Self> {
+        let merchants = demo_merchants()?;
+        let sandbox = Sandbox::new(merchants.clone(), Seed(1), TIME_SCALE);
+        let shop = Shop::default();
+        let (first, sandbox_url) = listen().await?;
+        let (second, second_url) = listen().await?;
+        let (shop_listener, shop_url) = listen().await?;
+        let mut serving = JoinSet::new();
+        for (listener, host) in [(first, Host::Api), (second, Host::Api2)] {
+            let sandbox = sandbox.clone();
+            serving.spawn(async move { match sandbox.serve(listener, host).await {} });
+        }
+        let serving_shop = shop.clone();
+        serving.spawn(async move {
+            if let Err(error) = serving_shop.serve(shop_listener).await {
+                tracing::error!(%error, "the sample order system ended");
+            }
+        });
+        let gate =
+            if with_gate { Some(gate::start_gate(&shop_url, [&sandbox_url, &second_url], &merchants)?) } else { None };
+        let gate_url = gate.as_ref().map_or(&shop_url, |gate| &gate.url).clone();
+        let client = Client::default();
+        Ok(Self {
+            sandbox,
+            shop,
+            sandbox_url,
+            second_url,
+            shop_url,
+            sender: Sender { client: client.clone(), gate_url: gate_url.clone() },
+            gate_url,
+            client,
+            _gate: gate,
+            _serving: serving,
+        })
+    }
+
+    /// The full name of a merchant's order.
+    pub(super) fn key(&self, mch_id: &str, order: &str) -> anyhow::Result<OrderKey> {
+        Ok(self.sandbox.key(Some(mch_id), None, order)?)
+    }
+
+    /// Somebody pays; the payment's number.
+    pub(super) fn pay(&self, mch_id: &str, order: &str, fen: u64) -> anyhow::Result<TransactionId> {
+        let said = OrderFields { total_fee: Some(fen), ..OrderFields::default() };
+        self.sandbox.pay(self.key(mch_id, order)?, said)?.transaction_id.context("a paid order has a transaction id")
+    }
+
+    /// The shop refunds an order; what its page says.
+    pub(super) async fn refund(&self, order: &str) -> anyhow::Result<String> {
+        let (url, form) = (format!("{}/refund", self.shop_url), format!("OrderID={order}"));
+        let answer = self.client.call(Method::POST, &url, "application/x-www-form-urlencoded", form, LIMIT).await?;
+        Ok(String::from_utf8_lossy(answer.body()).trim().to_owned())
+    }
+
+    /// WeChat Pay, or a forger, notifies the gate.
+    pub(super) fn notify(&self, order: &str, forge: Forgery) -> anyhow::Result<u64> {
+        let announcement = Announcement {
+            mch_id: Some(APP.to_owned()),
+            sub_mch_id: None,
+            out_trade_no: order.to_owned(),
+            notify_url: format!("{}/wxpay/notify/app", self.gate_url),
+            copies: 1,
+            forge,
+            sign_type: "MD5".to_owned(),
+            retry: forge == Forgery::None,
+        };
+        Ok(self.sandbox.notify(announcement)?)
+    }
+
+    /// Waits until a notification is `far_enough`, or for as long as a scene may take.
+    pub(super) async fn notified(
+        &self,
+        id: u64,
+        far_enough: impl Fn(&Notification) -> bool,
+    ) -> anyhow::Result<Notification> {
+        let until = Instant::now() + LIMIT;
+        loop {
+            let notification = self.sandbox.notification(id).context("the notification is gone")?;
+            if far_enough(&notification) || Instant::now() > until {
+                return Ok(notification);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The queries about these orders and payments.
+    pub(super) fn queries(&self, about: &[&str]) -> Vec<Query> {
+        let mut queries = self.sandbox.queries();
+        queries.retain(|query| {
+            let named = [query.out_trade_no.as_deref(), query.transaction_id.as_deref()];
+            named.into_iter().flatten().any(|id| about.contains(&id))
+        });
+        queries
+    }
+
+    /// What reached the shop for these orders.
+    pub(super) fn received(&self, orders: &[&str]) -> Vec<Received> {
+        let mut received = self.shop.received();
+        received.retain(|received| orders.contains(&received.order.as_str()));
+        received
+    }
+
+    /// Writes down what both saw of these orders and payments.
+    pub(super) fn observe(&self, report: &mut Report, about: &[&str]) -> (Vec<Query>, Vec<Received>) {
+        let (queries, received) = (self.queries(about), self.received(about));
+        report.saw(&queries, &received);
+        (queries, received)
+    }
+}
+
+/// Whether nothing more will be sent.
+pub(super) fn is_over(notification: &Notification) -> bool {
+    notification.progress != Progress::Sending
+}
+
+async fn listen() -> anyhow::Result<(TcpListener, String)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port on loopback")?;
+    let url = format!("http://{}", listener.local_addr()?);
+    Ok((listener, url))
+}
+
+/// The status, and what the order system says; the gate's own answers are JSON that says no more than the status.
+fn outcome(answer: &Response<Bytes>) -> String {
+    if answer.status().is_success() {
+        format!("{} {}", answer.status(), String::from_utf8_lossy(answer.body()))
+    } else {
+        answer.status().to_string()
+    }
+}

@@ -1,0 +1,88 @@
+//! `tollgate query`: what does WeChat Pay say of this order, now?
+
+use super::ConfigFile;
+use super::print::{self, Lines};
+use crate::clock;
+use crate::config::Config;
+use crate::gate::decide::{self, Finding};
+use crate::gate::payment::Payment;
+use crate::order::{ChannelId, OrderId};
+use crate::reason::{Reason, Verdict};
+use crate::wechat::{AskBy, WeChatPay};
+use anyhow::{Context, anyhow};
+use serde_json::json;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 paid, 1 anything else, 2 wrong usage.")]
+pub(super) struct Args {
+    /// The channel, by its name in the configuration.
+    #[arg(value_name = "CHANNEL")]
+    channel: ChannelId,
+
+    /// The order, by the legacy system's id (the channel's prefix and suffix are added) or by its out_trade_no.
+    #[arg(value_name = "ORDER")]
+    order: OrderId,
+
+    #[command(flatten)]
+    file: ConfigFile,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let config = match Config::load(&args.file.config) {
+        Ok(config) => config,
+        Err(problems) => return super::check::show(&problems, args.json),
+    };
+    let channel = config.channels.iter().find(|channel| channel.id == args.channel).ok_or_else(|| {
+        let known: Vec<_> = config.channels.iter().map(|channel| channel.id.to_string()).collect();
+        anyhow!("no channel {} in {}; there are: {}", args.channel, args.file.config.display(), known.join(", "))
+    })?;
+    let out_trade_no = channel.out_trade_no.apply(&args.order).context("the order id is no out_trade_no")?;
+    let ask = AskBy::OutTradeNo(out_trade_no);
+    let wechat = WeChatPay::new(&config.wechat)?;
+    let answer = wechat.order_query(&channel.account, &ask, Instant::now() + PATIENCE).await;
+    let host = answer.as_ref().ok().map(|asked| asked.host.to_string());
+    let finding = decide::judge(&channel.account, &ask, &answer.map(|asked| asked.answer));
+    let (reason, payment) = match &finding {
+        Finding::Paid(payment) if payment.refunded => (Reason::Refunded, Some(payment.as_ref())),
+        Finding::Paid(payment) => (Reason::Paid, Some(payment.as_ref())),
+        Finding::Not(reason) => (*reason, None),
+    };
+    let verdict = reason.verdict().unwrap_or(Verdict::Unknown);
+    let value = json!({
+        "channel": args.channel.as_str(),
+        "out_trade_no": out_trade_no.as_str(),
+        "verdict": verdict.as_str(),
+        "reason": reason.code(),
+        "host": host,
+        "transaction_id": payment.map(|payment| payment.transaction_id.as_str()),
+        "total_fee": payment.map(|payment| payment.amount.fen.0),
+        "fee_type": payment.map(|payment| payment.amount.currency.as_str()),
+        "paid_at": payment.and_then(|payment| payment.paid_at).map(clock::rfc3339_beijing),
+    });
+    let mut lines = Lines::default();
+    lines.say(format!("{out_trade_no} on {}: {verdict} ({reason})", args.channel));
+    lines.say(format!("  {}", reason.text()));
+    if let Some(payment) = payment {
+        tell_payment(&mut lines, payment);
+    }
+    print::print(args.json, &value, &lines)?;
+    Ok(if verdict == Verdict::Paid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell_payment(lines: &mut Lines, payment: &Payment) {
+    lines.item("transaction_id", payment.transaction_id);
+    lines.item("amount", payment.amount);
+    if let Some(paid_at) = payment.paid_at {
+        lines.item("paid at", clock::rfc3339_beijing(paid_at));
+    }
+}

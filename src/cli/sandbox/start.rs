@@ -1,0 +1,96 @@
+//! Starting the sandbox.
+
+use crate::config::Config;
+use crate::sandbox::{DEMO_MERCHANTS, Host, Merchant, Sandbox, Seed, demo_merchants};
+use crate::shutdown::Signals;
+use crate::telemetry;
+use anyhow::Context;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::net::TcpListener;
+
+/// How to start.
+#[derive(Debug, clap::Args)]
+pub(super) struct Start {
+    /// Where order queries and control calls arrive; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
+    listen: SocketAddr,
+
+    /// A second listener that stands for api2.mch.weixin.qq.com: same orders, its own faults.
+    #[arg(long, value_name = "ADDRESS")]
+    second_listen: Option<SocketAddr>,
+
+    /// A merchant to answer; repeatable. Append ,sp for a service provider. Without any, demo merchants are made and
+    /// printed.
+    #[arg(long = "merchant", value_name = "APPID,MCH_ID,KEY", value_parser = Merchant::parse)]
+    merchants: Vec<Merchant>,
+
+    /// Answer the merchants of a gate's configuration, with its keys.
+    #[arg(long, value_name = "FILE", conflicts_with = "merchants")]
+    config: Option<PathBuf>,
+
+    /// Derive transaction ids, payers and nonces from this number: runs with the same seed are alike.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+
+    /// Divide WeChat Pay's waits between notifications by this: 60 makes a minute a second.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    time_scale: u32,
+}
+
+pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
+    let _log = telemetry::start(None, "tollgate=info").map_err(anyhow::Error::from_boxed)?;
+    let with_demo_merchants = args.merchants.is_empty() && args.config.is_none();
+    let merchants = match &args.config {
+        Some(path) => {
+            Config::load(path)?.channels.iter().map(|channel| Merchant::of_account(&channel.account)).collect()
+        }
+        None if with_demo_merchants => demo_merchants()?,
+        None => args.merchants,
+    };
+    let seed = Seed(args.seed.unwrap_or_else(|| RandomState::new().hash_one(())));
+    let sandbox = Sandbox::new(merchants, seed, args.time_scale);
+
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    let first = listen(args.listen).await?;
+    let mut out = std::io::stdout();
+    writeln!(out, "sandbox listening on http://{}", first.local_addr()?)?;
+    let second = match args.second_listen {
+        Some(address) => {
+            let second = listen(address).await?;
+            writeln!(out, "sandbox (api2) listening on http://{}", second.local_addr()?)?;
+            Some(second)
+        }
+        None => None,
+    };
+    if with_demo_merchants {
+        writeln!(out, "\ndemo merchants (their keys are public; appid, mch_id, key):")?;
+        for merchant in DEMO_MERCHANTS {
+            writeln!(out, "  {}", merchant.replace(',', "  ").replace("  sp", "  service provider"))?;
+        }
+    }
+    writeln!(out, "\ntry: curl http://{}/sandbox/", first.local_addr()?)?;
+    out.flush()?;
+
+    let second = async {
+        match second {
+            Some(listener) => sandbox.serve(listener, Host::Api2).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        never = sandbox.serve(first, Host::Api) => match never {},
+        never = second => match never {},
+        () = signals.next() => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: choose another address with --listen or --second-listen"))
+}

@@ -1,0 +1,32 @@
+//! The log: text for people on a terminal, one JSON object a line for programs.
+//!
+//! Lines are written by a thread of their own. If nobody takes them they are dropped and counted rather than holding up
+//! callbacks (threat R-06).
+
+use crate::config::LogFormat;
+use std::io::IsTerminal;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::EnvFilter;
+
+/// Lines that may wait for the writing thread.
+const WAITING_LINES: usize = 16 * 1024;
+
+/// Starts the log on standard error, as the program's only subscriber; `level` is a tracing filter such as `info` or
+/// `tollgate=debug`. The log ends, written out, when the guard is dropped.
+///
+/// # Errors
+/// If `level` is no filter, or another subscriber was set before.
+pub fn start(format: Option<LogFormat>, level: &str) -> Result<WorkerGuard, Box<dyn std::error::Error + Send + Sync>> {
+    let on_terminal = std::io::stderr().is_terminal();
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).lossy(true).finish(std::io::stderr());
+    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(level)?).with_writer(writer);
+    let text = format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Json }) == LogFormat::Text;
+    if text {
+        let colours = on_terminal && std::env::var_os("NO_COLOR").is_none();
+        subscriber.with_ansi(colours).with_target(false).try_init()?;
+    } else {
+        subscriber.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()?;
+    }
+    Ok(guard)
+}

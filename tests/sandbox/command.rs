@@ -1,0 +1,119 @@
+//! `tollgate sandbox` as a user runs it.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+struct Running {
+    child: Child,
+    url: String,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn tollgate() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_tollgate"))
+}
+
+fn start() -> Running {
+    let mut command = tollgate();
+    command.args(["sandbox", "--listen", "127.0.0.1:0", "--seed", "1", "--time-scale", "1000000"]);
+    started(command)
+}
+
+fn started(mut command: Command) -> Running {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim().strip_prefix("sandbox listening on ").unwrap().to_owned();
+    Running { child, url }
+}
+
+impl Running {
+    fn steer(&self, args: &[&str]) -> Output {
+        tollgate().arg("sandbox").args(args).args(["--url", &self.url]).output().unwrap()
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.steer(&[args, &["--json"]].concat());
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+#[test]
+fn it_starts_is_steered_and_ends_on_an_interrupt() {
+    let mut running = start();
+    let paid = running.json(&["pay", "A|1", "--total-fee", "6600"]);
+    assert_eq!((&paid["trade_state"], &paid["total_fee"]), (&"SUCCESS".into(), &6600.into()));
+    assert_eq!(running.json(&["order", "A|1"]), paid);
+    assert_eq!(
+        running.json(&["order", "A2", "--state", "userpaying", "--mch-id", "1900000110"])["trade_state"],
+        "USERPAYING"
+    );
+    assert_eq!(running.json(&["fault", "A|1", "reset", "--count", "2"])["faults"][0]["count"], 2);
+    assert_eq!(running.json(&["fault", "A|1", "--clear"])["faults"], Value::Array(Vec::new()));
+    assert_eq!(running.json(&["host", "api2", "down"])["api2"][0]["kind"], "reset");
+    assert_eq!(running.json(&["refund", "A|1"])["trade_state"], "REFUND");
+    assert_eq!(running.json(&["orders"]).as_array().unwrap().len(), 2);
+    assert_eq!(running.json(&["queries"]), Value::Array(Vec::new()));
+    let refused = running.steer(&["notify", "A3", "http://127.0.0.1:1/"]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no such order"));
+    let unheard = running.steer(&["notify", "A|1", "http://127.0.0.1:1/", "--follow"]);
+    assert!(!unheard.status.success());
+    assert!(String::from_utf8_lossy(&unheard.stdout).contains("given-up"));
+    assert!(running.steer(&["reset"]).status.success());
+    assert_eq!(running.json(&["orders"]), Value::Array(Vec::new()));
+
+    kill(Pid::from_raw(i32::try_from(running.child.id()).unwrap()), Signal::SIGINT).unwrap();
+    assert!(running.child.wait().unwrap().success());
+    let gone = running.steer(&["orders"]);
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("tollgate sandbox"), "says what to do");
+}
+
+fn demo(args: &[&str]) -> (bool, Vec<Value>) {
+    let output = tollgate().args(["demo", "--once", "--json"]).args(args).output().unwrap();
+    let demo: Value = serde_json::from_slice(&output.stdout).unwrap();
+    (output.status.success(), demo["scenes"].as_array().unwrap().clone())
+}
+
+fn goes_well(scene: &Value) -> bool {
+    scene["checks"].as_array().unwrap().iter().all(|check| check["seen"] == true)
+}
+
+#[test]
+fn every_scene_of_the_demo_goes_well() {
+    let (success, scenes) = demo(&[]);
+    let bad: Vec<_> = scenes.iter().filter(|scene| !goes_well(scene)).collect();
+    assert!(success && bad.is_empty() && scenes.len() == 9, "{bad:#?}");
+}
+
+#[test]
+fn no_scene_of_the_demo_goes_well_without_the_gate() {
+    let (success, scenes) = demo(&["--without-gate"]);
+    let good: Vec<_> = scenes.iter().filter(|scene| goes_well(scene)).collect();
+    assert!(!success && good.is_empty() && scenes.len() == 9, "{good:#?}");
+}
+
+#[test]
+fn the_merchants_of_a_configuration_are_answered() {
+    let mut command = tollgate();
+    command.args([
+        "sandbox",
+        "--listen",
+        "127.0.0.1:0",
+        "--config",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/config.yaml"),
+    ]);
+    command.env("WECHAT_APP_KEY", "a".repeat(32)).env("WECHAT_C1_KEY", "b".repeat(32));
+    let running = started(command);
+    assert_eq!(running.json(&["order", "A1", "--mch-id", "1900000110", "--state", "closed"])["trade_state"], "CLOSED");
+}
