@@ -1,0 +1,136 @@
+//! A legacy order system that believes everything: it keeps the exact bytes of every request and answers as it is told.
+
+use super::{reset, serve};
+use crate::wire::{Message, Wire};
+use std::collections::VecDeque;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+
+/// The header that marks an answer as the legacy system's own; its value is another for every request.
+pub const MARK: &str = "X-Legacy";
+
+/// A running legacy system. Clones are the same one.
+#[derive(Clone)]
+pub struct Upstream {
+    pub addr: SocketAddr,
+    shared: Arc<(Mutex<State>, Condvar)>,
+}
+
+#[derive(Default)]
+struct State {
+    requests: Vec<Message>,
+    connections: Vec<TcpStream>,
+    usual: Option<Reply>,
+    script: VecDeque<Reply>,
+    held: bool,
+}
+
+/// What the legacy system does with a request it has read.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// Answers properly.
+    Says { status: u16, content_type: &'static str, body: Vec<u8> },
+    /// Writes these bytes, whatever they are, and closes.
+    Writes(Vec<u8>),
+    /// Resets the connection: it may have acted.
+    Breaks,
+    /// Never answers.
+    Hangs,
+}
+
+impl Upstream {
+    pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Over TLS.
+    pub fn start_with(tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        let shared = Arc::<(Mutex<State>, Condvar)>::default();
+        let state = Arc::clone(&shared);
+        let addr = serve(tls, move |wire, stream| connection(&state, wire, stream));
+        Self { addr, shared }
+    }
+
+    /// What it answers from now on.
+    pub fn answers(&self, reply: Reply) {
+        self.shared.0.lock().unwrap().usual = Some(reply);
+    }
+
+    /// What it answers next, once.
+    pub fn answers_once(&self, reply: Reply) {
+        self.shared.0.lock().unwrap().script.push_back(reply);
+    }
+
+    /// Keeps every answer back until [`Self::release`].
+    pub fn hold(&self) {
+        self.shared.0.lock().unwrap().held = true;
+    }
+
+    pub fn release(&self) {
+        self.shared.0.lock().unwrap().held = false;
+        self.shared.1.notify_all();
+    }
+
+    /// Closes every connection the gate keeps open to it.
+    pub fn closes_its_connections(&self) {
+        for stream in self.shared.0.lock().unwrap().connections.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub fn requests(&self) -> Vec<Message> {
+        self.shared.0.lock().unwrap().requests.clone()
+    }
+
+    /// The requests that name an order anywhere.
+    pub fn requests_for(&self, order: &str) -> Vec<Message> {
+        let names = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(order);
+        self.requests().into_iter().filter(|request| names(&request.head) || names(&request.body)).collect()
+    }
+}
+
+fn connection(shared: &(Mutex<State>, Condvar), mut wire: Wire, stream: &TcpStream) {
+    if let Ok(handle) = stream.try_clone() {
+        shared.0.lock().unwrap().connections.push(handle);
+    }
+    while let Some(request) = wire.request() {
+        let mut state = shared.0.lock().unwrap();
+        state.requests.push(request);
+        let port = stream.local_addr().map_or(0, |addr| addr.port());
+        let serial = format!("{port}-{}", state.requests.len());
+        let scripted = state.script.pop_front();
+        let reply = scripted.or_else(|| state.usual.clone()).unwrap_or_else(|| Reply::ok(b"order-marked-paid"));
+        drop(shared.1.wait_while(state, |state| state.held).unwrap());
+        match reply {
+            Reply::Says { status, content_type, body } => {
+                let head = format!(
+                    "HTTP/1.1 {status} Its Own Reason\r\nContent-Type: {content_type}\r\n\
+                     {MARK}: {serial}\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                if !wire.send(&[head.into_bytes(), body].concat()) {
+                    return;
+                }
+            }
+            Reply::Writes(bytes) => {
+                wire.send(&bytes);
+                return;
+            }
+            Reply::Breaks => return reset(stream),
+            Reply::Hangs => {
+                wire.rest();
+                return;
+            }
+        }
+    }
+}
+
+impl Reply {
+    pub fn ok(body: &[u8]) -> Self {
+        Self::Says { status: 200, content_type: "text/plain", body: body.to_vec() }
+    }
+
+    pub fn xml(body: &str) -> Self {
+        Self::Says { status: 200, content_type: "text/xml", body: body.as_bytes().to_vec() }
+    }
+}

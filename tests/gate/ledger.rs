@@ -1,0 +1,234 @@
+//! The outside judge of the design's invariants: it compares what WeChat Pay said, what the legacy system saw, what the
+//! sender was told and what the log shows, after every scenario and whatever that scenario was about.
+
+use crate::fakes::upstream::{MARK, Upstream};
+use crate::fakes::wechat::{APP, C1, Confirmation, OPENID, WeChat, scan};
+use crate::harness::{ADMIN_TOKEN, return_code};
+use crate::wire::Message;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// What one world has on record.
+pub struct Ledger {
+    config: Value,
+    answers: Vec<Message>,
+}
+
+impl Ledger {
+    pub fn new(config: Value) -> Self {
+        Self { config, answers: Vec::new() }
+    }
+
+    pub fn heard(&mut self, answer: &Message) {
+        self.answers.push(answer.clone());
+    }
+
+    /// Every breach of an invariant, in words.
+    pub fn wrong(&self, wechats: &[WeChat], upstreams: &[Upstream], log: &str) -> Vec<String> {
+        let confirmations: Vec<_> = wechats.iter().flat_map(WeChat::confirmations).collect();
+        let requests: Vec<_> = upstreams.iter().flat_map(Upstream::requests).collect();
+        let mut wrong: Vec<_> =
+            requests.iter().filter_map(|request| self.passed_wrongly(request, &confirmations)).collect();
+        wrong.extend(self.lost_as_success());
+        wrong.extend(self.told(wechats, log));
+        wrong
+    }
+
+    /// I1, I3 and I4 for one request that the upstream saw.
+    fn passed_wrongly(&self, request: &Message, confirmations: &[Confirmation]) -> Option<String> {
+        let breach =
+            |what: &str| Some(format!("{what}: {} {}", String::from_utf8_lossy(&request.head), request.text()));
+        if request.header("Transfer-Encoding").is_some() || request.folded("Content-Length").len() > 1 {
+            return breach("I3: not framed by one Content-Length");
+        }
+        if request.folded("Host").len() != 1 {
+            return breach("P-07: no Host, or more than one");
+        }
+        let ours = [
+            "transaction_id",
+            "out_trade_no",
+            "amount",
+            "currency",
+            "trade_state",
+            "channel",
+            "delivery",
+            "attempt",
+            "origin",
+            "paid_at", // last, because WeChat Pay may leave it out
+        ];
+        let values: Vec<_> = ours.map(|name| request.folded(&self.header_name(name))).into();
+        if values.iter().all(Vec::is_empty) {
+            return if self.observes() { None } else { breach("I1: passed without any verified header") };
+        }
+        let [ids @ .., paid_at] = values.as_slice() else { return None };
+        let Some([transaction_id, out_trade_no, total_fee, _, trade_state, channel, ..]) = once(ids) else {
+            // In observe mode the delivery headers may stand on what is not confirmed, the verified ones may not.
+            let verified = ids[..6].iter().any(|values| !values.is_empty());
+            return if self.observes() && !verified { None } else { breach("I3: a verified header is not there once") };
+        };
+        if paid_at.len() > 1 {
+            return breach("I3: a verified header is there twice");
+        }
+        let account = &self.config["channels"][channel];
+        let entitles = |confirmation: &&Confirmation| {
+            confirmation.appid == account["appid"]
+                && confirmation.mch_id == account["mch_id"]
+                && confirmation.out_trade_no == out_trade_no
+                && confirmation.transaction_id == transaction_id
+                && confirmation.total_fee == total_fee
+                && confirmation.trade_state == trade_state
+        };
+        if !confirmations.iter().any(|confirmation| entitles(&confirmation)) {
+            return breach("I1: WeChat Pay never confirmed this");
+        }
+        for reading in readings(request) {
+            let affix = |end: &str| account["out_trade_no"][end].as_str().unwrap_or_default().to_owned();
+            if format!("{}{reading}{}", affix("prefix"), affix("suffix")) != out_trade_no {
+                return breach(&format!("I4: a backend may read {reading:?}, which is not what was asked for"));
+            }
+        }
+        None
+    }
+
+    /// I7: what reads as success comes from the upstream, each from a request of its own.
+    fn lost_as_success(&self) -> Vec<String> {
+        let says_success = |answer: &Message| match return_code(answer).as_str() {
+            "" => (200..300).contains(&answer.status()),
+            code => code == "SUCCESS",
+        };
+        let mut seen = BTreeSet::new();
+        let mut lost = Vec::new();
+        for answer in self.answers.iter().filter(|answer| says_success(answer)) {
+            match answer.header(MARK) {
+                Some(serial) if seen.insert(serial.clone()) => {}
+                _ => lost.push(format!("I7: told success without delivery: {} {}", answer.line(), answer.text())),
+            }
+        }
+        lost
+    }
+
+    /// I5: secrets in the log, or in answers that the gate made itself.
+    fn told(&self, wechats: &[WeChat], log: &str) -> Vec<String> {
+        let mut secrets: BTreeSet<String> = wechats.iter().flat_map(WeChat::signs).collect();
+        secrets.extend([APP.key, C1.key, OPENID, ADMIN_TOKEN].map(str::to_owned));
+        secrets.extend(self.config["headers"]["signature"]["key"].as_str().map(str::to_owned));
+        secrets.retain(|secret| secret.len() >= 16 && !secret.starts_with("00000000"));
+        let own = self.answers.iter().filter(|answer| answer.header(MARK).is_none()).map(Message::text);
+        let places: Vec<_> = own.chain([log.to_owned()]).map(|text| text.to_lowercase()).collect();
+        let told = |secret: &&String| places.iter().any(|text| text.contains(&secret.to_lowercase()));
+        secrets.iter().filter(told).map(|secret| format!("I5: the secret {secret} was told")).collect()
+    }
+
+    fn header_name(&self, key: &str) -> String {
+        let default = match key {
+            "transaction_id" => "X-Verified-Transaction-Id",
+            "out_trade_no" => "X-Verified-Out-Trade-No",
+            "amount" => "X-Verified-Total-Fee",
+            "currency" => "X-Verified-Fee-Type",
+            "paid_at" => "X-Verified-Time-End",
+            "trade_state" => "X-Verified-Trade-State",
+            "channel" => "X-Verified-Channel",
+            "delivery" => "X-Tollgate-Delivery",
+            "attempt" => "X-Tollgate-Attempt",
+            _ => "X-Tollgate-Origin",
+        };
+        self.config["headers"][key].as_str().unwrap_or(default).to_owned()
+    }
+
+    fn observes(&self) -> bool {
+        let channels = self.config["channels"].as_object().into_iter().flatten();
+        self.config["mode"] == "observe" || channels.into_iter().any(|(_, channel)| channel["mode"] == "observe")
+    }
+}
+
+/// The only value of each header.
+fn once(values: &[Vec<String>]) -> Option<[&str; 9]> {
+    let only = values.iter().map(|values| match values.as_slice() {
+        [value] => Some(value.as_str()),
+        _ => None,
+    });
+    only.collect::<Option<Vec<_>>>()?.try_into().ok()
+}
+
+/// Every number for WeChat Pay that some backend would read from a request: any occurrence, any spelling, query or
+/// body. A payment centre's number goes before the order id.
+fn readings(request: &Message) -> BTreeSet<String> {
+    let mut pairs = Vec::new();
+    if let Some((_, query)) = request.target().split_once('?') {
+        pairs.extend(form_pairs(query));
+    }
+    match request.header("Content-Type").unwrap_or_default() {
+        kind if kind.contains("form") => pairs.extend(form_pairs(&request.text())),
+        kind if kind.contains("xml") => pairs.extend(scan(&request.text())),
+        kind if kind.contains("json") => {
+            let order = serde_json::from_slice::<Value>(&request.body).unwrap_or_default();
+            let order = order.pointer("/data/order_id").and_then(Value::as_str).map(str::to_owned);
+            pairs.extend(order.map(|order| ("orderid".to_owned(), order)));
+        }
+        _ => {}
+    }
+    let named = |names: &[&str]| -> BTreeSet<String> {
+        let matches = |name: &str| names.contains(&name.to_lowercase().replace(['.', ' ', '+', '-'], "_").as_str());
+        let found = pairs.iter().filter(|(name, value)| matches(name) && !value.is_empty());
+        found.map(|(_, value)| value.clone()).collect()
+    };
+    let numbers = named(&["paymentcenter_id"]);
+    if numbers.is_empty() { named(&["orderid", "out_trade_no"]) } else { numbers }
+}
+
+fn form_pairs(text: &str) -> Vec<(String, String)> {
+    let decode = |part: &str| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned();
+    let pairs = text.split(['&', ';']).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(name, value)| (decode(name.split('[').next().unwrap_or_default()), decode(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger() -> Ledger {
+        Ledger::new(serde_json::json!({ "channels": { "app": { "appid": APP.appid, "mch_id": APP.mch_id } } }))
+    }
+
+    fn confirmation() -> Confirmation {
+        Confirmation {
+            appid: APP.appid.to_owned(),
+            mch_id: APP.mch_id.to_owned(),
+            out_trade_no: "A".to_owned(),
+            transaction_id: "T".to_owned(),
+            total_fee: "1".to_owned(),
+            trade_state: "SUCCESS".to_owned(),
+        }
+    }
+
+    fn request(more: &str, form: &str) -> Message {
+        let head = format!(
+            "POST /pay/success HTTP/1.1\r\nHost: s\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             X-Verified-Transaction-Id: T\r\nX-Verified-Out-Trade-No: A\r\nX-Verified-Total-Fee: 1\r\n\
+             X-Verified-Fee-Type: CNY\r\nX-Verified-Time-End: x\r\nX-Verified-Trade-State: SUCCESS\r\n\
+             X-Verified-Channel: app\r\nX-Tollgate-Delivery: d\r\nX-Tollgate-Attempt: 1\r\n\
+             X-Tollgate-Origin: callback\r\n{more}\r\n"
+        );
+        Message { head: head.into_bytes(), body: form.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn the_judge_lets_the_honest_pass() {
+        assert_eq!(ledger().passed_wrongly(&request("", "OrderID=A"), &[confirmation()]), None);
+    }
+
+    #[test]
+    fn the_judge_sees_each_breach() {
+        let bare = Message { head: b"POST /pay/success HTTP/1.1\r\nHost: s\r\n\r\n".to_vec(), body: Vec::new() };
+        for (request, confirmations, breach) in [
+            (bare, vec![confirmation()], "I1"),
+            (request("", "OrderID=A"), vec![], "I1"),
+            (request("X_Verified.Transaction-ID: F\r\n", "OrderID=A"), vec![confirmation()], "I3"),
+            (request("", "OrderID=A&orderid=B"), vec![confirmation()], "I4"),
+            (request("", "OrderID=A&paymentcenter_id=B"), vec![confirmation()], "I4"),
+        ] {
+            let found = ledger().passed_wrongly(&request, &confirmations).unwrap_or_default();
+            assert!(found.starts_with(breach), "{found}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The gate from outside: the real program over real sockets, between a WeChat Pay and a legacy order system that do
+//! what each scenario tells them. One file, one behaviour.
+//!
+//! A scenario knows only `config.yaml`, bytes on a wire, and the log. Besides what it asserts itself, the ledger
+//! (`ledger.rs`) holds every scenario to the invariants of the design when it ends.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "helpers of tests fail by panicking, and a test binary has no outside"
+)]
+
+mod harness;
+
+mod program;
+
+mod ledger;
+
+mod fakes;
+
+mod wire;
+
+mod confirmed;
+
+mod unpaid_and_unknown;
+
+mod contradicted;
+
+mod notifications;
+
+mod duplicate_fields;
+
+mod forged_headers;
+
+mod framing;
+
+mod limits;
+
+mod routing;
+
+mod asking;
+
+mod caching;
+
+mod upstream_faults;
+
+mod replies;
+
+mod fill;
+
+mod observe;
+
+mod logs;
+
+mod tls;
+
+mod shutdown;
+
+mod config_check;
+
+mod commands;

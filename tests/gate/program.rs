@@ -1,0 +1,165 @@
+//! The program that cargo just built, as a child process.
+
+use crate::harness::until;
+use crate::wire::PATIENCE;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The program as a child process. It ends when this is dropped.
+pub struct Gate {
+    /// Where callbacks arrive.
+    pub addr: SocketAddr,
+    child: Mutex<Child>,
+    log: Arc<Mutex<String>>,
+    unread: Arc<AtomicBool>,
+}
+
+/// How a command ended.
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Gate {
+    /// Starts the gate and waits until it says where it listens.
+    pub fn start(config: &Path, env: &[(String, String)]) -> Self {
+        let mut child = tollgate()
+            .args(["run", "--config"])
+            .arg(config)
+            .envs(env.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::<Mutex<String>>::default();
+        let unread = Arc::<AtomicBool>::default();
+        keep(child.stdout.take().unwrap(), &log, &unread);
+        keep(child.stderr.take().unwrap(), &log, &unread);
+        let since = Instant::now();
+        let addr = loop {
+            // A promise: `callbacks: listening on http://127.0.0.1:40123` is how scripts learn the port.
+            if let Some(addr) = listening(&log.lock().unwrap()) {
+                break addr;
+            }
+            let ended = child.try_wait().unwrap();
+            if ended.is_some() || since.elapsed() > PATIENCE {
+                let _ = child.kill();
+                panic!("the gate does not listen ({ended:?}):\n{}", log.lock().unwrap());
+            }
+            thread::sleep(Duration::from_millis(2));
+        };
+        Self { addr, child: Mutex::new(child), log, unread }
+    }
+
+    /// Everything it has written so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Reads no more of what it writes.
+    pub fn nobody_reads_the_log(&self) {
+        self.unread.store(true, Ordering::Relaxed);
+    }
+
+    /// The summary lines of all callbacks so far.
+    pub fn summaries(&self) -> Vec<Value> {
+        let lines = self.log();
+        lines.lines().filter_map(entry).filter(|line| line["message"] == "callback").collect()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = self.child.lock().unwrap().id();
+        kill(Pid::from_raw(pid.try_into().unwrap()), signal).unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub fn ends(&self) -> ExitStatus {
+        let mut ended = None;
+        until("the gate's end", || {
+            ended = self.child.lock().unwrap().try_wait().unwrap();
+            ended.is_some()
+        });
+        ended.unwrap()
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.child.lock().unwrap().try_wait().unwrap().is_none()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.lock().unwrap().id()
+    }
+
+    pub fn kill(&self) {
+        self.unread.store(false, Ordering::Relaxed);
+        let mut child = self.child.lock().unwrap();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A log line's fields, wherever the formatter has put them.
+fn entry(line: &str) -> Option<Value> {
+    let mut line: Value = serde_json::from_str(line).ok()?;
+    let fields = line.get_mut("fields").map(Value::take);
+    if let (Some(Value::Object(fields)), Some(line)) = (fields, line.as_object_mut()) {
+        line.extend(fields);
+    }
+    Some(line)
+}
+
+fn keep(output: impl Read + Send + 'static, log: &Arc<Mutex<String>>, unread: &Arc<AtomicBool>) {
+    let (log, unread) = (Arc::clone(log), Arc::clone(unread));
+    thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        while output.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            log.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+            while unread.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    });
+}
+
+fn listening(log: &str) -> Option<SocketAddr> {
+    let line = log.lines().find(|line| line.contains("callbacks: listening on http"))?;
+    let (_, origin) = line.split_once("listening on ")?;
+    let (_, authority) = origin.split_once("://")?;
+    authority.split(|c: char| !(c.is_ascii_digit() || ".:".contains(c))).next()?.parse().ok()
+}
+
+/// The program, in an environment of nothing.
+fn tollgate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.env_clear();
+    command
+}
+
+/// Runs a command to its end.
+pub fn command(args: &[&str], env: &[(&str, &str)]) -> Ended {
+    let output = tollgate().args(args).envs(env.iter().copied()).stdin(Stdio::null()).output().unwrap();
+    Ended {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
