@@ -1,0 +1,197 @@
+//! What the steps of a callback cost one by one: `make bench`. The whole beside nginx is in `docs/performance.md`.
+
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+
+use bytes::Bytes;
+use divan::{Bencher, black_box};
+use hyper::Request;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use tollgate::gate::channel::{ChannelRule, Choose};
+use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Place};
+use tollgate::gate::decide::{self, Mode, OnRefunded, Pass};
+use tollgate::gate::delivery::{Origin, Sending};
+use tollgate::gate::forward::{Accepted, AcceptedStatus, Upstream};
+use tollgate::gate::reply::{Dialect, ReplyStyle};
+use tollgate::gate::route::{PathPattern, Route, Routes};
+use tollgate::gate::sender::Sender;
+use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
+use tollgate::money::Currency;
+use tollgate::order::{AppId, ChannelId, MchId, OrderId, OutTradeNo};
+use tollgate::secret::Secret;
+use tollgate::server::Peer;
+use tollgate::wechat::sign::{SignType, sign};
+use tollgate::wechat::xml::Fields;
+use tollgate::wechat::{Account, ApiKey, AskBy, Provider, v2};
+
+fn main() {
+    divan::main();
+}
+
+const KEY: &str = "Kf93mXq0Lz7Vb2Nc8Rt5Yw1Ua6Se4Dg0";
+
+const FORM: &[u8] = b"AppID=wx0000000000000001&MerchantID=1900000001&OrderID=P000000001&ChannelID=wx&Amount=100\
+&Currency=CNY&NotifyTime=20260101120000&NonceStr=5K8264ILTKCH16CQ2502SI8ZNMTM67VS&OpenID=oUpF8uMuAJO_M2pxb1Q9zNjWeS6o\
+&BankType=CMC&TradeType=JSAPI&Attach=shop%20one&Sign=00000000000000000000000000000000\
+&ReturnURL=https%3A%2F%2Fshop.test%2Fpay%2Fdone%3Fid%3D1&Version=2.0&SignType=MD5";
+
+const JSON: &[u8] = br#"{"data":{"order_id":"P000000001","channel":"wx","amount":100,"currency":"CNY"},"time":1}"#;
+
+const XML: &[u8] = b"<xml><appid><![CDATA[wx0000000000000001]]></appid><attach><![CDATA[shop]]></attach>\
+<bank_type><![CDATA[CMC]]></bank_type><cash_fee><![CDATA[100]]></cash_fee><fee_type><![CDATA[CNY]]></fee_type>\
+<is_subscribe><![CDATA[Y]]></is_subscribe><mch_id><![CDATA[1900000001]]></mch_id>\
+<nonce_str><![CDATA[5K8264ILTKCH16CQ2502SI8ZNMTM67VS]]></nonce_str>\
+<openid><![CDATA[oUpF8uMuAJO_M2pxb1Q9zNjWeS6o]]></openid><out_trade_no><![CDATA[P000000001]]></out_trade_no>\
+<result_code><![CDATA[SUCCESS]]></result_code><return_code><![CDATA[SUCCESS]]></return_code>\
+<time_end><![CDATA[20260101120000]]></time_end><total_fee>100</total_fee><trade_type><![CDATA[JSAPI]]></trade_type>\
+<transaction_id><![CDATA[4200000000202401010000000001]]></transaction_id></xml>";
+
+fn field(name: &str) -> Field {
+    Field { place: Place::Carrier, name: name.to_owned() }
+}
+
+fn reader(carrier: Carrier, order: &str, channel: Choose) -> ClaimReader {
+    ClaimReader::new(ClaimFields {
+        carrier,
+        order: field(order),
+        out_trade_no: None,
+        transaction: None,
+        amount: None,
+        fill: None,
+        channel: vec![ChannelRule { when_empty: None, choose: channel }],
+    })
+}
+
+fn head(content_type: &str) -> Parts {
+    let request = Request::post("/pay/notify")
+        .header("host", "shop.test")
+        .header("user-agent", "Mozilla/4.0")
+        .header("accept", "*/*")
+        .header("content-type", content_type)
+        .header("x-verified-transaction-id", "spoofed")
+        .header("content-length", "372");
+    request.body(()).unwrap().into_parts().0
+}
+
+fn routes(reader: ClaimReader) -> Routes {
+    Routes::new(vec![Route {
+        name: "peer".into(),
+        path: PathPattern::parse("/pay/notify").unwrap(),
+        methods: vec![hyper::Method::POST],
+        claim: reader,
+        notification: false,
+        reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
+        accepted: Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None },
+    }])
+}
+
+fn bench_read(bencher: Bencher, reader: ClaimReader, content_type: &str, body: &'static [u8]) {
+    let (head, body, routes) = (head(content_type), Bytes::from_static(body), routes(reader));
+    bencher.bench(|| {
+        let (route, path) = routes.find(black_box(&head)).unwrap();
+        route.claim.read(&head, &path, black_box(&body)).unwrap().claim
+    });
+}
+
+#[divan::bench]
+fn read_form(bencher: Bencher) {
+    let reader = reader(Carrier::Form, "OrderID", Choose::From(vec![field("ChannelID")]));
+    bench_read(bencher, reader, "application/x-www-form-urlencoded", FORM);
+}
+
+#[divan::bench]
+fn read_json(bencher: Bencher) {
+    let reader = reader(Carrier::Json, "data.order_id", Choose::From(vec![field("data.channel")]));
+    bench_read(bencher, reader, "application/json", JSON);
+}
+
+#[divan::bench]
+fn read_xml(bencher: Bencher) {
+    let reader = reader(Carrier::Xml, "out_trade_no", Choose::Is(ChannelId::parse("wx").unwrap()));
+    bench_read(bencher, reader, "text/xml", XML);
+}
+
+#[divan::bench(args = [SignType::Md5, SignType::HmacSha256])]
+fn sign_notification(bencher: Bencher, by: SignType) {
+    let fields = Fields::read(XML).unwrap();
+    bencher.bench(|| sign(black_box(&fields).iter(), KEY.as_bytes(), by));
+}
+
+fn account() -> Account {
+    let signing = ApiKey::parse(Secret::new(KEY.into())).unwrap();
+    Account {
+        provider: Provider::V2(v2::Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
+        appid: AppId::parse("wx0000000000000001").unwrap(),
+        mch_id: MchId::parse("1900000001").unwrap(),
+        sub_mch_id: None,
+        sub_appid: None,
+    }
+}
+
+fn answer() -> Vec<u8> {
+    let fields = Fields::read(XML).unwrap();
+    let mut fields: Vec<_> = fields.iter().chain([("trade_state", "SUCCESS")]).collect();
+    let signature = sign(fields.iter().copied(), KEY.as_bytes(), SignType::Md5);
+    fields.push(("sign", &signature));
+    tollgate::wechat::xml::write(fields).into_bytes()
+}
+
+fn claim() -> (Claim, OutTradeNo) {
+    let order = OrderId::parse("P000000001").unwrap();
+    (
+        Claim { order, out_trade_no: None, transaction_id: None, amount: None, currency: Currency::default() },
+        OutTradeNo::parse("P000000001").unwrap(),
+    )
+}
+
+#[divan::bench]
+fn read_and_judge_answer(bencher: Bencher) {
+    let (account, body, ask) = (account(), answer(), AskBy::OutTradeNo(claim().1));
+    bencher.bench(|| decide::judge(&account, &ask, &Ok(v2::read_answer(&account, black_box(&body)).unwrap())));
+}
+
+fn confirmed() -> Pass {
+    let (claim, out_trade_no) = claim();
+    let account = account();
+    let answer = v2::read_answer(&account, &answer()).unwrap();
+    let finding = decide::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
+    decide::permit(decide::decide(&claim, &out_trade_no, &finding, OnRefunded::Refuse), Mode::Enforce).unwrap()
+}
+
+#[divan::bench]
+fn decide_claim(bencher: Bencher) {
+    let (claim, out_trade_no) = claim();
+    let account = account();
+    let answer = v2::read_answer(&account, &answer()).unwrap();
+    let finding = decide::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
+    bencher.bench(|| decide::decide(black_box(&claim), &out_trade_no, black_box(&finding), OnRefunded::Refuse));
+}
+
+#[divan::bench]
+fn stamp_headers(bencher: Bencher) {
+    let name = |text: &'static str| HeaderName::from_static(text);
+    let names = HeaderNames {
+        transaction_id: name("x-verified-transaction-id"),
+        out_trade_no: name("x-verified-out-trade-no"),
+        amount: name("x-verified-total-fee"),
+        currency: name("x-verified-fee-type"),
+        paid_at: name("x-verified-time-end"),
+        trade_state: name("x-verified-trade-state"),
+        channel: name("x-verified-channel"),
+        delivery: name("x-tollgate-delivery"),
+        attempt: name("x-tollgate-attempt"),
+        origin: name("x-tollgate-origin"),
+        signature: None,
+    };
+    let (stamp, head, pass) = (Stamp::new(names, Host::Preserve), head("text/xml"), confirmed());
+    let peer = Peer { addr: ([203, 0, 113, 9], 4711).into(), tls: false };
+    let upstream = Upstream::parse("http://127.0.0.1:5000").unwrap();
+    let (channel, request_id) = (ChannelId::parse("wx").unwrap(), HeaderValue::from_static("r-1"));
+    let source = Source { sender: Sender { peer, trusted_proxy: false }, upstream: &upstream, request_id: &request_id };
+    bencher.bench(|| {
+        let sending = Sending { delivery: HeaderValue::from_static("d-1"), attempt: 1, origin: Origin::Callback };
+        stamp
+            .headers(black_box(head.headers.clone()), &source, &pass, Some(&Delivered { channel: &channel, sending }))
+            .unwrap()
+    });
+}
