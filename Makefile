@@ -1,0 +1,35 @@
+# The two commands:  make demo   shows the whole story on this machine
+#                    make test   runs every test
+# `make help` lists the rest.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint configs image needs
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+needs: # a C compiler, for aws-lc
+	@command -v cargo >/dev/null || { echo "tollgate needs a Rust toolchain: https://rustup.rs"; exit 1; }
+	@command -v cc >/dev/null || { echo "tollgate needs a C compiler; installing gcc by apt-get"; apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev; }
+
+demo: needs ## the whole story over real sockets, then stays up (ARGS=--once: exits)
+	cargo run --locked -- demo $(ARGS)
+
+test: needs ## every test
+	cargo test --locked --no-fail-fast
+
+lint: needs ## format, clippy and docs, warnings as errors
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+configs: needs ## `tollgate check` on every configuration that ships
+	cargo build --locked
+	for config in config.yaml $(wildcard examples/*.yaml); do target/debug/tollgate check --config $$config || exit 1; done
+
+bench: needs ## functions (divan); docs/performance.md tells how the whole is measured beside nginx
+	cargo bench --locked --bench gate
+	@echo "The whole beside nginx and lua: see docs/performance.md"
+
+image: ## the container image
+	docker build -t tollgate .
