@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use divan::{Bencher, black_box};
 use hyper::Request;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use tollgate::gate::channel::{ChannelRule, Choose};
 use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Place};
@@ -169,21 +169,7 @@ fn decide_claim(bencher: Bencher) {
 
 #[divan::bench]
 fn stamp_headers(bencher: Bencher) {
-    let name = |text: &'static str| HeaderName::from_static(text);
-    let names = HeaderNames {
-        transaction_id: name("x-verified-transaction-id"),
-        out_trade_no: name("x-verified-out-trade-no"),
-        amount: name("x-verified-total-fee"),
-        currency: name("x-verified-fee-type"),
-        paid_at: name("x-verified-time-end"),
-        trade_state: name("x-verified-trade-state"),
-        channel: name("x-verified-channel"),
-        delivery: name("x-tollgate-delivery"),
-        attempt: name("x-tollgate-attempt"),
-        origin: name("x-tollgate-origin"),
-        signature: None,
-    };
-    let (stamp, head, pass) = (Stamp::new(names, Host::Preserve), head("text/xml"), confirmed());
+    let (stamp, head, pass) = (Stamp::new(HeaderNames::default(), Host::Preserve), head("text/xml"), confirmed());
     let peer = Peer { addr: ([203, 0, 113, 9], 4711).into(), tls: false };
     let upstream = Upstream::parse("http://127.0.0.1:5000").unwrap();
     let (channel, request_id) = (ChannelId::parse("wx").unwrap(), HeaderValue::from_static("r-1"));

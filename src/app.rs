@@ -1,18 +1,17 @@
 //! The one assembly: builds everything from a checked config, and runs it until told to stop.
 
-use crate::config::{Config, HostHeader};
+use crate::config::Config;
 use crate::gate::channel::Channels;
 use crate::gate::confirm::{Confirm, Life};
 use crate::gate::delivery::Deliveries;
 use crate::gate::forward::Forward;
 use crate::gate::route::Routes;
 use crate::gate::sender::Senders;
-use crate::gate::stamp::{Host, Stamp};
+use crate::gate::stamp::Stamp;
 use crate::gate::{Counts, Gate};
 use crate::server::{self, tls::Tls};
 use crate::shutdown::{Drained, Shutdown};
 use crate::wechat::{self, WeChatPay};
-use hyper::header::HeaderValue;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,9 +42,6 @@ pub enum BuildError {
     /// The socket.
     #[error("cannot listen on {0}: is another program, or a second gate, using the port?")]
     Bind(SocketAddr, #[source] std::io::Error),
-    /// `forwarding.host`.
-    #[error("forwarding.host is not a header value")]
-    Host(#[from] hyper::header::InvalidHeaderValue),
 }
 
 /// How often addresses that have been quiet are forgotten.
@@ -96,11 +92,6 @@ impl App {
 }
 
 fn gate(config: Config) -> Result<Gate, BuildError> {
-    let host = match config.forwarding.host {
-        HostHeader::Preserve => Host::Preserve,
-        HostHeader::Upstream => Host::Upstream,
-        HostHeader::Literal(host) => Host::Literal(HeaderValue::from_str(&host)?),
-    };
     let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
     let upstreams = upstreams.into_iter().chain([config.upstream.clone()]);
     let life = Life { paid: config.cache.paid, pending: config.cache.pending };
@@ -109,7 +100,7 @@ fn gate(config: Config) -> Result<Gate, BuildError> {
         routes: Routes::new(config.routes),
         senders: Senders::new(config.forwarding.trusted_proxies, config.limits.rate_per_address),
         confirm: Confirm::new(wechat, FIRST_GENERATION, config.cache.capacity, life, config.confirm_deadline),
-        stamp: Stamp::new(config.headers, host),
+        stamp: Stamp::new(config.headers, config.forwarding.host),
         deliveries: Deliveries::new(usize::try_from(config.cache.capacity).unwrap_or(usize::MAX)),
         forward: Forward::new(upstreams, config.forwarding.connect).map_err(BuildError::UpstreamTls)?,
         channels: Channels::new(config.channels),

@@ -39,7 +39,7 @@ use crate::gate::channel::Channel;
 use crate::gate::decide::Mode;
 use crate::gate::forward::Upstream;
 use crate::gate::route::Route;
-use crate::gate::stamp::HeaderNames;
+use crate::gate::stamp::{HeaderNames, Host};
 use crate::server;
 use crate::wechat;
 use ipnet::IpNet;
@@ -142,20 +142,9 @@ pub struct Forwarding {
     /// Time for connecting, TLS included.
     pub connect: Duration,
     /// What the upstream sees as Host.
-    pub host: HostHeader,
+    pub host: Host,
     /// Proxies in front of the gate whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpNet>,
-}
-
-/// What the upstream sees as Host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostHeader {
-    /// What the sender sent.
-    Preserve,
-    /// The upstream's own authority.
-    Upstream,
-    /// This.
-    Literal(String),
 }
 
 /// How the log looks.

@@ -26,6 +26,8 @@ pub mod forward;
 
 pub mod reply;
 
+mod hop;
+
 mod outgoing;
 
 mod story;

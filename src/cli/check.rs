@@ -3,7 +3,7 @@
 use super::ConfigFile;
 use super::print::{self, Lines};
 use crate::config::{Config, Outline, Problems};
-use crate::gate::decide::{self, Finding};
+use crate::gate::decide;
 use crate::order::OutTradeNo;
 use crate::reason::{Reason, Verdict};
 use crate::wechat::{AskBy, WeChatPay};
@@ -74,11 +74,7 @@ async fn ask_each(config: &Config) -> anyhow::Result<Vec<(String, Reason)>> {
     for channel in &config.channels {
         let answer = wechat.order_query(&channel.account, &ask, Instant::now() + PATIENCE).await;
         let finding = decide::judge(&channel.account, &ask, &answer.map(|asked| asked.answer));
-        let reason = match finding {
-            Finding::Paid(_) => Reason::Paid,
-            Finding::Not(reason) => reason,
-        };
-        answers.push((channel.id.to_string(), reason));
+        answers.push((channel.id.to_string(), finding.reason()));
     }
     Ok(answers)
 }

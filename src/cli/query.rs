@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::gate::decide::{self, Finding};
 use crate::gate::payment::Payment;
 use crate::order::{ChannelId, OrderId};
-use crate::reason::{Reason, Verdict};
+use crate::reason::Verdict;
 use crate::wechat::{AskBy, WeChatPay};
 use anyhow::{Context, anyhow};
 use serde_json::json;
@@ -52,10 +52,10 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let answer = wechat.order_query(&channel.account, &ask, Instant::now() + PATIENCE).await;
     let host = answer.as_ref().ok().map(|asked| asked.host.to_string());
     let finding = decide::judge(&channel.account, &ask, &answer.map(|asked| asked.answer));
-    let (reason, payment) = match &finding {
-        Finding::Paid(payment) if payment.refunded => (Reason::Refunded, Some(payment.as_ref())),
-        Finding::Paid(payment) => (Reason::Paid, Some(payment.as_ref())),
-        Finding::Not(reason) => (*reason, None),
+    let reason = finding.reason();
+    let payment = match &finding {
+        Finding::Paid(payment) => Some(payment.as_ref()),
+        Finding::Not(_) => None,
     };
     let verdict = reason.verdict().unwrap_or(Verdict::Unknown);
     let value = json!({

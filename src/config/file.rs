@@ -8,6 +8,7 @@ use super::routes::{self, ReadRoute};
 use super::{Cache, Config, Forwarding, Limits, Log, settings};
 use crate::gate::decide::Mode;
 use crate::gate::forward::Upstream;
+use crate::gate::stamp::HeaderNames;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     report_loop(&map, listen, upstream.as_ref());
     let mode = map.or("mode", Mode::default(), |v| v.choice(MODES));
     let business = business(&map, upstream.as_ref(), mode);
-    let headers = map.or("headers", headers::defaults(), headers::headers);
+    let headers = map.or("headers", HeaderNames::default(), headers::headers);
     let wechat = map.or("wechat", settings::default_wechat(), settings::wechat);
     let (deadline, confirm_deadline) = deadlines(&map);
     let cache = map.or("cache", Cache::default(), settings::cache);

@@ -2,7 +2,7 @@
 //! to a backend, and none may be a header that means something else already (threat P-09).
 
 use super::read::{Map, Section, Value};
-use crate::gate::stamp::{HeaderNames, SignatureHeader};
+use crate::gate::stamp::{HeaderNames, SIGNATURE_BY_DEFAULT, SignatureHeader};
 use hyper::header::HeaderName;
 
 pub(super) static HEADERS: Section = Section {
@@ -22,8 +22,6 @@ pub(super) static HEADERS: Section = Section {
     ],
 };
 pub(super) static SIGNATURE: Section = Section { name: "headers.signature", keys: &["name", "key"] };
-
-const SIGNATURE_NAME: HeaderName = HeaderName::from_static("x-verified-signature");
 
 /// Shorter keys can be guessed.
 const MIN_KEY: usize = 16;
@@ -56,26 +54,9 @@ const TAKEN: &[&str] = &[
     "x-request-id",
 ];
 
-/// The names of design section 4.
-pub(super) fn defaults() -> HeaderNames {
-    HeaderNames {
-        transaction_id: HeaderName::from_static("x-verified-transaction-id"),
-        out_trade_no: HeaderName::from_static("x-verified-out-trade-no"),
-        amount: HeaderName::from_static("x-verified-total-fee"),
-        currency: HeaderName::from_static("x-verified-fee-type"),
-        paid_at: HeaderName::from_static("x-verified-time-end"),
-        trade_state: HeaderName::from_static("x-verified-trade-state"),
-        channel: HeaderName::from_static("x-verified-channel"),
-        delivery: HeaderName::from_static("x-tollgate-delivery"),
-        attempt: HeaderName::from_static("x-tollgate-attempt"),
-        origin: HeaderName::from_static("x-tollgate-origin"),
-        signature: None,
-    }
-}
-
 pub(super) fn headers(value: &Value<'_>) -> Option<HeaderNames> {
     let map = value.map(&HEADERS)?;
-    let default = defaults();
+    let default = HeaderNames::default();
     let names = HeaderNames {
         transaction_id: map.or("transaction_id", default.transaction_id, name),
         out_trade_no: map.or("out_trade_no", default.out_trade_no, name),
@@ -95,7 +76,7 @@ pub(super) fn headers(value: &Value<'_>) -> Option<HeaderNames> {
 
 fn signature(value: &Value<'_>) -> Option<SignatureHeader> {
     let map = value.map(&SIGNATURE)?;
-    let header = map.or("name", SIGNATURE_NAME, name);
+    let header = map.or("name", SIGNATURE_BY_DEFAULT.clone(), name);
     let key = map.required("key", "key: ${TOLLGATE_HEADER_KEY}", |value| {
         let key = value.secret()?;
         if key.expose().len() < MIN_KEY {

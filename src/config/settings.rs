@@ -2,10 +2,12 @@
 //! and the log.
 
 use super::read::{Section, Value, is_loopback};
-use super::{Cache, Forwarding, HostHeader, Limits, Log, LogFormat, TlsFiles};
+use super::{Cache, Forwarding, Limits, Log, LogFormat, TlsFiles};
 use crate::gate::forward::{BadUpstream, Upstream};
+use crate::gate::stamp::Host;
 use crate::server;
 use crate::wechat::Settings;
+use hyper::header::HeaderValue;
 use hyper::http::uri::{Authority, Scheme};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -57,7 +59,7 @@ impl Default for Limits {
 
 impl Default for Forwarding {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(1), host: HostHeader::Preserve, trusted_proxies: Vec::new() }
+        Self { connect: Duration::from_secs(1), host: Host::Preserve, trusted_proxies: Vec::new() }
     }
 }
 
@@ -171,12 +173,12 @@ pub(super) fn forwarding(value: &Value<'_>) -> Option<Forwarding> {
     })
 }
 
-fn host(value: &Value<'_>) -> Option<HostHeader> {
+fn host(value: &Value<'_>) -> Option<Host> {
     let read = |text: &str| match text {
-        "preserve" => Ok(HostHeader::Preserve),
-        "upstream" => Ok(HostHeader::Upstream),
-        literal => match literal.parse::<Authority>() {
-            Ok(authority) if !literal.contains('@') => Ok(HostHeader::Literal(authority.to_string())),
+        "preserve" => Ok(Host::Preserve),
+        "upstream" => Ok(Host::Upstream),
+        literal => match (literal.parse::<Authority>(), HeaderValue::from_str(literal)) {
+            (Ok(_), Ok(host)) if !literal.contains('@') => Ok(Host::Literal(host)),
             _ => Err("is not a host"),
         },
     };

@@ -122,7 +122,7 @@ impl Memory {
         let answer = self.wechat.order_query(&channel.account, &question.ask, deadline).await;
         let finding = decide::judge(&channel.account, &question.ask, &answer.map(|asked| asked.answer));
         // What is not known is not remembered: the next callback asks again.
-        let is_fact = !matches!(finding, Finding::Not(reason) if reason.verdict() == Some(Verdict::Unknown));
+        let is_fact = finding.reason().verdict() != Some(Verdict::Unknown);
         if is_fact {
             self.cache.insert(question, finding.clone()).await;
         }

@@ -42,6 +42,18 @@ pub enum Finding {
     Not(Reason),
 }
 
+impl Finding {
+    /// The reason code of the order's state, whatever a callback claims of it.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Paid(payment) if payment.refunded => Reason::Refunded,
+            Self::Paid(_) => Reason::Paid,
+            Self::Not(reason) => *reason,
+        }
+    }
+}
+
 /// What stands behind a callback that may pass as paid. Only [`decide`] makes one; `stamp` writes headers from nothing
 /// else.
 #[derive(Debug, Clone)]

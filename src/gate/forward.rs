@@ -6,6 +6,7 @@ mod line;
 
 mod pool;
 
+use super::hop::named_by_connection;
 use crate::reason::Reason;
 use crate::wechat::xml::Fields;
 use bytes::Bytes;
@@ -200,13 +201,8 @@ fn without_connection_fields(mut headers: HeaderMap) -> HeaderMap {
     if !headers.keys().any(|name| OF_THE_CONNECTION.contains(name)) {
         return headers;
     }
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|token| token.trim().parse().ok())
-        .collect();
+    let named: Vec<HeaderName> =
+        named_by_connection(&headers).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
     for name in named {
         headers.remove(name);
     }

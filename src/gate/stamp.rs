@@ -4,13 +4,14 @@
 use super::decide::Pass;
 use super::delivery::Sending;
 use super::forward::Upstream;
+use super::hop::named_by_connection;
 use super::payment::Payment;
 use super::sender::{Sender, X_FORWARDED_FOR};
 use crate::order::ChannelId;
 use crate::secret::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::HeaderMap;
-use hyper::header::{CONNECTION, FORWARDED, HOST, HeaderName, HeaderValue, InvalidHeaderValue};
+use hyper::header::{FORWARDED, HOST, HeaderName, HeaderValue, InvalidHeaderValue};
 use sha2::Sha256;
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -40,6 +41,46 @@ pub struct HeaderNames {
     pub origin: HeaderName,
     /// An HMAC-SHA256 over the values above, for receivers that can check it.
     pub signature: Option<SignatureHeader>,
+}
+
+/// The name of the signed header unless configured otherwise.
+pub static SIGNATURE_BY_DEFAULT: HeaderName = HeaderName::from_static("x-verified-signature");
+
+impl Default for HeaderNames {
+    /// The names of design section 4, without a signature, which needs a key.
+    fn default() -> Self {
+        Self {
+            transaction_id: HeaderName::from_static("x-verified-transaction-id"),
+            out_trade_no: HeaderName::from_static("x-verified-out-trade-no"),
+            amount: HeaderName::from_static("x-verified-total-fee"),
+            currency: HeaderName::from_static("x-verified-fee-type"),
+            paid_at: HeaderName::from_static("x-verified-time-end"),
+            trade_state: HeaderName::from_static("x-verified-trade-state"),
+            channel: HeaderName::from_static("x-verified-channel"),
+            delivery: HeaderName::from_static("x-tollgate-delivery"),
+            attempt: HeaderName::from_static("x-tollgate-attempt"),
+            origin: HeaderName::from_static("x-tollgate-origin"),
+            signature: None,
+        }
+    }
+}
+
+impl HeaderNames {
+    fn iter(&self) -> impl Iterator<Item = &HeaderName> {
+        let values = [
+            &self.transaction_id,
+            &self.out_trade_no,
+            &self.amount,
+            &self.currency,
+            &self.paid_at,
+            &self.trade_state,
+            &self.channel,
+            &self.delivery,
+            &self.attempt,
+            &self.origin,
+        ];
+        values.into_iter().chain(self.signature.iter().map(|signature| &signature.name))
+    }
 }
 
 /// The signed header.
@@ -123,22 +164,6 @@ const NEVER_PASSED: [&str; 22] = [
 /// How many fields are added at most.
 const MOST_ADDED: usize = 15;
 
-/// Names the gate owns unless configured otherwise. They are never passed either: a backend that still reads one after
-/// it was renamed, or before it was configured, must not read a sender's.
-const OURS_BY_DEFAULT: [&str; 11] = [
-    "x-tollgate-attempt",
-    "x-tollgate-delivery",
-    "x-tollgate-origin",
-    "x-verified-channel",
-    "x-verified-fee-type",
-    "x-verified-out-trade-no",
-    "x-verified-signature",
-    "x-verified-time-end",
-    "x-verified-total-fee",
-    "x-verified-trade-state",
-    "x-verified-transaction-id",
-];
-
 /// Fields by which a proxy in front says who called; believed from a trusted proxy only.
 const PASSED_FROM_TRUSTED: [&str; 13] = [
     "cf-connecting-ip",
@@ -192,11 +217,11 @@ impl Stamp {
     }
 
     fn remove_unwanted(&self, headers: &mut HeaderMap, sender: Sender) {
-        let named_by_connection = connection_tokens(headers);
+        let usual = |name: &&[u8]| matches!(*name, b"close" | b"keep-alive");
+        let hop_fields: Vec<&[u8]> = named_by_connection(headers).filter(|name| !usual(name)).collect();
         // Host speaks about the request, whatever Connection says of it.
         let named = |name: &HeaderName| {
-            *name != HOST
-                && named_by_connection.iter().any(|token| token.eq_ignore_ascii_case(name.as_str().as_bytes()))
+            *name != HOST && hop_fields.iter().any(|field| field.eq_ignore_ascii_case(name.as_str().as_bytes()))
         };
         let passes = |name: &HeaderName| self.unwanted.passes(name, sender.trusted_proxy) && !named(name);
         let unwanted: Vec<HeaderName> = headers.keys().filter(|name| !passes(name)).cloned().collect();
@@ -295,13 +320,6 @@ fn sign<'v>(
     HeaderValue::from_str(&hex::encode(mac.finalize().into_bytes()))
 }
 
-/// What Connection names, beside the usual two words.
-fn connection_tokens(headers: &HeaderMap) -> Vec<&[u8]> {
-    let values = headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
-    let tokens = values.flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
-    tokens.filter(|token| !matches!(*token, b"" | b"close" | b"keep-alive")).collect()
-}
-
 /// Names that are compared after folding, because backends fold: PHP and CGI map `-`, `_` and `.` to one character and
 /// ignore case.
 #[derive(Debug)]
@@ -318,20 +336,10 @@ enum Belief {
 
 impl Unwanted {
     fn new(names: &HeaderNames) -> Self {
-        let ours = [
-            &names.transaction_id,
-            &names.out_trade_no,
-            &names.amount,
-            &names.currency,
-            &names.paid_at,
-            &names.trade_state,
-            &names.channel,
-            &names.delivery,
-            &names.attempt,
-            &names.origin,
-        ];
-        let ours = ours.into_iter().chain(names.signature.iter().map(|signature| &signature.name));
-        let ours = ours.map(HeaderName::as_str).chain(OURS_BY_DEFAULT);
+        // The default names are never passed either: a backend that still reads one after it was renamed, or before it
+        // was configured, must not read a sender's.
+        let by_default = HeaderNames::default();
+        let ours = names.iter().chain(by_default.iter()).chain([&SIGNATURE_BY_DEFAULT]).map(HeaderName::as_str);
         let never = ours.chain(NEVER_PASSED).map(|name| (name, Belief::Never));
         let all = never.chain(PASSED_FROM_TRUSTED.map(|name| (name, Belief::FromTrusted)));
         let mut by_length: Vec<Vec<(Box<[u8]>, Belief)>> = Vec::new();

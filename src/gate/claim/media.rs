@@ -2,9 +2,10 @@
 //! guessed would read another request than they do (threats E-06, E-07, E-14).
 
 use super::{Carrier, Unreadable};
+use crate::gate::hop::named_by_connection;
 use crate::reason::Reason;
 use hyper::HeaderMap;
-use hyper::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 
 /// What a carrier's body may be. WeChat Pay's own Content-Type is nowhere promised, so XML need not be named.
 const FORM: &[&str] = &["application/x-www-form-urlencoded"];
@@ -38,9 +39,7 @@ pub(super) fn check(carrier: Carrier, headers: &HeaderMap, has_body: bool) -> Re
 /// # Errors
 /// If Connection names `field`.
 pub(super) fn survives(headers: &HeaderMap, field: &HeaderName) -> Result<(), Unreadable> {
-    let mut values = headers.get_all(CONNECTION).iter().map(HeaderValue::as_bytes);
-    let is_field = |token: &[u8]| token.trim_ascii().eq_ignore_ascii_case(field.as_str().as_bytes());
-    if values.any(|value| value.split(|byte| *byte == b',').any(is_field)) {
+    if named_by_connection(headers).any(|name| name.eq_ignore_ascii_case(field.as_str().as_bytes())) {
         return Err(Unreadable::new(Reason::FieldMalformed, format!("Connection names {field}")));
     }
     Ok(())

@@ -10,23 +10,6 @@ use crate::reason::Reason;
 use crate::server::Peer;
 use std::sync::Arc;
 
-fn names() -> HeaderNames {
-    let name = |text: &'static str| HeaderName::from_static(text);
-    HeaderNames {
-        transaction_id: name("x-verified-transaction-id"),
-        out_trade_no: name("x-verified-out-trade-no"),
-        amount: name("x-verified-total-fee"),
-        currency: name("x-verified-fee-type"),
-        paid_at: name("x-verified-time-end"),
-        trade_state: name("x-verified-trade-state"),
-        channel: name("x-verified-channel"),
-        delivery: name("x-tollgate-delivery"),
-        attempt: name("x-tollgate-attempt"),
-        origin: name("x-tollgate-origin"),
-        signature: None,
-    }
-}
-
 fn confirmed() -> Pass {
     let order = OutTradeNo::parse("ORDER20240101000001").unwrap();
     let payment = Payment {
@@ -76,7 +59,7 @@ fn stamped_by(stamp: &Stamp, fields: &[(&str, &str)], pass: &Pass, trusted_proxy
 }
 
 fn stamped(fields: &[(&str, &str)], pass: &Pass) -> HeaderMap {
-    stamped_by(&Stamp::new(names(), Host::Preserve), fields, pass, false)
+    stamped_by(&Stamp::new(HeaderNames::default(), Host::Preserve), fields, pass, false)
 }
 
 #[test]
@@ -176,7 +159,7 @@ fn what_would_change_the_request_or_its_sender_is_dropped() {
 #[test]
 fn a_trusted_proxys_word_is_passed_on_and_its_address_added() {
     let sent = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "https"), ("x-real-ip", "1.1.1.1")];
-    let headers = stamped_by(&Stamp::new(names(), Host::Preserve), &sent, &confirmed(), true);
+    let headers = stamped_by(&Stamp::new(HeaderNames::default(), Host::Preserve), &sent, &confirmed(), true);
     assert_eq!(headers["x-forwarded-for"], "1.1.1.1, 203.0.113.9");
     assert_eq!(headers["x-forwarded-proto"], "https");
     assert_eq!(headers["x-real-ip"], "1.1.1.1");
@@ -189,7 +172,8 @@ fn host_is_preserved_replaced_or_the_upstreams_own() {
         (Host::Upstream, "127.0.0.1:5000"),
         (Host::Literal(HeaderValue::from_static("legacy.internal")), "legacy.internal"),
     ] {
-        let headers = stamped_by(&Stamp::new(names(), host), &[("host", "shop.example")], &confirmed(), false);
+        let headers =
+            stamped_by(&Stamp::new(HeaderNames::default(), host), &[("host", "shop.example")], &confirmed(), false);
         assert_eq!(headers.get_all("host").iter().collect::<Vec<_>>(), [expected]);
     }
 }
@@ -201,7 +185,7 @@ fn the_signed_header_covers_every_value() {
         name: HeaderName::from_static("x-verified-signature"),
         key: Secret::new("k".repeat(32)),
     });
-    let stamp = Stamp::new(HeaderNames { signature, ..names() }, Host::Preserve);
+    let stamp = Stamp::new(HeaderNames { signature, ..HeaderNames::default() }, Host::Preserve);
     let headers = stamped_by(&stamp, &[("x_verified_signature", "FAKE")], &confirmed(), false);
     assert_eq!(headers["x-verified-signature"], EXPECTED_SIGNATURE);
 }
