@@ -13,7 +13,7 @@ use tollgate::gate::decide::{self, Mode, OnRefunded, Pass};
 use tollgate::gate::delivery::{Origin, Sending};
 use tollgate::gate::forward::{Accepted, AcceptedStatus, Upstream};
 use tollgate::gate::reply::{Dialect, ReplyStyle};
-use tollgate::gate::route::{PathPattern, Route, Routes};
+use tollgate::gate::route::{Duplicates, PathPattern, Route, Routes};
 use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
 use tollgate::money::Currency;
@@ -82,6 +82,7 @@ fn routes(reader: ClaimReader) -> Routes {
         notification: false,
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
         accepted: Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None },
+        duplicates: Duplicates::Forward,
     }])
 }
 

@@ -1,14 +1,18 @@
 //! The one assembly: builds everything from a checked config, and runs it until told to stop.
 
 use crate::config::Config;
+use crate::follow_up::{FollowUp, Lanes};
 use crate::gate::channel::Channels;
 use crate::gate::confirm::{Confirm, Life};
-use crate::gate::delivery::Deliveries;
 use crate::gate::forward::Forward;
+use crate::gate::record::{First, Records};
 use crate::gate::route::Routes;
 use crate::gate::sender::Senders;
 use crate::gate::stamp::Stamp;
 use crate::gate::{Counts, Gate};
+use crate::housekeeping::Housekeeping;
+use crate::journal::Journal;
+use crate::journal::sqlite::{OpenError, Sqlite};
 use crate::server::{self, tls::Tls};
 use crate::shutdown::{Drained, Shutdown};
 use crate::wechat::{self, WeChatPay};
@@ -17,10 +21,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
+/// The gate and what works beside it, not listening to anybody.
+#[derive(Debug)]
+pub struct Works {
+    /// The way of a callback.
+    pub gate: Arc<Gate>,
+    /// What goes on after the reply, if there is a journal.
+    pub follow_up: Option<Arc<FollowUp>>,
+    /// What is done from time to time.
+    pub housekeeping: Housekeeping,
+}
+
 /// The gate, bound and ready.
 #[derive(Debug)]
 pub struct App {
-    gate: Arc<Gate>,
+    works: Works,
     listener: TcpListener,
     tls: Option<Tls>,
     limits: server::Limits,
@@ -39,19 +54,22 @@ pub enum BuildError {
     /// Certificate or key of `tls`.
     #[error(transparent)]
     Tls(#[from] server::tls::TlsError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
     /// The socket.
     #[error("cannot listen on {0}: is another program, or a second gate, using the port?")]
     Bind(SocketAddr, #[source] std::io::Error),
 }
 
-/// How often addresses that have been quiet are forgotten.
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
+/// How long the end waits for the journal to be written out.
+const WRITTEN_OUT: Duration = Duration::from_secs(5);
 
 /// Configurations are counted from here; a reload will count on.
 const FIRST_GENERATION: u32 = 1;
 
 impl App {
-    /// Builds every part and binds the socket.
+    /// Builds every part and binds the socket. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// If a part cannot be built or the address cannot be bound.
@@ -60,9 +78,9 @@ impl App {
         let limits = config.limits.server;
         let grace = config.shutdown_grace;
         let addr = config.listen;
-        let gate = Arc::new(gate(config)?);
+        let works = Works::build(config)?;
         let listener = server::bind(addr).map_err(|error| BuildError::Bind(addr, error))?;
-        Ok(Self { gate, listener, tls, limits, grace })
+        Ok(Self { works, listener, tls, limits, grace })
     }
 
     /// Where callbacks arrive, as a URL with the real port.
@@ -74,34 +92,76 @@ impl App {
         Ok(format!("{scheme}://{}", self.listener.local_addr()?))
     }
 
-    /// Serves until `signal` comes, then drains: no new connections, requests under way finish, at most
+    /// Serves until `signal` comes, then drains: no new connections, requests and follow-ups under way finish, at most
     /// `shutdown_grace` and no longer than until `signal` comes again.
     pub async fn run(self, mut signal: impl AsyncFnMut()) -> Drained {
         let shutdown = Shutdown::new();
-        let serving = server::run(self.listener, self.tls, self.limits, Arc::clone(&self.gate), shutdown.clone());
+        let Works { gate, follow_up, housekeeping } = self.works;
+        let serving = server::run(self.listener, self.tls, self.limits, Arc::clone(&gate), shutdown.clone());
         let serving = tokio::spawn(serving);
-        let keeping_house = tokio::spawn(keep_house(Arc::clone(&self.gate)));
+        let keeping_house = tokio::spawn(housekeeping.run());
+        if let Some(follow_up) = follow_up {
+            shutdown.spawn(follow_up.run(shutdown.clone()));
+        }
         signal().await;
         tracing::info!(grace_s = self.grace.as_secs(), "stopping: requests under way finish");
         let drained = shutdown.drain(self.grace, signal()).await;
         keeping_house.abort();
         serving.abort();
-        say_counts(&self.gate.counts);
+        gate.records.level();
+        if tokio::time::timeout(WRITTEN_OUT, gate.records.written()).await.is_err() {
+            tracing::warn!(
+                "the journal was not written out in time; what it lacks is found out again at the next start"
+            );
+        }
+        say_counts(&gate.counts);
         drained
     }
 }
 
-fn gate(config: Config) -> Result<Gate, BuildError> {
+impl Works {
+    /// Builds every part, and opens the journal for this process alone. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// If a part cannot be built.
+    pub fn build(config: Config) -> Result<Self, BuildError> {
+        let journal = match &config.journal {
+            Some(file) => Some(Arc::new(Sqlite::open(&file.path, file.unconfirmed)?) as Arc<dyn Journal>),
+            None => None,
+        };
+        let keep = config.journal.as_ref().map_or(Duration::MAX, |journal| journal.keep);
+        let (follow_up, queries) = (config.follow_up.clone(), config.wechat.queries_per_second);
+        let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
+        let gate = Arc::new(gate(config, journal.clone())?);
+        let housekeeping = Housekeeping { gate: Arc::clone(&gate), journal: journal.clone(), keep };
+        let follow_up = journal.map(|journal| {
+            let lanes = Lanes::new(upstreams, follow_up.concurrency, queries);
+            Arc::new(FollowUp {
+                gate: Arc::clone(&gate),
+                journal,
+                ask_again: follow_up.ask_again,
+                redeliver: follow_up.redeliver,
+                concurrency: follow_up.concurrency,
+                lanes,
+            })
+        });
+        Ok(Self { gate, follow_up, housekeeping })
+    }
+}
+
+fn gate(config: Config, journal: Option<Arc<dyn Journal>>) -> Result<Gate, BuildError> {
     let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
     let upstreams = upstreams.into_iter().chain([config.upstream.clone()]);
     let life = Life { paid: config.cache.paid, pending: config.cache.pending };
     let wechat = Arc::new(WeChatPay::new(&config.wechat)?);
+    let first = First { ask: config.follow_up.ask_again.first(), deliver: config.follow_up.redeliver.first() };
+    let capacity = usize::try_from(config.cache.capacity).unwrap_or(usize::MAX);
     Ok(Gate {
         routes: Routes::new(config.routes),
         senders: Senders::new(config.forwarding.trusted_proxies, config.limits.rate_per_address),
         confirm: Confirm::new(wechat, FIRST_GENERATION, config.cache.capacity, life, config.confirm_deadline),
         stamp: Stamp::new(config.headers, config.forwarding.host),
-        deliveries: Deliveries::new(usize::try_from(config.cache.capacity).unwrap_or(usize::MAX)),
+        records: Records::new(journal, capacity, first),
         forward: Forward::new(upstreams, config.forwarding.connect).map_err(BuildError::UpstreamTls)?,
         channels: Channels::new(config.channels),
         upstream: config.upstream,
@@ -109,14 +169,6 @@ fn gate(config: Config) -> Result<Gate, BuildError> {
         deadline: config.deadline,
         counts: Counts::default(),
     })
-}
-
-async fn keep_house(gate: Arc<Gate>) {
-    let mut ticks = tokio::time::interval(HOUSEKEEPING);
-    loop {
-        ticks.tick().await;
-        gate.senders.forget_quiet();
-    }
 }
 
 fn say_counts(counts: &Counts) {

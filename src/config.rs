@@ -25,13 +25,16 @@ mod headers;
 
 mod settings;
 
+mod journal;
+
 mod later;
 
 #[cfg(test)]
 mod tests;
 
 pub use environment::{Environment, Process};
-pub use later::{Admin, FollowUp, Journal, Later, PendingOrders, PendingSource, SecondPayment, Sweep};
+pub use journal::{FollowUp, Journal};
+pub use later::{Admin, Later, PendingOrders, PendingSource, SecondPayment, Sweep};
 pub use problem::{Place, Problem, Problems};
 
 use self::read::{Reader, Secrets};
@@ -80,6 +83,10 @@ pub struct Config {
     pub log: Log,
     /// How long a drain may take.
     pub shutdown_grace: Duration,
+    /// Where callbacks are kept; `None`: nowhere, and one that is not delivered at once depends on its sender.
+    pub journal: Option<Journal>,
+    /// When is tried again.
+    pub follow_up: FollowUp,
     /// Keys that are understood and checked, and whose feature this version does not have: named once at start-up.
     pub not_built_yet: Vec<String>,
     /// The same keys' values, checked.

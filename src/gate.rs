@@ -14,6 +14,10 @@ pub mod notification;
 
 pub mod payment;
 
+pub mod record;
+
+pub mod schedule;
+
 pub mod confirm;
 
 pub mod decide;
@@ -28,24 +32,31 @@ pub mod reply;
 
 mod hop;
 
+mod deliver;
+
 mod outgoing;
 
 mod story;
 
 mod to_the_end;
 
-use crate::reason::Reason;
-use crate::server::{Arrival, Handler};
+use crate::journal::{Callback, Claimed, EntryKey, Request, Worth};
+use crate::money::Money;
+use crate::reason::{Reason, Verdict};
+use crate::server::{Arrival, Handler, Peer};
+use crate::wechat::AskBy;
 use bytes::Bytes;
-use channel::Channels;
+use channel::{Channel, Channels};
 use claim::Blank;
-use confirm::Confirm;
-use decide::{Confirmed, Mode};
-use delivery::Deliveries;
-use forward::{Forward, Upstream, UpstreamAnswer};
+use confirm::{Confirm, Source};
+use decide::{Confirmed, Finding, Mode};
+use deliver::Answer;
+pub use deliver::{Delivered, Parcel};
+use forward::{Forward, Upstream};
 use http_body_util::Full;
 use hyper::Response;
 use hyper::http::request::Parts;
+use record::Records;
 use reply::Refusal;
 use route::{PathValues, Route, Routes};
 use sender::Senders;
@@ -56,6 +67,7 @@ pub use story::Counts;
 use story::Story;
 use to_the_end::to_the_end;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// Everything a callback meets on its way, put together by `app`.
 #[derive(Debug)]
@@ -70,8 +82,8 @@ pub struct Gate {
     pub confirm: Confirm,
     /// What the upstream sees as headers.
     pub stamp: Stamp,
-    /// How often each delivery was sent.
-    pub deliveries: Deliveries,
+    /// What is kept of callbacks.
+    pub records: Records,
     /// The way to the legacy system.
     pub forward: Forward,
     /// The legacy system of callbacks whose channel is not known; only observe mode sends it any.
@@ -91,7 +103,7 @@ struct Checked {
 }
 
 impl Gate {
-    async fn walk<'g>(&'g self, arrival: Arrival, story: &mut Story<'g>) -> Result<UpstreamAnswer, Refusal> {
+    async fn walk<'g>(&'g self, arrival: Arrival, story: &mut Story<'g>) -> Result<Answer<'g>, Refusal> {
         let Arrival { head, body, peer } = arrival;
         let found = self.routes.find(&head);
         story.route = found.as_ref().ok().map(|(route, _)| *route);
@@ -102,15 +114,24 @@ impl Gate {
 
         let checked = self.check(route, &path, &head, &body, story).await;
         let fill = checked.as_ref().ok().and_then(|checked| checked.fill.clone());
-        let mode = story.channel.map_or(self.mode, |channel| channel.mode);
-        let pass = decide::permit(checked.map(|checked| checked.confirmed), mode)?;
+        let pass = decide::permit(checked.map(|checked| checked.confirmed), self.mode_of(story))?;
         story.passed(&pass);
 
-        let request = self.outgoing(route, head, body, fill.as_ref(), &pass, story)?;
-        let upstream = story.channel.map_or(&self.upstream, |channel| &channel.upstream);
-        let answer = self.forward.send(upstream, request, story.began + self.deadline).await?;
-        story.forwarded(&answer, route.accepted.holds(&answer));
-        Ok(answer)
+        let parcel = Parcel {
+            route,
+            channel: story.channel.map(Arc::as_ref),
+            order: story.order,
+            head,
+            body,
+            fill,
+            peer,
+            request_id: story.request_id.clone(),
+        };
+        self.hand_over(parcel, &pass, story).await.map_err(Refusal::from)
+    }
+
+    fn mode_of(&self, story: &Story<'_>) -> Mode {
+        story.channel.map_or(self.mode, |channel| channel.mode)
     }
 
     /// From the claim to the decision: nothing in here touches the upstream.
@@ -132,11 +153,93 @@ impl Gate {
         }
         let out_trade_no = channel.number(&claim)?;
         story.out_trade_no = Some(out_trade_no);
-        let asked_at = Instant::now();
-        let (finding, source) = self.confirm.ask(channel, channel.ask(&claim, out_trade_no)).await;
-        story.confirmed(source, asked_at.elapsed());
-        let confirmed = decide::decide(&claim, &out_trade_no, &finding, channel.on_refunded)?;
+        let claimed = Claimed {
+            channel: channel.id,
+            order: claim.order,
+            out_trade_no,
+            transaction_id: claim.transaction_id,
+            amount: claim.amount.map(|fen| Money { fen, currency: claim.currency }),
+        };
+        let sighting = Sighting { route, claimed, head, body };
+        let ask = channel.ask(&claim, out_trade_no);
+        let judge = |finding: &Finding| decide::decide(&claim, &out_trade_no, finding, channel.on_refunded);
+        let confirmed = self.confirm_and_keep(channel, ask, sighting, judge, story).await?;
         Ok(Checked { confirmed, fill: callback.fill })
+    }
+
+    /// Confirms, and takes the callback in at the same time: both are done before anything is forwarded or answered.
+    /// What the cache knows already is decided first, since a claim that it contradicts is not worth a record.
+    async fn confirm_and_keep<'g>(
+        &'g self,
+        channel: &'g Arc<Channel>,
+        ask: AskBy,
+        sighting: Sighting<'_>,
+        judge: impl Fn(&Finding) -> Result<Confirmed, Reason>,
+        story: &mut Story<'g>,
+    ) -> Result<Confirmed, Reason> {
+        let asked_at = Instant::now();
+        let key = EntryKey::of(&sighting.route.name, &sighting.claimed);
+        story.record = if self.records.are_kept() { self.records.known(&key) } else { None };
+        let unknown = story.record.is_none() && self.records.are_kept();
+        let cached = if unknown { self.confirm.cached(channel, ask).await } else { None };
+        let (finding, source) = match cached {
+            Some(finding) => (finding, Source::Cached),
+            None if unknown => {
+                let keeping = self.keep(sighting, Worth::Unconfirmed, story);
+                let (asked, kept) = tokio::join!(self.confirm.ask(channel, ask), keeping);
+                kept?;
+                asked
+            }
+            None => self.confirm.ask(channel, ask).await,
+        };
+        story.confirmed(source, asked_at.elapsed());
+        let decided = judge(&finding);
+        if unknown && story.record.is_none() {
+            match decided.as_ref().map_err(|reason| reason.verdict()) {
+                Ok(_) => self.keep(sighting, Worth::Confirmed, story).await?,
+                Err(Some(Verdict::Contradicted | Verdict::Unpaid)) => {}
+                Err(_) => self.keep(sighting, Worth::Unconfirmed, story).await?,
+            }
+        }
+        decided
+    }
+
+    /// Takes a callback in. Observing goes on without a record if it cannot be written.
+    async fn keep(&self, sighting: Sighting<'_>, worth: Worth, story: &mut Story<'_>) -> Result<(), Reason> {
+        let callback = Box::new(sighting.callback(story.id, story.peer));
+        match self.records.take_in(callback, worth).await {
+            Ok(Some((record, in_hand))) => {
+                story.kept(record, in_hand);
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(_) if self.mode_of(story) == Mode::Observe => Ok(()),
+            Err(reason) => Err(reason),
+        }
+    }
+}
+
+/// A callback that was read, as it may have to be kept.
+#[derive(Clone, Copy)]
+struct Sighting<'s> {
+    route: &'s Route,
+    claimed: Claimed,
+    head: &'s Parts,
+    body: &'s Bytes,
+}
+
+impl Sighting<'_> {
+    fn callback(self, request_id: Uuid, peer: Peer) -> Callback {
+        let Parts { method, uri, headers, .. } = self.head;
+        let request = Request {
+            peer: peer.addr,
+            tls: peer.tls,
+            method: method.clone(),
+            target: uri.clone(),
+            headers: headers.clone(),
+            body: self.body.clone(),
+        };
+        Callback { request_id, route: self.route.name.clone(), claimed: self.claimed, request }
     }
 }
 
@@ -149,9 +252,11 @@ impl Handler for Gate {
             let outcome = gate.walk(arrival, &mut story).await;
             let refused = outcome.as_ref().err().map(|refusal| refusal.reason);
             let response = match outcome {
-                Ok(answer) => reply::forwarded(answer, &story.request_id),
+                Ok(Answer::Forwarded(answer)) => reply::forwarded(answer, &story.request_id),
+                Ok(Answer::Absorbed(style, acceptance)) => reply::absorbed(style, &acceptance, &story.request_id),
                 Err(refusal) => reply::refuse(story.route.map(|route| &route.reply), &refusal, &story.request_id),
             };
+            story.settle(&gate.records, refused);
             story.tell(&gate.counts, refused, response.status());
             response
         })

@@ -24,8 +24,17 @@ pub mod reason;
 // WeChat Pay's language; nothing of our policy.
 pub mod wechat;
 
+// What happened, durably.
+pub mod journal;
+
 // The way of a callback.
 pub mod gate;
+
+// What goes on after the reply.
+pub mod follow_up;
+
+// What is done from time to time.
+pub mod housekeeping;
 
 // Accepting requests.
 pub mod server;

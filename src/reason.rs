@@ -52,6 +52,8 @@ pub enum Stage {
     Verdict(Verdict),
     /// What the legacy system did.
     Upstream,
+    /// What the follow-up did with it, after it was answered.
+    FollowUp,
     /// The gate itself.
     Gate,
 }
@@ -72,6 +74,12 @@ macro_rules! reasons {
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
+            }
+
+            /// The reason with this fixed string.
+            #[must_use]
+            pub fn from_code(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)* _ => None }
             }
 
             /// Where it arises.
@@ -148,8 +156,15 @@ reasons! {
     UpstreamBroke = "upstream-broke", Stage::Upstream, "The upstream broke off or answered no proper HTTP; it may have acted.";
     UpstreamTimeout = "upstream-timeout", Stage::Upstream, "The upstream did not answer in time; it may have acted.";
     UpstreamAnswerTooLarge = "upstream-answer-too-large", Stage::Upstream, "The upstream's answer was larger than the gate takes.";
+    NotAccepted = "not-accepted", Stage::Upstream, "The upstream answered, and not as the route's accepted rule wants; it may have acted.";
+    // After the callback was answered.
+    GaveUpAsking = "gave-up-asking", Stage::FollowUp, "Nobody had paid when follow_up.ask_again_for was over.";
+    GaveUpDelivering = "gave-up-delivering", Stage::FollowUp, "The upstream had not accepted it when follow_up.redeliver_for was over.";
+    RouteGone = "route-gone", Stage::FollowUp, "The route or channel it came on is no longer configured, or reads it otherwise.";
     // The gate.
-    Overloaded = "overloaded", Stage::Gate, "limits.connections is reached.";
+    DeliveryUnderWay = "delivery-under-way", Stage::Gate, "The same order was still being delivered when this callback's deadline was over.";
+    JournalUnavailable = "journal-unavailable", Stage::Gate, "The journal cannot be written, so nothing new is taken in.";
+    Overloaded = "overloaded", Stage::Gate, "limits.connections is reached, or too many callbacks wait for the journal.";
     InternalError = "internal-error", Stage::Gate, "A fault in the gate; please report it with the log.";
 }
 
@@ -159,7 +174,7 @@ impl Reason {
     pub const fn verdict(self) -> Option<Verdict> {
         match self.stage() {
             Stage::Verdict(verdict) => Some(verdict),
-            Stage::Request | Stage::Claim | Stage::Upstream | Stage::Gate => None,
+            Stage::Request | Stage::Claim | Stage::Upstream | Stage::FollowUp | Stage::Gate => None,
         }
     }
 }
@@ -189,6 +204,7 @@ mod tests {
             Stage::Claim => "claim",
             Stage::Request => "request",
             Stage::Upstream => "upstream",
+            Stage::FollowUp => "follow-up",
             Stage::Gate => "gate",
         };
         format!("| `{reason}` | {stage} | {} |", reason.text())
@@ -215,14 +231,17 @@ mod tests {
     fn the_page_tells_the_status_that_is_sent() {
         let page = include_str!("../docs/reasons.md");
         // What passes, and what is turned away before the gate, is not answered by the table of `gate/reply.rs`.
-        let answered = |reason: &&Reason| !matches!(reason, Reason::Paid | Reason::Overloaded);
+        let answered = |reason: &&Reason| {
+            !matches!(reason, Reason::Paid | Reason::Overloaded | Reason::NotAccepted)
+                && reason.stage() != Stage::FollowUp
+        };
         for reason in Reason::ALL.iter().filter(answered) {
             let start = row(*reason);
             let line = page.lines().find_map(|line| line.strip_prefix(&start)).unwrap();
             let http = crate::gate::reply::http_status(*reason).as_u16();
             let wechat_v2 = match reason.stage() {
                 Stage::Request | Stage::Claim => http.to_string(),
-                Stage::Verdict(_) | Stage::Upstream | Stage::Gate => "200 FAIL".to_owned(),
+                Stage::Verdict(_) | Stage::Upstream | Stage::FollowUp | Stage::Gate => "200 FAIL".to_owned(),
             };
             assert!(line.starts_with(&format!(" {http} | {wechat_v2} | ")), "docs/reasons.md: {start}{line}");
         }

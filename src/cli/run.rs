@@ -18,6 +18,11 @@ pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
     let _log = telemetry::start(config.log.format, &config.log.level)
         .map_err(|error| anyhow::anyhow!("log.level is no filter: {error}"))?;
     warn_of_what_is_not_built(&config.not_built_yet);
+    if config.journal.is_none() {
+        tracing::warn!(
+            "journal: none: a callback that is not delivered at once is lost if its sender does not come again"
+        );
+    }
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let app = App::build(config)?;

@@ -2,7 +2,8 @@
 
 use super::channels::{self, Inherited, MODES, ReadChannel};
 use super::headers;
-use super::later::{self, FollowUp, Later};
+use super::journal::{self, FollowUp};
+use super::later::{self, Later};
 use super::read::{Map, Section, Value};
 use super::routes::{self, ReadRoute};
 use super::{Cache, Config, Forwarding, Limits, Log, settings};
@@ -65,8 +66,12 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let tls = map.optional("tls", settings::tls);
     let log = map.or("log", Log::default(), settings::log);
     let shutdown_grace = map.or("shutdown_grace", SHUTDOWN_GRACE, Value::duration);
+    let default_journal = journal::default_journal(map.value().directory());
+    let journal = map.or("journal", Some(default_journal), journal::journal);
+    let follow_up = map.or("follow_up", FollowUp::default(), journal::follow_up);
     let later = later(&map, listen);
     let Business { routes, channels } = business?;
+    report_absorbing_without_a_journal(&map, journal.is_some());
     let mut config = Config {
         listen: listen?,
         tls,
@@ -83,6 +88,8 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
         forwarding,
         log,
         shutdown_grace,
+        journal,
+        follow_up,
         not_built_yet: not_built_yet(&map, &routes, &channels),
         later,
     };
@@ -107,6 +114,16 @@ fn report_loop(map: &Map<'_>, listen: Option<SocketAddr>, upstream: Option<&Upst
     }
 }
 
+/// Without a journal nobody knows after a restart what was accepted before it.
+fn report_absorbing_without_a_journal(map: &Map<'_>, has_journal: bool) {
+    let routes = map.get("routes").map(|routes| routes.peek_items()).unwrap_or_default();
+    for duplicates in routes.iter().filter_map(|route| route.peek("duplicates")) {
+        if !has_journal && duplicates.written() == Some("absorb") {
+            duplicates.problem("needs the journal", "remove journal: none, or write forward");
+        }
+    }
+}
+
 fn deadlines(map: &Map<'_>) -> (Duration, Duration) {
     let deadline = map.or("deadline", DEADLINE, Value::duration);
     let confirm = map.or("confirm_deadline", CONFIRM_DEADLINE.min(deadline / 2), Value::duration);
@@ -127,30 +144,24 @@ fn later(map: &Map<'_>, listen: Option<SocketAddr>) -> Later {
     }
     Later {
         admin,
-        journal: map.or("journal", later::default_journal(map.value().directory()), later::journal),
-        follow_up: map.or("follow_up", FollowUp::default(), later::follow_up),
         pending_orders: map.or("pending_orders", Vec::new(), |v| later::pending_orders(v, &route_names)),
         sweeps: Vec::new(),
         second_payments: Vec::new(),
         synthesize: Vec::new(),
-        absorb: Vec::new(),
     }
 }
 
 /// What the file asks for and this version does not do.
 fn not_built_yet(map: &Map<'_>, routes: &[ReadRoute], channels: &[ReadChannel]) -> Vec<String> {
     let mut named = Vec::new();
-    for key in ["admin", "journal", "follow_up", "pending_orders"] {
-        if map.get(key).is_some_and(|value| value.written() != Some("none")) {
+    for key in ["admin", "pending_orders"] {
+        if map.get(key).is_some() {
             named.push(key.to_owned());
         }
     }
-    for ReadRoute { route, synthesize, absorb } in routes {
+    for ReadRoute { route, synthesize, .. } in routes {
         if synthesize.is_some() {
             named.push(format!("routes.{}.synthesize", route.name));
-        }
-        if *absorb {
-            named.push(format!("routes.{}.duplicates: absorb", route.name));
         }
     }
     for ReadChannel { channel, sweep, second_payment } in channels {
@@ -166,9 +177,8 @@ fn not_built_yet(map: &Map<'_>, routes: &[ReadRoute], channels: &[ReadChannel]) 
 
 /// Moves routes and channels into the configuration, and their later features beside them.
 fn take(config: &mut Config, routes: Vec<ReadRoute>, channels: Vec<ReadChannel>) {
-    for ReadRoute { route, synthesize, absorb } in routes {
+    for ReadRoute { route, synthesize } in routes {
         config.later.synthesize.extend(synthesize.map(|body| (route.name.clone(), body)));
-        config.later.absorb.extend(absorb.then(|| route.name.clone()));
         config.routes.push(route);
     }
     for ReadChannel { channel, sweep, second_payment } in channels {

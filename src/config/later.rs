@@ -9,7 +9,7 @@ use crate::secret::Secret;
 use hyper::http::uri::Uri;
 use jiff::civil::Time;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Everything that is checked and not used yet.
@@ -17,10 +17,6 @@ use std::time::Duration;
 pub struct Later {
     /// Dashboard, API, metrics, health.
     pub admin: Option<Admin>,
-    /// The durable record.
-    pub journal: Journal,
-    /// When is tried again.
-    pub follow_up: FollowUp,
     /// Where orders wait for payment.
     pub pending_orders: Vec<PendingOrders>,
     /// Channels whose bill is compared every night.
@@ -29,8 +25,6 @@ pub struct Later {
     pub second_payments: Vec<(ChannelId, SecondPayment)>,
     /// By route name, the body of the callback to make for a paid order that never called back.
     pub synthesize: Vec<(String, String)>,
-    /// Names of the routes whose duplicates are answered by the gate.
-    pub absorb: Vec<String>,
 }
 
 /// The admin listener.
@@ -42,42 +36,6 @@ pub struct Admin {
     pub token: Option<Secret>,
     /// Always there beyond loopback.
     pub tls: Option<TlsFiles>,
-}
-
-/// Where callbacks, verdicts and attempts are kept.
-#[derive(Debug, Clone)]
-pub enum Journal {
-    /// Nowhere: a callback that is not delivered at once depends on the sender's retries.
-    None,
-    /// In a file of this machine.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// How long finished callbacks are kept.
-        keep: Duration,
-    },
-    /// In PostgreSQL.
-    Postgres {
-        /// `postgres://...`, with its password.
-        url: Secret,
-        /// How long finished callbacks are kept.
-        keep: Duration,
-    },
-}
-
-/// When undecided orders are asked for again, and confirmed ones delivered again.
-#[derive(Debug, Clone)]
-pub struct FollowUp {
-    /// Delays between questions; the last one repeats.
-    pub ask_again: Vec<Duration>,
-    /// Delays between deliveries; the last one repeats.
-    pub redeliver: Vec<Duration>,
-    /// When asking ends.
-    pub ask_again_for: Duration,
-    /// When delivering ends.
-    pub redeliver_for: Duration,
-    /// How many orders are worked on at once.
-    pub concurrency: usize,
 }
 
 /// The nightly comparison with WeChat Pay's bill.
@@ -145,9 +103,6 @@ pub(super) struct RouteName<'n> {
 }
 
 pub(super) static ADMIN: Section = Section { name: "admin", keys: &["listen", "token", "tls"] };
-pub(super) static JOURNAL: Section = Section { name: "journal", keys: &["path", "url", "keep"] };
-pub(super) static FOLLOW_UP: Section =
-    Section { name: "follow_up", keys: &["ask_again", "redeliver", "ask_again_for", "redeliver_for", "concurrency"] };
 pub(super) static SWEEP: Section = Section { name: "channels.NAME.sweep", keys: &["route", "at", "days"] };
 pub(super) static PENDING: Section =
     Section { name: "pending_orders[]", keys: &["name", "every", "route", "sql", "http", "file", "command"] };
@@ -158,29 +113,10 @@ pub(super) static SYNTHESIZE: Section = Section { name: "routes[].synthesize", k
 
 /// Shorter tokens can be guessed.
 const MIN_TOKEN: usize = 16;
-const MINUTE: u64 = 60;
-const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
-const JOURNAL_FILE: &str = "tollgate.db";
 /// Half an hour after the bill of the day before is there.
 const SWEEP_AT: Time = Time::constant(10, 30, 0, 0);
 const SWEEP_DAYS: u8 = 3;
 const PENDING_EVERY: Duration = Duration::from_secs(30);
-const KEEP: Duration = Duration::from_secs(90 * DAY);
-
-impl Default for FollowUp {
-    fn default() -> Self {
-        let ask = [5, 15, 30, MINUTE, 3 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR];
-        let redeliver = [5, 15, MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR];
-        Self {
-            ask_again: ask.map(Duration::from_secs).to_vec(),
-            redeliver: redeliver.map(Duration::from_secs).to_vec(),
-            ask_again_for: Duration::from_secs(26 * HOUR),
-            redeliver_for: Duration::from_secs(7 * DAY),
-            concurrency: 16,
-        }
-    }
-}
 
 pub(super) fn admin(value: &Value<'_>) -> Option<Admin> {
     let map = value.map(&ADMIN)?;
@@ -208,44 +144,6 @@ fn token(value: &Value<'_>) -> Option<Secret> {
         value.problem("is not 16 or more visible ASCII characters", "make one with: openssl rand -hex 32");
     }
     Some(token)
-}
-
-/// A file beside the configuration.
-pub(super) fn default_journal(directory: &Path) -> Journal {
-    Journal::File { path: directory.join(JOURNAL_FILE), keep: KEEP }
-}
-
-pub(super) fn journal(value: &Value<'_>) -> Option<Journal> {
-    if value.written() == Some("none") {
-        return Some(Journal::None);
-    }
-    if !value.is_map() {
-        value.problem("is neither none nor a map", "write journal: none, or journal: { path: tollgate.db }");
-        return None;
-    }
-    let map = value.map(&JOURNAL)?;
-    let keep = map.or("keep", KEEP, Value::duration);
-    if let (Some(_), Some(url)) = (map.get("path"), map.get("url")) {
-        url.problem("stands beside path", "keep one of the two");
-    }
-    if let Some(url) = map.get("url") {
-        return Some(Journal::Postgres { url: url.secret()?, keep });
-    }
-    let path = map.or("path", value.directory().join(JOURNAL_FILE), Value::file_path);
-    Some(Journal::File { path, keep })
-}
-
-pub(super) fn follow_up(value: &Value<'_>) -> Option<FollowUp> {
-    let map = value.map(&FOLLOW_UP)?;
-    let default = FollowUp::default();
-    let delays = |value: &Value<'_>| Some(value.list()?.iter().filter_map(Value::duration).collect());
-    Some(FollowUp {
-        ask_again: map.or("ask_again", default.ask_again, delays),
-        redeliver: map.or("redeliver", default.redeliver, delays),
-        ask_again_for: map.or("ask_again_for", default.ask_again_for, Value::duration),
-        redeliver_for: map.or("redeliver_for", default.redeliver_for, Value::duration),
-        concurrency: map.or("concurrency", default.concurrency, |v| v.number(1..=1024)),
-    })
 }
 
 pub(super) fn sweep(value: &Value<'_>, routes: &[RouteName<'_>]) -> Option<Sweep> {

@@ -9,7 +9,7 @@ use crate::gate::channel::{ChannelRule, Choose};
 use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
 use crate::gate::forward::Accepted;
 use crate::gate::reply::{Dialect, ReplyStyle};
-use crate::gate::route::{PathPattern, Route};
+use crate::gate::route::{Duplicates, PathPattern, Route};
 use hyper::Method;
 
 pub(super) static ROUTE: Section = Section {
@@ -59,7 +59,6 @@ const WECHAT_V2: &[(&str, &str)] = &[
 pub(super) struct ReadRoute {
     pub(super) route: Route,
     pub(super) synthesize: Option<String>,
-    pub(super) absorb: bool,
 }
 
 /// What two routes must not share.
@@ -132,7 +131,9 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     let context = Context { carrier: carrier.unwrap_or(Carrier::Form), path: path.as_ref(), channels };
     let reading = if notification { wechat_v2(map, &context, &methods) } else { custom(map, &context) };
     let synthesize = map.optional("synthesize", later::synthesize);
-    let absorb = map.or("duplicates", false, |v| v.choice(&[("forward", false), ("absorb", true)]));
+    let duplicates = map.or("duplicates", Duplicates::default(), |v| {
+        v.choice(&[("forward", Duplicates::Forward), ("absorb", Duplicates::Absorb)])
+    });
     if !notification {
         map.required("carrier", "carrier: form (or query, json, xml)", |_| Some(()));
     }
@@ -143,8 +144,8 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     }
     let claim = ClaimReader::new(fields);
     let notification = preset.is_some();
-    let route = Route { name: name?, path: path?, methods, claim, notification, reply, accepted };
-    Some(ReadRoute { route, synthesize, absorb })
+    let route = Route { name: name?, path: path?, methods, claim, notification, reply, accepted, duplicates };
+    Some(ReadRoute { route, synthesize })
 }
 
 fn route_name(text: &str) -> Result<String, &'static str> {

@@ -69,8 +69,8 @@ static SECTIONS: &[&read::Section] = &[
     &settings::TLS,
     &settings::LOG,
     &later::ADMIN,
-    &later::JOURNAL,
-    &later::FOLLOW_UP,
+    &journal::JOURNAL,
+    &journal::FOLLOW_UP,
     &later::PENDING,
     &later::SQL,
     &later::HTTP,
@@ -250,9 +250,7 @@ fn what_a_short_file_does_not_say_has_the_documented_default() {
     let page = shipped("docs/config.md");
     let (_, rest) = page.split_once("```yaml defaults\n").expect("docs/config.md shows the defaults");
     let (defaults, _) = rest.split_once("```").unwrap();
-    let mut said = minimal_and(defaults).unwrap_or_else(|problems| panic!("{problems}"));
-    assert_eq!(said.not_built_yet, ["journal", "follow_up"]);
-    said.not_built_yet.clear();
+    let said = minimal_and(defaults).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(format!("{said:?}"), format!("{:?}", minimal_and("").unwrap()));
     let keys: Vec<_> = SECTIONS.iter().find(|section| section.name == "headers").unwrap().keys.to_vec();
     let named = |key: &&str| defaults.contains(&format!("\n  {key}:"));
@@ -296,11 +294,8 @@ fn every_key_of_the_design_is_read_and_every_feature_to_come_is_named() {
         parse(&text).unwrap().not_built_yet,
         [
             "admin",
-            "journal",
-            "follow_up",
             "pending_orders",
             "routes.app-pay-success.synthesize",
-            "routes.app-pay-success.duplicates: absorb",
             "channels.2/c1.sweep",
             "channels.2/c1.on_second_payment",
         ]
@@ -308,10 +303,10 @@ fn every_key_of_the_design_is_read_and_every_feature_to_come_is_named() {
 }
 
 #[test]
-fn without_a_journal_and_with_forwarded_duplicates_nothing_is_missing() {
-    let config = parse(&MINIMAL.replace("order: id", "order: id, duplicates: forward")).unwrap();
-    assert_eq!(config.not_built_yet, [""; 0]);
-    assert_eq!(minimal_and("journal: none\n").unwrap().not_built_yet, [""; 0]);
+fn the_journal_is_a_file_beside_the_configuration_unless_it_is_none() {
+    let journal = minimal_and("").unwrap().journal.unwrap();
+    assert_eq!((journal.path.as_path(), journal.unconfirmed), (Path::new("dir/tollgate.db"), 100_000));
+    assert_eq!(minimal_and("journal: none\n").unwrap().journal, None);
 }
 
 #[test]
@@ -351,7 +346,7 @@ fn what_a_section_leaves_out_has_its_default() {
     assert_eq!(config.headers.signature.unwrap().name, "x-verified-signature");
     assert_eq!(config.headers.channel, "x-verified-channel");
     assert_eq!((config.cache.capacity, config.cache.pending), (100_000, Duration::from_millis(100)));
-    assert_eq!(config.later.follow_up.concurrency, 16);
+    assert_eq!(config.follow_up.concurrency, 16);
     assert_eq!(config.routes[0].accepted.status, crate::gate::forward::AcceptedStatus::Class(2));
 }
 
@@ -405,8 +400,7 @@ fn the_process_reads_files_beside_the_configuration() {
     let config = Config::load(&path).unwrap();
     let Provider::V2(keys) = &config.channels[0].account.provider;
     assert_eq!(keys.signing.expose(), KEY.as_bytes());
-    let Journal::File { path: journal, .. } = &config.later.journal else { panic!() };
-    assert_eq!(*journal, directory.path().join("tollgate.db"));
+    assert_eq!(config.journal.unwrap().path, directory.path().join("tollgate.db"));
     let with_tls = |cert: &str| fs::write(&path, MINIMAL.replace("${KEY}", "${file:key}") + cert).unwrap();
     with_tls("tls: { cert: key, key: key }\n");
     assert!(Config::load(&path).is_ok() && Outline::load(&path).is_ok());

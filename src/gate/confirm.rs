@@ -89,9 +89,18 @@ impl Confirm {
         Self { memory: Arc::new(Memory { cache, wechat }), flights, generation, patience }
     }
 
+    /// What is known of the order that `ask` names, without asking anybody.
+    pub async fn cached(&self, channel: &Channel, ask: AskBy) -> Option<Finding> {
+        self.memory.cache.get(&self.question(channel, ask)).await
+    }
+
+    const fn question(&self, channel: &Channel, ask: AskBy) -> Question {
+        Question { generation: self.generation, channel: channel.id, ask }
+    }
+
     /// What is known of the order that `ask` names, or found out within the confirm deadline.
     pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy) -> (Finding, Source) {
-        let question = Question { generation: self.generation, channel: channel.id, ask };
+        let question = self.question(channel, ask);
         let cache = &self.memory.cache;
         let deadline = Instant::now() + self.patience;
         loop {

@@ -153,7 +153,9 @@ pub fn permit(outcome: Result<Confirmed, Reason>, mode: Mode) -> Result<Pass, Re
         Ok(confirmed) => Ok(Pass(PassKind::Confirmed(confirmed))),
         Err(reason) => match (mode, reason.stage()) {
             (Mode::Observe, Stage::Claim | Stage::Verdict(_)) => Ok(Pass(PassKind::Observed(reason))),
-            (Mode::Observe, Stage::Request | Stage::Upstream | Stage::Gate) | (Mode::Enforce, _) => Err(reason),
+            (Mode::Observe, Stage::Request | Stage::Upstream | Stage::FollowUp | Stage::Gate) | (Mode::Enforce, _) => {
+                Err(reason)
+            }
         },
     }
 }

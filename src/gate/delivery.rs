@@ -1,31 +1,31 @@
-//! Which delivery a forwarded callback is: the same id every time an order is delivered on a route, and a count of how
-//! often it was sent, so that the upstream can be idempotent by one header.
+//! Which delivery a forwarded callback is: the same id every time an order is delivered on a route, a count of how often
+//! the upstream has seen it, and whether it was accepted, so that both sides can be idempotent.
 
-use crate::order::OrderId;
-use hyper::header::{HeaderValue, InvalidHeaderValue};
-use sha2::{Digest, Sha256};
+pub use crate::journal::{Acceptance, DeliveryId, Origin};
+use hyper::header::HeaderValue;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::sync::Mutex as Turn;
 use uuid::Uuid;
 
-/// Where a delivery comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// A callback that is waiting for the answer.
-    Callback,
+/// An order on a route, as far as this process knows it.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The same, as a header value.
+    pub header: HeaderValue,
+    /// Held by whoever sends it, where only one may.
+    pub turn: Turn<()>,
+    attempts: AtomicU64,
+    accepted: OnceLock<Arc<Acceptance>>,
+    /// Whether some of its attempts are counted here only.
+    uncounted: AtomicBool,
 }
 
-impl Origin {
-    /// The word in the header.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Callback => "callback",
-        }
-    }
-}
-
-/// One sending of a delivery.
+/// What a sending says of itself.
 #[derive(Debug, Clone)]
 pub struct Sending {
     /// The delivery's id.
@@ -36,98 +36,166 @@ pub struct Sending {
     pub origin: Origin,
 }
 
-/// Counts sendings: without a journal, those of this process, for at least the `capacity` latest deliveries.
+impl Delivery {
+    /// One that was sent `attempts` times.
+    #[must_use]
+    pub fn new(id: DeliveryId, attempts: u64, accepted: Option<Acceptance>) -> Self {
+        let text = id.0.hyphenated();
+        let header = HeaderValue::from_str(text.encode_lower(&mut Uuid::encode_buffer()));
+        let delivery = Self {
+            id,
+            // A UUID is a header value.
+            header: header.unwrap_or(HeaderValue::from_static("00000000-0000-0000-0000-000000000000")),
+            turn: Turn::default(),
+            attempts: AtomicU64::new(attempts),
+            accepted: OnceLock::new(),
+            uncounted: AtomicBool::new(false),
+        };
+        if let Some(accepted) = accepted {
+            delivery.accept(accepted);
+        }
+        delivery
+    }
+
+    /// The next sending.
+    #[must_use]
+    pub fn next(&self, origin: Origin) -> Sending {
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
+        Sending { delivery: self.header.clone(), attempt, origin }
+    }
+
+    /// The upstream did not see this one: its number is given again, unless there was another meanwhile.
+    pub fn was_not_seen(&self, attempt: u64) {
+        let _ = self.attempts.compare_exchange(attempt, attempt - 1, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// How often it was sent.
+    #[must_use]
+    pub fn attempts(&self) -> u64 {
+        self.attempts.load(Ordering::Relaxed)
+    }
+
+    /// What the upstream said when it took it; the first time counts.
+    #[must_use]
+    pub fn accepted(&self) -> Option<&Arc<Acceptance>> {
+        self.accepted.get()
+    }
+
+    /// The upstream took it.
+    pub fn accept(&self, acceptance: Acceptance) {
+        let _ = self.accepted.set(Arc::new(acceptance));
+    }
+
+    /// Notes that the count is ahead of the journal's. `true` if it was not before.
+    pub(super) fn is_ahead(&self) -> bool {
+        !self.uncounted.swap(true, Ordering::Relaxed)
+    }
+
+    /// The count is being written.
+    pub(super) fn is_level(&self) {
+        self.uncounted.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A map that remembers at least the latest `capacity` entries, and twice as many at most: when the younger half is
+/// full, the older is forgotten. A lock is held for a look-up only.
 #[derive(Debug)]
-pub struct Deliveries {
-    sent: Mutex<Sent>,
+pub(super) struct Latest<K, V> {
+    halves: Mutex<Halves<K, V>>,
     capacity: usize,
 }
 
-/// Two generations: when the younger is full, the older is forgotten. Nothing here waits, so a lock is held for a
-/// lookup only.
-#[derive(Debug, Default)]
-struct Sent {
-    younger: HashMap<Uuid, u64>,
-    older: HashMap<Uuid, u64>,
+#[derive(Debug)]
+struct Halves<K, V> {
+    younger: HashMap<K, V>,
+    older: HashMap<K, V>,
 }
 
-impl Deliveries {
-    /// Remembers the counts of `capacity` deliveries, and twice as many at most.
-    #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { sent: Mutex::default(), capacity }
+impl<K: Hash + Eq + Copy, V: Clone> Latest<K, V> {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { halves: Mutex::new(Halves { younger: HashMap::new(), older: HashMap::new() }), capacity }
     }
 
-    /// The next sending of `order` on `route`.
-    ///
-    /// # Errors
-    /// Never in practice: a UUID is a header value.
-    pub fn next(&self, route: &str, order: &OrderId, origin: Origin) -> Result<Sending, InvalidHeaderValue> {
-        let id = delivery_id(route, order);
-        let attempt = self.count(id);
-        let delivery = HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))?;
-        Ok(Sending { delivery, attempt, origin })
-    }
-
-    fn count(&self, id: Uuid) -> u64 {
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = sent.younger.get_mut(&id) {
-            *count += 1;
-            return *count;
+    /// What is known of `key`.
+    pub(super) fn get(&self, key: &K) -> Option<V> {
+        let mut halves = self.lock();
+        if let Some(value) = halves.younger.get(key) {
+            return Some(value.clone());
         }
-        if sent.younger.len() >= self.capacity {
-            sent.older = std::mem::take(&mut sent.younger);
-        }
-        let count = sent.older.remove(&id).unwrap_or(0) + 1;
-        sent.younger.insert(id, count);
-        count
+        let value = halves.older.remove(key)?;
+        self.insert(&mut halves, *key, value.clone());
+        Some(value)
     }
-}
 
-/// A UUID (version 8, RFC 9562) from route and order alone, so that it survives restarts and is the same on every
-/// replica.
-fn delivery_id(route: &str, order: &OrderId) -> Uuid {
-    let mut hash = Sha256::new();
-    hash.update(route.as_bytes());
-    hash.update([0]);
-    hash.update(order.as_str().as_bytes());
-    let digest = hash.finalize();
-    Uuid::new_v8(digest.first_chunk::<16>().copied().unwrap_or_default())
+    /// The same, or `make` it.
+    pub(super) fn get_or(&self, key: &K, make: impl FnOnce() -> V) -> V {
+        let mut halves = self.lock();
+        if let Some(value) = halves.younger.get(key) {
+            return value.clone();
+        }
+        let value = halves.older.remove(key).unwrap_or_else(make);
+        self.insert(&mut halves, *key, value.clone());
+        value
+    }
+
+    /// Forgets `key`.
+    pub(super) fn remove(&self, key: &K) {
+        let mut halves = self.lock();
+        halves.younger.remove(key);
+        halves.older.remove(key);
+    }
+
+    fn insert(&self, halves: &mut Halves<K, V>, key: K, value: V) {
+        if halves.younger.len() >= self.capacity {
+            halves.older = std::mem::take(&mut halves.younger);
+        }
+        halves.younger.insert(key, value);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Halves<K, V>> {
+        self.halves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn next(deliveries: &Deliveries, route: &str, order: &str) -> Sending {
-        deliveries.next(route, &OrderId::parse(order).unwrap(), Origin::Callback).unwrap()
-    }
+    use crate::order::OrderId;
 
     #[test]
     fn the_id_stays_and_the_attempt_counts() {
-        let deliveries = Deliveries::new(10);
-        let first = next(&deliveries, "app", "A-1");
-        let second = next(&deliveries, "app", "A-1");
-        let elsewhere = next(&deliveries, "notify", "A-1");
-        assert_eq!((first.attempt, second.attempt, elsewhere.attempt), (1, 2, 1));
-        assert_eq!(first.delivery, second.delivery);
-        assert_ne!(first.delivery, elsewhere.delivery);
-        let after_restart = next(&Deliveries::new(10), "app", "A-1");
-        assert_eq!(after_restart.delivery, first.delivery);
+        let id = DeliveryId::of("app", &OrderId::parse("A-1").unwrap());
+        let delivery = Delivery::new(id, 0, None);
+        let (first, second) = (delivery.next(Origin::Callback), delivery.next(Origin::FollowUp));
+        assert_eq!((first.attempt, second.attempt), (1, 2));
+        assert_eq!((first.delivery, second.delivery), (delivery.header.clone(), delivery.header.clone()));
+        assert_eq!(Delivery::new(id, 7, None).next(Origin::Callback).attempt, 8);
     }
 
     #[test]
-    fn counts_of_the_latest_deliveries_are_kept_and_no_more_than_twice_as_many() {
-        let deliveries = Deliveries::new(10);
-        for order in 0..100 {
-            next(&deliveries, "app", &format!("A-{order}"));
+    fn a_number_that_nobody_saw_is_given_again() {
+        let delivery = Delivery::new(DeliveryId::of("app", &OrderId::parse("A-1").unwrap()), 0, None);
+        let unseen = delivery.next(Origin::Callback).attempt;
+        delivery.was_not_seen(unseen);
+        assert_eq!(delivery.next(Origin::Callback).attempt, unseen);
+        let (unseen, _) = (delivery.next(Origin::Callback).attempt, delivery.next(Origin::Callback));
+        delivery.was_not_seen(unseen);
+        assert_eq!(delivery.attempts(), 3, "there was another meanwhile");
+    }
+
+    #[test]
+    fn the_latest_are_remembered_and_no_more_than_twice_as_many() {
+        let latest = Latest::new(10);
+        for key in 0..100 {
+            latest.get_or(&key, || key);
         }
         let held = {
-            let sent = deliveries.sent.lock().unwrap();
-            sent.younger.len() + sent.older.len()
+            let halves = latest.halves.lock().unwrap();
+            halves.younger.len() + halves.older.len()
         };
         assert!((10..=20).contains(&held), "{held}");
-        assert_eq!(next(&deliveries, "app", "A-91").attempt, 2);
-        assert_eq!(next(&deliveries, "app", "A-1").attempt, 1);
+        assert_eq!((latest.get(&91), latest.get(&1)), (Some(91), None));
+        latest.remove(&91);
+        assert_eq!(latest.get(&91), None);
     }
 }

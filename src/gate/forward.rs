@@ -18,6 +18,7 @@ use line::{Connector, LineError};
 use pool::Pool;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -138,6 +139,19 @@ impl Forward {
         let pools: HashMap<_, _> = upstreams.into_iter().map(|upstream| (upstream, Pool::default())).collect();
         let with_tls = pools.keys().any(|upstream| upstream.scheme == Scheme::HTTPS);
         Ok(Self { connector: Connector::new(connect, with_tls)?, pools })
+    }
+
+    /// Counts a callback whose sender waits.
+    pub fn count_fresh(&self, upstream: &Upstream) {
+        if let Some(pool) = self.pools.get(upstream) {
+            pool.fresh.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many callbacks were sent to an upstream so far while their senders waited.
+    #[must_use]
+    pub fn fresh(&self, upstream: &Upstream) -> u64 {
+        self.pools.get(upstream).map_or(0, |pool| pool.fresh.load(Ordering::Relaxed))
     }
 
     /// Sends `request`, whose target is in origin form, once.

@@ -1,16 +1,12 @@
 //! The request that goes on to the upstream, made of the one that came.
 
-use super::Gate;
 use super::claim::Blank;
 use super::decide::Pass;
-use super::delivery::Origin;
-use super::route::Route;
-use super::stamp;
-use super::story::Story;
+use super::deliver::Parcel;
+use super::{Gate, stamp};
 use crate::reason::Reason;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::http::request::Parts;
 use hyper::{Request, Uri};
 
 impl Gate {
@@ -18,32 +14,22 @@ impl Gate {
     /// headers.
     pub(super) fn outgoing(
         &self,
-        route: &Route,
-        head: Parts,
-        body: Bytes,
-        fill: Option<&Blank>,
+        parcel: Parcel<'_>,
         pass: &Pass,
-        story: &Story<'_>,
+        sending: Option<stamp::Delivered<'_>>,
     ) -> Result<Request<Full<Bytes>>, Reason> {
-        let fault = |_| Reason::InternalError;
-        let delivered = match (pass.confirmed(), story.order, story.channel) {
-            (Some(_), Some(order), Some(channel)) => {
-                let sending = self.deliveries.next(&route.name, &order, Origin::Callback);
-                Some(stamp::Delivered { channel: &channel.id, sending: sending.map_err(fault)? })
-            }
-            _ => None,
-        };
         let source = stamp::Source {
-            sender: self.senders.identify(story.peer),
-            upstream: story.channel.map_or(&self.upstream, |channel| &channel.upstream),
-            request_id: &story.request_id,
+            sender: self.senders.identify(parcel.peer),
+            upstream: self.upstream_of(&parcel),
+            request_id: &parcel.request_id,
         };
-        let (target, body) = filled(&head.uri, body, fill, pass).ok_or(Reason::InternalError)?;
-        let headers = self.stamp.headers(head.headers, &source, pass, delivered.as_ref()).map_err(fault)?;
+        let Parcel { head, body, fill, .. } = parcel;
+        let (target, body) = filled(&head.uri, body, fill.as_ref(), pass).ok_or(Reason::InternalError)?;
+        let headers = self.stamp.headers(head.headers, &source, pass, sending.as_ref());
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = head.method;
         *request.uri_mut() = target;
-        *request.headers_mut() = headers;
+        *request.headers_mut() = headers.map_err(|_| Reason::InternalError)?;
         Ok(request)
     }
 }

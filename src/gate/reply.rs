@@ -4,6 +4,7 @@
 //! The caller learns that its callback was not taken, never why in detail: whoever guesses order ids must not be told
 //! which of them are paid (threat V-10). The operator finds the reason by `X-Request-Id`.
 
+use super::delivery::Acceptance;
 use super::forward::UpstreamAnswer;
 use super::route::RouteError;
 use super::stamp::X_REQUEST_ID;
@@ -78,6 +79,8 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+const V2_TAKEN: &str =
+    "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>";
 const V2_NOT_TAKEN: &str =
     "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[not taken]]></return_msg></xml>";
 
@@ -87,6 +90,26 @@ pub fn forwarded(answer: UpstreamAnswer, request_id: &HeaderValue) -> Response<F
     let mut response = Response::new(Full::new(answer.body));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
+    response.headers_mut().insert(X_REQUEST_ID, request_id.clone());
+    response
+}
+
+/// The answer to a callback whose delivery was accepted before: the route's own success if it has one, what WeChat Pay wants
+/// to read, or what the upstream said then.
+#[must_use]
+pub fn absorbed(style: &ReplyStyle, acceptance: &Acceptance, request_id: &HeaderValue) -> Response<Full<Bytes>> {
+    let mut response = match style {
+        ReplyStyle { success: Some(own), .. } => fixed(own.status, own.content_type.clone(), own.body.clone()),
+        ReplyStyle { dialect: Dialect::WechatV2, .. } => {
+            fixed(StatusCode::OK, XML, Bytes::from_static(V2_TAKEN.as_bytes()))
+        }
+        ReplyStyle { dialect: Dialect::Http, .. } => {
+            let mut stored = Response::new(Full::new(acceptance.body.clone().unwrap_or_default()));
+            *stored.status_mut() = acceptance.status;
+            *stored.headers_mut() = acceptance.headers.clone();
+            stored
+        }
+    };
     response.headers_mut().insert(X_REQUEST_ID, request_id.clone());
     response
 }
@@ -146,8 +169,12 @@ pub const fn http_status(reason: Reason) -> StatusCode {
         R::NotificationForOtherMerchant | R::NotificationNotSuccess => StatusCode::FORBIDDEN,
 
         R::UpstreamUnreachable | R::UpstreamBroke | R::UpstreamAnswerTooLarge => StatusCode::BAD_GATEWAY,
+        // An answer is passed on, accepted or not.
+        R::NotAccepted => StatusCode::BAD_GATEWAY,
         R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-        R::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        R::Overloaded | R::JournalUnavailable | R::DeliveryUnderWay => StatusCode::SERVICE_UNAVAILABLE,
+        // Nobody waits for what the follow-up does.
+        R::GaveUpAsking | R::GaveUpDelivering | R::RouteGone => StatusCode::SERVICE_UNAVAILABLE,
         // A paid callback is forwarded; one that is refused as paid would be a fault of ours.
         R::InternalError | R::Paid => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -156,7 +183,7 @@ pub const fn http_status(reason: Reason) -> StatusCode {
 const fn wechat_v2_status(reason: Reason) -> StatusCode {
     match reason.stage() {
         Stage::Request | Stage::Claim => http_status(reason),
-        Stage::Verdict(_) | Stage::Upstream | Stage::Gate => StatusCode::OK,
+        Stage::Verdict(_) | Stage::Upstream | Stage::FollowUp | Stage::Gate => StatusCode::OK,
     }
 }
 

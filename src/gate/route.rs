@@ -27,6 +27,18 @@ pub struct Route {
     pub reply: ReplyStyle,
     /// When the upstream counts as having taken a callback.
     pub accepted: super::forward::Accepted,
+    /// What becomes of callbacks whose order was accepted before.
+    pub duplicates: Duplicates,
+}
+
+/// What becomes of callbacks whose order was accepted before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Duplicates {
+    /// They are forwarded like the first.
+    #[default]
+    Forward,
+    /// The gate answers them; only one at a time is forwarded until one is accepted.
+    Absorb,
 }
 
 /// A path with placeholders: `/wxpay/notify/{channel}`. A placeholder stands for one whole, non-empty segment.
@@ -114,6 +126,12 @@ impl Routes {
     /// All of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Route> {
         self.0.iter()
+    }
+
+    /// The route of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Route> {
+        self.0.iter().find(|route| route.name == name)
     }
 
     /// The route of a request, by target and method.

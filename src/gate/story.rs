@@ -4,13 +4,16 @@ use super::channel::Channel;
 use super::claim::Unreadable;
 use super::confirm::Source;
 use super::decide::Pass;
-use super::forward::UpstreamAnswer;
+use super::deliver::Delivered;
+use super::record::{InHand, Record, Records};
 use super::route::Route;
+use crate::journal::Refused;
 use crate::order::{OrderId, OutTradeNo};
 use crate::reason::{Reason, Stage, Verdict};
 use crate::server::Peer;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,13 +23,20 @@ use uuid::Uuid;
 /// A callback's story as far as it has come.
 #[derive(Debug)]
 pub(super) struct Story<'g> {
+    pub(super) id: Uuid,
     pub(super) request_id: HeaderValue,
     pub(super) began: Instant,
     pub(super) peer: Peer,
     pub(super) route: Option<&'g Route>,
-    pub(super) channel: Option<&'g std::sync::Arc<Channel>>,
+    pub(super) channel: Option<&'g Arc<Channel>>,
     pub(super) order: Option<OrderId>,
     pub(super) out_trade_no: Option<OutTradeNo>,
+    /// What is kept of the callback, once it is.
+    pub(super) record: Option<Arc<Record>>,
+    /// There if this callback made the record, and it was not gone on with yet.
+    pub(super) in_hand: Option<InHand>,
+    made_record: bool,
+    absorbed: bool,
     refunded: bool,
     would_refuse: Option<Reason>,
     unreadable: Option<Unreadable>,
@@ -63,14 +73,20 @@ impl Counts {
 
 impl Story<'_> {
     pub(super) fn begin(peer: Peer) -> Self {
+        let id = Uuid::now_v7();
         Self {
-            request_id: request_id(),
+            id,
+            request_id: request_id(id),
             began: Instant::now(),
             peer,
             route: None,
             channel: None,
             order: None,
             out_trade_no: None,
+            record: None,
+            in_hand: None,
+            made_record: false,
+            absorbed: false,
             refunded: false,
             would_refuse: None,
             unreadable: None,
@@ -96,14 +112,59 @@ impl Story<'_> {
         self.sent_at = Some(Instant::now());
     }
 
-    pub(super) fn forwarded(&mut self, answer: &UpstreamAnswer, accepted: bool) {
-        self.upstream = Some((answer.status, accepted));
+    pub(super) fn forwarded(&mut self, delivered: &Delivered) {
+        self.upstream = Some((delivered.answer.status, delivered.accepted));
+    }
+
+    pub(super) fn kept(&mut self, record: Arc<Record>, in_hand: Option<InHand>) {
+        self.record = Some(record);
+        self.made_record = in_hand.is_some();
+        self.in_hand = in_hand;
+    }
+
+    pub(super) fn absorbed(&mut self) {
+        self.absorbed = true;
+        self.sent_at = None;
+    }
+
+    /// Writes down what is not written yet: where the record goes on, that there was another callback of it, or that this
+    /// one was refused.
+    pub(super) fn settle(&mut self, records: &Records, refused: Option<Reason>) {
+        let reason = self.reason(refused);
+        let Some(record) = &self.record else {
+            if let (Some(reason), Some(route)) = (refused, self.route) {
+                let detail = self.unreadable.as_ref().map(|unreadable| unreadable.detail.clone());
+                let (channel, order) = (self.channel.map(|channel| channel.id), self.order);
+                let (request_id, route) = (self.id, Some(route.name.clone()));
+                records.refused(|| Refused { request_id, at: None, route, channel, order, reason, detail });
+            }
+            return;
+        };
+        let fresh = self.in_hand.is_some();
+        match (refused, self.would_refuse) {
+            // What went wrong with the upstream was written when it was sent.
+            (Some(reason), _) if self.sent_at.is_none() || reason == Reason::DeliveryUnderWay => {
+                records.held(record, fresh, reason);
+            }
+            (None, Some(reason)) => records.observed(record, fresh, reason),
+            _ => {}
+        }
+        match self.in_hand.take() {
+            Some(in_hand) => in_hand.done(),
+            None if !self.made_record => records.again(record, self.id, reason),
+            None => {}
+        }
+    }
+
+    /// The one reason code that stands for how it went.
+    fn reason(&self, refused: Option<Reason>) -> Reason {
+        let confirmed = if self.refunded { Reason::Refunded } else { Reason::Paid };
+        refused.or(self.would_refuse).unwrap_or(confirmed)
     }
 
     /// Counts the callback and writes its line.
     pub(super) fn tell(&self, counts: &Counts, refused: Option<Reason>, status: StatusCode) {
-        let confirmed = if self.refunded { Reason::Refunded } else { Reason::Paid };
-        let reason = refused.or(self.would_refuse).unwrap_or(confirmed);
+        let reason = self.reason(refused);
         counts.add(reason);
         // One macro call for each level, since a level must be a constant.
         macro_rules! line {
@@ -127,6 +188,7 @@ impl Story<'_> {
                         status = status.as_u16(),
                         upstream_status = fields.upstream_status,
                         accepted = fields.accepted,
+                        absorbed = fields.absorbed,
                         elapsed_ms = fields.elapsed_ms,
                         confirm_ms = fields.confirm_ms,
                         upstream_ms = fields.upstream_ms,
@@ -136,7 +198,9 @@ impl Story<'_> {
             };
         }
         match (reason.stage(), reason) {
-            (Stage::Verdict(Verdict::Contradicted) | Stage::Upstream | Stage::Gate, _) => line!(Level::WARN),
+            (Stage::Verdict(Verdict::Contradicted) | Stage::Upstream | Stage::FollowUp | Stage::Gate, _) => {
+                line!(Level::WARN)
+            }
             (_, Reason::QueryRefused) => line!(Level::WARN),
             _ => line!(Level::INFO),
         }
@@ -146,7 +210,7 @@ impl Story<'_> {
         let ms = |took: Duration| took.as_micros() as f64 / 1000.0;
         // What WeChat Pay said stays the verdict when the upstream then failed.
         let confirmed = if self.refunded { Verdict::Refunded } else { Verdict::Paid };
-        let passed = self.sent_at.is_some() && self.would_refuse.is_none();
+        let passed = (self.sent_at.is_some() || self.absorbed) && self.would_refuse.is_none();
         let verdict = if passed { Some(confirmed) } else { reason.verdict() };
         Fields {
             request_id: self.request_id.to_str().unwrap_or_default(),
@@ -160,6 +224,7 @@ impl Story<'_> {
             source: self.confirm.map(|(source, _)| source.as_str()),
             upstream_status: self.upstream.map(|(status, _)| status.as_u16()),
             accepted: self.upstream.map(|(_, accepted)| accepted),
+            absorbed: self.absorbed.then_some(true),
             elapsed_ms: ms(self.began.elapsed()),
             confirm_ms: self.confirm.map(|(_, took)| ms(took)),
             upstream_ms: self.sent_at.map(|at| ms(at.elapsed())),
@@ -180,14 +245,15 @@ struct Fields<'a> {
     source: Option<&'static str>,
     upstream_status: Option<u16>,
     accepted: Option<bool>,
+    absorbed: Option<bool>,
     elapsed_ms: f64,
     confirm_ms: Option<f64>,
     upstream_ms: Option<f64>,
 }
 
 /// A UUID version 7 (RFC 9562), which sorts by time.
-fn request_id() -> HeaderValue {
+fn request_id(id: Uuid) -> HeaderValue {
     let mut buffer = Uuid::encode_buffer();
-    let text = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+    let text = id.hyphenated().encode_lower(&mut buffer);
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("00000000-0000-7000-8000-000000000000"))
 }

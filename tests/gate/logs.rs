@@ -157,7 +157,6 @@ fn r06_a_log_that_nobody_reads_stops_nobody() {
 #[test]
 fn features_that_are_not_built_yet_are_named_in_one_warning() {
     let world = World::with(|setup| {
-        setup.config["follow_up"] = json!({ "redeliver": ["5s", "15s"] });
         setup.route("app")["synthesize"] = json!({ "body": "OrderID={{ order }}" });
         setup.config["channels"]["app"]["sweep"] = json!({ "route": "app", "at": "10:30", "days": 3 });
     });
@@ -166,7 +165,7 @@ fn features_that_are_not_built_yet_are_named_in_one_warning() {
     let log = world.gate.log();
     let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{log}");
-    for key in ["admin", "journal", "follow_up", "sweep", "synthesize"] {
+    for key in ["admin", "sweep", "synthesize"] {
         assert!(warnings[0].contains(key), "{key} is not in {}", warnings[0]);
     }
 }

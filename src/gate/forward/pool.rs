@@ -2,6 +2,7 @@
 
 use super::line::Line;
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ const MOST: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     idle: Mutex<VecDeque<(Instant, Line)>>,
+    /// Callbacks that were sent here while their sender waited.
+    pub(super) fresh: AtomicU64,
 }
 
 impl Pool {

@@ -31,6 +31,7 @@ fn each_reason_has_the_status_of_its_row() {
             Stage::Claim => &[400, 404, 415],
             Stage::Request => &[400, 404, 405, 408, 413, 414, 421, 429, 431],
             Stage::Upstream => &[502, 504],
+            Stage::FollowUp => &[503],
             Stage::Gate | Stage::Verdict(Verdict::Paid) => &[500, 503],
         };
         assert!(expected.contains(&status), "{reason}: {status}");

@@ -1,0 +1,328 @@
+//! What goes on after the reply: asks again about orders that were not decided, and sends again what was confirmed and
+//! not accepted, through the same steps as a callback that waits.
+//!
+//! The journal is the queue. [`FollowUp::step`] is one unit of work: it ends with a note of where the entry goes on, so
+//! nothing leaves the queue before its success is on disk, and a restart goes on where this process stopped.
+
+mod lanes;
+
+use crate::gate::channel::Channel;
+use crate::gate::claim::{Blank, Claim};
+use crate::gate::decide::{self, Confirmed, Mode};
+use crate::gate::delivery::Origin;
+use crate::gate::record::{self, Record};
+use crate::gate::route::Route;
+use crate::gate::schedule::{Schedule, jittered};
+use crate::gate::{Gate, Parcel};
+use crate::journal::{Callback, Claimed, EntryId, Journal, Next, Note, State, Work};
+use crate::money::Currency;
+use crate::reason::{Reason, Verdict};
+use crate::server::Peer;
+use crate::shutdown::Shutdown;
+use hyper::Request;
+use hyper::header::HeaderValue;
+use hyper::http::request::Parts;
+pub use lanes::Lanes;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// Asks again and delivers again.
+#[derive(Debug)]
+pub struct FollowUp {
+    /// Whose steps it takes.
+    pub gate: Arc<Gate>,
+    /// Its queue.
+    pub journal: Arc<dyn Journal>,
+    /// When is asked again.
+    pub ask_again: Schedule,
+    /// When is sent again.
+    pub redeliver: Schedule,
+    /// How many orders are worked on at once.
+    pub concurrency: usize,
+    /// What it leaves to callbacks that wait.
+    pub lanes: Lanes,
+}
+
+/// What a unit of work came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The upstream took it.
+    Delivered,
+    /// It had taken the order before.
+    AcceptedBefore,
+    /// It was sent, and is sent again later.
+    NotAccepted,
+    /// It is not decided; asked about again later.
+    Undecided(Reason),
+    /// Somebody has to look.
+    Parked(Reason),
+    /// Nothing comes of it.
+    Closed(Reason),
+    /// It was not its turn.
+    Postponed,
+}
+
+/// How often the queue is looked at when there is nothing to do.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long what is not its turn waits.
+const NOT_ITS_TURN: Duration = Duration::from_millis(1500);
+
+/// How long it waits when working on it broke off, which is a fault.
+const AFTER_A_FAULT: Duration = Duration::from_secs(60);
+
+/// How long a confirmed order waits at most when it cannot be confirmed again at the moment.
+const UNTIL_CONFIRMED_AGAIN: Duration = Duration::from_secs(60);
+
+impl FollowUp {
+    /// Works until `shutdown` begins; what is under way then is finished.
+    pub async fn run(self: Arc<Self>, shutdown: Shutdown) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut steps = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.begun() => break,
+                Some(_) = steps.join_next() => {}
+                _ = ticks.tick() => {}
+            }
+            let free = self.concurrency.saturating_sub(steps.len());
+            if free == 0 {
+                continue;
+            }
+            match self.journal.due(free).await {
+                Ok(due) => {
+                    for work in due {
+                        let this = Arc::clone(&self);
+                        steps.spawn(async move { this.step(work).await });
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "what is due cannot be read; trying again");
+                    tokio::time::sleep(NOT_ITS_TURN).await;
+                }
+            }
+        }
+        while steps.join_next().await.is_some() {}
+    }
+
+    /// Works on one entry, and says what came of it.
+    pub async fn step(&self, work: Work) -> Step {
+        let unfinished = Unfinished { journal: &*self.journal, entry: Some(work.entry) };
+        let record = self.gate.records.of_work(&work);
+        let (began, entry) = (Instant::now(), work.entry);
+        let claimed = work.callback.claimed;
+        let step = self.go_on(work, &record).await;
+        unfinished.finished();
+        tell(&claimed, entry, step, record.delivery.attempts(), began);
+        step
+    }
+
+    async fn go_on(&self, work: Work, record: &Record) -> Step {
+        // One at a time for each delivery; a callback that waits goes first.
+        let Ok(_turn) = record.delivery.turn.try_lock() else { return self.postpone(record) };
+        let Some((route, channel)) = self.place(&work.callback) else { return self.park(record, Reason::RouteGone) };
+        let (head, peer) = received(&work.callback);
+        let Some(fill) = reread(route, &work, &head) else { return self.park(record, Reason::RouteGone) };
+        let Some(decided) = self.confirm_again(channel, &work).await else { return self.postpone(record) };
+        let confirmed = match decided {
+            Ok(confirmed) => confirmed,
+            Err(reason) => return self.not_confirmed(&work, record, reason),
+        };
+        let paid_by = Some(confirmed.payment().transaction_id);
+        if record.delivery.accepted().is_some_and(|accepted| !work.asked_for && accepted.transaction_id == paid_by) {
+            let verified = record::verified(confirmed.payment());
+            self.gate.records.found(record, Reason::Paid, Some(verified), Some(Next::Accepted));
+            return Step::AcceptedBefore;
+        }
+        let Some(_place) = self.lanes.to_upstream(&channel.upstream, self.gate.forward.fresh(&channel.upstream)) else {
+            return self.postpone_confirmed(&work, record, &confirmed);
+        };
+        let Callback { request_id, claimed, request, .. } = work.callback;
+        let Ok(request_id) = HeaderValue::from_str(&request_id.to_string()) else {
+            return self.park(record, Reason::InternalError);
+        };
+        let (order, body) = (Some(claimed.order), request.body);
+        let parcel = Parcel { route, channel: Some(channel), order, head, body, fill, peer, request_id };
+        let (tries, age) = if work.state == State::Delivering { (work.tries, work.age) } else { (0, Duration::ZERO) };
+        self.deliver(parcel, record, confirmed, tries, age).await
+    }
+
+    /// Route and channel of a callback, if they are still configured.
+    fn place(&self, callback: &Callback) -> Option<(&Route, &Arc<Channel>)> {
+        Some((self.gate.routes.named(&callback.route)?, self.gate.channels.get(&callback.claimed.channel)?))
+    }
+
+    /// What is known of the order now; `None` if this account's slow lane is full.
+    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Work) -> Option<Result<Confirmed, Reason>> {
+        let claimed = &work.callback.claimed;
+        let ask = channel.ask(&claim_of(claimed), claimed.out_trade_no);
+        let finding = match self.gate.confirm.cached(channel, ask).await {
+            Some(finding) => finding,
+            None if !self.lanes.to_wechat(&channel.account.mch_id) => return None,
+            None => self.gate.confirm.ask(channel, ask).await.0,
+        };
+        Some(decide::decide(&claim_of(claimed), &claimed.out_trade_no, &finding, channel.on_refunded))
+    }
+
+    async fn deliver(
+        &self,
+        parcel: Parcel<'_>,
+        record: &Record,
+        confirmed: Confirmed,
+        tries: u32,
+        age: Duration,
+    ) -> Step {
+        let again = self.redeliver.after(tries, age);
+        let next = again.map_or(Next::Park, |delay| Next::Deliver { again_in: jittered(delay), tries: tries + 1 });
+        let Ok(pass) = decide::permit(Ok(confirmed), Mode::Enforce) else {
+            return self.park(record, Reason::InternalError);
+        };
+        let deadline = Instant::now() + self.gate.deadline;
+        let delivered = self.gate.deliver(parcel, &pass, record, Origin::FollowUp, Some(next), deadline).await;
+        match (delivered, next) {
+            (Ok(delivered), _) if delivered.accepted => Step::Delivered,
+            (_, Next::Park) => self.park(record, Reason::GaveUpDelivering),
+            _ => Step::NotAccepted,
+        }
+    }
+
+    /// Where an entry goes on that is not confirmed, or not any more.
+    fn not_confirmed(&self, work: &Work, record: &Record, reason: Reason) -> Step {
+        let delivering = work.state == State::Delivering;
+        match reason.verdict() {
+            Some(Verdict::Unpaid) if !delivering => {
+                self.gate.records.found(record, reason, None, Some(Next::Close));
+                Step::Closed(reason)
+            }
+            // What was paid and is not any more is for somebody to look at; so is a claim that is wrong.
+            Some(Verdict::Unpaid | Verdict::Contradicted | Verdict::Refunded) => self.park(record, reason),
+            Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None if delivering => {
+                let Some(delay) = self.redeliver.after(work.tries, work.age) else {
+                    return self.park(record, Reason::GaveUpDelivering);
+                };
+                let again_in = jittered(delay.min(UNTIL_CONFIRMED_AGAIN));
+                self.gate.records.found(record, reason, None, Some(Next::Deliver { again_in, tries: work.tries }));
+                Step::Undecided(reason)
+            }
+            Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None => {
+                let Some(delay) = self.ask_again.after(work.tries + 1, work.age) else {
+                    return self.park(record, Reason::GaveUpAsking);
+                };
+                let next = Next::Ask { again_in: jittered(delay), tries: work.tries + 1 };
+                self.gate.records.found(record, reason, None, Some(next));
+                Step::Undecided(reason)
+            }
+        }
+    }
+
+    fn park(&self, record: &Record, reason: Reason) -> Step {
+        self.gate.records.found(record, reason, None, Some(Next::Park));
+        Step::Parked(reason)
+    }
+
+    fn postpone(&self, record: &Record) -> Step {
+        self.gate.records.postponed(record, jittered(NOT_ITS_TURN));
+        Step::Postponed
+    }
+
+    /// It is confirmed, and the upstream gets enough for the moment.
+    fn postpone_confirmed(&self, work: &Work, record: &Record, confirmed: &Confirmed) -> Step {
+        if work.state == State::Delivering {
+            return self.postpone(record);
+        }
+        let verified = Some(record::verified(confirmed.payment()));
+        let next = Next::Deliver { again_in: jittered(NOT_ITS_TURN), tries: 0 };
+        self.gate.records.found(record, Reason::Paid, verified, Some(next));
+        Step::Postponed
+    }
+}
+
+/// What the callback claimed when it was taken in, its signature checked.
+fn claim_of(claimed: &Claimed) -> Claim {
+    Claim {
+        order: claimed.order,
+        out_trade_no: Some(claimed.out_trade_no),
+        transaction_id: claimed.transaction_id,
+        amount: claimed.amount.map(|amount| amount.fen),
+        currency: claimed.amount.map_or_else(Currency::default, |amount| amount.currency),
+    }
+}
+
+/// The request as it was received.
+fn received(callback: &Callback) -> (Parts, Peer) {
+    let request = &callback.request;
+    let (mut head, ()) = Request::new(()).into_parts();
+    head.method = request.method.clone();
+    head.uri = request.target.clone();
+    head.headers = request.headers.clone();
+    (head, Peer { addr: request.peer, tls: request.tls })
+}
+
+/// Reads a callback again, for the blank that may be filled. `None` if the route as it is configured now would not read
+/// the same claim in it.
+fn reread(route: &Route, work: &Work, head: &Parts) -> Option<Option<Blank>> {
+    let path = route.path.matches(head.uri.path())?;
+    let read = route.claim.read(head, &path, &work.callback.request.body).ok()?;
+    let (claim, claimed) = (read.claim, &work.callback.claimed);
+    let same = claim.order == claimed.order
+        && read.channel == Some(claimed.channel)
+        && claim.transaction_id == claimed.transaction_id
+        && claim.amount == claimed.amount.map(|amount| amount.fen);
+    same.then_some(read.fill)
+}
+
+/// One line in the log for what was done; its fields are those of a callback's.
+fn tell(claimed: &Claimed, entry: EntryId, step: Step, attempts: u64, began: Instant) {
+    let (order, channel) = (claimed.order.as_str(), claimed.channel.as_str());
+    let reason = match step {
+        Step::Undecided(reason) | Step::Parked(reason) | Step::Closed(reason) => Some(reason.code()),
+        Step::Delivered | Step::AcceptedBefore | Step::NotAccepted | Step::Postponed => None,
+    };
+    let (entry, outcome) = (entry.0, step.as_str());
+    let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match step {
+        Step::Postponed => tracing::debug!(order, channel, entry, outcome, attempts, elapsed_ms, "follow-up"),
+        Step::Parked(_) => tracing::warn!(order, channel, entry, outcome, reason, attempts, elapsed_ms, "follow-up"),
+        _ => tracing::info!(order, channel, entry, outcome, reason, attempts, elapsed_ms, "follow-up"),
+    }
+}
+
+impl Step {
+    /// The word in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::AcceptedBefore => "accepted-before",
+            Self::NotAccepted => "not-accepted",
+            Self::Undecided(_) => "undecided",
+            Self::Parked(_) => "parked",
+            Self::Closed(_) => "closed",
+            Self::Postponed => "postponed",
+        }
+    }
+}
+
+/// Work that broke off is not tried again at once.
+struct Unfinished<'j> {
+    journal: &'j dyn Journal,
+    entry: Option<EntryId>,
+}
+
+impl Unfinished<'_> {
+    fn finished(mut self) {
+        self.entry = None;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            self.journal.note(Note::Postponed { entry, again_in: AFTER_A_FAULT });
+        }
+    }
+}

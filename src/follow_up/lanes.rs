@@ -1,0 +1,132 @@
+//! What the follow-up leaves to callbacks that wait: it asks and sends in lanes of its own, so that neither a backlog of
+//! undecided orders nor an upstream that has just come back keeps fresh callbacks waiting (threat D-07).
+
+use crate::gate::forward::Upstream;
+use crate::order::MchId;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// Of a merchant's queries, the follow-up gets one in this many.
+const SHARE_OF_QUERIES: u32 = 4;
+
+/// Deliveries a second that are always allowed.
+const PER_SECOND: f64 = 10.0;
+
+/// And this many for each callback that was forwarded by itself.
+const PER_CALLBACK: f64 = 0.2;
+
+/// Deliveries that may come at once after a quiet time.
+const AT_ONCE: f64 = 20.0;
+
+/// The lanes.
+#[derive(Debug)]
+pub struct Lanes {
+    queries: DefaultKeyedRateLimiter<MchId>,
+    upstreams: HashMap<Upstream, Lane>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    places: Arc<Semaphore>,
+    budget: Mutex<Budget>,
+}
+
+/// What may be sent again: the retry budget of finagle and linkerd.
+#[derive(Debug)]
+struct Budget {
+    left: f64,
+    at: Instant,
+    /// Callbacks that were forwarded by themselves until then.
+    forwarded: u64,
+}
+
+impl Lanes {
+    /// Lanes to `upstreams` for `concurrency` workers, of which one upstream gets half; and to WeChat Pay, which is asked
+    /// at most `queries_per_second` for each merchant in all. Must be made inside a tokio runtime.
+    #[must_use]
+    pub fn new(upstreams: impl IntoIterator<Item = Upstream>, concurrency: usize, queries_per_second: u32) -> Self {
+        let share = NonZeroU32::new(queries_per_second / SHARE_OF_QUERIES).unwrap_or(NonZeroU32::MIN);
+        let lane = || Lane {
+            places: Arc::new(Semaphore::new((concurrency / 2).max(1))),
+            budget: Mutex::new(Budget { left: AT_ONCE, at: Instant::now(), forwarded: 0 }),
+        };
+        let upstreams = upstreams.into_iter().map(|upstream| (upstream, lane())).collect();
+        Self { queries: RateLimiter::keyed(Quota::per_second(share)), upstreams }
+    }
+
+    /// Whether one more query may be asked.
+    #[must_use]
+    pub fn to_wechat(&self, merchant: &MchId) -> bool {
+        self.queries.check_key(merchant).is_ok()
+    }
+
+    /// A place on the way to an upstream, to which `forwarded` callbacks went by themselves so far. It is given back when
+    /// it is dropped.
+    #[must_use]
+    pub fn to_upstream(&self, upstream: &Upstream, forwarded: u64) -> Option<OwnedSemaphorePermit> {
+        let lane = self.upstreams.get(upstream)?;
+        let place = Arc::clone(&lane.places).try_acquire_owned().ok()?;
+        lane.budget.lock().unwrap_or_else(PoisonError::into_inner).take(forwarded, Instant::now()).then_some(place)
+    }
+}
+
+impl Budget {
+    fn take(&mut self, forwarded: u64, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.at).min(Duration::from_secs(60)).as_secs_f64();
+        let fresh = forwarded.saturating_sub(self.forwarded);
+        #[expect(clippy::cast_precision_loss, reason = "a budget need not be exact beyond 2^52 callbacks")]
+        let earned = passed * PER_SECOND + fresh as f64 * PER_CALLBACK;
+        self.left = (self.left + earned).min(AT_ONCE.max(fresh_limit(fresh)));
+        (self.at, self.forwarded) = (now, forwarded);
+        let allowed = self.left >= 1.0;
+        if allowed {
+            self.left -= 1.0;
+        }
+        allowed
+    }
+}
+
+/// What many fresh callbacks since the last look earned may be spent at once.
+#[expect(clippy::cast_precision_loss, reason = "as above")]
+fn fresh_limit(fresh: u64) -> f64 {
+    fresh as f64 * PER_CALLBACK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_backlog_gets_ten_a_second_and_a_fifth_of_what_is_fresh() {
+        let start = Instant::now();
+        let mut budget = Budget { left: AT_ONCE, at: start, forwarded: 0 };
+        let mut take = |forwarded, ms| budget.take(forwarded, start + Duration::from_millis(ms));
+        assert_eq!((0..100).filter(|_| take(0, 0)).count(), 20);
+        assert_eq!((0..100).filter(|_| take(0, 1000)).count(), 10);
+        assert_eq!((0..100).filter(|_| take(50, 1000)).count(), 10);
+        assert_eq!((0..100).filter(|_| take(50, 60_000)).count(), 20);
+    }
+
+    #[tokio::test]
+    async fn one_upstream_gets_half_of_the_workers() {
+        let upstreams = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(|url| Upstream::parse(url).unwrap());
+        let lanes = Lanes::new(upstreams.clone(), 4, 20);
+        let held: Vec<_> = (0..4).map(|_| lanes.to_upstream(&upstreams[0], 0)).collect();
+        assert_eq!(held.iter().flatten().count(), 2);
+        assert!(lanes.to_upstream(&upstreams[1], 0).is_some());
+        drop(held);
+        assert!(lanes.to_upstream(&upstreams[0], 0).is_some());
+    }
+
+    #[tokio::test]
+    async fn queries_of_the_follow_up_are_a_quarter() {
+        let lanes = Lanes::new([], 4, 20);
+        let merchant = MchId::parse("1900000109").unwrap();
+        assert_eq!((0..40).filter(|_| lanes.to_wechat(&merchant)).count(), 5);
+    }
+}

@@ -1,0 +1,350 @@
+//! What the gate keeps of its callbacks: in memory what it needs at hand, in the journal what must not be lost.
+//!
+//! Nothing is answered before the callback it answers is on disk, and nothing is on disk twice: a claim that was taken in
+//! is known from then on, and costs no further wait for the disk.
+
+use super::delivery::{Acceptance, Delivery, DeliveryId, Latest, Origin, Sending};
+use super::payment::Payment;
+use crate::journal::{
+    self, Callback, EntryId, EntryKey, Journal, JournalError, Next, Note, Outcome, Refused, State, Taken, Verified,
+    Worth,
+};
+use crate::order::OrderId;
+use crate::reason::{Reason, Verdict};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Everything that is kept.
+#[derive(Debug)]
+pub struct Records {
+    journal: Option<Arc<dyn Journal>>,
+    known: Latest<EntryKey, Arc<Record>>,
+    deliveries: Latest<DeliveryId, Arc<Delivery>>,
+    /// Deliveries whose count is ahead of the journal's.
+    ahead: Mutex<Vec<Arc<Delivery>>>,
+    first: First,
+    /// How many refused callbacks get a line of their own.
+    refused: DefaultDirectRateLimiter,
+}
+
+/// The follow-up's first delays.
+#[derive(Debug, Clone, Copy)]
+pub struct First {
+    /// Before an order is asked about again.
+    pub ask: Duration,
+    /// Before it is sent again.
+    pub deliver: Duration,
+}
+
+/// What is kept of one claim on one route.
+#[derive(Debug)]
+pub struct Record {
+    /// Its number in the journal, if there is one.
+    pub entry: Option<EntryId>,
+    /// What its order's delivery is at.
+    pub delivery: Arc<Delivery>,
+    key: Option<EntryKey>,
+    state: AtomicU8,
+    again: AtomicU32,
+}
+
+/// A record that was made just now, in the hand of whoever made it. What is not gone on with is let go of.
+#[derive(Debug)]
+pub struct InHand {
+    journal: Arc<dyn Journal>,
+    entry: Option<EntryId>,
+}
+
+impl InHand {
+    /// It was noted where it goes on.
+    pub fn done(mut self) {
+        self.entry = None;
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            self.journal.let_go(entry);
+        }
+    }
+}
+
+impl Record {
+    fn new(entry: Option<EntryId>, key: Option<EntryKey>, delivery: Arc<Delivery>, state: State) -> Self {
+        Self { entry, delivery, key, state: AtomicU8::new(state as u8), again: AtomicU32::new(0) }
+    }
+
+    /// How it stands, as far as this process knows.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let state = self.state.load(Ordering::Relaxed);
+        State::ALL.into_iter().find(|other| *other as u8 == state).unwrap_or(State::Asking)
+    }
+
+    fn set(&self, next: Option<Next>) {
+        if let Some(next) = next.filter(|_| self.state() != State::Accepted) {
+            self.state.store(next.state() as u8, Ordering::Relaxed);
+        }
+    }
+}
+
+/// How many further callbacks of one claim get a line each.
+const AGAIN: u32 = 16;
+
+/// Refused callbacks a second that get a line each; more are told in the log alone.
+const REFUSED_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
+
+impl Records {
+    /// Remembers `capacity` claims at hand, and what must not be lost in `journal`.
+    #[must_use]
+    pub fn new(journal: Option<Arc<dyn Journal>>, capacity: usize, first: First) -> Self {
+        Self {
+            journal,
+            known: Latest::new(capacity),
+            deliveries: Latest::new(capacity),
+            ahead: Mutex::default(),
+            first,
+            refused: RateLimiter::direct(Quota::per_second(REFUSED_PER_SECOND)),
+        }
+    }
+
+    /// Whether there is a journal.
+    #[must_use]
+    pub const fn are_kept(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// The record of a claim that was taken in before.
+    #[must_use]
+    pub fn known(&self, key: &EntryKey) -> Option<Arc<Record>> {
+        self.known.get(key)
+    }
+
+    /// The record of a delivery that no journal keeps.
+    #[must_use]
+    pub fn unkept(&self, route: &str, order: &OrderId) -> Arc<Record> {
+        let delivery = self.delivery(DeliveryId::of(route, order), 0, None);
+        Arc::new(Record::new(None, None, delivery, State::Asking))
+    }
+
+    /// Takes a callback in; when this is ready it is on disk. `None` if it may not be kept before it is confirmed.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub async fn take_in(
+        &self,
+        callback: Box<Callback>,
+        worth: Worth,
+    ) -> Result<Option<(Arc<Record>, Option<InHand>)>, Reason> {
+        let Some(journal) = &self.journal else { return Ok(None) };
+        let (key, delivery) = (callback.key(), callback.delivery());
+        match journal.take_in(callback, worth, self.first.ask).await {
+            Ok(taken) => {
+                let in_hand = || InHand { journal: Arc::clone(journal), entry: Some(taken.entry) };
+                let in_hand = taken.fresh.then(in_hand);
+                Ok(Some((self.remember(key, delivery, taken), in_hand)))
+            }
+            Err(JournalError::Full) => Ok(None),
+            Err(JournalError::Busy) => Err(Reason::Overloaded),
+            Err(JournalError::Unavailable | JournalError::Unreadable(_)) => Err(Reason::JournalUnavailable),
+        }
+    }
+
+    fn remember(&self, key: EntryKey, delivery: DeliveryId, taken: Taken) -> Arc<Record> {
+        let Taken { entry, state, attempts, accepted, .. } = taken;
+        self.known.get_or(&key, || {
+            let delivery = self.delivery(delivery, attempts, accepted);
+            Arc::new(Record::new(Some(entry), Some(key), delivery, state))
+        })
+    }
+
+    /// The record of what the follow-up works on.
+    #[must_use]
+    pub fn of_work(&self, work: &journal::Work) -> Arc<Record> {
+        let taken = Taken {
+            entry: work.entry,
+            fresh: false,
+            state: work.state,
+            attempts: work.attempts,
+            accepted: work.accepted.clone(),
+        };
+        self.remember(work.callback.key(), work.callback.delivery(), taken)
+    }
+
+    fn delivery(&self, id: DeliveryId, attempts: u64, accepted: Option<Acceptance>) -> Arc<Delivery> {
+        self.deliveries.get_or(&id, || Arc::new(Delivery::new(id, attempts, accepted)))
+    }
+
+    /// A callback was not forwarded, for this reason; `fresh` if it made the record.
+    pub fn held(&self, record: &Record, fresh: bool, reason: Reason) {
+        let next = after_refusal(record.state(), fresh, reason, self.first.ask);
+        self.found(record, reason, None, next);
+    }
+
+    /// A callback passed although it was not confirmed, as observing wants it: nothing more is done about it.
+    pub fn observed(&self, record: &Record, fresh: bool, reason: Reason) {
+        self.found(record, reason, None, fresh.then_some(Next::Close));
+    }
+
+    /// Something is known of the order now.
+    pub fn found(&self, record: &Record, reason: Reason, verified: Option<Verified>, next: Option<Next>) {
+        let (Some(journal), Some(entry)) = (&self.journal, record.entry) else { return };
+        if next.is_none() && verified.is_none() {
+            return;
+        }
+        record.set(next);
+        if let (Some(Next::Close), Some(key)) = (next, &record.key) {
+            // When it comes again it begins anew.
+            self.known.remove(key);
+        }
+        journal.note(Note::Found { entry, reason, verified, next });
+    }
+
+    /// It was not its turn.
+    pub fn postponed(&self, record: &Record, again_in: Duration) {
+        if let (Some(journal), Some(entry)) = (&self.journal, record.entry) {
+            journal.note(Note::Postponed { entry, again_in });
+        }
+    }
+
+    /// Where a record goes on when sending it for a waiting callback comes to nothing: what the follow-up has begun stays
+    /// as it is.
+    #[must_use]
+    pub fn after_callback(&self, record: &Record, fresh: bool) -> Option<Next> {
+        let begun = !fresh && record.state() == State::Delivering;
+        (!begun).then_some(Next::Deliver { again_in: self.first.deliver, tries: 0 })
+    }
+
+    /// A record is sent now. `next` is where it goes on if nothing more is heard of it.
+    pub fn sending(&self, record: &Record, payment: &Payment, sending: &Sending, next: Option<Next>) {
+        let Some(note) = self.line(record, sending) else { return };
+        let (Some(journal), verified) = (&self.journal, Some(verified(payment))) else { return };
+        journal.note(Note::Sending { sending: note, verified, next });
+    }
+
+    /// What came of it.
+    pub fn sent(&self, record: &Record, sending: &Sending, outcome: Outcome, next: Option<Next>) {
+        let line = self.line(record, sending);
+        if let Outcome::Failed(Reason::UpstreamUnreachable) = outcome {
+            record.delivery.was_not_seen(sending.attempt);
+        }
+        let next = match &outcome {
+            Outcome::Accepted(acceptance) => {
+                record.delivery.accept(acceptance.clone());
+                Some(Next::Accepted)
+            }
+            Outcome::Answered(_) | Outcome::Failed(_) => next,
+        };
+        match (&self.journal, line) {
+            (Some(journal), Some(sending)) => {
+                record.set(next);
+                journal.note(Note::Sent { sending, outcome, next });
+            }
+            (Some(_), None) => self.is_ahead(record),
+            (None, _) => {}
+        }
+    }
+
+    /// The sending as the journal has it, if it is worth a line: what was accepted before is only counted, unless the
+    /// follow-up was told to send it.
+    fn line(&self, record: &Record, sending: &Sending) -> Option<journal::Sending> {
+        let Sending { attempt, origin, .. } = *sending;
+        let counted = origin == Origin::Callback && record.state() == State::Accepted;
+        let entry = record.entry.filter(|_| !counted)?;
+        Some(journal::Sending { entry, delivery: record.delivery.id, attempt, origin })
+    }
+
+    fn is_ahead(&self, record: &Record) {
+        if record.delivery.is_ahead() {
+            self.ahead.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&record.delivery));
+        }
+    }
+
+    /// Another callback of a record came to this.
+    pub fn again(&self, record: &Record, request_id: Uuid, reason: Reason) {
+        if let (Some(journal), Some(entry)) = (&self.journal, record.entry)
+            && record.again.load(Ordering::Relaxed) < AGAIN
+            && record.again.fetch_add(1, Ordering::Relaxed) < AGAIN
+        {
+            journal.note(Note::Again { entry, request_id, reason });
+        }
+    }
+
+    /// A callback was refused and has no record.
+    pub fn refused(&self, refused: impl FnOnce() -> Refused) {
+        if let Some(journal) = &self.journal
+            && self.refused.check().is_ok()
+        {
+            journal.note(Note::Refused(Box::new(refused())));
+        }
+    }
+
+    /// Writes the counts that are ahead of the journal.
+    pub fn level(&self) {
+        let ahead = std::mem::take(&mut *self.ahead.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(journal) = &self.journal {
+            for delivery in ahead {
+                delivery.is_level();
+                journal.note(Note::Counted { delivery: delivery.id, attempts: delivery.attempts() });
+            }
+        }
+    }
+
+    /// Waits until what was noted so far is on disk, if it can be.
+    pub async fn written(&self) {
+        if let Some(journal) = &self.journal {
+            // What cannot be written stays in memory until it can, and is said in the log.
+            let _ = journal.written().await;
+        }
+    }
+}
+
+/// Where a record goes on after a callback of it was not forwarded; `None` leaves that as it is.
+fn after_refusal(state: State, fresh: bool, reason: Reason, ask: Duration) -> Option<Next> {
+    match (state, reason.verdict()) {
+        (State::Accepted | State::Delivering | State::Parked, _) => None,
+        (_, Some(Verdict::Unpaid | Verdict::Contradicted)) => Some(Next::Close),
+        (_, Some(Verdict::Refunded)) => Some(Next::Park),
+        (State::Asking, _) if !fresh => None,
+        (State::Asking | State::Closed, _) => Some(Next::Ask { again_in: ask, tries: 0 }),
+    }
+}
+
+/// The payment as the journal has it.
+#[must_use]
+pub const fn verified(payment: &Payment) -> Verified {
+    let Payment { transaction_id, amount, paid_at, refunded, .. } = payment;
+    Verified { transaction_id: *transaction_id, amount: *amount, paid_at: *paid_at, refunded: *refunded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_leads_on_by_state_and_verdict() {
+        let ask = Duration::from_secs(5);
+        let again = Some(Next::Ask { again_in: ask, tries: 0 });
+        for (state, fresh, reason, next) in [
+            (State::Asking, true, Reason::NotPaidYet, again),
+            (State::Asking, true, Reason::QueryTimeout, again),
+            (State::Asking, true, Reason::InternalError, again),
+            (State::Asking, true, Reason::Closed, Some(Next::Close)),
+            (State::Asking, true, Reason::AmountDiffers, Some(Next::Close)),
+            (State::Asking, true, Reason::Refunded, Some(Next::Park)),
+            (State::Asking, false, Reason::NotPaidYet, None),
+            (State::Asking, false, Reason::Revoked, Some(Next::Close)),
+            (State::Delivering, false, Reason::QueryTimeout, None),
+            (State::Delivering, false, Reason::AmountDiffers, None),
+            (State::Accepted, false, Reason::Refunded, None),
+            (State::Parked, false, Reason::NotPaidYet, None),
+        ] {
+            assert_eq!(after_refusal(state, fresh, reason, ask), next, "{state} {fresh} {reason}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What is done from time to time, so that nothing grows: quiet senders are forgotten, counts are written down, and what
+//! was kept long enough is removed from the journal in small steps.
+
+use crate::gate::Gate;
+use crate::journal::{Figures, Journal, State};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// Cleans up.
+#[derive(Debug)]
+pub struct Housekeeping {
+    /// Whose senders and counts.
+    pub gate: Arc<Gate>,
+    /// What is cleaned.
+    pub journal: Option<Arc<dyn Journal>>,
+    /// How long finished callbacks are kept.
+    pub keep: Duration,
+}
+
+/// How often counts are written down.
+const LEVEL_EVERY: Duration = Duration::from_secs(1);
+
+/// Every so many times, quiet senders are forgotten and the journal is cleaned.
+const CLEAN_EVERY: u32 = 60;
+
+/// Every so many times, the journal's figures are told.
+const TELL_EVERY: u32 = 3600;
+
+/// How many entries a step removes at most, and how long it rests after that.
+const STEP: usize = 500;
+const REST: Duration = Duration::from_millis(200);
+
+impl Housekeeping {
+    /// Cleans up until it is dropped.
+    pub async fn run(self) {
+        let mut ticks = tokio::time::interval(LEVEL_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for tick in (0..TELL_EVERY).cycle() {
+            ticks.tick().await;
+            self.gate.records.level();
+            if tick % CLEAN_EVERY == 0 {
+                self.gate.senders.forget_quiet();
+                self.forget().await;
+            }
+            if tick == 0 {
+                self.tell().await;
+            }
+        }
+    }
+
+    async fn forget(&self) {
+        let Some(journal) = &self.journal else { return };
+        let mut removed = 0;
+        // While the disk fails nothing is removed, which the journal says itself.
+        while let Ok(step @ 1..) = journal.forget(self.keep, STEP).await {
+            removed += step;
+            tokio::time::sleep(REST).await;
+        }
+        if removed > 0 {
+            tracing::info!(removed, "the journal was cleaned of what was kept long enough");
+        }
+    }
+
+    async fn tell(&self) {
+        let Some(journal) = &self.journal else { return };
+        match journal.figures().await {
+            Ok(figures) => tell(&figures),
+            Err(error) => tracing::warn!(%error, "the journal's figures"),
+        }
+    }
+}
+
+fn tell(figures: &Figures) {
+    let in_state = |state| figures.in_state(state);
+    tracing::info!(
+        asking = in_state(State::Asking),
+        delivering = in_state(State::Delivering),
+        parked = in_state(State::Parked),
+        accepted = in_state(State::Accepted),
+        closed = in_state(State::Closed),
+        unconfirmed = figures.unconfirmed,
+        oldest_delivering_s = figures.oldest_delivering.map(|oldest| oldest.as_secs()),
+        bytes = figures.bytes,
+        free_bytes = figures.free_bytes,
+        "journal"
+    );
+}

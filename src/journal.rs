@@ -1,0 +1,375 @@
+//! What happened, kept durably: every callback that was taken in, what WeChat Pay said of it, and every time it was sent,
+//! because a callback that only memory knows is lost with the process.
+//!
+//! This is the interface, in the domain's words; [`sqlite`] keeps it in one file of this machine. It knows the words and
+//! nothing of the gate. The store has the clock: callers say in how long something is due, never when.
+//!
+//! Two things are told apart. An *entry* is one claim on one route, with the callback that made it; several claims can
+//! name the same order, and a forged one must not take the true one's place. A *delivery* is an order on a route, what
+//! `X-Tollgate-Delivery` names: its attempts are counted, and the upstream accepts it or not, whichever entry was sent.
+
+pub mod callback;
+
+pub mod history;
+
+pub mod ids;
+
+pub mod sqlite;
+
+#[cfg(test)]
+mod suite;
+
+pub use callback::{Callback, Claimed, Request, Verified};
+pub use history::{AttemptRecord, Event, Figures, Record, Refused, Search};
+pub use ids::{DeliveryId, EntryId, EntryKey};
+
+use crate::reason::Reason;
+use bytes::Bytes;
+use hyper::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What a call on the journal will have found out or done.
+pub type Soon<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
+
+/// The durable record. All methods may be called from any task; none of them does disk work in it.
+pub trait Journal: Send + Sync + fmt::Debug {
+    /// Writes a callback down; when it is ready the callback survives whatever happens to this machine's processes and,
+    /// as far as its disk keeps its word, to the machine. A claim that is known already costs no write.
+    ///
+    /// What is [`fresh`](Taken::fresh) is in the caller's hand: nobody is given it as [`due`](Self::due) until something
+    /// was [noted](Self::note) of it that says when, or until it is [let go](Self::let_go).
+    ///
+    /// # Errors
+    /// Nothing was taken in then. [`JournalError::Full`] only for [`Worth::Unconfirmed`].
+    fn take_in(&self, callback: Box<Callback>, worth: Worth, due_in: Duration) -> Soon<'_, Taken>;
+
+    /// Notes what happened, in the order of the calls. It is durable a moment later; [`written`](Self::written) waits for
+    /// that. While the disk fails notes are held in memory, and written when it recovers.
+    fn note(&self, note: Note);
+
+    /// Waits until everything that was noted before is durable.
+    ///
+    /// # Errors
+    /// If it cannot be at the moment. It is not lost then while the process lives.
+    fn written(&self) -> Soon<'_, ()>;
+
+    /// Gives back what the caller holds in hand and will not go on with. It is due when it was before.
+    fn let_go(&self, entry: EntryId);
+
+    /// Up to `limit` entries that are due, longest due first, into the caller's hand. Nobody else is given them.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn due(&self, limit: usize) -> Soon<'_, Vec<Work>>;
+
+    /// What is known of some callbacks, the latest first; at most `limit`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn find(&self, search: Search, limit: usize) -> Soon<'_, Vec<Record>>;
+
+    /// Callbacks that were refused before they were taken in, the latest first; at most `limit`. Of `search` only `order`
+    /// and `request_id` count.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn refused(&self, search: Search, limit: usize) -> Soon<'_, Vec<Refused>>;
+
+    /// Makes entries due now, whatever became of them, as an operator wants it; gives them a new time. At most `limit`,
+    /// in ascending order of [`EntryId`]; `search.after` goes on from there.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn redeliver(&self, search: Search, limit: usize) -> Soon<'_, Vec<EntryId>>;
+
+    /// Removes accepted and closed entries, and parked ones that were never confirmed, after `keep`: a small step of at
+    /// most `limit`. Returns how many.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn forget(&self, keep: Duration, limit: usize) -> Soon<'_, usize>;
+
+    /// How much there is of what.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn figures(&self) -> Soon<'_, Figures>;
+}
+
+/// Why the journal did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// The disk is full, fails or hangs. Nothing was written; it is tried again until it works.
+    #[error("the journal cannot be written at the moment")]
+    Unavailable,
+    /// More callbacks wait to be written than may.
+    #[error("too many callbacks wait for the journal")]
+    Busy,
+    /// There are as many records of unconfirmed orders as there may be (`journal.unconfirmed`).
+    #[error("there are as many records of unconfirmed orders as there may be")]
+    Full,
+    /// It cannot be read.
+    #[error("the journal cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// Whether WeChat Pay has confirmed what is to be taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worth {
+    /// Not yet, or never: anybody can make such callbacks up, so there is a budget for them.
+    Unconfirmed,
+    /// It has: this is always taken in.
+    Confirmed,
+}
+
+/// What became of a callback that was taken in.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// Its number.
+    pub entry: EntryId,
+    /// Whether it was written just now.
+    pub fresh: bool,
+    /// How it stands.
+    pub state: State,
+    /// How often its delivery was sent so far.
+    pub attempts: u64,
+    /// That the upstream accepted its delivery.
+    pub accepted: Option<Acceptance>,
+}
+
+/// How an entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Not decided: WeChat Pay is asked again.
+    Asking,
+    /// Confirmed as paid, and not accepted by the upstream yet: it is sent again.
+    Delivering,
+    /// The upstream took it.
+    Accepted,
+    /// Somebody has to look.
+    Parked,
+    /// Nothing will come of it: unpaid, or the claim is wrong.
+    Closed,
+}
+
+impl State {
+    /// Every state, in the order of an entry's life.
+    pub const ALL: [Self; 5] = [Self::Asking, Self::Delivering, Self::Accepted, Self::Parked, Self::Closed];
+
+    /// The word in the file, in commands and in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asking => "asking",
+            Self::Delivering => "delivering",
+            Self::Accepted => "accepted",
+            Self::Parked => "parked",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// The state of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What brought a callback to the upstream (`X-Tollgate-Origin`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A callback that waits for the answer.
+    Callback,
+    /// The follow-up, after the callback was answered.
+    FollowUp,
+}
+
+impl Origin {
+    /// The word in the header.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Callback => "callback",
+            Self::FollowUp => "follow-up",
+        }
+    }
+}
+
+/// Where an entry goes on from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It is asked about again.
+    Ask {
+        /// In how long.
+        again_in: Duration,
+        /// How often it was asked about by the follow-up.
+        tries: u32,
+    },
+    /// It is sent again.
+    Deliver {
+        /// In how long.
+        again_in: Duration,
+        /// How often it was sent by the follow-up.
+        tries: u32,
+    },
+    /// It is done.
+    Accepted,
+    /// An operator looks.
+    Park,
+    /// Nothing comes of it.
+    Close,
+}
+
+impl Next {
+    /// The state this leads to.
+    #[must_use]
+    pub const fn state(self) -> State {
+        match self {
+            Self::Ask { .. } => State::Asking,
+            Self::Deliver { .. } => State::Delivering,
+            Self::Accepted => State::Accepted,
+            Self::Park => State::Parked,
+            Self::Close => State::Closed,
+        }
+    }
+
+    /// In how long it is due, and after how many tries.
+    #[must_use]
+    pub const fn due(self) -> Option<(Duration, u32)> {
+        match self {
+            Self::Ask { again_in, tries } | Self::Deliver { again_in, tries } => Some((again_in, tries)),
+            Self::Accepted | Self::Park | Self::Close => None,
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Note {
+    /// What is known of an entry's order now.
+    Found {
+        /// The entry.
+        entry: EntryId,
+        /// Why it goes on as it does.
+        reason: Reason,
+        /// The payment, if it is paid.
+        verified: Option<Verified>,
+        /// Where it goes on; `None` leaves that as it is.
+        next: Option<Next>,
+    },
+    /// An entry is being sent.
+    Sending {
+        /// Which, and the how-manieth time.
+        sending: Sending,
+        /// What is sent as verified; `None` if it passes unconfirmed, in observe mode.
+        verified: Option<Verified>,
+        /// Where it goes on if nothing more is heard of it.
+        next: Option<Next>,
+    },
+    /// What came of sending it.
+    Sent {
+        /// Which.
+        sending: Sending,
+        /// What the upstream said, or why nothing was heard.
+        outcome: Outcome,
+        /// Where it goes on; `None` leaves that as it is.
+        next: Option<Next>,
+    },
+    /// It was not its turn.
+    Postponed {
+        /// The entry.
+        entry: EntryId,
+        /// In how long it is due.
+        again_in: Duration,
+    },
+    /// A delivery was sent so many times in all, the latest of which are not worth a line each.
+    Counted {
+        /// The delivery.
+        delivery: DeliveryId,
+        /// All its attempts.
+        attempts: u64,
+    },
+    /// Another callback of an entry.
+    Again {
+        /// The entry.
+        entry: EntryId,
+        /// The callback's id.
+        request_id: Uuid,
+        /// What came of it.
+        reason: Reason,
+    },
+    /// A callback that was refused before it was taken in.
+    Refused(Box<Refused>),
+}
+
+/// One sending of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sending {
+    /// The entry whose callback is sent.
+    pub entry: EntryId,
+    /// The order on its route.
+    pub delivery: DeliveryId,
+    /// 1 the first time.
+    pub attempt: u64,
+    /// Why it is sent.
+    pub origin: Origin,
+}
+
+/// What came of a sending.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The upstream answered, and that counts as having taken it.
+    Accepted(Acceptance),
+    /// It answered something else.
+    Answered(StatusCode),
+    /// It did not answer, for this reason.
+    Failed(Reason),
+}
+
+/// That the upstream took a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The payment that was delivered; empty for a callback that passed unconfirmed.
+    pub transaction_id: Option<crate::order::TransactionId>,
+    /// The upstream's answer, or its status alone where it was not worth keeping.
+    pub status: StatusCode,
+    /// Its headers, where its body is kept.
+    pub headers: HeaderMap,
+    /// Its body, for duplicates that are absorbed.
+    pub body: Option<Bytes>,
+}
+
+/// An entry that is due.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// Its number.
+    pub entry: EntryId,
+    /// The callback.
+    pub callback: Callback,
+    /// [`State::Asking`] or [`State::Delivering`].
+    pub state: State,
+    /// How often the follow-up tried in this state.
+    pub tries: u32,
+    /// How long it has been in this state, or since an operator asked for it.
+    pub age: Duration,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// The reason it is where it is.
+    pub reason: Option<Reason>,
+    /// How often its delivery was sent so far.
+    pub attempts: u64,
+    /// That the upstream accepted its delivery.
+    pub accepted: Option<Acceptance>,
+    /// Whether an operator asked for it: it is sent although it was accepted.
+    pub asked_for: bool,
+}

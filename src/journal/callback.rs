@@ -1,0 +1,89 @@
+//! A callback as it is kept: what it claims, and the request itself, so that it can be sent again byte for byte.
+
+use super::ids::{DeliveryId, EntryKey};
+use crate::money::Money;
+use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use bytes::Bytes;
+use hyper::{HeaderMap, Method, Uri};
+use jiff::Timestamp;
+use std::net::SocketAddr;
+use uuid::Uuid;
+
+/// A callback.
+#[derive(Debug, Clone)]
+pub struct Callback {
+    /// Its `X-Request-Id`.
+    pub request_id: Uuid,
+    /// The route it came on, by name.
+    pub route: String,
+    /// What it says.
+    pub claimed: Claimed,
+    /// The request.
+    pub request: Request,
+}
+
+/// What a callback claims, and which order of which account that is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claimed {
+    /// The merchant account.
+    pub channel: ChannelId,
+    /// The legacy system's order id.
+    pub order: OrderId,
+    /// What WeChat Pay calls that order.
+    pub out_trade_no: OutTradeNo,
+    /// The claimed transaction id.
+    pub transaction_id: Option<TransactionId>,
+    /// The claimed amount.
+    pub amount: Option<Money>,
+}
+
+/// A request as it was received. It may hold personal data and credentials: it is for sending, and never shown.
+#[derive(Clone)]
+pub struct Request {
+    /// Who sent it.
+    pub peer: SocketAddr,
+    /// Whether over TLS.
+    pub tls: bool,
+    /// Its method.
+    pub method: Method,
+    /// Its target, as sent.
+    pub target: Uri,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// A payment that WeChat Pay confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    /// WeChat Pay's number, needed for a refund.
+    pub transaction_id: TransactionId,
+    /// What was paid.
+    pub amount: Money,
+    /// `time_end`.
+    pub paid_at: Option<Timestamp>,
+    /// A refund was started since.
+    pub refunded: bool,
+}
+
+impl Callback {
+    /// Its entry's key.
+    #[must_use]
+    pub fn key(&self) -> EntryKey {
+        EntryKey::of(&self.route, &self.claimed)
+    }
+
+    /// Its delivery.
+    #[must_use]
+    pub fn delivery(&self) -> DeliveryId {
+        DeliveryId::of(&self.route, &self.claimed.order)
+    }
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let body = self.body.len();
+        f.debug_struct("Request").field("method", &self.method).field("body_bytes", &body).finish_non_exhaustive()
+    }
+}

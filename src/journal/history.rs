@@ -1,0 +1,152 @@
+//! What is told of callbacks afterwards: to the one who refunds, to the one who asks why, and in figures.
+
+use super::ids::{DeliveryId, EntryId};
+use super::{Claimed, Origin, State, Verified};
+use crate::order::{ChannelId, OrderId};
+use crate::reason::{Reason, Verdict};
+use jiff::Timestamp;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Which callbacks. Everything that is given must hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Search {
+    /// Of this order: the legacy system's id, WeChat Pay's number or transaction id.
+    pub order: Option<OrderId>,
+    /// On this channel.
+    pub channel: Option<ChannelId>,
+    /// The callback with this `X-Request-Id`.
+    pub request_id: Option<Uuid>,
+    /// Received in this time.
+    pub received_within: Option<Duration>,
+    /// In this state.
+    pub state: Option<State>,
+    /// With a higher number.
+    pub after: Option<EntryId>,
+    /// With this number.
+    pub entry: Option<EntryId>,
+}
+
+/// What is known of an entry.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Its number.
+    pub entry: EntryId,
+    /// Its delivery.
+    pub delivery: DeliveryId,
+    /// The `X-Request-Id` of the callback that made it.
+    pub request_id: Uuid,
+    /// The route, by name.
+    pub route: String,
+    /// What it claims.
+    pub claimed: Claimed,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// How it stands.
+    pub state: State,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// When the follow-up goes on with it.
+    pub due_at: Option<Timestamp>,
+    /// The payment, once confirmed.
+    pub verified: Option<Verified>,
+    /// When it was confirmed the last time.
+    pub verified_at: Option<Timestamp>,
+    /// How often its delivery was sent.
+    pub attempts: u64,
+    /// When the upstream accepted the delivery.
+    pub accepted_at: Option<Timestamp>,
+    /// What happened, oldest first.
+    pub events: Vec<Event>,
+    /// The sendings of its delivery, oldest first, as far as each has a line.
+    pub sendings: Vec<AttemptRecord>,
+}
+
+/// Something that happened to an entry.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// `received`, `found`, `again`, `asked-for`.
+    pub what: String,
+    /// The reason code it came with.
+    pub reason: Option<Reason>,
+    /// The callback it came with.
+    pub request_id: Option<Uuid>,
+}
+
+/// A sending.
+#[derive(Debug, Clone)]
+pub struct AttemptRecord {
+    /// Its number.
+    pub attempt: u64,
+    /// Why it was sent.
+    pub origin: Origin,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When something was heard, or nothing any more.
+    pub ended_at: Option<Timestamp>,
+    /// The upstream's status.
+    pub status: Option<u16>,
+    /// Whether that counts as accepted.
+    pub accepted: bool,
+    /// Why there was no status.
+    pub reason: Option<Reason>,
+}
+
+/// A callback that was refused before it was taken in: what it was about, and why; none of its content.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Its `X-Request-Id`.
+    pub request_id: Uuid,
+    /// When it came; the journal fills it in.
+    pub at: Option<Timestamp>,
+    /// Its route, if one was found.
+    pub route: Option<String>,
+    /// Its channel, if one was found.
+    pub channel: Option<ChannelId>,
+    /// Its order, if that was readable.
+    pub order: Option<OrderId>,
+    /// Why it was refused.
+    pub reason: Reason,
+    /// Which field or rule.
+    pub detail: Option<String>,
+}
+
+/// How much there is of what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Entries by state, in the order of [`State::ALL`].
+    pub entries: [u64; 5],
+    /// Entries whose order was never confirmed as paid.
+    pub unconfirmed: u64,
+    /// Refused callbacks that are kept.
+    pub refused: u64,
+    /// How long the oldest entry that is delivering has been at it: paid, and not accepted.
+    pub oldest_delivering: Option<Duration>,
+    /// Bytes of the file and its log.
+    pub bytes: u64,
+    /// Bytes in it that are free.
+    pub free_bytes: u64,
+}
+
+impl Record {
+    /// The verdict its reason belongs to; `paid` while it is delivered, whatever the upstream says.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self.reason.and_then(Reason::verdict) {
+            None => self.verified.map(|verified| if verified.refunded { Verdict::Refunded } else { Verdict::Paid }),
+            verdict => verdict,
+        }
+    }
+}
+
+impl Figures {
+    /// Entries in one state.
+    #[must_use]
+    pub fn in_state(&self, state: State) -> u64 {
+        State::ALL.iter().zip(self.entries).find(|(other, _)| **other == state).map_or(0, |(_, count)| count)
+    }
+}

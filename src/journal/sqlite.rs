@@ -1,0 +1,321 @@
+//! The journal in one file of this machine: SQLite in WAL mode with `synchronous=FULL`.
+//!
+//! One thread writes and commits in batches, so that many callbacks share one fsync; reads have connections of their own
+//! on tokio's blocking threads. While a process has the file, an exclusive lock beside it keeps another gate away;
+//! the commands and the `sqlite3` tool read all the same.
+
+mod schema;
+
+mod lock;
+
+mod hand;
+
+mod columns;
+
+mod write;
+
+mod writer;
+
+mod read;
+
+mod check;
+
+pub use check::{Health, check};
+
+use super::{
+    Callback, EntryId, Figures, Journal, JournalError, Note, Record, Refused, Search, Soon, Taken, Work, Worth,
+};
+use crate::clock;
+use hand::Hand;
+use lock::Lock;
+use read::Readers;
+use rusqlite::Connection;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use writer::{Op, Stamped, Writer};
+
+/// Callbacks that may wait for the writer; more are turned away.
+const MOST_WAITING: usize = 8192;
+
+/// How long a write waits for another process that writes, such as `tollgate redeliver`.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The file, opened.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    /// Both are there until this is dropped.
+    ops: Option<Sender<Stamped>>,
+    writer: Option<JoinHandle<()>>,
+    waiting: Arc<AtomicUsize>,
+    hand: Arc<Hand>,
+    readers: Arc<Readers>,
+    healthy: Arc<AtomicBool>,
+    _lock: Option<Lock>,
+}
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{} is in use by {}: stop that gate first, or give this one a journal.path of its own", path.display(), by(*process))]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// Whose, if it said so.
+        process: Option<u32>,
+    },
+    /// From a newer program.
+    #[error(
+        "{} has layout version {version}, and this program knows {known}: run the newer tollgate that wrote it, or name \
+         another file in journal.path", path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: usize,
+        /// The latest that this program knows.
+        known: usize,
+    },
+    /// Its layout has to be led here first, which only the gate does.
+    #[error(
+        "{} has the older layout version {version}; start the gate once, which leads it to version {known}", path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: usize,
+        /// The one that is needed.
+        known: usize,
+    },
+    /// Something else than a journal.
+    #[error("{} is no journal of tollgate: name another file in journal.path", .0.display())]
+    Foreign(PathBuf),
+    /// There is none yet.
+    #[error("there is no journal at {}: it is made when the gate runs with this configuration", .0.display())]
+    Absent(PathBuf),
+    /// The system says no.
+    #[error("cannot open {}: its directory must be there, and writable for this user", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// SQLite says no.
+    #[error("the journal cannot be opened; `tollgate journal check` says more")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+fn by(process: Option<u32>) -> String {
+    process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
+}
+
+impl Sqlite {
+    /// Opens the file for the gate: makes it if there is none, leads an older one here, and keeps other gates away.
+    /// `unconfirmed` is the budget for records of orders that were never confirmed.
+    ///
+    /// # Errors
+    /// If it is in use, not ours, newer, damaged or not to be had.
+    pub fn open(path: &Path, unconfirmed: u64) -> Result<Self, OpenError> {
+        let lock = Lock::take(path)?;
+        let mut connection = connect(path, true)?;
+        schema::migrate(&mut connection, path)?;
+        Ok(Self::start(path, connection, unconfirmed, Some(lock))?)
+    }
+
+    /// Opens the file beside a gate that may be running: to read, and to ask for redelivery.
+    ///
+    /// # Errors
+    /// If there is none, or it has not this program's layout.
+    pub fn beside(path: &Path) -> Result<Self, OpenError> {
+        if !path.exists() {
+            return Err(OpenError::Absent(path.to_owned()));
+        }
+        let connection = connect(path, false)?;
+        match schema::version(&connection, path)? {
+            None => return Err(OpenError::Absent(path.to_owned())),
+            Some(schema::VERSION) => {}
+            Some(version) => return Err(OpenError::Older { path: path.to_owned(), version, known: schema::VERSION }),
+        }
+        Ok(Self::start(path, connection, u64::MAX, None)?)
+    }
+
+    fn start(path: &Path, connection: Connection, budget: u64, lock: Option<Lock>) -> rusqlite::Result<Self> {
+        let (ops, queue) = std::sync::mpsc::channel();
+        let hand = Arc::new(Hand::default());
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let healthy = Arc::new(AtomicBool::new(true));
+        let writer = Writer::new(path, connection, budget, Arc::clone(&hand), Arc::clone(&healthy))?;
+        let writer = std::thread::spawn(move || writer.run(&queue));
+        let readers = Arc::new(Readers::new(path));
+        let (ops, writer) = (Some(ops), Some(writer));
+        Ok(Self { path: path.to_owned(), ops, writer, waiting, hand, readers, healthy, _lock: lock })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn send(&self, op: Op, at: i64) {
+        if let Some(ops) = &self.ops {
+            // The writer ends only when this is dropped.
+            let _ = ops.send(Stamped { op, at });
+        }
+    }
+
+    fn ask<T: Send + 'static>(&self, op: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Op) -> Soon<'_, T> {
+        let (reply, answer) = oneshot::channel();
+        self.send(op(reply), clock::now().as_millisecond());
+        Box::pin(async move { answer.await.unwrap_or(Err(JournalError::Unavailable)) })
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Soon<'_, T> {
+        let readers = Arc::clone(&self.readers);
+        let reading = tokio::task::spawn_blocking(move || readers.with(read));
+        Box::pin(async move {
+            let read = reading.await.map_err(|_| JournalError::Unreadable("the reader ended".to_owned()))?;
+            read.map_err(|error| JournalError::Unreadable(error.to_string()))
+        })
+    }
+}
+
+impl Drop for Sqlite {
+    /// Waits until everything that was asked for is written.
+    fn drop(&mut self) {
+        self.ops = None;
+        if let Some(writer) = self.writer.take() {
+            // It has nothing to give back, and its panic was logged.
+            let _ = writer.join();
+        }
+    }
+}
+
+/// A connection with everything set as the journal needs it.
+fn connect(path: &Path, create: bool) -> Result<Connection, OpenError> {
+    // SQLite gives its other files the mode of this one: callbacks hold personal data.
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(create)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    if create {
+        // Before the file has a journal mode, which writes its first page.
+        let empty: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if empty == 0 {
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// A place among those who wait for the writer.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(waiting: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(Arc::clone(waiting));
+        (waiting.fetch_add(1, Ordering::Relaxed) < MOST_WAITING).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Journal for Sqlite {
+    fn take_in(&self, callback: Box<Callback>, worth: Worth, due_in: Duration) -> Soon<'_, Taken> {
+        let Some(place) = Place::take(&self.waiting) else { return Box::pin(async { Err(JournalError::Busy) }) };
+        let taking = self.ask(|reply| Op::TakeIn { callback, worth, due_in, reply });
+        Box::pin(async move {
+            let taken = taking.await;
+            drop(place);
+            taken
+        })
+    }
+
+    fn note(&self, note: Note) {
+        let at = clock::now().as_millisecond();
+        let seq = self.hand.noted(&note, at);
+        self.send(Op::Note { note, seq }, at);
+    }
+
+    fn written(&self) -> Soon<'_, ()> {
+        self.ask(Op::Written)
+    }
+
+    fn let_go(&self, entry: EntryId) {
+        self.hand.let_go(entry);
+    }
+
+    fn due(&self, limit: usize) -> Soon<'_, Vec<Work>> {
+        let (hand, healthy) = (Arc::clone(&self.hand), self.healthy.load(Ordering::Relaxed));
+        self.read(move |connection| read::due(connection, &hand, healthy, limit))
+    }
+
+    fn find(&self, search: Search, limit: usize) -> Soon<'_, Vec<Record>> {
+        self.read(move |connection| read::find(connection, &search, limit))
+    }
+
+    fn refused(&self, search: Search, limit: usize) -> Soon<'_, Vec<Refused>> {
+        self.read(move |connection| read::refused(connection, &search, limit))
+    }
+
+    fn redeliver(&self, search: Search, limit: usize) -> Soon<'_, Vec<EntryId>> {
+        self.ask(|reply| Op::Redeliver { search, limit, reply })
+    }
+
+    fn forget(&self, keep: Duration, limit: usize) -> Soon<'_, usize> {
+        self.ask(|reply| Op::Forget { keep, limit, reply })
+    }
+
+    fn figures(&self) -> Soon<'_, Figures> {
+        let path = self.path.clone();
+        self.read(move |connection| read::figures(connection, &path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::suite::{self, Store};
+    use tempfile::TempDir;
+
+    struct File(TempDir);
+
+    impl Store for File {
+        fn open(&self, unconfirmed: u64) -> Arc<dyn Journal> {
+            Arc::new(Sqlite::open(&self.0.path().join("j.db"), unconfirmed).unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn it_does_what_every_journal_must() {
+        suite::all(&|| Box::new(File(tempfile::tempdir().unwrap()))).await;
+    }
+}

@@ -1,0 +1,77 @@
+//! Is the file sound? What SQLite says of it, and what must hold between its rows.
+
+use super::{OpenError, connect, read, schema};
+use crate::journal::Figures;
+use rusqlite::Connection;
+use std::path::Path;
+
+/// What was found.
+#[derive(Debug)]
+pub struct Health {
+    /// The layout's version.
+    pub version: usize,
+    /// Everything that is not as it should be; empty if all is well.
+    pub problems: Vec<String>,
+    /// How much there is of what.
+    pub figures: Figures,
+}
+
+/// Most problems that are listed.
+const MOST: usize = 100;
+
+/// What must not be found, and what it is called.
+const RULES: [(&str, &str); 4] = [
+    (
+        "SELECT count(*) FROM entry WHERE state IN ('asking', 'delivering') AND due_at IS NULL",
+        "entries that wait for no time",
+    ),
+    (
+        "SELECT count(*) FROM entry WHERE state NOT IN ('asking', 'delivering') AND due_at NOT NULL",
+        "entries that are done and due",
+    ),
+    (
+        "SELECT count(*) FROM entry WHERE state IN ('delivering', 'accepted') AND transaction_id IS NULL
+        AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.id = entry.delivery AND delivery.transaction_id IS NULL)",
+        "entries that are delivered without a confirmed payment",
+    ),
+    (
+        "SELECT count(*) FROM entry WHERE state = 'accepted'
+        AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.id = entry.delivery AND delivery.accepted_at NOT NULL)",
+        "entries that are accepted and whose delivery is not",
+    ),
+];
+
+/// Reads the whole file; a gate may be running.
+///
+/// # Errors
+/// If it cannot be opened at all.
+pub fn check(path: &Path) -> Result<Health, OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Absent(path.to_owned()));
+    }
+    let connection = connect(path, false)?;
+    connection.pragma_update(None, "query_only", true)?;
+    let version = schema::version(&connection, path)?.ok_or_else(|| OpenError::Absent(path.to_owned()))?;
+    let mut problems = damage(&connection)?;
+    let mut figures = Figures::default();
+    if problems.is_empty() {
+        for (sql, what) in RULES {
+            let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+            if count > 0 {
+                problems.push(format!("{count} {what}"));
+            }
+        }
+        figures = read::figures(&connection, path)?;
+    }
+    Ok(Health { version, problems, figures })
+}
+
+fn damage(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut check = connection.prepare(&format!("PRAGMA integrity_check({MOST})"))?;
+    let lines = check.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>();
+    match lines {
+        Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
+        // Some damage is too bad to be listed.
+        Err(error) => Ok(vec![error.to_string()]),
+    }
+}

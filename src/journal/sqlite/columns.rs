@@ -1,0 +1,182 @@
+//! How the journal's types stand in columns, and are read back.
+
+use crate::journal::{Acceptance, Claimed, DeliveryId, Origin, Request, State, Verified};
+use crate::money::{Currency, Fen, Money};
+use crate::reason::Reason;
+use bytes::Bytes;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use rusqlite::types::{FromSqlError, Type};
+use rusqlite::{Error, Result, Row};
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// One `name: value` line for each header.
+pub(super) fn write_headers(headers: &HeaderMap) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(headers.len() * 32);
+    for (name, value) in headers {
+        lines.extend_from_slice(name.as_str().as_bytes());
+        lines.extend_from_slice(b": ");
+        lines.extend_from_slice(value.as_bytes());
+        lines.push(b'\n');
+    }
+    lines
+}
+
+/// The headers of those lines; `None` if they are none.
+pub(super) fn read_headers(lines: &[u8]) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let colon = memchr::memmem::find(line, b": ")?;
+        let (name, value) = line.split_at_checked(colon)?;
+        let value = HeaderValue::from_bytes(value.get(2..)?).ok()?;
+        headers.append(HeaderName::from_bytes(name).ok()?, value);
+    }
+    Some(headers)
+}
+
+/// A value that does not read as what its column holds.
+pub(super) fn damaged(column: &str) -> Error {
+    let message = format!("column {column} holds something else");
+    Error::FromSqlConversionFailure(0, Type::Null, Box::new(FromSqlError::Other(message.into())))
+}
+
+/// A column of text, parsed.
+pub(super) fn parsed<T: FromStr>(row: &Row<'_>, column: &str) -> Result<T> {
+    let value = row.get_ref(column)?.as_str().map_err(|_| damaged(column))?;
+    value.parse().map_err(|_| damaged(column))
+}
+
+/// The same, where there may be nothing.
+pub(super) fn optional<T: FromStr>(row: &Row<'_>, column: &str) -> Result<Option<T>> {
+    match row.get_ref(column)?.as_str_or_null().map_err(|_| damaged(column))? {
+        None => Ok(None),
+        Some(value) => value.parse().map(Some).map_err(|_| damaged(column)),
+    }
+}
+
+/// A time.
+pub(super) fn time(row: &Row<'_>, column: &str) -> Result<Timestamp> {
+    Timestamp::from_millisecond(row.get(column)?).map_err(|_| damaged(column))
+}
+
+/// A time, where there may be none.
+pub(super) fn optional_time(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = row.get(column)?;
+    at.map(Timestamp::from_millisecond).transpose().map_err(|_| damaged(column))
+}
+
+/// A reason, where there may be none; one of a newer program's is none to us.
+pub(super) fn reason(row: &Row<'_>, column: &str) -> Result<Option<Reason>> {
+    let code: Option<String> = row.get(column)?;
+    Ok(code.as_deref().and_then(Reason::from_code))
+}
+
+/// A number that is never negative.
+pub(super) fn count(row: &Row<'_>, column: &str) -> Result<u64> {
+    let count: Option<i64> = row.get(column)?;
+    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+}
+
+/// A number for a column; more than fits does not occur.
+pub(super) fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+pub(super) fn state(row: &Row<'_>) -> Result<State> {
+    let name: String = row.get("state")?;
+    State::from_name(&name).ok_or_else(|| damaged("state"))
+}
+
+pub(super) fn delivery(row: &Row<'_>) -> Result<DeliveryId> {
+    Ok(DeliveryId(parsed::<Uuid>(row, "delivery")?))
+}
+
+pub(super) fn origin(row: &Row<'_>) -> Result<Origin> {
+    let name: String = row.get("origin")?;
+    [Origin::Callback, Origin::FollowUp]
+        .into_iter()
+        .find(|origin| origin.as_str() == name)
+        .ok_or_else(|| damaged("origin"))
+}
+
+/// An amount, where there may be none.
+pub(super) fn money(row: &Row<'_>, fee: &str, currency: &str) -> Result<Option<Money>> {
+    let (Some(fen), Some(code)) = (row.get::<_, Option<i64>>(fee)?, row.get::<_, Option<String>>(currency)?) else {
+        return Ok(None);
+    };
+    let fen = u64::try_from(fen).map_err(|_| damaged(fee))?;
+    let currency = Currency::parse(&code).map_err(|_| damaged(currency))?;
+    Ok(Some(Money { fen: Fen(fen), currency }))
+}
+
+/// What a callback claims.
+pub(super) fn claimed(row: &Row<'_>) -> Result<Claimed> {
+    Ok(Claimed {
+        channel: parsed(row, "channel")?,
+        order: parsed(row, "order")?,
+        out_trade_no: parsed(row, "out_trade_no")?,
+        transaction_id: optional(row, "claimed_transaction_id")?,
+        amount: money(row, "claimed_total_fee", "claimed_fee_type")?,
+    })
+}
+
+/// The confirmed payment, if there is one.
+pub(super) fn verified(row: &Row<'_>) -> Result<Option<Verified>> {
+    let (Some(transaction_id), Some(amount)) = (optional(row, "transaction_id")?, money(row, "total_fee", "fee_type")?)
+    else {
+        return Ok(None);
+    };
+    let trade_state: Option<String> = row.get("trade_state")?;
+    let refunded = trade_state.as_deref() == Some("REFUND");
+    Ok(Some(Verified { transaction_id, amount, paid_at: optional_time(row, "paid_at")?, refunded }))
+}
+
+/// WeChat's word for it.
+pub(super) const fn trade_state(refunded: bool) -> &'static str {
+    if refunded { "REFUND" } else { "SUCCESS" }
+}
+
+/// The request.
+pub(super) fn request(row: &Row<'_>) -> Result<Request> {
+    let headers: Vec<u8> = row.get("headers")?;
+    let body: Vec<u8> = row.get("body")?;
+    Ok(Request {
+        peer: parsed(row, "peer")?,
+        tls: row.get("tls")?,
+        method: parsed(row, "method")?,
+        target: parsed(row, "target")?,
+        headers: read_headers(&headers).ok_or_else(|| damaged("headers"))?,
+        body: Bytes::from(body),
+    })
+}
+
+/// That a delivery was accepted, if it was.
+pub(super) fn acceptance(row: &Row<'_>) -> Result<Option<Acceptance>> {
+    let Some(status) = row.get::<_, Option<u16>>("answer_status")? else { return Ok(None) };
+    let headers: Option<Vec<u8>> = row.get("answer_headers")?;
+    let body: Option<Vec<u8>> = row.get("answer_body")?;
+    Ok(Some(Acceptance {
+        transaction_id: optional(row, "accepted_transaction_id")?,
+        status: StatusCode::from_u16(status).map_err(|_| damaged("answer_status"))?,
+        headers: read_headers(&headers.unwrap_or_default()).ok_or_else(|| damaged("answer_headers"))?,
+        body: body.map(Bytes::from),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_come_back_as_they_went() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-a", HeaderValue::from_static("1"));
+        headers.append("x-a", HeaderValue::from_static(""));
+        headers.append("x-b", HeaderValue::from_bytes(b"caf\xe9: \"x\"").unwrap());
+        assert_eq!(read_headers(&write_headers(&headers)), Some(headers));
+        assert_eq!(read_headers(b""), Some(HeaderMap::new()));
+        assert_eq!(read_headers(b"no colon\n"), None);
+    }
+}

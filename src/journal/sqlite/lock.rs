@@ -1,0 +1,64 @@
+//! One gate for one journal: two that follow up the same orders would send everything twice.
+
+use super::OpenError;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// The lock; it is given back when this is dropped, or the process ends in whatever way.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock of the journal at `path`: a file beside it, since closing a second handle of the journal's own file
+    /// would drop SQLite's locks on it.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] if another process has it.
+    pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
+        let beside = beside(path);
+        let cannot = |source| OpenError::Io { path: beside.clone(), source };
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(true).create(true).truncate(false).open(&beside).map_err(cannot)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // It says who holds the lock, if anything.
+                let _ = file.read_to_string(&mut holder);
+                return Err(OpenError::InUse { path: path.to_owned(), process: holder.trim().parse().ok() });
+            }
+            Err(TryLockError::Error(error)) => return Err(cannot(error)),
+        }
+        // Whoever finds the lock taken wants to know by whom; the lock holds without it.
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+        Ok(Self { _file: file })
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push("-lock");
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_has_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("j.db");
+        let first = Lock::take(&path).unwrap();
+        match Lock::take(&path) {
+            Err(OpenError::InUse { process, .. }) => assert_eq!(process, Some(std::process::id())),
+            other => panic!("{other:?}"),
+        }
+        drop(first);
+        Lock::take(&path).unwrap();
+    }
+}

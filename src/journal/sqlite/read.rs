@@ -1,0 +1,286 @@
+//! What is read, in SQL, on connections of their own.
+
+use super::columns::{self, count, number, optional, optional_time, parsed, time};
+use super::hand::{Hand, millis};
+use super::{OpenError, connect};
+use crate::clock;
+use crate::journal::{AttemptRecord, Callback, EntryId, Event, Figures, Record, Refused, Search, State, Work};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Error, Result, Row, params_from_iter};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Connections that read.
+#[derive(Debug)]
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), idle: Mutex::default() }
+    }
+
+    /// Reads with a connection that nobody uses. One that failed is not used again.
+    pub(super) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.open()?,
+        };
+        let read = read(&connection)?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        Ok(read)
+    }
+
+    fn open(&self) -> Result<Connection> {
+        let connection = connect(&self.path, false).map_err(|error| match error {
+            OpenError::Sqlite(error) => error,
+            _ => Error::InvalidPath(self.path.clone()),
+        })?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    }
+}
+
+const WORK: &str = "SELECT entry.*, delivery.attempts, delivery.transaction_id AS accepted_transaction_id,
+        delivery.answer_status, delivery.answer_headers, delivery.answer_body
+    FROM entry LEFT JOIN delivery ON delivery.id = entry.delivery";
+
+/// Takes into `hand` what is due. While the disk fails, that is also what memory alone knows to be due.
+pub(super) fn due(connection: &Connection, hand: &Hand, healthy: bool, limit: usize) -> Result<Vec<Work>> {
+    let now = clock::now().as_millisecond();
+    // Looked at first: what leaves the hand after this is on disk in what is read below.
+    let in_hand: HashSet<EntryId> = hand.entries().into_iter().collect();
+    let mut work = Vec::new();
+    {
+        let mut due = connection.prepare_cached(&format!("{WORK} WHERE entry.due_at <= ?1 ORDER BY entry.due_at"))?;
+        let mut rows = due.query([now])?;
+        while work.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            let entry = EntryId(row.get("id")?);
+            if in_hand.contains(&entry) || !hand.take(entry) {
+                continue;
+            }
+            match read_work(row, now) {
+                Ok(read) => work.push(read),
+                // It stays in hand, so that it is told of once and stops nobody.
+                Err(error) => tracing::error!(%error, entry = entry.0, "a record is damaged and cannot be followed up"),
+            }
+        }
+    }
+    if !healthy {
+        for (entry, next) in hand.take_unwritten(now, limit.saturating_sub(work.len())) {
+            let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1"))?;
+            let mut read = one.query_row([entry.0], |row| read_work(row, now))?;
+            if let Some(next) = next {
+                read.state = next.state();
+                read.tries = next.due().map_or(0, |(_, tries)| tries);
+            }
+            work.push(read);
+        }
+    }
+    Ok(work)
+}
+
+fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
+    let since: i64 = row.get("since")?;
+    Ok(Work {
+        entry: EntryId(row.get("id")?),
+        callback: Callback {
+            request_id: parsed(row, "request_id")?,
+            route: row.get("route")?,
+            claimed: columns::claimed(row)?,
+            request: columns::request(row)?,
+        },
+        state: columns::state(row)?,
+        tries: row.get("tries")?,
+        age: Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0)),
+        received_at: time(row, "received_at")?,
+        reason: columns::reason(row, "reason")?,
+        attempts: count(row, "attempts")?,
+        accepted: columns::acceptance(row)?,
+        asked_for: row.get("asked_for")?,
+    })
+}
+
+/// The conditions of a search, and their values.
+fn conditions(search: &Search, now: i64) -> (String, Vec<Value>) {
+    let mut conditions = String::from("1");
+    let mut values: Vec<Value> = Vec::new();
+    let mut must = |condition: &str, value: Value| {
+        values.push(value);
+        let place = format!("?{}", values.len());
+        conditions.push_str(" AND ");
+        conditions.push_str(&condition.replace('?', &place));
+    };
+    if let Some(order) = &search.order {
+        let condition = "(entry.\"order\" = ? OR entry.out_trade_no = ? OR entry.transaction_id = ?)";
+        must(condition, order.as_str().to_owned().into());
+    }
+    if let Some(channel) = &search.channel {
+        must("entry.channel = ?", channel.as_str().to_owned().into());
+    }
+    if let Some(id) = search.request_id {
+        let condition = "(entry.request_id = ? OR entry.delivery = ?
+            OR entry.id IN (SELECT event.entry FROM event WHERE event.request_id = ?))";
+        must(condition, id.to_string().into());
+    }
+    if let Some(within) = search.received_within {
+        must("entry.received_at >= ?", now.saturating_sub(millis(within)).into());
+    }
+    if let Some(state) = search.state {
+        must("entry.state = ?", state.as_str().to_owned().into());
+    }
+    if let Some(after) = search.after {
+        must("entry.id > ?", after.0.into());
+    }
+    if let Some(entry) = search.entry {
+        must("entry.id = ?", entry.0.into());
+    }
+    (conditions, values)
+}
+
+/// The numbers of entries that match; `more` are further conditions and the order.
+pub(super) fn entries(
+    connection: &Connection,
+    search: &Search,
+    limit: usize,
+    more: &str,
+    now: i64,
+) -> Result<Vec<EntryId>> {
+    let (conditions, mut values) = conditions(search, now);
+    values.push(number(limit as u64).into());
+    let sql = format!("SELECT id FROM entry WHERE {conditions} {more} LIMIT ?{}", values.len());
+    connection.prepare(&sql)?.query_map(params_from_iter(values), |row| row.get(0).map(EntryId))?.collect()
+}
+
+/// Everything about the callbacks that match: the latest first, or with `after` the oldest.
+pub(super) fn find(connection: &Connection, search: &Search, limit: usize) -> Result<Vec<Record>> {
+    let now = clock::now().as_millisecond();
+    let order = if search.after.is_some() { "ORDER BY id" } else { "ORDER BY id DESC" };
+    let entries = entries(connection, search, limit, order, now)?;
+    let mut records = Vec::with_capacity(entries.len());
+    for entry in entries {
+        records.push(record(connection, entry)?);
+    }
+    Ok(records)
+}
+
+fn record(connection: &Connection, entry: EntryId) -> Result<Record> {
+    let mut record = connection
+        .prepare_cached(
+            "SELECT entry.*, delivery.attempts, delivery.accepted_at FROM entry
+             LEFT JOIN delivery ON delivery.id = entry.delivery WHERE entry.id = ?1",
+        )?
+        .query_row([entry.0], |row| {
+            Ok(Record {
+                entry,
+                delivery: columns::delivery(row)?,
+                request_id: parsed(row, "request_id")?,
+                route: row.get("route")?,
+                claimed: columns::claimed(row)?,
+                received_at: time(row, "received_at")?,
+                state: columns::state(row)?,
+                since: time(row, "since")?,
+                reason: columns::reason(row, "reason")?,
+                due_at: optional_time(row, "due_at")?,
+                verified: columns::verified(row)?,
+                verified_at: optional_time(row, "verified_at")?,
+                attempts: count(row, "attempts")?,
+                accepted_at: optional_time(row, "accepted_at")?,
+                events: Vec::new(),
+                sendings: Vec::new(),
+            })
+        })?;
+    record.events = connection
+        .prepare_cached("SELECT * FROM event WHERE entry = ?1 ORDER BY id")?
+        .query_map([entry.0], read_event)?
+        .collect::<Result<_>>()?;
+    record.sendings = connection
+        .prepare_cached("SELECT * FROM attempt WHERE delivery = ?1 ORDER BY id")?
+        .query_map([record.delivery.to_string()], read_attempt)?
+        .collect::<Result<_>>()?;
+    Ok(record)
+}
+
+fn read_event(row: &Row<'_>) -> Result<Event> {
+    Ok(Event {
+        at: time(row, "at")?,
+        what: row.get("what")?,
+        reason: columns::reason(row, "reason")?,
+        request_id: optional::<Uuid>(row, "request_id")?,
+    })
+}
+
+fn read_attempt(row: &Row<'_>) -> Result<AttemptRecord> {
+    Ok(AttemptRecord {
+        attempt: count(row, "attempt")?,
+        origin: columns::origin(row)?,
+        began_at: time(row, "began_at")?,
+        ended_at: optional_time(row, "ended_at")?,
+        status: row.get("status")?,
+        accepted: row.get("accepted")?,
+        reason: columns::reason(row, "reason")?,
+    })
+}
+
+/// Callbacks that were refused before they were taken in, the latest first.
+pub(super) fn refused(connection: &Connection, search: &Search, limit: usize) -> Result<Vec<Refused>> {
+    let id = search.request_id.map(|id| id.to_string());
+    let order = search.order.as_ref().map(|order| order.as_str().to_owned());
+    connection
+        .prepare_cached(
+            "SELECT * FROM refused WHERE (?1 IS NULL OR request_id = ?1) AND (?2 IS NULL OR \"order\" = ?2)
+             ORDER BY id DESC LIMIT ?3",
+        )?
+        .query_map((id, order, number(limit as u64)), |row| {
+            Ok(Refused {
+                request_id: parsed(row, "request_id")?,
+                at: optional_time(row, "at")?,
+                route: row.get("route")?,
+                channel: optional(row, "channel")?,
+                order: optional(row, "order")?,
+                reason: columns::reason(row, "reason")?.ok_or_else(|| columns::damaged("reason"))?,
+                detail: row.get("detail")?,
+            })
+        })?
+        .collect()
+}
+
+/// How much there is of what.
+pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
+    let now = clock::now().as_millisecond();
+    let mut figures = Figures::default();
+    let mut by_state = connection.prepare_cached("SELECT state, count(*) AS n FROM entry GROUP BY state")?;
+    let mut rows = by_state.query([])?;
+    while let Some(row) = rows.next()? {
+        let (state, n) = (columns::state(row)?, count(row, "n")?);
+        for (place, _) in figures.entries.iter_mut().zip(State::ALL).filter(|(_, other)| *other == state) {
+            *place = n;
+        }
+    }
+    let one = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| count(row, "n"));
+    figures.unconfirmed = one("SELECT count(*) AS n FROM entry WHERE transaction_id IS NULL")?;
+    figures.refused = one("SELECT count(*) AS n FROM refused")?;
+    let oldest: Option<i64> =
+        connection.query_row("SELECT min(since) FROM entry WHERE state = 'delivering'", [], |row| row.get(0))?;
+    figures.oldest_delivering =
+        oldest.map(|since| Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0)));
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let page = u64::try_from(pragma("page_size")?).unwrap_or(0);
+    figures.bytes = u64::try_from(pragma("page_count")?).unwrap_or(0) * page + log_bytes(path);
+    figures.free_bytes = u64::try_from(pragma("freelist_count")?).unwrap_or(0) * page;
+    Ok(figures)
+}
+
+fn log_bytes(path: &Path) -> u64 {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(0, |log| log.len())
+}

@@ -1,0 +1,399 @@
+//! What is written, in SQL. Everything here runs inside one transaction of the writer's.
+
+use super::columns::{self, number};
+use super::hand::millis;
+use super::read;
+use crate::journal::{
+    Acceptance, Callback, EntryId, JournalError, Next, Note, Outcome, Refused, Search, Sending, State, Taken, Verified,
+    Worth,
+};
+use crate::reason::Reason;
+use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
+use std::time::Duration;
+
+/// How many refused callbacks are kept; the oldest give way.
+const REFUSED_KEPT: i64 = 10_000;
+
+/// How many sendings of one delivery have a line each; beyond, they are counted.
+const ATTEMPTS_KEPT: u64 = 200;
+
+/// How many records of unconfirmed orders there may be, and are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
+    pub(super) most: u64,
+    pub(super) spent: u64,
+}
+
+/// The records whose order was never confirmed.
+pub(super) fn count_unconfirmed(connection: &Connection) -> Result<u64> {
+    connection
+        .query_row("SELECT count(*) AS n FROM entry WHERE transaction_id IS NULL", [], |row| columns::count(row, "n"))
+}
+
+/// Takes a callback in, or finds the entry it already has.
+pub(super) fn take_in(
+    connection: &Connection,
+    callback: &Callback,
+    worth: Worth,
+    due_in: Duration,
+    at: i64,
+    budget: &mut Budget,
+) -> Result<std::result::Result<Taken, JournalError>> {
+    let key = callback.key();
+    if let Some(taken) = known(connection, key.0)? {
+        if taken.state != State::Closed {
+            return Ok(Ok(taken));
+        }
+        // Nothing of it was kept but that it was there; it begins anew.
+        budget.spent = budget.spent.saturating_sub(remove(connection, taken.entry)?);
+    }
+    if worth == Worth::Unconfirmed && budget.spent >= budget.most && !make_room(connection, budget)? {
+        return Ok(Err(JournalError::Full));
+    }
+    insert(connection, key.0, callback, at, due_in)?;
+    budget.spent += 1;
+    let entry = EntryId(connection.last_insert_rowid());
+    event(connection, entry, at, "received", None, Some(&callback.request_id.to_string()))?;
+    let (attempts, accepted) = delivered(connection, &callback.delivery().to_string())?;
+    Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted }))
+}
+
+fn known(connection: &Connection, key: [u8; 16]) -> Result<Option<Taken>> {
+    let found = connection
+        .prepare_cached("SELECT id, state, delivery FROM entry WHERE key = ?1")?
+        .query_row([key], |row| Ok((EntryId(row.get("id")?), columns::state(row)?, row.get::<_, String>("delivery")?)))
+        .optional()?;
+    let Some((entry, state, delivery)) = found else { return Ok(None) };
+    let (attempts, accepted) = delivered(connection, &delivery)?;
+    Ok(Some(Taken { entry, fresh: false, state, attempts, accepted }))
+}
+
+/// How often a delivery was sent, and that it was accepted.
+fn delivered(connection: &Connection, delivery: &str) -> Result<(u64, Option<Acceptance>)> {
+    let found = connection
+        .prepare_cached(
+            "SELECT attempts, transaction_id AS accepted_transaction_id, answer_status, answer_headers, answer_body
+             FROM delivery WHERE id = ?1",
+        )?
+        .query_row([delivery], |row| Ok((columns::count(row, "attempts")?, columns::acceptance(row)?)))
+        .optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, due_in: Duration) -> Result<()> {
+    let Callback { request_id, route, claimed, request } = callback;
+    connection
+        .prepare_cached(
+            "INSERT INTO entry (key, delivery, request_id, route, channel, \"order\", out_trade_no,
+                 claimed_transaction_id, claimed_total_fee, claimed_fee_type, received_at, state, since, due_at,
+                 peer, tls, method, target, headers, body)
+             VALUES (:key, :delivery, :request_id, :route, :channel, :order, :out_trade_no,
+                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at,
+                 :peer, :tls, :method, :target, :headers, :body)",
+        )?
+        .execute(named_params! {
+            ":key": key,
+            ":delivery": callback.delivery().to_string(),
+            ":request_id": request_id.to_string(),
+            ":route": route,
+            ":channel": claimed.channel.as_str(),
+            ":order": claimed.order.as_str(),
+            ":out_trade_no": claimed.out_trade_no.as_str(),
+            ":transaction_id": claimed.transaction_id.as_ref().map(|id| id.as_str()),
+            ":total_fee": claimed.amount.map(|amount| number(amount.fen.0)),
+            ":fee_type": claimed.amount.as_ref().map(|amount| amount.currency.as_str()),
+            ":at": at,
+            ":due_at": at.saturating_add(millis(due_in)),
+            ":peer": request.peer.to_string(),
+            ":tls": request.tls,
+            ":method": request.method.as_str(),
+            ":target": request.target.to_string(),
+            ":headers": columns::write_headers(&request.headers),
+            ":body": request.body.as_ref(),
+        })?;
+    Ok(())
+}
+
+/// Removes the oldest closed record of an unconfirmed order, if there is one.
+fn make_room(connection: &Connection, budget: &mut Budget) -> Result<bool> {
+    let oldest = connection
+        .prepare_cached("SELECT id FROM entry WHERE state = 'closed' AND transaction_id IS NULL ORDER BY id LIMIT 1")?
+        .query_row([], |row| row.get(0).map(EntryId))
+        .optional()?;
+    let Some(oldest) = oldest else { return Ok(false) };
+    budget.spent = budget.spent.saturating_sub(remove(connection, oldest)?);
+    Ok(true)
+}
+
+/// Removes an entry and, if it was the last of its delivery, that. Returns 1 if its order was unconfirmed.
+fn remove(connection: &Connection, entry: EntryId) -> Result<u64> {
+    let removed = connection
+        .prepare_cached("DELETE FROM entry WHERE id = ?1 RETURNING delivery, transaction_id IS NULL")?
+        .query_row([entry.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))
+        .optional()?;
+    let Some((delivery, unconfirmed)) = removed else { return Ok(0) };
+    connection.prepare_cached("DELETE FROM event WHERE entry = ?1")?.execute([entry.0])?;
+    let others: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE delivery = ?1)")?
+        .query_row([&delivery], |row| row.get(0))?;
+    if !others {
+        connection.prepare_cached("DELETE FROM delivery WHERE id = ?1")?.execute([&delivery])?;
+        connection.prepare_cached("DELETE FROM attempt WHERE delivery = ?1")?.execute([&delivery])?;
+    }
+    Ok(u64::from(unconfirmed))
+}
+
+/// Writes a note that was made at `at`.
+pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut Budget) -> Result<()> {
+    match note {
+        Note::Found { entry, reason, verified, next } => {
+            found(connection, *entry, *reason, at)?;
+            verify(connection, *entry, verified.as_ref(), at, budget)?;
+            go_on(connection, *entry, *next, at)
+        }
+        Note::Sending { sending, verified, next } => {
+            if verified.is_some() {
+                found(connection, sending.entry, paid(verified.as_ref()), at)?;
+            }
+            verify(connection, sending.entry, verified.as_ref(), at, budget)?;
+            begin(connection, sending, at)?;
+            go_on(connection, sending.entry, *next, at)
+        }
+        Note::Sent { sending, outcome, next } => {
+            end(connection, sending, outcome, at)?;
+            go_on(connection, sending.entry, *next, at)
+        }
+        Note::Postponed { entry, again_in } => {
+            let due_at = at.saturating_add(millis(*again_in));
+            let mut postpone =
+                connection.prepare_cached("UPDATE entry SET due_at = ?2 WHERE id = ?1 AND due_at NOT NULL")?;
+            postpone.execute([entry.0, due_at]).map(drop)
+        }
+        Note::Counted { delivery, attempts } => count(connection, &delivery.to_string(), *attempts),
+        Note::Again { entry, request_id, reason } => {
+            event(connection, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))
+        }
+        Note::Refused(refused) => refuse(connection, refused, at),
+    }
+}
+
+const fn paid(verified: Option<&Verified>) -> Reason {
+    match verified {
+        Some(Verified { refunded: true, .. }) => Reason::Refunded,
+        _ => Reason::Paid,
+    }
+}
+
+/// Why an entry goes on as it does; a line if that is news.
+fn found(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Result<()> {
+    let changed = connection
+        .prepare_cached("UPDATE entry SET reason = ?2 WHERE id = ?1 AND reason IS NOT ?2 AND state <> 'accepted'")?
+        .execute(params![entry.0, reason.code()])?;
+    if changed > 0 { event(connection, entry, at, "found", Some(reason), None) } else { Ok(()) }
+}
+
+fn verify(
+    connection: &Connection,
+    entry: EntryId,
+    verified: Option<&Verified>,
+    at: i64,
+    budget: &mut Budget,
+) -> Result<()> {
+    let Some(Verified { transaction_id, amount, paid_at, refunded }) = verified else { return Ok(()) };
+    let unconfirmed: Option<bool> = connection
+        .prepare_cached("SELECT transaction_id IS NULL FROM entry WHERE id = ?1")?
+        .query_row([entry.0], |row| row.get(0))
+        .optional()?;
+    if unconfirmed == Some(true) {
+        budget.spent = budget.spent.saturating_sub(1);
+    }
+    connection
+        .prepare_cached(
+            "UPDATE entry SET transaction_id = ?2, total_fee = ?3, fee_type = ?4, paid_at = ?5, trade_state = ?6,
+                 verified_at = ?7
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            entry.0,
+            transaction_id.as_str(),
+            number(amount.fen.0),
+            amount.currency.as_str(),
+            paid_at.map(|at| at.as_millisecond()),
+            columns::trade_state(*refunded),
+            at
+        ])?;
+    Ok(())
+}
+
+/// Leads an entry on. What was accepted stays so, unless an operator asked for it.
+fn go_on(connection: &Connection, entry: EntryId, next: Option<Next>, at: i64) -> Result<()> {
+    let Some(next) = next else { return Ok(()) };
+    let (due_at, tries) = match next.due() {
+        Some((again_in, tries)) => (Some(at.saturating_add(millis(again_in))), tries),
+        None => (None, 0),
+    };
+    let state = next.state();
+    connection
+        .prepare_cached(
+            "UPDATE entry SET
+                 since = CASE WHEN state = ?2 THEN since ELSE ?3 END,
+                 state = ?2, due_at = ?4, tries = ?5, asked_for = asked_for AND ?4 NOT NULL
+             WHERE id = ?1 AND state <> 'accepted'",
+        )?
+        .execute(params![entry.0, state.as_str(), at, due_at, tries])?;
+    if state == State::Closed {
+        // Nothing will come of it, so nothing of its content is kept.
+        connection
+            .prepare_cached(
+                "UPDATE entry SET headers = x'', body = x'', target = '/' WHERE id = ?1 AND state = 'closed'",
+            )?
+            .execute([entry.0])?;
+    }
+    Ok(())
+}
+
+fn begin(connection: &Connection, sending: &Sending, at: i64) -> Result<()> {
+    let delivery = sending.delivery.to_string();
+    count(connection, &delivery, sending.attempt)?;
+    if sending.attempt <= ATTEMPTS_KEPT {
+        connection
+            .prepare_cached(
+                "INSERT INTO attempt (delivery, attempt, entry, origin, began_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![delivery, number(sending.attempt), sending.entry.0, sending.origin.as_str(), at])?;
+    }
+    Ok(())
+}
+
+fn count(connection: &Connection, delivery: &str, attempts: u64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO delivery (id, attempts) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET attempts = max(attempts, excluded.attempts)",
+        )?
+        .execute(params![delivery, number(attempts)])?;
+    Ok(())
+}
+
+fn end(connection: &Connection, sending: &Sending, outcome: &Outcome, at: i64) -> Result<()> {
+    let delivery = sending.delivery.to_string();
+    let (status, accepted, reason) = match outcome {
+        Outcome::Accepted(acceptance) => (Some(acceptance.status.as_u16()), true, None),
+        Outcome::Answered(status) => (Some(status.as_u16()), false, None),
+        Outcome::Failed(reason) => (None, false, Some(reason.code())),
+    };
+    connection
+        .prepare_cached(
+            "UPDATE attempt SET ended_at = ?4, status = ?5, accepted = ?6, reason = ?7
+             WHERE delivery = ?1 AND attempt = ?2 AND entry = ?3 AND ended_at IS NULL",
+        )?
+        .execute(params![delivery, number(sending.attempt), sending.entry.0, at, status, accepted, reason])?;
+    if let Outcome::Accepted(acceptance) = outcome {
+        accept(connection, &delivery, acceptance, at)?;
+    }
+    if matches!(outcome, Outcome::Failed(Reason::UpstreamUnreachable)) {
+        // The upstream saw nothing, so the next one it sees has this number.
+        connection
+            .prepare_cached("UPDATE delivery SET attempts = attempts - 1 WHERE id = ?1 AND attempts = ?2")?
+            .execute(params![delivery, number(sending.attempt)])?;
+    }
+    Ok(())
+}
+
+/// The first acceptance is the one that counts.
+fn accept(connection: &Connection, delivery: &str, acceptance: &Acceptance, at: i64) -> Result<()> {
+    let kept = acceptance.body.as_ref();
+    connection
+        .prepare_cached(
+            "UPDATE delivery SET accepted_at = ?2, transaction_id = ?3, answer_status = ?4, answer_headers = ?5,
+                 answer_body = ?6
+             WHERE id = ?1 AND accepted_at IS NULL",
+        )?
+        .execute(params![
+            delivery,
+            at,
+            acceptance.transaction_id.as_ref().map(|id| id.as_str()),
+            acceptance.status.as_u16(),
+            kept.map(|_| columns::write_headers(&acceptance.headers)),
+            kept.map(|body| body.as_ref()),
+        ])?;
+    Ok(())
+}
+
+fn event(
+    connection: &Connection,
+    entry: EntryId,
+    at: i64,
+    what: &str,
+    reason: Option<Reason>,
+    request_id: Option<&str>,
+) -> Result<()> {
+    connection
+        .prepare_cached("INSERT INTO event (entry, at, what, reason, request_id) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![entry.0, at, what, reason.map(Reason::code), request_id])?;
+    Ok(())
+}
+
+fn refuse(connection: &Connection, refused: &Refused, at: i64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO refused (request_id, at, route, channel, \"order\", reason, detail)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            refused.request_id.to_string(),
+            at,
+            refused.route,
+            refused.channel.as_ref().map(|id| id.as_str()),
+            refused.order.as_ref().map(|id| id.as_str()),
+            refused.reason.code(),
+            refused.detail,
+        ])?;
+    let oldest = connection.last_insert_rowid() - REFUSED_KEPT;
+    connection.prepare_cached("DELETE FROM refused WHERE id <= ?1")?.execute([oldest])?;
+    Ok(())
+}
+
+/// Makes entries due now. What is closed has nothing left to send.
+pub(super) fn redeliver(connection: &Connection, search: &Search, limit: usize, at: i64) -> Result<Vec<EntryId>> {
+    let entries = read::entries(connection, search, limit, "AND state <> 'closed' ORDER BY id", at)?;
+    for entry in &entries {
+        connection
+            .prepare_cached(
+                "UPDATE entry SET
+                     state = CASE WHEN transaction_id IS NULL THEN 'asking' ELSE 'delivering' END,
+                     since = ?2, due_at = ?2, tries = 0, asked_for = 1
+                 WHERE id = ?1",
+            )?
+            .execute([entry.0, at])?;
+        event(connection, *entry, at, "asked-for", None, None)?;
+    }
+    Ok(entries)
+}
+
+/// Removes what was kept long enough.
+pub(super) fn forget(
+    connection: &Connection,
+    keep: Duration,
+    limit: usize,
+    at: i64,
+    budget: &mut Budget,
+) -> Result<usize> {
+    let before = at.saturating_sub(millis(keep));
+    let limit = number(limit as u64);
+    let mut removed = 0;
+    for done in ["state = 'accepted'", "state = 'closed'", "state = 'parked' AND transaction_id IS NULL"] {
+        let entries: Vec<EntryId> = connection
+            .prepare_cached(&format!("SELECT id FROM entry WHERE {done} AND since < ?1 ORDER BY since LIMIT ?2"))?
+            .query_map([before, limit], |row| row.get(0).map(EntryId))?
+            .collect::<Result<_>>()?;
+        for entry in &entries {
+            budget.spent = budget.spent.saturating_sub(remove(connection, *entry)?);
+        }
+        removed += entries.len();
+    }
+    removed += connection
+        .prepare_cached("DELETE FROM refused WHERE id IN (SELECT id FROM refused WHERE at < ?1 ORDER BY id LIMIT ?2)")?
+        .execute([before, limit])?;
+    Ok(removed)
+}

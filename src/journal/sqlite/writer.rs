@@ -1,0 +1,321 @@
+//! The one thread that writes. It commits what has come meanwhile in one transaction, so that callbacks that come at the
+//! same time share an fsync; nobody waits on purpose for a batch to fill.
+//!
+//! A failed fsync says nothing about what is on disk, and a second one on the same pages would lie (threat D-03). So
+//! after any failure the connection is given up. Nothing is taken in until a new one has moved everything to the
+//! main file, which writes those pages anew, and has committed a probe. Notes wait in memory for that.
+
+use super::hand::Hand;
+use super::{connect, write};
+use crate::clock;
+use crate::journal::{Callback, EntryId, JournalError, Note, Search, Taken, Worth};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Most operations in one transaction.
+const BATCH: usize = 256;
+
+/// How often a failed disk is tried.
+const PROBE_EVERY: Duration = Duration::from_millis(500);
+
+/// The log is moved into the main file when it is larger.
+const CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
+
+type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
+
+/// What can be asked of the writer.
+#[derive(Debug)]
+pub(super) enum Op {
+    TakeIn { callback: Box<Callback>, worth: Worth, due_in: Duration, reply: Reply<Taken> },
+    Note { note: Note, seq: u64 },
+    Written(Reply<()>),
+    Redeliver { search: Search, limit: usize, reply: Reply<Vec<EntryId>> },
+    Forget { keep: Duration, limit: usize, reply: Reply<usize> },
+}
+
+/// An operation and when it was asked for, in milliseconds.
+#[derive(Debug)]
+pub(super) struct Stamped {
+    pub(super) op: Op,
+    pub(super) at: i64,
+}
+
+/// What an operation has come to, to be told once it is durable.
+enum Done {
+    Nothing,
+    Taken(Result<Taken, JournalError>),
+    Entries(Vec<EntryId>),
+    Count(usize),
+}
+
+/// The writing end of the file.
+#[derive(Debug)]
+pub(super) struct Writer {
+    path: PathBuf,
+    /// `None` while the disk fails.
+    connection: Option<Connection>,
+    hand: Arc<Hand>,
+    healthy: Arc<AtomicBool>,
+    budget: write::Budget,
+    /// Notes to be written when the disk works again.
+    backlog: VecDeque<Stamped>,
+    last_probe: Instant,
+}
+
+impl Writer {
+    pub(super) fn new(
+        path: &Path,
+        connection: Connection,
+        budget: u64,
+        hand: Arc<Hand>,
+        healthy: Arc<AtomicBool>,
+    ) -> rusqlite::Result<Self> {
+        // It is done here, where its failure is noticed.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        let budget = write::Budget { most: budget, spent: write::count_unconfirmed(&connection)? };
+        let backlog = VecDeque::new();
+        let connection = Some(connection);
+        Ok(Self { path: path.to_owned(), connection, hand, healthy, budget, backlog, last_probe: Instant::now() })
+    }
+
+    /// Works until nobody can ask any more; then everything is in the main file.
+    pub(super) fn run(mut self, queue: &Receiver<Stamped>) {
+        loop {
+            let first = match queue.recv_timeout(PROBE_EVERY) {
+                Ok(first) => Some(first),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            self.recover();
+            if let Some(first) = first {
+                let more = queue.try_iter().take(BATCH - 1);
+                let batch = std::iter::once(first).chain(more).collect();
+                self.work(batch);
+            }
+        }
+        self.recover();
+        if let Some(connection) = &self.connection {
+            // Where it does not succeed the next start does it.
+            let _ = checkpoint(connection, "TRUNCATE");
+        }
+    }
+
+    /// Commits a batch, or says that it cannot be.
+    fn work(&mut self, batch: Vec<Stamped>) {
+        if self.connection.is_none() {
+            return self.fail(batch);
+        }
+        match self.commit(&batch) {
+            Ok(done) => {
+                for (stamped, done) in batch.into_iter().zip(done) {
+                    self.tell(stamped.op, done);
+                }
+                self.checkpoint_if_large();
+            }
+            Err(error) if batch.len() > 1 && !is_of_the_disk(&error) => {
+                // One of them is at fault, and must not take the others along.
+                for stamped in batch {
+                    self.work(vec![stamped]);
+                }
+            }
+            Err(error) if is_of_the_disk(&error) => {
+                self.give_up(&error);
+                self.fail(batch);
+            }
+            Err(error) => {
+                tracing::error!(%error, "a record could not be written; please report it");
+                for stamped in batch {
+                    if let Op::Note { note, seq } = &stamped.op {
+                        self.hand.written(note, *seq);
+                    }
+                    refuse(stamped.op);
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &[Stamped]) -> rusqlite::Result<Vec<Done>> {
+        let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
+        let before = self.budget;
+        let (hand, budget) = (&self.hand, &mut self.budget);
+        let mut taken = Vec::new();
+        let mut work = || {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut done = Vec::with_capacity(batch.len());
+            for Stamped { op, at } in batch {
+                done.push(match op {
+                    Op::TakeIn { callback, worth, due_in, .. } => {
+                        let outcome = write::take_in(&transaction, callback, *worth, *due_in, *at, budget)?;
+                        if let Ok(fresh) = &outcome
+                            && fresh.fresh
+                        {
+                            hand.take(fresh.entry);
+                            taken.push(fresh.entry);
+                        }
+                        Done::Taken(outcome)
+                    }
+                    Op::Note { note, .. } => {
+                        write::note(&transaction, note, *at, budget)?;
+                        Done::Nothing
+                    }
+                    Op::Written(_) => Done::Nothing,
+                    Op::Redeliver { search, limit, .. } => {
+                        Done::Entries(write::redeliver(&transaction, search, *limit, *at)?)
+                    }
+                    Op::Forget { keep, limit, .. } => {
+                        Done::Count(write::forget(&transaction, *keep, *limit, *at, budget)?)
+                    }
+                });
+            }
+            transaction.commit()?;
+            Ok(done)
+        };
+        let outcome = work();
+        if outcome.is_err() {
+            self.budget = before;
+            for entry in taken {
+                self.hand.let_go(entry);
+            }
+        }
+        outcome
+    }
+
+    /// Tells whoever waits what has come of an operation, now that it is durable.
+    fn tell(&self, op: Op, done: Done) {
+        match (op, done) {
+            (Op::TakeIn { reply, .. }, Done::Taken(taken)) => {
+                // One that has gone away meanwhile holds nothing in hand.
+                if let Err(Ok(Taken { entry, fresh: true, .. })) = reply.send(taken) {
+                    self.hand.let_go(entry);
+                }
+            }
+            (Op::Note { note, seq }, _) => self.hand.written(&note, seq),
+            // For the rest it does not matter whether somebody still waits.
+            (Op::Written(reply), _) => drop(reply.send(Ok(()))),
+            (Op::Redeliver { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
+            (Op::Forget { reply, .. }, Done::Count(count)) => {
+                self.shrink(count);
+                drop(reply.send(Ok(count)));
+            }
+            (op, _) => refuse(op),
+        }
+    }
+
+    /// Gives what was freed back to the file system, a little at a time.
+    fn shrink(&self, removed: usize) {
+        if let Some(connection) = self.connection.as_ref().filter(|_| removed > 0)
+            && let Err(error) = connection.execute_batch("PRAGMA incremental_vacuum(1000)")
+        {
+            tracing::debug!(%error, "the journal's file was not made smaller");
+        }
+    }
+
+    /// Keeps the notes of a batch for later, and refuses the rest.
+    fn fail(&mut self, batch: Vec<Stamped>) {
+        for stamped in batch {
+            match stamped.op {
+                // A line for the record's sake is not worth memory that grows for as long as the disk fails.
+                Op::Note { note: Note::Refused(_) | Note::Again { .. }, .. } => {}
+                Op::Note { .. } => self.backlog.push_back(stamped),
+                op => refuse(op),
+            }
+        }
+    }
+
+    fn give_up(&mut self, error: &rusqlite::Error) {
+        tracing::error!(
+            %error,
+            path = %self.path.display(),
+            "the journal cannot be written: new callbacks are answered 503 until it can; what is known is still delivered"
+        );
+        self.healthy.store(false, Ordering::Relaxed);
+        self.last_probe = Instant::now();
+        self.connection = None;
+    }
+
+    /// Tries a failed disk again, if it is time.
+    fn recover(&mut self) {
+        if self.connection.is_some() || self.last_probe.elapsed() < PROBE_EVERY {
+            return;
+        }
+        self.last_probe = Instant::now();
+        match self.reopen() {
+            Ok(connection) => {
+                self.connection = Some(connection);
+                self.healthy.store(true, Ordering::Relaxed);
+                tracing::warn!(notes = self.backlog.len(), "the journal can be written again");
+                // If it fails again meanwhile, what is left joins the backlog anew, in the same order.
+                let mut notes = std::mem::take(&mut self.backlog).into_iter().peekable();
+                while notes.peek().is_some() {
+                    let batch = notes.by_ref().take(BATCH).collect();
+                    self.work(batch);
+                }
+            }
+            Err(error) => tracing::debug!(%error, "the journal still cannot be written"),
+        }
+    }
+
+    /// A new connection, after everything in the log was written into the main file and a probe was committed.
+    fn reopen(&mut self) -> anyhow::Result<Connection> {
+        let mut connection = connect(&self.path, true)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        checkpoint(&connection, "TRUNCATE")?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let now = clock::now().as_millisecond();
+        transaction.execute("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)", [now])?;
+        transaction.commit()?;
+        self.budget.spent = write::count_unconfirmed(&connection)?;
+        Ok(connection)
+    }
+
+    fn checkpoint_if_large(&mut self) {
+        let Some(connection) = &self.connection else { return };
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        if std::fs::metadata(log).is_ok_and(|log| log.len() > CHECKPOINT_BYTES)
+            && let Err(error) = checkpoint(connection, "PASSIVE")
+            && is_of_the_disk(&error)
+        {
+            self.give_up(&error);
+        }
+    }
+}
+
+/// Moves the log into the main file, as far as readers let it; `TRUNCATE` insists.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
+    let busy: i64 = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0))?;
+    if busy != 0 && mode != "PASSIVE" {
+        return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None));
+    }
+    Ok(())
+}
+
+/// Whether a failure says something about the disk or the file, and not about what was to be written.
+fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::ParameterOutOfRange
+                | ErrorCode::TooBig
+        ) | None
+    )
+}
+
+/// Says that nothing was written. A note has nobody who waits.
+fn refuse(op: Op) {
+    match op {
+        Op::TakeIn { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
+        Op::Written(reply) => drop(reply.send(Err(JournalError::Unavailable))),
+        Op::Redeliver { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
+        Op::Forget { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
+        Op::Note { .. } => {}
+    }
+}

@@ -1,0 +1,355 @@
+//! What every implementation of the journal must do, whatever it keeps its records in. An implementation's tests run
+//! [`all`] on a store of its own for each test.
+
+use super::*;
+use crate::money::{Currency, Fen, Money};
+use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use hyper::header::HeaderValue;
+use hyper::{Method, Uri};
+use std::sync::Arc;
+
+/// A store to be tested: what is there when it is opened, and opened again.
+pub(crate) trait Store {
+    /// Opens it, with this budget for unconfirmed records.
+    fn open(&self, unconfirmed: u64) -> Arc<dyn Journal>;
+}
+
+const SOON: Duration = Duration::from_millis(1);
+const LATE: Duration = Duration::from_secs(3600);
+
+pub(crate) fn callback(order: &str) -> Box<Callback> {
+    let mut headers = HeaderMap::new();
+    headers.append("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
+    headers.append("x-odd", HeaderValue::from_bytes(b"\xe9 a: b").unwrap());
+    Box::new(Callback {
+        request_id: Uuid::now_v7(),
+        route: "app".to_owned(),
+        claimed: Claimed {
+            channel: ChannelId::parse("app").unwrap(),
+            order: OrderId::parse(order).unwrap(),
+            out_trade_no: OutTradeNo::parse(&format!("N{order}")).unwrap(),
+            transaction_id: None,
+            amount: Some(Money { fen: Fen(6600), currency: Currency::default() }),
+        },
+        request: Request {
+            peer: "203.0.113.9:4711".parse().unwrap(),
+            tls: true,
+            method: Method::POST,
+            target: Uri::from_static("/pay/success?a=%e5&b"),
+            headers,
+            body: Bytes::from_static(b"OrderID=\xff\0&x"),
+        },
+    })
+}
+
+fn verified() -> Verified {
+    Verified {
+        transaction_id: TransactionId::parse("4200000000000000000000000001").unwrap(),
+        amount: Money { fen: Fen(6600), currency: Currency::default() },
+        paid_at: Some("2026-11-22T02:11:12Z".parse().unwrap()),
+        refunded: false,
+    }
+}
+
+fn accepted() -> Acceptance {
+    let mut headers = HeaderMap::new();
+    headers.append("content-type", HeaderValue::from_static("text/plain"));
+    Acceptance {
+        transaction_id: Some(verified().transaction_id),
+        status: StatusCode::OK,
+        headers,
+        body: Some(Bytes::from_static(b"order-marked-paid")),
+    }
+}
+
+fn sending(taken: &Taken, order: &str, attempt: u64) -> Sending {
+    let delivery = DeliveryId::of("app", &OrderId::parse(order).unwrap());
+    Sending { entry: taken.entry, delivery, attempt, origin: Origin::Callback }
+}
+
+fn of(order: &str) -> Search {
+    Search { order: Some(OrderId::parse(order).unwrap()), ..Search::default() }
+}
+
+async fn take_in(journal: &dyn Journal, order: &str, due_in: Duration) -> Taken {
+    journal.take_in(callback(order), Worth::Unconfirmed, due_in).await.unwrap()
+}
+
+/// Waits until something is due.
+async fn due(journal: &dyn Journal) -> Vec<Work> {
+    for _ in 0..2000 {
+        let work = journal.due(10).await.unwrap();
+        if !work.is_empty() {
+            return work;
+        }
+        tokio::time::sleep(SOON).await;
+    }
+    panic!("nothing is due");
+}
+
+/// Every test of the suite.
+pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
+    a_callback_comes_back_byte_for_byte(&*stores()).await;
+    a_claim_is_taken_in_once(&*stores()).await;
+    what_is_in_hand_is_due_to_nobody(&*stores()).await;
+    a_restart_makes_due_what_was_in_hand(&*stores()).await;
+    what_is_decided_goes_on_as_it_was_noted(&*stores()).await;
+    an_acceptance_is_kept_and_stays(&*stores()).await;
+    attempts_are_what_the_upstream_has_seen(&*stores()).await;
+    unconfirmed_records_have_a_budget(&*stores()).await;
+    an_operator_makes_due_what_is_not_closed(&*stores()).await;
+    what_is_done_is_forgotten_after_its_time(&*stores()).await;
+    refused_callbacks_are_found(&*stores()).await;
+    figures_count(&*stores()).await;
+}
+
+async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
+    let journal = store.open(100);
+    let sent = callback("A");
+    let taken = journal.take_in(sent.clone(), Worth::Unconfirmed, SOON).await.unwrap();
+    assert!(taken.fresh && taken.state == State::Asking && taken.attempts == 0 && taken.accepted.is_none());
+    journal.let_go(taken.entry);
+    let [work] = &*due(&*journal).await else { panic!() };
+    let (kept, was) = (&work.callback, &*sent);
+    assert_eq!((kept.request_id, &kept.route, kept.claimed), (was.request_id, &was.route, was.claimed));
+    assert_eq!((kept.request.peer, kept.request.tls), (was.request.peer, was.request.tls));
+    assert_eq!((&kept.request.method, &kept.request.target), (&was.request.method, &was.request.target));
+    assert_eq!((&kept.request.headers, &kept.request.body), (&was.request.headers, &was.request.body));
+    assert_eq!((work.state, work.tries, work.attempts, work.asked_for), (State::Asking, 0, 0, false));
+}
+
+async fn a_claim_is_taken_in_once(store: &dyn Store) {
+    let journal = store.open(100);
+    let all = futures(50, |_| journal.take_in(callback("A"), Worth::Unconfirmed, LATE)).await;
+    assert_eq!(all.iter().filter(|taken| taken.fresh).count(), 1);
+    assert!(all.iter().all(|taken| taken.entry == all[0].entry));
+    let other = take_in(&*journal, "B", LATE).await;
+    assert!(other.fresh && other.entry != all[0].entry);
+}
+
+/// The results of this many calls that run at the same time.
+async fn futures<'a, T: Send + 'a>(count: usize, call: impl Fn(usize) -> Soon<'a, T>) -> Vec<T> {
+    let calls: Vec<_> = (0..count).map(call).collect();
+    let mut results = Vec::new();
+    for call in calls {
+        results.push(call.await.unwrap());
+    }
+    results
+}
+
+async fn what_is_in_hand_is_due_to_nobody(store: &dyn Store) {
+    let journal = store.open(100);
+    let taken = take_in(&*journal, "A", Duration::ZERO).await;
+    assert!(journal.due(10).await.unwrap().is_empty(), "it is in the hand of the one who took it in");
+    journal.let_go(taken.entry);
+    assert_eq!(due(&*journal).await.len(), 1);
+    assert!(journal.due(10).await.unwrap().is_empty(), "it is in the hand of the first");
+    journal.note(Note::Postponed { entry: taken.entry, again_in: Duration::ZERO });
+    assert_eq!(due(&*journal).await.len(), 1);
+    for order in ["B", "C", "D"] {
+        let taken = take_in(&*journal, order, Duration::ZERO).await;
+        journal.let_go(taken.entry);
+    }
+    let work = journal.due(2).await.unwrap();
+    assert_eq!(work.iter().map(|work| work.callback.claimed.order.to_string()).collect::<Vec<_>>(), ["B", "C"]);
+}
+
+async fn a_restart_makes_due_what_was_in_hand(store: &dyn Store) {
+    let journal = store.open(100);
+    let taken = take_in(&*journal, "A", SOON).await;
+    journal.note(Note::Sending {
+        sending: sending(&taken, "A", 1),
+        verified: Some(verified()),
+        next: Some(Next::Deliver { again_in: SOON, tries: 0 }),
+    });
+    journal.written().await.unwrap();
+    drop(journal);
+    let journal = store.open(100);
+    let [work] = &*due(&*journal).await else { panic!() };
+    assert_eq!((work.entry, work.state, work.attempts), (taken.entry, State::Delivering, 1));
+}
+
+async fn what_is_decided_goes_on_as_it_was_noted(store: &dyn Store) {
+    let journal = store.open(100);
+    let taken = take_in(&*journal, "A", LATE).await;
+    let found = |reason, verified, next| Note::Found { entry: taken.entry, reason, verified, next: Some(next) };
+    journal.note(found(Reason::NotPaidYet, None, Next::Ask { again_in: SOON, tries: 3 }));
+    let [work] = &*due(&*journal).await else { panic!() };
+    assert_eq!((work.state, work.tries, work.reason), (State::Asking, 3, Some(Reason::NotPaidYet)));
+    journal.note(found(Reason::Paid, Some(verified()), Next::Deliver { again_in: SOON, tries: 0 }));
+    let [work] = &*due(&*journal).await else { panic!() };
+    assert_eq!((work.state, work.tries, work.reason), (State::Delivering, 0, Some(Reason::Paid)));
+    assert!(work.age < LATE);
+    journal.note(found(Reason::Refunded, Some(Verified { refunded: true, ..verified() }), Next::Park));
+    journal.written().await.unwrap();
+    let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
+    assert_eq!((record.state, record.reason, record.due_at), (State::Parked, Some(Reason::Refunded), None));
+    assert_eq!(record.verified, Some(Verified { refunded: true, ..verified() }));
+    let events: Vec<_> = record.events.iter().map(|event| (&*event.what, event.reason)).collect();
+    let reasons = [Reason::NotPaidYet, Reason::Paid, Reason::Refunded].map(|reason| ("found", Some(reason)));
+    assert_eq!(events, [&[("received", None)], &reasons[..]].concat());
+    let closed = take_in(&*journal, "B", LATE).await;
+    let next = Some(Next::Close);
+    journal.note(Note::Found { entry: closed.entry, reason: Reason::Closed, verified: None, next });
+    journal.written().await.unwrap();
+    let again = take_in(&*journal, "B", LATE).await;
+    assert!(again.fresh, "what is closed begins anew when it comes again");
+}
+
+async fn an_acceptance_is_kept_and_stays(store: &dyn Store) {
+    let journal = store.open(100);
+    let taken = take_in(&*journal, "A", LATE).await;
+    let sending = sending(&taken, "A", 1);
+    journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
+    journal.note(Note::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(Next::Accepted) });
+    // Somebody who was slower.
+    journal.note(Note::Sent {
+        sending,
+        outcome: Outcome::Failed(Reason::UpstreamTimeout),
+        next: Some(Next::Deliver { again_in: Duration::ZERO, tries: 1 }),
+    });
+    journal.written().await.unwrap();
+    drop(journal);
+    let journal = store.open(100);
+    assert!(journal.due(10).await.unwrap().is_empty());
+    let again = take_in(&*journal, "A", LATE).await;
+    assert_eq!((again.fresh, again.state, again.accepted), (false, State::Accepted, Some(accepted())));
+    for name in ["A", "NA", "4200000000000000000000000001"] {
+        let [record] = &*journal.find(of(name), 10).await.unwrap() else { panic!("{name}") };
+        assert!(record.accepted_at.is_some() && record.verified == Some(verified()), "{name}");
+        assert_eq!(record.sendings.len(), 1);
+        assert!(record.sendings[0].accepted && record.sendings[0].status == Some(200));
+    }
+}
+
+async fn attempts_are_what_the_upstream_has_seen(store: &dyn Store) {
+    let journal = store.open(100);
+    let taken = take_in(&*journal, "A", LATE).await;
+    for (attempt, reason) in
+        [(1, Reason::UpstreamBroke), (2, Reason::UpstreamUnreachable), (2, Reason::UpstreamTimeout)]
+    {
+        let sending = sending(&taken, "A", attempt);
+        journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
+        let next = Some(Next::Deliver { again_in: LATE, tries: 0 });
+        journal.note(Note::Sent { sending, outcome: Outcome::Failed(reason), next });
+    }
+    journal.written().await.unwrap();
+    let again = take_in(&*journal, "A", LATE).await;
+    assert_eq!((again.attempts, again.state), (2, State::Delivering));
+    let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
+    let sendings: Vec<_> = record.sendings.iter().map(|sent| (sent.attempt, sent.reason)).collect();
+    let expected = [(1, Reason::UpstreamBroke), (2, Reason::UpstreamUnreachable), (2, Reason::UpstreamTimeout)];
+    assert_eq!(sendings, expected.map(|(attempt, reason)| (attempt, Some(reason))));
+    journal.note(Note::Counted { delivery: record.delivery, attempts: 17 });
+    journal.written().await.unwrap();
+    assert_eq!(take_in(&*journal, "A", LATE).await.attempts, 17);
+}
+
+async fn unconfirmed_records_have_a_budget(store: &dyn Store) {
+    let journal = store.open(2);
+    let first = take_in(&*journal, "A", LATE).await;
+    let second = take_in(&*journal, "B", LATE).await;
+    let third = journal.take_in(callback("C"), Worth::Unconfirmed, LATE).await;
+    assert_eq!(third.unwrap_err(), JournalError::Full);
+    assert!(!take_in(&*journal, "A", LATE).await.fresh, "what is known stays known");
+    assert!(journal.take_in(callback("P"), Worth::Confirmed, LATE).await.unwrap().fresh);
+    let next = Some(Next::Close);
+    journal.note(Note::Found { entry: first.entry, reason: Reason::Closed, verified: None, next });
+    let found = Note::Found { entry: second.entry, reason: Reason::Paid, verified: Some(verified()), next: None };
+    journal.note(found);
+    journal.written().await.unwrap();
+    assert!(
+        take_in(&*journal, "D", LATE).await.fresh,
+        "a confirmed order is not in the budget, a closed one gives way"
+    );
+    assert!(journal.find(of("A"), 10).await.unwrap().is_empty());
+    assert_eq!(journal.find(of("B"), 10).await.unwrap().len(), 1);
+}
+
+async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
+    let journal = store.open(100);
+    for (order, next) in [("A", Next::Accepted), ("B", Next::Park), ("C", Next::Close)] {
+        let taken = take_in(&*journal, order, LATE).await;
+        let (sending, verified) = (sending(&taken, order, 1), Some(verified()));
+        journal.note(Note::Sending { sending, verified, next: None });
+        journal.note(Note::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(next) });
+    }
+    take_in(&*journal, "D", LATE).await;
+    journal.written().await.unwrap();
+    let day = Search { received_within: Some(LATE), ..Search::default() };
+    let asked_for = journal.redeliver(day, 2).await.unwrap();
+    let rest = journal.redeliver(Search { after: asked_for.last().copied(), ..day }, 10).await.unwrap();
+    assert_eq!((asked_for.len(), rest.len()), (2, 1));
+    let mut work = due(&*journal).await;
+    work.sort_by_key(|work| work.entry);
+    let seen: Vec<_> = work.iter().map(|work| (work.callback.claimed.order.to_string(), work.state)).collect();
+    let expected = [("A", State::Delivering), ("B", State::Delivering)];
+    assert_eq!(seen, expected.map(|(order, state)| (order.to_owned(), state)), "D is in hand");
+    assert!(work.iter().all(|work| work.asked_for && work.accepted.is_some()));
+}
+
+async fn what_is_done_is_forgotten_after_its_time(store: &dyn Store) {
+    let journal = store.open(100);
+    for (order, next, verified) in [
+        ("ACCEPTED", Next::Accepted, Some(verified())),
+        ("CLOSED", Next::Close, None),
+        ("MADE-UP", Next::Park, None),
+        ("HELD", Next::Park, Some(verified())),
+        ("ASKED", Next::Ask { again_in: LATE, tries: 0 }, None),
+    ] {
+        let taken = take_in(&*journal, order, LATE).await;
+        journal.note(Note::Found { entry: taken.entry, reason: Reason::NotPaidYet, verified, next: Some(next) });
+    }
+    journal.written().await.unwrap();
+    assert_eq!(journal.forget(LATE, 10).await.unwrap(), 0);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(journal.forget(SOON, 10).await.unwrap(), 3);
+    let kept: Vec<_> = journal.find(Search::default(), 10).await.unwrap();
+    assert_eq!(kept.iter().map(|record| record.claimed.order.to_string()).collect::<Vec<_>>(), ["ASKED", "HELD"]);
+}
+
+async fn refused_callbacks_are_found(store: &dyn Store) {
+    let journal = store.open(100);
+    let refused = Refused {
+        request_id: Uuid::now_v7(),
+        at: None,
+        route: Some("app".to_owned()),
+        channel: None,
+        order: OrderId::parse("R").ok(),
+        reason: Reason::FieldRepeated,
+        detail: Some("OrderID stands twice".to_owned()),
+    };
+    journal.note(Note::Refused(Box::new(refused.clone())));
+    let taken = take_in(&*journal, "A", LATE).await;
+    let request_id = Uuid::now_v7();
+    journal.note(Note::Again { entry: taken.entry, request_id, reason: Reason::Paid });
+    journal.written().await.unwrap();
+    let by_id = Search { request_id: Some(refused.request_id), ..Search::default() };
+    for search in [by_id, of("R")] {
+        let [found] = &*journal.refused(search, 10).await.unwrap() else { panic!() };
+        assert_eq!((found.reason, &found.detail, found.at.is_some()), (refused.reason, &refused.detail, true));
+    }
+    let again = Search { request_id: Some(request_id), ..Search::default() };
+    assert_eq!(journal.find(again, 10).await.unwrap()[0].entry, taken.entry);
+    let delivery = DeliveryId::of("app", &OrderId::parse("A").unwrap());
+    let by_delivery = Search { request_id: Some(delivery.0), ..Search::default() };
+    assert_eq!(journal.find(by_delivery, 10).await.unwrap()[0].entry, taken.entry);
+}
+
+async fn figures_count(store: &dyn Store) {
+    let journal = store.open(100);
+    for (order, next, verified) in [
+        ("A", Next::Accepted, Some(verified())),
+        ("B", Next::Deliver { again_in: LATE, tries: 0 }, Some(verified())),
+        ("C", Next::Ask { again_in: LATE, tries: 0 }, None),
+    ] {
+        let taken = take_in(&*journal, order, LATE).await;
+        journal.note(Note::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
+    }
+    journal.written().await.unwrap();
+    let figures = journal.figures().await.unwrap();
+    assert_eq!(figures.entries, [1, 1, 1, 0, 0]);
+    assert_eq!((figures.unconfirmed, figures.refused), (1, 0));
+    assert!(figures.oldest_delivering.is_some() && figures.bytes > 0);
+    assert_eq!(figures.in_state(State::Delivering), 1);
+}
