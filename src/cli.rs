@@ -4,11 +4,21 @@ mod check;
 
 mod demo;
 
+mod explain;
+
 mod health;
+
+mod journal;
+
+mod lookup;
 
 mod print;
 
 mod query;
+
+mod records;
+
+mod redeliver;
 
 mod run;
 
@@ -53,6 +63,14 @@ enum Command {
     Sandbox(sandbox::Args),
     /// Ask WeChat Pay about one order now; print the verdict and why.
     Query(query::Args),
+    /// Say what is known of an order's payment, for a refund: transaction id, amount, time, state.
+    Lookup(lookup::Args),
+    /// Tell the whole history of a callback or an order, and why it is where it is.
+    Explain(explain::Args),
+    /// Confirm again and deliver again: one order, or all that came in a time.
+    Redeliver(redeliver::Args),
+    /// Look after the journal: export it, check it.
+    Journal(journal::Args),
     /// Exit 0 if the gate that this configuration describes answers; for container health checks.
     Health(ConfigFile),
     /// Say offline what the gate would do with a saved HTTP request, and why.
@@ -91,6 +109,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Health(args) => health::run(&args).await,
+        Command::Lookup(args) => lookup::run(&args).await,
+        Command::Explain(args) => explain::run(&args).await,
+        Command::Redeliver(args) => redeliver::run(&args).await,
+        Command::Journal(args) => journal::run(&args).await,
         Command::Query(args) => query::run(&args).await,
         Command::Verify(args) => verify::run(&args).await,
     }

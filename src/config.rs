@@ -108,6 +108,8 @@ pub struct Outline {
     pub routes: usize,
     /// How many channels there are.
     pub channels: usize,
+    /// Where callbacks would be kept.
+    pub journal: Option<Journal>,
     /// As [`Config::not_built_yet`].
     pub not_built_yet: Vec<String>,
     /// The references to secrets as they are written, `${WECHAT_APP_KEY}`, which must be there before the gate runs.
@@ -213,10 +215,19 @@ impl Outline {
             mode: config.mode,
             routes: config.routes.len(),
             channels: config.channels.len(),
+            journal: config.journal,
             not_built_yet: config.not_built_yet,
             unread_secrets,
         })
     }
+}
+
+/// Reads a duration as the file has them: `250ms`, `2s`, `5m`, `24h` or `90d`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    value::duration(text).map_err(|error| error.to_string())
 }
 
 fn text_of(path: &Path) -> Result<String, Problems> {

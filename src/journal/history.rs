@@ -50,6 +50,8 @@ pub struct Record {
     pub reason: Option<Reason>,
     /// When the follow-up goes on with it.
     pub due_at: Option<Timestamp>,
+    /// How often the follow-up tried in this state.
+    pub tries: u32,
     /// The payment, once confirmed.
     pub verified: Option<Verified>,
     /// When it was confirmed the last time.

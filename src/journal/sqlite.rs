@@ -150,6 +150,12 @@ impl Sqlite {
         Ok(Self::start(path, connection, u64::MAX, None)?)
     }
 
+    /// Whether a gate has the file at `path`.
+    #[must_use]
+    pub fn is_in_use(path: &Path) -> bool {
+        path.exists() && matches!(Lock::take(path), Err(OpenError::InUse { .. }))
+    }
+
     fn start(path: &Path, connection: Connection, budget: u64, lock: Option<Lock>) -> rusqlite::Result<Self> {
         let (ops, queue) = std::sync::mpsc::channel();
         let hand = Arc::new(Hand::default());

@@ -32,6 +32,7 @@ pub struct World {
     ledger: Mutex<Ledger>,
     wechats: Vec<WeChat>,
     upstreams: Vec<Upstream>,
+    env: Vec<(String, String)>,
     dir: TempDir,
 }
 
@@ -138,10 +139,21 @@ impl World {
             upstream: setup.upstreams[0].clone(),
             gate,
             ledger: Mutex::new(Ledger::new(setup.config)),
+            env: setup.env,
             wechats: setup.wechats,
             upstreams: setup.upstreams,
             dir,
         }
+    }
+
+    /// Ends the gate as a power cut would.
+    pub fn kill9(&self) {
+        self.gate.kill();
+    }
+
+    /// Starts the gate again, after it has ended.
+    pub fn restart(&mut self) {
+        self.gate = Gate::start(&self.config_file(), &self.env);
     }
 
     /// Sends a request on a connection of its own.

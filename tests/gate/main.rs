@@ -46,6 +46,12 @@ mod caching;
 
 mod upstream_faults;
 
+mod follow_up;
+
+mod absorb;
+
+mod journal_commands;
+
 mod replies;
 
 mod fill;

@@ -190,6 +190,7 @@ fn record(connection: &Connection, entry: EntryId) -> Result<Record> {
                 since: time(row, "since")?,
                 reason: columns::reason(row, "reason")?,
                 due_at: optional_time(row, "due_at")?,
+                tries: row.get("tries")?,
                 verified: columns::verified(row)?,
                 verified_at: optional_time(row, "verified_at")?,
                 attempts: count(row, "attempts")?,

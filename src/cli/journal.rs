@@ -1,0 +1,137 @@
+//! `tollgate journal`: looking after the file.
+
+use super::ConfigFile;
+use super::print::{self, Lines};
+use super::records;
+use crate::config::Outline;
+use crate::journal::sqlite::{Health, check};
+use crate::journal::{EntryId, Journal, Search, State};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Print every record as JSON, one a line, oldest first; without the content of the callbacks.
+    #[command(after_help = "The gate may be running.\n\nExit codes: 0 done, 1 failed, 2 wrong usage.")]
+    Export(Export),
+    /// Read the whole file and say what is wrong with it.
+    #[command(
+        after_help = "The gate may be running. If something is wrong: stop the gate, keep a copy of the file with its -wal, \
+                      and see docs/operating.md.\n\nExit codes: 0 sound, 1 not sound, 2 wrong usage."
+    )]
+    Check(Check),
+}
+
+#[derive(Debug, clap::Args)]
+struct Export {
+    /// Only what was received since: a duration like 2h or 3d, or a time like 2026-11-24T10:00:00+08:00.
+    #[arg(long, value_name = "TIME", value_parser = records::since)]
+    since: Option<Duration>,
+
+    /// Only what is in this state.
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    state: Option<State>,
+
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+#[derive(Debug, clap::Args)]
+struct Check {
+    #[command(flatten)]
+    file: ConfigFile,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Records read at once: a page holds nobody up.
+const PAGE: usize = 500;
+
+/// Reads a state's name.
+pub(super) fn state(name: &str) -> Result<State, String> {
+    State::from_name(name).ok_or_else(|| format!("write {}", State::ALL.map(State::as_str).join(", ")))
+}
+
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        Command::Export(args) => export(args).await,
+        Command::Check(args) => check_file(args),
+    }
+}
+
+async fn export(args: &Export) -> anyhow::Result<ExitCode> {
+    let journal = match records::open(&args.file.config)? {
+        Ok(journal) => journal,
+        Err(problems) => return super::check::show(&problems, false),
+    };
+    let mut search =
+        Search { received_within: args.since, state: args.state, after: Some(EntryId(0)), ..Search::default() };
+    loop {
+        let page = journal.find(search, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(ExitCode::SUCCESS) };
+        search.after = Some(last.entry);
+        let mut out = std::io::stdout().lock();
+        for record in &page {
+            writeln!(out, "{}", records::record(record))?;
+        }
+    }
+}
+
+fn check_file(args: &Check) -> anyhow::Result<ExitCode> {
+    let outline = match Outline::load(&args.file.config) {
+        Ok(outline) => outline,
+        Err(problems) => return super::check::show(&problems, args.json),
+    };
+    let journal = records::file(outline.journal.as_ref())?;
+    let health = check(&journal.path)?;
+    print::print(args.json, &value(&health), &lines(&journal.path.display().to_string(), &health))?;
+    Ok(if health.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn value(health: &Health) -> Value {
+    let by_state = |state: State| (state.as_str().to_owned(), json!(health.figures.in_state(state)));
+    json!({
+        "sound": health.problems.is_empty(),
+        "problems": health.problems,
+        "version": health.version,
+        "entries": State::ALL.into_iter().map(by_state).collect::<serde_json::Map<_, _>>(),
+        "unconfirmed": health.figures.unconfirmed,
+        "refused": health.figures.refused,
+        "oldest_delivering_s": health.figures.oldest_delivering.map(|oldest| oldest.as_secs()),
+        "bytes": health.figures.bytes,
+        "free_bytes": health.figures.free_bytes,
+    })
+}
+
+fn lines(path: &str, health: &Health) -> Lines {
+    let mut lines = Lines::default();
+    let sound = if health.problems.is_empty() { "sound" } else { "NOT sound" };
+    lines.say(format!("{path}: {sound}, layout version {}", health.version));
+    for problem in &health.problems {
+        lines.say(format!("  {problem}"));
+    }
+    for state in State::ALL {
+        lines.item(state.as_str(), health.figures.in_state(state));
+    }
+    lines.item("unconfirmed", health.figures.unconfirmed);
+    lines.item("refused", health.figures.refused);
+    if let Some(oldest) = health.figures.oldest_delivering {
+        lines.item("oldest delivering", format!("{} s", oldest.as_secs()));
+    }
+    lines.item(
+        "size",
+        format!("{} KiB, {} KiB of it free", health.figures.bytes / 1024, health.figures.free_bytes / 1024),
+    );
+    lines
+}

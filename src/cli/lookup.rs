@@ -1,0 +1,155 @@
+//! `tollgate lookup`: what a refund needs to know of an order.
+
+use super::ConfigFile;
+use super::print::{self, Lines};
+use super::records::{self, show};
+use crate::clock;
+use crate::config::Config;
+use crate::gate::channel::Channel;
+use crate::gate::decide::{self, Finding};
+use crate::gate::record::verified;
+use crate::journal::{Journal, Record, Search, Verified};
+use crate::order::{ChannelId, OrderId};
+use crate::reason::Reason;
+use crate::wechat::{AskBy, WeChatPay};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Looks into the journal, whether or not the gate is running. If that knows no payment, WeChat Pay is asked \
+                  on every channel (or on --channel), for which the secrets of the configuration must be there.\n\nExit \
+                  codes: 0 a payment is known, 1 none is, 2 wrong usage."
+)]
+pub(super) struct Args {
+    /// The order: the legacy system's id, WeChat Pay's out_trade_no, or a transaction id.
+    #[arg(value_name = "ORDER")]
+    order: OrderId,
+
+    /// Only on this channel.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<ChannelId>,
+
+    #[command(flatten)]
+    file: ConfigFile,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Entries of one order that are shown.
+const MOST: usize = 100;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut lines = Lines::default();
+    let (mut known, mut why_not) = (Vec::new(), None);
+    match records::open(&args.file.config) {
+        Ok(Ok(journal)) => {
+            let search = Search { order: Some(args.order), channel: args.channel, ..Search::default() };
+            known = journal.find(search, MOST).await?;
+        }
+        Ok(Err(problems)) => return super::check::show(&problems, args.json),
+        // The live query does not need it.
+        Err(error) => why_not = Some(error),
+    }
+    known.retain(|record| record.verified.is_some());
+    if !known.is_empty() {
+        known.iter().for_each(|record| tell(&mut lines, record));
+        let found: Vec<Value> = known.iter().map(records::record).collect();
+        print::print(args.json, &json!({ "from": "journal", "found": found }), &lines)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match &why_not {
+        Some(error) => lines.say(format!("The journal: {error:#}")),
+        None => lines.say(format!("The journal knows no payment of {}.", args.order)),
+    }
+    let config = match Config::load(&args.file.config) {
+        Ok(config) => config,
+        Err(problems) => return super::check::show(&problems, args.json),
+    };
+    let answers = ask(&config, args).await?;
+    for (channel, reason, payment) in &answers {
+        tell_live(&mut lines, channel, *reason, payment.as_ref());
+    }
+    let found: Vec<Value> =
+        answers.iter().map(|(channel, reason, payment)| live(channel, *reason, payment.as_ref())).collect();
+    print::print(args.json, &json!({ "from": "wechat", "found": found }), &lines)?;
+    let paid = answers.iter().any(|(_, _, payment)| payment.is_some());
+    Ok(if paid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(lines: &mut Lines, record: &Record) {
+    let Some(payment) = &record.verified else { return };
+    let claimed = &record.claimed;
+    lines.say(format!("{} on {} (route {}): {}", claimed.order, claimed.channel, record.route, record.state));
+    lines.item("transaction_id", payment.transaction_id);
+    lines.item("out_trade_no", claimed.out_trade_no);
+    tell_payment(lines, payment);
+    lines.item("verified at", record.verified_at.map_or_else(|| "unknown".to_owned(), show));
+    match record.accepted_at {
+        Some(at) => lines.item("accepted at", show(at)),
+        None => lines.item("accepted at", "not yet: the order system has not taken it"),
+    }
+}
+
+fn tell_payment(lines: &mut Lines, payment: &Verified) {
+    lines.item("amount", payment.amount);
+    if let Some(at) = payment.paid_at {
+        lines.item("paid at", clock::rfc3339_beijing(at));
+    }
+    lines.item("trade_state", if payment.refunded { "REFUND: a refund was started already" } else { "SUCCESS" });
+}
+
+async fn ask(config: &Config, args: &Args) -> anyhow::Result<Vec<(ChannelId, Reason, Option<Verified>)>> {
+    let wechat = WeChatPay::new(&config.wechat)?;
+    let mut answers = Vec::new();
+    for channel in config.channels.iter().filter(|channel| args.channel.is_none_or(|id| id == channel.id)) {
+        answers.extend(ask_on(&wechat, channel, &args.order).await);
+    }
+    Ok(answers)
+}
+
+/// What WeChat Pay says on one channel; nothing if the order id cannot be an order there.
+async fn ask_on(
+    wechat: &WeChatPay,
+    channel: &Channel,
+    order: &OrderId,
+) -> Option<(ChannelId, Reason, Option<Verified>)> {
+    let ask = AskBy::OutTradeNo(channel.out_trade_no.apply(order).ok()?);
+    let answer = wechat.order_query(&channel.account, &ask, Instant::now() + PATIENCE).await;
+    let finding = decide::judge(&channel.account, &ask, &answer.map(|asked| asked.answer));
+    let payment = match &finding {
+        Finding::Paid(payment) => Some(verified(payment)),
+        Finding::Not(_) => None,
+    };
+    Some((channel.id, finding.reason(), payment))
+}
+
+fn tell_live(lines: &mut Lines, channel: &ChannelId, reason: Reason, payment: Option<&Verified>) {
+    lines.say(format!("WeChat Pay says on {channel}: {reason}"));
+    match payment {
+        Some(payment) => {
+            lines.item("transaction_id", payment.transaction_id);
+            tell_payment(lines, payment);
+            lines.item("note", "paid, and the journal does not know it: its callback never came, or was refused");
+        }
+        None => lines.say(format!("  {}", reason.text())),
+    }
+}
+
+fn live(channel: &ChannelId, reason: Reason, payment: Option<&Verified>) -> Value {
+    json!({
+        "channel": channel.as_str(),
+        "reason": reason.code(),
+        "transaction_id": payment.map(|payment| payment.transaction_id.as_str()),
+        "total_fee": payment.map(|payment| payment.amount.fen.0),
+        "fee_type": payment.map(|payment| payment.amount.currency.as_str()),
+        "paid_at": payment.and_then(|payment| payment.paid_at).map(clock::rfc3339_beijing),
+    })
+}
