@@ -27,8 +27,9 @@ configs: needs ## `tollgate check` on every configuration that ships
 	cargo build --locked
 	for config in config.yaml $(wildcard examples/*.yaml); do target/debug/tollgate check --config $$config || exit 1; done
 
-bench: needs ## functions (divan); docs/performance.md tells how the whole is measured beside nginx
+bench: needs ## functions (divan) and the journal; docs/performance.md tells how the whole is measured beside nginx
 	cargo bench --locked --bench gate
+	cargo bench --locked --bench journal
 	@echo "The whole beside nginx and lua: see docs/performance.md"
 
 image: ## the container image

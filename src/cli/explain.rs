@@ -137,7 +137,8 @@ fn history(record: &Record) -> Vec<(Timestamp, String)> {
         };
         (sent.began_at, format!("sent, attempt {} ({}): {outcome}", sent.attempt, sent.origin.as_str()))
     });
-    let mut history: Vec<_> = events.chain(sendings).collect();
+    let received = (record.received_at, format!("received (callback {})", record.request_id));
+    let mut history: Vec<_> = std::iter::once(received).chain(events).chain(sendings).collect();
     history.sort_by_key(|(at, _)| *at);
     history
 }

@@ -71,7 +71,7 @@ pub struct Record {
 pub struct Event {
     /// When.
     pub at: Timestamp,
-    /// `received`, `found`, `again`, `asked-for`.
+    /// `found`, `again`, `asked-for`.
     pub what: String,
     /// The reason code it came with.
     pub reason: Option<Reason>,

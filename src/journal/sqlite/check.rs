@@ -20,7 +20,7 @@ pub struct Health {
 const MOST: usize = 100;
 
 /// What must not be found, and what it is called.
-const RULES: [(&str, &str); 4] = [
+const RULES: [(&str, &str); 5] = [
     (
         "SELECT count(*) FROM entry WHERE state IN ('asking', 'delivering') AND due_at IS NULL",
         "entries that wait for no time",
@@ -33,6 +33,10 @@ const RULES: [(&str, &str); 4] = [
         "SELECT count(*) FROM entry WHERE state IN ('delivering', 'accepted') AND transaction_id IS NULL
         AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.id = entry.delivery AND delivery.transaction_id IS NULL)",
         "entries that are delivered without a confirmed payment",
+    ),
+    (
+        "SELECT count(*) FROM entry WHERE state <> 'closed' AND NOT EXISTS (SELECT 1 FROM request WHERE request.entry = entry.id)",
+        "entries whose request is not there",
     ),
     (
         "SELECT count(*) FROM entry WHERE state = 'accepted'

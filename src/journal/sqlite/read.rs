@@ -47,9 +47,9 @@ impl Readers {
     }
 }
 
-const WORK: &str = "SELECT entry.*, delivery.attempts, delivery.transaction_id AS accepted_transaction_id,
+const WORK: &str = "SELECT entry.*, request.*, delivery.attempts, delivery.transaction_id AS accepted_transaction_id,
         delivery.answer_status, delivery.answer_headers, delivery.answer_body
-    FROM entry LEFT JOIN delivery ON delivery.id = entry.delivery";
+    FROM entry JOIN request ON request.entry = entry.id LEFT JOIN delivery ON delivery.id = entry.delivery";
 
 /// Takes into `hand` what is due. While the disk fails, that is also what memory alone knows to be due.
 pub(super) fn due(connection: &Connection, hand: &Hand, healthy: bool, limit: usize) -> Result<Vec<Work>> {
@@ -120,15 +120,17 @@ fn conditions(search: &Search, now: i64) -> (String, Vec<Value>) {
         conditions.push_str(&condition.replace('?', &place));
     };
     if let Some(order) = &search.order {
-        let condition = "(entry.\"order\" = ? OR entry.out_trade_no = ? OR entry.transaction_id = ?)";
+        let condition = "(entry.\"order\" = ? OR entry.transaction_id = ?
+            OR (entry.out_trade_no = ? AND entry.out_trade_no <> entry.\"order\"))";
         must(condition, order.as_str().to_owned().into());
     }
     if let Some(channel) = &search.channel {
         must("entry.channel = ?", channel.as_str().to_owned().into());
     }
     if let Some(id) = search.request_id {
-        let condition = "(entry.request_id = ? OR entry.delivery = ?
-            OR entry.id IN (SELECT event.entry FROM event WHERE event.request_id = ?))";
+        let condition = "(entry.request_id = ?
+            OR entry.id IN (SELECT event.entry FROM event WHERE event.request_id = ?)
+            OR entry.id IN (SELECT attempt.entry FROM attempt WHERE attempt.delivery = ?))";
         must(condition, id.to_string().into());
     }
     if let Some(within) = search.received_within {
@@ -258,19 +260,23 @@ pub(super) fn refused(connection: &Connection, search: &Search, limit: usize) ->
 pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     let now = clock::now().as_millisecond();
     let mut figures = Figures::default();
-    let mut by_state = connection.prepare_cached("SELECT state, count(*) AS n FROM entry GROUP BY state")?;
-    let mut rows = by_state.query([])?;
-    while let Some(row) = rows.next()? {
-        let (state, n) = (columns::state(row)?, count(row, "n")?);
-        for (place, _) in figures.entries.iter_mut().zip(State::ALL).filter(|(_, other)| *other == state) {
-            *place = n;
+    for sql in [
+        "SELECT state, count(*) AS n FROM entry WHERE due_at IS NULL GROUP BY state",
+        "SELECT state, count(*) AS n FROM entry WHERE due_at IS NOT NULL GROUP BY state",
+    ] {
+        let mut by_state = connection.prepare_cached(sql)?;
+        let mut rows = by_state.query([])?;
+        while let Some(row) = rows.next()? {
+            let (state, n) = (columns::state(row)?, count(row, "n")?);
+            for (place, _) in figures.entries.iter_mut().zip(State::ALL).filter(|(_, other)| *other == state) {
+                *place += n;
+            }
         }
     }
     let one = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| count(row, "n"));
     figures.unconfirmed = one("SELECT count(*) AS n FROM entry WHERE transaction_id IS NULL")?;
     figures.refused = one("SELECT count(*) AS n FROM refused")?;
-    let oldest: Option<i64> =
-        connection.query_row("SELECT min(since) FROM entry WHERE state = 'delivering'", [], |row| row.get(0))?;
+    let oldest: Option<i64> = connection.query_row(OLDEST_DELIVERING, [], |row| row.get(0))?;
     figures.oldest_delivering =
         oldest.map(|since| Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0)));
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
@@ -279,6 +285,8 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     figures.free_bytes = u64::try_from(pragma("freelist_count")?).unwrap_or(0) * page;
     Ok(figures)
 }
+
+const OLDEST_DELIVERING: &str = "SELECT min(since) FROM entry WHERE due_at IS NOT NULL AND state = 'delivering'";
 
 fn log_bytes(path: &Path) -> u64 {
     let mut log = path.as_os_str().to_owned();

@@ -1,6 +1,6 @@
 -- Version 1. Times are milliseconds since 1970, UTC. docs/operating.md has queries for people.
 
--- One claim on one route, with the callback that made it.
+-- One claim on one route.
 CREATE TABLE entry (
     id INTEGER PRIMARY KEY,
     key BLOB NOT NULL UNIQUE,
@@ -18,8 +18,10 @@ CREATE TABLE entry (
     state TEXT NOT NULL,
     since INTEGER NOT NULL,
     reason TEXT,
+    -- set while it is asking or delivering
     due_at INTEGER,
     tries INTEGER NOT NULL DEFAULT 0,
+    -- whether an operator asked for it
     asked_for INTEGER NOT NULL DEFAULT 0,
     -- the payment, once WeChat Pay confirmed it
     transaction_id TEXT,
@@ -27,8 +29,20 @@ CREATE TABLE entry (
     fee_type TEXT,
     paid_at INTEGER,
     trade_state TEXT,
-    verified_at INTEGER,
-    -- the request, to be sent again; emptied when nothing will come of it
+    verified_at INTEGER
+) STRICT;
+
+CREATE INDEX entry_due ON entry (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX entry_done ON entry (state, since) WHERE due_at IS NULL;
+CREATE INDEX entry_unconfirmed ON entry (state, id) WHERE transaction_id IS NULL;
+CREATE INDEX entry_order ON entry ("order");
+CREATE INDEX entry_out_trade_no ON entry (out_trade_no) WHERE out_trade_no <> "order";
+CREATE INDEX entry_transaction ON entry (transaction_id) WHERE transaction_id IS NOT NULL;
+CREATE INDEX entry_request ON entry (request_id);
+
+-- The request of an entry, to be sent again. There is none once nothing will come of the entry.
+CREATE TABLE request (
+    entry INTEGER PRIMARY KEY,
     peer TEXT NOT NULL,
     tls INTEGER NOT NULL,
     method TEXT NOT NULL,
@@ -36,15 +50,6 @@ CREATE TABLE entry (
     headers BLOB NOT NULL,
     body BLOB NOT NULL
 ) STRICT;
-
-CREATE INDEX entry_due ON entry (due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX entry_order ON entry ("order");
-CREATE INDEX entry_out_trade_no ON entry (out_trade_no);
-CREATE INDEX entry_transaction ON entry (transaction_id) WHERE transaction_id IS NOT NULL;
-CREATE INDEX entry_request ON entry (request_id);
-CREATE INDEX entry_delivery ON entry (delivery);
-CREATE INDEX entry_state ON entry (state, since);
-CREATE INDEX entry_unconfirmed ON entry (state, id) WHERE transaction_id IS NULL;
 
 -- An order on a route: what X-Tollgate-Delivery names.
 CREATE TABLE delivery (
@@ -79,7 +84,7 @@ CREATE TABLE event (
     id INTEGER PRIMARY KEY,
     entry INTEGER NOT NULL,
     at INTEGER NOT NULL,
-    -- received, found, again, asked-for
+    -- found, again, asked-for
     what TEXT NOT NULL,
     reason TEXT,
     request_id TEXT

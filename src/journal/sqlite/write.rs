@@ -4,8 +4,8 @@ use super::columns::{self, number};
 use super::hand::millis;
 use super::read;
 use crate::journal::{
-    Acceptance, Callback, EntryId, JournalError, Next, Note, Outcome, Refused, Search, Sending, State, Taken, Verified,
-    Worth,
+    Acceptance, Callback, EntryId, JournalError, Next, Note, Outcome, Refused, Request, Search, Sending, State, Taken,
+    Verified, Worth,
 };
 use crate::reason::Reason;
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
@@ -53,7 +53,7 @@ pub(super) fn take_in(
     insert(connection, key.0, callback, at, due_in)?;
     budget.spent += 1;
     let entry = EntryId(connection.last_insert_rowid());
-    event(connection, entry, at, "received", None, Some(&callback.request_id.to_string()))?;
+    insert_request(connection, entry, &callback.request)?;
     let (attempts, accepted) = delivered(connection, &callback.delivery().to_string())?;
     Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted }))
 }
@@ -81,15 +81,13 @@ fn delivered(connection: &Connection, delivery: &str) -> Result<(u64, Option<Acc
 }
 
 fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, due_in: Duration) -> Result<()> {
-    let Callback { request_id, route, claimed, request } = callback;
+    let Callback { request_id, route, claimed, .. } = callback;
     connection
         .prepare_cached(
             "INSERT INTO entry (key, delivery, request_id, route, channel, \"order\", out_trade_no,
-                 claimed_transaction_id, claimed_total_fee, claimed_fee_type, received_at, state, since, due_at,
-                 peer, tls, method, target, headers, body)
+                 claimed_transaction_id, claimed_total_fee, claimed_fee_type, received_at, state, since, due_at)
              VALUES (:key, :delivery, :request_id, :route, :channel, :order, :out_trade_no,
-                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at,
-                 :peer, :tls, :method, :target, :headers, :body)",
+                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at)",
         )?
         .execute(named_params! {
             ":key": key,
@@ -104,13 +102,24 @@ fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, 
             ":fee_type": claimed.amount.as_ref().map(|amount| amount.currency.as_str()),
             ":at": at,
             ":due_at": at.saturating_add(millis(due_in)),
-            ":peer": request.peer.to_string(),
-            ":tls": request.tls,
-            ":method": request.method.as_str(),
-            ":target": request.target.to_string(),
-            ":headers": columns::write_headers(&request.headers),
-            ":body": request.body.as_ref(),
         })?;
+    Ok(())
+}
+
+fn insert_request(connection: &Connection, entry: EntryId, request: &Request) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO request (entry, peer, tls, method, target, headers, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            entry.0,
+            request.peer.to_string(),
+            request.tls,
+            request.method.as_str(),
+            request.target.to_string(),
+            columns::write_headers(&request.headers),
+            request.body.as_ref(),
+        ])?;
     Ok(())
 }
 
@@ -128,14 +137,15 @@ fn make_room(connection: &Connection, budget: &mut Budget) -> Result<bool> {
 /// Removes an entry and, if it was the last of its delivery, that. Returns 1 if its order was unconfirmed.
 fn remove(connection: &Connection, entry: EntryId) -> Result<u64> {
     let removed = connection
-        .prepare_cached("DELETE FROM entry WHERE id = ?1 RETURNING delivery, transaction_id IS NULL")?
-        .query_row([entry.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?)))
+        .prepare_cached("DELETE FROM entry WHERE id = ?1 RETURNING delivery, \"order\", transaction_id IS NULL")?
+        .query_row([entry.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?)))
         .optional()?;
-    let Some((delivery, unconfirmed)) = removed else { return Ok(0) };
+    let Some((delivery, order, unconfirmed)) = removed else { return Ok(0) };
+    connection.prepare_cached("DELETE FROM request WHERE entry = ?1")?.execute([entry.0])?;
     connection.prepare_cached("DELETE FROM event WHERE entry = ?1")?.execute([entry.0])?;
     let others: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE delivery = ?1)")?
-        .query_row([&delivery], |row| row.get(0))?;
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE \"order\" = ?1 AND delivery = ?2)")?
+        .query_row([&order, &delivery], |row| row.get(0))?;
     if !others {
         connection.prepare_cached("DELETE FROM delivery WHERE id = ?1")?.execute([&delivery])?;
         connection.prepare_cached("DELETE FROM attempt WHERE delivery = ?1")?.execute([&delivery])?;
@@ -152,9 +162,6 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
             go_on(connection, *entry, *next, at)
         }
         Note::Sending { sending, verified, next } => {
-            if verified.is_some() {
-                found(connection, sending.entry, paid(verified.as_ref()), at)?;
-            }
             verify(connection, sending.entry, verified.as_ref(), at, budget)?;
             begin(connection, sending, at)?;
             go_on(connection, sending.entry, *next, at)
@@ -177,13 +184,6 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
     }
 }
 
-const fn paid(verified: Option<&Verified>) -> Reason {
-    match verified {
-        Some(Verified { refunded: true, .. }) => Reason::Refunded,
-        _ => Reason::Paid,
-    }
-}
-
 /// Why an entry goes on as it does; a line if that is news.
 fn found(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Result<()> {
     let changed = connection
@@ -200,30 +200,29 @@ fn verify(
     budget: &mut Budget,
 ) -> Result<()> {
     let Some(Verified { transaction_id, amount, paid_at, refunded }) = verified else { return Ok(()) };
-    let unconfirmed: Option<bool> = connection
-        .prepare_cached("SELECT transaction_id IS NULL FROM entry WHERE id = ?1")?
-        .query_row([entry.0], |row| row.get(0))
-        .optional()?;
-    if unconfirmed == Some(true) {
-        budget.spent = budget.spent.saturating_sub(1);
+    let reason = if *refunded { Reason::Refunded } else { Reason::Paid };
+    let values = params![
+        entry.0,
+        transaction_id.as_str(),
+        number(amount.fen.0),
+        amount.currency.as_str(),
+        paid_at.map(|at| at.as_millisecond()),
+        columns::trade_state(*refunded),
+        at,
+        reason.code(),
+    ];
+    let newly = connection.prepare_cached(&format!("{VERIFY} AND transaction_id IS NULL"))?.execute(values)?;
+    if newly == 0 {
+        connection.prepare_cached(VERIFY)?.execute(values)?;
     }
-    connection
-        .prepare_cached(
-            "UPDATE entry SET transaction_id = ?2, total_fee = ?3, fee_type = ?4, paid_at = ?5, trade_state = ?6,
-                 verified_at = ?7
-             WHERE id = ?1",
-        )?
-        .execute(params![
-            entry.0,
-            transaction_id.as_str(),
-            number(amount.fen.0),
-            amount.currency.as_str(),
-            paid_at.map(|at| at.as_millisecond()),
-            columns::trade_state(*refunded),
-            at
-        ])?;
+    budget.spent = budget.spent.saturating_sub(newly as u64);
     Ok(())
 }
+
+const VERIFY: &str =
+    "UPDATE entry SET transaction_id = ?2, total_fee = ?3, fee_type = ?4, paid_at = ?5, trade_state = ?6,
+        verified_at = ?7, reason = CASE state WHEN 'accepted' THEN reason ELSE ?8 END
+    WHERE id = ?1";
 
 /// Leads an entry on. What was accepted stays so, unless an operator asked for it.
 fn go_on(connection: &Connection, entry: EntryId, next: Option<Next>, at: i64) -> Result<()> {
@@ -245,7 +244,7 @@ fn go_on(connection: &Connection, entry: EntryId, next: Option<Next>, at: i64) -
         // Nothing will come of it, so nothing of its content is kept.
         connection
             .prepare_cached(
-                "UPDATE entry SET headers = x'', body = x'', target = '/' WHERE id = ?1 AND state = 'closed'",
+                "DELETE FROM request WHERE entry IN (SELECT id FROM entry WHERE id = ?1 AND state = 'closed')",
             )?
             .execute([entry.0])?;
     }

@@ -298,15 +298,16 @@ fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
 
 /// Whether a failure says something about the disk or the file, and not about what was to be written.
 fn is_of_the_disk(error: &rusqlite::Error) -> bool {
-    !matches!(
+    use ErrorCode as E;
+    let of_the_disk = matches!(
         error.sqlite_error_code(),
-        Some(
-            ErrorCode::ConstraintViolation
-                | ErrorCode::TypeMismatch
-                | ErrorCode::ParameterOutOfRange
-                | ErrorCode::TooBig
-        ) | None
-    )
+        Some(E::SystemIoFailure | E::DiskFull | E::CannotOpen | E::ReadOnly | E::PermissionDenied)
+    );
+    let of_the_file = matches!(
+        error.sqlite_error_code(),
+        Some(E::DatabaseCorrupt | E::NotADatabase | E::DatabaseBusy | E::DatabaseLocked | E::FileLockingProtocolFailed)
+    );
+    of_the_disk || of_the_file
 }
 
 /// Says that nothing was written. A note has nobody who waits.

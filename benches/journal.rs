@@ -1,0 +1,166 @@
+//! What durability costs: `cargo bench --bench journal`. Callbacks taken in a second, with an fsync for each and with the
+//! journal's shared ones, on the disk of the temporary directory (TMPDIR chooses it).
+//!
+//! `cargo bench --bench journal -- fill FILE COUNT` makes a journal of so many undecided orders, to start a gate with.
+
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+
+use bytes::Bytes;
+use hyper::header::HeaderValue;
+use hyper::{HeaderMap, Method, StatusCode, Uri};
+use nix::sys::resource::{UsageWho, getrusage};
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tollgate::journal::sqlite::Sqlite;
+use tollgate::journal::{
+    Acceptance, Callback, Claimed, Journal, Next, Note, Origin, Outcome, Request, Sending, Verified, Worth,
+};
+use tollgate::money::{Currency, Fen, Money};
+use tollgate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use uuid::Uuid;
+
+const FOR: Duration = Duration::from_secs(3);
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if let [command, file, count] = arguments.as_slice()
+        && command == "fill"
+    {
+        return runtime.block_on(fill(Path::new(file), count.parse().unwrap()));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let one = one_fsync_each(directory.path());
+    println!("an fsync for each callback, one after the other   {one:>9.0} a second");
+    for at_once in [1, 16, 64] {
+        let file = directory.path().join(format!("{at_once}.db"));
+        let (rate, cpu) = runtime.block_on(taken_in(&file, at_once, false));
+        println!(
+            "taken in, {at_once:>2} at once                           {rate:>9.0} a second, {:>5.1} times, {cpu:.0} us of CPU each",
+            rate / one
+        );
+    }
+    let (rate, cpu) = runtime.block_on(taken_in(&directory.path().join("whole.db"), 64, true));
+    println!("taken in, sent and accepted, 64 at once           {rate:>9.0} a second, {cpu:.0} us of CPU each");
+}
+
+/// A row of the same size, committed by itself.
+fn one_fsync_each(directory: &Path) -> f64 {
+    let connection = Connection::open(directory.join("one.db")).unwrap();
+    connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+    connection.pragma_update(None, "synchronous", "FULL").unwrap();
+    connection.execute_batch("CREATE TABLE callback (id INTEGER PRIMARY KEY, content BLOB)").unwrap();
+    let content = vec![b'x'; 900];
+    let (began, mut count) = (Instant::now(), 0.0);
+    while began.elapsed() < FOR {
+        connection.execute("INSERT INTO callback (content) VALUES (?1)", [&content]).unwrap();
+        count += 1.0;
+    }
+    count / began.elapsed().as_secs_f64()
+}
+
+/// How many are taken in a second by so many tasks, and what each costs.
+async fn taken_in(file: &Path, at_once: u64, whole: bool) -> (f64, f64) {
+    let journal = Arc::new(Sqlite::open(file, u64::MAX).unwrap());
+    let next = Arc::new(AtomicU64::new(0));
+    let (began, before) = (Instant::now(), cpu());
+    let tasks: Vec<_> = (0..at_once)
+        .map(|_| {
+            let (journal, next) = (Arc::clone(&journal), Arc::clone(&next));
+            tokio::spawn(async move {
+                while began.elapsed() < FOR {
+                    one(&*journal, next.fetch_add(1, Ordering::Relaxed), whole).await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    journal.written().await.unwrap();
+    let count = next.load(Ordering::Relaxed) as f64;
+    (count / began.elapsed().as_secs_f64(), (cpu() - before).as_secs_f64() * 1e6 / count)
+}
+
+async fn one(journal: &dyn Journal, number: u64, whole: bool) {
+    let callback = callback(number);
+    let delivery = callback.delivery();
+    let taken = journal.take_in(callback, Worth::Unconfirmed, HOUR).await.unwrap();
+    if whole {
+        let sending = Sending { entry: taken.entry, delivery, attempt: 1, origin: Origin::Callback };
+        let next = Some(Next::Deliver { again_in: HOUR, tries: 0 });
+        journal.note(Note::Sending { sending, verified: Some(verified()), next });
+        let acceptance = Acceptance {
+            transaction_id: Some(verified().transaction_id),
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: None,
+        };
+        journal.note(Note::Sent { sending, outcome: Outcome::Accepted(acceptance), next: Some(Next::Accepted) });
+    }
+}
+
+fn cpu() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let times = [usage.user_time(), usage.system_time()];
+    let micros: i64 = times.iter().map(|time| time.tv_sec() * 1_000_000 + time.tv_usec()).sum();
+    Duration::from_micros(u64::try_from(micros).unwrap())
+}
+
+async fn fill(file: &Path, count: u64) {
+    let journal = Sqlite::open(file, u64::MAX).unwrap();
+    for start in (0..count).step_by(1000) {
+        let batch: Vec<_> = (start..count.min(start + 1000))
+            .map(|number| journal.take_in(callback(number), Worth::Unconfirmed, Duration::ZERO))
+            .collect();
+        for taken in batch {
+            taken.await.unwrap();
+        }
+    }
+}
+
+fn callback(number: u64) -> Box<Callback> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("host", "shop.test"),
+        ("user-agent", "Mozilla/4.0"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("content-length", "372"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let order = format!("P{number:09}");
+    Box::new(Callback {
+        request_id: Uuid::now_v7(),
+        route: "peer".to_owned(),
+        claimed: Claimed {
+            channel: ChannelId::parse("wx").unwrap(),
+            order: OrderId::parse(&order).unwrap(),
+            out_trade_no: OutTradeNo::parse(&order).unwrap(),
+            transaction_id: None,
+            amount: None,
+        },
+        request: Request {
+            peer: ([203, 0, 113, 9], 4711).into(),
+            tls: false,
+            method: Method::POST,
+            target: Uri::from_static("/pay/notify"),
+            headers,
+            body: Bytes::from_static(&[b'x'; 372]),
+        },
+    })
+}
+
+fn verified() -> Verified {
+    Verified {
+        transaction_id: TransactionId::parse("4200000000202401010000000001").unwrap(),
+        amount: Money { fen: Fen(100), currency: Currency::default() },
+        paid_at: None,
+        refunded: false,
+    }
+}
