@@ -61,3 +61,5 @@ mod shutdown;
 mod config_check;
 
 mod commands;
+
+mod journal_file;
