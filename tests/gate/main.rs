@@ -22,6 +22,8 @@ mod fakes;
 
 mod wire;
 
+mod faults;
+
 mod confirmed;
 
 mod unpaid_and_unknown;
@@ -63,3 +65,5 @@ mod config_check;
 mod commands;
 
 mod journal_file;
+
+mod disk;
