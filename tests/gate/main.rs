@@ -67,3 +67,5 @@ mod commands;
 mod journal_file;
 
 mod disk;
+
+mod kill_points;

@@ -86,6 +86,12 @@ impl Writer {
 
     /// Works until nobody can ask any more; then everything is in the main file.
     pub(super) fn run(mut self, queue: &Receiver<Stamped>) {
+        // A process that was killed may have written what it never synced, and this one takes it for known.
+        if let Some(connection) = &self.connection
+            && let Err(error) = checkpoint(connection, "PASSIVE")
+        {
+            self.give_up(&error);
+        }
         loop {
             let first = match queue.recv_timeout(PROBE_EVERY) {
                 Ok(first) => Some(first),
