@@ -66,7 +66,7 @@ use std::time::Duration;
 pub use story::Counts;
 use story::Story;
 use to_the_end::to_the_end;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 /// Everything a callback meets on its way, put together by `app`.
@@ -204,10 +204,12 @@ impl Gate {
         decided
     }
 
-    /// Takes a callback in. Observing goes on without a record if it cannot be written.
+    /// Takes a callback in. Observing goes on without a record if it cannot be written. Nobody waits for a disk that hangs
+    /// beyond the deadline; what it writes after all is followed up.
     async fn keep(&self, sighting: Sighting<'_>, worth: Worth, story: &mut Story<'_>) -> Result<(), Reason> {
         let callback = Box::new(sighting.callback(story.id, story.peer));
-        match self.records.take_in(callback, worth).await {
+        let taking = timeout_at(story.began + self.deadline, self.records.take_in(callback, worth));
+        match taking.await.unwrap_or(Err(Reason::JournalUnavailable)) {
             Ok(Some((record, in_hand))) => {
                 story.kept(record, in_hand);
                 Ok(())

@@ -29,7 +29,7 @@ use crate::clock;
 use hand::Hand;
 use lock::Lock;
 use read::Readers;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -116,6 +116,18 @@ pub enum OpenError {
     Sqlite(#[from] rusqlite::Error),
 }
 
+impl OpenError {
+    /// The same, and the file's name where SQLite says that it is no database at all.
+    fn of_a_file(self, path: &Path) -> Self {
+        match self {
+            Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+                Self::Foreign(path.to_owned())
+            }
+            other => other,
+        }
+    }
+}
+
 fn by(process: Option<u32>) -> String {
     process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
 }
@@ -128,7 +140,8 @@ impl Sqlite {
     /// If it is in use, not ours, newer, damaged or not to be had.
     pub fn open(path: &Path, unconfirmed: u64) -> Result<Self, OpenError> {
         let lock = Lock::take(path)?;
-        let mut connection = connect(path, true)?;
+        make(path)?;
+        let mut connection = connect(path, true).map_err(|error| error.of_a_file(path))?;
         schema::migrate(&mut connection, path)?;
         Ok(Self::start(path, connection, unconfirmed, Some(lock))?)
     }
@@ -211,20 +224,22 @@ impl Drop for Sqlite {
     }
 }
 
-/// A connection with everything set as the journal needs it.
-fn connect(path: &Path, create: bool) -> Result<Connection, OpenError> {
-    // SQLite gives its other files the mode of this one: callbacks hold personal data.
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(create)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-    let connection = Connection::open(path)?;
+/// Makes an empty file if there is none. SQLite gives its other files the mode of this one: callbacks hold personal data.
+///
+/// Only before this process has a connection: closing this handle would drop SQLite's locks on the file, and somebody who
+/// reads it would then remove the log from under the gate.
+fn make(path: &Path) -> Result<(), OpenError> {
+    let mut options = OpenOptions::new();
+    let made = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    made.map(drop).map_err(|source| OpenError::Io { path: path.to_owned(), source })
+}
+
+/// A connection with everything set as the journal needs it, to a file that is there; the `gate`'s own also sets the
+/// file's mode of journaling.
+fn connect(path: &Path, gate: bool) -> Result<Connection, OpenError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::default() - OpenFlags::SQLITE_OPEN_CREATE)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    if create {
+    if gate {
         // Before the file has a journal mode, which writes its first page.
         let empty: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if empty == 0 {

@@ -3,13 +3,13 @@
 
 use crate::fakes::upstream::Reply;
 use crate::fakes::wechat::{APP, SignType, notification};
-use crate::follow_up::{quick, stands};
+use crate::follow_up::stands;
 use crate::harness::{World, at_once, return_code, until};
 use serde_json::json;
 
 fn world() -> World {
     World::with(|setup| {
-        quick(setup);
+        setup.hurry();
         setup.route("app")["duplicates"] = json!("absorb");
         setup.route("notify")["duplicates"] = json!("absorb");
     })

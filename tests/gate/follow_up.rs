@@ -7,14 +7,8 @@ use crate::harness::{Setup, World, until};
 use crate::wire::{Message, Request};
 use serde_json::{Value, json};
 
-/// Short delays, so that a scenario is short.
-pub fn quick(setup: &mut Setup) {
-    setup.config["follow_up"] = json!({ "ask_again": ["100ms", "200ms"], "redeliver": ["100ms", "200ms"] });
-    setup.config["cache"] = json!({ "pending": "50ms" });
-}
-
 fn world() -> World {
-    World::with(quick)
+    World::with(Setup::hurry)
 }
 
 /// The upstream's requests for an order, once there are so many.
@@ -103,7 +97,7 @@ fn a_refused_delivery_is_repeated_byte_for_byte_until_it_is_accepted() {
 #[test]
 fn an_attempt_that_the_upstream_did_not_see_has_no_number() {
     let world = World::with(|setup| {
-        quick(setup);
+        setup.hurry();
         setup.config["upstream"] = json!(format!("http://{}", crate::fakes::nobody()));
     });
     world.wechat.order(&APP, "NOBODY-1").paid(100);
@@ -136,7 +130,7 @@ fn a_200_with_a_fail_body_is_not_accepted() {
 #[test]
 fn what_the_route_wants_to_read_must_be_in_the_answer() {
     let world = World::with(|setup| {
-        quick(setup);
+        setup.hurry();
         setup.route("app")["accepted"] = json!({ "status": 200, "body_contains": "marked-paid" });
     });
     world.wechat.order(&APP, "BODY-1").paid(100);
@@ -150,7 +144,7 @@ fn what_the_route_wants_to_read_must_be_in_the_answer() {
 #[test]
 fn an_order_that_stays_unpaid_is_parked_when_the_time_is_over() {
     let world = World::with(|setup| {
-        quick(setup);
+        setup.hurry();
         setup.config["follow_up"]["ask_again_for"] = json!("500ms");
     });
     world.wechat.order(&APP, "NEVER-1");
@@ -163,7 +157,7 @@ fn an_order_that_stays_unpaid_is_parked_when_the_time_is_over() {
 fn an_order_that_nobody_accepts_is_parked_when_the_time_is_over_and_stops_nobody() {
     // D-08
     let world = World::with(|setup| {
-        quick(setup);
+        setup.hurry();
         setup.config["follow_up"]["redeliver_for"] = json!("500ms");
     });
     world.wechat.order(&APP, "POISON-1").paid(100);
@@ -222,7 +216,7 @@ fn a_forged_claim_does_not_take_the_true_ones_place() {
 #[test]
 fn an_order_refunded_while_it_waits_is_held_or_sent_as_its_channel_says() {
     let world = World::with(|setup| {
-        quick(setup);
+        setup.hurry();
         setup.config["cache"]["paid"] = json!("50ms");
         setup.config["channels"]["hmac"]["on_refunded"] = json!("forward");
     });
@@ -242,7 +236,7 @@ fn an_order_refunded_while_it_waits_is_held_or_sent_as_its_channel_says() {
 #[test]
 fn an_old_verdict_is_confirmed_again_before_it_is_sent_again() {
     let world = World::with(|setup| {
-        quick(setup);
+        setup.hurry();
         setup.config["cache"]["paid"] = json!("50ms");
     });
     world.wechat.order(&APP, "OLD-1").paid(100);
@@ -270,7 +264,7 @@ fn an_upstream_that_acts_and_drops_the_answer_gets_the_same_delivery_again() {
 #[test]
 fn the_blank_is_filled_and_get_requests_keep_their_query_when_they_are_sent_again() {
     let world = World::with(|setup| {
-        quick(setup);
+        setup.hurry();
         setup.route("app")["fill"] = json!("WeixinTransactionID");
     });
     let transaction_id = world.wechat.order(&APP, "FILL-9").paid(100);
@@ -287,7 +281,7 @@ fn the_blank_is_filled_and_get_requests_keep_their_query_when_they_are_sent_agai
 #[test]
 fn what_the_sender_repeats_successfully_is_not_sent_again() {
     let world = World::with(|setup| {
-        quick(setup);
+        setup.hurry();
         setup.config["follow_up"]["redeliver"] = json!(["700ms"]);
     });
     world.wechat.order(&APP, "REPEAT-1").paid(100);
@@ -301,7 +295,7 @@ fn what_the_sender_repeats_successfully_is_not_sent_again() {
 #[test]
 fn in_observe_mode_nothing_unconfirmed_is_followed_up() {
     let world = World::with(|setup| {
-        quick(setup);
+        setup.hurry();
         setup.config["mode"] = json!("observe");
     });
     world.wechat.order(&APP, "WATCH-1").states(&["NOTPAY", "SUCCESS"]);
@@ -313,7 +307,7 @@ fn in_observe_mode_nothing_unconfirmed_is_followed_up() {
 #[test]
 fn without_a_journal_the_gate_says_so_and_goes_on() {
     let world = World::with(|setup| {
-        quick(setup);
+        setup.hurry();
         setup.config["journal"] = json!("none");
     });
     world.wechat.order(&APP, "NONE-1").paid(100);

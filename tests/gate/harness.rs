@@ -7,6 +7,7 @@ use crate::fakes::wechat::{self, APP, C1, Fields, SignType, WeChat};
 use crate::ledger::Ledger;
 use crate::program::{Ended, Gate, command};
 use crate::wire::{Message, PATIENCE, Request, Wire};
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -93,6 +94,13 @@ impl Setup {
         Self { config, env, dir: dir.to_owned(), wechats: vec![wechat], upstreams: vec![upstream] }
     }
 
+    /// Lets the follow-up try again soon, for scenarios that wait for it.
+    pub fn hurry(&mut self) {
+        let delays = json!(["100ms", "200ms", "500ms", "1s"]);
+        self.config["follow_up"] = json!({ "ask_again": delays, "redeliver": delays });
+        self.config["cache"] = json!({ "pending": "50ms" });
+    }
+
     /// The route of that name.
     pub fn route(&mut self, name: &str) -> &mut Value {
         let routes = self.config["routes"].as_array_mut().unwrap();
@@ -139,21 +147,22 @@ impl World {
             upstream: setup.upstreams[0].clone(),
             gate,
             ledger: Mutex::new(Ledger::new(setup.config)),
-            env: setup.env,
             wechats: setup.wechats,
             upstreams: setup.upstreams,
+            env: setup.env,
             dir,
         }
     }
 
-    /// Ends the gate as a power cut would.
+    /// Ends the gate as `kill -9` does.
     pub fn kill9(&self) {
         self.gate.kill();
     }
 
-    /// Starts the gate again, after it has ended.
+    /// Starts the gate again, with the same config; it may listen elsewhere.
     pub fn restart(&mut self) {
-        self.gate = Gate::start(&self.config_file(), &self.env);
+        self.kill9();
+        self.gate = Gate::start_after(&self.gate.log(), &self.config_file(), &self.env);
     }
 
     /// Sends a request on a connection of its own.
@@ -243,6 +252,16 @@ impl World {
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
+
+    pub fn journal_file(&self) -> PathBuf {
+        self.dir.path().join("journal.db")
+    }
+
+    /// One number from the journal, as somebody with the `sqlite3` tool reads it beside the gate.
+    pub fn journal(&self, sql: &str) -> i64 {
+        let journal = Connection::open_with_flags(self.journal_file(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        journal.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
 }
 
 impl Drop for World {
@@ -274,10 +293,20 @@ fn show(log: &str) {
 }
 
 /// Waits for a condition.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(what: &str, holds: impl FnMut() -> bool) {
+    assert!(within(PATIENCE, holds), "waited in vain for {what}");
+}
+
+/// Waits for a condition that takes its time. `false` if it does not come about.
+pub fn within(patience: Duration, mut holds: impl FnMut() -> bool) -> bool {
     let since = Instant::now();
-    while !holds() {
-        assert!(since.elapsed() < PATIENCE, "waited in vain for {what}");
+    loop {
+        if holds() {
+            return true;
+        }
+        if since.elapsed() > patience {
+            return false;
+        }
         thread::sleep(Duration::from_millis(3));
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::fakes::upstream::Reply;
 use crate::fakes::wechat::APP;
-use crate::follow_up::{explained, quick, stands};
-use crate::harness::{World, until};
+use crate::follow_up::{explained, stands};
+use crate::harness::{Setup, World, until};
 use crate::program::Ended;
 use serde_json::{Value, json};
 
 fn world() -> World {
-    World::with(quick)
+    World::with(Setup::hurry)
 }
 
 /// A world in which an order's time to be sent again does not come by itself.

@@ -22,6 +22,8 @@ mod fakes;
 
 mod wire;
 
+mod faults;
+
 mod confirmed;
 
 mod unpaid_and_unknown;
@@ -67,3 +69,9 @@ mod shutdown;
 mod config_check;
 
 mod commands;
+
+mod journal_file;
+
+mod disk;
+
+mod kill_points;

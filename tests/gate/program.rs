@@ -33,6 +33,11 @@ pub struct Ended {
 impl Gate {
     /// Starts the gate and waits until it says where it listens.
     pub fn start(config: &Path, env: &[(String, String)]) -> Self {
+        Self::start_after("", config, env)
+    }
+
+    /// The same after another one, which has written this.
+    pub fn start_after(earlier: &str, config: &Path, env: &[(String, String)]) -> Self {
         let mut child = tollgate()
             .args(["run", "--config"])
             .arg(config)
@@ -42,27 +47,27 @@ impl Gate {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = Arc::<Mutex<String>>::default();
+        let log = Arc::new(Mutex::new(earlier.to_owned()));
         let unread = Arc::<AtomicBool>::default();
         keep(child.stdout.take().unwrap(), &log, &unread);
         keep(child.stderr.take().unwrap(), &log, &unread);
         let since = Instant::now();
         let addr = loop {
             // A promise: `callbacks: listening on http://127.0.0.1:40123` is how scripts learn the port.
-            if let Some(addr) = listening(&log.lock().unwrap()) {
+            if let Some(addr) = listening(&log.lock().unwrap()[earlier.len()..]) {
                 break addr;
             }
             let ended = child.try_wait().unwrap();
             if ended.is_some() || since.elapsed() > PATIENCE {
                 let _ = child.kill();
-                panic!("the gate does not listen ({ended:?}):\n{}", log.lock().unwrap());
+                panic!("the gate does not listen ({ended:?}):\n{}", &log.lock().unwrap()[earlier.len()..]);
             }
             thread::sleep(Duration::from_millis(2));
         };
         Self { addr, child: Mutex::new(child), log, unread }
     }
 
-    /// Everything it has written so far.
+    /// Everything that it, and those before it, have written so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }

@@ -9,11 +9,12 @@ use super::hand::Hand;
 use super::{connect, write};
 use crate::clock;
 use crate::journal::{Callback, EntryId, JournalError, Note, Search, Taken, Worth};
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::hooks::Wal;
+use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -24,8 +25,8 @@ const BATCH: usize = 256;
 /// How often a failed disk is tried.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 
-/// The log is moved into the main file when it is larger.
-const CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
+/// The log is moved into the main file when so many pages of 4 KiB were added to it.
+const CHECKPOINT_PAGES: i32 = 1000;
 
 type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 
@@ -66,26 +67,43 @@ pub(super) struct Writer {
     /// Notes to be written when the disk works again.
     backlog: VecDeque<Stamped>,
     last_probe: Instant,
+    /// Pages in the log.
+    pages: Arc<AtomicI32>,
+    /// At how many it is moved.
+    checkpoint_at: i32,
 }
 
 impl Writer {
     pub(super) fn new(
         path: &Path,
-        connection: Connection,
+        mut connection: Connection,
         budget: u64,
         hand: Arc<Hand>,
         healthy: Arc<AtomicBool>,
     ) -> rusqlite::Result<Self> {
-        // It is done here, where its failure is noticed.
-        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        let budget = write::Budget { most: budget, spent: write::count_unconfirmed(&connection)? };
-        let backlog = VecDeque::new();
-        let connection = Some(connection);
-        Ok(Self { path: path.to_owned(), connection, hand, healthy, budget, backlog, last_probe: Instant::now() })
+        let pages = Arc::new(AtomicI32::new(0));
+        count_pages(&mut connection, &pages)?;
+        Ok(Self {
+            path: path.to_owned(),
+            hand,
+            healthy,
+            budget: write::Budget { most: budget, spent: write::count_unconfirmed(&connection)? },
+            connection: Some(connection),
+            backlog: VecDeque::new(),
+            last_probe: Instant::now(),
+            pages,
+            checkpoint_at: CHECKPOINT_PAGES,
+        })
     }
 
     /// Works until nobody can ask any more; then everything is in the main file.
     pub(super) fn run(mut self, queue: &Receiver<Stamped>) {
+        // A process that was killed may have written what it never synced, and this one takes it for known.
+        if let Some(connection) = &self.connection
+            && let Err(error) = checkpoint(connection, "PASSIVE")
+        {
+            self.give_up(&error);
+        }
         loop {
             let first = match queue.recv_timeout(PROBE_EVERY) {
                 Ok(first) => Some(first),
@@ -264,8 +282,8 @@ impl Writer {
     /// A new connection, after everything in the log was written into the main file and a probe was committed.
     fn reopen(&mut self) -> anyhow::Result<Connection> {
         let mut connection = connect(&self.path, true)?;
-        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        checkpoint(&connection, "TRUNCATE")?;
+        count_pages(&mut connection, &self.pages)?;
+        anyhow::ensure!(checkpoint(&connection, "TRUNCATE")?, "somebody reads the log");
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = clock::now().as_millisecond();
         transaction.execute("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)", [now])?;
@@ -275,25 +293,31 @@ impl Writer {
     }
 
     fn checkpoint_if_large(&mut self) {
-        let Some(connection) = &self.connection else { return };
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        if std::fs::metadata(log).is_ok_and(|log| log.len() > CHECKPOINT_BYTES)
-            && let Err(error) = checkpoint(connection, "PASSIVE")
-            && is_of_the_disk(&error)
-        {
-            self.give_up(&error);
+        let pages = self.pages.load(Ordering::Relaxed);
+        let Some(connection) = self.connection.as_ref().filter(|_| pages >= self.checkpoint_at) else { return };
+        match checkpoint(connection, "PASSIVE") {
+            // The next commit begins the log anew.
+            Ok(true) => self.checkpoint_at = CHECKPOINT_PAGES,
+            // Somebody reads what it holds.
+            Ok(false) => self.checkpoint_at = pages.saturating_add(CHECKPOINT_PAGES),
+            Err(error) => self.give_up(&error),
         }
     }
 }
 
-/// Moves the log into the main file, as far as readers let it; `TRUNCATE` insists.
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
-    let busy: i64 = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0))?;
-    if busy != 0 && mode != "PASSIVE" {
-        return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None));
-    }
-    Ok(())
+/// Counts the pages in the log after each commit, in place of SQLite's own checkpoint, whose failure nobody would notice.
+fn count_pages(connection: &mut Connection, pages: &Arc<AtomicI32>) -> rusqlite::Result<()> {
+    let pages = Arc::clone(pages);
+    connection.wal_hook(Some(move |_: &mut Wal, count| {
+        pages.store(count, Ordering::Relaxed);
+        Ok(())
+    }))
+}
+
+/// Moves the log into the main file; `PASSIVE` as far as readers let it. Returns whether all of it was moved.
+fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
+    let moved = |row: &Row<'_>| Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?);
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], moved)
 }
 
 /// Whether a failure says something about the disk or the file, and not about what was to be written.

@@ -4,7 +4,7 @@ use super::{reset, serve};
 use crate::wire::{Message, Wire};
 use std::collections::VecDeque;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 
 /// The header that marks an answer as the legacy system's own; its value is another for every request.
 pub const MARK: &str = "X-Legacy";
@@ -19,10 +19,18 @@ pub struct Upstream {
 #[derive(Default)]
 struct State {
     requests: Vec<Message>,
-    connections: Vec<TcpStream>,
+    /// Those that are open.
+    connections: Vec<Weak<TcpStream>>,
     usual: Option<Reply>,
     script: VecDeque<Reply>,
     held: bool,
+    acted: Vec<Acted>,
+}
+
+/// What the legacy system did its work for: each one more for an order is a duplicate.
+#[derive(Debug, Clone)]
+pub struct Acted {
+    pub request: Message,
 }
 
 /// What the legacy system does with a request it has read.
@@ -71,9 +79,14 @@ impl Upstream {
         self.shared.1.notify_all();
     }
 
+    /// What it did its work for, without the first `known`.
+    pub fn acted_after(&self, known: usize) -> Vec<Acted> {
+        self.shared.0.lock().unwrap().acted.iter().skip(known).cloned().collect()
+    }
+
     /// Closes every connection the gate keeps open to it.
     pub fn closes_its_connections(&self) {
-        for stream in self.shared.0.lock().unwrap().connections.drain(..) {
+        for stream in self.shared.0.lock().unwrap().connections.drain(..).filter_map(|stream| stream.upgrade()) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -90,12 +103,12 @@ impl Upstream {
 }
 
 fn connection(shared: &(Mutex<State>, Condvar), mut wire: Wire, stream: &TcpStream) {
-    if let Ok(handle) = stream.try_clone() {
-        shared.0.lock().unwrap().connections.push(handle);
-    }
+    let Ok(handle) = stream.try_clone().map(Arc::new) else { return };
+    shared.0.lock().unwrap().connections.push(Arc::downgrade(&handle));
+    let acted = |acted: Acted| shared.0.lock().unwrap().acted.push(acted);
     while let Some(request) = wire.request() {
         let mut state = shared.0.lock().unwrap();
-        state.requests.push(request);
+        state.requests.push(request.clone());
         let port = stream.local_addr().map_or(0, |addr| addr.port());
         let serial = format!("{port}-{}", state.requests.len());
         let scripted = state.script.pop_front();
@@ -108,7 +121,11 @@ fn connection(shared: &(Mutex<State>, Condvar), mut wire: Wire, stream: &TcpStre
                      {MARK}: {serial}\r\nContent-Length: {}\r\n\r\n",
                     body.len()
                 );
-                if !wire.send(&[head.into_bytes(), body].concat()) {
+                let told = wire.send(&[head.into_bytes(), body].concat());
+                if (200..300).contains(&status) {
+                    acted(Acted { request });
+                }
+                if !told {
                     return;
                 }
             }
