@@ -44,6 +44,9 @@ use writer::{Op, Stamped, Writer};
 /// Callbacks that may wait for the writer; more are turned away.
 const MOST_WAITING: usize = 8192;
 
+/// Pages that a connection keeps in memory, in KiB; negative, which tells SQLite so.
+const CACHE_KIB: i32 = -8192;
+
 /// How long a write waits for another process that writes, such as `tollgate redeliver`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -249,6 +252,7 @@ fn connect(path: &Path, gate: bool) -> Result<Connection, OpenError> {
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

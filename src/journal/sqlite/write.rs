@@ -40,17 +40,21 @@ pub(super) fn take_in(
     budget: &mut Budget,
 ) -> Result<std::result::Result<Taken, JournalError>> {
     let key = callback.key();
-    if let Some(taken) = known(connection, key.0)? {
-        if taken.state != State::Closed {
-            return Ok(Ok(taken));
+    // Unless the budget is spent, most are new: trying to insert finds out with one look at the index.
+    let spent = worth == Worth::Unconfirmed && budget.spent >= budget.most;
+    if spent || !insert(connection, key.0, callback, at, due_in)? {
+        if let Some(taken) = known(connection, key.0)? {
+            if taken.state != State::Closed {
+                return Ok(Ok(taken));
+            }
+            // Nothing of it was kept but that it was there; it begins anew.
+            budget.spent = budget.spent.saturating_sub(remove(connection, taken.entry)?);
         }
-        // Nothing of it was kept but that it was there; it begins anew.
-        budget.spent = budget.spent.saturating_sub(remove(connection, taken.entry)?);
+        if spent && budget.spent >= budget.most && !make_room(connection, budget)? {
+            return Ok(Err(JournalError::Full));
+        }
+        insert(connection, key.0, callback, at, due_in)?;
     }
-    if worth == Worth::Unconfirmed && budget.spent >= budget.most && !make_room(connection, budget)? {
-        return Ok(Err(JournalError::Full));
-    }
-    insert(connection, key.0, callback, at, due_in)?;
     budget.spent += 1;
     let entry = EntryId(connection.last_insert_rowid());
     insert_request(connection, entry, &callback.request)?;
@@ -80,14 +84,16 @@ fn delivered(connection: &Connection, delivery: &str) -> Result<(u64, Option<Acc
     Ok(found.unwrap_or_default())
 }
 
-fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, due_in: Duration) -> Result<()> {
+/// `false` if the entry was there already.
+fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, due_in: Duration) -> Result<bool> {
     let Callback { request_id, route, claimed, .. } = callback;
-    connection
+    let inserted = connection
         .prepare_cached(
             "INSERT INTO entry (key, delivery, request_id, route, channel, \"order\", out_trade_no,
                  claimed_transaction_id, claimed_total_fee, claimed_fee_type, received_at, state, since, due_at)
              VALUES (:key, :delivery, :request_id, :route, :channel, :order, :out_trade_no,
-                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at)",
+                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at)
+             ON CONFLICT (key) DO NOTHING",
         )?
         .execute(named_params! {
             ":key": key,
@@ -103,7 +109,7 @@ fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, 
             ":at": at,
             ":due_at": at.saturating_add(millis(due_in)),
         })?;
-    Ok(())
+    Ok(inserted > 0)
 }
 
 fn insert_request(connection: &Connection, entry: EntryId, request: &Request) -> Result<()> {

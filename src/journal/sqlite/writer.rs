@@ -26,7 +26,7 @@ const BATCH: usize = 256;
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 
 /// The log is moved into the main file when so many pages of 4 KiB were added to it.
-const CHECKPOINT_PAGES: i32 = 1000;
+const CHECKPOINT_PAGES: i32 = 4000;
 
 type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 
