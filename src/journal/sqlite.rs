@@ -29,8 +29,9 @@ use crate::clock;
 use hand::Hand;
 use lock::Lock;
 use read::Readers;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -207,16 +208,15 @@ impl Drop for Sqlite {
 
 /// A connection with everything set as the journal needs it.
 fn connect(path: &Path, create: bool) -> Result<Connection, OpenError> {
-    // SQLite gives its other files the mode of this one: callbacks hold personal data.
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(create)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-    let connection = Connection::open(path)?;
+    if create {
+        make(path)?;
+    }
+    let cannot = |source| OpenError::Io { path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| cannot(std::io::Error::other(error)))?;
+    if connection.is_readonly("main")? {
+        return Err(cannot(ErrorKind::PermissionDenied.into()));
+    }
     connection.busy_timeout(BUSY_TIMEOUT)?;
     if create {
         // Before the file has a journal mode, which writes its first page.
@@ -230,6 +230,18 @@ fn connect(path: &Path, create: bool) -> Result<Connection, OpenError> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Makes the file if there is none. One that is there is not even opened: closing a second handle would drop SQLite's
+/// locks on it, and whoever looks into it then takes it for abandoned and removes its log.
+fn make(path: &Path) -> Result<(), OpenError> {
+    // SQLite gives its other files the mode of this one: callbacks hold personal data.
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(source) if source.kind() != ErrorKind::AlreadyExists => {
+            Err(OpenError::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A place among those who wait for the writer.
@@ -304,6 +316,8 @@ impl Journal for Sqlite {
 mod tests {
     use super::*;
     use crate::journal::suite::{self, Store};
+    #[cfg(target_os = "linux")]
+    use std::os::unix::fs::MetadataExt;
     use tempfile::TempDir;
 
     struct File(TempDir);
@@ -317,5 +331,22 @@ mod tests {
     #[tokio::test]
     async fn it_does_what_every_journal_must() {
         suite::all(&|| Box::new(File(tempfile::tempdir().unwrap()))).await;
+    }
+
+    /// Without them the `sqlite3` tool removes the log of a running gate when it leaves (SQLite before 3.51).
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_locks_on_the_file_stay_while_it_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("j.db");
+        let journal = Sqlite::open(&path, 100).unwrap();
+        journal.figures().await.unwrap();
+        let (process, file) = (std::process::id().to_string(), format!(":{}", path.metadata().unwrap().ino()));
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let ours = |lock: &str| {
+            let words: Vec<_> = lock.split_whitespace().collect();
+            words[1] == "POSIX" && words[4] == process && words[5].ends_with(&file)
+        };
+        assert!(locks.lines().any(ours), "{locks}");
     }
 }
