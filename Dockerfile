@@ -1,7 +1,9 @@
 # Build: docker build -t tollgate .
-# Run:   docker run -v ./my.yaml:/etc/tollgate/config.yaml:ro -e WECHAT_APP_KEY -e WECHAT_C1_KEY -p 8080:8080 tollgate
-# where my.yaml says listen: 0.0.0.0:8080 and an upstream that the container reaches. The config.yaml in the image listens
-# on 127.0.0.1, which nobody outside the container reaches.
+# Run:   docker run -v ./my.yaml:/etc/tollgate/config.yaml:ro -v tollgate:/var/lib/tollgate \
+#          -e WECHAT_APP_KEY -e WECHAT_C1_KEY -p 8080:8080 tollgate
+# where my.yaml says listen: 0.0.0.0:8080, an upstream that the container reaches, and
+# journal: { path: /var/lib/tollgate/tollgate.db }, the one directory that this user may write. The config.yaml in the
+# image says so already; it listens on 127.0.0.1, which nobody outside the container reaches.
 
 FROM rust:1-slim-bookworm AS builder
 WORKDIR /src
@@ -11,12 +13,19 @@ RUN mkdir -p src benches tests/gate && echo "fn main() {}" | tee src/main.rs ben
     && cargo build --release --locked && rm -r src benches tests target/release/deps/*tollgate* target/release/tollgate*
 COPY . .
 RUN cargo build --release --locked
+# An empty directory for the journal, and the shipped configuration with the journal there.
+RUN mkdir -p /image/lib/tollgate \
+    && sed 's#^journal: { path: tollgate.db,#journal: { path: /var/lib/tollgate/tollgate.db,#' config.yaml > /image/config.yaml \
+    && grep -q '^journal: { path: /var/lib/tollgate/tollgate.db,' /image/config.yaml \
+    && target/release/tollgate check --config /image/config.yaml
 
 FROM gcr.io/distroless/cc-debian12
 COPY --from=builder /src/target/release/tollgate /usr/local/bin/tollgate
-COPY --from=builder /src/config.yaml /etc/tollgate/config.yaml
-WORKDIR /var/lib/tollgate
+COPY --from=builder /image/config.yaml /etc/tollgate/config.yaml
 # nobody, by number: the image has no shell and needs no passwd
+COPY --from=builder --chown=65534:65534 /image/lib/ /var/lib/
+VOLUME /var/lib/tollgate
+WORKDIR /var/lib/tollgate
 USER 65534:65534
 ENV TOLLGATE_CONFIG=/etc/tollgate/config.yaml
 EXPOSE 8080

@@ -8,7 +8,7 @@ mod lanes;
 
 use crate::gate::channel::Channel;
 use crate::gate::claim::{Blank, Claim};
-use crate::gate::decide::{self, Confirmed, Mode};
+use crate::gate::decide::{self, Confirmed, Finding, Mode};
 use crate::gate::delivery::Origin;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
@@ -122,15 +122,17 @@ impl FollowUp {
     }
 
     async fn go_on(&self, work: Work, record: &Record) -> Step {
+        let claimed = work.callback.claimed;
         // One at a time for each delivery; a callback that waits goes first.
         let Ok(_turn) = record.delivery.turn.try_lock() else { return self.postpone(record) };
         let Some((route, channel)) = self.place(&work.callback) else { return self.park(record, Reason::RouteGone) };
         let (head, peer) = received(&work.callback);
-        let Some(fill) = reread(route, &work, &head) else { return self.park(record, Reason::RouteGone) };
-        let Some(decided) = self.confirm_again(channel, &work).await else { return self.postpone(record) };
-        let confirmed = match decided {
+        let Some(fill) = reread(route, channel, &work, &head) else { return self.park(record, Reason::RouteGone) };
+        let Some(finding) = self.confirm_again(channel, &work).await else { return self.postpone(record) };
+        let confirmed = match decide::decide(&claim_of(&claimed), &claimed.out_trade_no, &finding, channel.on_refunded)
+        {
             Ok(confirmed) => confirmed,
-            Err(reason) => return self.not_confirmed(&work, record, reason),
+            Err(reason) => return self.not_confirmed(&work, record, reason, &finding),
         };
         let paid_by = Some(confirmed.payment().transaction_id);
         if record.delivery.accepted().is_some_and(|accepted| !work.asked_for && accepted.transaction_id == paid_by) {
@@ -141,13 +143,13 @@ impl FollowUp {
         let Some(_place) = self.lanes.to_upstream(&channel.upstream, self.gate.forward.fresh(&channel.upstream)) else {
             return self.postpone_confirmed(&work, record, &confirmed);
         };
-        let Callback { request_id, claimed, request, .. } = work.callback;
+        let (tries, age) = if work.state == State::Delivering { (work.tries, work.age) } else { (0, Duration::ZERO) };
+        let Callback { request_id, request, .. } = work.callback;
         let Ok(request_id) = HeaderValue::from_str(&request_id.to_string()) else {
             return self.park(record, Reason::InternalError);
         };
         let (order, body) = (Some(claimed.order), request.body);
         let parcel = Parcel { route, channel: Some(channel), order, head, body, fill, peer, request_id };
-        let (tries, age) = if work.state == State::Delivering { (work.tries, work.age) } else { (0, Duration::ZERO) };
         self.deliver(parcel, record, confirmed, tries, age).await
     }
 
@@ -157,15 +159,14 @@ impl FollowUp {
     }
 
     /// What is known of the order now; `None` if this account's slow lane is full.
-    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Work) -> Option<Result<Confirmed, Reason>> {
+    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Work) -> Option<Finding> {
         let claimed = &work.callback.claimed;
         let ask = channel.ask(&claim_of(claimed), claimed.out_trade_no);
-        let finding = match self.gate.confirm.cached(channel, ask).await {
-            Some(finding) => finding,
-            None if !self.lanes.to_wechat(&channel.account.mch_id) => return None,
-            None => self.gate.confirm.ask(channel, ask).await.0,
-        };
-        Some(decide::decide(&claim_of(claimed), &claimed.out_trade_no, &finding, channel.on_refunded))
+        match self.gate.confirm.cached(channel, ask).await {
+            Some(finding) => Some(finding),
+            None if !self.lanes.to_wechat(&channel.account.mch_id) => None,
+            None => Some(self.gate.confirm.ask(channel, ask).await.0),
+        }
     }
 
     async fn deliver(
@@ -191,15 +192,23 @@ impl FollowUp {
     }
 
     /// Where an entry goes on that is not confirmed, or not any more.
-    fn not_confirmed(&self, work: &Work, record: &Record, reason: Reason) -> Step {
+    fn not_confirmed(&self, work: &Work, record: &Record, reason: Reason, finding: &Finding) -> Step {
         let delivering = work.state == State::Delivering;
         match reason.verdict() {
+            Some(Verdict::Refunded) => {
+                let verified = match finding {
+                    Finding::Paid(payment) => Some(record::verified(payment)),
+                    Finding::Not(_) => None,
+                };
+                self.gate.records.found(record, reason, verified, Some(Next::Park));
+                Step::Parked(reason)
+            }
             Some(Verdict::Unpaid) if !delivering => {
                 self.gate.records.found(record, reason, None, Some(Next::Close));
                 Step::Closed(reason)
             }
             // What was paid and is not any more is for somebody to look at; so is a claim that is wrong.
-            Some(Verdict::Unpaid | Verdict::Contradicted | Verdict::Refunded) => self.park(record, reason),
+            Some(Verdict::Unpaid | Verdict::Contradicted) => self.park(record, reason),
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None if delivering => {
                 let Some(delay) = self.redeliver.after(work.tries, work.age) else {
                     return self.park(record, Reason::GaveUpDelivering);
@@ -264,11 +273,12 @@ fn received(callback: &Callback) -> (Parts, Peer) {
 
 /// Reads a callback again, for the blank that may be filled. `None` if the route as it is configured now would not read
 /// the same claim in it.
-fn reread(route: &Route, work: &Work, head: &Parts) -> Option<Option<Blank>> {
+fn reread(route: &Route, channel: &Channel, work: &Work, head: &Parts) -> Option<Option<Blank>> {
     let path = route.path.matches(head.uri.path())?;
     let read = route.claim.read(head, &path, &work.callback.request.body).ok()?;
     let (claim, claimed) = (read.claim, &work.callback.claimed);
     let same = claim.order == claimed.order
+        && channel.number(&claim) == Ok(claimed.out_trade_no)
         && read.channel == Some(claimed.channel)
         && claim.transaction_id == claimed.transaction_id
         && claim.amount == claimed.amount.map(|amount| amount.fen);

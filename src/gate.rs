@@ -194,6 +194,9 @@ impl Gate {
         };
         story.confirmed(source, asked_at.elapsed());
         let decided = judge(&finding);
+        if let (Finding::Paid(payment), Err(Reason::Refunded)) = (&finding, &decided) {
+            story.payment = Some(Arc::clone(payment));
+        }
         if unknown && story.record.is_none() {
             match decided.as_ref().map_err(|reason| reason.verdict()) {
                 Ok(_) => self.keep(sighting, Worth::Confirmed, story).await?,

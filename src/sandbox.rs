@@ -127,7 +127,7 @@ impl Sandbox {
 
     /// Answers on `listener` as `host` until the future is dropped.
     pub async fn serve(&self, listener: TcpListener, host: Host) -> Infallible {
-        serve::serve(listener, self.router(), host).await
+        serve::serve(listener, self.router().layer(Extension(host))).await
     }
 
     fn router(&self) -> Router {

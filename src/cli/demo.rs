@@ -1,5 +1,9 @@
 //! `tollgate demo`: the whole story on this machine, with nothing else needed.
 
+mod configuration;
+
+mod directory;
+
 mod gate;
 
 mod paper;
@@ -19,12 +23,14 @@ use scenes::Scene;
 use serde_json::json;
 use stage::Stage;
 use std::process::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Arguments of `tollgate demo`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Plays nine callbacks against a simulated WeChat Pay, the gate with the routes of the shipped config.yaml, and a sample
-order system that believes everybody; shows what each party saw. Then everything stays up to be tried with curl.
+Plays eleven scenes with a simulated WeChat Pay, the gate with the routes of the shipped config.yaml, and a sample order
+system that believes everybody; shows what each party saw. Then everything stays up to be tried with curl. The gate is
+a process of its own, which one scene kills; its files are in a temporary directory that is removed at the end.
 Exit codes with --once: 0 all went as they should, 1 some did not.")]
 pub(super) struct Args {
     /// End after the last scene instead of staying up.
@@ -45,15 +51,18 @@ pub(super) struct Args {
 /// # Errors
 /// If a party cannot start, or a scene cannot be played at all.
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut signals = Signals::listen().context("cannot listen for signals")?;
-    let stage = Stage::set_up(!args.without_gate).await?;
+    let mut ends = Ends::listen().context("cannot listen for signals")?;
+    let stage = tokio::select! {
+        stage = Stage::set_up(!args.without_gate) => stage?,
+        () = ends.come() => return Ok(ExitCode::FAILURE),
+    };
     let mut paper = (!args.json).then(Paper::on_stdout);
     if let Some(paper) = &mut paper {
-        paper.introduce(&stage, !args.without_gate)?;
+        paper.introduce(&stage)?;
     }
     let reports = tokio::select! {
         reports = play(&stage, paper.as_mut()) => reports?,
-        () = signals.next() => return Ok(ExitCode::FAILURE),
+        () = ends.come() => return Ok(ExitCode::FAILURE),
     };
     match &mut paper {
         Some(paper) => paper.sum_up(&reports)?,
@@ -67,8 +76,27 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(paper) = &mut paper {
         paper.invite(&stage)?;
     }
-    signals.next().await;
+    ends.come().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What ends the demo: also a terminal that is closed, or its gate and its files would stay.
+struct Ends {
+    signals: Signals,
+    hangup: Signal,
+}
+
+impl Ends {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { signals: Signals::listen()?, hangup: signal(SignalKind::hangup())? })
+    }
+
+    async fn come(&mut self) {
+        tokio::select! {
+            () = self.signals.next() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
 }
 
 async fn play(stage: &Stage, mut paper: Option<&mut Paper>) -> anyhow::Result<Vec<Report>> {

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// Of a merchant's queries, the follow-up gets one in this many.
-const SHARE_OF_QUERIES: u32 = 4;
+const SHARE_OF_QUERIES: u32 = 2;
 
 /// Deliveries a second that are always allowed.
 const PER_SECOND: f64 = 10.0;
@@ -124,9 +124,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn queries_of_the_follow_up_are_a_quarter() {
+    async fn queries_of_the_follow_up_are_half() {
         let lanes = Lanes::new([], 4, 20);
         let merchant = MchId::parse("1900000109").unwrap();
-        assert_eq!((0..40).filter(|_| lanes.to_wechat(&merchant)).count(), 5);
+        assert_eq!((0..40).filter(|_| lanes.to_wechat(&merchant)).count(), 10);
     }
 }

@@ -180,10 +180,11 @@ impl Records {
         self.deliveries.get_or(&id, || Arc::new(Delivery::new(id, attempts, accepted)))
     }
 
-    /// A callback was not forwarded, for this reason; `fresh` if it made the record.
-    pub fn held(&self, record: &Record, fresh: bool, reason: Reason) {
+    /// A callback was not forwarded, for this reason, although its order is paid if there is a payment; `fresh` if it
+    /// made the record.
+    pub fn held(&self, record: &Record, fresh: bool, reason: Reason, payment: Option<&Payment>) {
         let next = after_refusal(record.state(), fresh, reason, self.first.ask);
-        self.found(record, reason, None, next);
+        self.found(record, reason, payment.map(verified), next);
     }
 
     /// A callback passed although it was not confirmed, as observing wants it: nothing more is done about it.
@@ -194,7 +195,7 @@ impl Records {
     /// Something is known of the order now.
     pub fn found(&self, record: &Record, reason: Reason, verified: Option<Verified>, next: Option<Next>) {
         let (Some(journal), Some(entry)) = (&self.journal, record.entry) else { return };
-        if next.is_none() && verified.is_none() {
+        if next.is_none() {
             return;
         }
         record.set(next);

@@ -5,6 +5,7 @@ use super::claim::Unreadable;
 use super::confirm::Source;
 use super::decide::Pass;
 use super::deliver::Delivered;
+use super::payment::Payment;
 use super::record::{InHand, Record, Records};
 use super::route::Route;
 use crate::journal::Refused;
@@ -35,6 +36,8 @@ pub(super) struct Story<'g> {
     pub(super) record: Option<Arc<Record>>,
     /// There if this callback made the record, and it was not gone on with yet.
     pub(super) in_hand: Option<InHand>,
+    /// The payment that was found, if the callback was held back all the same because it was refunded.
+    pub(super) payment: Option<Arc<Payment>>,
     made_record: bool,
     absorbed: bool,
     refunded: bool,
@@ -85,6 +88,7 @@ impl Story<'_> {
             out_trade_no: None,
             record: None,
             in_hand: None,
+            payment: None,
             made_record: false,
             absorbed: false,
             refunded: false,
@@ -144,7 +148,7 @@ impl Story<'_> {
         match (refused, self.would_refuse) {
             // What went wrong with the upstream was written when it was sent.
             (Some(reason), _) if self.sent_at.is_none() || reason == Reason::DeliveryUnderWay => {
-                records.held(record, fresh, reason);
+                records.held(record, fresh, reason, self.payment.as_deref());
             }
             (None, Some(reason)) => records.observed(record, fresh, reason),
             _ => {}

@@ -31,6 +31,7 @@ use lock::Lock;
 use read::Readers;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -227,20 +228,15 @@ impl Drop for Sqlite {
     }
 }
 
-/// Makes an empty file if there is none. SQLite gives its other files the mode of this one: callbacks hold personal data.
-///
-/// Only before this process has a connection: closing this handle would drop SQLite's locks on the file, and somebody who
-/// reads it would then remove the log from under the gate.
-fn make(path: &Path) -> Result<(), OpenError> {
-    let mut options = OpenOptions::new();
-    let made = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    made.map(drop).map_err(|source| OpenError::Io { path: path.to_owned(), source })
-}
-
 /// A connection with everything set as the journal needs it, to a file that is there; the `gate`'s own also sets the
 /// file's mode of journaling.
 fn connect(path: &Path, gate: bool) -> Result<Connection, OpenError> {
-    let connection = Connection::open_with_flags(path, OpenFlags::default() - OpenFlags::SQLITE_OPEN_CREATE)?;
+    let cannot = |source| OpenError::Io { path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| cannot(std::io::Error::other(error)))?;
+    if connection.is_readonly("main")? {
+        return Err(cannot(ErrorKind::PermissionDenied.into()));
+    }
     connection.busy_timeout(BUSY_TIMEOUT)?;
     if gate {
         // Before the file has a journal mode, which writes its first page.
@@ -255,6 +251,18 @@ fn connect(path: &Path, gate: bool) -> Result<Connection, OpenError> {
     connection.pragma_update(None, "cache_size", CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Makes the file if there is none. One that is there is not even opened: closing a second handle would drop SQLite's
+/// locks on it, and whoever looks into it then takes it for abandoned and removes its log.
+fn make(path: &Path) -> Result<(), OpenError> {
+    // SQLite gives its other files the mode of this one: callbacks hold personal data.
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(source) if source.kind() != ErrorKind::AlreadyExists => {
+            Err(OpenError::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A place among those who wait for the writer.
@@ -329,6 +337,8 @@ impl Journal for Sqlite {
 mod tests {
     use super::*;
     use crate::journal::suite::{self, Store};
+    #[cfg(target_os = "linux")]
+    use std::os::unix::fs::MetadataExt;
     use tempfile::TempDir;
 
     struct File(TempDir);
@@ -342,5 +352,22 @@ mod tests {
     #[tokio::test]
     async fn it_does_what_every_journal_must() {
         suite::all(&|| Box::new(File(tempfile::tempdir().unwrap()))).await;
+    }
+
+    /// Without them the `sqlite3` tool removes the log of a running gate when it leaves (SQLite before 3.51).
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_locks_on_the_file_stay_while_it_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("j.db");
+        let journal = Sqlite::open(&path, 100).unwrap();
+        journal.figures().await.unwrap();
+        let (process, file) = (std::process::id().to_string(), format!(":{}", path.metadata().unwrap().ino()));
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let ours = |lock: &str| {
+            let words: Vec<_> = lock.split_whitespace().collect();
+            words[1] == "POSIX" && words[4] == process && words[5].ends_with(&file)
+        };
+        assert!(locks.lines().any(ours), "{locks}");
     }
 }

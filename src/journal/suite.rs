@@ -98,6 +98,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     attempts_are_what_the_upstream_has_seen(&*stores()).await;
     unconfirmed_records_have_a_budget(&*stores()).await;
     an_operator_makes_due_what_is_not_closed(&*stores()).await;
+    an_order_is_sent_again_once_however_many_claims_name_it(&*stores()).await;
     what_is_done_is_forgotten_after_its_time(&*stores()).await;
     refused_callbacks_are_found(&*stores()).await;
     figures_count(&*stores()).await;
@@ -286,6 +287,19 @@ async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
     let expected = [("A", State::Delivering), ("B", State::Delivering)];
     assert_eq!(seen, expected.map(|(order, state)| (order.to_owned(), state)), "D is in hand");
     assert!(work.iter().all(|work| work.asked_for && work.accepted.is_some()));
+}
+
+async fn an_order_is_sent_again_once_however_many_claims_name_it(store: &dyn Store) {
+    let journal = store.open(100);
+    let mut entries = Vec::new();
+    for (fen, verified) in [(1, None), (6600, Some(verified())), (2, None)] {
+        let mut callback = callback("A");
+        callback.claimed.amount = Some(Money { fen: Fen(fen), currency: Currency::default() });
+        let taken = journal.take_in(callback, Worth::Unconfirmed, LATE).await.unwrap();
+        journal.note(Note::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(Next::Park) });
+        entries.push(taken.entry);
+    }
+    assert_eq!(journal.redeliver(of("A"), 10).await.unwrap(), [entries[1]]);
 }
 
 async fn what_is_done_is_forgotten_after_its_time(store: &dyn Store) {

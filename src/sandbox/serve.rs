@@ -1,6 +1,5 @@
 //! Connections that can be cut: a hyper loop of our own below axum, because a reset and a half answer are no HTTP.
 
-use super::book::Host;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -47,13 +46,13 @@ impl Wire {
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// Serves until dropped; then all connections end too.
-pub(super) async fn serve(listener: TcpListener, router: Router, host: Host) -> Infallible {
+pub(super) async fn serve(listener: TcpListener, router: Router) -> Infallible {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone(), host));
+                    connections.spawn(connection(stream, router.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "accept failed");
@@ -65,13 +64,12 @@ pub(super) async fn serve(listener: TcpListener, router: Router, host: Host) -> 
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, host: Host) {
+async fn connection(stream: TcpStream, router: Router) {
     let _ = stream.set_nodelay(true);
     let (cuts, mut cut) = mpsc::channel(1);
     let wire = Wire(cuts);
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(wire.clone());
-        request.extensions_mut().insert(host);
         router.clone().call(request)
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);

@@ -1,6 +1,7 @@
 //! A sample of the legacy order systems the gate stands before: it believes whoever calls, and its refund needs a
 //! transaction id that callbacks do not bring.
 
+use super::serve;
 use crate::wechat::xml::Fields;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -10,16 +11,36 @@ use axum::{Form, Json, Router};
 use hyper::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 
 /// Where the gate's header is looked for, as the shop's one concession.
 pub const TRANSACTION_HEADER: &str = "X-Verified-Transaction-Id";
 
+/// Where the gate says which delivery it is.
+pub const DELIVERY_HEADER: &str = "X-Tollgate-Delivery";
+
+/// Where the gate says why it sends.
+pub const ORIGIN_HEADER: &str = "X-Tollgate-Origin";
+
 /// The shop. Clones are the same one.
 #[derive(Debug, Clone, Default)]
-pub struct Shop(Arc<Mutex<Tables>>);
+pub struct Shop {
+    tables: Arc<Mutex<Tables>>,
+    door: Arc<watch::Sender<Door>>,
+}
+
+/// Whether the shop is to be reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Door {
+    #[default]
+    Open,
+    Closing,
+    Closed,
+}
 
 #[derive(Debug, Default)]
 struct Tables {
@@ -61,20 +82,54 @@ impl Received {
 /// How many callbacks are remembered.
 const MOST_RECEIVED: usize = 10_000;
 
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
 impl Shop {
-    /// Answers on `listener` until the future is dropped.
+    /// Answers on `listener` until the future is dropped. While the shop is down its address refuses connections.
     ///
     /// # Errors
     /// If the listener is of no use.
-    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        let router = Router::new()
+    pub async fn serve(&self, mut listener: TcpListener) -> io::Result<Infallible> {
+        let address = listener.local_addr()?;
+        let mut door = self.door.subscribe();
+        loop {
+            tokio::select! {
+                never = serve::serve(listener, self.router()) => match never {},
+                _ = door.wait_for(|door| *door == Door::Closing) => {}
+            }
+            // Bound and not listening: connections are refused, and nobody else gets the port.
+            let bound = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            bound.set_reuseaddr(true)?;
+            bound.bind(address)?;
+            self.door.send_replace(Door::Closed);
+            // The sender is in `self`, so there will always be another word.
+            let _ = door.wait_for(|door| *door == Door::Open).await;
+            listener = bound.listen(BACKLOG)?;
+        }
+    }
+
+    fn router(&self) -> Router {
+        Router::new()
             .route("/pay/success", post(pay_success))
             .route("/wxpay/notify/{channel}", post(wxpay_notify))
             .route("/refund", post(refund))
             .route("/orders", get(async |State(shop): State<Self>| Json(shop.lock().orders.clone())))
             .route("/received", get(async |State(shop): State<Self>| Json(shop.received())))
-            .with_state(self.clone());
-        axum::serve(listener, router).await
+            .with_state(self.clone())
+    }
+
+    /// Stops [`serve`](Self::serve) as a crash would: connections end, and new ones are refused when this is ready. The
+    /// order table stays.
+    pub async fn goes_down(&self) {
+        let mut door = self.door.subscribe();
+        self.door.send_replace(Door::Closing);
+        let _ = door.wait_for(|door| *door == Door::Closed).await;
+    }
+
+    /// The shop is to be reached again.
+    pub fn comes_back(&self) {
+        self.door.send_replace(Door::Open);
     }
 
     /// What was received, oldest first.
@@ -105,7 +160,7 @@ impl Shop {
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

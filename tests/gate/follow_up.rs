@@ -234,6 +234,17 @@ fn an_order_refunded_while_it_waits_is_held_or_sent_as_its_channel_says() {
 }
 
 #[test]
+fn an_order_that_was_refunded_before_its_only_callback_is_held_with_its_transaction_id() {
+    let world = world();
+    world.wechat.order(&APP, "BACK-3").state("REFUND");
+    assert_eq!(world.app_callback("BACK-3").status(), 402);
+    let entry = stands(&world, "BACK-3", "parked");
+    let transaction_id = crate::fakes::wechat::transaction_id(&APP, "BACK-3");
+    assert_eq!(entry["payment"]["transaction_id"], transaction_id.as_str());
+    assert_eq!(entry["payment"]["trade_state"], "REFUND");
+}
+
+#[test]
 fn an_old_verdict_is_confirmed_again_before_it_is_sent_again() {
     let world = World::with(|setup| {
         setup.hurry();

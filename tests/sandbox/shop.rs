@@ -1,8 +1,10 @@
 //! The sample order system is as gullible as the real ones.
 
 use crate::harness::http;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use tokio::net::TcpListener;
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
 use tollgate::sandbox::shop::Shop;
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
@@ -46,4 +48,21 @@ async fn it_acknowledges_every_notification() {
     let received = shop.received().remove(0);
     assert_eq!(received.header("X-A"), ["1", "2"], "spellings that backends confuse");
     assert_eq!(received.path, "/wxpay/notify/app");
+}
+
+#[tokio::test]
+async fn while_it_is_down_connections_are_refused_and_its_orders_stay() {
+    let (shop, address) = shop().await;
+    http(address, "POST", "/pay/success", &[FORM], "OrderID=A1").await.unwrap();
+    shop.goes_down().await;
+    let refused = TcpStream::connect(address).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    shop.comes_back();
+    let until = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(address).await.is_err() {
+        assert!(Instant::now() < until, "it does not come back");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    http(address, "POST", "/pay/success", &[FORM], "OrderID=A2").await.unwrap();
+    assert!(shop.order("A1").unwrap().paid && shop.order("A2").unwrap().paid);
 }

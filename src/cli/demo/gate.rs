@@ -1,66 +1,107 @@
-//! The gate of the demo: the shipped `config.yaml`, with the addresses of the other parties and the sandbox's keys.
+//! The gate of the demo: this program once more, as a process of its own, so that it can be killed.
 
-use crate::app::App;
-use crate::config::{Config, Environment};
-use crate::gate::forward::Upstream;
-use crate::sandbox::Merchant;
+use super::configuration::Configuration;
+use super::directory::Directory;
 use anyhow::Context;
-use std::env::VarError;
-use std::io;
-use std::net::SocketAddr;
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use tokio_util::task::AbortOnDropHandle;
-
-const SHIPPED: &str = include_str!("../../../config.yaml");
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+use tokio::net::TcpSocket;
+use tokio::time::Instant;
 
 /// A free port of loopback.
-const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// The running gate. It ends when this is dropped.
+/// How long a start may take on a busy machine.
+const START: Duration = Duration::from_secs(30);
+
+/// How much of the log of a gate that does not start is shown.
+const LINES: usize = 10;
+
+/// The gate. It ends when this is dropped, and its directory goes.
 #[derive(Debug)]
 pub(super) struct Gate {
-    /// Where callbacks arrive.
-    pub(super) url: String,
-    _running: AbortOnDropHandle<()>,
+    /// Where callbacks arrive; it stays.
+    pub(super) address: SocketAddr,
+    // The process is dropped before the directory it writes to.
+    process: Process,
+    /// Configuration, journal, log.
+    pub(super) directory: Directory,
+    configuration: Configuration,
 }
 
-/// Starts the gate before `upstream`, asking the WeChat Pay at `hosts` for the orders of `merchants`.
-pub(super) fn start_gate(upstream: &str, hosts: [&str; 2], merchants: &[Merchant]) -> anyhow::Result<Gate> {
-    let keys = DemoKeys(merchants);
-    let mut config = Config::parse(SHIPPED, Path::new("config.yaml"), &keys).context("the shipped config.yaml")?;
-    config.listen = ANYWHERE;
-    config.upstream = Upstream::parse(upstream)?;
-    config.wechat.hosts = hosts.map(str::to_owned).to_vec();
-    for channel in &mut config.channels {
-        channel.upstream = config.upstream.clone();
+impl Gate {
+    /// Starts it.
+    pub(super) async fn start(configuration: Configuration) -> anyhow::Result<Self> {
+        let directory = Directory::make()?;
+        let (process, address) = Process::start(&configuration, &directory, ANYWHERE).await?;
+        Ok(Self { address, process, directory, configuration })
     }
-    let app = App::build(config)?;
-    let url = app.url()?;
-    let running = tokio::spawn(async move {
-        app.run(async || std::future::pending().await).await;
-    });
-    Ok(Gate { url, _running: AbortOnDropHandle::new(running) })
+
+    /// Kills it with SIGKILL and starts it again; how long it was away.
+    pub(super) async fn is_killed_and_starts_again(&mut self) -> anyhow::Result<Duration> {
+        let killed_at = Instant::now();
+        self.process.kill().context("cannot kill the gate")?;
+        // Bound and not listening, so that nobody else gets the port meanwhile.
+        let port = TcpSocket::new_v4()?;
+        port.set_reuseaddr(true)?;
+        port.bind(self.address)?;
+        (self.process, self.address) = Process::start(&self.configuration, &self.directory, self.address).await?;
+        Ok(killed_at.elapsed())
+    }
 }
 
-/// An environment in which the keys of the shipped configuration are the sandbox's.
-struct DemoKeys<'m>(&'m [Merchant]);
+#[derive(Debug)]
+struct Process(Child);
 
-impl Environment for DemoKeys<'_> {
-    fn variable(&self, name: &str) -> Result<String, VarError> {
-        let appid = match name {
-            "WECHAT_APP_KEY" => "wxd930ea5d5a258f4f",
-            "WECHAT_C1_KEY" => "wx2421b1c4370ec43b",
-            _ => return Err(VarError::NotPresent),
-        };
-        let merchant = self.0.iter().find(|merchant| merchant.appid.as_str() == appid).ok_or(VarError::NotPresent)?;
-        String::from_utf8(merchant.key.expose().to_vec()).map_err(|_| VarError::NotPresent)
+impl Process {
+    async fn start(
+        configuration: &Configuration,
+        directory: &Directory,
+        listen: SocketAddr,
+    ) -> anyhow::Result<(Self, SocketAddr)> {
+        let file = directory.path().join("config.yaml");
+        std::fs::write(&file, configuration.text(&file, listen)?).context("cannot write the gate's configuration")?;
+        let log = directory.path().join("gate.log");
+        let its_log = OpenOptions::new().create(true).append(true).open(&log).context("cannot write the gate's log")?;
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let mut command = Command::new(program);
+        command.args(["run", "--config"]).arg(&file).envs(configuration.variables());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(its_log);
+        let mut process = Self(command.spawn().context("cannot start the gate")?);
+        let stdout = process.0.stdout.take().context("the gate has no standard output")?;
+        let listening = tokio::task::spawn_blocking(move || listening_on(stdout));
+        match tokio::time::timeout(START, listening).await {
+            Ok(Ok(Some(address))) => Ok((process, address)),
+            _ => anyhow::bail!("the gate does not start; the end of its log:\n{}", end_of(&log)),
+        }
     }
 
-    fn file(&self, _: &Path) -> io::Result<String> {
-        Err(io::ErrorKind::NotFound.into())
+    fn kill(&mut self) -> std::io::Result<()> {
+        self.0.kill()?;
+        self.0.wait().map(drop)
     }
+}
 
-    fn readable(&self, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::NotFound.into())
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.kill();
     }
+}
+
+/// What the gate says when it is ready; `None` if it ends before.
+fn listening_on(stdout: ChildStdout) -> Option<SocketAddr> {
+    let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+    let its_address = |line: String| line.strip_prefix("callbacks: listening on http://")?.parse().ok();
+    lines.into_iter().find_map(its_address)
+}
+
+fn end_of(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default().join("\n")
 }

@@ -33,13 +33,19 @@ impl Paper {
     }
 
     /// Who plays.
-    pub(super) fn introduce(&mut self, stage: &Stage, with_gate: bool) -> io::Result<()> {
-        let Stage { gate_url, sandbox_url, second_url, shop_url, .. } = stage;
+    pub(super) fn introduce(&mut self, stage: &Stage) -> io::Result<()> {
+        let Stage { gate_url, sandbox_url, second_url, shop_url, directory, .. } = stage;
         let title = self.ink(Ink::Bold, "On this machine, over real sockets");
-        let (gate, promise) = if with_gate {
-            (format!("{gate_url}, stands before it with the routes of the shipped config.yaml"), PROMISE)
-        } else {
-            ("left out: every callback goes straight to the order system".to_owned(), WITHOUT)
+        let (gate, promise) = match directory {
+            Some(directory) => (
+                format!(
+                    "{gate_url}, a process of its own with the routes of the shipped config.yaml
+                (until the end its journal and log are in {})",
+                    directory.display()
+                ),
+                PROMISE,
+            ),
+            None => ("left out: every callback goes straight to the order system".to_owned(), WITHOUT),
         };
         writeln!(
             self.out,
@@ -56,7 +62,12 @@ impl Paper {
     pub(super) fn report(&mut self, number: usize, report: &Report) -> io::Result<()> {
         let title = self.ink(Ink::Bold, &format_args!("{number}. {}", report.title));
         writeln!(self.out, "\n{title}\n   {}", report.story)?;
-        let parties = [("sender", &report.sender), ("WeChat Pay", &report.wechat_pay), ("order system", &report.shop)];
+        let parties = [
+            ("sender", &report.sender),
+            ("the gate", &report.gate),
+            ("WeChat Pay", &report.wechat_pay),
+            ("order system", &report.shop),
+        ];
         for (party, lines) in parties {
             for (at, line) in lines.iter().enumerate() {
                 let party = self.ink(Ink::Dim, &format_args!("{:<13}", if at == 0 { party } else { "" }));
@@ -92,6 +103,9 @@ impl Paper {
   curl {shop_url}/refund -d OrderID=T1
   # nobody paid T2
   curl -i {gate_url}/pay/success -d 'OrderID=T2&paymentcenter_id=&TotalFee=6600'
+  # now somebody does, and nobody calls back: it is there when the gate has asked again (after seconds, or a minute)
+  curl {sandbox_url}/sandbox/orders/1900000109/T2/pay -d '{{\"total_fee\":6600}}'
+  curl {shop_url}/orders
   # WeChat Pay notifies of T1 itself; a forger of T3
   curl {sandbox_url}/sandbox/notifications -d '{{\"out_trade_no\":\"T1\",\"notify_url\":\"{gate_url}/wxpay/notify/app\"}}'
   curl {sandbox_url}/sandbox/notifications -d '{{\"out_trade_no\":\"T3\",\"notify_url\":\"{gate_url}/wxpay/notify/app\",\"forge\":\"wrong-key\",\"retry\":false}}'

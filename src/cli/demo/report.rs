@@ -1,8 +1,9 @@
 //! What became of a scene: what each party saw, and whether that is what it should have seen.
 
-use crate::sandbox::shop::{Received, TRANSACTION_HEADER};
+use crate::sandbox::shop::{ORIGIN_HEADER, Received, TRANSACTION_HEADER};
 use crate::sandbox::{Attempt, Judgement, Query};
 use serde::Serialize;
+use std::time::Duration;
 
 /// A scene after it was played.
 #[derive(Debug, Serialize)]
@@ -13,6 +14,8 @@ pub(super) struct Report {
     pub(super) story: &'static str,
     /// What those who call back sent and got.
     pub(super) sender: Vec<String>,
+    /// What became of the gate.
+    pub(super) gate: Vec<String>,
     /// What WeChat Pay was asked, and answered.
     pub(super) wechat_pay: Vec<String>,
     /// What reached the order system.
@@ -32,7 +35,8 @@ pub(super) struct Check {
 
 impl Report {
     pub(super) fn new(title: &'static str, story: &'static str) -> Self {
-        Self { title, story, sender: Vec::new(), wechat_pay: Vec::new(), shop: Vec::new(), checks: Vec::new() }
+        let [sender, gate, wechat_pay, shop] = [const { Vec::new() }; 4];
+        Self { title, story, sender, gate, wechat_pay, shop, checks: Vec::new() }
     }
 
     /// Whether everything was as expected.
@@ -45,7 +49,14 @@ impl Report {
         self.checks.push(Check { expected, seen });
     }
 
-    /// Writes down what WeChat Pay and the shop saw; the latter is expected to be this many callbacks.
+    /// Writes down how long after something the shop got what it got.
+    pub(super) fn told_when(&mut self, what: &str, took: Duration, received: &[Received]) {
+        if !received.is_empty() {
+            self.shop.push(format!("that was {} ms after {what}", took.as_millis()));
+        }
+    }
+
+    /// Writes down what WeChat Pay and the shop saw.
     pub(super) fn saw(&mut self, queries: &[Query], received: &[Received]) {
         self.wechat_pay.extend(counted(queries.iter().map(describe_query), "was asked nothing"));
         self.shop.extend(counted(received.iter().map(describe_received), "saw nothing"));
@@ -82,7 +93,9 @@ fn describe_query(query: &Query) -> String {
 fn describe_received(received: &Received) -> String {
     let ids = received.header(TRANSACTION_HEADER).join(" and ");
     let ids = if ids.is_empty() { "absent".to_owned() } else { ids };
-    format!("marked {} as paid; {TRANSACTION_HEADER}: {ids}", received.order)
+    let follow_up = received.header(ORIGIN_HEADER) == ["follow-up"];
+    let origin = if follow_up { format!("; {ORIGIN_HEADER}: follow-up") } else { String::new() };
+    format!("marked {} as paid; {TRANSACTION_HEADER}: {ids}{origin}", received.order)
 }
 
 /// A delivery of a notification, as its sender tells it.

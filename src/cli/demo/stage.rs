@@ -1,9 +1,10 @@
 //! The parties of the demo, each on a free port of loopback.
 
-use super::gate::{self, Gate};
+use super::configuration::Configuration;
+use super::gate::Gate;
 use super::report::Report;
 use crate::order::TransactionId;
-use crate::sandbox::http::Client;
+use crate::sandbox::http::{CallError, Client};
 use crate::sandbox::shop::{Received, Shop};
 use crate::sandbox::{
     Announcement, Forgery, Host, Notification, OrderFields, OrderKey, Progress, Query, Sandbox, Seed, demo_merchants,
@@ -12,8 +13,10 @@ use anyhow::Context;
 use bytes::Bytes;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, Response};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -29,6 +32,9 @@ const TIME_SCALE: u32 = 10;
 /// What is tried at most: longer than everything the gate may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// How long it is watched that nothing comes where there is no gate that could bring it.
+const IN_VAIN: Duration = Duration::from_secs(1);
+
 /// All parties, running.
 #[derive(Debug)]
 pub(super) struct Stage {
@@ -38,17 +44,19 @@ pub(super) struct Stage {
     pub(super) second_url: String,
     pub(super) shop_url: String,
     pub(super) gate_url: String,
+    /// Where the gate keeps its files.
+    pub(super) directory: Option<PathBuf>,
     pub(super) sender: Sender,
     client: Client,
-    _gate: Option<Gate>,
+    gate: Option<Mutex<Gate>>,
     _serving: JoinSet<()>,
 }
 
 /// A callback and what its sender got.
 #[derive(Debug)]
 pub(super) struct Sent {
-    /// HTTP status.
-    pub(super) status: u16,
+    /// HTTP status, if there was an answer.
+    pub(super) status: Option<u16>,
     /// The answer.
     pub(super) body: String,
     /// What was sent and what came back, as the sender tells it.
@@ -71,11 +79,17 @@ impl Sender {
             request = request.header(*name, *value);
         }
         let started = Instant::now();
-        let answer = self.client.send(request.body(Bytes::from(form.to_owned()))?, LIMIT).await?;
+        let answer = match self.client.send(request.body(Bytes::from(form.to_owned()))?, LIMIT).await {
+            Ok(answer) => Some(answer),
+            Err(CallError::Connection(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
         let elapsed = started.elapsed().as_millis();
-        let status = answer.status().as_u16();
-        let told = [format!("POST /pay/success {form}"), format!("got {} after {elapsed} ms", outcome(&answer))];
-        Ok(Sent { status, body: String::from_utf8_lossy(answer.body()).into_owned(), told })
+        let got = answer.as_ref().map_or_else(|| "no connection".to_owned(), outcome);
+        let told = [format!("POST /pay/success {form}"), format!("got {got} after {elapsed} ms")];
+        let status = answer.as_ref().map(|answer| answer.status().as_u16());
+        let body = answer.map(|answer| String::from_utf8_lossy(answer.body()).into_owned()).unwrap_or_default();
+        Ok(Sent { status, body, told })
     }
 }
 
@@ -95,13 +109,13 @@ impl Stage {
         }
         let serving_shop = shop.clone();
         serving.spawn(async move {
-            if let Err(error) = serving_shop.serve(shop_listener).await {
-                tracing::error!(%error, "the sample order system ended");
-            }
+            let Err(error) = serving_shop.serve(shop_listener).await;
+            tracing::error!(%error, "the sample order system ended");
         });
-        let gate =
-            if with_gate { Some(gate::start_gate(&shop_url, [&sandbox_url, &second_url], &merchants)?) } else { None };
-        let gate_url = gate.as_ref().map_or(&shop_url, |gate| &gate.url).clone();
+        let hosts = [sandbox_url.clone(), second_url.clone()];
+        let configuration = Configuration { upstream: shop_url.clone(), hosts, merchants };
+        let gate = if with_gate { Some(Gate::start(configuration).await?) } else { None };
+        let gate_url = gate.as_ref().map_or(shop_url.clone(), |gate| format!("http://{}", gate.address));
         let client = Client::default();
         Ok(Self {
             sandbox,
@@ -111,8 +125,9 @@ impl Stage {
             shop_url,
             sender: Sender { client: client.clone(), gate_url: gate_url.clone() },
             gate_url,
+            directory: gate.as_ref().map(|gate| gate.directory.path().to_owned()),
             client,
-            _gate: gate,
+            gate: gate.map(Mutex::new),
             _serving: serving,
         })
     }
@@ -164,6 +179,24 @@ impl Stage {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Kills the gate and starts it again; how long it was away, if there is one.
+    pub(super) async fn kill_gate(&self) -> anyhow::Result<Option<Duration>> {
+        match &self.gate {
+            Some(gate) => gate.lock().await.is_killed_and_starts_again().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Waits until the shop got something for an order, or for as long as a scene may take; how long that was.
+    pub(super) async fn arrived(&self, order: &str) -> Duration {
+        let began = Instant::now();
+        let limit = if self.gate.is_some() { LIMIT } else { IN_VAIN };
+        while self.received(&[order]).is_empty() && began.elapsed() < limit {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        began.elapsed()
     }
 
     /// The queries about these orders and payments.

@@ -359,9 +359,17 @@ fn refuse(connection: &Connection, refused: &Refused, at: i64) -> Result<()> {
     Ok(())
 }
 
-/// Makes entries due now. What is closed has nothing left to send.
+/// What can be sent again, once for each delivery: the latest claim that was confirmed, or else the latest. What is closed
+/// has nothing left to send.
+const SENDABLE: &str = "AND state <> 'closed' AND NOT EXISTS (
+        SELECT 1 FROM entry AS other
+        WHERE other.\"order\" = entry.\"order\" AND other.delivery = entry.delivery AND other.state <> 'closed'
+            AND (other.transaction_id IS NOT NULL, other.id) > (entry.transaction_id IS NOT NULL, entry.id))
+    ORDER BY id";
+
+/// Makes entries due now.
 pub(super) fn redeliver(connection: &Connection, search: &Search, limit: usize, at: i64) -> Result<Vec<EntryId>> {
-    let entries = read::entries(connection, search, limit, "AND state <> 'closed' ORDER BY id", at)?;
+    let entries = read::entries(connection, search, limit, SENDABLE, at)?;
     for entry in &entries {
         connection
             .prepare_cached(

@@ -1,0 +1,136 @@
+//! The configuration of the demo's gate: the shipped `config.yaml`, with the addresses of the other parties and without
+//! the patience of a real one.
+
+use crate::config::{Config, Environment};
+use crate::gate::forward::Upstream;
+use crate::sandbox::Merchant;
+use anyhow::Context;
+use std::env::VarError;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+const SHIPPED: &str = include_str!("../../../config.yaml");
+
+/// The journal, beside the configuration.
+const JOURNAL: &str = "tollgate.db";
+
+/// When the follow-up tries again: a spectator waits a moment, and what never gets paid is asked about less and less.
+const AGAIN_MS: [u64; 7] = [300, 500, 1000, 1000, 5000, 15_000, 60_000];
+
+/// How long "not paid" is believed.
+const PENDING_MS: u64 = 200;
+
+/// What the demo says in the shipped file's place.
+#[derive(Debug)]
+pub(super) struct Configuration {
+    /// The order system.
+    pub(super) upstream: String,
+    /// WeChat Pay.
+    pub(super) hosts: [String; 2],
+    /// Whose orders are asked about.
+    pub(super) merchants: Vec<Merchant>,
+}
+
+impl Configuration {
+    /// The content of `file`, which makes a gate listen on `listen`.
+    ///
+    /// # Errors
+    /// If the shipped file has become one in which the demo's values do not take effect.
+    pub(super) fn text(&self, file: &Path, listen: SocketAddr) -> anyhow::Result<String> {
+        let again = AGAIN_MS.map(|ms| format!("{ms}ms")).join(", ");
+        let [first, second] = &self.hosts;
+        let text = [
+            ("listen", listen.to_string()),
+            ("upstream", self.upstream.clone()),
+            ("wechat", format!("{{ hosts: [{first}, {second}] }}")),
+            ("cache", format!("{{ pending: {PENDING_MS}ms }}")),
+            ("journal", format!("{{ path: {JOURNAL} }}")),
+            ("follow_up", format!("{{ ask_again: [{again}], redeliver: [{again}] }}")),
+        ]
+        .iter()
+        .fold(SHIPPED.to_owned(), |text, (key, value)| with(&text, key, value));
+        let config = Config::parse(&text, file, self).context("the shipped config.yaml, as the demo changes it")?;
+        self.took_effect(&config, file, listen)?;
+        Ok(text)
+    }
+
+    fn took_effect(&self, config: &Config, file: &Path, listen: SocketAddr) -> anyhow::Result<()> {
+        let upstream = Upstream::parse(&self.upstream)?;
+        let again = AGAIN_MS.map(Duration::from_millis);
+        let journal = config.journal.as_ref().map(|journal| journal.path.as_path());
+        for (key, took_effect) in [
+            ("listen", config.listen == listen && config.tls.is_none()),
+            ("upstream", config.upstream == upstream),
+            ("channels.NAME.upstream", config.channels.iter().all(|channel| channel.upstream == upstream)),
+            ("wechat.hosts", config.wechat.hosts == self.hosts),
+            ("cache.pending", config.cache.pending == Duration::from_millis(PENDING_MS)),
+            ("journal.path", journal == Some(&file.with_file_name(JOURNAL))),
+            ("follow_up.ask_again", config.follow_up.ask_again.delays == again),
+            ("follow_up.redeliver", config.follow_up.redeliver.delays == again),
+        ] {
+            anyhow::ensure!(took_effect, "the shipped config.yaml sets {key} in a way that the demo cannot replace");
+        }
+        Ok(())
+    }
+
+    /// The keys, as the variables that the shipped file names.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let variable = |name| Some((name, self.variable(name).ok()?));
+        ["WECHAT_APP_KEY", "WECHAT_C1_KEY"].into_iter().filter_map(variable)
+    }
+}
+
+/// `text` with this value for a key of the top level: in its line, or in a new one at the end.
+fn with(text: &str, key: &str, value: &str) -> String {
+    let new = format!("{key}: {value}");
+    let is_old = |line: &str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
+    let replaced = text.lines().map(|line| if is_old(line) { new.as_str() } else { line });
+    let added = (!text.lines().any(is_old)).then_some(new.as_str());
+    replaced.chain(added).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// An environment in which the keys of the shipped file are the sandbox's.
+impl Environment for Configuration {
+    fn variable(&self, name: &str) -> Result<String, VarError> {
+        let appid = match name {
+            "WECHAT_APP_KEY" => "wxd930ea5d5a258f4f",
+            "WECHAT_C1_KEY" => "wx2421b1c4370ec43b",
+            _ => return Err(VarError::NotPresent),
+        };
+        let its = |merchant: &&Merchant| merchant.appid.as_str() == appid;
+        let merchant = self.merchants.iter().find(its).ok_or(VarError::NotPresent)?;
+        String::from_utf8(merchant.key.expose().to_vec()).map_err(|_| VarError::NotPresent)
+    }
+
+    fn file(&self, _: &Path) -> io::Result<String> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn readable(&self, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::demo_merchants;
+
+    #[test]
+    fn the_shipped_file_takes_the_demos_values() {
+        let hosts = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(str::to_owned);
+        let upstream = "http://127.0.0.1:3".to_owned();
+        let demo = Configuration { upstream, hosts, merchants: demo_merchants().unwrap() };
+        let text = demo.text(Path::new("/demo/config.yaml"), "127.0.0.1:0".parse().unwrap()).unwrap();
+        assert_eq!(demo.variables().count(), 2);
+        assert!(text.contains("WECHAT_APP_KEY") && !text.contains("tollgateSandboxKey"), "{text}");
+    }
+
+    #[test]
+    fn a_value_is_replaced_where_it_is_and_added_where_it_is_not() {
+        assert_eq!(with("a: 1 # one\nab: 2\n", "a", "3"), "a: 3\nab: 2\n");
+        assert_eq!(with("ab: 2\n  a: 1", "a", "3"), "ab: 2\n  a: 1\na: 3\n");
+    }
+}
