@@ -6,7 +6,10 @@ use crate::fakes::wechat::{APP, C1, Confirmation, OPENID, WeChat, scan};
 use crate::harness::{ADMIN_TOKEN, return_code};
 use crate::wire::Message;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+
+/// What is shorter is no secret that could be told from other text.
+const SHORTEST_SECRET: usize = 16;
 
 /// What one world has on record.
 pub struct Ledger {
@@ -26,6 +29,7 @@ impl Ledger {
     /// Every breach of an invariant, in words.
     pub fn wrong(&self, wechats: &[WeChat], upstreams: &[Upstream], log: &str) -> Vec<String> {
         let confirmations: Vec<_> = wechats.iter().flat_map(WeChat::confirmations).collect();
+        let confirmations = by_number(&confirmations);
         let requests: Vec<_> = upstreams.iter().flat_map(Upstream::requests).collect();
         let mut wrong: Vec<_> =
             requests.iter().filter_map(|request| self.passed_wrongly(request, &confirmations)).collect();
@@ -35,7 +39,7 @@ impl Ledger {
     }
 
     /// I1, I3 and I4 for one request that the upstream saw.
-    fn passed_wrongly(&self, request: &Message, confirmations: &[Confirmation]) -> Option<String> {
+    fn passed_wrongly(&self, request: &Message, confirmations: &Confirmations<'_>) -> Option<String> {
         let breach =
             |what: &str| Some(format!("{what}: {} {}", String::from_utf8_lossy(&request.head), request.text()));
         if request.header("Transfer-Encoding").is_some() || request.folded("Content-Length").len() > 1 {
@@ -78,7 +82,7 @@ impl Ledger {
                 && confirmation.total_fee == total_fee
                 && confirmation.trade_state == trade_state
         };
-        if !confirmations.iter().any(|confirmation| entitles(&confirmation)) {
+        if !confirmations.get(out_trade_no).is_some_and(|these| these.iter().any(entitles)) {
             return breach("I1: WeChat Pay never confirmed this");
         }
         for reading in readings(request) {
@@ -116,11 +120,12 @@ impl Ledger {
         let mut secrets: BTreeSet<String> = wechats.iter().flat_map(WeChat::signs).collect();
         secrets.extend([APP.key, C1.key, OPENID, ADMIN_TOKEN].map(str::to_owned));
         secrets.extend(self.config["headers"]["signature"]["key"].as_str().map(str::to_owned));
-        secrets.retain(|secret| secret.len() >= 16 && !secret.starts_with("00000000"));
+        secrets.retain(|secret| secret.len() >= SHORTEST_SECRET && !secret.starts_with("00000000"));
         let own = self.answers.iter().filter(|answer| answer.header(MARK).is_none()).map(Message::text);
-        let places: Vec<_> = own.chain([log.to_owned()]).map(|text| text.to_lowercase()).collect();
-        let told = |secret: &&String| places.iter().any(|text| text.contains(&secret.to_lowercase()));
-        secrets.iter().filter(told).map(|secret| format!("I5: the secret {secret} was told")).collect()
+        let places = own.chain([log.to_owned()]).collect::<Vec<_>>().join("\n").to_lowercase();
+        let secrets: Vec<_> = secrets.iter().map(|secret| secret.to_lowercase()).collect();
+        let told: BTreeSet<_> = found(&secrets, &places).into_iter().collect();
+        told.into_iter().map(|secret| format!("I5: the secret {secret} was told")).collect()
     }
 
     fn header_name(&self, key: &str) -> String {
@@ -143,6 +148,29 @@ impl Ledger {
         let channels = self.config["channels"].as_object().into_iter().flatten();
         self.config["mode"] == "observe" || channels.into_iter().any(|(_, channel)| channel["mode"] == "observe")
     }
+}
+
+/// What WeChat Pay confirmed, by `out_trade_no`.
+type Confirmations<'c> = HashMap<&'c str, Vec<&'c Confirmation>>;
+
+fn by_number(confirmations: &[Confirmation]) -> Confirmations<'_> {
+    let mut by_number = Confirmations::new();
+    for confirmation in confirmations {
+        by_number.entry(&confirmation.out_trade_no).or_default().push(confirmation);
+    }
+    by_number
+}
+
+/// The secrets in a text, looked for all at once: there are thousands after a long scenario.
+fn found<'s>(secrets: &'s [String], text: &str) -> Vec<&'s str> {
+    let mut by_start: HashMap<&[u8], Vec<&str>> = HashMap::new();
+    for secret in secrets {
+        by_start.entry(&secret.as_bytes()[..SHORTEST_SECRET]).or_default().push(secret);
+    }
+    let places = text.as_bytes().windows(SHORTEST_SECRET).enumerate();
+    let starts = places.filter_map(|(at, window)| Some((at, by_start.get(window)?)));
+    let here = |at: usize, secret: &&str| text.as_bytes()[at..].starts_with(secret.as_bytes());
+    starts.flat_map(|(at, secrets)| secrets.iter().copied().filter(move |secret| here(at, secret))).collect()
 }
 
 /// The only value of each header.
@@ -205,6 +233,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_judge_sees_each_secret_in_a_text() {
+        let secrets = ["0123456789abcdef".to_owned(), "0123456789abcdefgh".to_owned(), "not-told-not-told".to_owned()];
+        assert_eq!(found(&secrets, "x0123456789abcdefgh"), [&secrets[0], &secrets[1]]);
+        assert!(found(&secrets, "0123456789abcde").is_empty());
+    }
+
     fn request(more: &str, form: &str) -> Message {
         let head = format!(
             "POST /pay/success HTTP/1.1\r\nHost: s\r\nContent-Type: application/x-www-form-urlencoded\r\n\
@@ -218,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_judge_lets_the_honest_pass() {
-        assert_eq!(ledger().passed_wrongly(&request("", "OrderID=A"), &[confirmation()]), None);
+        assert_eq!(ledger().passed_wrongly(&request("", "OrderID=A"), &by_number(&[confirmation()])), None);
     }
 
     #[test]
@@ -231,7 +266,7 @@ mod tests {
             (request("", "OrderID=A&orderid=B"), vec![confirmation()], "I4"),
             (request("", "OrderID=A&paymentcenter_id=B"), vec![confirmation()], "I4"),
         ] {
-            let found = ledger().passed_wrongly(&request, &confirmations).unwrap_or_default();
+            let found = ledger().passed_wrongly(&request, &by_number(&confirmations)).unwrap_or_default();
             assert!(found.starts_with(breach), "{found}");
         }
     }

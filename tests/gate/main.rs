@@ -75,3 +75,5 @@ mod journal_file;
 mod disk;
 
 mod kill_points;
+
+mod crash;

@@ -24,6 +24,7 @@ struct State {
     usual: Option<Reply>,
     script: VecDeque<Reply>,
     held: bool,
+    down: bool,
     acted: Vec<Acted>,
 }
 
@@ -31,6 +32,8 @@ struct State {
 #[derive(Debug, Clone)]
 pub struct Acted {
     pub request: Message,
+    /// The value of [`MARK`], if the gate was told so, as far as this side knows.
+    pub mark: Option<String>,
 }
 
 /// What the legacy system does with a request it has read.
@@ -42,6 +45,8 @@ pub enum Reply {
     Writes(Vec<u8>),
     /// Resets the connection: it may have acted.
     Breaks,
+    /// Acts, and closes without a word.
+    ActsInSilence,
     /// Never answers.
     Hangs,
 }
@@ -79,6 +84,16 @@ impl Upstream {
         self.shared.1.notify_all();
     }
 
+    /// Resets every connection from now on, unread.
+    pub fn goes_down(&self) {
+        self.shared.0.lock().unwrap().down = true;
+        self.closes_its_connections();
+    }
+
+    pub fn comes_back(&self) {
+        self.shared.0.lock().unwrap().down = false;
+    }
+
     /// What it did its work for, without the first `known`.
     pub fn acted_after(&self, known: usize) -> Vec<Acted> {
         self.shared.0.lock().unwrap().acted.iter().skip(known).cloned().collect()
@@ -103,6 +118,9 @@ impl Upstream {
 }
 
 fn connection(shared: &(Mutex<State>, Condvar), mut wire: Wire, stream: &TcpStream) {
+    if shared.0.lock().unwrap().down {
+        return reset(stream);
+    }
     let Ok(handle) = stream.try_clone().map(Arc::new) else { return };
     shared.0.lock().unwrap().connections.push(Arc::downgrade(&handle));
     let acted = |acted: Acted| shared.0.lock().unwrap().acted.push(acted);
@@ -123,12 +141,13 @@ fn connection(shared: &(Mutex<State>, Condvar), mut wire: Wire, stream: &TcpStre
                 );
                 let told = wire.send(&[head.into_bytes(), body].concat());
                 if (200..300).contains(&status) {
-                    acted(Acted { request });
+                    acted(Acted { request, mark: told.then_some(serial) });
                 }
                 if !told {
                     return;
                 }
             }
+            Reply::ActsInSilence => return acted(Acted { request, mark: None }),
             Reply::Writes(bytes) => {
                 wire.send(&bytes);
                 return;

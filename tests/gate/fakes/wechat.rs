@@ -11,7 +11,7 @@ use md5::{Digest, Md5};
 use message::own;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Duration;
 
 /// The openid in every paid answer and notification: personal, so no log may show it.
@@ -103,9 +103,11 @@ struct State {
     confirmations: Vec<Confirmation>,
     /// Every signature that went over a wire, to look for in logs.
     signs: Vec<String>,
-    connections: Vec<TcpStream>,
+    /// All there ever were.
+    connections: Vec<Weak<TcpStream>>,
     down: bool,
     held: bool,
+    mood: Option<(Fault, Duration)>,
 }
 
 #[derive(Debug, Clone)]
@@ -155,6 +157,11 @@ impl WeChat {
         self.shared.0.lock().unwrap().down = false;
     }
 
+    /// Gives every answer from now on this fault and this delay, whatever the order's own; `None` ends that.
+    pub fn is_in_a_mood(&self, mood: Option<(Fault, Duration)>) {
+        self.shared.0.lock().unwrap().mood = mood;
+    }
+
     /// Keeps every answer back until [`Self::release`].
     pub fn hold(&self) {
         self.shared.0.lock().unwrap().held = true;
@@ -186,7 +193,7 @@ impl WeChat {
 
     /// Closes every connection the gate keeps open to it.
     pub fn closes_its_connections(&self) {
-        for stream in &self.shared.0.lock().unwrap().connections {
+        for stream in self.shared.0.lock().unwrap().connections.iter().filter_map(Weak::upgrade) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -268,7 +275,8 @@ enum Reply {
 }
 
 fn connection(shared: &(Mutex<State>, Condvar), mut wire: Wire, stream: &TcpStream) {
-    shared.0.lock().unwrap().connections.extend(stream.try_clone());
+    let Ok(handle) = stream.try_clone().map(Arc::new) else { return };
+    shared.0.lock().unwrap().connections.push(Arc::downgrade(&handle));
     while let Some(request) = wire.request() {
         match reply(shared, &request) {
             Reply::Reset => return reset(stream),
@@ -325,12 +333,14 @@ impl State {
             ("mch_id", merchant.mch_id),
             ("nonce_str", "sRz3mCkR8uQx0bTL"),
         ]);
+        let mood = self.mood;
         let Some((out_trade_no, order)) = self.find(&merchant, query) else {
             return (self.signed(error(base, "ORDERNOTEXIST"), merchant.key, sign_type), Duration::ZERO);
         };
         order.asked += 1;
         let (state, fault) = (step(&order.states, order.asked), step(&order.faults, order.asked));
         let order = order.clone();
+        let (fault, delay) = mood.unwrap_or((fault, order.delay));
         let reply = match fault {
             Fault::Reset => Reply::Reset,
             Fault::Silence => Reply::Silence,
@@ -360,19 +370,18 @@ impl State {
                 xml_reply(body)
             }
         };
-        (reply, order.delay)
+        (reply, delay)
     }
 
     /// By transaction id if one is sent, as the real one does even when both are (threat V-01).
     fn find(&mut self, merchant: &Merchant, query: &Query) -> Option<(String, &mut Order)> {
         let by_transaction = query.field("transaction_id");
-        let matches = |(mch_id, out_trade_no): &(&str, String), order: &Order| {
-            *mch_id == merchant.mch_id
-                && if by_transaction.is_empty() {
-                    out_trade_no == query.field("out_trade_no")
-                } else {
-                    order.transaction_id == by_transaction && order.states != ["NOTPAY"]
-                }
+        if by_transaction.is_empty() {
+            let at = (merchant.mch_id, query.field("out_trade_no").to_owned());
+            return self.orders.get_mut(&at).map(|order| (at.1, order));
+        }
+        let matches = |(mch_id, _): &(&str, String), order: &Order| {
+            *mch_id == merchant.mch_id && order.transaction_id == by_transaction && order.states != ["NOTPAY"]
         };
         let found = self.orders.iter_mut().find(|(at, order)| matches(at, order));
         found.map(|((_, out_trade_no), order)| (out_trade_no.clone(), order))
