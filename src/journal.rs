@@ -60,7 +60,8 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// Gives back what the caller holds in hand and will not go on with. It is due when it was before.
     fn let_go(&self, entry: EntryId);
 
-    /// Up to `limit` entries that are due, longest due first, into the caller's hand. Nobody else is given them.
+    /// Up to `limit` entries that are due, longest due first in each state, into the caller's hand. Nobody else is given
+    /// them. Neither state's backlog holds up the other's.
     ///
     /// # Errors
     /// If it cannot be read.

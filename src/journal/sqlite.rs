@@ -23,7 +23,7 @@ mod check;
 pub use check::{Health, check};
 
 use super::{
-    Callback, EntryId, Figures, Journal, JournalError, Note, Record, Refused, Search, Soon, Taken, Work, Worth,
+    Callback, EntryId, Figures, Journal, JournalError, Note, Record, Refused, Search, Soon, State, Taken, Work, Worth,
 };
 use crate::clock;
 use hand::Hand;
@@ -62,6 +62,8 @@ pub struct Sqlite {
     hand: Arc<Hand>,
     readers: Arc<Readers>,
     healthy: Arc<AtomicBool>,
+    /// Whether undecided orders come before confirmed ones the next time.
+    asking_first: AtomicBool,
     _lock: Option<Lock>,
 }
 
@@ -182,7 +184,8 @@ impl Sqlite {
         let writer = std::thread::spawn(move || writer.run(&queue));
         let readers = Arc::new(Readers::new(path));
         let (ops, writer) = (Some(ops), Some(writer));
-        Ok(Self { path: path.to_owned(), ops, writer, waiting, hand, readers, healthy, _lock: lock })
+        let asking_first = AtomicBool::new(false);
+        Ok(Self { path: path.to_owned(), ops, writer, waiting, hand, readers, healthy, asking_first, _lock: lock })
     }
 
     /// The file.
@@ -308,7 +311,10 @@ impl Journal for Sqlite {
 
     fn due(&self, limit: usize) -> Soon<'_, Vec<Work>> {
         let (hand, healthy) = (Arc::clone(&self.hand), self.healthy.load(Ordering::Relaxed));
-        self.read(move |connection| read::due(connection, &hand, healthy, limit))
+        // They take turns.
+        let asking_first = self.asking_first.fetch_not(Ordering::Relaxed);
+        let first = if asking_first { State::Asking } else { State::Delivering };
+        self.read(move |connection| read::due(connection, &hand, healthy, first, limit))
     }
 
     fn find(&self, search: Search, limit: usize) -> Soon<'_, Vec<Record>> {

@@ -92,6 +92,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     a_callback_comes_back_byte_for_byte(&*stores()).await;
     a_claim_is_taken_in_once(&*stores()).await;
     what_is_in_hand_is_due_to_nobody(&*stores()).await;
+    a_backlog_in_one_state_does_not_hold_up_the_other(&*stores()).await;
     a_restart_makes_due_what_was_in_hand(&*stores()).await;
     what_is_decided_goes_on_as_it_was_noted(&*stores()).await;
     an_acceptance_is_kept_and_stays(&*stores()).await;
@@ -153,6 +154,22 @@ async fn what_is_in_hand_is_due_to_nobody(store: &dyn Store) {
     }
     let work = journal.due(2).await.unwrap();
     assert_eq!(work.iter().map(|work| work.callback.claimed.order.to_string()).collect::<Vec<_>>(), ["B", "C"]);
+}
+
+async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
+    let journal = store.open(100);
+    for index in 0..20 {
+        let taken = take_in(&*journal, &format!("ASKED{index}"), Duration::ZERO).await;
+        journal.let_go(taken.entry);
+    }
+    let paid = take_in(&*journal, "PAID", Duration::ZERO).await;
+    let next = Some(Next::Deliver { again_in: Duration::ZERO, tries: 0 });
+    journal.note(Note::Found { entry: paid.entry, reason: Reason::Paid, verified: Some(verified()), next });
+    journal.written().await.unwrap();
+    let mut work = journal.due(1).await.unwrap();
+    work.extend(journal.due(1).await.unwrap());
+    assert!(work.iter().any(|work| work.entry == paid.entry), "{work:?}");
+    assert!(work.iter().any(|work| work.state == State::Asking), "{work:?}");
 }
 
 async fn a_restart_makes_due_what_was_in_hand(store: &dyn Store) {

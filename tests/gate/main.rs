@@ -54,6 +54,8 @@ mod absorb;
 
 mod journal_commands;
 
+mod retention;
+
 mod replies;
 
 mod fill;

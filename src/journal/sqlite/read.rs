@@ -51,15 +51,24 @@ const WORK: &str = "SELECT entry.*, request.*, delivery.attempts, delivery.trans
         delivery.answer_status, delivery.answer_headers, delivery.answer_body
     FROM entry JOIN request ON request.entry = entry.id LEFT JOIN delivery ON delivery.id = entry.delivery";
 
-/// Takes into `hand` what is due. While the disk fails, that is also what memory alone knows to be due.
-pub(super) fn due(connection: &Connection, hand: &Hand, healthy: bool, limit: usize) -> Result<Vec<Work>> {
+/// Takes into `hand` what is due: half of it in the state `first` and half in the other, so that neither backlog holds up
+/// the other. While the disk fails, that is also what memory alone knows to be due.
+pub(super) fn due(
+    connection: &Connection,
+    hand: &Hand,
+    healthy: bool,
+    first: State,
+    limit: usize,
+) -> Result<Vec<Work>> {
     let now = clock::now().as_millisecond();
     // Looked at first: what leaves the hand after this is on disk in what is read below.
     let in_hand: HashSet<EntryId> = hand.entries().into_iter().collect();
+    let second = if first == State::Asking { State::Delivering } else { State::Asking };
     let mut work = Vec::new();
-    {
-        let mut due = connection.prepare_cached(&format!("{WORK} WHERE entry.due_at <= ?1 ORDER BY entry.due_at"))?;
-        let mut rows = due.query([now])?;
+    for (state, limit) in [(first, limit.div_ceil(2)), (second, limit), (first, limit)] {
+        let mut due = connection
+            .prepare_cached(&format!("{WORK} WHERE entry.state = ?1 AND entry.due_at <= ?2 ORDER BY entry.due_at"))?;
+        let mut rows = due.query((state.as_str(), now))?;
         while work.len() < limit
             && let Some(row) = rows.next()?
         {

@@ -32,7 +32,7 @@ CREATE TABLE entry (
     verified_at INTEGER
 ) STRICT;
 
-CREATE INDEX entry_due ON entry (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX entry_due ON entry (state, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX entry_done ON entry (state, since) WHERE due_at IS NULL;
 CREATE INDEX entry_unconfirmed ON entry (state, id) WHERE transaction_id IS NULL;
 CREATE INDEX entry_order ON entry ("order");
