@@ -14,7 +14,7 @@ use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::schedule::{Schedule, jittered};
 use crate::gate::{Gate, Parcel};
-use crate::journal::{Callback, Claimed, EntryId, Journal, Next, Note, State, Work};
+use crate::journal::{Callback, Claimed, EntryId, Journal, Next, State, Work};
 use crate::money::Currency;
 use crate::reason::{Reason, Verdict};
 use crate::server::Peer;
@@ -86,7 +86,8 @@ impl FollowUp {
             tokio::select! {
                 biased;
                 () = shutdown.begun() => break,
-                Some(_) = steps.join_next() => {}
+                // When it was not its turn it may be nobody's: that is looked at with the next tick.
+                Some(step) = steps.join_next() => if let Ok(Step::Postponed) = step { continue },
                 _ = ticks.tick() => {}
             }
             let free = self.concurrency.saturating_sub(steps.len());
@@ -332,7 +333,7 @@ impl Unfinished<'_> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            self.journal.note(Note::Postponed { entry, again_in: AFTER_A_FAULT });
+            self.journal.postpone(entry, AFTER_A_FAULT);
         }
     }
 }

@@ -60,6 +60,9 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// Gives back what the caller holds in hand and will not go on with. It is due when it was before.
     fn let_go(&self, entry: EntryId);
 
+    /// The same, for what is not its turn: nobody is given it before `again_in` is over. A restart forgets that.
+    fn postpone(&self, entry: EntryId, again_in: Duration);
+
     /// Up to `limit` entries that are due, longest due first in each state, into the caller's hand. Nobody else is given
     /// them. Neither state's backlog holds up the other's.
     ///
@@ -285,13 +288,6 @@ pub enum Note {
         outcome: Outcome,
         /// Where it goes on; `None` leaves that as it is.
         next: Option<Next>,
-    },
-    /// It was not its turn.
-    Postponed {
-        /// The entry.
-        entry: EntryId,
-        /// In how long it is due.
-        again_in: Duration,
     },
     /// A delivery was sent so many times in all, the latest of which are not worth a line each.
     Counted {

@@ -209,7 +209,7 @@ impl Records {
     /// It was not its turn.
     pub fn postponed(&self, record: &Record, again_in: Duration) {
         if let (Some(journal), Some(entry)) = (&self.journal, record.entry) {
-            journal.note(Note::Postponed { entry, again_in });
+            journal.postpone(entry, again_in);
         }
     }
 

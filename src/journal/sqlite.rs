@@ -309,6 +309,10 @@ impl Journal for Sqlite {
         self.hand.let_go(entry);
     }
 
+    fn postpone(&self, entry: EntryId, again_in: Duration) {
+        self.hand.rest(entry, clock::now().as_millisecond().saturating_add(hand::millis(again_in)));
+    }
+
     fn due(&self, limit: usize) -> Soon<'_, Vec<Work>> {
         let (hand, healthy) = (Arc::clone(&self.hand), self.healthy.load(Ordering::Relaxed));
         // They take turns.

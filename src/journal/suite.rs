@@ -146,7 +146,7 @@ async fn what_is_in_hand_is_due_to_nobody(store: &dyn Store) {
     journal.let_go(taken.entry);
     assert_eq!(due(&*journal).await.len(), 1);
     assert!(journal.due(10).await.unwrap().is_empty(), "it is in the hand of the first");
-    journal.note(Note::Postponed { entry: taken.entry, again_in: Duration::ZERO });
+    journal.postpone(taken.entry, SOON);
     assert_eq!(due(&*journal).await.len(), 1);
     for order in ["B", "C", "D"] {
         let taken = take_in(&*journal, order, Duration::ZERO).await;

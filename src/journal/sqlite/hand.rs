@@ -2,7 +2,7 @@
 //! are due to nobody else. It lives in memory, because only this process works on this file.
 
 use crate::journal::{EntryId, Next, Note};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The entries in hand.
@@ -19,8 +19,10 @@ struct Held {
 enum Holding {
     /// Somebody works on it.
     Working,
+    /// It is nobody's turn before this time, in milliseconds.
+    Resting { until: i64 },
     /// Its next step is not on disk yet; `seq` is the note that says so.
-    Unwritten { seq: u64, next: Option<Next>, due_at: Option<i64> },
+    Unwritten { seq: u64, next: Next, due_at: Option<i64> },
 }
 
 impl Hand {
@@ -48,17 +50,12 @@ impl Hand {
         let mut held = self.lock();
         held.seq += 1;
         let seq = held.seq;
-        let (entry, next, again_in) = match note {
-            Note::Found { entry, next: Some(next), .. } => {
-                (*entry, Some(*next), next.due().map(|(again_in, _)| again_in))
-            }
-            Note::Sent { sending, next: Some(next), .. } => {
-                (sending.entry, Some(*next), next.due().map(|(again_in, _)| again_in))
-            }
-            Note::Postponed { entry, again_in } => (*entry, None, Some(*again_in)),
+        let (entry, next) = match note {
+            Note::Found { entry, next: Some(next), .. } => (*entry, *next),
+            Note::Sent { sending, next: Some(next), .. } => (sending.entry, *next),
             _ => return seq,
         };
-        let due_at = again_in.map(|again_in| at.saturating_add(millis(again_in)));
+        let due_at = next.due().map(|(again_in, _)| at.saturating_add(millis(again_in)));
         held.entries.insert(entry, Holding::Unwritten { seq, next, due_at });
         seq
     }
@@ -66,7 +63,7 @@ impl Hand {
     /// A note was written: its entry is free if nothing newer was noted of it.
     pub(super) fn written(&self, note: &Note, seq: u64) {
         let entry = match note {
-            Note::Found { entry, .. } | Note::Postponed { entry, .. } => *entry,
+            Note::Found { entry, .. } => *entry,
             Note::Sent { sending, .. } => sending.entry,
             _ => return,
         };
@@ -76,14 +73,24 @@ impl Hand {
         }
     }
 
-    /// All entries in hand at this moment.
-    pub(super) fn entries(&self) -> Vec<EntryId> {
-        self.lock().entries.keys().copied().collect()
+    /// Gives back an entry that was taken, to nobody before `until` (milliseconds).
+    pub(super) fn rest(&self, entry: EntryId, until: i64) {
+        let mut held = self.lock();
+        if matches!(held.entries.get(&entry), Some(Holding::Working)) {
+            held.entries.insert(entry, Holding::Resting { until });
+        }
+    }
+
+    /// All entries in hand at `now`; those that rested long enough are not any more.
+    pub(super) fn entries(&self, now: i64) -> HashSet<EntryId> {
+        let mut held = self.lock();
+        held.entries.retain(|_, holding| !matches!(holding, Holding::Resting { until } if *until <= now));
+        held.entries.keys().copied().collect()
     }
 
     /// Takes up to `limit` entries whose next step is not on disk and is due at `now`: what goes on while the disk fails.
     /// With each, the step it is at.
-    pub(super) fn take_unwritten(&self, now: i64, limit: usize) -> Vec<(EntryId, Option<Next>)> {
+    pub(super) fn take_unwritten(&self, now: i64, limit: usize) -> Vec<(EntryId, Next)> {
         let mut held = self.lock();
         let due = |holding: &Holding| match holding {
             Holding::Unwritten { next, due_at: Some(due_at), .. } if *due_at <= now => Some(*next),
@@ -110,10 +117,12 @@ pub(super) fn millis(duration: std::time::Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reason::Reason;
     use std::time::Duration;
 
-    fn postponed(entry: i64) -> Note {
-        Note::Postponed { entry: EntryId(entry), again_in: Duration::from_millis(5) }
+    fn asked(entry: i64) -> Note {
+        let next = Some(Next::Ask { again_in: Duration::from_millis(5), tries: 0 });
+        Note::Found { entry: EntryId(entry), reason: Reason::NotPaidYet, verified: None, next }
     }
 
     #[test]
@@ -125,25 +134,36 @@ mod tests {
     }
 
     #[test]
+    fn what_rests_is_nobodys_until_its_time() {
+        let hand = Hand::default();
+        hand.take(EntryId(1));
+        hand.rest(EntryId(1), 100);
+        hand.rest(EntryId(2), 100);
+        assert!(hand.entries(99) == HashSet::from([EntryId(1)]) && !hand.take(EntryId(1)));
+        assert!(hand.entries(100).is_empty() && hand.take(EntryId(1)));
+    }
+
+    #[test]
     fn an_entry_is_kept_until_the_latest_note_of_it_is_written() {
         let hand = Hand::default();
         hand.take(EntryId(1));
-        let first = hand.noted(&postponed(1), 0);
-        let second = hand.noted(&postponed(1), 0);
+        let first = hand.noted(&asked(1), 0);
+        let second = hand.noted(&asked(1), 0);
         hand.let_go(EntryId(1));
-        hand.written(&postponed(1), first);
-        assert_eq!(hand.entries(), [EntryId(1)]);
-        hand.written(&postponed(1), second);
-        assert!(hand.entries().is_empty());
+        hand.written(&asked(1), first);
+        assert_eq!(hand.entries(0), HashSet::from([EntryId(1)]));
+        hand.written(&asked(1), second);
+        assert!(hand.entries(0).is_empty());
     }
 
     #[test]
     fn what_is_not_written_is_due_all_the_same() {
         let hand = Hand::default();
         hand.take(EntryId(1));
-        hand.noted(&postponed(1), 100);
+        hand.noted(&asked(1), 100);
         assert!(hand.take_unwritten(104, 10).is_empty());
-        assert_eq!(hand.take_unwritten(105, 10), [(EntryId(1), None)]);
+        let due = hand.take_unwritten(105, 10);
+        assert!(matches!(due.as_slice(), [(EntryId(1), Next::Ask { .. })]), "{due:?}");
         assert!(hand.take_unwritten(105, 10).is_empty() && !hand.take(EntryId(1)));
     }
 }

@@ -7,7 +7,6 @@ use crate::clock;
 use crate::journal::{AttemptRecord, Callback, EntryId, Event, Figures, Record, Refused, Search, State, Work};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error, Result, Row, params_from_iter};
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -62,7 +61,7 @@ pub(super) fn due(
 ) -> Result<Vec<Work>> {
     let now = clock::now().as_millisecond();
     // Looked at first: what leaves the hand after this is on disk in what is read below.
-    let in_hand: HashSet<EntryId> = hand.entries().into_iter().collect();
+    let in_hand = hand.entries(now);
     let second = if first == State::Asking { State::Delivering } else { State::Asking };
     let mut work = Vec::new();
     for (state, limit) in [(first, limit.div_ceil(2)), (second, limit), (first, limit)] {
@@ -87,10 +86,8 @@ pub(super) fn due(
         for (entry, next) in hand.take_unwritten(now, limit.saturating_sub(work.len())) {
             let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1"))?;
             let mut read = one.query_row([entry.0], |row| read_work(row, now))?;
-            if let Some(next) = next {
-                read.state = next.state();
-                read.tries = next.due().map_or(0, |(_, tries)| tries);
-            }
+            read.state = next.state();
+            read.tries = next.due().map_or(0, |(_, tries)| tries);
             work.push(read);
         }
     }

@@ -176,12 +176,6 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
             end(connection, sending, outcome, at)?;
             go_on(connection, sending.entry, *next, at)
         }
-        Note::Postponed { entry, again_in } => {
-            let due_at = at.saturating_add(millis(*again_in));
-            let mut postpone =
-                connection.prepare_cached("UPDATE entry SET due_at = ?2 WHERE id = ?1 AND due_at NOT NULL")?;
-            postpone.execute([entry.0, due_at]).map(drop)
-        }
         Note::Counted { delivery, attempts } => count(connection, &delivery.to_string(), *attempts),
         Note::Again { entry, request_id, reason } => {
             event(connection, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))

@@ -6,7 +6,7 @@
 //! main file, which writes those pages anew, and has committed a probe. Notes wait in memory for that.
 
 use super::hand::Hand;
-use super::{connect, write};
+use super::{BUSY_TIMEOUT, connect, write};
 use crate::clock;
 use crate::journal::{Callback, EntryId, JournalError, Note, Search, Taken, Worth};
 use rusqlite::hooks::Wal;
@@ -283,11 +283,14 @@ impl Writer {
     fn reopen(&mut self) -> anyhow::Result<Connection> {
         let mut connection = connect(&self.path, true)?;
         count_pages(&mut connection, &self.pages)?;
+        // Those who wait for an answer are not kept waiting for somebody who reads the log.
+        connection.busy_timeout(Duration::from_millis(200))?;
         anyhow::ensure!(checkpoint(&connection, "TRUNCATE")?, "somebody reads the log");
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = clock::now().as_millisecond();
         transaction.execute("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)", [now])?;
         transaction.commit()?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
         self.budget.spent = write::count_unconfirmed(&connection)?;
         Ok(connection)
     }
