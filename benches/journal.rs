@@ -35,33 +35,50 @@ fn main() {
         return runtime.block_on(fill(Path::new(file), count.parse().unwrap()));
     }
     let directory = tempfile::tempdir().unwrap();
-    let one = one_fsync_each(directory.path());
+    let one = one_fsync_each(directory.path(), 1);
     println!("an fsync for each callback, one after the other   {one:>9.0} a second");
+    let crowd = one_fsync_each(directory.path(), 64);
+    println!("an fsync for each callback, 64 connections        {crowd:>9.0} a second");
     for at_once in [1, 16, 64] {
         let file = directory.path().join(format!("{at_once}.db"));
         let (rate, cpu) = runtime.block_on(taken_in(&file, at_once, false));
         println!(
-            "taken in, {at_once:>2} at once                           {rate:>9.0} a second, {:>5.1} times, {cpu:.0} us of CPU each",
-            rate / one
+            "taken in, {at_once:>2} at once                           {rate:>9.0} a second, {:>5.1} and {:>5.1} times, \
+             {cpu:.0} us of CPU each",
+            rate / one,
+            rate / crowd
         );
     }
     let (rate, cpu) = runtime.block_on(taken_in(&directory.path().join("whole.db"), 64, true));
     println!("taken in, sent and accepted, 64 at once           {rate:>9.0} a second, {cpu:.0} us of CPU each");
 }
 
-/// A row of the same size, committed by itself.
-fn one_fsync_each(directory: &Path) -> f64 {
-    let connection = Connection::open(directory.join("one.db")).unwrap();
-    connection.pragma_update(None, "journal_mode", "WAL").unwrap();
-    connection.pragma_update(None, "synchronous", "FULL").unwrap();
-    connection.execute_batch("CREATE TABLE callback (id INTEGER PRIMARY KEY, content BLOB)").unwrap();
-    let content = vec![b'x'; 900];
-    let (began, mut count) = (Instant::now(), 0.0);
-    while began.elapsed() < FOR {
-        connection.execute("INSERT INTO callback (content) VALUES (?1)", [&content]).unwrap();
-        count += 1.0;
-    }
-    count / began.elapsed().as_secs_f64()
+/// Rows of the same size, each committed by itself, on so many connections of as many threads.
+fn one_fsync_each(directory: &Path, connections: usize) -> f64 {
+    let file = directory.join(format!("one-{connections}.db"));
+    let open = || {
+        let connection = Connection::open(&file).unwrap();
+        connection.busy_timeout(Duration::from_secs(30)).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        connection.pragma_update(None, "synchronous", "FULL").unwrap();
+        connection
+    };
+    open().execute_batch("CREATE TABLE callback (id INTEGER PRIMARY KEY, content BLOB)").unwrap();
+    let connections: Vec<_> = (0..connections).map(|_| open()).collect();
+    let (content, began) = (vec![b'x'; 900], Instant::now());
+    let count: u64 = std::thread::scope(|scope| {
+        let insert = |connection: Connection| {
+            let mut count = 0;
+            while began.elapsed() < FOR {
+                connection.execute("INSERT INTO callback (content) VALUES (?1)", [&content]).unwrap();
+                count += 1;
+            }
+            count
+        };
+        let threads: Vec<_> = connections.into_iter().map(|connection| scope.spawn(|| insert(connection))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    count as f64 / began.elapsed().as_secs_f64()
 }
 
 /// How many are taken in a second by so many tasks, and what each costs.

@@ -291,6 +291,8 @@ pub enum Note {
     },
     /// A delivery was sent so many times in all, the latest of which are not worth a line each.
     Counted {
+        /// An entry of the delivery.
+        entry: EntryId,
         /// The delivery.
         delivery: DeliveryId,
         /// All its attempts.

@@ -24,8 +24,8 @@ pub struct Records {
     journal: Option<Arc<dyn Journal>>,
     known: Latest<EntryKey, Arc<Record>>,
     deliveries: Latest<DeliveryId, Arc<Delivery>>,
-    /// Deliveries whose count is ahead of the journal's.
-    ahead: Mutex<Vec<Arc<Delivery>>>,
+    /// Deliveries whose count is ahead of the journal's, each by one of its entries.
+    ahead: Mutex<Vec<(EntryId, Arc<Delivery>)>>,
     first: First,
     /// How many refused callbacks get a line of their own.
     refused: DefaultDirectRateLimiter,
@@ -261,8 +261,10 @@ impl Records {
     }
 
     fn is_ahead(&self, record: &Record) {
-        if record.delivery.is_ahead() {
-            self.ahead.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&record.delivery));
+        if let Some(entry) = record.entry
+            && record.delivery.is_ahead()
+        {
+            self.ahead.lock().unwrap_or_else(PoisonError::into_inner).push((entry, Arc::clone(&record.delivery)));
         }
     }
 
@@ -289,9 +291,9 @@ impl Records {
     pub fn level(&self) {
         let ahead = std::mem::take(&mut *self.ahead.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(journal) = &self.journal {
-            for delivery in ahead {
+            for (entry, delivery) in ahead {
                 delivery.is_level();
-                journal.note(Note::Counted { delivery: delivery.id, attempts: delivery.attempts() });
+                journal.note(Note::Counted { entry, delivery: delivery.id, attempts: delivery.attempts() });
             }
         }
     }

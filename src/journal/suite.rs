@@ -258,7 +258,7 @@ async fn attempts_are_what_the_upstream_has_seen(store: &dyn Store) {
     let sendings: Vec<_> = record.sendings.iter().map(|sent| (sent.attempt, sent.reason)).collect();
     let expected = [(1, Reason::UpstreamBroke), (2, Reason::UpstreamUnreachable), (2, Reason::UpstreamTimeout)];
     assert_eq!(sendings, expected.map(|(attempt, reason)| (attempt, Some(reason))));
-    journal.note(Note::Counted { delivery: record.delivery, attempts: 17 });
+    journal.note(Note::Counted { entry: taken.entry, delivery: record.delivery, attempts: 17 });
     journal.written().await.unwrap();
     assert_eq!(take_in(&*journal, "A", LATE).await.attempts, 17);
 }

@@ -136,7 +136,7 @@ fn conditions(search: &Search, now: i64) -> (String, Vec<Value>) {
     if let Some(id) = search.request_id {
         let condition = "(entry.request_id = ?
             OR entry.id IN (SELECT event.entry FROM event WHERE event.request_id = ?)
-            OR entry.id IN (SELECT attempt.entry FROM attempt WHERE attempt.delivery = ?))";
+            OR (entry.delivery = ? AND entry.\"order\" IN (SELECT delivery.\"order\" FROM delivery WHERE delivery.id = ?)))";
         must(condition, id.to_string().into());
     }
     if let Some(within) = search.received_within {
@@ -212,8 +212,10 @@ fn record(connection: &Connection, entry: EntryId) -> Result<Record> {
         .query_map([entry.0], read_event)?
         .collect::<Result<_>>()?;
     record.sendings = connection
-        .prepare_cached("SELECT * FROM attempt WHERE delivery = ?1 ORDER BY id")?
-        .query_map([record.delivery.to_string()], read_attempt)?
+        .prepare_cached(
+            "SELECT * FROM attempt WHERE entry IN (SELECT id FROM entry WHERE \"order\" = ?1 AND delivery = ?2) ORDER BY id",
+        )?
+        .query_map([record.claimed.order.as_str(), &record.delivery.to_string()], read_attempt)?
         .collect::<Result<_>>()?;
     Ok(record)
 }

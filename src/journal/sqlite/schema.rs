@@ -74,7 +74,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("old.db");
         let mut connection = old(&path, 1);
-        connection.execute("INSERT INTO delivery (id, attempts) VALUES ('d', 3)", []).unwrap();
+        connection.execute("INSERT INTO delivery (id, \"order\", attempts) VALUES ('d', 'A', 3)", []).unwrap();
         migrate(&mut connection, &path).unwrap();
         assert_eq!(version(&connection, &path).unwrap(), Some(VERSION));
         let attempts: i64 = connection.query_row("SELECT attempts FROM delivery", [], |row| row.get(0)).unwrap();

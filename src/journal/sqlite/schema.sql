@@ -3,7 +3,8 @@
 -- One claim on one route.
 CREATE TABLE entry (
     id INTEGER PRIMARY KEY,
-    key BLOB NOT NULL UNIQUE,
+    -- a digest of route and claim
+    key BLOB NOT NULL,
     delivery TEXT NOT NULL,
     request_id TEXT NOT NULL,
     route TEXT NOT NULL,
@@ -35,7 +36,8 @@ CREATE TABLE entry (
 CREATE INDEX entry_due ON entry (state, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX entry_done ON entry (state, since) WHERE due_at IS NULL;
 CREATE INDEX entry_unconfirmed ON entry (state, id) WHERE transaction_id IS NULL;
-CREATE INDEX entry_order ON entry ("order");
+-- By the order first, since neighbours in time are neighbours there, and so share pages.
+CREATE UNIQUE INDEX entry_order ON entry ("order", key);
 CREATE INDEX entry_out_trade_no ON entry (out_trade_no) WHERE out_trade_no <> "order";
 CREATE INDEX entry_transaction ON entry (transaction_id) WHERE transaction_id IS NOT NULL;
 CREATE INDEX entry_request ON entry (request_id);
@@ -54,6 +56,7 @@ CREATE TABLE request (
 -- An order on a route: what X-Tollgate-Delivery names.
 CREATE TABLE delivery (
     id TEXT PRIMARY KEY,
+    "order" TEXT NOT NULL,
     attempts INTEGER NOT NULL,
     accepted_at INTEGER,
     transaction_id TEXT,
@@ -65,10 +68,9 @@ CREATE TABLE delivery (
 -- Every sending of a delivery, as far as each is worth a line.
 CREATE TABLE attempt (
     id INTEGER PRIMARY KEY,
-    delivery TEXT NOT NULL,
+    entry INTEGER NOT NULL,
     -- X-Tollgate-Attempt; one that the upstream did not see is counted again
     attempt INTEGER NOT NULL,
-    entry INTEGER NOT NULL,
     origin TEXT NOT NULL,
     began_at INTEGER NOT NULL,
     ended_at INTEGER,
@@ -77,7 +79,7 @@ CREATE TABLE attempt (
     reason TEXT
 ) STRICT;
 
-CREATE INDEX attempt_delivery ON attempt (delivery, attempt);
+CREATE INDEX attempt_entry ON attempt (entry, attempt);
 
 -- What happened to an entry besides.
 CREATE TABLE event (

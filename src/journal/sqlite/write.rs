@@ -43,7 +43,7 @@ pub(super) fn take_in(
     // Unless the budget is spent, most are new: trying to insert finds out with one look at the index.
     let spent = worth == Worth::Unconfirmed && budget.spent >= budget.most;
     if spent || !insert(connection, key.0, callback, at, due_in)? {
-        if let Some(taken) = known(connection, key.0)? {
+        if let Some(taken) = known(connection, callback, key.0)? {
             if taken.state != State::Closed {
                 return Ok(Ok(taken));
             }
@@ -62,10 +62,12 @@ pub(super) fn take_in(
     Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted }))
 }
 
-fn known(connection: &Connection, key: [u8; 16]) -> Result<Option<Taken>> {
+fn known(connection: &Connection, callback: &Callback, key: [u8; 16]) -> Result<Option<Taken>> {
     let found = connection
-        .prepare_cached("SELECT id, state, delivery FROM entry WHERE key = ?1")?
-        .query_row([key], |row| Ok((EntryId(row.get("id")?), columns::state(row)?, row.get::<_, String>("delivery")?)))
+        .prepare_cached("SELECT id, state, delivery FROM entry WHERE \"order\" = ?1 AND key = ?2")?
+        .query_row(params![callback.claimed.order.as_str(), key], |row| {
+            Ok((EntryId(row.get("id")?), columns::state(row)?, row.get::<_, String>("delivery")?))
+        })
         .optional()?;
     let Some((entry, state, delivery)) = found else { return Ok(None) };
     let (attempts, accepted) = delivered(connection, &delivery)?;
@@ -93,7 +95,7 @@ fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, 
                  claimed_transaction_id, claimed_total_fee, claimed_fee_type, received_at, state, since, due_at)
              VALUES (:key, :delivery, :request_id, :route, :channel, :order, :out_trade_no,
                  :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at)
-             ON CONFLICT (key) DO NOTHING",
+             ON CONFLICT (\"order\", key) DO NOTHING",
         )?
         .execute(named_params! {
             ":key": key,
@@ -149,12 +151,12 @@ fn remove(connection: &Connection, entry: EntryId) -> Result<u64> {
     let Some((delivery, order, unconfirmed)) = removed else { return Ok(0) };
     connection.prepare_cached("DELETE FROM request WHERE entry = ?1")?.execute([entry.0])?;
     connection.prepare_cached("DELETE FROM event WHERE entry = ?1")?.execute([entry.0])?;
+    connection.prepare_cached("DELETE FROM attempt WHERE entry = ?1")?.execute([entry.0])?;
     let others: bool = connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE \"order\" = ?1 AND delivery = ?2)")?
         .query_row([&order, &delivery], |row| row.get(0))?;
     if !others {
         connection.prepare_cached("DELETE FROM delivery WHERE id = ?1")?.execute([&delivery])?;
-        connection.prepare_cached("DELETE FROM attempt WHERE delivery = ?1")?.execute([&delivery])?;
     }
     Ok(u64::from(unconfirmed))
 }
@@ -176,7 +178,7 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
             end(connection, sending, outcome, at)?;
             go_on(connection, sending.entry, *next, at)
         }
-        Note::Counted { delivery, attempts } => count(connection, &delivery.to_string(), *attempts),
+        Note::Counted { entry, delivery, attempts } => count(connection, *entry, &delivery.to_string(), *attempts),
         Note::Again { entry, request_id, reason } => {
             event(connection, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))
         }
@@ -253,24 +255,22 @@ fn go_on(connection: &Connection, entry: EntryId, next: Option<Next>, at: i64) -
 
 fn begin(connection: &Connection, sending: &Sending, at: i64) -> Result<()> {
     let delivery = sending.delivery.to_string();
-    count(connection, &delivery, sending.attempt)?;
+    count(connection, sending.entry, &delivery, sending.attempt)?;
     if sending.attempt <= ATTEMPTS_KEPT {
         connection
-            .prepare_cached(
-                "INSERT INTO attempt (delivery, attempt, entry, origin, began_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![delivery, number(sending.attempt), sending.entry.0, sending.origin.as_str(), at])?;
+            .prepare_cached("INSERT INTO attempt (entry, attempt, origin, began_at) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![sending.entry.0, number(sending.attempt), sending.origin.as_str(), at])?;
     }
     Ok(())
 }
 
-fn count(connection: &Connection, delivery: &str, attempts: u64) -> Result<()> {
+fn count(connection: &Connection, entry: EntryId, delivery: &str, attempts: u64) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO delivery (id, attempts) VALUES (?1, ?2)
+            "INSERT INTO delivery (id, \"order\", attempts) SELECT ?1, \"order\", ?2 FROM entry WHERE entry.id = ?3
              ON CONFLICT (id) DO UPDATE SET attempts = max(attempts, excluded.attempts)",
         )?
-        .execute(params![delivery, number(attempts)])?;
+        .execute(params![delivery, number(attempts), entry.0])?;
     Ok(())
 }
 
@@ -283,10 +283,10 @@ fn end(connection: &Connection, sending: &Sending, outcome: &Outcome, at: i64) -
     };
     connection
         .prepare_cached(
-            "UPDATE attempt SET ended_at = ?4, status = ?5, accepted = ?6, reason = ?7
-             WHERE delivery = ?1 AND attempt = ?2 AND entry = ?3 AND ended_at IS NULL",
+            "UPDATE attempt SET ended_at = ?3, status = ?4, accepted = ?5, reason = ?6
+             WHERE entry = ?1 AND attempt = ?2 AND ended_at IS NULL",
         )?
-        .execute(params![delivery, number(sending.attempt), sending.entry.0, at, status, accepted, reason])?;
+        .execute(params![sending.entry.0, number(sending.attempt), at, status, accepted, reason])?;
     if let Outcome::Accepted(acceptance) = outcome {
         accept(connection, &delivery, acceptance, at)?;
     }
@@ -389,9 +389,12 @@ pub(super) fn forget(
     let before = at.saturating_sub(millis(keep));
     let limit = number(limit as u64);
     let mut removed = 0;
+    // That it is not due is said for the index that has no others.
     for done in ["state = 'accepted'", "state = 'closed'", "state = 'parked' AND transaction_id IS NULL"] {
         let entries: Vec<EntryId> = connection
-            .prepare_cached(&format!("SELECT id FROM entry WHERE {done} AND since < ?1 ORDER BY since LIMIT ?2"))?
+            .prepare_cached(&format!(
+                "SELECT id FROM entry WHERE {done} AND due_at IS NULL AND since < ?1 ORDER BY since LIMIT ?2"
+            ))?
             .query_map([before, limit], |row| row.get(0).map(EntryId))?
             .collect::<Result<_>>()?;
         for entry in &entries {
