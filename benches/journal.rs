@@ -66,16 +66,18 @@ fn one_fsync_each(directory: &Path, connections: usize) -> f64 {
     open().execute_batch("CREATE TABLE callback (id INTEGER PRIMARY KEY, content BLOB)").unwrap();
     let connections: Vec<_> = (0..connections).map(|_| open()).collect();
     let (content, began) = (vec![b'x'; 900], Instant::now());
+    let insert = |connection: Connection| {
+        let mut count = 0;
+        while began.elapsed() < FOR {
+            connection.execute("INSERT INTO callback (content) VALUES (?1)", [&content]).unwrap();
+            count += 1;
+        }
+        count
+    };
+    let insert = &insert;
     let count: u64 = std::thread::scope(|scope| {
-        let insert = |connection: Connection| {
-            let mut count = 0;
-            while began.elapsed() < FOR {
-                connection.execute("INSERT INTO callback (content) VALUES (?1)", [&content]).unwrap();
-                count += 1;
-            }
-            count
-        };
-        let threads: Vec<_> = connections.into_iter().map(|connection| scope.spawn(|| insert(connection))).collect();
+        let threads: Vec<_> =
+            connections.into_iter().map(|connection| scope.spawn(move || insert(connection))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     count as f64 / began.elapsed().as_secs_f64()

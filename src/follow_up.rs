@@ -16,6 +16,7 @@ use crate::gate::schedule::{Schedule, jittered};
 use crate::gate::{Gate, Parcel};
 use crate::journal::{Callback, Claimed, EntryId, Journal, Next, State, Work};
 use crate::money::Currency;
+use crate::order::ChannelId;
 use crate::reason::{Reason, Verdict};
 use crate::server::Peer;
 use crate::shutdown::Shutdown;
@@ -60,15 +61,20 @@ pub enum Step {
     Parked(Reason),
     /// Nothing comes of it.
     Closed(Reason),
-    /// It was not its turn.
+    /// Somebody else has its order in hand, or its turn comes at once.
     Postponed,
+    /// Its channel gets no more for the moment, in this state.
+    Shut,
 }
 
 /// How often the queue is looked at when there is nothing to do.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// How long what is not its turn waits.
-const NOT_ITS_TURN: Duration = Duration::from_millis(1500);
+/// How long what somebody else has in hand waits.
+const IN_HAND: Duration = Duration::from_millis(1500);
+
+/// How long a channel that gets no more is left alone.
+const SHUT_FOR: Duration = Duration::from_millis(250);
 
 /// How long it waits when working on it broke off, which is a fault.
 const AFTER_A_FAULT: Duration = Duration::from_secs(60);
@@ -82,28 +88,38 @@ impl FollowUp {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut steps = JoinSet::new();
+        let mut shut: Vec<(ChannelId, State, Instant)> = Vec::new();
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.begun() => break,
-                // When it was not its turn it may be nobody's: that is looked at with the next tick.
-                Some(step) = steps.join_next() => if let Ok(Step::Postponed) = step { continue },
+                Some(ended) = steps.join_next() => match ended {
+                    Ok((channel, state, Step::Shut)) => {
+                        shut.push((channel, state, Instant::now() + SHUT_FOR));
+                        continue;
+                    }
+                    // Looked at again with the next tick.
+                    Ok((_, _, Step::Postponed)) => continue,
+                    _ => {}
+                },
                 _ = ticks.tick() => {}
             }
             let free = self.concurrency.saturating_sub(steps.len());
             if free == 0 {
                 continue;
             }
-            match self.journal.due(free).await {
+            shut.retain(|(_, _, until)| *until > Instant::now());
+            let not_these = shut.iter().map(|(channel, state, _)| (*channel, *state)).collect();
+            match self.journal.due(free, not_these).await {
                 Ok(due) => {
                     for work in due {
-                        let this = Arc::clone(&self);
-                        steps.spawn(async move { this.step(work).await });
+                        let (this, channel, state) = (Arc::clone(&self), work.callback.claimed.channel, work.state);
+                        steps.spawn(async move { (channel, state, this.step(work).await) });
                     }
                 }
                 Err(error) => {
                     tracing::error!(%error, "what is due cannot be read; trying again");
-                    tokio::time::sleep(NOT_ITS_TURN).await;
+                    tokio::time::sleep(IN_HAND).await;
                 }
             }
         }
@@ -129,7 +145,7 @@ impl FollowUp {
         let Some((route, channel)) = self.place(&work.callback) else { return self.park(record, Reason::RouteGone) };
         let (head, peer) = received(&work.callback);
         let Some(fill) = reread(route, channel, &work, &head) else { return self.park(record, Reason::RouteGone) };
-        let Some(finding) = self.confirm_again(channel, &work).await else { return self.postpone(record) };
+        let Some(finding) = self.confirm_again(channel, &work).await else { return self.shut(&work) };
         let confirmed = match decide::decide(&claim_of(&claimed), &claimed.out_trade_no, &finding, channel.on_refunded)
         {
             Ok(confirmed) => confirmed,
@@ -235,17 +251,22 @@ impl FollowUp {
     }
 
     fn postpone(&self, record: &Record) -> Step {
-        self.gate.records.postponed(record, jittered(NOT_ITS_TURN));
+        self.gate.records.postponed(record, jittered(IN_HAND));
         Step::Postponed
+    }
+
+    fn shut(&self, work: &Work) -> Step {
+        self.journal.let_go(work.entry);
+        Step::Shut
     }
 
     /// It is confirmed, and the upstream gets enough for the moment.
     fn postpone_confirmed(&self, work: &Work, record: &Record, confirmed: &Confirmed) -> Step {
         if work.state == State::Delivering {
-            return self.postpone(record);
+            return self.shut(work);
         }
         let verified = Some(record::verified(confirmed.payment()));
-        let next = Next::Deliver { again_in: jittered(NOT_ITS_TURN), tries: 0 };
+        let next = Next::Deliver { again_in: Duration::ZERO, tries: 0 };
         self.gate.records.found(record, Reason::Paid, verified, Some(next));
         Step::Postponed
     }
@@ -291,12 +312,14 @@ fn tell(claimed: &Claimed, entry: EntryId, step: Step, attempts: u64, began: Ins
     let (order, channel) = (claimed.order.as_str(), claimed.channel.as_str());
     let reason = match step {
         Step::Undecided(reason) | Step::Parked(reason) | Step::Closed(reason) => Some(reason.code()),
-        Step::Delivered | Step::AcceptedBefore | Step::NotAccepted | Step::Postponed => None,
+        Step::Delivered | Step::AcceptedBefore | Step::NotAccepted | Step::Postponed | Step::Shut => None,
     };
     let (entry, outcome) = (entry.0, step.as_str());
     let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match step {
-        Step::Postponed => tracing::debug!(order, channel, entry, outcome, attempts, elapsed_ms, "follow-up"),
+        Step::Postponed | Step::Shut => {
+            tracing::debug!(order, channel, entry, outcome, attempts, elapsed_ms, "follow-up")
+        }
         Step::Parked(_) => tracing::warn!(order, channel, entry, outcome, reason, attempts, elapsed_ms, "follow-up"),
         _ => tracing::info!(order, channel, entry, outcome, reason, attempts, elapsed_ms, "follow-up"),
     }
@@ -314,6 +337,7 @@ impl Step {
             Self::Parked(_) => "parked",
             Self::Closed(_) => "closed",
             Self::Postponed => "postponed",
+            Self::Shut => "shut",
         }
     }
 }

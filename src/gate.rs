@@ -211,14 +211,17 @@ impl Gate {
     /// beyond the deadline; what it writes after all is followed up.
     async fn keep(&self, sighting: Sighting<'_>, worth: Worth, story: &mut Story<'_>) -> Result<(), Reason> {
         let callback = Box::new(sighting.callback(story.id, story.peer));
-        let taking = timeout_at(story.began + self.deadline, self.records.take_in(callback, worth));
+        let observing = self.mode_of(story) == Mode::Observe;
+        // Where everything is forwarded the upstream must have its time all the same.
+        let patience = if observing { self.confirm.patience() } else { self.deadline };
+        let taking = timeout_at(story.began + patience, self.records.take_in(callback, worth));
         match taking.await.unwrap_or(Err(Reason::JournalUnavailable)) {
             Ok(Some((record, in_hand))) => {
                 story.kept(record, in_hand);
                 Ok(())
             }
             Ok(None) => Ok(()),
-            Err(_) if self.mode_of(story) == Mode::Observe => Ok(()),
+            Err(_) if observing => Ok(()),
             Err(reason) => Err(reason),
         }
     }

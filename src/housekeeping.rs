@@ -2,7 +2,7 @@
 //! was kept long enough is removed from the journal in small steps.
 
 use crate::gate::Gate;
-use crate::journal::{Figures, Journal, State};
+use crate::journal::{Figures, Forgotten, Journal, State};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -53,8 +53,12 @@ impl Housekeeping {
         let Some(journal) = &self.journal else { return };
         let mut removed = 0;
         // While the disk fails nothing is removed, which the journal says itself.
-        while let Ok(step @ 1..) = journal.forget(self.keep, STEP).await {
-            removed += step;
+        while let Ok(Forgotten { entries, others }) = journal.forget(self.keep, STEP).await {
+            self.gate.records.forget(&entries);
+            removed += entries.len();
+            if entries.len() + others == 0 {
+                break;
+            }
             tokio::time::sleep(REST).await;
         }
         if removed > 0 {

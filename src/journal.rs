@@ -23,6 +23,7 @@ pub use callback::{Callback, Claimed, Request, Verified};
 pub use history::{AttemptRecord, Event, Figures, Record, Refused, Search};
 pub use ids::{DeliveryId, EntryId, EntryKey};
 
+use crate::order::ChannelId;
 use crate::reason::Reason;
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
@@ -63,12 +64,13 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// The same, for what is not its turn: nobody is given it before `again_in` is over. A restart forgets that.
     fn postpone(&self, entry: EntryId, again_in: Duration);
 
-    /// Up to `limit` entries that are due, longest due first in each state, into the caller's hand. Nobody else is given
-    /// them. Neither state's backlog holds up the other's.
+    /// Up to `limit` entries that are due, into the caller's hand: nobody else is given them. Channels and states take
+    /// turns, but for those that are `shut`, so that no backlog holds up another; within each, those that are due longest
+    /// and those that have become due last.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn due(&self, limit: usize) -> Soon<'_, Vec<Work>>;
+    fn due(&self, limit: usize, shut: Vec<(ChannelId, State)>) -> Soon<'_, Vec<Work>>;
 
     /// What is known of some callbacks, the latest first; at most `limit`.
     ///
@@ -90,12 +92,12 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// If it cannot be written.
     fn redeliver(&self, search: Search, limit: usize) -> Soon<'_, Vec<EntryId>>;
 
-    /// Removes accepted and closed entries, and parked ones that were never confirmed, after `keep`: a small step of at
-    /// most `limit`. Returns how many.
+    /// Removes accepted and closed entries, and parked ones that were never confirmed, after `keep`, and the content of
+    /// what is closed: a small step of at most `limit` of each.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn forget(&self, keep: Duration, limit: usize) -> Soon<'_, usize>;
+    fn forget(&self, keep: Duration, limit: usize) -> Soon<'_, Forgotten>;
 
     /// How much there is of what.
     ///
@@ -128,6 +130,15 @@ pub enum Worth {
     Unconfirmed,
     /// It has: this is always taken in.
     Confirmed,
+}
+
+/// What was removed.
+#[derive(Debug, Clone, Default)]
+pub struct Forgotten {
+    /// Entries that are not there any more.
+    pub entries: Vec<EntryKey>,
+    /// Requests and refused callbacks.
+    pub others: usize,
 }
 
 /// What became of a callback that was taken in.

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::journal::{Journal, Record, Refused, Search, State};
 use crate::order::OrderId;
 use crate::reason::Reason;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -41,9 +41,11 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(journal) => journal,
         Err(problems) => return super::check::show(&problems, args.json),
     };
-    let search = search(&args.id)?;
-    let mut found = journal.find(search, MOST).await?;
-    let refused = journal.refused(search, MOST).await?;
+    let (mut found, mut refused) = (Vec::new(), Vec::new());
+    for search in searches(&args.id)? {
+        found.extend(journal.find(search, MOST).await?);
+        refused.extend(journal.refused(search, MOST).await?);
+    }
     if found.is_empty() && refused.is_empty() {
         bail!(
             "the journal knows nothing of {}; a callback without a readable order, a repetition beyond the first of an \
@@ -63,12 +65,15 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn search(id: &str) -> anyhow::Result<Search> {
-    if let Ok(request_id) = id.parse::<Uuid>() {
-        return Ok(Search { request_id: Some(request_id), ..Search::default() });
+/// An order can look like a request id, and only an order can look like anything else.
+fn searches(id: &str) -> anyhow::Result<Vec<Search>> {
+    let request_id = id.parse::<Uuid>().ok().map(|id| Search { request_id: Some(id), ..Search::default() });
+    let order = OrderId::parse(id).ok().map(|order| Search { order: Some(order), ..Search::default() });
+    let searches: Vec<_> = request_id.into_iter().chain(order).collect();
+    if searches.is_empty() {
+        bail!("that is neither a request id nor an order");
     }
-    let order = OrderId::parse(id).context("that is neither a request id nor an order")?;
-    Ok(Search { order: Some(order), ..Search::default() })
+    Ok(searches)
 }
 
 fn tell(lines: &mut Lines, record: &Record) {

@@ -58,6 +58,9 @@ pub(super) struct Args {
 /// Entries asked for at once.
 const PAGE: usize = 500;
 
+/// How long the end waits for the journal.
+const WRITTEN_OUT: Duration = Duration::from_secs(5);
+
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Entries looked at each time.
@@ -87,7 +90,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     shutdown.spawn(follow_up.run(shutdown.clone()));
     let code = redeliver(args, &*journal, &mut signals).await;
     shutdown.drain(Duration::from_secs(10), signals.next()).await;
-    works.gate.records.written().await;
+    // A disk that hangs keeps nobody here.
+    let _ = tokio::time::timeout(WRITTEN_OUT, works.gate.records.written()).await;
     code
 }
 

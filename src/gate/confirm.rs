@@ -89,6 +89,12 @@ impl Confirm {
         Self { memory: Arc::new(Memory { cache, wechat }), flights, generation, patience }
     }
 
+    /// How long a caller waits at most.
+    #[must_use]
+    pub const fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// What is known of the order that `ask` names, without asking anybody.
     pub async fn cached(&self, channel: &Channel, ask: AskBy) -> Option<Finding> {
         self.memory.cache.get(&self.question(channel, ask)).await

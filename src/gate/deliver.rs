@@ -17,7 +17,7 @@ use crate::reason::Reason;
 use crate::server::Peer;
 use bytes::Bytes;
 use hyper::HeaderMap;
-use hyper::header::{DATE, HeaderValue, SET_COOKIE};
+use hyper::header::{DATE, HeaderName, HeaderValue, SET_COOKIE};
 use hyper::http::request::Parts;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,7 +93,7 @@ impl Gate {
         if let Some(acceptance) =
             record.delivery.accepted().filter(|accepted| absorb && accepted.transaction_id == paid_by)
         {
-            story.absorbed();
+            story.absorbed(&self.records, confirmed.payment());
             return Ok(Answer::Absorbed(&route.reply, Arc::clone(acceptance)));
         }
         let next = self.records.after_callback(&record, story.in_hand.is_some());
@@ -125,10 +125,9 @@ impl Gate {
     ) -> Result<Delivered, Reason> {
         let keeps_answer = parcel.route.duplicates == Duplicates::Absorb;
         let sending = record.delivery.next(origin);
-        if let Some(confirmed) = pass.confirmed() {
-            let meanwhile = next.filter(|next| next.state() == State::Delivering);
-            self.records.sending(record, confirmed.payment(), &sending, meanwhile);
-        }
+        let meanwhile = next.filter(|next| next.state() == State::Delivering);
+        let noted = |payment| self.records.sending(record, payment, &sending, meanwhile);
+        let line = pass.confirmed().and_then(|confirmed| noted(confirmed.payment()));
         if origin == Origin::Callback {
             self.forward.count_fresh(self.upstream_of(&parcel));
         } else {
@@ -141,7 +140,7 @@ impl Gate {
             Ok(Delivered { answer, accepted: false }) => Outcome::Answered(answer.status),
             Err(reason) => Outcome::Failed(*reason),
         };
-        self.records.sent(record, &sending, outcome, next);
+        self.records.sent(record, &sending, line, outcome, next);
         delivered
     }
 
@@ -168,16 +167,23 @@ impl Gate {
 }
 
 fn acceptance(answer: &UpstreamAnswer, pass: &Pass, keep: bool) -> Acceptance {
-    let body = Some(&answer.body).filter(|body| keep && body.len() <= LARGEST_KEPT).cloned();
+    // Copied, since what was read from the upstream holds the whole buffer it was read into.
+    let copied = |body: &Bytes| Bytes::copy_from_slice(body);
+    let body = Some(&answer.body).filter(|body| keep && body.len() <= LARGEST_KEPT).map(copied);
     let headers = if body.is_some() { lasting(&answer.headers) } else { HeaderMap::new() };
     let transaction_id = pass.confirmed().map(|confirmed| confirmed.payment().transaction_id);
     Acceptance { transaction_id, status: answer.status, headers, body }
 }
 
-/// What of an answer's head is true for everybody who gets it later.
+/// What of an answer's head is true for everybody who gets it later, copied like its body.
 fn lasting(headers: &HeaderMap) -> HeaderMap {
-    let mut headers = headers.clone();
-    headers.remove(SET_COOKIE);
-    headers.remove(DATE);
-    headers
+    let lasts = |(name, _): &(&HeaderName, &HeaderValue)| *name != SET_COOKIE && *name != DATE;
+    let copied = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.clone(), HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    };
+    let mut lasting = HeaderMap::new();
+    for (name, value) in headers.iter().filter(lasts).filter_map(copied) {
+        lasting.append(name, value);
+    }
+    lasting
 }

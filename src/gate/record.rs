@@ -47,7 +47,6 @@ pub struct Record {
     pub entry: Option<EntryId>,
     /// What its order's delivery is at.
     pub delivery: Arc<Delivery>,
-    key: Option<EntryKey>,
     state: AtomicU8,
     again: AtomicU32,
 }
@@ -75,8 +74,8 @@ impl Drop for InHand {
 }
 
 impl Record {
-    fn new(entry: Option<EntryId>, key: Option<EntryKey>, delivery: Arc<Delivery>, state: State) -> Self {
-        Self { entry, delivery, key, state: AtomicU8::new(state as u8), again: AtomicU32::new(0) }
+    fn new(entry: Option<EntryId>, state: State, delivery: Arc<Delivery>) -> Self {
+        Self { entry, delivery, state: AtomicU8::new(state as u8), again: AtomicU32::new(0) }
     }
 
     /// How it stands, as far as this process knows.
@@ -87,7 +86,12 @@ impl Record {
     }
 
     fn set(&self, next: Option<Next>) {
-        if let Some(next) = next.filter(|_| self.state() != State::Accepted) {
+        let stays = |next: &Next| match self.state() {
+            State::Accepted => true,
+            State::Asking => false,
+            State::Delivering | State::Parked | State::Closed => next.state() == State::Closed,
+        };
+        if let Some(next) = next.filter(|next| !stays(next)) {
             self.state.store(next.state() as u8, Ordering::Relaxed);
         }
     }
@@ -119,17 +123,23 @@ impl Records {
         self.journal.is_some()
     }
 
-    /// The record of a claim that was taken in before.
+    /// The record of a claim that was taken in before and is not done with.
     #[must_use]
     pub fn known(&self, key: &EntryKey) -> Option<Arc<Record>> {
-        self.known.get(key)
+        // What is parked or closed may have given way to others, so the journal is asked again.
+        self.known.get(key).filter(|record| !matches!(record.state(), State::Parked | State::Closed))
+    }
+
+    /// The journal does not have these any more.
+    pub fn forget(&self, keys: &[EntryKey]) {
+        keys.iter().for_each(|key| self.known.remove(key));
     }
 
     /// The record of a delivery that no journal keeps.
     #[must_use]
     pub fn unkept(&self, route: &str, order: &OrderId) -> Arc<Record> {
         let delivery = self.delivery(DeliveryId::of(route, order), 0, None);
-        Arc::new(Record::new(None, None, delivery, State::Asking))
+        Arc::new(Record::new(None, State::Asking, delivery))
     }
 
     /// Takes a callback in; when this is ready it is on disk. `None` if it may not be kept before it is confirmed.
@@ -157,10 +167,17 @@ impl Records {
 
     fn remember(&self, key: EntryKey, delivery: DeliveryId, taken: Taken) -> Arc<Record> {
         let Taken { entry, state, attempts, accepted, .. } = taken;
-        self.known.get_or(&key, || {
-            let delivery = self.delivery(delivery, attempts, accepted);
-            Arc::new(Record::new(Some(entry), Some(key), delivery, state))
-        })
+        let made = || {
+            let delivery = self.delivery(delivery, attempts, accepted.clone());
+            Arc::new(Record::new(Some(entry), state, delivery))
+        };
+        let known = self.known.get_or(&key, made);
+        if known.entry == Some(entry) {
+            return known;
+        }
+        // It began anew.
+        self.known.remove(&key);
+        self.known.get_or(&key, made)
     }
 
     /// The record of what the follow-up works on.
@@ -199,10 +216,6 @@ impl Records {
             return;
         }
         record.set(next);
-        if let (Some(Next::Close), Some(key)) = (next, &record.key) {
-            // When it comes again it begins anew.
-            self.known.remove(key);
-        }
         journal.note(Note::Found { entry, reason, verified, next });
     }
 
@@ -221,16 +234,30 @@ impl Records {
         (!begun).then_some(Next::Deliver { again_in: self.first.deliver, tries: 0 })
     }
 
-    /// A record is sent now. `next` is where it goes on if nothing more is heard of it.
-    pub fn sending(&self, record: &Record, payment: &Payment, sending: &Sending, next: Option<Next>) {
-        let Some(note) = self.line(record, sending) else { return };
-        let (Some(journal), verified) = (&self.journal, Some(verified(payment))) else { return };
-        journal.note(Note::Sending { sending: note, verified, next });
+    /// A record is sent now. `next` is where it goes on if nothing more is heard of it. Returns the sending's line in the
+    /// journal, if it has one.
+    pub fn sending(
+        &self,
+        record: &Record,
+        payment: &Payment,
+        sending: &Sending,
+        next: Option<Next>,
+    ) -> Option<journal::Sending> {
+        let journal = self.journal.as_ref()?;
+        let line = line(record, sending)?;
+        journal.note(Note::Sending { sending: line, verified: Some(verified(payment)), next });
+        Some(line)
     }
 
     /// What came of it.
-    pub fn sent(&self, record: &Record, sending: &Sending, outcome: Outcome, next: Option<Next>) {
-        let line = self.line(record, sending);
+    pub fn sent(
+        &self,
+        record: &Record,
+        sending: &Sending,
+        line: Option<journal::Sending>,
+        outcome: Outcome,
+        next: Option<Next>,
+    ) {
         if let Outcome::Failed(Reason::UpstreamUnreachable) = outcome {
             record.delivery.was_not_seen(sending.attempt);
         }
@@ -249,15 +276,6 @@ impl Records {
             (Some(_), None) => self.is_ahead(record),
             (None, _) => {}
         }
-    }
-
-    /// The sending as the journal has it, if it is worth a line: what was accepted before is only counted, unless the
-    /// follow-up was told to send it.
-    fn line(&self, record: &Record, sending: &Sending) -> Option<journal::Sending> {
-        let Sending { attempt, origin, .. } = *sending;
-        let counted = origin == Origin::Callback && record.state() == State::Accepted;
-        let entry = record.entry.filter(|_| !counted)?;
-        Some(journal::Sending { entry, delivery: record.delivery.id, attempt, origin })
     }
 
     fn is_ahead(&self, record: &Record) {
@@ -305,6 +323,15 @@ impl Records {
             let _ = journal.written().await;
         }
     }
+}
+
+/// The sending as the journal has it, if it is worth a line: what was accepted before is only counted, unless the follow-up
+/// was told to send it.
+fn line(record: &Record, sending: &Sending) -> Option<journal::Sending> {
+    let Sending { attempt, origin, .. } = *sending;
+    let counted = origin == Origin::Callback && record.state() == State::Accepted;
+    let entry = record.entry.filter(|_| !counted)?;
+    Some(journal::Sending { entry, delivery: record.delivery.id, attempt, origin })
 }
 
 /// Where a record goes on after a callback of it was not forwarded; `None` leaves that as it is.

@@ -6,9 +6,9 @@ use super::confirm::Source;
 use super::decide::Pass;
 use super::deliver::Delivered;
 use super::payment::Payment;
-use super::record::{InHand, Record, Records};
+use super::record::{InHand, Record, Records, verified};
 use super::route::Route;
-use crate::journal::Refused;
+use crate::journal::{Next, Refused};
 use crate::order::{OrderId, OutTradeNo};
 use crate::reason::{Reason, Stage, Verdict};
 use crate::server::Peer;
@@ -126,9 +126,14 @@ impl Story<'_> {
         self.in_hand = in_hand;
     }
 
-    pub(super) fn absorbed(&mut self) {
+    pub(super) fn absorbed(&mut self, records: &Records, payment: &Payment) {
         self.absorbed = true;
         self.sent_at = None;
+        if let (Some(record), Some(in_hand)) = (&self.record, self.in_hand.take()) {
+            // Another claim about an order that was accepted.
+            records.found(record, Reason::Paid, Some(verified(payment)), Some(Next::Accepted));
+            in_hand.done();
+        }
     }
 
     /// Writes down what is not written yet: where the record goes on, that there was another callback of it, or that this
@@ -146,17 +151,19 @@ impl Story<'_> {
         };
         let fresh = self.in_hand.is_some();
         match (refused, self.would_refuse) {
+            // Whatever the upstream did with it: nothing more is done about what passed unconfirmed.
+            (_, Some(reason)) => records.observed(record, fresh, reason),
             // What went wrong with the upstream was written when it was sent.
-            (Some(reason), _) if self.sent_at.is_none() || reason == Reason::DeliveryUnderWay => {
+            (Some(reason), None) if self.sent_at.is_none() || fresh => {
                 records.held(record, fresh, reason, self.payment.as_deref());
             }
-            (None, Some(reason)) => records.observed(record, fresh, reason),
             _ => {}
         }
         match self.in_hand.take() {
-            Some(in_hand) => in_hand.done(),
+            Some(in_hand) if refused.is_some() || self.would_refuse.is_some() => in_hand.done(),
             None if !self.made_record => records.again(record, self.id, reason),
-            None => {}
+            // Nothing was noted, so the follow-up is to look.
+            Some(_) | None => {}
         }
     }
 

@@ -23,10 +23,12 @@ mod check;
 pub use check::{Health, check};
 
 use super::{
-    Callback, EntryId, Figures, Journal, JournalError, Note, Record, Refused, Search, Soon, State, Taken, Work, Worth,
+    Callback, EntryId, Figures, Forgotten, Journal, JournalError, Note, Record, Refused, Search, Soon, State, Taken,
+    Work, Worth,
 };
 use crate::clock;
-use hand::Hand;
+use crate::order::ChannelId;
+use hand::{Hand, Held};
 use lock::Lock;
 use read::Readers;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -36,8 +38,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::Sender;
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use writer::{Op, Stamped, Writer};
@@ -48,6 +50,9 @@ const MOST_WAITING: usize = 8192;
 /// Pages that a connection keeps in memory, in KiB; negative, which tells SQLite so.
 const CACHE_KIB: i32 = -8192;
 
+/// How long the end waits for the writer.
+const WRITTEN_OUT: Duration = Duration::from_secs(5);
+
 /// How long a write waits for another process that writes, such as `tollgate redeliver`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -55,15 +60,16 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
-    /// Both are there until this is dropped.
+    /// There until this is dropped.
     ops: Option<Sender<Stamped>>,
-    writer: Option<JoinHandle<()>>,
+    /// Says when the writer has ended.
+    end: Mutex<Receiver<()>>,
     waiting: Arc<AtomicUsize>,
     hand: Arc<Hand>,
     readers: Arc<Readers>,
     healthy: Arc<AtomicBool>,
-    /// Whether undecided orders come before confirmed ones the next time.
-    asking_first: AtomicBool,
+    /// Counts the looks at what is due.
+    turn: AtomicUsize,
     _lock: Option<Lock>,
 }
 
@@ -172,7 +178,7 @@ impl Sqlite {
     /// Whether a gate has the file at `path`.
     #[must_use]
     pub fn is_in_use(path: &Path) -> bool {
-        path.exists() && matches!(Lock::take(path), Err(OpenError::InUse { .. }))
+        Lock::is_taken(path)
     }
 
     fn start(path: &Path, connection: Connection, budget: u64, lock: Option<Lock>) -> rusqlite::Result<Self> {
@@ -180,12 +186,19 @@ impl Sqlite {
         let hand = Arc::new(Hand::default());
         let waiting = Arc::new(AtomicUsize::new(0));
         let healthy = Arc::new(AtomicBool::new(true));
-        let writer = Writer::new(path, connection, budget, Arc::clone(&hand), Arc::clone(&healthy))?;
-        let writer = std::thread::spawn(move || writer.run(&queue));
+        let owner = lock.is_some();
+        let writer = Writer::new(path, connection, owner, budget, Arc::clone(&hand), Arc::clone(&healthy))?;
+        let (ended, end) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            writer.run(&queue);
+            // Nobody may wait for it.
+            let _ = ended.send(());
+        });
         let readers = Arc::new(Readers::new(path));
-        let (ops, writer) = (Some(ops), Some(writer));
-        let asking_first = AtomicBool::new(false);
-        Ok(Self { path: path.to_owned(), ops, writer, waiting, hand, readers, healthy, asking_first, _lock: lock })
+        let ops = Some(ops);
+        let turn = AtomicUsize::new(0);
+        let end = Mutex::new(end);
+        Ok(Self { path: path.to_owned(), ops, end, waiting, hand, readers, healthy, turn, _lock: lock })
     }
 
     /// The file.
@@ -221,13 +234,12 @@ impl Sqlite {
 }
 
 impl Drop for Sqlite {
-    /// Waits until everything that was asked for is written.
+    /// Waits until everything that was asked for is written; not for a disk that hangs.
     fn drop(&mut self) {
         self.ops = None;
-        if let Some(writer) = self.writer.take() {
-            // It has nothing to give back, and its panic was logged.
-            let _ = writer.join();
-        }
+        let end = self.end.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // It has nothing to give back, and its panic was logged.
+        let _ = end.recv_timeout(WRITTEN_OUT);
     }
 }
 
@@ -242,6 +254,8 @@ fn connect(path: &Path, gate: bool) -> Result<Connection, OpenError> {
     }
     connection.busy_timeout(BUSY_TIMEOUT)?;
     if gate {
+        // Somebody else's file is left as it is.
+        schema::version(&connection, path)?;
         // Before the file has a journal mode, which writes its first page.
         let empty: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if empty == 0 {
@@ -268,7 +282,9 @@ fn make(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// A place among those who wait for the writer.
+/// A place among the callbacks that wait for the writer. One that nobody waits for any longer keeps it, as it does its
+/// memory.
+#[derive(Debug)]
 struct Place(Arc<AtomicUsize>);
 
 impl Place {
@@ -287,11 +303,11 @@ impl Drop for Place {
 impl Journal for Sqlite {
     fn take_in(&self, callback: Box<Callback>, worth: Worth, due_in: Duration) -> Soon<'_, Taken> {
         let Some(place) = Place::take(&self.waiting) else { return Box::pin(async { Err(JournalError::Busy) }) };
-        let taking = self.ask(|reply| Op::TakeIn { callback, worth, due_in, reply });
+        let taking = self.ask(|reply| Op::TakeIn { callback, worth, due_in, place, reply });
         Box::pin(async move {
-            let taken = taking.await;
-            drop(place);
-            taken
+            let (taken, held) = taking.await?;
+            held.into_iter().for_each(Held::keep);
+            Ok(taken)
         })
     }
 
@@ -313,12 +329,15 @@ impl Journal for Sqlite {
         self.hand.rest(entry, clock::now().as_millisecond().saturating_add(hand::millis(again_in)));
     }
 
-    fn due(&self, limit: usize) -> Soon<'_, Vec<Work>> {
-        let (hand, healthy) = (Arc::clone(&self.hand), self.healthy.load(Ordering::Relaxed));
-        // They take turns.
-        let asking_first = self.asking_first.fetch_not(Ordering::Relaxed);
-        let first = if asking_first { State::Asking } else { State::Delivering };
-        self.read(move |connection| read::due(connection, &hand, healthy, first, limit))
+    fn due(&self, limit: usize, shut: Vec<(ChannelId, State)>) -> Soon<'_, Vec<Work>> {
+        let look = read::Look {
+            hand: Arc::clone(&self.hand),
+            healthy: self.healthy.load(Ordering::Relaxed),
+            turn: self.turn.fetch_add(1, Ordering::Relaxed),
+            limit,
+            shut,
+        };
+        self.read(move |connection| read::due(connection, &look))
     }
 
     fn find(&self, search: Search, limit: usize) -> Soon<'_, Vec<Record>> {
@@ -333,7 +352,7 @@ impl Journal for Sqlite {
         self.ask(|reply| Op::Redeliver { search, limit, reply })
     }
 
-    fn forget(&self, keep: Duration, limit: usize) -> Soon<'_, usize> {
+    fn forget(&self, keep: Duration, limit: usize) -> Soon<'_, Forgotten> {
         self.ask(|reply| Op::Forget { keep, limit, reply })
     }
 
@@ -362,6 +381,37 @@ mod tests {
     #[tokio::test]
     async fn it_does_what_every_journal_must() {
         suite::all(&|| Box::new(File(tempfile::tempdir().unwrap()))).await;
+    }
+
+    #[tokio::test]
+    async fn the_file_gets_smaller_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Sqlite::open(&directory.path().join("j.db"), u64::MAX).unwrap();
+        let taking: Vec<_> = (0..3000)
+            .map(|order| journal.take_in(suite::callback(&format!("A{order}")), Worth::Unconfirmed, Duration::MAX))
+            .collect();
+        for taken in taking {
+            let entry = taken.await.unwrap().entry;
+            let next = Some(crate::journal::Next::Close);
+            journal.note(Note::Found { entry, reason: crate::reason::Reason::Closed, verified: None, next });
+        }
+        journal.written().await.unwrap();
+        let full = journal.figures().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        while !journal.forget(Duration::from_millis(1), 500).await.unwrap().entries.is_empty() {}
+        let empty = journal.figures().await.unwrap();
+        assert_eq!(empty.entries, [0; 5]);
+        assert!(empty.free_bytes * 4 < full.bytes, "{full:?} {empty:?}");
+    }
+
+    #[test]
+    fn somebody_elses_file_is_left_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("theirs.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE customer (name TEXT)").unwrap();
+        let before = std::fs::read(&path).unwrap();
+        assert!(matches!(Sqlite::open(&path, 100), Err(OpenError::Foreign(_))));
+        assert!(std::fs::read(&path).unwrap() == before);
     }
 
     /// Without them the `sqlite3` tool removes the log of a running gate when it leaves (SQLite before 3.51).

@@ -78,7 +78,7 @@ async fn take_in(journal: &dyn Journal, order: &str, due_in: Duration) -> Taken 
 /// Waits until something is due.
 async fn due(journal: &dyn Journal) -> Vec<Work> {
     for _ in 0..2000 {
-        let work = journal.due(10).await.unwrap();
+        let work = journal.due(10, Vec::new()).await.unwrap();
         if !work.is_empty() {
             return work;
         }
@@ -97,6 +97,8 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     what_is_decided_goes_on_as_it_was_noted(&*stores()).await;
     an_acceptance_is_kept_and_stays(&*stores()).await;
     attempts_are_what_the_upstream_has_seen(&*stores()).await;
+    sendings_that_nobody_saw_do_not_grow_without_end(&*stores()).await;
+    what_is_being_delivered_is_not_closed_by_who_was_slower(&*stores()).await;
     unconfirmed_records_have_a_budget(&*stores()).await;
     an_operator_makes_due_what_is_not_closed(&*stores()).await;
     an_order_is_sent_again_once_however_many_claims_name_it(&*stores()).await;
@@ -142,18 +144,22 @@ async fn futures<'a, T: Send + 'a>(count: usize, call: impl Fn(usize) -> Soon<'a
 async fn what_is_in_hand_is_due_to_nobody(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", Duration::ZERO).await;
-    assert!(journal.due(10).await.unwrap().is_empty(), "it is in the hand of the one who took it in");
+    assert!(journal.due(10, Vec::new()).await.unwrap().is_empty(), "it is in the hand of the one who took it in");
     journal.let_go(taken.entry);
     assert_eq!(due(&*journal).await.len(), 1);
-    assert!(journal.due(10).await.unwrap().is_empty(), "it is in the hand of the first");
+    assert!(journal.due(10, Vec::new()).await.unwrap().is_empty(), "it is in the hand of the first");
     journal.postpone(taken.entry, SOON);
     assert_eq!(due(&*journal).await.len(), 1);
     for order in ["B", "C", "D"] {
         let taken = take_in(&*journal, order, Duration::ZERO).await;
         journal.let_go(taken.entry);
     }
-    let work = journal.due(2).await.unwrap();
-    assert_eq!(work.iter().map(|work| work.callback.claimed.order.to_string()).collect::<Vec<_>>(), ["B", "C"]);
+    let mut work = journal.due(2, Vec::new()).await.unwrap();
+    assert_eq!(work.len(), 2);
+    work.extend(journal.due(10, Vec::new()).await.unwrap());
+    let mut orders: Vec<_> = work.iter().map(|work| work.callback.claimed.order.to_string()).collect();
+    orders.sort();
+    assert_eq!(orders, ["B", "C", "D"]);
 }
 
 async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
@@ -166,10 +172,12 @@ async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
     let next = Some(Next::Deliver { again_in: Duration::ZERO, tries: 0 });
     journal.note(Note::Found { entry: paid.entry, reason: Reason::Paid, verified: Some(verified()), next });
     journal.written().await.unwrap();
-    let mut work = journal.due(1).await.unwrap();
-    work.extend(journal.due(1).await.unwrap());
+    let mut work = journal.due(1, Vec::new()).await.unwrap();
+    work.extend(journal.due(1, Vec::new()).await.unwrap());
     assert!(work.iter().any(|work| work.entry == paid.entry), "{work:?}");
     assert!(work.iter().any(|work| work.state == State::Asking), "{work:?}");
+    let shut = vec![(ChannelId::parse("app").unwrap(), State::Asking)];
+    assert!(journal.due(10, shut).await.unwrap().is_empty(), "its channel gets no more at the moment");
 }
 
 async fn a_restart_makes_due_what_was_in_hand(store: &dyn Store) {
@@ -229,7 +237,7 @@ async fn an_acceptance_is_kept_and_stays(store: &dyn Store) {
     journal.written().await.unwrap();
     drop(journal);
     let journal = store.open(100);
-    assert!(journal.due(10).await.unwrap().is_empty());
+    assert!(journal.due(10, Vec::new()).await.unwrap().is_empty());
     let again = take_in(&*journal, "A", LATE).await;
     assert_eq!((again.fresh, again.state, again.accepted), (false, State::Accepted, Some(accepted())));
     for name in ["A", "NA", "4200000000000000000000000001"] {
@@ -263,6 +271,33 @@ async fn attempts_are_what_the_upstream_has_seen(store: &dyn Store) {
     assert_eq!(take_in(&*journal, "A", LATE).await.attempts, 17);
 }
 
+async fn sendings_that_nobody_saw_do_not_grow_without_end(store: &dyn Store) {
+    let journal = store.open(100);
+    let taken = take_in(&*journal, "A", LATE).await;
+    for _ in 0..300 {
+        let sending = sending(&taken, "A", 1);
+        journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
+        let outcome = Outcome::Failed(Reason::UpstreamUnreachable);
+        journal.note(Note::Sent { sending, outcome, next: Some(Next::Deliver { again_in: LATE, tries: 0 }) });
+    }
+    journal.written().await.unwrap();
+    let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
+    assert!((100..=200).contains(&record.sendings.len()), "{}", record.sendings.len());
+}
+
+async fn what_is_being_delivered_is_not_closed_by_who_was_slower(store: &dyn Store) {
+    let journal = store.open(100);
+    let taken = take_in(&*journal, "A", LATE).await;
+    let close = Note::Found { entry: taken.entry, reason: Reason::NotPaidYet, verified: None, next: Some(Next::Close) };
+    let (sending, deliver) = (sending(&taken, "A", 1), Some(Next::Deliver { again_in: SOON, tries: 0 }));
+    let outcome = Outcome::Failed(Reason::UpstreamBroke);
+    journal.note(close.clone());
+    journal.note(Note::Sending { sending, verified: Some(verified()), next: deliver });
+    journal.note(close);
+    journal.note(Note::Sent { sending, outcome, next: deliver });
+    assert_eq!(due(&*journal).await[0].state, State::Delivering);
+}
+
 async fn unconfirmed_records_have_a_budget(store: &dyn Store) {
     let journal = store.open(2);
     let first = take_in(&*journal, "A", LATE).await;
@@ -280,7 +315,11 @@ async fn unconfirmed_records_have_a_budget(store: &dyn Store) {
         take_in(&*journal, "D", LATE).await.fresh,
         "a confirmed order is not in the budget, a closed one gives way"
     );
-    assert!(journal.find(of("A"), 10).await.unwrap().is_empty());
+    let given_up = take_in(&*journal, "D", LATE).await;
+    let next = Some(Next::Park);
+    journal.note(Note::Found { entry: given_up.entry, reason: Reason::GaveUpAsking, verified: None, next });
+    assert!(take_in(&*journal, "E", LATE).await.fresh, "so does what was given up");
+    assert!(journal.find(of("A"), 10).await.unwrap().is_empty() && journal.find(of("D"), 10).await.unwrap().is_empty());
     assert_eq!(journal.find(of("B"), 10).await.unwrap().len(), 1);
 }
 
@@ -332,9 +371,9 @@ async fn what_is_done_is_forgotten_after_its_time(store: &dyn Store) {
         journal.note(Note::Found { entry: taken.entry, reason: Reason::NotPaidYet, verified, next: Some(next) });
     }
     journal.written().await.unwrap();
-    assert_eq!(journal.forget(LATE, 10).await.unwrap(), 0);
+    assert!(journal.forget(LATE, 10).await.unwrap().entries.is_empty());
     tokio::time::sleep(Duration::from_millis(5)).await;
-    assert_eq!(journal.forget(SOON, 10).await.unwrap(), 3);
+    assert_eq!(journal.forget(SOON, 10).await.unwrap().entries.len(), 3);
     let kept: Vec<_> = journal.find(Search::default(), 10).await.unwrap();
     assert_eq!(kept.iter().map(|record| record.claimed.order.to_string()).collect::<Vec<_>>(), ["ASKED", "HELD"]);
 }

@@ -29,6 +29,12 @@ fn an_accepted_order_is_answered_with_what_the_upstream_said() {
         assert_eq!(again.header("Content-Type"), first.header("Content-Type"));
     }
     assert_eq!(world.upstream.requests().len(), 1);
+    until("both records to be done", || {
+        let ended = world.command(&["explain", "ONCE-1", "--json"]);
+        let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        let entries = told["entries"].as_array().unwrap();
+        entries.len() == 2 && entries.iter().all(|entry| entry["state"] == "accepted")
+    });
 }
 
 #[test]

@@ -316,6 +316,38 @@ fn in_observe_mode_nothing_unconfirmed_is_followed_up() {
 }
 
 #[test]
+fn in_observe_mode_what_the_upstream_failed_to_take_unconfirmed_is_not_followed_up_either() {
+    let world = World::with(|setup| {
+        setup.hurry();
+        setup.config["mode"] = json!("observe");
+    });
+    world.wechat.order(&APP, "WATCH-2").states(&["NOTPAY", "SUCCESS"]);
+    world.upstream.answers_once(Reply::Breaks);
+    assert_eq!(world.app_callback("WATCH-2").status(), 502);
+    assert_eq!(stands(&world, "WATCH-2", "closed")["due_at"], Value::Null);
+}
+
+#[test]
+fn a_backlog_of_one_merchant_does_not_hold_up_another() {
+    // D-08
+    let world = World::with(|setup| {
+        setup.hurry();
+        setup.config["wechat"]["queries_per_second"] = json!(20);
+        setup.config["follow_up"]["ask_again"] = json!(["1ms"]);
+        setup.config["limits"] = json!({ "rate_per_address": 0 });
+    });
+    // Their questions alone would take ten seconds and more.
+    for index in 0..150 {
+        assert_eq!(world.app_callback(&format!("CROWD-{index}")).status(), 503);
+    }
+    world.wechat.order(&C1, "OTHER-1").states(&["NOTPAY", "SUCCESS"]);
+    let request = Request::post("/pay/json").json(r#"{"data":{"order_id":"OTHER-1","channel":"hmac"}}"#);
+    assert_eq!(world.send(&request).status(), 503);
+    delivered(&world, "OTHER-1", 1);
+    assert!(world.wechat.queries().len() < 150 + 60, "the crowd was not asked about again before");
+}
+
+#[test]
 fn without_a_journal_the_gate_says_so_and_goes_on() {
     let world = World::with(|setup| {
         setup.hurry();

@@ -107,6 +107,30 @@ fn explain_knows_refused_callbacks_and_nothing_of_their_content() {
 }
 
 #[test]
+fn explain_finds_an_order_that_looks_like_a_request_id() {
+    let world = world();
+    let order = "0123456789abcdef0123456789abcdef";
+    world.wechat.order(&APP, order).paid(100);
+    assert_eq!(world.app_callback(order).status(), 200);
+    until("the order to be found", || world.command(&["explain", order]).code == 0);
+}
+
+#[test]
+fn a_command_does_not_stop_the_gate_while_somebody_reads_the_journal() {
+    let world = world();
+    for order in ["BUSY-1", "BUSY-2"] {
+        world.wechat.order(&APP, order).paid(100);
+    }
+    assert_eq!(world.app_callback("BUSY-1").status(), 200);
+    stands(&world, "BUSY-1", "accepted");
+    let reader = rusqlite::Connection::open(world.dir().join("journal.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM entry").unwrap();
+    let _: i64 = reader.query_row("SELECT count(*) FROM entry", [], |row| row.get(0)).unwrap();
+    assert_eq!(world.command(&["lookup", "BUSY-1"]).code, 0);
+    assert_eq!(world.app_callback("BUSY-2").status(), 200);
+}
+
+#[test]
 fn explain_says_where_else_to_look() {
     let world = world();
     let ended = world.command(&["explain", "NO-SUCH-ORDER"]);

@@ -3,14 +3,42 @@
 
 use crate::journal::{EntryId, Next, Note};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The entries in hand.
 #[derive(Debug, Default)]
-pub(super) struct Hand(Mutex<Held>);
+pub(super) struct Hand(Mutex<Entries>);
+
+/// An entry that was taken; it is given back when this is dropped, unless it is kept.
+#[derive(Debug)]
+pub(super) struct Held {
+    hand: Arc<Hand>,
+    entry: EntryId,
+    kept: bool,
+}
+
+impl Held {
+    /// Which it is.
+    pub(super) fn entry(&self) -> EntryId {
+        self.entry
+    }
+
+    /// It is somebody's from now on.
+    pub(super) fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.hand.let_go(self.entry);
+        }
+    }
+}
 
 #[derive(Debug, Default)]
-struct Held {
+struct Entries {
     entries: HashMap<EntryId, Holding>,
     seq: u64,
 }
@@ -34,6 +62,11 @@ impl Hand {
             held.entries.insert(entry, Holding::Working);
         }
         free
+    }
+
+    /// Takes an entry that is given back unless it is kept.
+    pub(super) fn hold(self: &Arc<Self>, entry: EntryId) -> Option<Held> {
+        self.take(entry).then(|| Held { hand: Arc::clone(self), entry, kept: false })
     }
 
     /// Gives back an entry that was taken.
@@ -90,7 +123,7 @@ impl Hand {
 
     /// Takes up to `limit` entries whose next step is not on disk and is due at `now`: what goes on while the disk fails.
     /// With each, the step it is at.
-    pub(super) fn take_unwritten(&self, now: i64, limit: usize) -> Vec<(EntryId, Next)> {
+    pub(super) fn take_unwritten(self: &Arc<Self>, now: i64, limit: usize) -> Vec<(Held, Next)> {
         let mut held = self.lock();
         let due = |holding: &Holding| match holding {
             Holding::Unwritten { next, due_at: Some(due_at), .. } if *due_at <= now => Some(*next),
@@ -101,10 +134,10 @@ impl Hand {
         for (entry, _) in &due {
             held.entries.insert(*entry, Holding::Working);
         }
-        due
+        due.into_iter().map(|(entry, next)| (Held { hand: Arc::clone(self), entry, kept: false }, next)).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -158,12 +191,14 @@ mod tests {
 
     #[test]
     fn what_is_not_written_is_due_all_the_same() {
-        let hand = Hand::default();
+        let hand = Arc::new(Hand::default());
         hand.take(EntryId(1));
         hand.noted(&asked(1), 100);
         assert!(hand.take_unwritten(104, 10).is_empty());
         let due = hand.take_unwritten(105, 10);
-        assert!(matches!(due.as_slice(), [(EntryId(1), Next::Ask { .. })]), "{due:?}");
+        assert!(matches!(due.as_slice(), [(held, Next::Ask { .. })] if held.entry() == EntryId(1)), "{due:?}");
         assert!(hand.take_unwritten(105, 10).is_empty() && !hand.take(EntryId(1)));
+        drop(due);
+        assert!(hand.take(EntryId(1)));
     }
 }

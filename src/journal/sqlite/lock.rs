@@ -4,6 +4,7 @@ use super::OpenError;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 /// The lock; it is given back when this is dropped, or the process ends in whatever way.
@@ -33,9 +34,18 @@ impl Lock {
             }
             Err(TryLockError::Error(error)) => return Err(cannot(error)),
         }
+        if let Ok(journal) = path.metadata() {
+            // Where root looks after the file, the gate's user must still be able to take the lock.
+            let _ = chown(&beside, Some(journal.uid()), Some(journal.gid()));
+        }
         // Whoever finds the lock taken wants to know by whom; the lock holds without it.
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _file: file })
+    }
+
+    /// Whether some process has the lock of the journal at `path`. It is not taken for that.
+    pub(super) fn is_taken(path: &Path) -> bool {
+        File::open(beside(path)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 }
 
@@ -54,11 +64,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("j.db");
         let first = Lock::take(&path).unwrap();
+        assert!(Lock::is_taken(&path));
         match Lock::take(&path) {
             Err(OpenError::InUse { process, .. }) => assert_eq!(process, Some(std::process::id())),
             other => panic!("{other:?}"),
         }
         drop(first);
+        assert!(!Lock::is_taken(&path));
         Lock::take(&path).unwrap();
     }
 }

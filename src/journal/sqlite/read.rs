@@ -1,14 +1,16 @@
 //! What is read, in SQL, on connections of their own.
 
 use super::columns::{self, count, number, optional, optional_time, parsed, time};
-use super::hand::{Hand, millis};
+use super::hand::{Hand, Held, millis};
 use super::{OpenError, connect};
 use crate::clock;
 use crate::journal::{AttemptRecord, Callback, EntryId, Event, Figures, Record, Refused, Search, State, Work};
+use crate::order::ChannelId;
 use rusqlite::types::Value;
-use rusqlite::{Connection, Error, Result, Row, params_from_iter};
+use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, params_from_iter};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -50,48 +52,107 @@ const WORK: &str = "SELECT entry.*, request.*, delivery.attempts, delivery.trans
         delivery.answer_status, delivery.answer_headers, delivery.answer_body
     FROM entry JOIN request ON request.entry = entry.id LEFT JOIN delivery ON delivery.id = entry.delivery";
 
-/// Takes into `hand` what is due: half of it in the state `first` and half in the other, so that neither backlog holds up
-/// the other. While the disk fails, that is also what memory alone knows to be due.
-pub(super) fn due(
-    connection: &Connection,
-    hand: &Hand,
-    healthy: bool,
-    first: State,
-    limit: usize,
-) -> Result<Vec<Work>> {
+/// A look at what is due.
+pub(super) struct Look {
+    pub(super) hand: Arc<Hand>,
+    /// Whether the disk works.
+    pub(super) healthy: bool,
+    /// The how-manieth it is.
+    pub(super) turn: usize,
+    pub(super) limit: usize,
+    /// What is not looked at.
+    pub(super) shut: Vec<(ChannelId, State)>,
+}
+
+/// Takes into the hand what is due. While the disk fails, that is also what memory alone knows to be due.
+pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Work>> {
     let now = clock::now().as_millisecond();
     // Looked at first: what leaves the hand after this is on disk in what is read below.
-    let in_hand = hand.entries(now);
-    let second = if first == State::Asking { State::Delivering } else { State::Asking };
-    let mut work = Vec::new();
-    for (state, limit) in [(first, limit.div_ceil(2)), (second, limit), (first, limit)] {
-        let mut due = connection
-            .prepare_cached(&format!("{WORK} WHERE entry.state = ?1 AND entry.due_at <= ?2 ORDER BY entry.due_at"))?;
-        let mut rows = due.query((state.as_str(), now))?;
-        while work.len() < limit
-            && let Some(row) = rows.next()?
-        {
-            let entry = EntryId(row.get("id")?);
-            if in_hand.contains(&entry) || !hand.take(entry) {
-                continue;
-            }
-            match read_work(row, now) {
-                Ok(read) => work.push(read),
-                // It stays in hand, so that it is told of once and stops nobody.
-                Err(error) => tracing::error!(%error, entry = entry.0, "a record is damaged and cannot be followed up"),
-            }
+    let in_hand = look.hand.entries(now);
+    let mut queues = Vec::new();
+    for state in [State::Delivering, State::Asking] {
+        queues.extend(channels_with(connection, state)?.into_iter().map(|channel| (channel, state)));
+    }
+    let is_shut = |channel: &String, state: State| {
+        look.shut.iter().any(|(shut, shut_state)| shut.as_str() == channel && *shut_state == state)
+    };
+    queues.retain(|(channel, state)| !is_shut(channel, *state));
+    let (round, first) = (look.turn / queues.len().max(1), look.turn.checked_rem(queues.len()).unwrap_or(0));
+    queues.rotate_left(first);
+    let order = if round.is_multiple_of(2) { "" } else { "DESC" };
+    let share = look.limit / queues.len().max(1);
+    // What broke off gives back what it has taken.
+    let mut taken: Vec<(Work, Held)> = Vec::new();
+    for share in [share.max(1), look.limit] {
+        for (channel, state) in &queues {
+            let most = look.limit.min(taken.len() + share);
+            let sql = format!("{WORK} WHERE {QUEUE} ORDER BY entry.due_at {order}");
+            let mut due = connection.prepare_cached(&sql)?;
+            take(due.query((state.as_str(), channel, now))?, look, &in_hand, most, &mut taken, now)?;
         }
     }
-    if !healthy {
-        for (entry, next) in hand.take_unwritten(now, limit.saturating_sub(work.len())) {
+    if !look.healthy {
+        for (held, next) in look.hand.take_unwritten(now, look.limit.saturating_sub(taken.len())) {
             let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1"))?;
-            let mut read = one.query_row([entry.0], |row| read_work(row, now))?;
-            read.state = next.state();
-            read.tries = next.due().map_or(0, |(_, tries)| tries);
-            work.push(read);
+            let mut work = one.query_row([held.entry().0], |row| read_work(row, now))?;
+            work.state = next.state();
+            work.tries = next.due().map_or(0, |(_, tries)| tries);
+            taken.push((work, held));
         }
     }
-    Ok(work)
+    let keep = |(work, held): (Work, Held)| {
+        held.keep();
+        work
+    };
+    Ok(taken.into_iter().map(keep).collect())
+}
+
+/// The channels that have entries in a state, found by jumping from one to the next in the index.
+fn channels_with(connection: &Connection, state: State) -> Result<Vec<String>> {
+    let mut next = connection.prepare_cached(
+        "SELECT channel FROM entry WHERE due_at IS NOT NULL AND state = ?1 AND channel > ?2 ORDER BY channel LIMIT 1",
+    )?;
+    let mut channels: Vec<String> = Vec::new();
+    loop {
+        let last = channels.last().map_or("", String::as_str);
+        match next.query_row((state.as_str(), last), |row| row.get(0)).optional()? {
+            Some(channel) => channels.push(channel),
+            None => return Ok(channels),
+        }
+    }
+}
+
+/// One channel's entries in one state.
+const QUEUE: &str = "entry.state = ?1 AND entry.channel = ?2 AND entry.due_at <= ?3";
+
+/// Takes from one queue until there are `most`. By turns those come first that are due longest and those that have become
+/// due last, so that a backlog nobody can clear does not hide what is fresh.
+fn take(
+    mut rows: Rows<'_>,
+    look: &Look,
+    in_hand: &HashSet<EntryId>,
+    most: usize,
+    taken: &mut Vec<(Work, Held)>,
+    now: i64,
+) -> Result<()> {
+    while taken.len() < most
+        && let Some(row) = rows.next()?
+    {
+        let entry = EntryId(row.get("id")?);
+        if in_hand.contains(&entry) {
+            continue;
+        }
+        let Some(held) = look.hand.hold(entry) else { continue };
+        match read_work(row, now) {
+            Ok(work) => taken.push((work, held)),
+            Err(error) => {
+                tracing::error!(%error, entry = entry.0, "a record is damaged and cannot be followed up");
+                // So that it is told of once and stops nobody.
+                held.keep();
+            }
+        }
+    }
+    Ok(())
 }
 
 fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {

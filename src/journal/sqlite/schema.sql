@@ -2,7 +2,8 @@
 
 -- One claim on one route.
 CREATE TABLE entry (
-    id INTEGER PRIMARY KEY,
+    -- never given twice, since what is in memory names an entry by it
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     -- a digest of route and claim
     key BLOB NOT NULL,
     delivery TEXT NOT NULL,
@@ -33,7 +34,7 @@ CREATE TABLE entry (
     verified_at INTEGER
 ) STRICT;
 
-CREATE INDEX entry_due ON entry (state, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX entry_due ON entry (state, channel, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX entry_done ON entry (state, since) WHERE due_at IS NULL;
 CREATE INDEX entry_unconfirmed ON entry (state, id) WHERE transaction_id IS NULL;
 -- By the order first, since neighbours in time are neighbours there, and so share pages.
@@ -42,7 +43,7 @@ CREATE INDEX entry_out_trade_no ON entry (out_trade_no) WHERE out_trade_no <> "o
 CREATE INDEX entry_transaction ON entry (transaction_id) WHERE transaction_id IS NOT NULL;
 CREATE INDEX entry_request ON entry (request_id);
 
--- The request of an entry, to be sent again. There is none once nothing will come of the entry.
+-- The request of an entry, to be sent again. It is removed soon after nothing will come of the entry.
 CREATE TABLE request (
     entry INTEGER PRIMARY KEY,
     peer TEXT NOT NULL,

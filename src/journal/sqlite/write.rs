@@ -4,8 +4,8 @@ use super::columns::{self, number};
 use super::hand::millis;
 use super::read;
 use crate::journal::{
-    Acceptance, Callback, EntryId, JournalError, Next, Note, Outcome, Refused, Request, Search, Sending, State, Taken,
-    Verified, Worth,
+    Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Next, Note, Outcome, Refused, Request, Search,
+    Sending, State, Taken, Verified, Worth,
 };
 use crate::reason::Reason;
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
@@ -14,8 +14,11 @@ use std::time::Duration;
 /// How many refused callbacks are kept; the oldest give way.
 const REFUSED_KEPT: i64 = 10_000;
 
-/// How many sendings of one delivery have a line each; beyond, they are counted.
-const ATTEMPTS_KEPT: u64 = 200;
+/// How many sendings of one entry have a line each; beyond, they are counted.
+const ATTEMPTS_KEPT: i64 = 200;
+
+/// How long the content of what was closed is kept, in milliseconds: another callback of the same claim may be on its way.
+const CONTENT_OF_CLOSED: i64 = 60_000;
 
 /// How many records of unconfirmed orders there may be, and are.
 #[derive(Debug, Clone, Copy)]
@@ -40,21 +43,18 @@ pub(super) fn take_in(
     budget: &mut Budget,
 ) -> Result<std::result::Result<Taken, JournalError>> {
     let key = callback.key();
-    // Unless the budget is spent, most are new: trying to insert finds out with one look at the index.
-    let spent = worth == Worth::Unconfirmed && budget.spent >= budget.most;
-    if spent || !insert(connection, key.0, callback, at, due_in)? {
-        if let Some(taken) = known(connection, callback, key.0)? {
-            if taken.state != State::Closed {
-                return Ok(Ok(taken));
-            }
-            // Nothing of it was kept but that it was there; it begins anew.
-            budget.spent = budget.spent.saturating_sub(remove(connection, taken.entry)?);
+    // Looked for first: what is known must not cost a write, as even an insert that does nothing would.
+    if let Some(taken) = known(connection, callback, key.0)? {
+        if taken.state != State::Closed {
+            return Ok(Ok(taken));
         }
-        if spent && budget.spent >= budget.most && !make_room(connection, budget)? {
-            return Ok(Err(JournalError::Full));
-        }
-        insert(connection, key.0, callback, at, due_in)?;
+        // Nothing of it was kept but that it was there; it begins anew.
+        budget.spent = budget.spent.saturating_sub(remove(connection, taken.entry)?);
     }
+    if worth == Worth::Unconfirmed && budget.spent >= budget.most && !make_room(connection, budget)? {
+        return Ok(Err(JournalError::Full));
+    }
+    insert(connection, key.0, callback, at, due_in)?;
     budget.spent += 1;
     let entry = EntryId(connection.last_insert_rowid());
     insert_request(connection, entry, &callback.request)?;
@@ -86,16 +86,14 @@ fn delivered(connection: &Connection, delivery: &str) -> Result<(u64, Option<Acc
     Ok(found.unwrap_or_default())
 }
 
-/// `false` if the entry was there already.
-fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, due_in: Duration) -> Result<bool> {
+fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, due_in: Duration) -> Result<()> {
     let Callback { request_id, route, claimed, .. } = callback;
-    let inserted = connection
+    connection
         .prepare_cached(
             "INSERT INTO entry (key, delivery, request_id, route, channel, \"order\", out_trade_no,
                  claimed_transaction_id, claimed_total_fee, claimed_fee_type, received_at, state, since, due_at)
              VALUES (:key, :delivery, :request_id, :route, :channel, :order, :out_trade_no,
-                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at)
-             ON CONFLICT (\"order\", key) DO NOTHING",
+                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at)",
         )?
         .execute(named_params! {
             ":key": key,
@@ -111,7 +109,7 @@ fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, 
             ":at": at,
             ":due_at": at.saturating_add(millis(due_in)),
         })?;
-    Ok(inserted > 0)
+    Ok(())
 }
 
 fn insert_request(connection: &Connection, entry: EntryId, request: &Request) -> Result<()> {
@@ -131,15 +129,19 @@ fn insert_request(connection: &Connection, entry: EntryId, request: &Request) ->
     Ok(())
 }
 
-/// Removes the oldest closed record of an unconfirmed order, if there is one.
+/// Removes the oldest record of an unconfirmed order that is done with, if there is one: closed, or else parked.
 fn make_room(connection: &Connection, budget: &mut Budget) -> Result<bool> {
-    let oldest = connection
-        .prepare_cached("SELECT id FROM entry WHERE state = 'closed' AND transaction_id IS NULL ORDER BY id LIMIT 1")?
-        .query_row([], |row| row.get(0).map(EntryId))
-        .optional()?;
-    let Some(oldest) = oldest else { return Ok(false) };
-    budget.spent = budget.spent.saturating_sub(remove(connection, oldest)?);
-    Ok(true)
+    for state in [State::Closed, State::Parked] {
+        let oldest = connection
+            .prepare_cached("SELECT id FROM entry WHERE state = ?1 AND transaction_id IS NULL ORDER BY id LIMIT 1")?
+            .query_row([state.as_str()], |row| row.get(0).map(EntryId))
+            .optional()?;
+        if let Some(oldest) = oldest {
+            budget.spent = budget.spent.saturating_sub(remove(connection, oldest)?);
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Removes an entry and, if it was the last of its delivery, that. Returns 1 if its order was unconfirmed.
@@ -234,33 +236,28 @@ fn go_on(connection: &Connection, entry: EntryId, next: Option<Next>, at: i64) -
         None => (None, 0),
     };
     let state = next.state();
+    // What is being delivered meanwhile is not closed by somebody who was slower.
+    let from = if state == State::Closed { "state = 'asking'" } else { "state <> 'accepted'" };
     connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "UPDATE entry SET
                  since = CASE WHEN state = ?2 THEN since ELSE ?3 END,
                  state = ?2, due_at = ?4, tries = ?5, asked_for = asked_for AND ?4 NOT NULL
-             WHERE id = ?1 AND state <> 'accepted'",
-        )?
+             WHERE id = ?1 AND {from}"
+        ))?
         .execute(params![entry.0, state.as_str(), at, due_at, tries])?;
-    if state == State::Closed {
-        // Nothing will come of it, so nothing of its content is kept.
-        connection
-            .prepare_cached(
-                "DELETE FROM request WHERE entry IN (SELECT id FROM entry WHERE id = ?1 AND state = 'closed')",
-            )?
-            .execute([entry.0])?;
-    }
     Ok(())
 }
 
 fn begin(connection: &Connection, sending: &Sending, at: i64) -> Result<()> {
     let delivery = sending.delivery.to_string();
     count(connection, sending.entry, &delivery, sending.attempt)?;
-    if sending.attempt <= ATTEMPTS_KEPT {
-        connection
-            .prepare_cached("INSERT INTO attempt (entry, attempt, origin, began_at) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![sending.entry.0, number(sending.attempt), sending.origin.as_str(), at])?;
-    }
+    connection
+        .prepare_cached(
+            "INSERT INTO attempt (entry, attempt, origin, began_at) SELECT id, ?2, ?3, ?4 FROM entry
+             WHERE id = ?1 AND (SELECT count(*) FROM attempt WHERE attempt.entry = ?1) < ?5",
+        )?
+        .execute(params![sending.entry.0, number(sending.attempt), sending.origin.as_str(), at, ATTEMPTS_KEPT])?;
     Ok(())
 }
 
@@ -385,25 +382,33 @@ pub(super) fn forget(
     limit: usize,
     at: i64,
     budget: &mut Budget,
-) -> Result<usize> {
+) -> Result<Forgotten> {
     let before = at.saturating_sub(millis(keep));
     let limit = number(limit as u64);
-    let mut removed = 0;
+    let mut forgotten = Forgotten::default();
     // That it is not due is said for the index that has no others.
     for done in ["state = 'accepted'", "state = 'closed'", "state = 'parked' AND transaction_id IS NULL"] {
-        let entries: Vec<EntryId> = connection
+        let entries: Vec<(EntryId, [u8; 16])> = connection
             .prepare_cached(&format!(
-                "SELECT id FROM entry WHERE {done} AND due_at IS NULL AND since < ?1 ORDER BY since LIMIT ?2"
+                "SELECT id, key FROM entry WHERE {done} AND due_at IS NULL AND since < ?1 ORDER BY since LIMIT ?2"
             ))?
-            .query_map([before, limit], |row| row.get(0).map(EntryId))?
+            .query_map([before, limit], |row| Ok((EntryId(row.get(0)?), row.get(1)?)))?
             .collect::<Result<_>>()?;
-        for entry in &entries {
-            budget.spent = budget.spent.saturating_sub(remove(connection, *entry)?);
+        for (entry, key) in entries {
+            budget.spent = budget.spent.saturating_sub(remove(connection, entry)?);
+            forgotten.entries.push(EntryKey(key));
         }
-        removed += entries.len();
     }
-    removed += connection
+    let closed = connection
+        .prepare_cached(
+            "DELETE FROM request WHERE entry IN (
+                 SELECT id FROM entry JOIN request ON request.entry = entry.id
+                 WHERE state = 'closed' AND due_at IS NULL AND since < ?1 LIMIT ?2)",
+        )?
+        .execute([at.saturating_sub(CONTENT_OF_CLOSED), limit])?;
+    let refused = connection
         .prepare_cached("DELETE FROM refused WHERE id IN (SELECT id FROM refused WHERE at < ?1 ORDER BY id LIMIT ?2)")?
         .execute([before, limit])?;
-    Ok(removed)
+    forgotten.others = closed + refused;
+    Ok(forgotten)
 }

@@ -5,10 +5,10 @@
 //! after any failure the connection is given up. Nothing is taken in until a new one has moved everything to the
 //! main file, which writes those pages anew, and has committed a probe. Notes wait in memory for that.
 
-use super::hand::Hand;
-use super::{BUSY_TIMEOUT, connect, write};
+use super::hand::{Hand, Held};
+use super::{BUSY_TIMEOUT, Place, connect, write};
 use crate::clock;
-use crate::journal::{Callback, EntryId, JournalError, Note, Search, Taken, Worth};
+use crate::journal::{Callback, EntryId, Forgotten, JournalError, Note, Search, Taken, Worth};
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior};
 use std::collections::VecDeque;
@@ -25,19 +25,31 @@ const BATCH: usize = 256;
 /// How often a failed disk is tried.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 
+/// Notes of single sendings that are held while the disk fails; where an entry goes on is held in any case.
+const BACKLOG: usize = 10_000;
+
+/// Between two tries while another process has the file to itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Pages that are given back to the file system at once.
+const GIVEN_BACK: u32 = 1000;
+
 /// The log is moved into the main file when so many pages of 4 KiB were added to it.
 const CHECKPOINT_PAGES: i32 = 4000;
+
+/// A callback that was taken in, and its entry if it is in the hand of the one who asked.
+type Kept = (Taken, Option<Held>);
 
 type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 
 /// What can be asked of the writer.
 #[derive(Debug)]
 pub(super) enum Op {
-    TakeIn { callback: Box<Callback>, worth: Worth, due_in: Duration, reply: Reply<Taken> },
+    TakeIn { callback: Box<Callback>, worth: Worth, due_in: Duration, place: Place, reply: Reply<Kept> },
     Note { note: Note, seq: u64 },
     Written(Reply<()>),
     Redeliver { search: Search, limit: usize, reply: Reply<Vec<EntryId>> },
-    Forget { keep: Duration, limit: usize, reply: Reply<usize> },
+    Forget { keep: Duration, limit: usize, reply: Reply<Forgotten> },
 }
 
 /// An operation and when it was asked for, in milliseconds.
@@ -50,9 +62,9 @@ pub(super) struct Stamped {
 /// What an operation has come to, to be told once it is durable.
 enum Done {
     Nothing,
-    Taken(Result<Taken, JournalError>),
+    Taken(Result<Kept, JournalError>),
     Entries(Vec<EntryId>),
-    Count(usize),
+    Forgotten(Forgotten),
 }
 
 /// The writing end of the file.
@@ -61,6 +73,8 @@ pub(super) struct Writer {
     path: PathBuf,
     /// `None` while the disk fails.
     connection: Option<Connection>,
+    /// Whether the file is this process's. Beside another it leaves the log alone.
+    owner: bool,
     hand: Arc<Hand>,
     healthy: Arc<AtomicBool>,
     budget: write::Budget,
@@ -77,6 +91,7 @@ impl Writer {
     pub(super) fn new(
         path: &Path,
         mut connection: Connection,
+        owner: bool,
         budget: u64,
         hand: Arc<Hand>,
         healthy: Arc<AtomicBool>,
@@ -85,6 +100,7 @@ impl Writer {
         count_pages(&mut connection, &pages)?;
         Ok(Self {
             path: path.to_owned(),
+            owner,
             hand,
             healthy,
             budget: write::Budget { most: budget, spent: write::count_unconfirmed(&connection)? },
@@ -99,7 +115,7 @@ impl Writer {
     /// Works until nobody can ask any more; then everything is in the main file.
     pub(super) fn run(mut self, queue: &Receiver<Stamped>) {
         // A process that was killed may have written what it never synced, and this one takes it for known.
-        if let Some(connection) = &self.connection
+        if let Some(connection) = self.connection.as_ref().filter(|_| self.owner)
             && let Err(error) = checkpoint(connection, "PASSIVE")
         {
             self.give_up(&error);
@@ -118,7 +134,7 @@ impl Writer {
             }
         }
         self.recover();
-        if let Some(connection) = &self.connection {
+        if let Some(connection) = self.connection.as_ref().filter(|_| self.owner) {
             // Where it does not succeed the next start does it.
             let _ = checkpoint(connection, "TRUNCATE");
         }
@@ -129,7 +145,15 @@ impl Writer {
         if self.connection.is_none() {
             return self.fail(batch);
         }
-        match self.commit(&batch) {
+        let mut outcome = self.commit(&batch);
+        while let Err(error) = &outcome
+            && is_busy(error)
+        {
+            tracing::warn!(%error, "another process has the journal to itself; waiting for it");
+            std::thread::sleep(BUSY_PAUSE);
+            outcome = self.commit(&batch);
+        }
+        match outcome {
             Ok(done) => {
                 for (stamped, done) in batch.into_iter().zip(done) {
                     self.tell(stamped.op, done);
@@ -162,21 +186,18 @@ impl Writer {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         let before = self.budget;
         let (hand, budget) = (&self.hand, &mut self.budget);
-        let mut taken = Vec::new();
         let mut work = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut done = Vec::with_capacity(batch.len());
             for Stamped { op, at } in batch {
                 done.push(match op {
                     Op::TakeIn { callback, worth, due_in, .. } => {
-                        let outcome = write::take_in(&transaction, callback, *worth, *due_in, *at, budget)?;
-                        if let Ok(fresh) = &outcome
-                            && fresh.fresh
-                        {
-                            hand.take(fresh.entry);
-                            taken.push(fresh.entry);
-                        }
-                        Done::Taken(outcome)
+                        let taken = write::take_in(&transaction, callback, *worth, *due_in, *at, budget)?;
+                        // Before it can be seen by anybody else.
+                        Done::Taken(taken.map(|taken| {
+                            let held = if taken.fresh { hand.hold(taken.entry) } else { None };
+                            (taken, held)
+                        }))
                     }
                     Op::Note { note, .. } => {
                         write::note(&transaction, note, *at, budget)?;
@@ -187,7 +208,7 @@ impl Writer {
                         Done::Entries(write::redeliver(&transaction, search, *limit, *at)?)
                     }
                     Op::Forget { keep, limit, .. } => {
-                        Done::Count(write::forget(&transaction, *keep, *limit, *at, budget)?)
+                        Done::Forgotten(write::forget(&transaction, *keep, *limit, *at, budget)?)
                     }
                 });
             }
@@ -197,9 +218,6 @@ impl Writer {
         let outcome = work();
         if outcome.is_err() {
             self.budget = before;
-            for entry in taken {
-                self.hand.let_go(entry);
-            }
         }
         outcome
     }
@@ -207,28 +225,27 @@ impl Writer {
     /// Tells whoever waits what has come of an operation, now that it is durable.
     fn tell(&self, op: Op, done: Done) {
         match (op, done) {
-            (Op::TakeIn { reply, .. }, Done::Taken(taken)) => {
-                // One that has gone away meanwhile holds nothing in hand.
-                if let Err(Ok(Taken { entry, fresh: true, .. })) = reply.send(taken) {
-                    self.hand.let_go(entry);
-                }
+            // Where nobody waits any longer, what was held is given back with the answer.
+            (Op::TakeIn { reply, place, .. }, Done::Taken(taken)) => {
+                drop(place);
+                drop(reply.send(taken));
             }
             (Op::Note { note, seq }, _) => self.hand.written(&note, seq),
             // For the rest it does not matter whether somebody still waits.
             (Op::Written(reply), _) => drop(reply.send(Ok(()))),
             (Op::Redeliver { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
-            (Op::Forget { reply, .. }, Done::Count(count)) => {
-                self.shrink(count);
-                drop(reply.send(Ok(count)));
+            (Op::Forget { reply, .. }, Done::Forgotten(forgotten)) => {
+                self.shrink(&forgotten);
+                drop(reply.send(Ok(forgotten)));
             }
             (op, _) => refuse(op),
         }
     }
 
     /// Gives what was freed back to the file system, a little at a time.
-    fn shrink(&self, removed: usize) {
-        if let Some(connection) = self.connection.as_ref().filter(|_| removed > 0)
-            && let Err(error) = connection.execute_batch("PRAGMA incremental_vacuum(1000)")
+    fn shrink(&self, forgotten: &Forgotten) {
+        if let Some(connection) = self.connection.as_ref().filter(|_| forgotten.entries.len() + forgotten.others > 0)
+            && let Err(error) = give_back(connection)
         {
             tracing::debug!(%error, "the journal's file was not made smaller");
         }
@@ -240,6 +257,8 @@ impl Writer {
             match stamped.op {
                 // A line for the record's sake is not worth memory that grows for as long as the disk fails.
                 Op::Note { note: Note::Refused(_) | Note::Again { .. }, .. } => {}
+                Op::Note { note: Note::Sending { .. } | Note::Sent { next: None, .. }, .. }
+                    if self.backlog.len() >= BACKLOG => {}
                 Op::Note { .. } => self.backlog.push_back(stamped),
                 op => refuse(op),
             }
@@ -297,12 +316,14 @@ impl Writer {
 
     fn checkpoint_if_large(&mut self) {
         let pages = self.pages.load(Ordering::Relaxed);
-        let Some(connection) = self.connection.as_ref().filter(|_| pages >= self.checkpoint_at) else { return };
+        let due = self.owner && pages >= self.checkpoint_at;
+        let Some(connection) = self.connection.as_ref().filter(|_| due) else { return };
         match checkpoint(connection, "PASSIVE") {
             // The next commit begins the log anew.
             Ok(true) => self.checkpoint_at = CHECKPOINT_PAGES,
             // Somebody reads what it holds.
             Ok(false) => self.checkpoint_at = pages.saturating_add(CHECKPOINT_PAGES),
+            Err(error) if is_busy(&error) => self.checkpoint_at = pages.saturating_add(CHECKPOINT_PAGES),
             Err(error) => self.give_up(&error),
         }
     }
@@ -323,6 +344,19 @@ fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], moved)
 }
 
+/// Makes the file smaller. The statement frees a page with each step.
+fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({GIVEN_BACK})"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+/// Whether another process is in the way, which says nothing about the disk.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 /// Whether a failure says something about the disk or the file, and not about what was to be written.
 fn is_of_the_disk(error: &rusqlite::Error) -> bool {
     use ErrorCode as E;
@@ -330,10 +364,8 @@ fn is_of_the_disk(error: &rusqlite::Error) -> bool {
         error.sqlite_error_code(),
         Some(E::SystemIoFailure | E::DiskFull | E::CannotOpen | E::ReadOnly | E::PermissionDenied)
     );
-    let of_the_file = matches!(
-        error.sqlite_error_code(),
-        Some(E::DatabaseCorrupt | E::NotADatabase | E::DatabaseBusy | E::DatabaseLocked | E::FileLockingProtocolFailed)
-    );
+    let of_the_file =
+        matches!(error.sqlite_error_code(), Some(E::DatabaseCorrupt | E::NotADatabase | E::FileLockingProtocolFailed));
     of_the_disk || of_the_file
 }
 
