@@ -170,7 +170,7 @@ fn callback(number: u64) -> Box<Callback> {
             method: Method::POST,
             target: Uri::from_static("/pay/notify"),
             headers,
-            body: Bytes::from_static(&[b'x'; 372]),
+            body: Bytes::from(format!("OrderID={order}&ChannelID=wx&note={}", "x".repeat(330))),
         },
     })
 }
