@@ -32,6 +32,8 @@ pub mod reply;
 
 mod hop;
 
+mod keep;
+
 mod deliver;
 
 mod outgoing;
@@ -40,15 +42,14 @@ mod story;
 
 mod to_the_end;
 
-use crate::journal::{Callback, Claimed, EntryKey, Request, Worth};
+use crate::journal::Claimed;
 use crate::money::Money;
-use crate::reason::{Reason, Verdict};
-use crate::server::{Arrival, Handler, Peer};
-use crate::wechat::AskBy;
+use crate::reason::Reason;
+use crate::server::{Arrival, Handler};
 use bytes::Bytes;
-use channel::{Channel, Channels};
+use channel::Channels;
 use claim::Blank;
-use confirm::{Confirm, Source};
+use confirm::Confirm;
 use decide::{Confirmed, Finding, Mode};
 use deliver::Answer;
 pub use deliver::{Delivered, Parcel};
@@ -56,6 +57,7 @@ use forward::{Forward, Upstream};
 use http_body_util::Full;
 use hyper::Response;
 use hyper::http::request::Parts;
+use keep::Sighting;
 use record::Records;
 use reply::Refusal;
 use route::{PathValues, Route, Routes};
@@ -66,8 +68,6 @@ use std::time::Duration;
 pub use story::Counts;
 use story::Story;
 use to_the_end::to_the_end;
-use tokio::time::{Instant, timeout_at};
-use uuid::Uuid;
 
 /// Everything a callback meets on its way, put together by `app`.
 #[derive(Debug)]
@@ -165,89 +165,6 @@ impl Gate {
         let judge = |finding: &Finding| decide::decide(&claim, &out_trade_no, finding, channel.on_refunded);
         let confirmed = self.confirm_and_keep(channel, ask, sighting, judge, story).await?;
         Ok(Checked { confirmed, fill: callback.fill })
-    }
-
-    /// Confirms, and takes the callback in at the same time: both are done before anything is forwarded or answered.
-    /// What the cache knows already is decided first, since a claim that it contradicts is not worth a record.
-    async fn confirm_and_keep<'g>(
-        &'g self,
-        channel: &'g Arc<Channel>,
-        ask: AskBy,
-        sighting: Sighting<'_>,
-        judge: impl Fn(&Finding) -> Result<Confirmed, Reason>,
-        story: &mut Story<'g>,
-    ) -> Result<Confirmed, Reason> {
-        let asked_at = Instant::now();
-        let key = EntryKey::of(&sighting.route.name, &sighting.claimed);
-        story.record = if self.records.are_kept() { self.records.known(&key) } else { None };
-        let unknown = story.record.is_none() && self.records.are_kept();
-        let cached = if unknown { self.confirm.cached(channel, ask).await } else { None };
-        let (finding, source) = match cached {
-            Some(finding) => (finding, Source::Cached),
-            None if unknown => {
-                let keeping = self.keep(sighting, Worth::Unconfirmed, story);
-                let (asked, kept) = tokio::join!(self.confirm.ask(channel, ask), keeping);
-                kept?;
-                asked
-            }
-            None => self.confirm.ask(channel, ask).await,
-        };
-        story.confirmed(source, asked_at.elapsed());
-        let decided = judge(&finding);
-        if let (Finding::Paid(payment), Err(Reason::Refunded)) = (&finding, &decided) {
-            story.payment = Some(Arc::clone(payment));
-        }
-        if unknown && story.record.is_none() {
-            match decided.as_ref().map_err(|reason| reason.verdict()) {
-                Ok(_) => self.keep(sighting, Worth::Confirmed, story).await?,
-                Err(Some(Verdict::Contradicted | Verdict::Unpaid)) => {}
-                Err(_) => self.keep(sighting, Worth::Unconfirmed, story).await?,
-            }
-        }
-        decided
-    }
-
-    /// Takes a callback in. Observing goes on without a record if it cannot be written. Nobody waits for a disk that hangs
-    /// beyond the deadline; what it writes after all is followed up.
-    async fn keep(&self, sighting: Sighting<'_>, worth: Worth, story: &mut Story<'_>) -> Result<(), Reason> {
-        let callback = Box::new(sighting.callback(story.id, story.peer));
-        let observing = self.mode_of(story) == Mode::Observe;
-        // Where everything is forwarded the upstream must have its time all the same.
-        let patience = if observing { self.confirm.patience() } else { self.deadline };
-        let taking = timeout_at(story.began + patience, self.records.take_in(callback, worth));
-        match taking.await.unwrap_or(Err(Reason::JournalUnavailable)) {
-            Ok(Some((record, in_hand))) => {
-                story.kept(record, in_hand);
-                Ok(())
-            }
-            Ok(None) => Ok(()),
-            Err(_) if observing => Ok(()),
-            Err(reason) => Err(reason),
-        }
-    }
-}
-
-/// A callback that was read, as it may have to be kept.
-#[derive(Clone, Copy)]
-struct Sighting<'s> {
-    route: &'s Route,
-    claimed: Claimed,
-    head: &'s Parts,
-    body: &'s Bytes,
-}
-
-impl Sighting<'_> {
-    fn callback(self, request_id: Uuid, peer: Peer) -> Callback {
-        let Parts { method, uri, headers, .. } = self.head;
-        let request = Request {
-            peer: peer.addr,
-            tls: peer.tls,
-            method: method.clone(),
-            target: uri.clone(),
-            headers: headers.clone(),
-            body: self.body.clone(),
-        };
-        Callback { request_id, route: self.route.name.clone(), claimed: self.claimed, request }
     }
 }
 
