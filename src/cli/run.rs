@@ -10,6 +10,9 @@ use std::io::Write;
 use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// A write went beyond RLIMIT_FSIZE.
+const SIGXFSZ: i32 = 25;
+
 pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
     let config = match Config::load(&args.config) {
         Ok(config) => config,
@@ -25,6 +28,8 @@ pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
     }
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    // A file that may not grow any more is the journal's to deal with, like a full disk; the default is to die.
+    let _file_size = signal(SignalKind::from_raw(SIGXFSZ)).context("cannot listen for SIGXFSZ")?;
     let app = App::build(config)?;
     // Scripts and tests wait for this line and read the real port from it.
     writeln!(std::io::stdout(), "callbacks: listening on {}", app.url()?)?;

@@ -126,3 +126,25 @@ fn a_disk_that_hangs_keeps_nobody_waiting_beyond_the_deadline() {
     disk.works();
     takes_in_again(&world);
 }
+
+/// Without a shim: the system itself lets none of the gate's files grow beyond this.
+fn files_may_have(world: &World, bytes: &str) {
+    let pid = world.gate.pid().to_string();
+    // The soft limit only, which anybody may raise again.
+    let limited = std::process::Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:")]).status();
+    assert!(limited.unwrap().success());
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_like_a_full_disk() {
+    let world = World::with(crate::harness::Setup::hurry);
+    world.upstream.answers(fails());
+    assert_eq!(paid(&world, "KNOWN").status(), 500);
+    files_may_have(&world, "4096");
+    is_refused(&world, &paid(&world, "NEW"));
+    world.upstream.answers(Reply::ok(b"taken"));
+    until("an order that was known to be sent again", || taken(&world, "KNOWN"));
+    files_may_have(&world, "unlimited");
+    takes_in_again(&world);
+    assert!(world.gate.is_running() && world.upstream.requests_for("NEW").is_empty());
+}
