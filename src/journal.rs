@@ -72,6 +72,12 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// If it cannot be read.
     fn due(&self, limit: usize, shut: Vec<(ChannelId, State)>) -> Soon<'_, Vec<Work>>;
 
+    /// That a delivery was accepted, if it was, with the upstream's answer as far as that is kept.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn acceptance(&self, delivery: DeliveryId) -> Soon<'_, Option<Acceptance>>;
+
     /// What is known of some callbacks, the latest first; at most `limit`.
     ///
     /// # Errors

@@ -107,7 +107,7 @@ fn answer(record: &Record) -> String {
 
 fn sent(record: &Record) -> String {
     let times = match record.attempts {
-        0 => return "not yet".to_owned(),
+        0 => return "not yet: the order system has seen nothing of it".to_owned(),
         1 => "once".to_owned(),
         attempts => format!("{attempts} times"),
     };

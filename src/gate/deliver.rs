@@ -90,11 +90,11 @@ impl Gate {
             None
         };
         let paid_by = Some(confirmed.payment().transaction_id);
-        if let Some(acceptance) =
-            record.delivery.accepted().filter(|accepted| absorb && accepted.transaction_id == paid_by)
-        {
+        let accepted = record.delivery.accepted().filter(|accepted| absorb && accepted.transaction_id == paid_by);
+        if let Some(accepted) = accepted {
+            let answer = self.records.answer(&record.delivery, accepted).await?;
             story.absorbed(&self.records, confirmed.payment());
-            return Ok(Answer::Absorbed(&route.reply, Arc::clone(acceptance)));
+            return Ok(Answer::Absorbed(&route.reply, answer));
         }
         let next = self.records.after_callback(&record, story.in_hand.is_some());
         let delivered = self.deliver(parcel, pass, &record, Origin::Callback, next, deadline).await;

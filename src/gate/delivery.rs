@@ -2,6 +2,8 @@
 //! the upstream has seen it, and whether it was accepted, so that both sides can be idempotent.
 
 pub use crate::journal::{Acceptance, DeliveryId, Origin};
+use crate::order::TransactionId;
+use bytes::Bytes;
 use hyper::header::HeaderValue;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -20,10 +22,22 @@ pub struct Delivery {
     /// Held by whoever sends it, where only one may.
     pub turn: Turn<()>,
     attempts: AtomicU64,
-    accepted: OnceLock<Arc<Acceptance>>,
+    accepted: OnceLock<Accepted>,
     /// Whether some of its attempts are counted here only.
     uncounted: AtomicBool,
 }
+
+/// That the upstream took a delivery, as far as it is at hand.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The payment that was delivered.
+    pub transaction_id: Option<TransactionId>,
+    /// What the upstream said; `None` if that is too large to be kept at hand, and the journal has it.
+    pub answer: Option<Arc<Acceptance>>,
+}
+
+/// The largest answer that is kept at hand, since there may be as many as deliveries: acknowledgements are shorter.
+const AT_HAND: usize = 1024;
 
 /// What a sending says of itself.
 #[derive(Debug, Clone)]
@@ -77,13 +91,17 @@ impl Delivery {
 
     /// What the upstream said when it took it; the first time counts.
     #[must_use]
-    pub fn accepted(&self) -> Option<&Arc<Acceptance>> {
+    pub fn accepted(&self) -> Option<&Accepted> {
         self.accepted.get()
     }
 
     /// The upstream took it.
     pub fn accept(&self, acceptance: Acceptance) {
-        let _ = self.accepted.set(Arc::new(acceptance));
+        let transaction_id = acceptance.transaction_id;
+        let headers: usize = acceptance.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let bytes = headers + acceptance.body.as_ref().map_or(0, Bytes::len);
+        let answer = (bytes <= AT_HAND).then(|| Arc::new(acceptance));
+        let _ = self.accepted.set(Accepted { transaction_id, answer });
     }
 
     /// Notes that the count is ahead of the journal's. `true` if it was not before.

@@ -3,7 +3,7 @@
 //! Nothing is answered before the callback it answers is on disk, and nothing is on disk twice: a claim that was taken in
 //! is known from then on, and costs no further wait for the disk.
 
-use super::delivery::{Acceptance, Delivery, DeliveryId, Latest, Origin, Sending};
+use super::delivery::{Acceptance, Accepted, Delivery, DeliveryId, Latest, Origin, Sending};
 use super::payment::Payment;
 use crate::journal::{
     self, Callback, EntryId, EntryKey, Journal, JournalError, Next, Note, Outcome, Refused, State, Taken, Verified,
@@ -284,6 +284,19 @@ impl Records {
         {
             self.ahead.lock().unwrap_or_else(PoisonError::into_inner).push((entry, Arc::clone(&record.delivery)));
         }
+    }
+
+    /// What the upstream said when it took a delivery.
+    ///
+    /// # Errors
+    /// If the journal has it and cannot be read.
+    pub async fn answer(&self, delivery: &Delivery, accepted: &Accepted) -> Result<Arc<Acceptance>, Reason> {
+        if let Some(answer) = &accepted.answer {
+            return Ok(Arc::clone(answer));
+        }
+        let journal = self.journal.as_ref().ok_or(Reason::InternalError)?;
+        let answer = journal.acceptance(delivery.id).await.ok().flatten();
+        answer.map(Arc::new).ok_or(Reason::JournalUnavailable)
     }
 
     /// Another callback of a record came to this.

@@ -23,8 +23,8 @@ mod check;
 pub use check::{Health, check};
 
 use super::{
-    Callback, EntryId, Figures, Forgotten, Journal, JournalError, Note, Record, Refused, Search, Soon, State, Taken,
-    Work, Worth,
+    Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Note, Record, Refused,
+    Search, Soon, State, Taken, Work, Worth,
 };
 use crate::clock;
 use crate::order::ChannelId;
@@ -338,6 +338,10 @@ impl Journal for Sqlite {
             shut,
         };
         self.read(move |connection| read::due(connection, &look))
+    }
+
+    fn acceptance(&self, delivery: DeliveryId) -> Soon<'_, Option<Acceptance>> {
+        self.read(move |connection| read::delivered(connection, &delivery.to_string()).map(|(_, accepted)| accepted))
     }
 
     fn find(&self, search: Search, limit: usize) -> Soon<'_, Vec<Record>> {

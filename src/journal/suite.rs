@@ -238,6 +238,7 @@ async fn an_acceptance_is_kept_and_stays(store: &dyn Store) {
     drop(journal);
     let journal = store.open(100);
     assert!(journal.due(10, Vec::new()).await.unwrap().is_empty());
+    assert_eq!(journal.acceptance(sending.delivery).await.unwrap(), Some(accepted()));
     let again = take_in(&*journal, "A", LATE).await;
     assert_eq!((again.fresh, again.state, again.accepted), (false, State::Accepted, Some(accepted())));
     for name in ["A", "NA", "4200000000000000000000000001"] {

@@ -38,6 +38,18 @@ fn an_accepted_order_is_answered_with_what_the_upstream_said() {
 }
 
 #[test]
+fn a_long_answer_is_said_again_whole() {
+    let world = world();
+    world.wechat.order(&APP, "ONCE-8").paid(100);
+    let page: Vec<u8> = (0..=255).cycle().take(60_000).collect();
+    world.upstream.answers_once(Reply::ok(&page));
+    for _ in 0..3 {
+        assert!(world.app_callback("ONCE-8").body == page);
+    }
+    assert_eq!(world.upstream.requests().len(), 1);
+}
+
+#[test]
 fn fifty_at_once_are_one_request() {
     let world = world();
     world.wechat.order(&APP, "ONCE-2").paid(100);

@@ -4,7 +4,9 @@ use super::columns::{self, count, number, optional, optional_time, parsed, time}
 use super::hand::{Hand, Held, millis};
 use super::{OpenError, connect};
 use crate::clock;
-use crate::journal::{AttemptRecord, Callback, EntryId, Event, Figures, Record, Refused, Search, State, Work};
+use crate::journal::{
+    Acceptance, AttemptRecord, Callback, EntryId, Event, Figures, Record, Refused, Search, State, Work,
+};
 use crate::order::ChannelId;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, params_from_iter};
@@ -300,6 +302,18 @@ fn read_attempt(row: &Row<'_>) -> Result<AttemptRecord> {
         accepted: row.get("accepted")?,
         reason: columns::reason(row, "reason")?,
     })
+}
+
+/// How often a delivery was sent, and that it was accepted.
+pub(super) fn delivered(connection: &Connection, delivery: &str) -> Result<(u64, Option<Acceptance>)> {
+    let found = connection
+        .prepare_cached(
+            "SELECT attempts, transaction_id AS accepted_transaction_id, answer_status, answer_headers, answer_body
+             FROM delivery WHERE id = ?1",
+        )?
+        .query_row([delivery], |row| Ok((columns::count(row, "attempts")?, columns::acceptance(row)?)))
+        .optional()?;
+    Ok(found.unwrap_or_default())
 }
 
 /// Callbacks that were refused before they were taken in, the latest first.

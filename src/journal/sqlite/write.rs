@@ -58,7 +58,7 @@ pub(super) fn take_in(
     budget.spent += 1;
     let entry = EntryId(connection.last_insert_rowid());
     insert_request(connection, entry, &callback.request)?;
-    let (attempts, accepted) = delivered(connection, &callback.delivery().to_string())?;
+    let (attempts, accepted) = read::delivered(connection, &callback.delivery().to_string())?;
     Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted }))
 }
 
@@ -70,20 +70,8 @@ fn known(connection: &Connection, callback: &Callback, key: [u8; 16]) -> Result<
         })
         .optional()?;
     let Some((entry, state, delivery)) = found else { return Ok(None) };
-    let (attempts, accepted) = delivered(connection, &delivery)?;
+    let (attempts, accepted) = read::delivered(connection, &delivery)?;
     Ok(Some(Taken { entry, fresh: false, state, attempts, accepted }))
-}
-
-/// How often a delivery was sent, and that it was accepted.
-fn delivered(connection: &Connection, delivery: &str) -> Result<(u64, Option<Acceptance>)> {
-    let found = connection
-        .prepare_cached(
-            "SELECT attempts, transaction_id AS accepted_transaction_id, answer_status, answer_headers, answer_body
-             FROM delivery WHERE id = ?1",
-        )?
-        .query_row([delivery], |row| Ok((columns::count(row, "attempts")?, columns::acceptance(row)?)))
-        .optional()?;
-    Ok(found.unwrap_or_default())
 }
 
 fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, due_in: Duration) -> Result<()> {
