@@ -141,7 +141,7 @@ impl FollowUp {
     async fn go_on(&self, work: Work, record: &Record) -> Step {
         let claimed = work.callback.claimed;
         // One at a time for each delivery; a callback that waits goes first.
-        let Ok(_turn) = record.delivery.turn.try_lock() else { return self.postpone(record) };
+        let Ok(_turn) = record.delivery.turn.try_lock() else { return self.postpone(&work) };
         let Some((route, channel)) = self.place(&work.callback) else { return self.park(record, Reason::RouteGone) };
         let (head, peer) = received(&work.callback);
         let Some(fill) = reread(route, channel, &work, &head) else { return self.park(record, Reason::RouteGone) };
@@ -250,8 +250,8 @@ impl FollowUp {
         Step::Parked(reason)
     }
 
-    fn postpone(&self, record: &Record) -> Step {
-        self.gate.records.postponed(record, jittered(IN_HAND));
+    fn postpone(&self, work: &Work) -> Step {
+        self.journal.postpone(work.entry, jittered(IN_HAND));
         Step::Postponed
     }
 

@@ -27,7 +27,6 @@ use crate::order::ChannelId;
 use crate::reason::Reason;
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
-use jiff::Timestamp;
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
@@ -378,8 +377,6 @@ pub struct Work {
     pub tries: u32,
     /// How long it has been in this state, or since an operator asked for it.
     pub age: Duration,
-    /// When it was received.
-    pub received_at: Timestamp,
     /// The reason it is where it is.
     pub reason: Option<Reason>,
     /// How often its delivery was sent so far.

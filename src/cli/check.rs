@@ -3,15 +3,12 @@
 use super::ConfigFile;
 use super::print::{self, Lines};
 use crate::config::{Config, Outline, Problems};
-use crate::gate::decide;
 use crate::order::OutTradeNo;
 use crate::reason::{Reason, Verdict};
 use crate::wechat::{AskBy, WeChatPay};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
-use tokio::time::Instant;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -35,8 +32,6 @@ pub(super) struct Args {
 
 /// An order number that no shop gives: the right answer is ORDERNOTEXIST, signed.
 const NOBODYS_ORDER: &str = "TOLLGATE-CHECK";
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let outline = match Outline::load(&args.file.config) {
@@ -72,8 +67,7 @@ async fn ask_each(config: &Config) -> anyhow::Result<Vec<(String, Reason)>> {
     let ask = AskBy::OutTradeNo(OutTradeNo::parse(NOBODYS_ORDER)?);
     let mut answers = Vec::with_capacity(config.channels.len());
     for channel in &config.channels {
-        let answer = wechat.order_query(&channel.account, &ask, Instant::now() + PATIENCE).await;
-        let finding = decide::judge(&channel.account, &ask, &answer.map(|asked| asked.answer));
+        let (finding, _) = super::query::ask(&wechat, channel, &ask).await;
         answers.push((channel.id.to_string(), finding.reason()));
     }
     Ok(answers)

@@ -6,7 +6,7 @@ use super::records::{self, show};
 use crate::clock;
 use crate::config::Config;
 use crate::gate::channel::Channel;
-use crate::gate::decide::{self, Finding};
+use crate::gate::decide::Finding;
 use crate::gate::record::verified;
 use crate::journal::{Journal, Record, Search, Verified};
 use crate::order::{ChannelId, OrderId};
@@ -14,8 +14,6 @@ use crate::reason::Reason;
 use crate::wechat::{AskBy, WeChatPay};
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use std::time::Duration;
-use tokio::time::Instant;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -43,8 +41,6 @@ pub(super) struct Args {
 
 /// Entries of one order that are shown.
 const MOST: usize = 100;
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut lines = Lines::default();
@@ -122,8 +118,7 @@ async fn ask_on(
     order: &OrderId,
 ) -> Option<(ChannelId, Reason, Option<Verified>)> {
     let ask = AskBy::OutTradeNo(channel.out_trade_no.apply(order).ok()?);
-    let answer = wechat.order_query(&channel.account, &ask, Instant::now() + PATIENCE).await;
-    let finding = decide::judge(&channel.account, &ask, &answer.map(|asked| asked.answer));
+    let (finding, _) = super::query::ask(wechat, channel, &ask).await;
     let payment = match &finding {
         Finding::Paid(payment) => Some(verified(payment)),
         Finding::Not(_) => None,

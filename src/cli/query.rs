@@ -4,6 +4,7 @@ use super::ConfigFile;
 use super::print::{self, Lines};
 use crate::clock;
 use crate::config::Config;
+use crate::gate::channel::Channel;
 use crate::gate::decide::{self, Finding};
 use crate::gate::payment::Payment;
 use crate::order::{ChannelId, OrderId};
@@ -49,9 +50,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let out_trade_no = channel.out_trade_no.apply(&args.order).context("the order id is no out_trade_no")?;
     let ask = AskBy::OutTradeNo(out_trade_no);
     let wechat = WeChatPay::new(&config.wechat)?;
-    let answer = wechat.order_query(&channel.account, &ask, Instant::now() + PATIENCE).await;
-    let host = answer.as_ref().ok().map(|asked| asked.host.to_string());
-    let finding = decide::judge(&channel.account, &ask, &answer.map(|asked| asked.answer));
+    let (finding, host) = self::ask(&wechat, channel, &ask).await;
     let reason = finding.reason();
     let payment = match &finding {
         Finding::Paid(payment) => Some(payment.as_ref()),
@@ -77,6 +76,13 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     print::print(args.json, &value, &lines)?;
     Ok(if verdict == Verdict::Paid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Asks WeChat Pay once, for a command; what that establishes, and which host answered.
+pub(super) async fn ask(wechat: &WeChatPay, channel: &Channel, ask: &AskBy) -> (Finding, Option<String>) {
+    let answer = wechat.order_query(&channel.account, ask, Instant::now() + PATIENCE).await;
+    let host = answer.as_ref().ok().map(|asked| asked.host.to_string());
+    (decide::judge(&channel.account, ask, &answer.map(|asked| asked.answer)), host)
 }
 
 fn tell_payment(lines: &mut Lines, payment: &Payment) {

@@ -52,9 +52,10 @@ impl Gate {
         story: &mut Story<'g>,
     ) -> Result<Confirmed, Reason> {
         let asked_at = Instant::now();
-        let key = EntryKey::of(&sighting.route.name, &sighting.claimed);
-        story.record = if self.records.are_kept() { self.records.known(&key) } else { None };
-        let unknown = story.record.is_none() && self.records.are_kept();
+        let kept = self.records.are_kept();
+        let key = || EntryKey::of(&sighting.route.name, &sighting.claimed);
+        story.record = if kept { self.records.known(&key()) } else { None };
+        let unknown = kept && story.record.is_none();
         let cached = if unknown { self.confirm.cached(channel, ask).await } else { None };
         let (finding, source) = match cached {
             Some(finding) => (finding, Source::Cached),

@@ -219,13 +219,6 @@ impl Records {
         journal.note(Note::Found { entry, reason, verified, next });
     }
 
-    /// It was not its turn.
-    pub fn postponed(&self, record: &Record, again_in: Duration) {
-        if let (Some(journal), Some(entry)) = (&self.journal, record.entry) {
-            journal.postpone(entry, again_in);
-        }
-    }
-
     /// Where a record goes on when sending it for a waiting callback comes to nothing: what the follow-up has begun stays
     /// as it is.
     #[must_use]

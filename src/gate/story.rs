@@ -142,10 +142,15 @@ impl Story<'_> {
         let reason = self.reason(refused);
         let Some(record) = &self.record else {
             if let (Some(reason), Some(route)) = (refused, self.route) {
-                let detail = self.unreadable.as_ref().map(|unreadable| unreadable.detail.clone());
-                let (channel, order) = (self.channel.map(|channel| channel.id), self.order);
-                let (request_id, route) = (self.id, Some(route.name.clone()));
-                records.refused(|| Refused { request_id, at: None, route, channel, order, reason, detail });
+                records.refused(|| Refused {
+                    request_id: self.id,
+                    at: None,
+                    route: Some(route.name.clone()),
+                    channel: self.channel.map(|channel| channel.id),
+                    order: self.order,
+                    reason,
+                    detail: self.unreadable.as_ref().map(|unreadable| unreadable.detail.clone()),
+                });
             }
             return;
         };

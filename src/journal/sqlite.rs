@@ -201,12 +201,6 @@ impl Sqlite {
         Ok(Self { path: path.to_owned(), ops, end, waiting, hand, readers, healthy, turn, _lock: lock })
     }
 
-    /// The file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     fn send(&self, op: Op, at: i64) {
         if let Some(ops) = &self.ops {
             // The writer ends only when this is dropped.

@@ -170,7 +170,6 @@ fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
         state: columns::state(row)?,
         tries: row.get("tries")?,
         age: Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0)),
-        received_at: time(row, "received_at")?,
         reason: columns::reason(row, "reason")?,
         attempts: count(row, "attempts")?,
         accepted: columns::acceptance(row)?,

@@ -48,17 +48,18 @@ pub(super) fn take_in(
         if taken.state != State::Closed {
             return Ok(Ok(taken));
         }
-        // Nothing of it was kept but that it was there; it begins anew.
+        // It begins anew, with what this callback brings.
         budget.spent = budget.spent.saturating_sub(remove(connection, taken.entry)?);
     }
     if worth == Worth::Unconfirmed && budget.spent >= budget.most && !make_room(connection, budget)? {
         return Ok(Err(JournalError::Full));
     }
-    insert(connection, key.0, callback, at, due_in)?;
+    let delivery = callback.delivery().to_string();
+    insert(connection, key.0, &delivery, callback, at, due_in)?;
     budget.spent += 1;
     let entry = EntryId(connection.last_insert_rowid());
     insert_request(connection, entry, &callback.request)?;
-    let (attempts, accepted) = read::delivered(connection, &callback.delivery().to_string())?;
+    let (attempts, accepted) = read::delivered(connection, &delivery)?;
     Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted }))
 }
 
@@ -74,7 +75,14 @@ fn known(connection: &Connection, callback: &Callback, key: [u8; 16]) -> Result<
     Ok(Some(Taken { entry, fresh: false, state, attempts, accepted }))
 }
 
-fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, due_in: Duration) -> Result<()> {
+fn insert(
+    connection: &Connection,
+    key: [u8; 16],
+    delivery: &str,
+    callback: &Callback,
+    at: i64,
+    due_in: Duration,
+) -> Result<()> {
     let Callback { request_id, route, claimed, .. } = callback;
     connection
         .prepare_cached(
@@ -85,7 +93,7 @@ fn insert(connection: &Connection, key: [u8; 16], callback: &Callback, at: i64, 
         )?
         .execute(named_params! {
             ":key": key,
-            ":delivery": callback.delivery().to_string(),
+            ":delivery": delivery,
             ":request_id": request_id.to_string(),
             ":route": route,
             ":channel": claimed.channel.as_str(),
