@@ -22,7 +22,22 @@ const BEIJING_HOURS: i8 = 8;
 /// ```
 #[must_use]
 pub fn from_time_end(text: &str) -> Option<Timestamp> {
-    let at = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", text).ok()?;
+    from_beijing("%Y%m%d%H%M%S", text)
+}
+
+/// Reads the times of a bill, `yyyy-MM-dd HH:mm:ss` in Beijing time (`wechatpay-v2.md` section 10.1).
+///
+/// ```
+/// let paid_at = tollgate::clock::from_trade_time("2024-01-01 12:34:56").unwrap();
+/// assert_eq!(paid_at.to_string(), "2024-01-01T04:34:56Z");
+/// ```
+#[must_use]
+pub fn from_trade_time(text: &str) -> Option<Timestamp> {
+    from_beijing("%Y-%m-%d %H:%M:%S", text)
+}
+
+fn from_beijing(format: &str, text: &str) -> Option<Timestamp> {
+    let at = jiff::civil::DateTime::strptime(format, text).ok()?;
     jiff::tz::offset(BEIJING_HOURS).to_timestamp(at).ok()
 }
 

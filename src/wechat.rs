@@ -1,13 +1,16 @@
 //! WeChat Pay's language: asking what it knows of an order, because a callback alone is only a claim.
 //!
 //! Nothing of the gate's policy is in here. [`WeChatPay::order_query`] returns what was answered and whether the
-//! answer's signature holds; what that means for a callback is decided in `gate/decide.rs`.
+//! answer's signature holds; what that means for a callback is decided in `gate/decide.rs`. [`bill`] is the other thing it
+//! can be asked for.
 
 pub mod sign;
 
 pub mod v2;
 
 pub mod xml;
+
+pub mod bill;
 
 mod client;
 
@@ -16,7 +19,7 @@ mod budget;
 mod breaker;
 
 pub use breaker::HostState;
-pub use client::{Asked, BuildError, Settings, WeChatPay};
+pub use client::{Asked, BillStream, BuildError, Settings, WeChatPay};
 
 use crate::order::{AppId, MchId, OutTradeNo, TransactionId};
 use crate::secret::Secret;

@@ -1,8 +1,10 @@
-//! Order query and notification of API v2 (`wechatpay-v2.md` sections 3 to 7).
+//! Order query, notification and bill of API v2 (`wechatpay-v2.md` sections 3 to 7, and 10).
 
+use super::bill::BillType;
 use super::sign::{self, SignType};
 use super::xml::{self, Fields, XmlError};
 use super::{Account, Answer, ApiKey, AskBy, Provider, Signature};
+use jiff::civil::Date;
 
 /// What an API v2 account signs and verifies with.
 #[derive(Debug, Clone)]
@@ -38,7 +40,6 @@ impl Keys {
 /// The body of an order query (section 3). `nonce` is what `nonce_str` says: at most 32 characters, different each time.
 #[must_use]
 pub fn write_query(account: &Account, ask: &AskBy, nonce: &str) -> String {
-    let Provider::V2(keys) = &account.provider;
     let mut fields = Vec::with_capacity(8);
     fields.extend([("appid", account.appid.as_str()), ("mch_id", account.mch_id.as_str()), ("nonce_str", nonce)]);
     fields.extend(account.sub_appid.as_ref().map(|id| ("sub_appid", id.as_str())));
@@ -47,6 +48,26 @@ pub fn write_query(account: &Account, ask: &AskBy, nonce: &str) -> String {
         AskBy::OutTradeNo(id) => ("out_trade_no", id.as_str()),
         AskBy::TransactionId(id) => ("transaction_id", id.as_str()),
     });
+    signed(account, fields)
+}
+
+/// The body of a question for the bill of a day (section 10). In service-provider mode it is for the bill of all
+/// sub-merchants. `nonce` is what `nonce_str` says: at most 32 characters, different each time.
+#[must_use]
+pub fn write_bill_query(account: &Account, date: Date, bill_type: BillType, compressed: bool, nonce: &str) -> String {
+    let bill_date = date.strftime("%Y%m%d").to_string();
+    let mut fields = Vec::with_capacity(8);
+    fields.extend([("appid", account.appid.as_str()), ("mch_id", account.mch_id.as_str()), ("nonce_str", nonce)]);
+    fields.extend([("bill_date", bill_date.as_str()), ("bill_type", bill_type.as_str())]);
+    if compressed {
+        fields.push(("tar_type", "GZIP"));
+    }
+    signed(account, fields)
+}
+
+/// The fields and their signature as a document.
+fn signed<'f>(account: &'f Account, mut fields: Vec<(&'f str, &'f str)>) -> String {
+    let Provider::V2(keys) = &account.provider;
     if keys.sign_type != SignType::default() {
         fields.push(("sign_type", keys.sign_type.as_str()));
     }
