@@ -101,6 +101,10 @@ impl WeChatPay {
         let (host, mch_id, bill_type) = (&host.origin, account.mch_id, bill_type.as_str());
         match &outcome {
             Ok(_) => debug!(%host, %mch_id, %date, bill_type, compressed, "a bill is coming"),
+            // Days without trades are told that way.
+            Err(BillError::Refused(refusal)) => {
+                debug!(%host, %mch_id, %date, bill_type, compressed, %refusal, "no bill")
+            }
             Err(error) => warn!(%host, %mch_id, %date, bill_type, compressed, %error, "no bill"),
         }
         outcome
