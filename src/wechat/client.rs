@@ -235,7 +235,7 @@ impl WeChatPay {
             return Err(QueryError::HttpStatus(response.status().as_u16()).into());
         }
         let body = read_body(response).await?;
-        v2::read_answer(query.account, &body)
+        v2::read_answer(query.account, body.into())
             .map_err(|error| Failure { error: QueryError::Unreadable, cause: Some(error.to_string()) })
     }
 }

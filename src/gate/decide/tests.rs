@@ -42,6 +42,7 @@ fn paid_answer() -> Answer {
         total_fee: text("100"),
         fee_type: text("CNY"),
         time_end: text("20240101123456"),
+        document: bytes::Bytes::new(),
     }
 }
 
