@@ -83,6 +83,7 @@ fn routes(reader: ClaimReader) -> Routes {
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
         accepted: Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None },
         duplicates: Duplicates::Forward,
+        synthesize: None,
     }])
 }
 

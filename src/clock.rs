@@ -26,6 +26,17 @@ pub fn from_time_end(text: &str) -> Option<Timestamp> {
     jiff::tz::offset(BEIJING_HOURS).to_timestamp(at).ok()
 }
 
+/// Writes WeChat's `time_end`; the reverse of [`from_time_end`].
+///
+/// ```
+/// let paid_at = tollgate::clock::from_time_end("20240101003456").unwrap();
+/// assert_eq!(tollgate::clock::time_end(paid_at), "20240101003456");
+/// ```
+#[must_use]
+pub fn time_end(at: Timestamp) -> String {
+    jiff::tz::offset(BEIJING_HOURS).to_datetime(at).strftime("%Y%m%d%H%M%S").to_string()
+}
+
 /// RFC 3339 with Beijing's offset, as WeChat Pay's API v3 writes times and as `X-Verified-Time-End` carries them.
 #[must_use]
 pub fn rfc3339_beijing(at: Timestamp) -> String {

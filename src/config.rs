@@ -29,6 +29,8 @@ mod journal;
 
 mod later;
 
+mod synthesize;
+
 #[cfg(test)]
 mod tests;
 

@@ -30,6 +30,8 @@ pub mod forward;
 
 pub mod reply;
 
+pub mod synthesize;
+
 mod hop;
 
 mod keep;

@@ -160,6 +160,7 @@ reasons! {
     // After the callback was answered.
     GaveUpAsking = "gave-up-asking", Stage::FollowUp, "Nobody had paid when follow_up.ask_again_for was over.";
     GaveUpDelivering = "gave-up-delivering", Stage::FollowUp, "The upstream had not accepted it when follow_up.redeliver_for was over.";
+    CannotSynthesize = "cannot-synthesize", Stage::FollowUp, "The callback for it cannot be made: the route's synthesize does not give what the route reads.";
     RouteGone = "route-gone", Stage::FollowUp, "The route or channel it came on is no longer configured, or reads it otherwise.";
     // The gate.
     DeliveryUnderWay = "delivery-under-way", Stage::Gate, "The same order was still being delivered when this callback's deadline was over.";

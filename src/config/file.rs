@@ -5,10 +5,12 @@ use super::headers;
 use super::journal::{self, FollowUp};
 use super::later::{self, Later};
 use super::read::{Map, Section, Value};
-use super::routes::{self, ReadRoute};
+use super::routes;
+use super::synthesize;
 use super::{Cache, Config, Forwarding, Limits, Log, settings};
 use crate::gate::decide::Mode;
 use crate::gate::forward::Upstream;
+use crate::gate::route::Route;
 use crate::gate::stamp::HeaderNames;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -45,7 +47,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 
 /// Routes and channels: they name each other.
 struct Business {
-    routes: Vec<ReadRoute>,
+    routes: Vec<Route>,
     channels: Vec<ReadChannel>,
 }
 
@@ -72,12 +74,14 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let later = later(&map, listen);
     let Business { routes, channels } = business?;
     report_absorbing_without_a_journal(&map, journal.is_some());
+    let sweeps: Vec<_> = channels.iter().map(|read| (&read.channel, read.sweep.as_ref())).collect();
+    synthesize::check(&map, &routes, &sweeps, &later.pending_orders);
     let mut config = Config {
         listen: listen?,
         tls,
         upstream: upstream?,
         mode,
-        routes: Vec::with_capacity(routes.len()),
+        routes,
         channels: Vec::with_capacity(channels.len()),
         headers,
         wechat,
@@ -90,10 +94,10 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
         shutdown_grace,
         journal,
         follow_up,
-        not_built_yet: not_built_yet(&map, &routes, &channels),
+        not_built_yet: not_built_yet(&map, &channels),
         later,
     };
-    take(&mut config, routes, channels);
+    take(&mut config, channels);
     Some(config)
 }
 
@@ -147,21 +151,15 @@ fn later(map: &Map<'_>, listen: Option<SocketAddr>) -> Later {
         pending_orders: map.or("pending_orders", Vec::new(), |v| later::pending_orders(v, &route_names)),
         sweeps: Vec::new(),
         second_payments: Vec::new(),
-        synthesize: Vec::new(),
     }
 }
 
 /// What the file asks for and this version does not do.
-fn not_built_yet(map: &Map<'_>, routes: &[ReadRoute], channels: &[ReadChannel]) -> Vec<String> {
+fn not_built_yet(map: &Map<'_>, channels: &[ReadChannel]) -> Vec<String> {
     let mut named = Vec::new();
     for key in ["admin", "pending_orders"] {
         if map.get(key).is_some() {
             named.push(key.to_owned());
-        }
-    }
-    for ReadRoute { route, synthesize, .. } in routes {
-        if synthesize.is_some() {
-            named.push(format!("routes.{}.synthesize", route.name));
         }
     }
     for ReadChannel { channel, sweep, second_payment } in channels {
@@ -175,12 +173,8 @@ fn not_built_yet(map: &Map<'_>, routes: &[ReadRoute], channels: &[ReadChannel]) 
     named
 }
 
-/// Moves routes and channels into the configuration, and their later features beside them.
-fn take(config: &mut Config, routes: Vec<ReadRoute>, channels: Vec<ReadChannel>) {
-    for ReadRoute { route, synthesize } in routes {
-        config.later.synthesize.extend(synthesize.map(|body| (route.name.clone(), body)));
-        config.routes.push(route);
-    }
+/// Moves the channels into the configuration, and their later features beside them.
+fn take(config: &mut Config, channels: Vec<ReadChannel>) {
     for ReadChannel { channel, sweep, second_payment } in channels {
         config.later.sweeps.extend(sweep.map(|sweep| (channel.id, sweep)));
         config.later.second_payments.extend(second_payment.map(|second| (channel.id, second)));

@@ -23,8 +23,6 @@ pub struct Later {
     pub sweeps: Vec<(ChannelId, Sweep)>,
     /// What channels do with a second verified payment of the same order, where they say.
     pub second_payments: Vec<(ChannelId, SecondPayment)>,
-    /// By route name, the body of the callback to make for a paid order that never called back.
-    pub synthesize: Vec<(String, String)>,
 }
 
 /// The admin listener.
@@ -109,7 +107,6 @@ pub(super) static PENDING: Section =
 pub(super) static SQL: Section = Section { name: "pending_orders[].sql", keys: &["url", "query"] };
 pub(super) static HTTP: Section = Section { name: "pending_orders[].http", keys: &["url"] };
 pub(super) static FILE: Section = Section { name: "pending_orders[].file", keys: &["path"] };
-pub(super) static SYNTHESIZE: Section = Section { name: "routes[].synthesize", keys: &["body"] };
 
 /// Shorter tokens can be guessed.
 const MIN_TOKEN: usize = 16;
@@ -204,11 +201,6 @@ fn file(value: &Value<'_>) -> Option<PendingSource> {
 
 fn command(value: &Value<'_>) -> Option<PendingSource> {
     Some(PendingSource::Command(value.list()?.iter().filter_map(Value::text).collect()))
-}
-
-/// The body's template.
-pub(super) fn synthesize(value: &Value<'_>) -> Option<String> {
-    value.map(&SYNTHESIZE)?.required("body", "body: the callback's body, with {{ order }}", Value::text)
 }
 
 /// A route for which the gate can make callbacks.

@@ -5,6 +5,7 @@ use super::fields::Context;
 use super::later;
 use super::read::{Map, Section, Value};
 use super::reply;
+use super::synthesize;
 use crate::gate::channel::{ChannelRule, Choose};
 use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
 use crate::gate::forward::Accepted;
@@ -55,12 +56,6 @@ const WECHAT_V2: &[(&str, &str)] = &[
     ("amount_unit", "fen"),
 ];
 
-/// A route, and what it says about features to come.
-pub(super) struct ReadRoute {
-    pub(super) route: Route,
-    pub(super) synthesize: Option<String>,
-}
-
 /// What two routes must not share.
 struct Taken<'r> {
     at: Value<'r>,
@@ -75,7 +70,7 @@ struct Reading {
     accepted: Accepted,
 }
 
-pub(super) fn routes(value: &Value<'_>, channels: &[&str]) -> Option<Vec<ReadRoute>> {
+pub(super) fn routes(value: &Value<'_>, channels: &[&str]) -> Option<Vec<Route>> {
     let items = value.list()?;
     let mut taken: Vec<Taken<'_>> = Vec::new();
     let routes = items.iter().filter_map(|item| route(&item.map(&ROUTE)?, channels, &mut taken)).collect();
@@ -115,7 +110,7 @@ fn report_same_names(items: &[Value<'_>]) {
     }
 }
 
-fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Option<ReadRoute> {
+fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Option<Route> {
     let name = map.required("name", "name: app-pay-success", |v| {
         v.parse(route_name, "use letters, digits, - _ and . as in app-pay-success")
     });
@@ -130,7 +125,11 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     }
     let context = Context { carrier: carrier.unwrap_or(Carrier::Form), path: path.as_ref(), channels };
     let reading = if notification { wechat_v2(map, &context, &methods) } else { custom(map, &context) };
-    let synthesize = map.optional("synthesize", later::synthesize);
+    let synthesize = if notification {
+        Some(synthesize::notification(map))
+    } else {
+        map.optional("synthesize", |v| synthesize::template(v, context.carrier))
+    };
     let duplicates = map.or("duplicates", Duplicates::default(), |v| {
         v.choice(&[("forward", Duplicates::Forward), ("absorb", Duplicates::Absorb)])
     });
@@ -144,8 +143,8 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     }
     let claim = ClaimReader::new(fields);
     let notification = preset.is_some();
-    let route = Route { name: name?, path: path?, methods, claim, notification, reply, accepted, duplicates };
-    Some(ReadRoute { route, synthesize })
+    let (name, path) = (name?, path?);
+    Some(Route { name, path, methods, claim, notification, reply, accepted, duplicates, synthesize })
 }
 
 fn route_name(text: &str) -> Result<String, &'static str> {

@@ -56,7 +56,7 @@ static SECTIONS: &[&read::Section] = &[
     &reply::SUCCESS,
     &reply::FAILURE,
     &reply::ACCEPTED,
-    &later::SYNTHESIZE,
+    &synthesize::SYNTHESIZE,
     &channels::CHANNEL,
     &channels::OUT_TRADE_NO,
     &later::SWEEP,
@@ -292,13 +292,7 @@ fn every_key_of_the_design_is_read_and_every_feature_to_come_is_named() {
     }
     assert_eq!(
         parse(&text).unwrap().not_built_yet,
-        [
-            "admin",
-            "pending_orders",
-            "routes.app-pay-success.synthesize",
-            "channels.2/c1.sweep",
-            "channels.2/c1.on_second_payment",
-        ]
+        ["admin", "pending_orders", "channels.2/c1.sweep", "channels.2/c1.on_second_payment",]
     );
 }
 
