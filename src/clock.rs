@@ -2,6 +2,7 @@
 //! monotonic clock instead, which nobody can turn back.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 /// Now, in UTC.
 #[must_use]
@@ -22,7 +23,12 @@ const BEIJING_HOURS: i8 = 8;
 /// ```
 #[must_use]
 pub fn from_time_end(text: &str) -> Option<Timestamp> {
-    let at = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", text).ok()?;
+    from_beijing(DateTime::strptime("%Y%m%d%H%M%S", text).ok()?)
+}
+
+/// The moment at which Beijing's clocks show `at`.
+#[must_use]
+pub fn from_beijing(at: DateTime) -> Option<Timestamp> {
     jiff::tz::offset(BEIJING_HOURS).to_timestamp(at).ok()
 }
 

@@ -29,12 +29,15 @@ mod journal;
 
 mod later;
 
+mod pending;
+
 #[cfg(test)]
 mod tests;
 
 pub use environment::{Environment, Process};
 pub use journal::{FollowUp, Journal};
-pub use later::{Admin, Later, PendingOrders, PendingSource, SecondPayment, Sweep};
+pub use later::{Admin, Later, SecondPayment, Sweep};
+pub use pending::PendingOrders;
 pub use problem::{Place, Problem, Problems};
 
 use self::read::{Reader, Secrets};

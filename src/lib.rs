@@ -33,6 +33,9 @@ pub mod gate;
 // What goes on after the reply.
 pub mod follow_up;
 
+// Where orders wait for payment.
+pub mod pending;
+
 // What is done from time to time.
 pub mod housekeeping;
 

@@ -4,6 +4,7 @@ use super::channels::{self, Inherited, MODES, ReadChannel};
 use super::headers;
 use super::journal::{self, FollowUp};
 use super::later::{self, Later};
+use super::pending;
 use super::read::{Map, Section, Value};
 use super::routes::{self, ReadRoute};
 use super::{Cache, Config, Forwarding, Limits, Log, settings};
@@ -144,7 +145,7 @@ fn later(map: &Map<'_>, listen: Option<SocketAddr>) -> Later {
     }
     Later {
         admin,
-        pending_orders: map.or("pending_orders", Vec::new(), |v| later::pending_orders(v, &route_names)),
+        pending_orders: map.or("pending_orders", Vec::new(), |v| pending::pending_orders(v, &route_names)),
         sweeps: Vec::new(),
         second_payments: Vec::new(),
         synthesize: Vec::new(),

@@ -13,7 +13,7 @@ use std::fs;
 use std::io;
 
 /// `${KEY}` and `${file:key}` (below the config's directory) are usable keys, `${EMPTY}` is set and empty, `${SHORT}`
-/// is no key; `${PORT}` is an address. Certificates and keys for TLS are `cert.pem`, `key.pem`, `admin.pem` and
+/// is no key; `${PORT}` is an address, `${SHOP_DATABASE}` a database. Certificates and keys for TLS are `cert.pem`, `key.pem`, `admin.pem` and
 /// `admin.key`. Nothing else is there.
 struct Surroundings;
 
@@ -26,6 +26,7 @@ impl Environment for Surroundings {
             "SHORT" => "CANARY",
             "EMPTY" => "",
             "PORT" => "127.0.0.1:8080",
+            "SHOP_DATABASE" => "mysql://reader:CANARY@127.0.0.1/shop",
             _ => return Err(VarError::NotPresent),
         };
         Ok(value.to_owned())
@@ -71,10 +72,10 @@ static SECTIONS: &[&read::Section] = &[
     &later::ADMIN,
     &journal::JOURNAL,
     &journal::FOLLOW_UP,
-    &later::PENDING,
-    &later::SQL,
-    &later::HTTP,
-    &later::FILE,
+    &pending::PENDING,
+    &pending::SQL,
+    &pending::HTTP,
+    &pending::FILE,
 ];
 
 /// No variable and no file.
