@@ -57,7 +57,7 @@ fn explain(error: &reqwest::Error) -> SourceError {
     let cause = root_cause(error);
     match error {
         _ if error.is_timeout() => SourceError::TimedOut,
-        _ if cause.contains("certificate") => SourceError::Certificate(cause),
+        _ if tls::has_failed(error) => SourceError::Certificate(cause),
         _ if error.is_connect() => SourceError::Unreachable(cause),
         _ => SourceError::BrokeOff(cause),
     }

@@ -8,7 +8,7 @@ use super::sql::{BadUrl, Query};
 use super::tls;
 use crate::secret::Secret;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, IoError, Opts, OptsBuilder, Row, TxOpts, Value};
+use mysql_async::{Conn, Error, Opts, OptsBuilder, Row, TxOpts, Value};
 use std::time::Duration;
 use tokio::runtime;
 use tokio::task::spawn_blocking;
@@ -160,8 +160,8 @@ fn explain(error: &Error, password: Option<&str>) -> SourceError {
                 _ => SourceError::QueryRefused(message),
             }
         }
-        Error::Io(IoError::Tls(_)) => SourceError::Certificate(said(&root_cause(error), password)),
-        Error::Io(IoError::Io(_)) => SourceError::Unreachable(said(&root_cause(error), password)),
+        Error::Io(_) if tls::has_failed(error) => SourceError::Certificate(said(&root_cause(error), password)),
+        Error::Io(_) => SourceError::Unreachable(said(&root_cause(error), password)),
         Error::Driver(mysql_async::DriverError::NoClientSslFlagFromServer) => {
             SourceError::Certificate("the server does not encrypt".to_owned())
         }

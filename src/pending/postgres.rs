@@ -7,6 +7,8 @@ use super::listing::{Listing, Places, Rows};
 use super::sql::{BadUrl, Query};
 use super::tls;
 use crate::secret::Secret;
+use std::error::Error as _;
+use std::io;
 use std::pin::pin;
 use std::time::Duration;
 use tokio_postgres::config::SslMode;
@@ -43,8 +45,9 @@ pub(super) async fn read(url: &Secret, query: &Query, rows: Rows, deadline: Dura
         _ => tls::checked()?,
     };
     let password = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
+    let connected = config.connect(MakeRustlsConnect::new(tls)).await;
+    let (client, connection) = connected.map_err(|error| not_connected(&error, password.as_deref()))?;
     let explain = |error| explain(&error, password.as_deref());
-    let (client, connection) = config.connect(MakeRustlsConnect::new(tls)).await.map_err(explain)?;
     let mut connection = pin!(connection);
     // What is read needs the connection to be driven, and the connection ends only if it breaks.
     tokio::select! {
@@ -111,14 +114,23 @@ async fn read_rows(client: &Client, query: &Query, mut rows: Rows, deadline: Dur
     }
 }
 
+/// Why there is no connection.
+fn not_connected(error: &Error, password: Option<&str>) -> SourceError {
+    let cause = || said(&root_cause(error), password);
+    match error.as_db_error() {
+        Some(_) => explain(error, password),
+        // tokio-postgres tells this kind apart in its text only.
+        None if error.to_string().starts_with("error performing TLS handshake") => SourceError::Certificate(cause()),
+        None => SourceError::Unreachable(cause()),
+    }
+}
+
+/// Why a connection brought no rows.
 fn explain(error: &Error, password: Option<&str>) -> SourceError {
     let Some(refused) = error.as_db_error() else {
         let cause = said(&root_cause(error), password);
-        return match error {
-            _ if is_about_certificates(error) => SourceError::Certificate(cause),
-            _ if error.is_closed() => SourceError::BrokeOff(cause),
-            _ => SourceError::Unreachable(cause),
-        };
+        let broken = error.is_closed() || error.source().is_some_and(|cause| cause.is::<io::Error>());
+        return if broken { SourceError::BrokeOff(cause) } else { SourceError::QueryRefused(cause) };
     };
     let message = said(refused.message(), password);
     let code = refused.code();
@@ -133,9 +145,4 @@ fn explain(error: &Error, password: Option<&str>) -> SourceError {
         Some("08" | "53" | "57" | "58") => SourceError::Unreachable(message),
         _ => SourceError::QueryRefused(message),
     }
-}
-
-/// tokio-postgres does not tell this kind apart from others but in its text.
-fn is_about_certificates(error: &Error) -> bool {
-    error.to_string().starts_with("error performing TLS handshake")
 }

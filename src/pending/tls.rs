@@ -8,6 +8,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::sync::Arc;
+use std::{error, io};
 
 /// Believes the system's certificate authorities.
 pub(super) fn checked() -> Result<ClientConfig, SourceError> {
@@ -30,6 +31,20 @@ pub(super) fn unused() -> Result<ClientConfig, SourceError> {
 pub(super) fn authorities() -> Result<Vec<CertificateDer<'static>>, SourceError> {
     let found = rustls_native_certs::load_native_certs().certs;
     if found.is_empty() { Err(NO_AUTHORITIES) } else { Ok(found) }
+}
+
+/// Whether it is for TLS that there is no connection.
+pub(super) fn has_failed(error: &(dyn error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // An I/O error does not count what it wraps among its sources.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if error.is::<Error>() || wrapped.is_some_and(|wrapped| wrapped.is::<Error>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 const NO_AUTHORITIES: SourceError =
