@@ -3,7 +3,7 @@
 # `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint configs image needs
+.PHONY: help demo test bench lint configs image needs needs-databases
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -12,10 +12,22 @@ needs: # a C compiler, for aws-lc
 	@command -v cargo >/dev/null || { echo "tollgate needs a Rust toolchain: https://rustup.rs"; exit 1; }
 	@command -v cc >/dev/null || { echo "tollgate needs a C compiler; installing gcc by apt-get"; apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev; }
 
+# Debian would start a server of its own with postgresql; ours are started by the tests.
+needs-databases: # MariaDB and PostgreSQL, for the tests
+	@missing=; for program in mariadbd mariadb my_print_defaults; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$$missing initdb"; \
+	if [ -n "$$missing" ] && [ -z "$$TOLLGATE_SKIP_DATABASES" ]; then \
+		echo "the tests need MariaDB and PostgreSQL (missing:$$missing); installing them by apt-get"; \
+		mkdir -p /etc/postgresql-common && { [ -e /etc/postgresql-common/createcluster.conf ] || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf; }; \
+		apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold \
+			mariadb-server-core mariadb-client-core postgresql \
+		|| echo "they cannot be installed here: install them by hand, or set TOLLGATE_SKIP_DATABASES=1 to leave out the tests that need them"; \
+	fi
+
 demo: needs ## the whole story over real sockets, then stays up (ARGS=--once: exits)
 	cargo run --locked -- demo $(ARGS)
 
-test: needs ## every test
+test: needs needs-databases ## every test (MariaDB and PostgreSQL are installed if they are not there)
 	cargo test --locked --no-fail-fast
 
 lint: needs ## format, clippy and docs, warnings as errors

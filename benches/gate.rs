@@ -83,6 +83,7 @@ fn routes(reader: ClaimReader) -> Routes {
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
         accepted: Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None },
         duplicates: Duplicates::Forward,
+        synthesize: None,
     }])
 }
 
@@ -147,25 +148,25 @@ fn claim() -> (Claim, OutTradeNo) {
 
 #[divan::bench]
 fn read_and_judge_answer(bencher: Bencher) {
-    let (account, body, ask) = (account(), answer(), AskBy::OutTradeNo(claim().1));
-    bencher.bench(|| decide::judge(&account, &ask, &Ok(v2::read_answer(&account, black_box(&body)).unwrap())));
+    let (account, body, ask) = (account(), Bytes::from(answer()), AskBy::OutTradeNo(claim().1));
+    bencher.bench(|| decide::judge(&account, &ask, &Ok(v2::read_answer(&account, black_box(body.clone())).unwrap())));
 }
 
 fn confirmed() -> Pass {
     let (claim, out_trade_no) = claim();
     let account = account();
-    let answer = v2::read_answer(&account, &answer()).unwrap();
+    let answer = v2::read_answer(&account, answer().into()).unwrap();
     let finding = decide::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
-    decide::permit(decide::decide(&claim, &out_trade_no, &finding, OnRefunded::Refuse), Mode::Enforce).unwrap()
+    decide::permit(decide::decide(&claim, None, &out_trade_no, &finding, OnRefunded::Refuse), Mode::Enforce).unwrap()
 }
 
 #[divan::bench]
 fn decide_claim(bencher: Bencher) {
     let (claim, out_trade_no) = claim();
     let account = account();
-    let answer = v2::read_answer(&account, &answer()).unwrap();
+    let answer = v2::read_answer(&account, answer().into()).unwrap();
     let finding = decide::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
-    bencher.bench(|| decide::decide(black_box(&claim), &out_trade_no, black_box(&finding), OnRefunded::Refuse));
+    bencher.bench(|| decide::decide(black_box(&claim), None, &out_trade_no, black_box(&finding), OnRefunded::Refuse));
 }
 
 #[divan::bench]

@@ -157,6 +157,8 @@ fn callback(number: u64) -> Box<Callback> {
     Box::new(Callback {
         request_id: Uuid::now_v7(),
         route: "peer".to_owned(),
+        origin: Origin::Callback,
+        created_at: None,
         claimed: Claimed {
             channel: ChannelId::parse("wx").unwrap(),
             order: OrderId::parse(&order).unwrap(),
@@ -164,14 +166,14 @@ fn callback(number: u64) -> Box<Callback> {
             transaction_id: None,
             amount: None,
         },
-        request: Request {
+        request: Some(Request {
             peer: ([203, 0, 113, 9], 4711).into(),
             tls: false,
             method: Method::POST,
             target: Uri::from_static("/pay/notify"),
             headers,
             body: Bytes::from(format!("OrderID={order}&ChannelID=wx&note={}", "x".repeat(330))),
-        },
+        }),
     })
 }
 

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::follow_up::{FollowUp, Lanes};
 use crate::gate::channel::Channels;
 use crate::gate::confirm::{Confirm, Life};
+use crate::gate::expected::Expected;
 use crate::gate::forward::Forward;
 use crate::gate::record::{First, Records};
 use crate::gate::route::Routes;
@@ -13,9 +14,12 @@ use crate::gate::{Counts, Gate};
 use crate::housekeeping::Housekeeping;
 use crate::journal::Journal;
 use crate::journal::sqlite::{OpenError, Sqlite};
+use crate::pending::PendingOrders;
 use crate::server::{self, tls::Tls};
 use crate::shutdown::{Drained, Shutdown};
+use crate::sweep::Sweeper;
 use crate::wechat::{self, WeChatPay};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +32,10 @@ pub struct Works {
     pub gate: Arc<Gate>,
     /// What goes on after the reply, if there is a journal.
     pub follow_up: Option<Arc<FollowUp>>,
+    /// What looks for paid orders in the bill, if there is a journal.
+    pub sweeper: Option<Arc<Sweeper>>,
+    /// What reads pending orders, if there is a journal.
+    pub pending: Option<Arc<PendingOrders>>,
     /// What is done from time to time.
     pub housekeeping: Housekeeping,
 }
@@ -96,12 +104,26 @@ impl App {
     /// `shutdown_grace` and no longer than until `signal` comes again.
     pub async fn run(self, mut signal: impl AsyncFnMut()) -> Drained {
         let shutdown = Shutdown::new();
-        let Works { gate, follow_up, housekeeping } = self.works;
+        let Works { gate, follow_up, sweeper, pending, housekeeping } = self.works;
+        // Before the first callback, which is held against it.
+        let recalled = match &pending {
+            Some(pending) => pending.recall().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "what sources of pending orders said before is not known");
+                HashMap::default()
+            }),
+            None => HashMap::default(),
+        };
         let serving = server::run(self.listener, self.tls, self.limits, Arc::clone(&gate), shutdown.clone());
         let serving = tokio::spawn(serving);
         let keeping_house = tokio::spawn(housekeeping.run());
         if let Some(follow_up) = follow_up {
             shutdown.spawn(follow_up.run(shutdown.clone()));
+        }
+        if let Some(sweeper) = sweeper {
+            shutdown.spawn(sweeper.run(shutdown.clone()));
+        }
+        if let Some(pending) = pending {
+            shutdown.spawn(pending.run(recalled, shutdown.clone()));
         }
         signal().await;
         tracing::info!(grace_s = self.grace.as_secs(), "stopping: requests under way finish");
@@ -124,7 +146,7 @@ impl Works {
     ///
     /// # Errors
     /// If a part cannot be built.
-    pub fn build(config: Config) -> Result<Self, BuildError> {
+    pub fn build(mut config: Config) -> Result<Self, BuildError> {
         let journal = match &config.journal {
             Some(file) => Some(Arc::new(Sqlite::open(&file.path, file.unconfirmed)?) as Arc<dyn Journal>),
             None => None,
@@ -132,8 +154,15 @@ impl Works {
         let keep = config.journal.as_ref().map_or(Duration::MAX, |journal| journal.keep);
         let (follow_up, queries) = (config.follow_up.clone(), config.wechat.queries_per_second);
         let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
-        let gate = Arc::new(gate(config, journal.clone())?);
+        let wechat = Arc::new(WeChatPay::new(&config.wechat)?);
+        let (sweeps, sources) = (config.sweeps.clone(), std::mem::take(&mut config.pending_orders));
+        let gate = Arc::new(gate(config, Arc::clone(&wechat), journal.clone())?);
         let housekeeping = Housekeeping { gate: Arc::clone(&gate), journal: journal.clone(), keep };
+        let sweeper = journal
+            .clone()
+            .map(|journal| Arc::new(Sweeper { gate: Arc::clone(&gate), journal, wechat, plans: sweeps }));
+        let pending =
+            journal.clone().map(|journal| Arc::new(PendingOrders { gate: Arc::clone(&gate), journal, sources }));
         let follow_up = journal.map(|journal| {
             let lanes = Lanes::new(upstreams, follow_up.concurrency, queries);
             Arc::new(FollowUp {
@@ -145,15 +174,14 @@ impl Works {
                 lanes,
             })
         });
-        Ok(Self { gate, follow_up, housekeeping })
+        Ok(Self { gate, follow_up, sweeper, pending, housekeeping })
     }
 }
 
-fn gate(config: Config, journal: Option<Arc<dyn Journal>>) -> Result<Gate, BuildError> {
+fn gate(config: Config, wechat: Arc<WeChatPay>, journal: Option<Arc<dyn Journal>>) -> Result<Gate, BuildError> {
     let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
     let upstreams = upstreams.into_iter().chain([config.upstream.clone()]);
     let life = Life { paid: config.cache.paid, pending: config.cache.pending };
-    let wechat = Arc::new(WeChatPay::new(&config.wechat)?);
     let first = First { ask: config.follow_up.ask_again.first(), deliver: config.follow_up.redeliver.first() };
     let capacity = usize::try_from(config.cache.capacity).unwrap_or(usize::MAX);
     Ok(Gate {
@@ -161,7 +189,8 @@ fn gate(config: Config, journal: Option<Arc<dyn Journal>>) -> Result<Gate, Build
         senders: Senders::new(config.forwarding.trusted_proxies, config.limits.rate_per_address),
         confirm: Confirm::new(wechat, FIRST_GENERATION, config.cache.capacity, life, config.confirm_deadline),
         stamp: Stamp::new(config.headers, config.forwarding.host),
-        records: Records::new(journal, capacity, first),
+        expected: Expected::default(),
+        records: Records::new(journal, capacity, first, &config.channels),
         forward: Forward::new(upstreams, config.forwarding.connect).map_err(BuildError::UpstreamTls)?,
         channels: Channels::new(config.channels),
         upstream: config.upstream,

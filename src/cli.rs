@@ -24,6 +24,8 @@ mod run;
 
 mod sandbox;
 
+mod sweep;
+
 mod verify;
 
 use clap::{Args, Parser, Subcommand};
@@ -69,6 +71,8 @@ enum Command {
     Explain(explain::Args),
     /// Confirm again and deliver again: one order, or all that came in a time.
     Redeliver(redeliver::Args),
+    /// Find paid orders whose callback never came in WeChat Pay's bill, and deliver them.
+    Sweep(sweep::Args),
     /// Look after the journal: export it, check it.
     Journal(journal::Args),
     /// Exit 0 if the gate that this configuration describes answers; for container health checks.
@@ -112,6 +116,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Lookup(args) => lookup::run(&args).await,
         Command::Explain(args) => explain::run(&args).await,
         Command::Redeliver(args) => redeliver::run(&args).await,
+        Command::Sweep(args) => sweep::run(&args).await,
         Command::Journal(args) => journal::run(&args).await,
         Command::Query(args) => query::run(&args).await,
         Command::Verify(args) => verify::run(&args).await,

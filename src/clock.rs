@@ -2,6 +2,7 @@
 //! monotonic clock instead, which nobody can turn back.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 
 /// Now, in UTC.
 #[must_use]
@@ -22,8 +23,41 @@ const BEIJING_HOURS: i8 = 8;
 /// ```
 #[must_use]
 pub fn from_time_end(text: &str) -> Option<Timestamp> {
-    let at = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", text).ok()?;
+    from_beijing(DateTime::strptime("%Y%m%d%H%M%S", text).ok()?)
+}
+
+/// Reads the times of a bill, `yyyy-MM-dd HH:mm:ss` in Beijing time (`wechatpay-v2.md` section 10.1).
+///
+/// ```
+/// let paid_at = tollgate::clock::from_trade_time("2024-01-01 12:34:56").unwrap();
+/// assert_eq!(paid_at.to_string(), "2024-01-01T04:34:56Z");
+/// ```
+#[must_use]
+pub fn from_trade_time(text: &str) -> Option<Timestamp> {
+    from_beijing(DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?)
+}
+
+/// The moment at which Beijing's clocks show `at`.
+#[must_use]
+pub fn from_beijing(at: DateTime) -> Option<Timestamp> {
     jiff::tz::offset(BEIJING_HOURS).to_timestamp(at).ok()
+}
+
+/// What Beijing's clocks show at a moment.
+#[must_use]
+pub fn beijing(at: Timestamp) -> DateTime {
+    jiff::tz::offset(BEIJING_HOURS).to_datetime(at)
+}
+
+/// Writes WeChat's `time_end`; the reverse of [`from_time_end`].
+///
+/// ```
+/// let paid_at = tollgate::clock::from_time_end("20240101003456").unwrap();
+/// assert_eq!(tollgate::clock::time_end(paid_at), "20240101003456");
+/// ```
+#[must_use]
+pub fn time_end(at: Timestamp) -> String {
+    beijing(at).strftime("%Y%m%d%H%M%S").to_string()
 }
 
 /// RFC 3339 with Beijing's offset, as WeChat Pay's API v3 writes times and as `X-Verified-Time-End` carries them.

@@ -29,12 +29,18 @@ mod journal;
 
 mod later;
 
+mod pending;
+
+mod sweep;
+
+mod synthesize;
+
 #[cfg(test)]
 mod tests;
 
 pub use environment::{Environment, Process};
 pub use journal::{FollowUp, Journal};
-pub use later::{Admin, Later, PendingOrders, PendingSource, SecondPayment, Sweep};
+pub use later::{Admin, Later};
 pub use problem::{Place, Problem, Problems};
 
 use self::read::{Reader, Secrets};
@@ -43,7 +49,10 @@ use crate::gate::decide::Mode;
 use crate::gate::forward::Upstream;
 use crate::gate::route::Route;
 use crate::gate::stamp::{HeaderNames, Host};
+use crate::order::{ChannelId, MchId};
+use crate::pending::Watched;
 use crate::server;
+use crate::sweep::Plan;
 use crate::wechat;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -87,6 +96,10 @@ pub struct Config {
     pub journal: Option<Journal>,
     /// When is tried again.
     pub follow_up: FollowUp,
+    /// Whose bills are compared, by channel.
+    pub sweeps: Vec<Plan>,
+    /// Where orders wait for payment.
+    pub pending_orders: Vec<Watched>,
     /// Keys that are understood and checked, and whose feature this version does not have: named once at start-up.
     pub not_built_yet: Vec<String>,
     /// The same keys' values, checked.
@@ -110,6 +123,8 @@ pub struct Outline {
     pub channels: usize,
     /// Where callbacks would be kept.
     pub journal: Option<Journal>,
+    /// Whose bills would be compared: channels and their merchants.
+    pub sweeps: Vec<(ChannelId, MchId)>,
     /// As [`Config::not_built_yet`].
     pub not_built_yet: Vec<String>,
     /// The references to secrets as they are written, `${WECHAT_APP_KEY}`, which must be there before the gate runs.
@@ -208,6 +223,11 @@ impl Outline {
     /// With everything else that is wrong with it.
     pub fn parse(text: &str, path: &Path, environment: &dyn Environment) -> Result<Self, Problems> {
         let (config, unread_secrets) = read(text, path, environment, Secrets::Unread)?;
+        let merchant = |plan: &Plan| {
+            let channel = config.channels.iter().find(|channel| channel.id == plan.channel)?;
+            Some((plan.channel, channel.account.mch_id))
+        };
+        let sweeps = config.sweeps.iter().filter_map(merchant).collect();
         Ok(Self {
             listen: config.listen,
             tls: config.tls.is_some(),
@@ -216,6 +236,7 @@ impl Outline {
             routes: config.routes.len(),
             channels: config.channels.len(),
             journal: config.journal,
+            sweeps,
             not_built_yet: config.not_built_yet,
             unread_secrets,
         })

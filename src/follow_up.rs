@@ -6,6 +6,8 @@
 
 mod lanes;
 
+mod found;
+
 use crate::gate::channel::Channel;
 use crate::gate::claim::{Blank, Claim};
 use crate::gate::decide::{self, Confirmed, Finding, Mode};
@@ -14,15 +16,18 @@ use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::schedule::{Schedule, jittered};
 use crate::gate::{Gate, Parcel};
-use crate::journal::{Callback, Claimed, EntryId, Journal, Next, State, Work};
+use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Queue, State, Work};
 use crate::money::Currency;
-use crate::order::ChannelId;
 use crate::reason::{Reason, Verdict};
 use crate::server::Peer;
 use crate::shutdown::Shutdown;
+use crate::wechat::AskBy;
+use bytes::Bytes;
+pub use found::next_question;
 use hyper::Request;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
+use lanes::Lane;
 pub use lanes::Lanes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +81,16 @@ const IN_HAND: Duration = Duration::from_millis(1500);
 /// How long a channel that gets no more is left alone.
 const SHUT_FOR: Duration = Duration::from_millis(250);
 
+/// An order of this age is asked about in the slow lane, since nobody waits for it any more.
+const LATE: Duration = Duration::from_secs(30 * 60);
+
+/// An order of this age is asked about rarely: beyond a month WeChat Pay allows few such queries (`wechatpay-v2.md`
+/// section 11).
+const OLD: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How long such an order waits for its turn.
+const OLD_AGAIN: Duration = Duration::from_secs(6);
+
 /// How long it waits when working on it broke off, which is a fault.
 const AFTER_A_FAULT: Duration = Duration::from_secs(60);
 
@@ -88,18 +103,18 @@ impl FollowUp {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut steps = JoinSet::new();
-        let mut shut: Vec<(ChannelId, State, Instant)> = Vec::new();
+        let mut shut: Vec<(Queue, Instant)> = Vec::new();
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.begun() => break,
                 Some(ended) = steps.join_next() => match ended {
-                    Ok((channel, state, Step::Shut)) => {
-                        shut.push((channel, state, Instant::now() + SHUT_FOR));
+                    Ok((queue, Step::Shut)) => {
+                        shut.push((queue, Instant::now() + SHUT_FOR));
                         continue;
                     }
                     // Looked at again with the next tick.
-                    Ok((_, _, Step::Postponed)) => continue,
+                    Ok((_, Step::Postponed)) => continue,
                     _ => {}
                 },
                 _ = ticks.tick() => {}
@@ -108,13 +123,13 @@ impl FollowUp {
             if free == 0 {
                 continue;
             }
-            shut.retain(|(_, _, until)| *until > Instant::now());
-            let not_these = shut.iter().map(|(channel, state, _)| (*channel, *state)).collect();
+            shut.retain(|(_, until)| *until > Instant::now());
+            let not_these = shut.iter().map(|(queue, _)| *queue).collect();
             match self.journal.due(free, not_these).await {
                 Ok(due) => {
                     for work in due {
-                        let (this, channel, state) = (Arc::clone(&self), work.callback.claimed.channel, work.state);
-                        steps.spawn(async move { (channel, state, this.step(work).await) });
+                        let (this, queue) = (Arc::clone(&self), work.queue());
+                        steps.spawn(async move { (queue, this.step(work).await) });
                     }
                 }
                 Err(error) => {
@@ -131,10 +146,10 @@ impl FollowUp {
         let unfinished = Unfinished { journal: &*self.journal, entry: Some(work.entry) };
         let record = self.gate.records.of_work(&work);
         let (began, entry) = (Instant::now(), work.entry);
-        let claimed = work.callback.claimed;
+        let (claimed, origin) = (work.callback.claimed, work.callback.origin);
         let step = self.go_on(work, &record).await;
         unfinished.finished();
-        tell(&claimed, entry, step, record.delivery.attempts(), began);
+        tell(&claimed, entry, origin, step, record.delivery.attempts(), began);
         step
     }
 
@@ -143,11 +158,18 @@ impl FollowUp {
         // One at a time for each delivery; a callback that waits goes first.
         let Ok(_turn) = record.delivery.turn.try_lock() else { return self.postpone(&work) };
         let Some((route, channel)) = self.place(&work.callback) else { return self.park(record, Reason::RouteGone) };
-        let (head, peer) = received(&work.callback);
-        let Some(fill) = reread(route, channel, &work, &head) else { return self.park(record, Reason::RouteGone) };
-        let Some(finding) = self.confirm_again(channel, &work).await else { return self.shut(&work) };
-        let confirmed = match decide::decide(&claim_of(&claimed), &claimed.out_trade_no, &finding, channel.on_refunded)
-        {
+        let origin = work.callback.origin;
+        let read = |request| reread(route, channel, &claimed, origin, request);
+        let request = work.callback.request.as_ref();
+        let read_again = request.map(read);
+        if matches!(read_again, Some(None)) {
+            return self.park(record, Reason::RouteGone);
+        }
+        let Some((finding, document)) = self.confirm_again(channel, &work).await else { return self.not_now(&work) };
+        // What was made says more than the one that named the order.
+        let claim =
+            read_again.flatten().filter(|_| origin.is_found()).map_or_else(|| claim_of(&claimed), |read| read.claim);
+        let confirmed = match self.decide(channel, &work, &claim, record, &finding) {
             Ok(confirmed) => confirmed,
             Err(reason) => return self.not_confirmed(&work, record, reason, &finding),
         };
@@ -157,17 +179,41 @@ impl FollowUp {
             self.gate.records.found(record, Reason::Paid, Some(verified), Some(Next::Accepted));
             return Step::AcceptedBefore;
         }
+        if let Some(step) = self.is_delivered_otherwise(&work, record, &confirmed).await {
+            return step;
+        }
+        let made = if request.is_none() { self.make(&work, route, channel, &confirmed, &document) } else { None };
+        let Some((request, Some(Read { fill, .. }))) =
+            request.or(made.as_ref()).map(|request| (request, read(request)))
+        else {
+            return self.park_payment(record, Reason::CannotSynthesize, &finding);
+        };
         let Some(_place) = self.lanes.to_upstream(&channel.upstream, self.gate.forward.fresh(&channel.upstream)) else {
             return self.postpone_confirmed(&work, record, &confirmed);
         };
         let (tries, age) = if work.state == State::Delivering { (work.tries, work.age) } else { (0, Duration::ZERO) };
-        let Callback { request_id, request, .. } = work.callback;
-        let Ok(request_id) = HeaderValue::from_str(&request_id.to_string()) else {
+        let Ok(request_id) = HeaderValue::from_str(&work.callback.request_id.to_string()) else {
             return self.park(record, Reason::InternalError);
         };
-        let (order, body) = (Some(claimed.order), request.body);
+        let (head, peer) = received(request);
+        let (order, body) = (Some(claimed.order), request.body.clone());
         let parcel = Parcel { route, channel: Some(channel), order, head, body, fill, peer, request_id };
-        self.deliver(parcel, record, confirmed, tries, age).await
+        let origin = if origin.is_found() { origin } else { Origin::FollowUp };
+        self.deliver(parcel, record, confirmed, origin, tries, age).await
+    }
+
+    fn decide(
+        &self,
+        channel: &Channel,
+        work: &Work,
+        claim: &Claim,
+        record: &Record,
+        finding: &Finding,
+    ) -> Result<Confirmed, Reason> {
+        let claimed = &work.callback.claimed;
+        let expected = self.gate.expected.amount(claimed.channel, claimed.out_trade_no);
+        let confirmed = decide::decide(claim, expected, &claimed.out_trade_no, finding, channel.on_refunded)?;
+        self.gate.flag(channel, &claimed.order, Some(record), confirmed, work.asked_for)
     }
 
     /// Route and channel of a callback, if they are still configured.
@@ -175,15 +221,24 @@ impl FollowUp {
         Some((self.gate.routes.named(&callback.route)?, self.gate.channels.get(&callback.claimed.channel)?))
     }
 
-    /// What is known of the order now; `None` if this account's slow lane is full.
-    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Work) -> Option<Finding> {
+    /// What is known of the order now, and the answer itself where a callback is to be made of it; `None` if this account's
+    /// slow lane is full.
+    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Work) -> Option<(Finding, Bytes)> {
         let claimed = &work.callback.claimed;
-        let ask = channel.ask(&claim_of(claimed), claimed.out_trade_no);
-        match self.gate.confirm.cached(channel, ask).await {
-            Some(finding) => Some(finding),
-            None if !self.lanes.to_wechat(&channel.account.mch_id) => None,
-            None => Some(self.gate.confirm.ask(channel, ask).await.0),
+        let merchant = &channel.account.mch_id;
+        if work.callback.request.is_none() {
+            // Never by the bill's or the source's word for the payment.
+            let ask = AskBy::OutTradeNo(claimed.out_trade_no);
+            let allowed = self.lanes.to_wechat(merchant, lane(work));
+            return if allowed { Some(self.gate.confirm.ask_now(channel, ask).await) } else { None };
         }
+        let ask = channel.ask(&claim_of(claimed), claimed.out_trade_no);
+        let finding = match self.gate.confirm.cached(channel, ask).await {
+            Some(finding) => finding,
+            None if !self.lanes.to_wechat(merchant, Lane::FollowUp) => return None,
+            None => self.gate.confirm.ask(channel, ask).await.0,
+        };
+        Some((finding, Bytes::new()))
     }
 
     async fn deliver(
@@ -191,6 +246,7 @@ impl FollowUp {
         parcel: Parcel<'_>,
         record: &Record,
         confirmed: Confirmed,
+        origin: Origin,
         tries: u32,
         age: Duration,
     ) -> Step {
@@ -200,7 +256,7 @@ impl FollowUp {
             return self.park(record, Reason::InternalError);
         };
         let deadline = Instant::now() + self.gate.deadline;
-        let delivered = self.gate.deliver(parcel, &pass, record, Origin::FollowUp, Some(next), deadline).await;
+        let delivered = self.gate.deliver(parcel, &pass, record, origin, Some(next), deadline).await;
         match (delivered, next) {
             (Ok(delivered), _) if delivered.accepted => Step::Delivered,
             (_, Next::Park) => self.park(record, Reason::GaveUpDelivering),
@@ -211,21 +267,14 @@ impl FollowUp {
     /// Where an entry goes on that is not confirmed, or not any more.
     fn not_confirmed(&self, work: &Work, record: &Record, reason: Reason, finding: &Finding) -> Step {
         let delivering = work.state == State::Delivering;
+        if !delivering && work.callback.origin.is_found() {
+            return self.not_confirmed_without_callback(work, record, reason, finding);
+        }
         match reason.verdict() {
-            Some(Verdict::Refunded) => {
-                let verified = match finding {
-                    Finding::Paid(payment) => Some(record::verified(payment)),
-                    Finding::Not(_) => None,
-                };
-                self.gate.records.found(record, reason, verified, Some(Next::Park));
-                Step::Parked(reason)
-            }
-            Some(Verdict::Unpaid) if !delivering => {
-                self.gate.records.found(record, reason, None, Some(Next::Close));
-                Step::Closed(reason)
-            }
+            _ if reason.holds_payment() => self.park_payment(record, reason, finding),
+            Some(Verdict::Unpaid) if !delivering => self.close(record, reason),
             // What was paid and is not any more is for somebody to look at; so is a claim that is wrong.
-            Some(Verdict::Unpaid | Verdict::Contradicted) => self.park(record, reason),
+            Some(Verdict::Unpaid | Verdict::Refunded | Verdict::Contradicted) => self.park(record, reason),
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None if delivering => {
                 let Some(delay) = self.redeliver.after(work.tries, work.age) else {
                     return self.park(record, Reason::GaveUpDelivering);
@@ -248,6 +297,30 @@ impl FollowUp {
     fn park(&self, record: &Record, reason: Reason) -> Step {
         self.gate.records.found(record, reason, None, Some(Next::Park));
         Step::Parked(reason)
+    }
+
+    /// Parks what is paid.
+    fn park_payment(&self, record: &Record, reason: Reason, finding: &Finding) -> Step {
+        let verified = match finding {
+            Finding::Paid(payment) => Some(record::verified(payment)),
+            Finding::Not(_) => None,
+        };
+        self.gate.records.found(record, reason, verified, Some(Next::Park));
+        Step::Parked(reason)
+    }
+
+    fn close(&self, record: &Record, reason: Reason) -> Step {
+        self.gate.records.found(record, reason, None, Some(Next::Close));
+        Step::Closed(reason)
+    }
+
+    /// Its lane is full. Old orders share theirs with younger ones that need not wait.
+    fn not_now(&self, work: &Work) -> Step {
+        if work.callback.request.is_none() && lane(work) == Lane::Old {
+            self.journal.postpone(work.entry, jittered(OLD_AGAIN));
+            return Step::Postponed;
+        }
+        self.shut(work)
     }
 
     fn postpone(&self, work: &Work) -> Step {
@@ -283,9 +356,20 @@ fn claim_of(claimed: &Claimed) -> Claim {
     }
 }
 
-/// The request as it was received.
-fn received(callback: &Callback) -> (Parts, Peer) {
-    let request = &callback.request;
+/// By which lane an order is asked about that never called back.
+fn lane(work: &Work) -> Lane {
+    let age = found::age(work);
+    if age > OLD {
+        Lane::Old
+    } else if age > LATE {
+        Lane::Late
+    } else {
+        Lane::FollowUp
+    }
+}
+
+/// The request as it was received, or made.
+fn received(request: &journal::Request) -> (Parts, Peer) {
     let (mut head, ()) = Request::new(()).into_parts();
     head.method = request.method.clone();
     head.uri = request.target.clone();
@@ -293,35 +377,50 @@ fn received(callback: &Callback) -> (Parts, Peer) {
     (head, Peer { addr: request.peer, tls: request.tls })
 }
 
-/// Reads a callback again, for the blank that may be filled. `None` if the route as it is configured now would not read
-/// the same claim in it.
-fn reread(route: &Route, channel: &Channel, work: &Work, head: &Parts) -> Option<Option<Blank>> {
+/// What is read in a request again.
+struct Read {
+    claim: Claim,
+    /// What may be filled.
+    fill: Option<Blank>,
+}
+
+/// Reads a request again. `None` if the route as it is configured now would not read the same in it: what was claimed, or
+/// for one that was made at least the same order.
+fn reread(
+    route: &Route,
+    channel: &Channel,
+    claimed: &Claimed,
+    origin: Origin,
+    request: &journal::Request,
+) -> Option<Read> {
+    let (head, _) = received(request);
     let path = route.path.matches(head.uri.path())?;
-    let read = route.claim.read(head, &path, &work.callback.request.body).ok()?;
-    let (claim, claimed) = (read.claim, &work.callback.claimed);
-    let same = claim.order == claimed.order
-        && channel.number(&claim) == Ok(claimed.out_trade_no)
-        && read.channel == Some(claimed.channel)
+    let read = route.claim.read(&head, &path, &request.body).ok()?;
+    let claim = read.claim;
+    let same_order = claim.order == claimed.order && channel.number(&claim) == Ok(claimed.out_trade_no);
+    let same_claim = read.channel == Some(claimed.channel)
         && claim.transaction_id == claimed.transaction_id
         && claim.amount == claimed.amount.map(|amount| amount.fen);
-    same.then_some(read.fill)
+    (same_order && (same_claim || origin.is_found())).then_some(Read { claim, fill: read.fill })
 }
 
 /// One line in the log for what was done; its fields are those of a callback's.
-fn tell(claimed: &Claimed, entry: EntryId, step: Step, attempts: u64, began: Instant) {
+fn tell(claimed: &Claimed, entry: EntryId, origin: Origin, step: Step, attempts: u64, began: Instant) {
     let (order, channel) = (claimed.order.as_str(), claimed.channel.as_str());
     let reason = match step {
         Step::Undecided(reason) | Step::Parked(reason) | Step::Closed(reason) => Some(reason.code()),
         Step::Delivered | Step::AcceptedBefore | Step::NotAccepted | Step::Postponed | Step::Shut => None,
     };
-    let (entry, outcome) = (entry.0, step.as_str());
+    let (entry, origin, outcome) = (entry.0, origin.as_str(), step.as_str());
     let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match step {
         Step::Postponed | Step::Shut => {
-            tracing::debug!(order, channel, entry, outcome, attempts, elapsed_ms, "follow-up")
+            tracing::debug!(order, channel, entry, origin, outcome, attempts, elapsed_ms, "follow-up")
         }
-        Step::Parked(_) => tracing::warn!(order, channel, entry, outcome, reason, attempts, elapsed_ms, "follow-up"),
-        _ => tracing::info!(order, channel, entry, outcome, reason, attempts, elapsed_ms, "follow-up"),
+        Step::Parked(_) => {
+            tracing::warn!(order, channel, entry, origin, outcome, reason, attempts, elapsed_ms, "follow-up")
+        }
+        _ => tracing::info!(order, channel, entry, origin, outcome, reason, attempts, elapsed_ms, "follow-up"),
     }
 }
 

@@ -20,7 +20,11 @@ pub mod schedule;
 
 pub mod confirm;
 
+pub mod expected;
+
 pub mod decide;
+
+pub mod flag;
 
 pub mod stamp;
 
@@ -29,6 +33,8 @@ pub mod delivery;
 pub mod forward;
 
 pub mod reply;
+
+pub mod synthesize;
 
 mod hop;
 
@@ -53,6 +59,7 @@ use confirm::Confirm;
 use decide::{Confirmed, Finding, Mode};
 use deliver::Answer;
 pub use deliver::{Delivered, Parcel};
+use expected::Expected;
 use forward::{Forward, Upstream};
 use http_body_util::Full;
 use hyper::Response;
@@ -82,6 +89,8 @@ pub struct Gate {
     pub confirm: Confirm,
     /// What the upstream sees as headers.
     pub stamp: Stamp,
+    /// What the merchant's own system expects.
+    pub expected: Expected,
     /// What is kept of callbacks.
     pub records: Records,
     /// The way to the legacy system.
@@ -162,7 +171,8 @@ impl Gate {
         };
         let sighting = Sighting { route, claimed, head, body };
         let ask = channel.ask(&claim, out_trade_no);
-        let judge = |finding: &Finding| decide::decide(&claim, &out_trade_no, finding, channel.on_refunded);
+        let expected = self.expected.amount(channel.id, out_trade_no);
+        let judge = |finding: &Finding| decide::decide(&claim, expected, &out_trade_no, finding, channel.on_refunded);
         let confirmed = self.confirm_and_keep(channel, ask, sighting, judge, story).await?;
         Ok(Checked { confirmed, fill: callback.fill })
     }

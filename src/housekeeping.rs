@@ -84,7 +84,12 @@ fn tell(figures: &Figures) {
         accepted = in_state(State::Accepted),
         closed = in_state(State::Closed),
         unconfirmed = figures.unconfirmed,
-        oldest_delivering_s = figures.oldest_delivering.map(|oldest| oldest.as_secs()),
+        paid_not_accepted = figures.paid_not_accepted,
+        oldest_not_accepted_s = figures.oldest_not_accepted.map(|oldest| oldest.as_secs()),
+        found_by_sweep = figures.found_by_sweep,
+        found_by_pending = figures.found_by_pending,
+        second_payments = figures.second_payments,
+        paid_after_close = figures.paid_after_close,
         bytes = figures.bytes,
         free_bytes = figures.free_bytes,
         "journal"

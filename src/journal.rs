@@ -14,6 +14,10 @@ pub mod history;
 
 pub mod ids;
 
+pub mod listed;
+
+pub mod sweeps;
+
 pub mod sqlite;
 
 #[cfg(test)]
@@ -22,8 +26,10 @@ mod suite;
 pub use callback::{Callback, Claimed, Request, Verified};
 pub use history::{AttemptRecord, Event, Figures, Record, Refused, Search};
 pub use ids::{DeliveryId, EntryId, EntryKey};
+pub use listed::Listings;
+pub use sweeps::Sweeps;
 
-use crate::order::ChannelId;
+use crate::order::{ChannelId, TransactionId};
 use crate::reason::Reason;
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
@@ -36,7 +42,7 @@ use uuid::Uuid;
 pub type Soon<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
 
 /// The durable record. All methods may be called from any task; none of them does disk work in it.
-pub trait Journal: Send + Sync + fmt::Debug {
+pub trait Journal: Sweeps + Listings + Send + Sync + fmt::Debug {
     /// Writes a callback down; when it is ready the callback survives whatever happens to this machine's processes and,
     /// as far as its disk keeps its word, to the machine. A claim that is known already costs no write.
     ///
@@ -63,13 +69,13 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// The same, for what is not its turn: nobody is given it before `again_in` is over. A restart forgets that.
     fn postpone(&self, entry: EntryId, again_in: Duration);
 
-    /// Up to `limit` entries that are due, into the caller's hand: nobody else is given them. Channels and states take
-    /// turns, but for those that are `shut`, so that no backlog holds up another; within each, those that are due longest
-    /// and those that have become due last.
+    /// Up to `limit` entries that are due, into the caller's hand: nobody else is given them. Queues take turns, but for
+    /// those that are `shut`, so that no backlog holds up another; within each, those that are due longest and those that
+    /// have become due last.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn due(&self, limit: usize, shut: Vec<(ChannelId, State)>) -> Soon<'_, Vec<Work>>;
+    fn due(&self, limit: usize, shut: Vec<Queue>) -> Soon<'_, Vec<Work>>;
 
     /// That a delivery was accepted, if it was, with the upstream's answer as far as that is kept.
     ///
@@ -159,10 +165,24 @@ pub struct Taken {
     pub attempts: u64,
     /// That the upstream accepted its delivery.
     pub accepted: Option<Acceptance>,
+    /// The payments that were confirmed for its order so far and not refunded since, each with its channel, on whatever
+    /// route; the earliest first.
+    pub paid_by: Vec<(ChannelId, TransactionId)>,
+}
+
+/// What waits together, and takes turns with others: the entries of one channel in one state that came the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Queue {
+    /// The merchant account.
+    pub channel: ChannelId,
+    /// [`State::Asking`] or [`State::Delivering`].
+    pub state: State,
+    /// What brought them.
+    pub origin: Origin,
 }
 
 /// How an entry stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// Not decided: WeChat Pay is asked again.
     Asking,
@@ -206,22 +226,37 @@ impl fmt::Display for State {
 }
 
 /// What brought a callback to the upstream (`X-Tollgate-Origin`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A callback that waits for the answer.
     Callback,
     /// The follow-up, after the callback was answered.
     FollowUp,
+    /// WeChat Pay's bill; there was no callback.
+    Sweep,
+    /// A source of pending orders; there was no callback.
+    Pending,
 }
 
 impl Origin {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Callback, Self::FollowUp, Self::Sweep, Self::Pending];
+
     /// The word in the header.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Callback => "callback",
             Self::FollowUp => "follow-up",
+            Self::Sweep => "sweep",
+            Self::Pending => "pending",
         }
+    }
+
+    /// Whether the order was found without a callback.
+    #[must_use]
+    pub const fn is_found(self) -> bool {
+        matches!(self, Self::Sweep | Self::Pending)
     }
 }
 
@@ -287,6 +322,20 @@ pub enum Note {
         /// Where it goes on; `None` leaves that as it is.
         next: Option<Next>,
     },
+    /// The callback of an order that never called back was made.
+    Made {
+        /// The entry.
+        entry: EntryId,
+        /// The request.
+        request: Box<Request>,
+    },
+    /// Something about a payment that somebody may want to know, whatever becomes of it.
+    Flagged {
+        /// The entry.
+        entry: EntryId,
+        /// What.
+        reason: Reason,
+    },
     /// An entry is being sent.
     Sending {
         /// Which, and the how-manieth time.
@@ -340,6 +389,14 @@ pub struct Sending {
     pub origin: Origin,
 }
 
+impl Work {
+    /// Where it waited.
+    #[must_use]
+    pub fn queue(&self) -> Queue {
+        Queue { channel: self.callback.claimed.channel, state: self.state, origin: self.callback.origin }
+    }
+}
+
 /// What came of a sending.
 #[derive(Debug, Clone)]
 pub enum Outcome {
@@ -355,7 +412,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acceptance {
     /// The payment that was delivered; empty for a callback that passed unconfirmed.
-    pub transaction_id: Option<crate::order::TransactionId>,
+    pub transaction_id: Option<TransactionId>,
     /// The upstream's answer, or its status alone where it was not worth keeping.
     pub status: StatusCode,
     /// Its headers, where its body is kept.
@@ -383,6 +440,8 @@ pub struct Work {
     pub attempts: u64,
     /// That the upstream accepted its delivery.
     pub accepted: Option<Acceptance>,
+    /// As [`Taken::paid_by`].
+    pub paid_by: Vec<(ChannelId, TransactionId)>,
     /// Whether an operator asked for it: it is sent although it was accepted.
     pub asked_for: bool,
 }

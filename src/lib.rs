@@ -33,6 +33,12 @@ pub mod gate;
 // What goes on after the reply.
 pub mod follow_up;
 
+// Paid orders that never called back, found in the bill.
+pub mod sweep;
+
+// Orders that wait for payment, as the merchant's own system lists them.
+pub mod pending;
+
 // What is done from time to time.
 pub mod housekeeping;
 

@@ -4,7 +4,7 @@ use arrayvec::ArrayString;
 use std::fmt;
 
 /// An amount in fen, the hundredth of a yuan (or the smallest unit of another currency).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Fen(pub u64);
 
 /// Why a text is not an amount.

@@ -111,6 +111,7 @@ reasons! {
     PayError = "pay-error", Stage::Verdict(Verdict::Unpaid), "trade_state PAYERROR: the payment failed.";
     // The claim is wrong.
     AmountDiffers = "amount-differs", Stage::Verdict(Verdict::Contradicted), "The callback names another amount than was paid.";
+    ExpectedAmountDiffers = "expected-amount-differs", Stage::Verdict(Verdict::Contradicted), "Another amount was paid than the order costs by its source of pending orders.";
     TransactionDiffers = "transaction-differs", Stage::Verdict(Verdict::Contradicted), "The callback names another transaction id than the order's payment has.";
     TransactionOfOtherOrder = "transaction-of-other-order", Stage::Verdict(Verdict::Contradicted), "The claimed transaction id belongs to another order.";
     NotificationUnsigned = "notification-unsigned", Stage::Verdict(Verdict::Contradicted), "A WeChat Pay notification without a sign.";
@@ -157,9 +158,14 @@ reasons! {
     UpstreamTimeout = "upstream-timeout", Stage::Upstream, "The upstream did not answer in time; it may have acted.";
     UpstreamAnswerTooLarge = "upstream-answer-too-large", Stage::Upstream, "The upstream's answer was larger than the gate takes.";
     NotAccepted = "not-accepted", Stage::Upstream, "The upstream answered, and not as the route's accepted rule wants; it may have acted.";
+    // Paid, and held or told of all the same.
+    SecondPayment = "second-payment", Stage::Verdict(Verdict::Paid), "Another payment of the same order was confirmed before; on_second_payment says what becomes of this one.";
+    PaidAfterClose = "paid-after-close", Stage::Verdict(Verdict::Paid), "Paid after its source of pending orders had stopped listing it: told of, and forwarded.";
     // After the callback was answered.
     GaveUpAsking = "gave-up-asking", Stage::FollowUp, "Nobody had paid when follow_up.ask_again_for was over.";
     GaveUpDelivering = "gave-up-delivering", Stage::FollowUp, "The upstream had not accepted it when follow_up.redeliver_for was over.";
+    AlreadyAccepted = "already-accepted", Stage::FollowUp, "The order was found without a callback, and its payment was accepted meanwhile by the way of one.";
+    CannotSynthesize = "cannot-synthesize", Stage::FollowUp, "The callback for it cannot be made: the route's synthesize does not give what the route reads.";
     RouteGone = "route-gone", Stage::FollowUp, "The route or channel it came on is no longer configured, or reads it otherwise.";
     // The gate.
     DeliveryUnderWay = "delivery-under-way", Stage::Gate, "The same order was still being delivered when this callback's deadline was over.";
@@ -169,6 +175,12 @@ reasons! {
 }
 
 impl Reason {
+    /// Whether there is money that somebody has to look at, although the order is held back.
+    #[must_use]
+    pub const fn holds_payment(self) -> bool {
+        matches!(self, Self::Refunded | Self::ExpectedAmountDiffers | Self::SecondPayment)
+    }
+
     /// The verdict this reason belongs to, if WeChat Pay's word or the claim's truth decided.
     #[must_use]
     pub const fn verdict(self) -> Option<Verdict> {
@@ -232,7 +244,7 @@ mod tests {
         let page = include_str!("../docs/reasons.md");
         // What passes, and what is turned away before the gate, is not answered by the table of `gate/reply.rs`.
         let answered = |reason: &&Reason| {
-            !matches!(reason, Reason::Paid | Reason::Overloaded | Reason::NotAccepted)
+            !matches!(reason, Reason::Paid | Reason::PaidAfterClose | Reason::Overloaded | Reason::NotAccepted)
                 && reason.stage() != Stage::FollowUp
         };
         for reason in Reason::ALL.iter().filter(answered) {

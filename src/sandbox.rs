@@ -2,7 +2,7 @@
 //! micropay only, and never sends a notification.
 //!
 //! [`Sandbox`] answers order queries like WeChat Pay (`wechatpay-v2.md` sections 3 to 6), gets them wrong on request,
-//! sends notifications on WeChat Pay's schedule (section 7), and is steered over HTTP below `/sandbox/`
+//! sends notifications on WeChat Pay's schedule (section 7), gives out bills (section 10), and is steered over HTTP below `/sandbox/`
 //! (`docs/sandbox.md`) or by the methods here.
 
 mod seed;
@@ -17,13 +17,19 @@ mod message;
 
 mod book;
 
+mod generated;
+
 mod orderquery;
+
+mod bill;
 
 mod notification;
 
 mod notifier;
 
 mod control;
+
+mod control_error;
 
 mod serve;
 
@@ -33,14 +39,16 @@ pub mod http;
 /// A sample legacy order system.
 pub mod shop;
 
+pub use bill::{BillLayout, BillQuery, BillSettings, EmptyDay, Gzip, LineEnd};
 pub use book::{Host, Query};
+pub use control_error::ControlError;
 pub use fault::{Fault, FaultKind, Faults};
 pub use merchant::{BadMerchant, DEMO_MERCHANTS, Merchant, demo_merchants};
 pub use notification::{Announcement, Attempt, Forgery, Judgement, Notification, Progress, RETRY_SCHEDULE};
-pub use order::{BadOrder, Order, OrderFields, OrderKey, TradeState};
+pub use order::{BadOrder, KnownTo, Order, OrderFields, OrderKey, TradeState};
 pub use seed::Seed;
 
-use crate::order::{BadId, MchId, OutTradeNo};
+use crate::order::{MchId, OutTradeNo};
 use crate::wechat::sign::SignType;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -75,43 +83,6 @@ struct BookAndStop {
     stop: CancellationToken,
 }
 
-/// Why the sandbox cannot do what it was told.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ControlError {
-    /// A malformed id.
-    #[error("{field} {why}")]
-    Id {
-        /// Of which field.
-        field: &'static str,
-        /// Why.
-        why: BadId,
-    },
-    /// A merchant that the sandbox was not started with.
-    #[error("no such merchant; GET /sandbox/merchants lists them")]
-    NoSuchMerchant,
-    /// An order that nobody made.
-    #[error("no such order; PUT it or pay it first")]
-    NoSuchOrder,
-    /// Nonsense about an order.
-    #[error("{0}")]
-    BadOrder(#[from] BadOrder),
-    /// A refund of an order that nobody has paid.
-    #[error("the order is not paid; there is nothing to refund")]
-    NothingToRefund,
-    /// Neither `MD5` nor `HMAC-SHA256`.
-    #[error("sign_type: MD5 or HMAC-SHA256")]
-    SignType,
-    /// Not where a notification can go.
-    #[error("notify_url: an absolute http:// URL")]
-    NotifyUrl,
-    /// Not a number of copies.
-    #[error("copies: 1 to {MOST_COPIES}")]
-    Copies,
-    /// WeChat Pay notifies of payments only.
-    #[error("the order is not paid, and WeChat Pay notifies of payments only; pay it first, or forge the notification")]
-    NotPaid,
-}
-
 /// How many copies of a notification are sent at once at most.
 const MOST_COPIES: u32 = 1000;
 
@@ -133,9 +104,13 @@ impl Sandbox {
     fn router(&self) -> Router {
         Router::new()
             .route("/pay/orderquery", any(order_query))
+            .route("/pay/downloadbill", any(download_bill))
             .merge(control::routes())
             .fallback(async || {
-                (StatusCode::NOT_FOUND, "POST /pay/orderquery, or GET /sandbox/ for the control calls\n")
+                (
+                    StatusCode::NOT_FOUND,
+                    "POST /pay/orderquery or /pay/downloadbill, or GET /sandbox/ for the control calls\n",
+                )
             })
             .with_state(self.clone())
     }
@@ -208,7 +183,7 @@ impl Sandbox {
     /// # Errors
     /// If there is no such order.
     pub fn order(&self, key: OrderKey) -> Result<Order, ControlError> {
-        self.lock().book.orders.get(&key).cloned().ok_or(ControlError::NoSuchOrder)
+        self.lock().book.order(key).ok_or(ControlError::NoSuchOrder)
     }
 
     /// How the next queries for an order go wrong, instead of what was said before.
@@ -231,10 +206,46 @@ impl Sandbox {
         self.lock().book.queries.iter().cloned().collect()
     }
 
+    /// What the bills are like from now on, instead of what was said before.
+    ///
+    /// # Errors
+    /// If `settings` are nonsense.
+    pub fn set_bills(&self, settings: BillSettings) -> Result<(), ControlError> {
+        if settings.generated_day.as_ref().is_some_and(|day| bill::day(day).is_none()) {
+            return Err(ControlError::GeneratedDay);
+        }
+        self.lock().book.bills = settings;
+        Ok(())
+    }
+
+    /// What the bills are like.
+    #[must_use]
+    pub fn bills(&self) -> BillSettings {
+        self.lock().book.bills.clone()
+    }
+
+    /// The questions for bills that were received, oldest first.
+    #[must_use]
+    pub fn bill_queries(&self) -> Vec<BillQuery> {
+        self.lock().book.bill_queries.iter().cloned().collect()
+    }
+
+    /// How likely a notification is lost from now on, 0 to 1. Which ones are derives from the seed.
+    ///
+    /// # Errors
+    /// If it is no share.
+    pub fn lose(&self, probability: f64) -> Result<(), ControlError> {
+        if !(0.0..=1.0).contains(&probability) {
+            return Err(ControlError::Probability);
+        }
+        self.lock().book.loss = probability;
+        Ok(())
+    }
+
     /// Sends a notification, in a task of its own on the runtime that this is called on; its number.
     ///
     /// # Errors
-    /// If it makes no sense. Whether it arrives is told by [`Sandbox::notification`].
+    /// If it makes no sense. Whether it arrives, or was lost, is told by [`Sandbox::notification`].
     pub fn notify(&self, announcement: Announcement) -> Result<u64, ControlError> {
         let Announcement { mch_id, sub_mch_id, out_trade_no, notify_url, copies, forge, sign_type, retry } =
             announcement;
@@ -252,14 +263,20 @@ impl Sandbox {
         let order = notified_order(book, key, forge)?;
         let merchant = book.merchants.iter().find(|merchant| merchant.mch_id == key.mch_id);
         let merchant = merchant.cloned().ok_or(ControlError::NoSuchMerchant)?;
+        let (seed, loss) = (book.seed, book.loss);
+        // What a forger sends is not WeChat Pay's to lose.
+        let lost = |id| forge == Forgery::None && seed.is_lost(id, loss);
         let id = book.announce(|id| Notification {
             id,
             order: key,
             notify_url: notify_url.clone(),
             forge,
-            progress: Progress::Sending,
+            progress: if lost(id) { Progress::Lost } else { Progress::Sending },
             attempts: Vec::new(),
         });
+        if lost(id) {
+            return Ok(id);
+        }
         let nonce_str = book.seed.notification_nonce(id);
         let document = notification::compose(&order, &merchant, nonce_str, forge, sign_type, book.seed);
         let delivery = Delivery { id, notify_url, document, copies, retry };
@@ -274,7 +291,7 @@ impl Sandbox {
         self.lock().book.notifications.get(&id).cloned()
     }
 
-    /// Forgets orders, faults, queries and notifications, and stops sending.
+    /// Forgets orders, faults, queries, notifications and what was said of bills, and stops sending.
     pub fn reset(&self) {
         let mut state = self.lock();
         state.stop.cancel();
@@ -309,10 +326,10 @@ impl Sandbox {
 
 /// The order that a notification speaks of. A forger needs no payment, and no order either.
 fn notified_order(book: &Book, key: OrderKey, forge: Forgery) -> Result<Order, ControlError> {
-    match book.orders.get(&key) {
-        Some(order) if order.trade_state.is_paid() => Ok(order.clone()),
+    match book.order(key) {
+        Some(order) if order.trade_state.is_paid() => Ok(order),
         Some(order) if forge != Forgery::None => {
-            Ok(order.clone().with(TradeState::Success, OrderFields::default(), book.seed)?)
+            Ok(order.with(TradeState::Success, OrderFields::default(), book.seed)?)
         }
         Some(_) => Err(ControlError::NotPaid),
         None if forge != Forgery::None => {
@@ -339,6 +356,26 @@ async fn order_query(
         Wire::Half(text) => serve::half_response(&text, wire),
         Wire::BadGateway => bad_gateway(),
         Wire::Reset => match wire.cut(Cut::Reset).await {},
+    }
+}
+
+async fn download_bill(
+    State(sandbox): State<Sandbox>,
+    Extension(host): Extension<Host>,
+    Extension(wire): Extension<serve::Wire>,
+    method: Method,
+    body: Bytes,
+) -> Response<Body> {
+    if method != Method::POST {
+        return text_plain(orderquery::refuse("请使用post方法"));
+    }
+    let bill::Reply { delay, wire: answer } = bill::answer(&mut sandbox.lock().book, host, &body);
+    tokio::time::sleep(delay).await;
+    match answer {
+        bill::Wire::Text(text) => text_plain(text),
+        bill::Wire::Bill(body) => ([(header::CONTENT_TYPE, "text/plain")], Body::new(*body)).into_response(),
+        bill::Wire::BadGateway => bad_gateway(),
+        bill::Wire::Reset => match wire.cut(Cut::Reset).await {},
     }
 }
 

@@ -1,13 +1,16 @@
 //! WeChat Pay's language: asking what it knows of an order, because a callback alone is only a claim.
 //!
 //! Nothing of the gate's policy is in here. [`WeChatPay::order_query`] returns what was answered and whether the
-//! answer's signature holds; what that means for a callback is decided in `gate/decide.rs`.
+//! answer's signature holds; what that means for a callback is decided in `gate/decide.rs`. [`bill`] is the other thing it
+//! can be asked for.
 
 pub mod sign;
 
 pub mod v2;
 
 pub mod xml;
+
+pub mod bill;
 
 mod client;
 
@@ -16,10 +19,12 @@ mod budget;
 mod breaker;
 
 pub use breaker::HostState;
-pub use client::{Asked, BuildError, Settings, WeChatPay};
+pub use client::{Asked, BillStream, BuildError, Settings, WeChatPay};
 
 use crate::order::{AppId, MchId, OutTradeNo, TransactionId};
 use crate::secret::Secret;
+use bytes::Bytes;
+use std::fmt;
 
 /// One merchant account as WeChat Pay knows it. API v3 will be a second [`Provider`].
 #[derive(Debug, Clone)]
@@ -82,7 +87,7 @@ pub enum Signature {
 
 /// An order query's answer: the fields the decision needs, as they were received, under WeChat's names
 /// (`wechatpay-v2.md` section 4.1). `None` means absent or empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Whether any of the rest may be believed.
     pub signature: Signature,
@@ -114,6 +119,26 @@ pub struct Answer {
     pub fee_type: Option<String>,
     /// When it was paid: `yyyyMMddHHmmss`, Beijing time.
     pub time_end: Option<String>,
+    /// The whole document as it was received, for the notification that is made of it
+    /// ([`v2::write_notification`]). It holds a full signature and is never shown.
+    pub document: Bytes,
+}
+
+impl fmt::Debug for Answer {
+    /// What decisions and logs are about.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("signature", &self.signature)
+            .field("return_code", &self.return_code)
+            .field("return_msg", &self.return_msg)
+            .field("result_code", &self.result_code)
+            .field("err_code", &self.err_code)
+            .field("out_trade_no", &self.out_trade_no)
+            .field("transaction_id", &self.transaction_id)
+            .field("trade_state", &self.trade_state)
+            .field("total_fee", &self.total_fee)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why there is no answer at all.

@@ -4,7 +4,7 @@ use super::ConfigFile;
 use super::print::{self, Lines};
 use super::records::{self, show};
 use crate::clock;
-use crate::journal::{Journal, Record, Refused, Search, State};
+use crate::journal::{Journal, Origin, Record, Refused, Search, State};
 use crate::order::OrderId;
 use crate::reason::Reason;
 use anyhow::bail;
@@ -86,7 +86,15 @@ fn tell(lines: &mut Lines, record: &Record) {
     );
     let transaction = claimed.transaction_id.map(|id| format!(", transaction {id}")).unwrap_or_default();
     let amount = claimed.amount.map(|amount| format!(", {amount}")).unwrap_or_default();
-    lines.item("claim", format!("order {order}, out_trade_no {}{transaction}{amount}", claimed.out_trade_no));
+    for flag in record.flags() {
+        lines.item("flagged", format!("{flag}: {}", flag.text()));
+    }
+    let claim = match record.origin {
+        Origin::Sweep => "the bill",
+        Origin::Pending => "its source",
+        Origin::Callback | Origin::FollowUp => "claim",
+    };
+    lines.item(claim, format!("order {order}, out_trade_no {}{transaction}{amount}", claimed.out_trade_no));
     lines.item("answer", answer(record));
     lines.item("sent", sent(record));
     lines.item("next", next(record));
@@ -142,7 +150,12 @@ fn history(record: &Record) -> Vec<(Timestamp, String)> {
         };
         (sent.began_at, format!("sent, attempt {} ({}): {outcome}", sent.attempt, sent.origin.as_str()))
     });
-    let received = (record.received_at, format!("received (callback {})", record.request_id));
+    let came = match record.origin {
+        Origin::Sweep => "found in the bill, without a callback",
+        Origin::Pending => "listed by a source of pending orders",
+        Origin::Callback | Origin::FollowUp => "received",
+    };
+    let received = (record.received_at, format!("{came} (callback {})", record.request_id));
     let mut history: Vec<_> = std::iter::once(received).chain(events).chain(sendings).collect();
     history.sort_by_key(|(at, _)| *at);
     history

@@ -4,8 +4,9 @@ use super::ConfigFile;
 use super::print::{self, Lines};
 use super::records;
 use crate::config::Outline;
+use crate::journal::listed::SourceHealth;
 use crate::journal::sqlite::{Health, check};
-use crate::journal::{EntryId, Journal, Search, State};
+use crate::journal::{EntryId, Figures, Journal, Search, State};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::ExitCode;
@@ -100,6 +101,8 @@ fn check_file(args: &Check) -> anyhow::Result<ExitCode> {
 }
 
 fn value(health: &Health) -> Value {
+    let last_sweeps = health.figures.last_sweeps.iter();
+    let last_sweeps = last_sweeps.map(|(mch_id, at)| (mch_id.to_string(), json!(records::show(*at))));
     let by_state = |state: State| (state.as_str().to_owned(), json!(health.figures.in_state(state)));
     json!({
         "sound": health.problems.is_empty(),
@@ -108,7 +111,14 @@ fn value(health: &Health) -> Value {
         "entries": State::ALL.into_iter().map(by_state).collect::<serde_json::Map<_, _>>(),
         "unconfirmed": health.figures.unconfirmed,
         "refused": health.figures.refused,
-        "oldest_delivering_s": health.figures.oldest_delivering.map(|oldest| oldest.as_secs()),
+        "paid_not_accepted": health.figures.paid_not_accepted,
+        "oldest_not_accepted_s": health.figures.oldest_not_accepted.map(|oldest| oldest.as_secs()),
+        "found_by_sweep": health.figures.found_by_sweep,
+        "found_by_pending": health.figures.found_by_pending,
+        "second_payments": health.figures.second_payments,
+        "paid_after_close": health.figures.paid_after_close,
+        "last_sweeps": last_sweeps.collect::<serde_json::Map<_, _>>(),
+        "sources": health.figures.sources.iter().map(source).collect::<Vec<_>>(),
         "bytes": health.figures.bytes,
         "free_bytes": health.figures.free_bytes,
     })
@@ -126,12 +136,42 @@ fn lines(path: &str, health: &Health) -> Lines {
     }
     lines.item("unconfirmed", health.figures.unconfirmed);
     lines.item("refused", health.figures.refused);
-    if let Some(oldest) = health.figures.oldest_delivering {
-        lines.item("oldest delivering", format!("{} s", oldest.as_secs()));
-    }
+    tell_recovery(&mut lines, &health.figures);
     lines.item(
         "size",
         format!("{} KiB, {} KiB of it free", health.figures.bytes / 1024, health.figures.free_bytes / 1024),
     );
     lines
+}
+
+fn tell_recovery(lines: &mut Lines, figures: &Figures) {
+    let oldest = figures.oldest_not_accepted.map(|oldest| format!(", the oldest for {} s", oldest.as_secs()));
+    lines.item("not accepted", format!("{} that are paid{}", figures.paid_not_accepted, oldest.unwrap_or_default()));
+    lines.item("found", format!("{} by sweeps, {} by sources", figures.found_by_sweep, figures.found_by_pending));
+    lines.item("paid twice", figures.second_payments);
+    lines.item("paid late", figures.paid_after_close);
+    for (mch_id, at) in &figures.last_sweeps {
+        lines.item("swept", format!("merchant {mch_id} at {}", records::show(*at)));
+    }
+    for source in &figures.sources {
+        let well =
+            source.read_at.map_or_else(|| "never read".to_owned(), |at| format!("read at {}", records::show(at)));
+        let ill = source.problem.as_ref().map(|problem| format!("; {problem}")).unwrap_or_default();
+        lines.item(
+            "source",
+            format!("{}: {well}, {} orders, {} failures{ill}", source.name, source.orders, source.failures),
+        );
+    }
+}
+
+fn source(health: &SourceHealth) -> Value {
+    json!({
+        "name": health.name,
+        "read_at": health.read_at.map(records::show),
+        "failed_at": health.failed_at.map(records::show),
+        "failures": health.failures,
+        "problem": health.problem,
+        "orders": health.orders,
+        "malformed": health.malformed,
+    })
 }

@@ -88,6 +88,9 @@ fn tell(lines: &mut Lines, record: &Record) {
     lines.item("out_trade_no", claimed.out_trade_no);
     tell_payment(lines, payment);
     lines.item("verified at", record.verified_at.map_or_else(|| "unknown".to_owned(), show));
+    for flag in record.flags() {
+        lines.item("flagged", format!("{flag}: {}", flag.text()));
+    }
     match record.accepted_at {
         Some(at) => lines.item("accepted at", show(at)),
         None => lines.item("accepted at", "not yet: the order system has not taken it"),

@@ -53,6 +53,8 @@ pub(super) fn record(record: &Record) -> Value {
         "delivery": record.delivery.to_string(),
         "request_id": record.request_id.to_string(),
         "route": record.route,
+        "origin": record.origin.as_str(),
+        "flags": record.flags().map(Reason::code).collect::<Vec<_>>(),
         "channel": claimed.channel.as_str(),
         "order": claimed.order.as_str(),
         "out_trade_no": claimed.out_trade_no.as_str(),

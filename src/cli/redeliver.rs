@@ -136,6 +136,10 @@ async fn ask(args: &Args, journal: &dyn Journal) -> anyhow::Result<Vec<EntryId>>
     }
 }
 
+fn is_being_sent(record: &Record) -> bool {
+    record.sendings.last().is_some_and(|sending| sending.ended_at.is_none())
+}
+
 /// What is waited for, and what has come of the rest.
 struct Watch {
     waiting: Vec<EntryId>,
@@ -148,7 +152,7 @@ impl Watch {
         for entry in self.waiting.iter().take(LOOK_AT).copied().collect::<Vec<_>>() {
             let found = journal.find(Search { entry: Some(entry), ..Search::default() }, 1).await?;
             match found.into_iter().next() {
-                Some(record) if record.due_at.is_some() && record.tries == 0 => {}
+                Some(record) if record.due_at.is_some() && (record.tries == 0 || is_being_sent(&record)) => {}
                 record => {
                     self.done.extend(record);
                     self.waiting.retain(|waiting| *waiting != entry);

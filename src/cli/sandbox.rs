@@ -19,6 +19,8 @@ Without a command it starts. Try:
   tollgate sandbox fault A1 not-paid --count 2           two queries do not see the payment yet
   tollgate sandbox host api down                         the first host is down
   tollgate sandbox queries                               what was asked, and answered
+  tollgate sandbox bill --gzip ignored --unsorted        what the bills are like
+  tollgate sandbox lose 0.2                              one notification in five is lost
 docs/sandbox.md has every call, also for curl."
 )]
 pub(super) struct Args {
@@ -52,7 +54,13 @@ enum Steer {
     Notifications(remote::Plain),
     /// List the order queries that were received.
     Queries(remote::Queries),
-    /// Forget orders, faults, queries and notifications.
+    /// Show what the bills are like, or say it.
+    Bill(remote::Bill),
+    /// List the questions for bills that were received.
+    Bills(remote::Plain),
+    /// Lose notifications from now on, at random.
+    Lose(remote::Lose),
+    /// Forget orders, faults, queries, notifications, and what was said of bills.
     Reset(remote::Plain),
 }
 
@@ -73,6 +81,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Steer::Notify(args)) => remote::notify(args).await,
         Some(Steer::Notifications(args)) => remote::list(&args, "notifications").await,
         Some(Steer::Queries(args)) => remote::queries(args).await,
+        Some(Steer::Bill(args)) => remote::bill(args).await,
+        Some(Steer::Bills(args)) => remote::list(&args, "bills").await,
+        Some(Steer::Lose(args)) => remote::lose(args).await,
         Some(Steer::Reset(args)) => remote::reset(&args).await,
     }
 }

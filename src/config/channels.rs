@@ -1,13 +1,15 @@
 //! The merchant accounts.
 
-use super::later::{self, RouteName, SecondPayment, Sweep};
 use super::read::{Map, Section, Value};
-use super::settings;
+use super::synthesize::RouteName;
+use super::{settings, sweep};
 use crate::gate::channel::{Affix, Channel, QueryBy};
 use crate::gate::decide::Mode;
 use crate::gate::decide::OnRefunded;
+use crate::gate::flag::OnSecondPayment;
 use crate::gate::forward::Upstream;
 use crate::order::{AppId, BadId, ChannelId, MchId, ORDER_BYTES, is_order_byte};
+use crate::sweep::Plan;
 use crate::wechat::sign::SignType;
 use crate::wechat::v2::Keys;
 use crate::wechat::{Account, ApiKey, BadApiKey, Provider};
@@ -47,8 +49,7 @@ pub(super) struct Inherited<'a> {
 /// A channel, and what it says about features to come.
 pub(super) struct ReadChannel {
     pub(super) channel: Channel,
-    pub(super) sweep: Option<Sweep>,
-    pub(super) second_payment: Option<SecondPayment>,
+    pub(super) sweep: Option<Plan>,
 }
 
 /// The words of `mode`, here and for the whole gate.
@@ -77,13 +78,14 @@ fn channel(name: &str, value: &Value<'_>, inherited: &Inherited<'_>) -> Option<R
     let on_refunded = map.or("on_refunded", OnRefunded::default(), |v| {
         v.choice(&[("refuse", OnRefunded::Refuse), ("forward", OnRefunded::Forward)])
     });
-    let sweep = map.optional("sweep", |v| later::sweep(v, inherited.routes));
-    let second_payment = map.optional("on_second_payment", |v| {
-        v.choice(&[("park", SecondPayment::Park), ("forward", SecondPayment::Forward)])
+    let sweep = map.optional("sweep", |v| sweep::sweep(v, id, inherited.routes));
+    let on_second_payment = map.or("on_second_payment", OnSecondPayment::default(), |v| {
+        v.choice(&[("park", OnSecondPayment::Park), ("forward", OnSecondPayment::Forward)])
     });
     let upstream = upstream.or_else(|| inherited.upstream.cloned())?;
-    let channel = Channel { id: id?, account: account?, query_by, out_trade_no, upstream, mode, on_refunded };
-    Some(ReadChannel { channel, sweep, second_payment })
+    let channel =
+        Channel { id: id?, account: account?, query_by, out_trade_no, upstream, mode, on_refunded, on_second_payment };
+    Some(ReadChannel { channel, sweep })
 }
 
 fn account(map: &Map<'_>) -> Option<Account> {

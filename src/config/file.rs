@@ -4,11 +4,14 @@ use super::channels::{self, Inherited, MODES, ReadChannel};
 use super::headers;
 use super::journal::{self, FollowUp};
 use super::later::{self, Later};
+use super::pending;
 use super::read::{Map, Section, Value};
-use super::routes::{self, ReadRoute};
+use super::routes;
+use super::synthesize;
 use super::{Cache, Config, Forwarding, Limits, Log, settings};
 use crate::gate::decide::Mode;
 use crate::gate::forward::Upstream;
+use crate::gate::route::Route;
 use crate::gate::stamp::HeaderNames;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -45,7 +48,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 
 /// Routes and channels: they name each other.
 struct Business {
-    routes: Vec<ReadRoute>,
+    routes: Vec<Route>,
     channels: Vec<ReadChannel>,
 }
 
@@ -69,15 +72,21 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let default_journal = journal::default_journal(map.value().directory());
     let journal = map.or("journal", Some(default_journal), journal::journal);
     let follow_up = map.or("follow_up", FollowUp::default(), journal::follow_up);
+    let route_names = map.get("routes").map(|v| routes::names(&v)).unwrap_or_default();
+    let pending_orders = map.or("pending_orders", Vec::new(), |v| pending::pending_orders(v, &route_names));
     let later = later(&map, listen);
     let Business { routes, channels } = business?;
-    report_absorbing_without_a_journal(&map, journal.is_some());
+    if journal.is_none() {
+        report_what_needs_the_journal(&map);
+    }
+    let sweeps: Vec<_> = channels.iter().map(|read| (&read.channel, read.sweep.as_ref())).collect();
+    synthesize::check(&map, &routes, &sweeps, &pending_orders);
     let mut config = Config {
         listen: listen?,
         tls,
         upstream: upstream?,
         mode,
-        routes: Vec::with_capacity(routes.len()),
+        routes,
         channels: Vec::with_capacity(channels.len()),
         headers,
         wechat,
@@ -90,10 +99,12 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
         shutdown_grace,
         journal,
         follow_up,
-        not_built_yet: not_built_yet(&map, &routes, &channels),
+        sweeps: Vec::new(),
+        pending_orders,
+        not_built_yet: not_built_yet(&map),
         later,
     };
-    take(&mut config, routes, channels);
+    take(&mut config, channels);
     Some(config)
 }
 
@@ -114,13 +125,19 @@ fn report_loop(map: &Map<'_>, listen: Option<SocketAddr>, upstream: Option<&Upst
     }
 }
 
-/// Without a journal nobody knows after a restart what was accepted before it.
-fn report_absorbing_without_a_journal(map: &Map<'_>, has_journal: bool) {
+/// Without a journal nobody knows after a restart what was accepted before it, or what was found without a callback.
+fn report_what_needs_the_journal(map: &Map<'_>) {
     let routes = map.get("routes").map(|routes| routes.peek_items()).unwrap_or_default();
     for duplicates in routes.iter().filter_map(|route| route.peek("duplicates")) {
-        if !has_journal && duplicates.written() == Some("absorb") {
+        if duplicates.written() == Some("absorb") {
             duplicates.problem("needs the journal", "remove journal: none, or write forward");
         }
+    }
+    let channels = map.get("channels");
+    let names = channels.as_ref().map(|channels| channels.peek_keys()).unwrap_or_default();
+    let sweeps = names.iter().filter_map(|name| channels.as_ref()?.peek(name)?.peek("sweep"));
+    for found in sweeps.chain(map.get("pending_orders")) {
+        found.problem("needs the journal", "remove journal: none, or remove this");
     }
 }
 
@@ -134,7 +151,6 @@ fn deadlines(map: &Map<'_>) -> (Duration, Duration) {
 }
 
 fn later(map: &Map<'_>, listen: Option<SocketAddr>) -> Later {
-    let route_names = map.get("routes").map(|v| routes::names(&v)).unwrap_or_default();
     let admin = map.optional("admin", later::admin);
     if let (Some(admin), Some(value)) = (&admin, map.get("admin"))
         && Some(admin.listen) == listen
@@ -142,48 +158,22 @@ fn later(map: &Map<'_>, listen: Option<SocketAddr>) -> Later {
     {
         value.problem("listens on the address of the callbacks", "choose another port");
     }
-    Later {
-        admin,
-        pending_orders: map.or("pending_orders", Vec::new(), |v| later::pending_orders(v, &route_names)),
-        sweeps: Vec::new(),
-        second_payments: Vec::new(),
-        synthesize: Vec::new(),
-    }
+    Later { admin }
 }
 
 /// What the file asks for and this version does not do.
-fn not_built_yet(map: &Map<'_>, routes: &[ReadRoute], channels: &[ReadChannel]) -> Vec<String> {
+fn not_built_yet(map: &Map<'_>) -> Vec<String> {
     let mut named = Vec::new();
-    for key in ["admin", "pending_orders"] {
-        if map.get(key).is_some() {
-            named.push(key.to_owned());
-        }
-    }
-    for ReadRoute { route, synthesize, .. } in routes {
-        if synthesize.is_some() {
-            named.push(format!("routes.{}.synthesize", route.name));
-        }
-    }
-    for ReadChannel { channel, sweep, second_payment } in channels {
-        if sweep.is_some() {
-            named.push(format!("channels.{}.sweep", channel.id));
-        }
-        if second_payment.is_some() {
-            named.push(format!("channels.{}.on_second_payment", channel.id));
-        }
+    if map.get("admin").is_some() {
+        named.push("admin".to_owned());
     }
     named
 }
 
-/// Moves routes and channels into the configuration, and their later features beside them.
-fn take(config: &mut Config, routes: Vec<ReadRoute>, channels: Vec<ReadChannel>) {
-    for ReadRoute { route, synthesize } in routes {
-        config.later.synthesize.extend(synthesize.map(|body| (route.name.clone(), body)));
-        config.routes.push(route);
-    }
-    for ReadChannel { channel, sweep, second_payment } in channels {
-        config.later.sweeps.extend(sweep.map(|sweep| (channel.id, sweep)));
-        config.later.second_payments.extend(second_payment.map(|second| (channel.id, second)));
+/// Moves the channels into the configuration, and their sweeps beside them.
+fn take(config: &mut Config, channels: Vec<ReadChannel>) {
+    for ReadChannel { channel, sweep } in channels {
+        config.sweeps.extend(sweep);
         config.channels.push(channel);
     }
 }

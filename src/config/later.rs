@@ -4,27 +4,14 @@
 use super::TlsFiles;
 use super::read::{Section, Value, is_loopback};
 use super::settings;
-use crate::order::ChannelId;
 use crate::secret::Secret;
-use hyper::http::uri::Uri;
-use jiff::civil::Time;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
 
 /// Everything that is checked and not used yet.
 #[derive(Debug)]
 pub struct Later {
     /// Dashboard, API, metrics, health.
     pub admin: Option<Admin>,
-    /// Where orders wait for payment.
-    pub pending_orders: Vec<PendingOrders>,
-    /// Channels whose bill is compared every night.
-    pub sweeps: Vec<(ChannelId, Sweep)>,
-    /// What channels do with a second verified payment of the same order, where they say.
-    pub second_payments: Vec<(ChannelId, SecondPayment)>,
-    /// By route name, the body of the callback to make for a paid order that never called back.
-    pub synthesize: Vec<(String, String)>,
 }
 
 /// The admin listener.
@@ -38,85 +25,10 @@ pub struct Admin {
     pub tls: Option<TlsFiles>,
 }
 
-/// The nightly comparison with WeChat Pay's bill.
-#[derive(Debug, Clone)]
-pub struct Sweep {
-    /// The route to deliver to.
-    pub route: String,
-    /// When, Beijing time.
-    pub at: Time,
-    /// How many days back.
-    pub days: u8,
-}
-
-/// A second verified payment of the same order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecondPayment {
-    /// An operator looks.
-    Park,
-    /// It goes through.
-    Forward,
-}
-
-/// A read-only source of orders that wait for payment.
-#[derive(Debug)]
-pub struct PendingOrders {
-    /// Its name in logs.
-    pub name: String,
-    /// How often it is read.
-    pub every: Duration,
-    /// The route to deliver to.
-    pub route: String,
-    /// What is read.
-    pub from: PendingSource,
-}
-
-/// Where pending orders are read.
-#[derive(Debug)]
-pub enum PendingSource {
-    /// A database.
-    Sql {
-        /// With its password.
-        url: Secret,
-        /// Yields `order`, `channel`, `amount`, `created_at`.
-        query: String,
-    },
-    /// A page.
-    Http {
-        /// Its address.
-        url: Uri,
-    },
-    /// A file of JSON lines.
-    File {
-        /// The file.
-        path: PathBuf,
-    },
-    /// What a program prints.
-    Command(Vec<String>),
-}
-
-/// A route that others may name, and whether a callback can be made for it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RouteName<'n> {
-    pub(super) name: &'n str,
-    pub(super) can_be_made: bool,
-}
-
 pub(super) static ADMIN: Section = Section { name: "admin", keys: &["listen", "token", "tls"] };
-pub(super) static SWEEP: Section = Section { name: "channels.NAME.sweep", keys: &["route", "at", "days"] };
-pub(super) static PENDING: Section =
-    Section { name: "pending_orders[]", keys: &["name", "every", "route", "sql", "http", "file", "command"] };
-pub(super) static SQL: Section = Section { name: "pending_orders[].sql", keys: &["url", "query"] };
-pub(super) static HTTP: Section = Section { name: "pending_orders[].http", keys: &["url"] };
-pub(super) static FILE: Section = Section { name: "pending_orders[].file", keys: &["path"] };
-pub(super) static SYNTHESIZE: Section = Section { name: "routes[].synthesize", keys: &["body"] };
 
 /// Shorter tokens can be guessed.
 const MIN_TOKEN: usize = 16;
-/// Half an hour after the bill of the day before is there.
-const SWEEP_AT: Time = Time::constant(10, 30, 0, 0);
-const SWEEP_DAYS: u8 = 3;
-const PENDING_EVERY: Duration = Duration::from_secs(30);
 
 pub(super) fn admin(value: &Value<'_>) -> Option<Admin> {
     let map = value.map(&ADMIN)?;
@@ -144,91 +56,4 @@ fn token(value: &Value<'_>) -> Option<Secret> {
         value.problem("is not 16 or more visible ASCII characters", "make one with: openssl rand -hex 32");
     }
     Some(token)
-}
-
-pub(super) fn sweep(value: &Value<'_>, routes: &[RouteName<'_>]) -> Option<Sweep> {
-    let map = value.map(&SWEEP)?;
-    let route = map.required("route", "route: the name of the route to deliver to", |v| target(v, routes));
-    let at = map.or("at", SWEEP_AT, |v| {
-        let read = |text: &str| Time::strptime("%H:%M", text).map_err(|_| "is not a time of day");
-        v.parse(read, "write \"10:30\"; it is Beijing time, and bills are ready from 10:00")
-    });
-    let days = map.or("days", SWEEP_DAYS, |v| v.number(1..=90));
-    Some(Sweep { route: route?, at, days })
-}
-
-pub(super) fn pending_orders(value: &Value<'_>, routes: &[RouteName<'_>]) -> Option<Vec<PendingOrders>> {
-    Some(value.list()?.iter().filter_map(|source| pending(source, routes)).collect())
-}
-
-fn pending(value: &Value<'_>, routes: &[RouteName<'_>]) -> Option<PendingOrders> {
-    let map = value.map(&PENDING)?;
-    let name = map.required("name", "name: shop", Value::text);
-    let every = map.or("every", PENDING_EVERY, Value::duration);
-    let route = map.required("route", "route: the name of the route to deliver to", |v| target(v, routes));
-    let sources = [
-        map.get("sql").map(|v| sql(&v)),
-        map.get("http").map(|v| http(&v)),
-        map.get("file").map(|v| file(&v)),
-        map.get("command").map(|v| command(&v)),
-    ];
-    let mut sources = sources.into_iter().flatten();
-    let (first, second) = (sources.next(), sources.next());
-    if first.is_none() || second.is_some() {
-        value.problem("names no source, or several", "write exactly one of sql, http, file, command");
-    }
-    Some(PendingOrders { name: name?, every, route: route?, from: first?? })
-}
-
-fn sql(value: &Value<'_>) -> Option<PendingSource> {
-    let map = value.map(&SQL)?;
-    let url = map.required("url", "url: ${SHOP_DATABASE}", Value::secret);
-    let query = map.required("query", "query: a SELECT of order, channel, amount, created_at", Value::text);
-    Some(PendingSource::Sql { url: url?, query: query? })
-}
-
-fn http(value: &Value<'_>) -> Option<PendingSource> {
-    let read = |text: &str| match text.parse::<Uri>() {
-        Ok(url) if matches!(url.scheme_str(), Some("http" | "https")) => Ok(url),
-        _ => Err("is not a URL"),
-    };
-    let remedy = "write a URL like http://127.0.0.1:5000/unpaid.json";
-    let url = value.map(&HTTP)?.required("url", "url: http://127.0.0.1:5000/unpaid.json", |v| v.parse(read, remedy))?;
-    Some(PendingSource::Http { url })
-}
-
-fn file(value: &Value<'_>) -> Option<PendingSource> {
-    let path = value.map(&FILE)?.required("path", "path: unpaid.jsonl", Value::file_path)?;
-    Some(PendingSource::File { path })
-}
-
-fn command(value: &Value<'_>) -> Option<PendingSource> {
-    Some(PendingSource::Command(value.list()?.iter().filter_map(Value::text).collect()))
-}
-
-/// The body's template.
-pub(super) fn synthesize(value: &Value<'_>) -> Option<String> {
-    value.map(&SYNTHESIZE)?.required("body", "body: the callback's body, with {{ order }}", Value::text)
-}
-
-/// A route for which the gate can make callbacks.
-fn target(value: &Value<'_>, routes: &[RouteName<'_>]) -> Option<String> {
-    let name = value.text()?;
-    match routes.iter().find(|route| route.name == name) {
-        Some(route) if route.can_be_made => Some(name),
-        Some(_) => {
-            value.problem("names a route without synthesize", "say there which callback to make for a paid order");
-            None
-        }
-        // That there are no routes is reported where they are missing.
-        None if routes.is_empty() => None,
-        None => {
-            let known: Vec<&str> = routes.iter().map(|route| route.name).collect();
-            value.problem(
-                "is no route",
-                super::read::suggest(&name, &known, &format!("name one of the routes: {}", known.join(", "))),
-            );
-            None
-        }
-    }
 }

@@ -168,6 +168,11 @@ impl<'r> Value<'r> {
         self.text().map(Secret::new)
     }
 
+    /// Whether [`Value::secret`] gives a placeholder for this.
+    pub(super) fn is_unread(&self) -> bool {
+        self.reader.secrets == Secrets::Unread && matches!(self.written().map(Reference::parse), Some(Some(Ok(_))))
+    }
+
     /// What `parse` makes of the text.
     pub(super) fn parse<T, E: Display>(
         &self,

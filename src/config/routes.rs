@@ -2,9 +2,9 @@
 
 use super::channels::refused_as_v3;
 use super::fields::Context;
-use super::later;
 use super::read::{Map, Section, Value};
 use super::reply;
+use super::synthesize::{self, RouteName};
 use crate::gate::channel::{ChannelRule, Choose};
 use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
 use crate::gate::forward::Accepted;
@@ -55,12 +55,6 @@ const WECHAT_V2: &[(&str, &str)] = &[
     ("amount_unit", "fen"),
 ];
 
-/// A route, and what it says about features to come.
-pub(super) struct ReadRoute {
-    pub(super) route: Route,
-    pub(super) synthesize: Option<String>,
-}
-
 /// What two routes must not share.
 struct Taken<'r> {
     at: Value<'r>,
@@ -75,7 +69,7 @@ struct Reading {
     accepted: Accepted,
 }
 
-pub(super) fn routes(value: &Value<'_>, channels: &[&str]) -> Option<Vec<ReadRoute>> {
+pub(super) fn routes(value: &Value<'_>, channels: &[&str]) -> Option<Vec<Route>> {
     let items = value.list()?;
     let mut taken: Vec<Taken<'_>> = Vec::new();
     let routes = items.iter().filter_map(|item| route(&item.map(&ROUTE)?, channels, &mut taken)).collect();
@@ -93,11 +87,11 @@ pub(super) fn routes(value: &Value<'_>, channels: &[&str]) -> Option<Vec<ReadRou
 }
 
 /// The names of the routes as far as they are readable, and whether a callback can be made for them.
-pub(super) fn names<'v>(value: &Value<'v>) -> Vec<later::RouteName<'v>> {
+pub(super) fn names<'v>(value: &Value<'v>) -> Vec<RouteName<'v>> {
     let name = |item: Value<'v>| {
         let name = item.peek("name")?.written()?;
         let can_be_made = item.peek("synthesize").is_some() || item.peek("preset").is_some();
-        Some(later::RouteName { name, can_be_made })
+        Some(RouteName { name, can_be_made })
     };
     value.peek_items().into_iter().filter_map(name).collect()
 }
@@ -115,7 +109,7 @@ fn report_same_names(items: &[Value<'_>]) {
     }
 }
 
-fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Option<ReadRoute> {
+fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Option<Route> {
     let name = map.required("name", "name: app-pay-success", |v| {
         v.parse(route_name, "use letters, digits, - _ and . as in app-pay-success")
     });
@@ -130,7 +124,11 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     }
     let context = Context { carrier: carrier.unwrap_or(Carrier::Form), path: path.as_ref(), channels };
     let reading = if notification { wechat_v2(map, &context, &methods) } else { custom(map, &context) };
-    let synthesize = map.optional("synthesize", later::synthesize);
+    let synthesize = if notification {
+        Some(synthesize::notification(map))
+    } else {
+        map.optional("synthesize", |v| synthesize::template(v, context.carrier))
+    };
     let duplicates = map.or("duplicates", Duplicates::default(), |v| {
         v.choice(&[("forward", Duplicates::Forward), ("absorb", Duplicates::Absorb)])
     });
@@ -144,8 +142,8 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     }
     let claim = ClaimReader::new(fields);
     let notification = preset.is_some();
-    let route = Route { name: name?, path: path?, methods, claim, notification, reply, accepted, duplicates };
-    Some(ReadRoute { route, synthesize })
+    let (name, path) = (name?, path?);
+    Some(Route { name, path, methods, claim, notification, reply, accepted, duplicates, synthesize })
 }
 
 fn route_name(text: &str) -> Result<String, &'static str> {

@@ -14,6 +14,23 @@ use tokio::time::Instant;
 /// Of a merchant's queries, the follow-up gets one in this many.
 const SHARE_OF_QUERIES: u32 = 2;
 
+/// And orders that nobody waits for, one in this many.
+const SHARE_OF_LATE: u32 = 4;
+
+/// Queries a minute about orders that are over a month old (`wechatpay-v2.md` section 11).
+const OLD_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+
+/// By which lane WeChat Pay is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Orders that somebody has called back for, or that were made just now.
+    FollowUp,
+    /// Orders that nobody waits for.
+    Late,
+    /// Orders over a month old.
+    Old,
+}
+
 /// Deliveries a second that are always allowed.
 const PER_SECOND: f64 = 10.0;
 
@@ -27,11 +44,13 @@ const AT_ONCE: f64 = 20.0;
 #[derive(Debug)]
 pub struct Lanes {
     queries: DefaultKeyedRateLimiter<MchId>,
-    upstreams: HashMap<Upstream, Lane>,
+    late: DefaultKeyedRateLimiter<MchId>,
+    old: DefaultKeyedRateLimiter<MchId>,
+    upstreams: HashMap<Upstream, WayOut>,
 }
 
 #[derive(Debug)]
-struct Lane {
+struct WayOut {
     places: Arc<Semaphore>,
     budget: Mutex<Budget>,
 }
@@ -50,28 +69,37 @@ impl Lanes {
     /// at most `queries_per_second` for each merchant in all. Must be made inside a tokio runtime.
     #[must_use]
     pub fn new(upstreams: impl IntoIterator<Item = Upstream>, concurrency: usize, queries_per_second: u32) -> Self {
-        let share = NonZeroU32::new(queries_per_second / SHARE_OF_QUERIES).unwrap_or(NonZeroU32::MIN);
-        let lane = || Lane {
+        let share = |of: u32| {
+            let share = NonZeroU32::new(queries_per_second / of).unwrap_or(NonZeroU32::MIN);
+            RateLimiter::keyed(Quota::per_second(share))
+        };
+        let old = RateLimiter::keyed(Quota::per_minute(OLD_PER_MINUTE).allow_burst(NonZeroU32::MIN));
+        let way_out = || WayOut {
             places: Arc::new(Semaphore::new((concurrency / 2).max(1))),
             budget: Mutex::new(Budget { left: AT_ONCE, at: Instant::now(), forwarded: 0 }),
         };
-        let upstreams = upstreams.into_iter().map(|upstream| (upstream, lane())).collect();
-        Self { queries: RateLimiter::keyed(Quota::per_second(share)), upstreams }
+        let upstreams = upstreams.into_iter().map(|upstream| (upstream, way_out())).collect();
+        Self { queries: share(SHARE_OF_QUERIES), late: share(SHARE_OF_LATE), old, upstreams }
     }
 
     /// Whether one more query may be asked.
     #[must_use]
-    pub fn to_wechat(&self, merchant: &MchId) -> bool {
-        self.queries.check_key(merchant).is_ok()
+    pub fn to_wechat(&self, merchant: &MchId, lane: Lane) -> bool {
+        let queries = match lane {
+            Lane::FollowUp => &self.queries,
+            Lane::Late => &self.late,
+            Lane::Old => &self.old,
+        };
+        queries.check_key(merchant).is_ok()
     }
 
     /// A place on the way to an upstream, to which `forwarded` callbacks went by themselves so far. It is given back when
     /// it is dropped.
     #[must_use]
     pub fn to_upstream(&self, upstream: &Upstream, forwarded: u64) -> Option<OwnedSemaphorePermit> {
-        let lane = self.upstreams.get(upstream)?;
-        let place = Arc::clone(&lane.places).try_acquire_owned().ok()?;
-        lane.budget.lock().unwrap_or_else(PoisonError::into_inner).take(forwarded, Instant::now()).then_some(place)
+        let way_out = self.upstreams.get(upstream)?;
+        let place = Arc::clone(&way_out.places).try_acquire_owned().ok()?;
+        way_out.budget.lock().unwrap_or_else(PoisonError::into_inner).take(forwarded, Instant::now()).then_some(place)
     }
 }
 
@@ -127,6 +155,7 @@ mod tests {
     async fn queries_of_the_follow_up_are_half() {
         let lanes = Lanes::new([], 4, 20);
         let merchant = MchId::parse("1900000109").unwrap();
-        assert_eq!((0..40).filter(|_| lanes.to_wechat(&merchant)).count(), 10);
+        let allowed = |lane| (0..40).filter(|_| lanes.to_wechat(&merchant, lane)).count();
+        assert_eq!([Lane::FollowUp, Lane::Late, Lane::Old].map(allowed), [10, 5, 1]);
     }
 }

@@ -3,6 +3,7 @@
 
 use super::claim::{Claim, Field, Unreadable};
 use super::decide::{Mode, OnRefunded};
+use super::flag::OnSecondPayment;
 use super::forward::Upstream;
 use crate::order::{BadId, ChannelId, OrderId, OutTradeNo};
 use crate::reason::Reason;
@@ -26,6 +27,8 @@ pub struct Channel {
     pub mode: Mode,
     /// What becomes of orders that were paid and refunded since.
     pub on_refunded: OnRefunded,
+    /// What becomes of a second payment of the same order.
+    pub on_second_payment: OnSecondPayment,
 }
 
 impl Channel {

@@ -9,8 +9,9 @@ mod flights;
 use super::channel::Channel;
 use super::decide::{self, Finding};
 use crate::order::ChannelId;
-use crate::reason::{Reason, Verdict};
+use crate::reason::Reason;
 use crate::wechat::{AskBy, WeChatPay};
+use bytes::Bytes;
 use flights::{Asking, Flights, Turn};
 use moka::Expiry;
 use moka::future::Cache;
@@ -131,17 +132,29 @@ impl Confirm {
     }
 }
 
+impl Confirm {
+    /// Asks now, whatever is known, and in the caller's own time; for one who needs the whole answer.
+    pub async fn ask_now(&self, channel: &Channel, ask: AskBy) -> (Finding, Bytes) {
+        self.memory.find(channel, self.question(channel, ask)).await
+    }
+}
+
 impl Memory {
     async fn find_out(self: Arc<Self>, channel: Arc<Channel>, question: Question, asking: Asking<Question>) {
+        let (finding, _) = self.find(&channel, question).await;
+        asking.finish(finding.clone(), finding.is_fact());
+    }
+
+    async fn find(&self, channel: &Channel, question: Question) -> (Finding, Bytes) {
         let deadline = Instant::now() + LATE_ANSWER;
         let answer = self.wechat.order_query(&channel.account, &question.ask, deadline).await;
-        let finding = decide::judge(&channel.account, &question.ask, &answer.map(|asked| asked.answer));
+        let answer = answer.map(|asked| asked.answer);
+        let finding = decide::judge(&channel.account, &question.ask, &answer);
         // What is not known is not remembered: the next callback asks again.
-        let is_fact = finding.reason().verdict() != Some(Verdict::Unknown);
-        if is_fact {
+        if finding.is_fact() {
             self.cache.insert(question, finding.clone()).await;
         }
-        asking.finish(finding, is_fact);
+        (finding, answer.map(|answer| answer.document).unwrap_or_default())
     }
 }
 

@@ -9,7 +9,7 @@ use super::payment::{Payment, Written};
 use crate::clock;
 use crate::money::{Currency, Fen, Money};
 use crate::order::{OutTradeNo, TransactionId};
-use crate::reason::{Reason, Stage};
+use crate::reason::{Reason, Stage, Verdict};
 use crate::wechat::{Account, Answer, AskBy, QueryError, Signature};
 use std::sync::Arc;
 
@@ -51,6 +51,12 @@ impl Finding {
             Self::Paid(_) => Reason::Paid,
             Self::Not(reason) => *reason,
         }
+    }
+
+    /// Whether it says something about the order, rather than that nothing is known.
+    #[must_use]
+    pub fn is_fact(&self) -> bool {
+        self.reason().verdict() != Some(Verdict::Unknown)
     }
 }
 
@@ -120,6 +126,7 @@ pub fn judge(account: &Account, ask: &AskBy, answer: &Result<Answer, QueryError>
 /// The reason why the callback may not pass.
 pub fn decide(
     claim: &Claim,
+    expected: Option<Money>,
     out_trade_no: &OutTradeNo,
     finding: &Finding,
     on_refunded: OnRefunded,
@@ -136,6 +143,9 @@ pub fn decide(
     }
     if claim.amount.is_some_and(|fen| Money { fen, currency: claim.currency } != payment.amount) {
         return Err(Reason::AmountDiffers);
+    }
+    if expected.is_some_and(|expected| expected != payment.amount) {
+        return Err(Reason::ExpectedAmountDiffers);
     }
     if payment.refunded && on_refunded == OnRefunded::Refuse {
         return Err(Reason::Refunded);

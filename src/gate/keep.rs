@@ -6,7 +6,7 @@ use super::confirm::Source;
 use super::decide::{Confirmed, Finding, Mode};
 use super::route::Route;
 use super::story::Story;
-use crate::journal::{Callback, Claimed, EntryKey, Request, Worth};
+use crate::journal::{Callback, Claimed, EntryKey, Origin, Request, Worth};
 use crate::reason::{Reason, Verdict};
 use crate::server::Peer;
 use crate::wechat::AskBy;
@@ -36,7 +36,14 @@ impl Sighting<'_> {
             headers: headers.clone(),
             body: self.body.clone(),
         };
-        Callback { request_id, route: self.route.name.clone(), claimed: self.claimed, request }
+        Callback {
+            request_id,
+            route: self.route.name.clone(),
+            origin: Origin::Callback,
+            claimed: self.claimed,
+            created_at: None,
+            request: Some(request),
+        }
     }
 }
 
@@ -53,7 +60,7 @@ impl Gate {
     ) -> Result<Confirmed, Reason> {
         let asked_at = Instant::now();
         let kept = self.records.are_kept();
-        let key = || EntryKey::of(&sighting.route.name, &sighting.claimed);
+        let key = || EntryKey::of(&sighting.route.name, &sighting.claimed, Origin::Callback);
         story.record = if kept { self.records.known(&key()) } else { None };
         let unknown = kept && story.record.is_none();
         let cached = if unknown { self.confirm.cached(channel, ask).await } else { None };
@@ -69,15 +76,20 @@ impl Gate {
         };
         story.confirmed(source, asked_at.elapsed());
         let decided = judge(&finding);
-        if let (Finding::Paid(payment), Err(Reason::Refunded)) = (&finding, &decided) {
-            story.payment = Some(Arc::clone(payment));
-        }
         if unknown && story.record.is_none() {
-            match decided.as_ref().map_err(|reason| reason.verdict()) {
-                Ok(_) => self.keep(sighting, Worth::Confirmed, story).await?,
-                Err(Some(Verdict::Contradicted | Verdict::Unpaid)) => {}
+            match decided.as_ref().map_err(|reason| (reason.holds_payment(), reason.verdict())) {
+                Ok(_) | Err((true, _)) => self.keep(sighting, Worth::Confirmed, story).await?,
+                Err((_, Some(Verdict::Contradicted | Verdict::Unpaid))) => {}
                 Err(_) => self.keep(sighting, Worth::Unconfirmed, story).await?,
             }
+        }
+        let order = &sighting.claimed.order;
+        let decided =
+            decided.and_then(|confirmed| self.flag(channel, order, story.record.as_deref(), confirmed, false));
+        if let (Finding::Paid(payment), Err(reason)) = (&finding, &decided)
+            && reason.holds_payment()
+        {
+            story.payment = Some(Arc::clone(payment));
         }
         decided
     }

@@ -3,18 +3,21 @@
 //! Nothing is answered before the callback it answers is on disk, and nothing is on disk twice: a claim that was taken in
 //! is known from then on, and costs no further wait for the disk.
 
+use super::channel::Channel;
 use super::delivery::{Acceptance, Accepted, Delivery, DeliveryId, Latest, Origin, Sending};
+use super::forward::Upstream;
 use super::payment::Payment;
 use crate::journal::{
-    self, Callback, EntryId, EntryKey, Journal, JournalError, Next, Note, Outcome, Refused, State, Taken, Verified,
-    Worth,
+    self, Callback, Claimed, EntryId, EntryKey, Journal, JournalError, Next, Note, Outcome, Refused, State, Taken,
+    Verified, Worth,
 };
-use crate::order::OrderId;
+use crate::order::{ChannelId, OrderId, TransactionId};
 use crate::reason::{Reason, Verdict};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -24,6 +27,10 @@ pub struct Records {
     journal: Option<Arc<dyn Journal>>,
     known: Latest<EntryKey, Arc<Record>>,
     deliveries: Latest<DeliveryId, Arc<Delivery>>,
+    /// The first payment of each order, on whatever route.
+    payments: Latest<(usize, OrderId), FirstPayment>,
+    /// Channels whose orders are the same ones have the same number: those of one upstream.
+    scopes: HashMap<ChannelId, usize>,
     /// Deliveries whose count is ahead of the journal's, each by one of its entries.
     ahead: Mutex<Vec<(EntryId, Arc<Delivery>)>>,
     first: First,
@@ -47,9 +54,14 @@ pub struct Record {
     pub entry: Option<EntryId>,
     /// What its order's delivery is at.
     pub delivery: Arc<Delivery>,
+    payment: FirstPayment,
     state: AtomicU8,
     again: AtomicU32,
+    flags: AtomicU8,
 }
+
+/// The payment that confirmed an order first.
+type FirstPayment = Arc<OnceLock<TransactionId>>;
 
 /// A record that was made just now, in the hand of whoever made it. What is not gone on with is let go of.
 #[derive(Debug)]
@@ -74,8 +86,9 @@ impl Drop for InHand {
 }
 
 impl Record {
-    fn new(entry: Option<EntryId>, state: State, delivery: Arc<Delivery>) -> Self {
-        Self { entry, delivery, state: AtomicU8::new(state as u8), again: AtomicU32::new(0) }
+    fn new(entry: Option<EntryId>, state: State, delivery: Arc<Delivery>, payment: FirstPayment) -> Self {
+        let state = AtomicU8::new(state as u8);
+        Self { entry, delivery, payment, state, again: AtomicU32::new(0), flags: AtomicU8::new(0) }
     }
 
     /// How it stands, as far as this process knows.
@@ -104,13 +117,30 @@ const AGAIN: u32 = 16;
 const REFUSED_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 
 impl Records {
-    /// Remembers `capacity` claims at hand, and what must not be lost in `journal`.
+    /// Remembers `capacity` claims at hand, and what must not be lost in `journal`. Orders of the same id are the same on
+    /// channels with the same upstream.
     #[must_use]
-    pub fn new(journal: Option<Arc<dyn Journal>>, capacity: usize, first: First) -> Self {
+    pub fn new<'c>(
+        journal: Option<Arc<dyn Journal>>,
+        capacity: usize,
+        first: First,
+        channels: impl IntoIterator<Item = &'c Channel>,
+    ) -> Self {
+        let mut upstreams: Vec<&Upstream> = Vec::new();
+        let mut scope = |channel: &'c Channel| {
+            let known = upstreams.iter().position(|upstream| **upstream == channel.upstream);
+            known.unwrap_or_else(|| {
+                upstreams.push(&channel.upstream);
+                upstreams.len() - 1
+            })
+        };
+        let scopes = channels.into_iter().map(|channel| (channel.id, scope(channel))).collect();
         Self {
             journal,
             known: Latest::new(capacity),
             deliveries: Latest::new(capacity),
+            payments: Latest::new(capacity),
+            scopes,
             ahead: Mutex::default(),
             first,
             refused: RateLimiter::direct(Quota::per_second(REFUSED_PER_SECOND)),
@@ -139,7 +169,7 @@ impl Records {
     #[must_use]
     pub fn unkept(&self, route: &str, order: &OrderId) -> Arc<Record> {
         let delivery = self.delivery(DeliveryId::of(route, order), 0, None);
-        Arc::new(Record::new(None, State::Asking, delivery))
+        Arc::new(Record::new(None, State::Asking, delivery, FirstPayment::default()))
     }
 
     /// Takes a callback in; when this is ready it is on disk. `None` if it may not be kept before it is confirmed.
@@ -153,11 +183,13 @@ impl Records {
     ) -> Result<Option<(Arc<Record>, Option<InHand>)>, Reason> {
         let Some(journal) = &self.journal else { return Ok(None) };
         let (key, delivery) = (callback.key(), callback.delivery());
+        let Claimed { channel, order, .. } = callback.claimed;
         match journal.take_in(callback, worth, self.first.ask).await {
             Ok(taken) => {
                 let in_hand = || InHand { journal: Arc::clone(journal), entry: Some(taken.entry) };
                 let in_hand = taken.fresh.then(in_hand);
-                Ok(Some((self.remember(key, delivery, taken), in_hand)))
+                let payment = self.first_payment(channel, &order, &taken.paid_by);
+                Ok(Some((self.remember(key, delivery, taken, payment), in_hand)))
             }
             Err(JournalError::Full) => Ok(None),
             Err(JournalError::Busy) => Err(Reason::Overloaded),
@@ -165,11 +197,11 @@ impl Records {
         }
     }
 
-    fn remember(&self, key: EntryKey, delivery: DeliveryId, taken: Taken) -> Arc<Record> {
+    fn remember(&self, key: EntryKey, delivery: DeliveryId, taken: Taken, payment: FirstPayment) -> Arc<Record> {
         let Taken { entry, state, attempts, accepted, .. } = taken;
         let made = || {
             let delivery = self.delivery(delivery, attempts, accepted.clone());
-            Arc::new(Record::new(Some(entry), state, delivery))
+            Arc::new(Record::new(Some(entry), state, delivery, Arc::clone(&payment)))
         };
         let known = self.known.get_or(&key, made);
         if known.entry == Some(entry) {
@@ -189,8 +221,55 @@ impl Records {
             state: work.state,
             attempts: work.attempts,
             accepted: work.accepted.clone(),
+            paid_by: Vec::new(),
         };
-        self.remember(work.callback.key(), work.callback.delivery(), taken)
+        let Claimed { channel, order, .. } = &work.callback.claimed;
+        let payment = self.first_payment(*channel, order, &work.paid_by);
+        self.remember(work.callback.key(), work.callback.delivery(), taken, payment)
+    }
+
+    /// The first payment of an order, of those that the journal has or the one that comes next.
+    fn first_payment(
+        &self,
+        channel: ChannelId,
+        order: &OrderId,
+        paid_by: &[(ChannelId, TransactionId)],
+    ) -> FirstPayment {
+        let scope = |channel: &ChannelId| self.scopes.get(channel).copied();
+        // Of a channel that is not configured any more nothing is sent.
+        let ours = scope(&channel).unwrap_or(usize::MAX);
+        let first = self.payments.get_or(&(ours, *order), FirstPayment::default);
+        if let Some((_, payment)) = paid_by.iter().find(|(channel, _)| scope(channel) == Some(ours)) {
+            let _ = first.set(*payment);
+        }
+        first
+    }
+
+    /// Whether an order was confirmed by another payment before.
+    #[must_use]
+    pub fn is_second_payment(
+        &self,
+        channel: ChannelId,
+        order: &OrderId,
+        record: Option<&Record>,
+        payment: &Payment,
+    ) -> bool {
+        let unkept = || self.first_payment(channel, order, &[]);
+        let first = record.map_or_else(unkept, |record| Arc::clone(&record.payment));
+        // What was given back leaves the order to be paid.
+        let first = if payment.refunded { first.get() } else { Some(first.get_or_init(|| payment.transaction_id)) };
+        first.is_some_and(|first| *first != payment.transaction_id)
+    }
+
+    /// Notes what is odd about a record's payment, once.
+    pub fn flag(&self, record: Option<&Record>, reason: Reason) {
+        let bit = if reason == Reason::SecondPayment { 1 } else { 2 };
+        if let (Some(journal), Some(record)) = (&self.journal, record)
+            && let Some(entry) = record.entry
+            && record.flags.fetch_or(bit, Ordering::Relaxed) & bit == 0
+        {
+            journal.note(Note::Flagged { entry, reason });
+        }
     }
 
     fn delivery(&self, id: DeliveryId, attempts: u64, accepted: Option<Acceptance>) -> Arc<Delivery> {
@@ -344,8 +423,8 @@ fn line(record: &Record, sending: &Sending) -> Option<journal::Sending> {
 fn after_refusal(state: State, fresh: bool, reason: Reason, ask: Duration) -> Option<Next> {
     match (state, reason.verdict()) {
         (State::Accepted | State::Delivering | State::Parked, _) => None,
+        _ if reason.holds_payment() => Some(Next::Park),
         (_, Some(Verdict::Unpaid | Verdict::Contradicted)) => Some(Next::Close),
-        (_, Some(Verdict::Refunded)) => Some(Next::Park),
         (State::Asking, _) if !fresh => None,
         (State::Asking | State::Closed, _) => Some(Next::Ask { again_in: ask, tries: 0 }),
     }
@@ -373,6 +452,9 @@ mod tests {
             (State::Asking, true, Reason::Closed, Some(Next::Close)),
             (State::Asking, true, Reason::AmountDiffers, Some(Next::Close)),
             (State::Asking, true, Reason::Refunded, Some(Next::Park)),
+            (State::Asking, true, Reason::ExpectedAmountDiffers, Some(Next::Park)),
+            (State::Asking, true, Reason::SecondPayment, Some(Next::Park)),
+            (State::Accepted, false, Reason::SecondPayment, None),
             (State::Asking, false, Reason::NotPaidYet, None),
             (State::Asking, false, Reason::Revoked, Some(Next::Close)),
             (State::Delivering, false, Reason::QueryTimeout, None),

@@ -164,7 +164,9 @@ pub const fn http_status(reason: Reason) -> StatusCode {
         R::AnswerUnsigned | R::AnswerBadlySigned | R::AnswerIncomplete => StatusCode::SERVICE_UNAVAILABLE,
         R::AnswerForOtherOrder | R::AnswerForOtherMerchant | R::AnswerForOtherApp => StatusCode::SERVICE_UNAVAILABLE,
         R::Closed | R::Revoked | R::PayError | R::Refunded => StatusCode::PAYMENT_REQUIRED,
-        R::AmountDiffers | R::TransactionDiffers | R::TransactionOfOtherOrder => StatusCode::FORBIDDEN,
+        R::AmountDiffers | R::ExpectedAmountDiffers | R::TransactionDiffers | R::TransactionOfOtherOrder => {
+            StatusCode::FORBIDDEN
+        }
         R::NotificationUnsigned | R::NotificationBadlySigned => StatusCode::FORBIDDEN,
         R::NotificationForOtherMerchant | R::NotificationNotSuccess => StatusCode::FORBIDDEN,
 
@@ -174,9 +176,11 @@ pub const fn http_status(reason: Reason) -> StatusCode {
         R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         R::Overloaded | R::JournalUnavailable | R::DeliveryUnderWay => StatusCode::SERVICE_UNAVAILABLE,
         // Nobody waits for what the follow-up does.
-        R::GaveUpAsking | R::GaveUpDelivering | R::RouteGone => StatusCode::SERVICE_UNAVAILABLE,
+        R::GaveUpAsking | R::GaveUpDelivering | R::AlreadyAccepted => StatusCode::SERVICE_UNAVAILABLE,
+        R::CannotSynthesize | R::RouteGone => StatusCode::SERVICE_UNAVAILABLE,
         // A paid callback is forwarded; one that is refused as paid would be a fault of ours.
-        R::InternalError | R::Paid => StatusCode::INTERNAL_SERVER_ERROR,
+        R::SecondPayment => StatusCode::CONFLICT,
+        R::InternalError | R::Paid | R::PaidAfterClose => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

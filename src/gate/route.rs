@@ -5,10 +5,12 @@
 
 use super::claim::ClaimReader;
 use super::reply::ReplyStyle;
+use super::synthesize::Synthesize;
 use crate::reason::Reason;
 use hyper::header::HOST;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// A path of the legacy system that takes callbacks, and how one is read, judged and answered there.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub struct Route {
     pub accepted: super::forward::Accepted,
     /// What becomes of callbacks whose order was accepted before.
     pub duplicates: Duplicates,
+    /// How the callback of a paid order is made that never called back, if the gate is told.
+    pub synthesize: Option<Synthesize>,
 }
 
 /// What becomes of callbacks whose order was accepted before.
@@ -76,6 +80,17 @@ pub enum BadPattern {
 pub struct PathValues<'a> {
     pattern: &'a PathPattern,
     path: &'a str,
+}
+
+/// Why a pattern gives no path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotFilled {
+    /// Nobody knows what this placeholder stands for.
+    #[error("the path's {{{0}}} stands for nothing that is known of a paid order")]
+    Unknown(String),
+    /// With the values the path would be refused.
+    #[error("the path would change under normalisation: a value has a / or is a dot segment")]
+    NotCanonical,
 }
 
 /// The routes, in the config's order.
@@ -218,6 +233,9 @@ fn is_needed_escape(high: u8, low: u8) -> bool {
     })
 }
 
+/// RFC 3986 section 2.3: these mean the same everywhere, and every other byte is safe only as an escape.
+pub(super) const ALL_BUT_UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
@@ -277,6 +295,25 @@ impl PathPattern {
                 | (Segment::Placeholder(_), Segment::Literal(literal)) => !literal.is_empty(),
                 (Segment::Placeholder(_), Segment::Placeholder(_)) => true,
             })
+    }
+
+    /// The path with a value for each placeholder, percent-encoded.
+    ///
+    /// # Errors
+    /// If a placeholder has no value, or the path would not be taken from a sender.
+    pub fn fill<'v>(&self, value: impl Fn(&str) -> Option<&'v str>) -> Result<String, NotFilled> {
+        let mut path = String::with_capacity(self.text.len());
+        for segment in &self.segments {
+            path.push('/');
+            match segment {
+                Segment::Literal(text) => path.push_str(text),
+                Segment::Placeholder(name) => {
+                    let value = value(name).ok_or_else(|| NotFilled::Unknown(name.clone()))?;
+                    path.extend(utf8_percent_encode(value, &ALL_BUT_UNRESERVED));
+                }
+            }
+        }
+        if is_canonical(&path) { Ok(path) } else { Err(NotFilled::NotCanonical) }
     }
 
     /// What the placeholders stand for in `path`, or `None` if it does not match.

@@ -1,5 +1,7 @@
-//! A callback as it is kept: what it claims, and the request itself, so that it can be sent again byte for byte.
+//! A callback as it is kept: what it claims, and the request itself, so that it can be sent again byte for byte. An order
+//! that never called back is kept like one, whose request is made once it is confirmed.
 
+use super::Origin;
 use super::ids::{DeliveryId, EntryKey};
 use crate::money::Money;
 use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
@@ -16,10 +18,14 @@ pub struct Callback {
     pub request_id: Uuid,
     /// The route it came on, by name.
     pub route: String,
+    /// What brought it: [`Origin::Callback`], or for an order that never called back where it was found.
+    pub origin: Origin,
     /// What it says.
     pub claimed: Claimed,
-    /// The request.
-    pub request: Request,
+    /// When the order was made or paid, as the one that named it says.
+    pub created_at: Option<Timestamp>,
+    /// The request; none yet for an order that never called back and is not confirmed.
+    pub request: Option<Request>,
 }
 
 /// What a callback claims, and which order of which account that is about.
@@ -71,7 +77,7 @@ impl Callback {
     /// Its entry's key.
     #[must_use]
     pub fn key(&self) -> EntryKey {
-        EntryKey::of(&self.route, &self.claimed)
+        EntryKey::of(&self.route, &self.claimed, self.origin)
     }
 
     /// Its delivery.

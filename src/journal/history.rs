@@ -1,8 +1,9 @@
 //! What is told of callbacks afterwards: to the one who refunds, to the one who asks why, and in figures.
 
 use super::ids::{DeliveryId, EntryId};
+use super::listed::SourceHealth;
 use super::{Claimed, Origin, State, Verified};
-use crate::order::{ChannelId, OrderId};
+use crate::order::{ChannelId, MchId, OrderId};
 use crate::reason::{Reason, Verdict};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub struct Record {
     pub request_id: Uuid,
     /// The route, by name.
     pub route: String,
+    /// What brought it: a callback, or where the order was found without one.
+    pub origin: Origin,
     /// What it claims.
     pub claimed: Claimed,
     /// When it came.
@@ -71,7 +74,7 @@ pub struct Record {
 pub struct Event {
     /// When.
     pub at: Timestamp,
-    /// `found`, `again`, `asked-for`.
+    /// `found`, `again`, `asked-for`, `flagged`.
     pub what: String,
     /// The reason code it came with.
     pub reason: Option<Reason>,
@@ -126,8 +129,22 @@ pub struct Figures {
     pub unconfirmed: u64,
     /// Refused callbacks that are kept.
     pub refused: u64,
-    /// How long the oldest entry that is delivering has been at it: paid, and not accepted.
-    pub oldest_delivering: Option<Duration>,
+    /// Orders that WeChat Pay confirmed as paid and the upstream has not accepted: being delivered, or parked.
+    pub paid_not_accepted: u64,
+    /// How long ago the oldest of them was paid, or confirmed where that is not known.
+    pub oldest_not_accepted: Option<Duration>,
+    /// Paid orders that a bill brought to light, of those that are kept. None in a healthy shop.
+    pub found_by_sweep: u64,
+    /// Paid orders that a source of pending orders brought to light.
+    pub found_by_pending: u64,
+    /// Second payments of an order, of those that are kept.
+    pub second_payments: u64,
+    /// Payments of orders that were closed at their source before.
+    pub paid_after_close: u64,
+    /// When each merchant's bill was compared the last time.
+    pub last_sweeps: Vec<(MchId, Timestamp)>,
+    /// How the sources of pending orders are.
+    pub sources: Vec<SourceHealth>,
     /// Bytes of the file and its log.
     pub bytes: u64,
     /// Bytes in it that are free.
@@ -135,6 +152,11 @@ pub struct Figures {
 }
 
 impl Record {
+    /// What somebody may want to know of its payment, whatever became of it.
+    pub fn flags(&self) -> impl Iterator<Item = Reason> {
+        self.events.iter().filter(|event| event.what == "flagged").filter_map(|event| event.reason)
+    }
+
     /// The verdict its reason belongs to; `paid` while it is delivered, whatever the upstream says.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {

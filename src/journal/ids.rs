@@ -1,7 +1,7 @@
 //! The names of entries and deliveries, made of what they are about alone, so that they survive restarts and are the
 //! same on every replica.
 
-use super::Claimed;
+use super::{Claimed, Origin};
 use crate::order::OrderId;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -11,7 +11,8 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId(pub i64);
 
-/// What makes two callbacks the same entry: the route, and everything they claim.
+/// What makes two callbacks the same entry: the route, and everything they claim. What was found without a callback is an
+/// entry of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EntryKey(pub [u8; 16]);
 
@@ -22,7 +23,7 @@ pub struct DeliveryId(pub Uuid);
 impl EntryKey {
     /// The key of a claim on a route.
     #[must_use]
-    pub fn of(route: &str, claimed: &Claimed) -> Self {
+    pub fn of(route: &str, claimed: &Claimed, origin: Origin) -> Self {
         let mut hash = Sha256::new();
         let mut field = |text: &str| {
             hash.update(text.as_bytes());
@@ -36,6 +37,9 @@ impl EntryKey {
         if let Some(amount) = &claimed.amount {
             field(amount.currency.as_str());
             field(itoa::Buffer::new().format(amount.fen.0));
+        }
+        if origin.is_found() {
+            field(origin.as_str());
         }
         Self(first_half(hash))
     }
@@ -85,19 +89,22 @@ mod tests {
             transaction_id: None,
             amount: None,
         };
+        let key = |route, claimed: &Claimed| EntryKey::of(route, claimed, Origin::Callback);
         let amount = |fen| Some(Money { fen: Fen(fen), currency: Currency::default() });
         let all = [
-            EntryKey::of("app", &claimed),
-            EntryKey::of("other", &claimed),
-            EntryKey::of("app", &Claimed { channel: ChannelId::parse("b").unwrap(), ..claimed }),
-            EntryKey::of("app", &Claimed { order: OrderId::parse("B").unwrap(), ..claimed }),
-            EntryKey::of("app", &Claimed { out_trade_no: OutTradeNo::parse("B").unwrap(), ..claimed }),
-            EntryKey::of("app", &Claimed { transaction_id: Some(TransactionId::parse("1").unwrap()), ..claimed }),
-            EntryKey::of("app", &Claimed { amount: amount(1), ..claimed }),
-            EntryKey::of("app", &Claimed { amount: amount(2), ..claimed }),
+            key("app", &claimed),
+            key("other", &claimed),
+            key("app", &Claimed { channel: ChannelId::parse("b").unwrap(), ..claimed }),
+            key("app", &Claimed { order: OrderId::parse("B").unwrap(), ..claimed }),
+            key("app", &Claimed { out_trade_no: OutTradeNo::parse("B").unwrap(), ..claimed }),
+            key("app", &Claimed { transaction_id: Some(TransactionId::parse("1").unwrap()), ..claimed }),
+            key("app", &Claimed { amount: amount(1), ..claimed }),
+            key("app", &Claimed { amount: amount(2), ..claimed }),
+            EntryKey::of("app", &claimed, Origin::Sweep),
+            EntryKey::of("app", &claimed, Origin::Pending),
         ];
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
-        assert_eq!(all[0], EntryKey::of("app", &claimed));
+        assert_eq!(all[0], key("app", &claimed));
     }
 
     #[test]

@@ -18,16 +18,19 @@ mod writer;
 
 mod read;
 
+mod sweeps;
+
+mod listed;
+
 mod check;
 
 pub use check::{Health, check};
 
 use super::{
-    Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Note, Record, Refused,
-    Search, Soon, State, Taken, Work, Worth,
+    Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Note, Queue, Record, Refused,
+    Search, Soon, Taken, Work, Worth,
 };
 use crate::clock;
-use crate::order::ChannelId;
 use hand::{Hand, Held};
 use lock::Lock;
 use read::Readers;
@@ -42,7 +45,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use writer::{Op, Stamped, Writer};
+use writer::{Op, Stamped, Write, Writer};
 
 /// Callbacks that may wait for the writer; more are turned away.
 const MOST_WAITING: usize = 8192;
@@ -214,6 +217,17 @@ impl Sqlite {
         Box::pin(async move { answer.await.unwrap_or(Err(JournalError::Unavailable)) })
     }
 
+    /// Writes something in one transaction with whatever else is written at the moment, and gives back its number. It may
+    /// be done again before it is durable.
+    fn write(&self, write: impl Fn(&Connection, i64) -> rusqlite::Result<i64> + Send + 'static) -> Soon<'_, i64> {
+        self.ask(|reply| Op::Write { write: Write(Box::new(write)), reply })
+    }
+
+    fn write_only(&self, write: impl Fn(&Connection, i64) -> rusqlite::Result<()> + Send + 'static) -> Soon<'_, ()> {
+        let written = self.write(move |connection, at| write(connection, at).map(|()| 0));
+        Box::pin(async move { written.await.map(drop) })
+    }
+
     fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -323,7 +337,7 @@ impl Journal for Sqlite {
         self.hand.rest(entry, clock::now().as_millisecond().saturating_add(hand::millis(again_in)));
     }
 
-    fn due(&self, limit: usize, shut: Vec<(ChannelId, State)>) -> Soon<'_, Vec<Work>> {
+    fn due(&self, limit: usize, shut: Vec<Queue>) -> Soon<'_, Vec<Work>> {
         let look = read::Look {
             hand: Arc::clone(&self.hand),
             healthy: self.healthy.load(Ordering::Relaxed),

@@ -1,6 +1,8 @@
 //! What the sandbox knows: merchants, orders, faults, and what happened so far. Nothing in here waits.
 
+use super::bill::{BillQuery, BillSettings};
 use super::fault::Faults;
+use super::generated;
 use super::merchant::Merchant;
 use super::notification::Notification;
 use super::order::{BadOrder, Order, OrderFields, OrderKey, TradeState};
@@ -57,7 +59,11 @@ pub(super) struct Book {
     pub(super) api: Faults,
     pub(super) api2: Faults,
     pub(super) queries: VecDeque<Query>,
+    pub(super) bills: BillSettings,
+    pub(super) bill_queries: VecDeque<BillQuery>,
     pub(super) notifications: BTreeMap<u64, Notification>,
+    /// How likely a notification is lost, 0 to 1.
+    pub(super) loss: f64,
     asked: u64,
     notified: u64,
 }
@@ -71,15 +77,24 @@ impl Book {
             api: Faults::default(),
             api2: Faults::default(),
             queries: VecDeque::new(),
+            bills: BillSettings::default(),
+            bill_queries: VecDeque::new(),
             notifications: BTreeMap::new(),
+            loss: 0.0,
             asked: 0,
             notified: 0,
         }
     }
 
-    /// Back to the beginning, with the same merchants and seed.
+    /// Back to the beginning, with the same merchants, seed and loss.
     pub(super) fn reset(&mut self) {
-        *self = Self::new(std::mem::take(&mut self.merchants), self.seed);
+        let loss = self.loss;
+        *self = Self { loss, ..Self::new(std::mem::take(&mut self.merchants), self.seed) };
+    }
+
+    /// The order, which somebody made or the bills bring along.
+    pub(super) fn order(&self, key: OrderKey) -> Option<Order> {
+        self.orders.get(&key).cloned().or_else(|| generated::find(&self.bills, key))
     }
 
     /// Makes the order or replaces it.
@@ -97,10 +112,11 @@ impl Book {
         Ok(order)
     }
 
-    /// The order that the payment is of, if it is this merchant's.
+    /// The order that the payment would be of, if it is this merchant's.
     pub(super) fn key_of(&self, mch_id: MchId, sub_mch_id: Option<MchId>, paid: TransactionId) -> Option<OrderKey> {
         let mut keys = self.orders.values().filter(|order| order.transaction_id == Some(paid)).map(|order| order.key);
-        keys.find(|key| key.mch_id == mch_id && key.sub_mch_id == sub_mch_id)
+        let made = keys.find(|key| key.mch_id == mch_id && key.sub_mch_id == sub_mch_id);
+        made.or_else(|| generated::key_of(mch_id, paid).filter(|_| sub_mch_id.is_none()))
     }
 
     /// The faults of everything that a host answers.
@@ -123,6 +139,14 @@ impl Book {
             self.queries.pop_front();
         }
         self.queries.push_back(query);
+    }
+
+    /// Remembers a question for a bill.
+    pub(super) fn record_bill(&mut self, query: BillQuery) {
+        if self.bill_queries.len() == MOST_QUERIES {
+            self.bill_queries.pop_front();
+        }
+        self.bill_queries.push_back(query);
     }
 
     /// Remembers a notification under the next number.

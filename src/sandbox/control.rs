@@ -2,8 +2,8 @@
 //! will do.
 
 use super::{
-    Announcement, ControlError, Fault, Faults, Host, Merchant, Notification, Order, OrderFields, OrderKey,
-    Query as Asked, Sandbox, TradeState,
+    Announcement, BillQuery, BillSettings, ControlError, Fault, Faults, Host, Merchant, Notification, Order,
+    OrderFields, OrderKey, Query as Asked, Sandbox, TradeState,
 };
 use axum::body::Bytes;
 use axum::extract::{Path, Query, Request, State};
@@ -30,9 +30,14 @@ PUT    /sandbox/orders/{mch_id}/{out_trade_no}/faults    [{\"kind\":\"reset\",\"
 GET    /sandbox/hosts
 PUT    /sandbox/hosts/{api|api2}/faults                  [{\"kind\":\"delay\",\"delay_ms\":3000}]
 GET    /sandbox/queries                                  [?out_trade_no=]
+GET    /sandbox/bills
+GET    /sandbox/bills/settings
+PUT    /sandbox/bills/settings                           {\"layout\":\"old\",\"gzip\":\"ignored\"}
 POST   /sandbox/notifications                            {\"out_trade_no\":\"A1\",\"notify_url\":\"http://127.0.0.1:8080/notify\"}
 GET    /sandbox/notifications
 GET    /sandbox/notifications/{id}
+GET    /sandbox/notifications/loss
+PUT    /sandbox/notifications/loss                       {\"probability\":0.2}
 POST   /sandbox/reset
 ";
 
@@ -50,6 +55,9 @@ pub(super) fn routes() -> Router<Sandbox> {
         .route("/sandbox/hosts", get(hosts))
         .route("/sandbox/hosts/{host}/faults", put(host_faults))
         .route("/sandbox/queries", get(queries))
+        .route("/sandbox/bills", get(bill_queries))
+        .route("/sandbox/bills/settings", get(bills).put(set_bills))
+        .route("/sandbox/notifications/loss", get(loss).put(lose))
         .route("/sandbox/notifications", get(notifications).post(notify))
         .route("/sandbox/notifications/{id}", get(notification))
         .route("/sandbox/reset", post(reset))
@@ -69,9 +77,13 @@ impl IntoResponse for ControlError {
         let status = match self {
             Self::NoSuchMerchant | Self::NoSuchOrder => StatusCode::NOT_FOUND,
             Self::NotPaid | Self::NothingToRefund => StatusCode::CONFLICT,
-            Self::Id { .. } | Self::BadOrder(_) | Self::SignType | Self::NotifyUrl | Self::Copies => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Id { .. }
+            | Self::BadOrder(_)
+            | Self::SignType
+            | Self::NotifyUrl
+            | Self::Copies
+            | Self::Probability
+            | Self::GeneratedDay => StatusCode::BAD_REQUEST,
         };
         (status, Json(json!({ "error": self.to_string() }))).into_response()
     }
@@ -226,6 +238,38 @@ async fn queries(State(sandbox): State<Sandbox>, Query(which): Query<Which>) -> 
     let mut queries = sandbox.queries();
     queries.retain(|query| which.out_trade_no.is_none() || query.out_trade_no == which.out_trade_no);
     Json(queries)
+}
+
+async fn bill_queries(State(sandbox): State<Sandbox>) -> Json<Vec<BillQuery>> {
+    Json(sandbox.bill_queries())
+}
+
+async fn bills(State(sandbox): State<Sandbox>) -> Json<BillSettings> {
+    Json(sandbox.bills())
+}
+
+async fn set_bills(
+    State(sandbox): State<Sandbox>,
+    Said(settings): Said<BillSettings>,
+) -> Result<Json<BillSettings>, ControlError> {
+    sandbox.set_bills(settings)?;
+    Ok(Json(sandbox.bills()))
+}
+
+/// How likely a notification is lost.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Loss {
+    probability: f64,
+}
+
+async fn loss(State(sandbox): State<Sandbox>) -> Json<Loss> {
+    Json(Loss { probability: sandbox.lock().book.loss })
+}
+
+async fn lose(State(sandbox): State<Sandbox>, Said(said): Said<Loss>) -> Result<Json<Loss>, ControlError> {
+    sandbox.lose(said.probability)?;
+    Ok(loss(State(sandbox)).await)
 }
 
 async fn notify(

@@ -2,6 +2,8 @@
 
 use crate::order::{AppId, MchId};
 use crate::secret::Secret;
+use crate::wechat::sign::{self, SignType};
+use crate::wechat::xml::Fields;
 use crate::wechat::{Account, ApiKey, Provider};
 
 /// An account at the simulated WeChat Pay. A merchant number with several applications is several of these.
@@ -72,6 +74,29 @@ impl Merchant {
             service_provider: account.sub_mch_id.is_some(),
         }
     }
+}
+
+/// Why nobody is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stranger {
+    /// No merchant of that number has made the signature.
+    Sign,
+    /// It is not this merchant's application.
+    AppId,
+}
+
+/// Who has signed a question, and how; checked in WeChat Pay's order: signature, then application.
+pub(super) fn asking<'m>(merchants: &'m [Merchant], fields: &Fields<'_>) -> Result<(&'m Merchant, SignType), Stranger> {
+    let sign_type = fields.filled("sign_type").map_or(Some(SignType::Md5), SignType::parse).ok_or(Stranger::Sign)?;
+    let given = fields.filled("sign").ok_or(Stranger::Sign)?;
+    let known = |merchant: &&Merchant| {
+        Some(merchant.mch_id.as_str()) == fields.filled("mch_id")
+            && sign::verify(fields.iter(), given, [merchant.key.expose()], sign_type)
+    };
+    let mut accounts = merchants.iter().filter(known).peekable();
+    accounts.peek().ok_or(Stranger::Sign)?;
+    let merchant = accounts.find(|merchant| Some(merchant.appid.as_str()) == fields.filled("appid"));
+    Ok((merchant.ok_or(Stranger::AppId)?, sign_type))
 }
 
 fn bad(part: &'static str, why: &dyn std::error::Error) -> BadMerchant {

@@ -103,6 +103,8 @@ pub enum Progress {
     Acknowledged,
     /// Nothing more will be sent.
     GivenUp,
+    /// Nothing was sent, and nothing will be: it got lost within WeChat Pay.
+    Lost,
 }
 
 /// A notification and all its deliveries.

@@ -3,7 +3,7 @@
 use super::fault::Faults;
 use super::seed::Seed;
 use crate::clock;
-use crate::order::{MchId, OutTradeNo, TransactionId};
+use crate::order::{AppId, MchId, OutTradeNo, TransactionId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -87,6 +87,19 @@ impl fmt::Display for TradeState {
     }
 }
 
+/// Where an order is to be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum KnownTo {
+    /// In bills, and by order queries.
+    #[default]
+    Both,
+    /// In bills only: queries say ORDERNOTEXIST.
+    Bill,
+    /// By order queries only: bills lack it.
+    Query,
+}
+
 /// What tells one order from all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct OrderKey {
@@ -118,6 +131,14 @@ pub struct Order {
     pub transaction_id: Option<TransactionId>,
     /// When it was paid: `yyyyMMddHHmmss`, Beijing time.
     pub time_end: Option<String>,
+    /// When it was refunded, in the same form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund_time: Option<String>,
+    /// Where it is to be found.
+    pub known_to: KnownTo,
+    /// The application that its bill names; by default the merchant's first.
+    #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
+    pub appid: Option<AppId>,
     /// The payer.
     pub openid: String,
     /// `APP`, `JSAPI`, `NATIVE` ...
@@ -150,6 +171,18 @@ pub struct OrderFields {
     #[arg(long, value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_end: Option<String>,
+    /// When it was refunded, in the same form (now).
+    #[arg(long, value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund_time: Option<String>,
+    /// Where it is to be found: in bills, by order queries, or both (both).
+    #[arg(long, value_name = "WHERE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known_to: Option<KnownTo>,
+    /// The application that its bill names (the merchant's first).
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appid: Option<String>,
     /// The payer (derived from the seed).
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,6 +214,12 @@ pub enum BadOrder {
     /// Not a time.
     #[error("time_end: yyyyMMddHHmmss")]
     TimeEnd,
+    /// Not a time.
+    #[error("refund_time: yyyyMMddHHmmss")]
+    RefundTime,
+    /// Not an application.
+    #[error("appid: at most 32 letters and digits")]
+    AppId,
     /// More coupon than order.
     #[error("coupon_fee: no more than total_fee")]
     CouponFee,
@@ -196,6 +235,9 @@ impl Order {
             coupon_fee: 0,
             transaction_id: None,
             time_end: None,
+            refund_time: None,
+            known_to: KnownTo::Both,
+            appid: None,
             openid: seed.openid(&[key.mch_id.as_str(), key.out_trade_no.as_str()]),
             trade_type: "APP".to_owned(),
             bank_type: "OTHERS".to_owned(),
@@ -206,7 +248,7 @@ impl Order {
 
     /// The order after `said` was said of it and it went into `state`.
     ///
-    /// A paid order gets a transaction id and a time, an unpaid one loses them.
+    /// A paid order gets a transaction id and a time, a refunded one another time, an unpaid one loses them.
     pub(super) fn with(mut self, state: TradeState, said: OrderFields, seed: Seed) -> Result<Self, BadOrder> {
         fn set<T>(field: &mut T, value: Option<T>) {
             if let Some(value) = value {
@@ -220,12 +262,16 @@ impl Order {
         set(&mut self.bank_type, said.bank_type);
         set(&mut self.attach, said.attach);
         set(&mut self.faults, said.faults);
+        set(&mut self.known_to, said.known_to);
+        if let Some(appid) = said.appid {
+            self.appid = Some(AppId::parse(&appid).map_err(|_| BadOrder::AppId)?);
+        }
         if self.coupon_fee > self.total_fee {
             return Err(BadOrder::CouponFee);
         }
         self.trade_state = state;
         if !state.is_paid() {
-            (self.transaction_id, self.time_end) = (None, None);
+            (self.transaction_id, self.time_end, self.refund_time) = (None, None, None);
             return Ok(self);
         }
         let OrderKey { mch_id, sub_mch_id, out_trade_no } = self.key;
@@ -234,9 +280,14 @@ impl Order {
         let transaction_id = transaction_id
             .unwrap_or_else(|| seed.transaction_id(&[mch_id.as_str(), &sub_mch_id, out_trade_no.as_str()]));
         self.transaction_id = Some(TransactionId::parse(&transaction_id).map_err(|_| BadOrder::TransactionId)?);
-        let time_end = said.time_end.or(self.time_end).unwrap_or_else(|| time_end(clock::now()));
-        clock::from_time_end(&time_end).ok_or(BadOrder::TimeEnd)?;
-        self.time_end = Some(time_end);
+        let paid_at = said.time_end.or(self.time_end).unwrap_or_else(|| time_end(clock::now()));
+        clock::from_time_end(&paid_at).ok_or(BadOrder::TimeEnd)?;
+        self.time_end = Some(paid_at);
+        let refunded_at = said.refund_time.or(self.refund_time);
+        self.refund_time = (state == TradeState::Refund).then(|| refunded_at.unwrap_or_else(|| time_end(clock::now())));
+        if self.refund_time.as_ref().is_some_and(|time| clock::from_time_end(time).is_none()) {
+            return Err(BadOrder::RefundTime);
+        }
         Ok(self)
     }
 }

@@ -2,12 +2,12 @@
 
 use super::book::{Book, Host, Query};
 use super::fault::{Fault, FaultKind};
-use super::merchant::Merchant;
+use super::merchant::{self, Merchant, Stranger};
 use super::message::Message;
-use super::order::{Order, OrderFields, OrderKey, TradeState};
+use super::order::{KnownTo, Order, OrderFields, OrderKey, TradeState};
 use super::seed::Seed;
 use crate::order::{MchId, OutTradeNo, TransactionId};
-use crate::wechat::sign::{self, SignType};
+use crate::wechat::sign::SignType;
 use crate::wechat::xml::Fields;
 use std::time::Duration;
 
@@ -80,11 +80,13 @@ pub(super) fn answer(book: &mut Book, host: Host, body: &[u8]) -> Reply {
     };
     let (text, fault) = match read(&book.merchants, body, &mut query) {
         Ok(question) => {
-            let found = find(book, &question);
-            let order_fault =
-                found.ok().and_then(|key| book.orders.get_mut(&key)).and_then(|order| order.faults.take());
+            let found = find(book, &question).and_then(|key| match book.order(key) {
+                Some(order) if order.known_to != KnownTo::Bill => Ok(order),
+                _ => Err(ORDER_NOT_EXIST),
+            });
+            let order_fault = found.as_ref().ok().and_then(|order| book.orders.get_mut(&order.key)?.faults.take());
             let fault = merge(host_fault, order_fault);
-            let found = found.and_then(|key| book.orders.get(&key).ok_or(ORDER_NOT_EXIST));
+            let found = found.as_ref().map_err(|error| *error);
             let text = compose(book, &question, found, fault.map(|fault| fault.kind), &mut query);
             (text, fault)
         }
@@ -119,21 +121,16 @@ fn merge(host: Option<Fault>, order: Option<Fault>) -> Option<Fault> {
 /// Reads the question and checks it in WeChat Pay's order: document, signature, application.
 fn read(merchants: &[Merchant], body: &[u8], query: &mut Query) -> Result<Question, &'static str> {
     let fields = Fields::read(body).map_err(|_| refusal::XML)?;
-    let get = |name| fields.get(name).filter(|value| !value.is_empty());
+    let get = |name| fields.filled(name);
     let owned = |name| get(name).map(str::to_owned);
     query.mch_id = owned("mch_id");
     query.transaction_id = owned("transaction_id");
     query.out_trade_no = owned("out_trade_no").filter(|_| query.transaction_id.is_none());
 
-    let sign_type = get("sign_type").map_or(Some(SignType::Md5), SignType::parse).ok_or(refusal::SIGN)?;
-    let given = get("sign").ok_or(refusal::SIGN)?;
-    let known = |merchant: &&Merchant| {
-        Some(merchant.mch_id.as_str()) == get("mch_id")
-            && sign::verify(fields.iter(), given, [merchant.key.expose()], sign_type)
-    };
-    let mut accounts = merchants.iter().filter(known).peekable();
-    accounts.peek().ok_or(refusal::SIGN)?;
-    let merchant = accounts.find(|merchant| Some(merchant.appid.as_str()) == get("appid")).ok_or(refusal::APPID)?;
+    let (merchant, sign_type) = merchant::asking(merchants, &fields).map_err(|stranger| match stranger {
+        Stranger::Sign => refusal::SIGN,
+        Stranger::AppId => refusal::APPID,
+    })?;
     let sub_mch_id = get("sub_mch_id").and_then(|id| MchId::parse(id).ok());
     if merchant.service_provider && sub_mch_id.is_none() {
         return Err(refusal::SUB_MCH_ID);
@@ -149,7 +146,7 @@ fn read(merchants: &[Merchant], body: &[u8], query: &mut Query) -> Result<Questi
     })
 }
 
-/// The order that is asked for.
+/// Which order is asked for, whether it is there or not.
 fn find(book: &Book, question: &Question) -> Result<OrderKey, BusinessError> {
     if !question.has_nonce {
         return Err(LACK_PARAMS);
@@ -162,7 +159,7 @@ fn find(book: &Book, question: &Question) -> Result<OrderKey, BusinessError> {
     let out_trade_no = question.out_trade_no.as_ref().ok_or(LACK_PARAMS)?;
     let out_trade_no = OutTradeNo::parse(out_trade_no).map_err(|_| ORDER_NOT_EXIST)?;
     let key = OrderKey { mch_id, sub_mch_id, out_trade_no };
-    book.orders.contains_key(&key).then_some(key).ok_or(ORDER_NOT_EXIST)
+    Ok(key)
 }
 
 /// The answer's document, with those faults in it that a document can have.

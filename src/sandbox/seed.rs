@@ -34,6 +34,13 @@ impl Seed {
         self.draw(LOWER, 32, "notification", &[&number.to_string()])
     }
 
+    /// Whether the notification of this number is among the lost ones, of which there are `share` (0 to 1).
+    pub(super) fn is_lost(self, number: u64, share: f64) -> bool {
+        const STEPS: u32 = 1_000_000;
+        let drawn = self.draw(DIGITS, 6, "loss", &[&number.to_string()]).parse::<u32>().unwrap_or_default();
+        f64::from(drawn) < share * f64::from(STEPS)
+    }
+
     /// A key that is nobody's, to sign badly with.
     pub(super) fn wrong_key(self) -> String {
         self.draw(LETTERS, 32, "wrong key", &[])
@@ -66,6 +73,14 @@ mod tests {
         assert_ne!(one.transaction_id(&["1900000109", "A1"]), one.transaction_id(&["1900000109", "A2"]));
         assert_ne!(one.transaction_id(&["1900000109", "A1"]), two.transaction_id(&["1900000109", "A1"]));
         assert_ne!(one.transaction_id(&["1", "23"]), one.transaction_id(&["12", "3"]));
+    }
+
+    #[test]
+    fn about_as_many_are_lost_as_should_be_and_always_the_same() {
+        let lost = |share| (1..=1000).filter(|number| Seed(1).is_lost(*number, share)).count();
+        assert_eq!([lost(0.0), lost(1.0)], [0, 1000]);
+        assert!((150..250).contains(&lost(0.2)), "{}", lost(0.2));
+        assert_eq!(lost(0.2), lost(0.2));
     }
 
     #[test]

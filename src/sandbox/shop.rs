@@ -2,6 +2,7 @@
 //! transaction id that callbacks do not bring.
 
 use super::serve;
+use crate::clock;
 use crate::wechat::xml::Fields;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -51,12 +52,35 @@ struct Tables {
 /// A line of the order table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ShopOrder {
+    /// What was ordered, if that was by way of [`Shop::takes_order`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<Ordered>,
     /// Whether the goods are on their way.
     pub paid: bool,
     /// What a refund needs.
     pub transaction_id: Option<String>,
     /// Whether the money went back.
     pub refunded: bool,
+}
+
+/// What the shop knows of an order before anybody has paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ordered {
+    /// By which channel it is to be paid.
+    pub channel: String,
+    /// What it costs.
+    pub total_fee: u64,
+    /// When it was made, RFC 3339.
+    pub created_at: String,
+}
+
+/// A line of the page of unpaid orders, as the gate's sources of pending orders want it.
+#[derive(Debug, Serialize)]
+struct Unpaid {
+    order: String,
+    channel: String,
+    amount: u64,
+    created_at: String,
 }
 
 /// A callback as it reached the shop.
@@ -114,6 +138,7 @@ impl Shop {
             .route("/pay/success", post(pay_success))
             .route("/wxpay/notify/{channel}", post(wxpay_notify))
             .route("/refund", post(refund))
+            .route("/unpaid.json", get(async |State(shop): State<Self>| Json(shop.unpaid())))
             .route("/orders", get(async |State(shop): State<Self>| Json(shop.lock().orders.clone())))
             .route("/received", get(async |State(shop): State<Self>| Json(shop.received())))
             .with_state(self.clone())
@@ -136,6 +161,23 @@ impl Shop {
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.lock().received.iter().cloned().collect()
+    }
+
+    /// Somebody orders something and is sent to WeChat Pay.
+    pub fn takes_order(&self, order: &str, channel: &str, total_fee: u64) {
+        let created_at = clock::rfc3339_beijing(clock::now());
+        let ordered = Some(Ordered { channel: channel.to_owned(), total_fee, created_at });
+        self.lock().orders.insert(order.to_owned(), ShopOrder { ordered, ..ShopOrder::default() });
+    }
+
+    fn unpaid(&self) -> Vec<Unpaid> {
+        let tables = self.lock();
+        let unpaid = tables.orders.iter().filter(|(_, line)| !line.paid);
+        let unpaid = unpaid.filter_map(|(order, line)| {
+            let Ordered { channel, total_fee, created_at } = line.ordered.clone()?;
+            Some(Unpaid { order: order.clone(), channel, amount: total_fee, created_at })
+        });
+        unpaid.collect()
     }
 
     /// A line of the order table.

@@ -1,5 +1,9 @@
 //! The order query over HTTP: which host, how long, how often. What an answer means is decided elsewhere.
 
+mod bill;
+
+pub use bill::BillStream;
+
 use super::breaker::{Breaker, HostState};
 use super::budget::Budget;
 use super::{Account, Answer, AskBy, QueryError, Signature, v2};
@@ -50,6 +54,7 @@ struct Host {
     position: usize,
     origin: Arc<str>,
     order_query: Url,
+    download_bill: Url,
     breaker: Breaker,
 }
 
@@ -235,7 +240,7 @@ impl WeChatPay {
             return Err(QueryError::HttpStatus(response.status().as_u16()).into());
         }
         let body = read_body(response).await?;
-        v2::read_answer(query.account, &body)
+        v2::read_answer(query.account, body.into())
             .map_err(|error| Failure { error: QueryError::Unreadable, cause: Some(error.to_string()) })
     }
 }
@@ -248,10 +253,14 @@ impl fmt::Debug for WeChatPay {
 
 impl Host {
     fn new(position: usize, origin: &str) -> Result<Self, BuildError> {
-        let mut order_query = Url::parse(origin).ok().filter(is_origin).ok_or(BuildError::Host(position))?;
-        let path = format!("{}/pay/orderquery", order_query.path().trim_end_matches('/'));
-        order_query.set_path(&path);
-        Ok(Self { position, origin: origin.into(), order_query, breaker: Breaker::default() })
+        let url = Url::parse(origin).ok().filter(is_origin).ok_or(BuildError::Host(position))?;
+        let call = |path: &str| {
+            let mut call = url.clone();
+            call.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+            call
+        };
+        let (order_query, download_bill) = (call("/pay/orderquery"), call("/pay/downloadbill"));
+        Ok(Self { position, origin: origin.into(), order_query, download_bill, breaker: Breaker::default() })
     }
 }
 

@@ -118,10 +118,17 @@ impl<'b> Fields<'b> {
 
 /// Writes `fields` in WeChat Pay's layout: an element a line, values in CDATA. Names must be names of XML elements.
 pub fn write<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    write_with_bare(fields, "")
+}
+
+/// As [`write`](fn@write), but the value of the field called `bare` stands without CDATA, if it is a number.
+pub fn write_with_bare<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>, bare: &str) -> String {
     let mut text = String::with_capacity(512);
     text.push_str("<xml>");
     for (name, value) in fields {
-        for piece in ["<", name, "><![CDATA["] {
+        let is_bare = name == bare && value.bytes().all(|byte| byte.is_ascii_digit());
+        let (before, after) = if is_bare { ("", "") } else { ("<![CDATA[", "]]>") };
+        for piece in ["<", name, ">", before] {
             text.push_str(piece);
         }
         if value.contains("]]>") {
@@ -129,7 +136,7 @@ pub fn write<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> String
         } else {
             text.push_str(value);
         }
-        for piece in ["]]></", name, ">\n"] {
+        for piece in [after, "</", name, ">\n"] {
             text.push_str(piece);
         }
     }

@@ -40,7 +40,7 @@ fn v01_a_query_never_names_two_ids() {
     for form in [
         format!("OrderID=ONE-1&WeixinTransactionID={first}"),
         format!("OrderID=X&paymentcenter_id=ONE-2&ChannelID=2&CustomerID=c1&WeixinTransactionID={second}"),
-        "OrderID=X&paymentcenter_id=ONE-3&ChannelID=2&CustomerID=c1".to_owned(),
+        "OrderID=Y&paymentcenter_id=ONE-3&ChannelID=2&CustomerID=c1".to_owned(),
     ] {
         assert_eq!(world.callback(&form).status(), 200, "{form}");
     }

@@ -50,6 +50,19 @@ mod upstream_faults;
 
 mod follow_up;
 
+mod sweep;
+
+mod pending;
+
+mod second_payment;
+
+mod recovery;
+
+#[path = "../support/databases.rs"]
+mod servers;
+
+mod databases;
+
 mod absorb;
 
 mod journal_commands;

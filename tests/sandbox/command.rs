@@ -61,6 +61,12 @@ fn it_starts_is_steered_and_ends_on_an_interrupt() {
     assert_eq!(running.json(&["fault", "A|1", "reset", "--count", "2"])["faults"][0]["count"], 2);
     assert_eq!(running.json(&["fault", "A|1", "--clear"])["faults"], Value::Array(Vec::new()));
     assert_eq!(running.json(&["host", "api2", "down"])["api2"][0]["kind"], "reset");
+    assert_eq!(running.json(&["bill", "--gzip", "ignored", "--bom", "false"])["gzip"], "ignored");
+    let settings = running.json(&["bill"]);
+    assert_eq!((&settings["gzip"], &settings["bom"]), (&"ignored".into(), &false.into()));
+    assert_eq!(running.json(&["bill", "--clear"])["gzip"], "honoured");
+    assert_eq!(running.json(&["bills"]), Value::Array(Vec::new()));
+    assert_eq!(running.json(&["lose", "0"])["probability"], 0.0);
     assert_eq!(running.json(&["refund", "A|1"])["trade_state"], "REFUND");
     assert_eq!(running.json(&["orders"]).as_array().unwrap().len(), 2);
     assert_eq!(running.json(&["queries"]), Value::Array(Vec::new()));
@@ -79,6 +85,18 @@ fn it_starts_is_steered_and_ends_on_an_interrupt() {
     assert!(String::from_utf8_lossy(&gone.stderr).contains("tollgate sandbox"), "says what to do");
 }
 
+#[test]
+fn notifications_can_be_lost_from_the_start() {
+    let mut command = tollgate();
+    command.args(["sandbox", "--listen", "127.0.0.1:0", "--seed", "1", "--lose", "1"]);
+    let running = started(command);
+    running.json(&["pay", "A1"]);
+    let lost = running.steer(&["notify", "A1", "http://127.0.0.1:1/"]);
+    assert!(!lost.status.success() && String::from_utf8_lossy(&lost.stdout).contains("lost"));
+    let refused = tollgate().args(["sandbox", "--listen", "127.0.0.1:0", "--lose", "2"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("probability: 0 to 1"));
+}
+
 fn demo(args: &[&str]) -> (bool, Vec<Value>) {
     let output = tollgate().args(["demo", "--once", "--json"]).args(args).output().unwrap();
     let demo: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -93,14 +111,14 @@ fn goes_well(scene: &Value) -> bool {
 fn every_scene_of_the_demo_goes_well() {
     let (success, scenes) = demo(&[]);
     let bad: Vec<_> = scenes.iter().filter(|scene| !goes_well(scene)).collect();
-    assert!(success && bad.is_empty() && scenes.len() == 11, "{bad:#?}");
+    assert!(success && bad.is_empty() && scenes.len() == 13, "{bad:#?}");
 }
 
 #[test]
 fn no_scene_of_the_demo_goes_well_without_the_gate() {
     let (success, scenes) = demo(&["--without-gate"]);
     let good: Vec<_> = scenes.iter().filter(|scene| goes_well(scene)).collect();
-    assert!(!success && good.is_empty() && scenes.len() == 11, "{good:#?}");
+    assert!(!success && good.is_empty() && scenes.len() == 13, "{good:#?}");
 }
 
 #[test]

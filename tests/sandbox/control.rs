@@ -125,4 +125,8 @@ async fn every_call_is_listed_and_documented() {
         let name = json!(forgery);
         assert!(page.contains(&format!("`{}`", name.as_str().unwrap())), "docs/sandbox.md lacks the forgery {name}");
     }
+    let settings = json!(tollgate::sandbox::BillSettings { generated_day: Some(String::new()), ..Default::default() });
+    for name in settings.as_object().unwrap().keys() {
+        assert!(page.contains(&format!("`{name}`")), "docs/sandbox.md lacks {name}");
+    }
 }

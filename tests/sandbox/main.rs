@@ -11,6 +11,8 @@ mod faults;
 
 mod notifications;
 
+mod bills;
+
 mod control;
 
 mod shop;

@@ -47,6 +47,7 @@ impl Configuration {
             ("wechat", format!("{{ hosts: [{first}, {second}] }}")),
             ("cache", format!("{{ pending: {PENDING_MS}ms }}")),
             ("journal", format!("{{ path: {JOURNAL} }}")),
+            ("pending_orders", self.pending_orders()),
             ("follow_up", format!("{{ ask_again: [{again}], redeliver: [{again}] }}")),
         ]
         .iter()
@@ -54,6 +55,12 @@ impl Configuration {
         let config = Config::parse(&text, file, self).context("the shipped config.yaml, as the demo changes it")?;
         self.took_effect(&config, file, listen)?;
         Ok(text)
+    }
+
+    /// The order system's page of unpaid orders.
+    fn pending_orders(&self) -> String {
+        let url = format!("{}/unpaid.json", self.upstream);
+        format!("[{{ name: shop, every: 1s, route: app-pay-success, http: {{ url: \"{url}\" }} }}]")
     }
 
     fn took_effect(&self, config: &Config, file: &Path, listen: SocketAddr) -> anyhow::Result<()> {
@@ -67,6 +74,8 @@ impl Configuration {
             ("wechat.hosts", config.wechat.hosts == self.hosts),
             ("cache.pending", config.cache.pending == Duration::from_millis(PENDING_MS)),
             ("journal.path", journal == Some(&file.with_file_name(JOURNAL))),
+            ("pending_orders", config.pending_orders.len() == 1),
+            ("channels.app.sweep", config.sweeps.iter().any(|plan| plan.channel.as_str() == "app")),
             ("follow_up.ask_again", config.follow_up.ask_again.delays == again),
             ("follow_up.redeliver", config.follow_up.redeliver.delays == again),
         ] {

@@ -3,6 +3,7 @@
 use super::configuration::Configuration;
 use super::directory::Directory;
 use anyhow::Context;
+use jiff::civil::Date;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -51,6 +52,21 @@ impl Gate {
         port.bind(self.address)?;
         (self.process, self.address) = Process::start(&self.configuration, &self.directory, self.address).await?;
         Ok(killed_at.elapsed())
+    }
+}
+
+impl Gate {
+    /// Runs `tollgate sweep` beside it; what that says.
+    pub(super) async fn sweep(&self, channel: &str, day: Date) -> anyhow::Result<Vec<String>> {
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let file = self.directory.path().join("config.yaml");
+        let mut command = tokio::process::Command::new(program);
+        command.args(["sweep", "--channel", channel, "--date", &day.to_string(), "--config"]).arg(&file);
+        command.envs(self.configuration.variables()).stdin(Stdio::null()).kill_on_drop(true);
+        let ended = command.output().await.context("cannot run tollgate sweep")?;
+        let said = [ended.stdout, ended.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+        let said = said.lines().map(|line| line.trim().split_whitespace().collect::<Vec<_>>().join(" "));
+        Ok(said.filter(|line| !line.is_empty()).collect())
     }
 }
 

@@ -93,8 +93,9 @@ fn describe_query(query: &Query) -> String {
 fn describe_received(received: &Received) -> String {
     let ids = received.header(TRANSACTION_HEADER).join(" and ");
     let ids = if ids.is_empty() { "absent".to_owned() } else { ids };
-    let follow_up = received.header(ORIGIN_HEADER) == ["follow-up"];
-    let origin = if follow_up { format!("; {ORIGIN_HEADER}: follow-up") } else { String::new() };
+    let origin = received.header(ORIGIN_HEADER).join(" and ");
+    let by_itself = !origin.is_empty() && origin != "callback";
+    let origin = if by_itself { format!("; {ORIGIN_HEADER}: {origin}") } else { String::new() };
     format!("marked {} as paid; {TRANSACTION_HEADER}: {ids}{origin}", received.order)
 }
 

@@ -2,10 +2,12 @@
 
 use super::report::{Report, describe_attempt};
 use super::stage::{APP, C1, Stage, is_over};
+use crate::clock;
 use crate::journal::DeliveryId;
 use crate::order::{OrderId, TransactionId};
 use crate::sandbox::shop::{DELIVERY_HEADER, ORIGIN_HEADER, Received, TRANSACTION_HEADER};
 use crate::sandbox::{Fault, FaultKind, Faults, Forgery, Judgement, OrderFields, Progress, TradeState};
+use anyhow::Context;
 use tokio::task::JoinSet;
 
 /// What is played.
@@ -22,11 +24,13 @@ pub(super) enum Scene {
     SlowThenFine,
     PaidLate,
     Killed,
+    NeverCalled,
+    FoundInTheBill,
 }
 
 impl Scene {
     /// All, in playing order.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Paid,
         Self::Notification,
         Self::Unpaid,
@@ -38,6 +42,8 @@ impl Scene {
         Self::SlowThenFine,
         Self::PaidLate,
         Self::Killed,
+        Self::NeverCalled,
+        Self::FoundInTheBill,
     ];
 
     /// Plays it.
@@ -54,6 +60,8 @@ impl Scene {
             Self::SlowThenFine => slow_then_fine(stage).await,
             Self::PaidLate => paid_late(stage).await,
             Self::Killed => killed(stage).await,
+            Self::NeverCalled => never_called(stage).await,
+            Self::FoundInTheBill => found_in_the_bill(stage).await,
         }
     }
 }
@@ -247,7 +255,7 @@ async fn paid_late(stage: &Stage) -> anyhow::Result<Report> {
     if early.is_empty() {
         report.told_when("the money came", took, &received);
     }
-    delivered_later(stage, &mut report, &received, "A1011", &transaction_id).await?;
+    delivered_later(stage, &mut report, &received, "A1011", &transaction_id, "follow-up").await?;
     Ok(report)
 }
 
@@ -271,7 +279,7 @@ async fn killed(stage: &Stage) -> anyhow::Result<Report> {
     let (_, received) = stage.observe(&mut report, &["A1012"]);
     report.check("the sender was told that it failed (502)", sent.status == Some(502));
     report.told_when("it was back", took, &received);
-    delivered_later(stage, &mut report, &received, "A1012", &transaction_id).await?;
+    delivered_later(stage, &mut report, &received, "A1012", &transaction_id, "follow-up").await?;
     report.check(
         "under the X-Tollgate-Delivery that every attempt of this order has",
         all_are_of(&received, "app-pay-success", "A1012"),
@@ -279,16 +287,55 @@ async fn killed(stage: &Stage) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Expects that the follow-up brought an order to the shop, which can refund it now.
+async fn never_called(stage: &Stage) -> anyhow::Result<Report> {
+    let mut report = Report::new(
+        "A callback that never comes: the list of unpaid orders",
+        "A1013 is ordered and paid, and the APP crashes: nobody calls back. The shop's page of unpaid orders still lists it.",
+    );
+    stage.shop.takes_order("A1013", "app", 6600);
+    let transaction_id = stage.pay(APP, "A1013", 6600)?;
+    report.sender.push("called nobody".to_owned());
+    let took = stage.arrived("A1013").await;
+    let (_, received) = stage.observe(&mut report, &["A1013"]);
+    report.told_when("the money came", took, &received);
+    delivered_later(stage, &mut report, &received, "A1013", &transaction_id, "pending").await?;
+    report.check(
+        "under the X-Tollgate-Delivery that its own callback would have had",
+        all_are_of(&received, "app-pay-success", "A1013"),
+    );
+    Ok(report)
+}
+
+async fn found_in_the_bill(stage: &Stage) -> anyhow::Result<Report> {
+    let mut report = Report::new(
+        "A callback that never came: the bill of the day",
+        "A1014 was paid yesterday, and nobody called back or lists it. WeChat Pay's bill has it: tollgate sweep finds it.",
+    );
+    let yesterday = clock::beijing(clock::now()).date().yesterday()?;
+    let time_end = Some(format!("{}120000", yesterday.strftime("%Y%m%d")));
+    let said = OrderFields { total_fee: Some(6600), time_end, ..OrderFields::default() };
+    let order = stage.sandbox.pay(stage.key(APP, "A1014")?, said)?;
+    let transaction_id = order.transaction_id.context("a paid order has a transaction id")?;
+    report.sender.push("called nobody, yesterday".to_owned());
+    report.gate.extend(stage.sweep("app", yesterday).await?);
+    let (_, received) = stage.observe(&mut report, &["A1014"]);
+    delivered_later(stage, &mut report, &received, "A1014", &transaction_id, "sweep").await?;
+    report.gate.extend(stage.sweep("app", yesterday).await?.into_iter().take(1));
+    report.check("a second sweep delivers nothing", stage.received(&["A1014"]).len() == received.len());
+    Ok(report)
+}
+
+/// Expects that the gate brought an order to the shop by itself, which can refund it now.
 async fn delivered_later(
     stage: &Stage,
     report: &mut Report,
     received: &[Received],
     order: &str,
     transaction_id: &TransactionId,
+    origin: &str,
 ) -> anyhow::Result<()> {
-    let follow_up = received.iter().all(|received| received.header(ORIGIN_HEADER) == ["follow-up"]);
-    report.check("the gate brought it by itself, a moment later", follow_up && !received.is_empty());
+    let by_itself = received.iter().all(|received| received.header(ORIGIN_HEADER) == [origin]);
+    report.check("the gate brought it by itself", by_itself && !received.is_empty());
     let ids: Vec<_> = received.iter().map(|received| received.header(TRANSACTION_HEADER)).collect();
     report.check("with the verified transaction id", ids == [[transaction_id.as_str()]]);
     let refund = stage.refund(order).await?;

@@ -13,6 +13,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, Response};
+use jiff::civil::Date;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -186,6 +187,14 @@ impl Stage {
         match &self.gate {
             Some(gate) => gate.lock().await.is_killed_and_starts_again().await.map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// Compares WeChat Pay's bill of a day, as an operator does beside the running gate; what the command says.
+    pub(super) async fn sweep(&self, channel: &str, day: Date) -> anyhow::Result<Vec<String>> {
+        match &self.gate {
+            Some(gate) => gate.lock().await.sweep(channel, day).await,
+            None => Ok(vec!["there is no gate that could compare the bill".to_owned()]),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Steering a sandbox that runs, through its control calls.
 
 use crate::sandbox::http::Client;
-use crate::sandbox::{Fault, FaultKind, Forgery, Host, OrderFields, TradeState};
+use crate::sandbox::{BillSettings, Fault, FaultKind, Forgery, Host, OrderFields, TradeState};
 use anyhow::{Context, bail};
 use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -165,6 +165,31 @@ pub(super) struct Queries {
     plain: Plain,
 }
 
+/// Arguments of `bill`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Bill {
+    #[command(flatten)]
+    settings: BillSettings,
+
+    /// As usual again, which everything is that is not named anyway.
+    #[arg(long)]
+    clear: bool,
+
+    #[command(flatten)]
+    plain: Plain,
+}
+
+/// Arguments of `lose`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Lose {
+    /// 0 loses none, 1 all.
+    #[arg(value_name = "PROBABILITY")]
+    probability: f64,
+
+    #[command(flatten)]
+    plain: Plain,
+}
+
 pub(super) async fn pay(args: Pay) -> anyhow::Result<ExitCode> {
     let path = path_of(&args.named).await?.action("pay");
     show(&args.named.plain, &call(&args.named.plain, Method::POST, &path, &json!(args.fields)).await?)
@@ -214,6 +239,18 @@ pub(super) async fn order_fault(args: OrderFault) -> anyhow::Result<ExitCode> {
 pub(super) async fn host_fault(args: HostFault) -> anyhow::Result<ExitCode> {
     let path = format!("/sandbox/hosts/{}/faults", json!(args.host).as_str().unwrap_or_default());
     show(&args.plain, &call(&args.plain, Method::PUT, &path, &args.faulty.faults()).await?)
+}
+
+pub(super) async fn bill(args: Bill) -> anyhow::Result<ExitCode> {
+    if args.settings == BillSettings::default() && !args.clear {
+        return list(&args.plain, "bills/settings").await;
+    }
+    show(&args.plain, &call(&args.plain, Method::PUT, "/sandbox/bills/settings", &json!(args.settings)).await?)
+}
+
+pub(super) async fn lose(args: Lose) -> anyhow::Result<ExitCode> {
+    let loss = json!({ "probability": args.probability });
+    show(&args.plain, &call(&args.plain, Method::PUT, "/sandbox/notifications/loss", &loss).await?)
 }
 
 /// How often a delivery that is awaited is looked at.

@@ -39,6 +39,10 @@ pub(super) struct Start {
     /// Divide WeChat Pay's waits between notifications by this: 60 makes a minute a second.
     #[arg(long, value_name = "FACTOR", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     time_scale: u32,
+
+    /// Lose notifications with this probability, 0 to 1; which ones derives from the seed.
+    #[arg(long, value_name = "PROBABILITY", default_value_t = 0.0)]
+    lose: f64,
 }
 
 pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
@@ -53,6 +57,7 @@ pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
     };
     let seed = Seed(args.seed.unwrap_or_else(|| RandomState::new().hash_one(())));
     let sandbox = Sandbox::new(merchants, seed, args.time_scale);
+    sandbox.lose(args.lose).context("--lose")?;
 
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let first = listen(args.listen).await?;

@@ -42,6 +42,7 @@ fn paid_answer() -> Answer {
         total_fee: text("100"),
         fee_type: text("CNY"),
         time_end: text("20240101123456"),
+        document: bytes::Bytes::new(),
     }
 }
 
@@ -66,7 +67,7 @@ fn by_transaction() -> AskBy {
 fn outcome(ask: &AskBy, answer: Answer, claim: &Claim, on_refunded: OnRefunded) -> &'static str {
     let finding = judge(&account(), ask, &Ok(answer));
     let asked_for = OutTradeNo::parse(ORDER).unwrap();
-    decide(claim, &asked_for, &finding, on_refunded).map_or_else(Reason::code, |_| "forward")
+    decide(claim, None, &asked_for, &finding, on_refunded).map_or_else(Reason::code, |_| "forward")
 }
 
 /// One value of a dimension and the reason it forces; `-` forces nothing.
@@ -155,7 +156,7 @@ fn every_cell_of_the_table_has_the_expected_outcome() {
 fn an_order_without_any_fault_is_forwarded_with_what_wechat_pay_said() {
     let finding = judge(&account(), &by_order(), &Ok(paid_answer()));
     let asked_for = OutTradeNo::parse(ORDER).unwrap();
-    let confirmed = decide(&claim(None, None), &asked_for, &finding, OnRefunded::Refuse).unwrap();
+    let confirmed = decide(&claim(None, None), None, &asked_for, &finding, OnRefunded::Refuse).unwrap();
     let payment = confirmed.payment();
     assert_eq!(payment.transaction_id.as_str(), TRANSACTION);
     assert_eq!((payment.out_trade_no, payment.amount.fen, payment.refunded), (asked_for, Fen(100), false));
@@ -167,7 +168,7 @@ fn an_order_without_any_fault_is_forwarded_with_what_wechat_pay_said() {
 fn a_paid_transaction_does_not_vouch_for_another_order() {
     let finding = judge(&account(), &by_transaction(), &Ok(paid_answer()));
     let unpaid = OutTradeNo::parse("ORDER-NOBODY-PAID").unwrap();
-    let refused = decide(&claim(Some(TRANSACTION), None), &unpaid, &finding, OnRefunded::Refuse);
+    let refused = decide(&claim(Some(TRANSACTION), None), None, &unpaid, &finding, OnRefunded::Refuse);
     assert_eq!(refused.map(|_| ()), Err(Reason::TransactionOfOtherOrder));
 }
 
@@ -254,7 +255,7 @@ fn an_amount_in_another_currency_differs() {
     let asked_for = OutTradeNo::parse(ORDER).unwrap();
     let outcome = |currency| {
         let claim = Claim { currency, ..claim(None, Some(100)) };
-        decide(&claim, &asked_for, &finding, OnRefunded::Refuse).map(|_| ())
+        decide(&claim, None, &asked_for, &finding, OnRefunded::Refuse).map(|_| ())
     };
     assert_eq!(outcome(Currency::default()), Err(Reason::AmountDiffers));
     assert_eq!(outcome(Currency::parse("HKD").unwrap()), Ok(()));

@@ -22,7 +22,9 @@ fn futures_now<F: Future>(future: F) -> F::Output {
 /// The table of design section 3, by stage and verdict.
 #[test]
 fn each_reason_has_the_status_of_its_row() {
-    for reason in Reason::ALL.iter().copied().filter(|reason| *reason != Reason::Paid) {
+    // What passes is not refused.
+    let refused = |reason: &Reason| !matches!(reason, Reason::Paid | Reason::PaidAfterClose);
+    for reason in Reason::ALL.iter().copied().filter(refused) {
         let status = http_status(reason).as_u16();
         let expected: &[u16] = match reason.stage() {
             Stage::Verdict(Verdict::Pending | Verdict::Unknown) => &[503],
@@ -32,7 +34,8 @@ fn each_reason_has_the_status_of_its_row() {
             Stage::Request => &[400, 404, 405, 408, 413, 414, 421, 429, 431],
             Stage::Upstream => &[502, 504],
             Stage::FollowUp => &[503],
-            Stage::Gate | Stage::Verdict(Verdict::Paid) => &[500, 503],
+            Stage::Verdict(Verdict::Paid) => &[409],
+            Stage::Gate => &[500, 503],
         };
         assert!(expected.contains(&status), "{reason}: {status}");
     }

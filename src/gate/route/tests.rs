@@ -22,6 +22,24 @@ fn route(name: &str, path: &str, methods: &[Method]) -> Route {
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
         accepted: Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None },
         duplicates: Duplicates::Forward,
+        synthesize: None,
+    }
+}
+
+#[test]
+fn a_pattern_is_filled_with_what_a_sender_could_send() {
+    let pattern = PathPattern::parse("/wxpay/{channel}/{order}").unwrap();
+    let fill = |channel, order| {
+        pattern.fill(|name| match name {
+            "channel" => Some(channel),
+            "order" => order,
+            _ => None,
+        })
+    };
+    assert_eq!(fill("app", Some("A_|*@-1")).unwrap(), "/wxpay/app/A_%7C%2A%40-1");
+    assert_eq!(fill("app", None), Err(NotFilled::Unknown("order".to_owned())));
+    for channel in ["2/c1", ".", "..", ""] {
+        assert_eq!(fill(channel, Some("1")), Err(NotFilled::NotCanonical), "{channel:?}");
     }
 }
 

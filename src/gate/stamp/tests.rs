@@ -27,7 +27,7 @@ fn confirmed() -> Pass {
         amount: None,
         currency: Currency::default(),
     };
-    let confirmed = decide::decide(&claim, &order, &Finding::Paid(Arc::new(payment)), OnRefunded::Refuse);
+    let confirmed = decide::decide(&claim, None, &order, &Finding::Paid(Arc::new(payment)), OnRefunded::Refuse);
     decide::permit(confirmed, Mode::Enforce).unwrap()
 }
 

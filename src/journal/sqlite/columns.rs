@@ -95,10 +95,7 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<DeliveryId> {
 
 pub(super) fn origin(row: &Row<'_>) -> Result<Origin> {
     let name: String = row.get("origin")?;
-    [Origin::Callback, Origin::FollowUp]
-        .into_iter()
-        .find(|origin| origin.as_str() == name)
-        .ok_or_else(|| damaged("origin"))
+    Origin::ALL.into_iter().find(|origin| origin.as_str() == name).ok_or_else(|| damaged("origin"))
 }
 
 /// An amount, where there may be none.
@@ -138,18 +135,21 @@ pub(super) const fn trade_state(refunded: bool) -> &'static str {
     if refunded { "REFUND" } else { "SUCCESS" }
 }
 
-/// The request.
-pub(super) fn request(row: &Row<'_>) -> Result<Request> {
-    let headers: Vec<u8> = row.get("headers")?;
-    let body: Vec<u8> = row.get("body")?;
-    Ok(Request {
+/// The request, if there is one yet.
+pub(super) fn request(row: &Row<'_>) -> Result<Option<Request>> {
+    let (Some(headers), Some(body)) =
+        (row.get::<_, Option<Vec<u8>>>("headers")?, row.get::<_, Option<Vec<u8>>>("body")?)
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Request {
         peer: parsed(row, "peer")?,
         tls: row.get("tls")?,
         method: parsed(row, "method")?,
         target: parsed(row, "target")?,
         headers: read_headers(&headers).ok_or_else(|| damaged("headers"))?,
         body: Bytes::from(body),
-    })
+    }))
 }
 
 /// That a delivery was accepted, if it was.

@@ -2,12 +2,14 @@
 
 use super::columns::{self, count, number, optional, optional_time, parsed, time};
 use super::hand::{Hand, Held, millis};
-use super::{OpenError, connect};
+use super::write::UNCONFIRMED;
+use super::{OpenError, connect, listed};
 use crate::clock;
 use crate::journal::{
-    Acceptance, AttemptRecord, Callback, EntryId, Event, Figures, Record, Refused, Search, State, Work,
+    Acceptance, AttemptRecord, Callback, EntryId, Event, Figures, Origin, Queue, Record, Refused, Search, State, Work,
 };
-use crate::order::ChannelId;
+use crate::order::{ChannelId, OrderId, TransactionId};
+use crate::reason::Reason;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, params_from_iter};
 use std::collections::HashSet;
@@ -52,7 +54,7 @@ impl Readers {
 
 const WORK: &str = "SELECT entry.*, request.*, delivery.attempts, delivery.transaction_id AS accepted_transaction_id,
         delivery.answer_status, delivery.answer_headers, delivery.answer_body
-    FROM entry JOIN request ON request.entry = entry.id LEFT JOIN delivery ON delivery.id = entry.delivery";
+    FROM entry LEFT JOIN request ON request.entry = entry.id LEFT JOIN delivery ON delivery.id = entry.delivery";
 
 /// A look at what is due.
 pub(super) struct Look {
@@ -63,7 +65,7 @@ pub(super) struct Look {
     pub(super) turn: usize,
     pub(super) limit: usize,
     /// What is not looked at.
-    pub(super) shut: Vec<(ChannelId, State)>,
+    pub(super) shut: Vec<Queue>,
 }
 
 /// Takes into the hand what is due. While the disk fails, that is also what memory alone knows to be due.
@@ -73,12 +75,9 @@ pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Work>> {
     let in_hand = look.hand.entries(now);
     let mut queues = Vec::new();
     for state in [State::Delivering, State::Asking] {
-        queues.extend(channels_with(connection, state)?.into_iter().map(|channel| (channel, state)));
+        queues.extend(queues_in(connection, state)?);
     }
-    let is_shut = |channel: &String, state: State| {
-        look.shut.iter().any(|(shut, shut_state)| shut.as_str() == channel && *shut_state == state)
-    };
-    queues.retain(|(channel, state)| !is_shut(channel, *state));
+    queues.retain(|queue| !look.shut.contains(queue));
     let (round, first) = (look.turn / queues.len().max(1), look.turn.checked_rem(queues.len()).unwrap_or(0));
     queues.rotate_left(first);
     let order = if round.is_multiple_of(2) { "" } else { "DESC" };
@@ -86,11 +85,12 @@ pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Work>> {
     // What broke off gives back what it has taken.
     let mut taken: Vec<(Work, Held)> = Vec::new();
     for share in [share.max(1), look.limit] {
-        for (channel, state) in &queues {
+        for Queue { channel, state, origin } in &queues {
             let most = look.limit.min(taken.len() + share);
             let sql = format!("{WORK} WHERE {QUEUE} ORDER BY entry.due_at {order}");
             let mut due = connection.prepare_cached(&sql)?;
-            take(due.query((state.as_str(), channel, now))?, look, &in_hand, most, &mut taken, now)?;
+            let rows = due.query((state.as_str(), channel.as_str(), now, origin.as_str()))?;
+            take(rows, look, &in_hand, most, &mut taken, now)?;
         }
     }
     if !look.healthy {
@@ -102,30 +102,48 @@ pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Work>> {
             taken.push((work, held));
         }
     }
-    let keep = |(work, held): (Work, Held)| {
+    let mut work = Vec::with_capacity(taken.len());
+    for (mut one, held) in taken {
+        one.paid_by = paid_by(connection, &one.callback.claimed.order)?;
         held.keep();
-        work
-    };
-    Ok(taken.into_iter().map(keep).collect())
+        work.push(one);
+    }
+    Ok(work)
 }
 
-/// The channels that have entries in a state, found by jumping from one to the next in the index.
-fn channels_with(connection: &Connection, state: State) -> Result<Vec<String>> {
+/// The queues that have entries in a state, found by jumping from one to the next in the index.
+fn queues_in(connection: &Connection, state: State) -> Result<Vec<Queue>> {
     let mut next = connection.prepare_cached(
-        "SELECT channel FROM entry WHERE due_at IS NOT NULL AND state = ?1 AND channel > ?2 ORDER BY channel LIMIT 1",
+        "SELECT channel, origin FROM entry
+         WHERE due_at IS NOT NULL AND state = ?1 AND (channel, origin) > (?2, ?3) ORDER BY channel, origin LIMIT 1",
     )?;
-    let mut channels: Vec<String> = Vec::new();
+    let mut queues: Vec<Queue> = Vec::new();
     loop {
-        let last = channels.last().map_or("", String::as_str);
-        match next.query_row((state.as_str(), last), |row| row.get(0)).optional()? {
-            Some(channel) => channels.push(channel),
-            None => return Ok(channels),
+        let (channel, origin) = queues.last().map_or(("", ""), |last| (last.channel.as_str(), last.origin.as_str()));
+        let found = next.query_row((state.as_str(), channel, origin), |row| {
+            Ok(Queue { channel: parsed(row, "channel")?, state, origin: columns::origin(row)? })
+        });
+        match found.optional()? {
+            Some(queue) => queues.push(queue),
+            None => return Ok(queues),
         }
     }
 }
 
-/// One channel's entries in one state.
-const QUEUE: &str = "entry.state = ?1 AND entry.channel = ?2 AND entry.due_at <= ?3";
+/// The payments that were confirmed for an order and not refunded since, the earliest first. A few are told apart from one.
+pub(super) fn paid_by(connection: &Connection, order: &OrderId) -> Result<Vec<(ChannelId, TransactionId)>> {
+    connection
+        .prepare_cached(
+            "SELECT channel, transaction_id FROM entry
+             WHERE \"order\" = ?1 AND transaction_id IS NOT NULL AND trade_state <> 'REFUND'
+             GROUP BY channel, transaction_id ORDER BY min(id) LIMIT 8",
+        )?
+        .query_map([order.as_str()], |row| Ok((parsed(row, "channel")?, parsed(row, "transaction_id")?)))?
+        .collect()
+}
+
+/// One queue's entries.
+const QUEUE: &str = "entry.state = ?1 AND entry.channel = ?2 AND entry.due_at <= ?3 AND entry.origin = ?4";
 
 /// Takes from one queue until there are `most`. By turns those come first that are due longest and those that have become
 /// due last, so that a backlog nobody can clear does not hide what is fresh.
@@ -164,7 +182,9 @@ fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
         callback: Callback {
             request_id: parsed(row, "request_id")?,
             route: row.get("route")?,
+            origin: columns::origin(row)?,
             claimed: columns::claimed(row)?,
+            created_at: optional_time(row, "created_at")?,
             request: columns::request(row)?,
         },
         state: columns::state(row)?,
@@ -173,6 +193,7 @@ fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
         reason: columns::reason(row, "reason")?,
         attempts: count(row, "attempts")?,
         accepted: columns::acceptance(row)?,
+        paid_by: Vec::new(),
         asked_for: row.get("asked_for")?,
     })
 }
@@ -254,6 +275,7 @@ fn record(connection: &Connection, entry: EntryId) -> Result<Record> {
                 delivery: columns::delivery(row)?,
                 request_id: parsed(row, "request_id")?,
                 route: row.get("route")?,
+                origin: columns::origin(row)?,
                 claimed: columns::claimed(row)?,
                 received_at: time(row, "received_at")?,
                 state: columns::state(row)?,
@@ -356,11 +378,9 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
         }
     }
     let one = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| count(row, "n"));
-    figures.unconfirmed = one("SELECT count(*) AS n FROM entry WHERE transaction_id IS NULL")?;
+    figures.unconfirmed = one(UNCONFIRMED)?;
     figures.refused = one("SELECT count(*) AS n FROM refused")?;
-    let oldest: Option<i64> = connection.query_row(OLDEST_DELIVERING, [], |row| row.get(0))?;
-    figures.oldest_delivering =
-        oldest.map(|since| Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0)));
+    recovery(connection, &mut figures, now)?;
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let page = u64::try_from(pragma("page_size")?).unwrap_or(0);
     figures.bytes = u64::try_from(pragma("page_count")?).unwrap_or(0) * page + log_bytes(path);
@@ -368,7 +388,46 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     Ok(figures)
 }
 
-const OLDEST_DELIVERING: &str = "SELECT min(since) FROM entry WHERE due_at IS NOT NULL AND state = 'delivering'";
+/// What an operator is called for, and what was found without a callback.
+fn recovery(connection: &Connection, figures: &mut Figures, now: i64) -> Result<()> {
+    let (mut oldest, mut open) = (None::<i64>, 0);
+    for due in ["due_at IS NOT NULL AND state = 'delivering'", "due_at IS NULL AND state = 'parked'"] {
+        let sql = format!(
+            "SELECT count(*) AS n, min(ifnull(paid_at, verified_at)) AS oldest FROM entry
+             WHERE {due} AND transaction_id IS NOT NULL AND trade_state <> 'REFUND'"
+        );
+        let (n, since) = connection
+            .prepare_cached(&sql)?
+            .query_row([], |row| Ok((count(row, "n")?, row.get::<_, Option<i64>>("oldest")?)))?;
+        open += n;
+        oldest = [oldest, since].into_iter().flatten().min();
+    }
+    figures.paid_not_accepted = open;
+    figures.oldest_not_accepted =
+        oldest.map(|since| Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0)));
+    let found = |origin: Origin| {
+        connection
+            .prepare_cached("SELECT count(*) AS n FROM entry WHERE origin = ?1 AND transaction_id IS NOT NULL")?
+            .query_row([origin.as_str()], |row| count(row, "n"))
+    };
+    figures.found_by_sweep = found(Origin::Sweep)?;
+    figures.found_by_pending = found(Origin::Pending)?;
+    let flagged = |reason: Reason| {
+        connection
+            .prepare_cached("SELECT count(*) AS n FROM event WHERE what = 'flagged' AND reason = ?1")?
+            .query_row([reason.code()], |row| count(row, "n"))
+    };
+    figures.second_payments = flagged(Reason::SecondPayment)?;
+    figures.paid_after_close = flagged(Reason::PaidAfterClose)?;
+    figures.last_sweeps = connection
+        .prepare_cached(
+            "SELECT mch_id, max(ended_at) AS ended_at FROM sweep WHERE state = 'done' AND dry_run = 0 GROUP BY mch_id",
+        )?
+        .query_map([], |row| Ok((parsed(row, "mch_id")?, time(row, "ended_at")?)))?
+        .collect::<Result<_>>()?;
+    figures.sources = listed::sources(connection)?;
+    Ok(())
+}
 
 fn log_bytes(path: &Path) -> u64 {
     let mut log = path.as_os_str().to_owned();

@@ -27,10 +27,12 @@ pub(super) struct Budget {
     pub(super) spent: u64,
 }
 
-/// The records whose order was never confirmed.
+pub(super) const UNCONFIRMED: &str =
+    "SELECT count(*) AS n FROM entry WHERE transaction_id IS NULL AND origin = 'callback'";
+
+/// The records of callbacks whose order was never confirmed.
 pub(super) fn count_unconfirmed(connection: &Connection) -> Result<u64> {
-    connection
-        .query_row("SELECT count(*) AS n FROM entry WHERE transaction_id IS NULL", [], |row| columns::count(row, "n"))
+    connection.query_row(UNCONFIRMED, [], |row| columns::count(row, "n"))
 }
 
 /// Takes a callback in, or finds the entry it already has.
@@ -55,12 +57,39 @@ pub(super) fn take_in(
         return Ok(Err(JournalError::Full));
     }
     let delivery = callback.delivery().to_string();
-    insert(connection, key.0, &delivery, callback, at, due_in)?;
+    let entry = insert(connection, key.0, &delivery, callback, at, at.saturating_add(millis(due_in)))?;
     budget.spent += 1;
-    let entry = EntryId(connection.last_insert_rowid());
-    insert_request(connection, entry, &callback.request)?;
     let (attempts, accepted) = read::delivered(connection, &delivery)?;
-    Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted }))
+    let paid_by = read::paid_by(connection, &callback.claimed.order)?;
+    Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted, paid_by }))
+}
+
+/// Takes in an order that was found without a callback, or finds the entry it has. One that was given up without ever being
+/// confirmed is asked about `anew`, if that is wanted.
+pub(super) fn take_in_found(
+    connection: &Connection,
+    callback: &Callback,
+    at: i64,
+    due_at: i64,
+    anew: bool,
+) -> Result<EntryId> {
+    let key = callback.key();
+    let known: Option<i64> = connection
+        .prepare_cached("SELECT id FROM entry WHERE \"order\" = ?1 AND key = ?2")?
+        .query_row(params![callback.claimed.order.as_str(), key.0], |row| row.get(0))
+        .optional()?;
+    let Some(known) = known else {
+        return insert(connection, key.0, &callback.delivery().to_string(), callback, at, due_at);
+    };
+    if anew {
+        connection
+            .prepare_cached(
+                "UPDATE entry SET state = 'asking', since = ?2, due_at = ?3, tries = 0
+                 WHERE id = ?1 AND transaction_id IS NULL AND due_at IS NULL",
+            )?
+            .execute([known, at, due_at])?;
+    }
+    Ok(EntryId(known))
 }
 
 fn known(connection: &Connection, callback: &Callback, key: [u8; 16]) -> Result<Option<Taken>> {
@@ -72,7 +101,8 @@ fn known(connection: &Connection, callback: &Callback, key: [u8; 16]) -> Result<
         .optional()?;
     let Some((entry, state, delivery)) = found else { return Ok(None) };
     let (attempts, accepted) = read::delivered(connection, &delivery)?;
-    Ok(Some(Taken { entry, fresh: false, state, attempts, accepted }))
+    let paid_by = read::paid_by(connection, &callback.claimed.order)?;
+    Ok(Some(Taken { entry, fresh: false, state, attempts, accepted, paid_by }))
 }
 
 fn insert(
@@ -81,15 +111,16 @@ fn insert(
     delivery: &str,
     callback: &Callback,
     at: i64,
-    due_in: Duration,
-) -> Result<()> {
-    let Callback { request_id, route, claimed, .. } = callback;
+    due_at: i64,
+) -> Result<EntryId> {
+    let Callback { request_id, route, origin, claimed, created_at, request } = callback;
     connection
         .prepare_cached(
             "INSERT INTO entry (key, delivery, request_id, route, channel, \"order\", out_trade_no,
-                 claimed_transaction_id, claimed_total_fee, claimed_fee_type, received_at, state, since, due_at)
+                 claimed_transaction_id, claimed_total_fee, claimed_fee_type, received_at, state, since, due_at,
+                 origin, created_at)
              VALUES (:key, :delivery, :request_id, :route, :channel, :order, :out_trade_no,
-                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at)",
+                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at, :origin, :created_at)",
         )?
         .execute(named_params! {
             ":key": key,
@@ -103,15 +134,21 @@ fn insert(
             ":total_fee": claimed.amount.map(|amount| number(amount.fen.0)),
             ":fee_type": claimed.amount.as_ref().map(|amount| amount.currency.as_str()),
             ":at": at,
-            ":due_at": at.saturating_add(millis(due_in)),
+            ":due_at": due_at,
+            ":origin": origin.as_str(),
+            ":created_at": created_at.map(|at| at.as_millisecond()),
         })?;
-    Ok(())
+    let entry = EntryId(connection.last_insert_rowid());
+    if let Some(request) = request {
+        insert_request(connection, entry, request)?;
+    }
+    Ok(entry)
 }
 
 fn insert_request(connection: &Connection, entry: EntryId, request: &Request) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO request (entry, peer, tls, method, target, headers, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT OR REPLACE INTO request (entry, peer, tls, method, target, headers, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             entry.0,
@@ -129,7 +166,10 @@ fn insert_request(connection: &Connection, entry: EntryId, request: &Request) ->
 fn make_room(connection: &Connection, budget: &mut Budget) -> Result<bool> {
     for state in [State::Closed, State::Parked] {
         let oldest = connection
-            .prepare_cached("SELECT id FROM entry WHERE state = ?1 AND transaction_id IS NULL ORDER BY id LIMIT 1")?
+            .prepare_cached(
+                "SELECT id FROM entry WHERE state = ?1 AND transaction_id IS NULL AND origin = 'callback'
+                 ORDER BY id LIMIT 1",
+            )?
             .query_row([state.as_str()], |row| row.get(0).map(EntryId))
             .optional()?;
         if let Some(oldest) = oldest {
@@ -140,10 +180,13 @@ fn make_room(connection: &Connection, budget: &mut Budget) -> Result<bool> {
     Ok(false)
 }
 
-/// Removes an entry and, if it was the last of its delivery, that. Returns 1 if its order was unconfirmed.
+/// Removes an entry and, if it was the last of its delivery, that. Returns 1 if it was a callback of an unconfirmed order.
 fn remove(connection: &Connection, entry: EntryId) -> Result<u64> {
     let removed = connection
-        .prepare_cached("DELETE FROM entry WHERE id = ?1 RETURNING delivery, \"order\", transaction_id IS NULL")?
+        .prepare_cached(
+            "DELETE FROM entry WHERE id = ?1 RETURNING delivery, \"order\",
+                 transaction_id IS NULL AND origin = 'callback'",
+        )?
         .query_row([entry.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?)))
         .optional()?;
     let Some((delivery, order, unconfirmed)) = removed else { return Ok(0) };
@@ -164,11 +207,19 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
     match note {
         Note::Found { entry, reason, verified, next } => {
             found(connection, *entry, *reason, at)?;
-            verify(connection, *entry, verified.as_ref(), at, budget)?;
+            verify(connection, *entry, verified.as_ref(), Some(*reason), at, budget)?;
             go_on(connection, *entry, *next, at)
         }
+        Note::Made { entry, request } => {
+            let there = "SELECT EXISTS (SELECT 1 FROM entry WHERE id = ?1)";
+            if connection.prepare_cached(there)?.query_row([entry.0], |row| row.get(0))? {
+                insert_request(connection, *entry, request)?;
+            }
+            Ok(())
+        }
+        Note::Flagged { entry, reason } => flag(connection, *entry, *reason, at),
         Note::Sending { sending, verified, next } => {
-            verify(connection, sending.entry, verified.as_ref(), at, budget)?;
+            verify(connection, sending.entry, verified.as_ref(), None, at, budget)?;
             begin(connection, sending, at)?;
             go_on(connection, sending.entry, *next, at)
         }
@@ -192,15 +243,27 @@ fn found(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Re
     if changed > 0 { event(connection, entry, at, "found", Some(reason), None) } else { Ok(()) }
 }
 
+/// A line for what is flagged, the first time.
+fn flag(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Result<()> {
+    let known: bool = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM event WHERE entry = ?1 AND what = 'flagged' AND reason = ?2)
+                 OR NOT EXISTS (SELECT 1 FROM entry WHERE id = ?1)",
+        )?
+        .query_row(params![entry.0, reason.code()], |row| row.get(0))?;
+    if known { Ok(()) } else { event(connection, entry, at, "flagged", Some(reason), None) }
+}
+
 fn verify(
     connection: &Connection,
     entry: EntryId,
     verified: Option<&Verified>,
+    reason: Option<Reason>,
     at: i64,
     budget: &mut Budget,
 ) -> Result<()> {
     let Some(Verified { transaction_id, amount, paid_at, refunded }) = verified else { return Ok(()) };
-    let reason = if *refunded { Reason::Refunded } else { Reason::Paid };
+    let reason = reason.unwrap_or(if *refunded { Reason::Refunded } else { Reason::Paid });
     let values = params![
         entry.0,
         transaction_id.as_str(),
@@ -211,11 +274,14 @@ fn verify(
         at,
         reason.code(),
     ];
-    let newly = connection.prepare_cached(&format!("{VERIFY} AND transaction_id IS NULL"))?.execute(values)?;
-    if newly == 0 {
+    let newly = connection
+        .prepare_cached(&format!("{VERIFY} AND transaction_id IS NULL RETURNING origin = 'callback'"))?
+        .query_row(values, |row| row.get::<_, bool>(0))
+        .optional()?;
+    if newly.is_none() {
         connection.prepare_cached(VERIFY)?.execute(values)?;
     }
-    budget.spent = budget.spent.saturating_sub(newly as u64);
+    budget.spent = budget.spent.saturating_sub(u64::from(newly == Some(true)));
     Ok(())
 }
 
@@ -405,6 +471,32 @@ pub(super) fn forget(
     let refused = connection
         .prepare_cached("DELETE FROM refused WHERE id IN (SELECT id FROM refused WHERE at < ?1 ORDER BY id LIMIT ?2)")?
         .execute([before, limit])?;
-    forgotten.others = closed + refused;
+    forgotten.others = closed + refused + forget_found(connection, before, limit)?;
     Ok(forgotten)
+}
+
+/// Removes what sweeps and sources left behind.
+fn forget_found(connection: &Connection, before: i64, limit: i64) -> Result<usize> {
+    let rows = connection
+        .prepare_cached(
+            "DELETE FROM sweep_row WHERE (sweep, line) IN (
+                 SELECT sweep, line FROM sweep_row JOIN sweep ON sweep.id = sweep_row.sweep
+                 WHERE sweep.ended_at < ?1 LIMIT ?2)",
+        )?
+        .execute([before, limit])?;
+    let sweeps = connection
+        .prepare_cached(
+            "DELETE FROM sweep WHERE id IN (
+                 SELECT id FROM sweep WHERE ended_at < ?1
+                     AND NOT EXISTS (SELECT 1 FROM sweep_row WHERE sweep_row.sweep = sweep.id)
+                 LIMIT ?2)",
+        )?
+        .execute([before, limit])?;
+    let listed = connection
+        .prepare_cached(
+            "DELETE FROM listed WHERE (channel, out_trade_no) IN (
+                 SELECT channel, out_trade_no FROM listed WHERE gone_at < ?1 LIMIT ?2)",
+        )?
+        .execute([before, limit])?;
+    Ok(rows + sweeps + listed)
 }

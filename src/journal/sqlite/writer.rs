@@ -12,6 +12,7 @@ use crate::journal::{Callback, EntryId, Forgotten, JournalError, Note, Search, T
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior};
 use std::collections::VecDeque;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -50,6 +51,16 @@ pub(super) enum Op {
     Written(Reply<()>),
     Redeliver { search: Search, limit: usize, reply: Reply<Vec<EntryId>> },
     Forget { keep: Duration, limit: usize, reply: Reply<Forgotten> },
+    Write { write: Write, reply: Reply<i64> },
+}
+
+/// What is written at a time, and gives a number back.
+pub(super) struct Write(pub(super) Box<dyn Fn(&Connection, i64) -> rusqlite::Result<i64> + Send>);
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Write")
+    }
 }
 
 /// An operation and when it was asked for, in milliseconds.
@@ -65,6 +76,7 @@ enum Done {
     Taken(Result<Kept, JournalError>),
     Entries(Vec<EntryId>),
     Forgotten(Forgotten),
+    Number(i64),
 }
 
 /// The writing end of the file.
@@ -207,6 +219,7 @@ impl Writer {
                     Op::Redeliver { search, limit, .. } => {
                         Done::Entries(write::redeliver(&transaction, search, *limit, *at)?)
                     }
+                    Op::Write { write, .. } => Done::Number(write.0(&transaction, *at)?),
                     Op::Forget { keep, limit, .. } => {
                         Done::Forgotten(write::forget(&transaction, *keep, *limit, *at, budget)?)
                     }
@@ -234,6 +247,7 @@ impl Writer {
             // For the rest it does not matter whether somebody still waits.
             (Op::Written(reply), _) => drop(reply.send(Ok(()))),
             (Op::Redeliver { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
+            (Op::Write { reply, .. }, Done::Number(number)) => drop(reply.send(Ok(number))),
             (Op::Forget { reply, .. }, Done::Forgotten(forgotten)) => {
                 self.shrink(&forgotten);
                 drop(reply.send(Ok(forgotten)));
@@ -376,6 +390,7 @@ fn refuse(op: Op) {
         Op::Written(reply) => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Redeliver { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Forget { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
+        Op::Write { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Note { .. } => {}
     }
 }

@@ -10,19 +10,21 @@ use std::sync::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
+pub(super) const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
 const ORDER: &str = "ORDER20240101000001";
 
 /// Longer than any test takes that does not wait for it.
-const LONG: Duration = Duration::from_secs(30);
+pub(super) const LONG: Duration = Duration::from_secs(30);
 
 /// What the stand-in for a host of WeChat Pay does with a query.
 #[derive(Debug, Clone)]
-enum Act {
+pub(super) enum Act {
     /// Answers 200 with this body.
     Say(String),
     /// Writes these bytes and closes.
     Write(Vec<u8>),
+    /// Writes these bytes and waits until the other side gives up.
+    WriteAndWait(Vec<u8>),
     /// Goes on writing an answer that never ends.
     WriteForever,
     /// Closes.
@@ -32,21 +34,21 @@ enum Act {
 }
 
 /// A stand-in for a host of WeChat Pay.
-struct StandIn {
+pub(super) struct StandIn {
     address: SocketAddr,
-    seen: Arc<Mutex<Seen>>,
+    pub(super) seen: Arc<Mutex<Seen>>,
 }
 
 #[derive(Default)]
-struct Seen {
-    heads: Vec<String>,
+pub(super) struct Seen {
+    pub(super) heads: Vec<String>,
     queries: Vec<String>,
     written: usize,
 }
 
 impl StandIn {
     /// Does the acts one after the other, the last one for ever.
-    async fn start(acts: &[Act]) -> Self {
+    pub(super) async fn start(acts: &[Act]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, seen) = (listener.local_addr().unwrap(), Arc::<Mutex<Seen>>::default());
         let (acts, shared) = (acts.to_vec(), Arc::clone(&seen));
@@ -59,11 +61,11 @@ impl StandIn {
         Self { address, seen }
     }
 
-    fn origin(&self) -> String {
+    pub(super) fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    fn queries(&self) -> Vec<String> {
+    pub(super) fn queries(&self) -> Vec<String> {
         self.seen.lock().unwrap().queries.clone()
     }
 }
@@ -80,6 +82,10 @@ async fn serve(mut stream: TcpStream, acts: &[Act], seen: &Mutex<Seen>) -> Optio
         match acts.get(number).or(acts.last())? {
             Act::Say(body) => stream.write_all(&response("200 OK", body)).await.ok()?,
             Act::Write(bytes) => return stream.write_all(bytes).await.ok(),
+            Act::WriteAndWait(bytes) => {
+                stream.write_all(bytes).await.ok()?;
+                stream.read(&mut [0]).await.map(|_| ()).ok()?;
+            }
             Act::WriteForever => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.ok()?;
                 loop {
@@ -109,12 +115,12 @@ async fn read_request(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Opt
     }
 }
 
-fn response(status: &str, body: &str) -> Vec<u8> {
+pub(super) fn response(status: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}", body.len())
         .into_bytes()
 }
 
-fn account() -> Account {
+pub(super) fn account() -> Account {
     let key = ApiKey::parse(Secret::new(KEY.to_owned())).unwrap();
     Account {
         provider: Provider::V2(Keys::from_list([key], SignType::Md5).unwrap()),
@@ -153,7 +159,7 @@ fn settings(hosts: &[&StandIn]) -> Settings {
     Settings { hosts: hosts.iter().map(|host| host.origin()).collect(), hedge_after: LONG, queries_per_second: 1000 }
 }
 
-fn client(hosts: &[&StandIn]) -> WeChatPay {
+pub(super) fn client(hosts: &[&StandIn]) -> WeChatPay {
     WeChatPay::new(&settings(hosts)).unwrap()
 }
 
@@ -166,7 +172,7 @@ async fn ask_within(client: &WeChatPay, time: Duration) -> Result<Asked, QueryEr
     client.order_query(&account(), &ask, Instant::now() + time).await
 }
 
-async fn nobody() -> StandIn {
+pub(super) async fn nobody() -> StandIn {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     StandIn { address: listener.local_addr().unwrap(), seen: Arc::default() }
 }

@@ -81,7 +81,7 @@ fn a_provider_names_the_sub_merchant() {
 fn an_answer_is_read_with_its_signature() {
     for by in [SignType::Md5, SignType::HmacSha256] {
         let body = signed_with(PAID, KEY, by, &[]);
-        let answer = read_answer(&account(&[OTHER_KEY, KEY], by), body.as_bytes()).unwrap();
+        let answer = read_answer(&account(&[OTHER_KEY, KEY], by), body.clone().into()).unwrap();
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(
             answer,
@@ -101,6 +101,7 @@ fn an_answer_is_read_with_its_signature() {
                 total_fee: text("100"),
                 fee_type: text("CNY"),
                 time_end: text("20240101123456"),
+                document: body.into(),
             }
         );
     }
@@ -109,7 +110,7 @@ fn an_answer_is_read_with_its_signature() {
 /// Threat V-03.
 #[test]
 fn an_answer_does_not_choose_its_own_algorithm_or_key() {
-    let signature = |body: &str, by| read_answer(&account(&[KEY], by), body.as_bytes()).unwrap().signature;
+    let signature = |body: &str, by| read_answer(&account(&[KEY], by), body.to_owned().into()).unwrap().signature;
     let downgraded = signed_with(PAID, KEY, SignType::Md5, &[("sign_type", "MD5")]);
     assert_eq!(signature(&downgraded, SignType::HmacSha256), Signature::Wrong);
     assert_eq!(signature(&signed_with(PAID, OTHER_KEY, SignType::Md5, &[]), SignType::Md5), Signature::Wrong);
@@ -121,12 +122,12 @@ fn an_answer_does_not_choose_its_own_algorithm_or_key() {
 #[test]
 fn answers_without_a_sign_are_unsigned() {
     let account = account(&[KEY], SignType::Md5);
-    let refused = read_answer(&account, include_bytes!("../../../tests/fixtures/wechat/sign-error.xml")).unwrap();
+    let refused = read_answer(&account, include_str!("../../../tests/fixtures/wechat/sign-error.xml").into()).unwrap();
     assert_eq!((refused.signature, refused.return_code.as_deref()), (Signature::Missing, Some("FAIL")));
     assert_eq!(refused.return_msg.as_deref(), Some("签名错误"));
-    let error = read_answer(&account, include_bytes!("../../../tests/fixtures/wechat/system-error.xml")).unwrap();
+    let error = read_answer(&account, include_str!("../../../tests/fixtures/wechat/system-error.xml").into()).unwrap();
     assert_eq!((error.signature, error.err_code.as_deref()), (Signature::Missing, Some("SYSTEMERROR")));
-    let empty = read_answer(&account, b"<xml><sign></sign><out_trade_no/></xml>").unwrap();
+    let empty = read_answer(&account, Bytes::from("<xml><sign></sign><out_trade_no/></xml>")).unwrap();
     assert_eq!((empty.signature, empty.out_trade_no), (Signature::Missing, None));
 }
 
@@ -170,4 +171,60 @@ fn a_notification_is_addressed_to_the_account_it_names() {
     let elsewhere = "<xml><appid>wx0000000000000000</appid><mch_id>10000100</mch_id></xml>";
     assert!(!is_addressed_to(&direct, &Fields::read(elsewhere.as_bytes()).unwrap()));
     assert!(!is_addressed_to(&direct, &Fields::read(b"<xml><appid>wxd930ea5d5a258f4f</appid></xml>").unwrap()));
+}
+
+/// An account of the fact sheet's examples. Nobody can configure it: its key is the documented one.
+fn sample_account(sign_type: SignType) -> Account {
+    let signing = ApiKey(Secret::new(crate::wechat::DOCUMENTED_SAMPLE_KEY.to_owned()));
+    Account {
+        provider: Provider::V2(Keys { signing, also_verify: Vec::new(), sign_type }),
+        ..account(&[KEY], sign_type)
+    }
+}
+
+/// The nonce of example D.
+const NONCE: &str = "f3a1b2c4d5e6f7081920a1b2c3d4e5f6";
+
+/// Section 7.6: example A becomes example D, and with HMAC-SHA256 the signature that the sheet gives beside it.
+#[test]
+fn a_paid_answer_becomes_the_notification_of_the_fact_sheet() {
+    let text = write_notification(&sample_account(SignType::Md5), PAID, NONCE).unwrap();
+    assert_eq!(text.as_bytes(), NOTIFICATION.trim_ascii_end());
+    let text = write_notification(&sample_account(SignType::HmacSha256), PAID, NONCE).unwrap();
+    let fields = Fields::read(text.as_bytes()).unwrap();
+    let expected = "81000F70EF648AA663FF0E2098CFCFD568448F4305E9304B2E9EC395297A2137";
+    assert_eq!((fields.get("sign"), fields.get("sign_type")), (Some(expected), None));
+}
+
+#[test]
+fn a_made_notification_is_taken_for_wechat_pays_own() {
+    let paid = std::str::from_utf8(PAID).unwrap();
+    for answer in [paid.to_owned(), paid.replace("<trade_state><![CDATA[SUCCESS", "<trade_state><![CDATA[REFUND")] {
+        for by in [SignType::Md5, SignType::HmacSha256] {
+            let account = account(&[KEY, OTHER_KEY], by);
+            let text = write_notification(&account, answer.as_bytes(), NONCE).unwrap();
+            let fields = Fields::read(text.as_bytes()).unwrap();
+            assert_eq!(check_notification(&account, &fields), Signature::Valid);
+            assert!(is_addressed_to(&account, &fields));
+            assert_eq!(fields.get("transaction_id"), Some("4200000000202401010000000001"));
+            for absent in ["return_msg", "trade_state", "trade_state_desc", "device_info", "future_field"] {
+                assert_eq!(fields.get(absent), None, "{absent}");
+            }
+        }
+    }
+    assert_eq!(write_notification(&account(&[KEY], SignType::Md5), b"<html>", NONCE), Err(XmlError::Root));
+}
+
+proptest::proptest! {
+    /// Whatever a merchant attached to an order comes out of the made notification again, and its signature holds.
+    #[test]
+    fn what_was_attached_survives(attach in "[ -~\n\u{e9}\u{4e2d}]{0,20}(]]>|&amp;|<a>)?[ -~]{0,20}", number in "[0-9x]{1,5}") {
+        let account = account(&[KEY], SignType::Md5);
+        let answer = xml::write([("attach", attach.as_str()), ("total_fee", number.as_str()), ("sign", "x")]);
+        let text = write_notification(&account, answer.as_bytes(), NONCE).unwrap();
+        let fields = Fields::read(text.as_bytes()).unwrap();
+        proptest::prop_assert_eq!(fields.filled("attach"), Some(attach.as_str()).filter(|text| !text.is_empty()));
+        proptest::prop_assert_eq!(fields.get("total_fee"), Some(number.as_str()));
+        proptest::prop_assert_eq!(check_notification(&account, &fields), Signature::Valid);
+    }
 }

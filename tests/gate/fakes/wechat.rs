@@ -1,8 +1,11 @@
 //! A WeChat Pay that knows some orders, signs like the real one, and answers, delays, drops or lies as it is told
 //! (`wechatpay-v2.md` sections 2 to 7).
 
+mod bill;
+
 mod message;
 
+pub use bill::{Bill, refusal};
 pub use message::{Fields, SignType, notification, scan, set, sign, signed_xml, xml};
 
 use super::{reset, serve};
@@ -108,6 +111,7 @@ struct State {
     down: bool,
     held: bool,
     mood: Option<(Fault, Duration)>,
+    bills: bill::Bills,
 }
 
 #[derive(Debug, Clone)]
@@ -146,6 +150,16 @@ impl WeChat {
             asked: 0,
         };
         OrderBuilder { wechat: self, at: (merchant.mch_id, out_trade_no.to_owned()), order }
+    }
+
+    /// The bill of a day, `20261122`.
+    pub fn bill(&self, merchant: &Merchant, day: &str, bill: &Bill) {
+        self.shared.0.lock().unwrap().bills.put(merchant, day, bill.text());
+    }
+
+    /// Refuses the next bills with this XML.
+    pub fn refuses_bills(&self, xml: &str, times: usize) {
+        self.shared.0.lock().unwrap().bills.refuse(xml, times);
     }
 
     /// Resets every connection from now on.
@@ -320,11 +334,16 @@ impl State {
             _ => SignType::Md5,
         };
         let sent: Fields = query.fields.clone().into_iter().collect();
-        if query.field("appid") != merchant.appid || query.path != "/pay/orderquery" {
+        let bill = query.path == "/pay/downloadbill";
+        if query.field("appid") != merchant.appid || !(bill || query.path == "/pay/orderquery") {
             return (refused("商户号mch_id与appid不匹配"), Duration::ZERO);
         }
         if query.field("sign") != sign(&sent, merchant.key, sign_type) {
             return (refused("签名错误"), Duration::ZERO);
+        }
+        if bill {
+            let answer = self.bills.answer(&merchant, query.field("bill_date"), query.field("tar_type") == "GZIP");
+            return (xml_reply(answer), Duration::ZERO);
         }
         let base = own(&[
             ("return_code", "SUCCESS"),

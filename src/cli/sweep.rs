@@ -1,0 +1,223 @@
+//! `tollgate sweep`: find paid orders without an accepted delivery in WeChat Pay's bill, and deliver them. A running gate
+//! does it; without one this command does.
+
+mod report;
+
+use super::ConfigFile;
+use super::print::{self, Lines};
+use super::records;
+use crate::app::Works;
+use crate::clock;
+use crate::config::{Config, Outline, parse_duration};
+use crate::journal::Journal;
+use crate::journal::sqlite::Sqlite;
+use crate::journal::sweeps::{SweepId, Wanted};
+use crate::order::{ChannelId, MchId};
+use crate::shutdown::{Shutdown, Signals};
+use anyhow::{Context, bail};
+use jiff::ToSpan;
+use jiff::civil::Date;
+use report::Report;
+use serde_json::json;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    group(clap::ArgGroup::new("what").required(true).args(["date", "list", "report"])),
+    after_help = "A bill is there from about 10:00 Beijing time of the next day, and for three months. Every payment in it that \
+                  the order system has not accepted is asked about with WeChat Pay, and delivered by the channel's \
+                  sweep.route if that confirms it; refunded ones follow on_refunded. What was accepted before is not sent \
+                  again, so a sweep can be repeated. A running gate does it; without one this command does.\n\nTry \
+                  --dry-run first where the order system got its callbacks without the gate on that day: those orders were \
+                  never accepted by way of the gate.\n\nExit codes: 0 the bill was compared and every order found is \
+                  delivered, parked or closed; 1 something is left to do or went wrong; 2 wrong usage."
+)]
+pub(super) struct Args {
+    /// The channel, by its name in the configuration; it needs a sweep there.
+    #[arg(long, value_name = "CHANNEL", required_unless_present_any = ["list", "report"])]
+    channel: Option<ChannelId>,
+
+    /// The bill's day, Beijing time, like 2026-11-22.
+    #[arg(long, value_name = "DATE")]
+    date: Option<Date>,
+
+    /// The last day, to sweep several.
+    #[arg(long, value_name = "DATE", requires = "date")]
+    to: Option<Date>,
+
+    /// Only say what is found; nothing is asked or delivered.
+    #[arg(long, requires = "date")]
+    dry_run: bool,
+
+    /// Show the latest sweeps, also those of the schedule.
+    #[arg(long)]
+    list: bool,
+
+    /// Show one sweep as it stands now, with the rows behind its numbers.
+    #[arg(long, value_name = "NUMBER")]
+    report: Option<i64>,
+
+    /// How long to wait for the outcome; what is not done then goes on while the gate runs.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "10m")]
+    wait: Duration,
+
+    #[command(flatten)]
+    file: ConfigFile,
+
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long the end waits for the journal.
+const WRITTEN_OUT: Duration = Duration::from_secs(5);
+
+/// Sweeps that are listed.
+const LISTED: usize = 20;
+
+/// Most days at once: as many as WeChat Pay has.
+const MOST_DAYS: usize = 93;
+
+pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let outline = match Outline::load(&args.file.config) {
+        Ok(outline) => outline,
+        Err(problems) => return super::check::show(&problems, args.json),
+    };
+    let path = records::file(outline.journal.as_ref())?.path.clone();
+    if args.list || args.report.is_some() {
+        return look(args, &Sqlite::beside(&path)?).await;
+    }
+    let (mch_id, dates) = wanted(args, &outline)?;
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    if Sqlite::is_in_use(&path) {
+        let journal = Sqlite::beside(&path)?;
+        return sweep(args, mch_id, &dates, &journal, &mut signals).await;
+    }
+    let config = match Config::load(&args.file.config) {
+        Ok(config) => config,
+        Err(problems) => return super::check::show(&problems, args.json),
+    };
+    let works = Works::build(config)?;
+    let (Some(follow_up), Some(sweeper)) = (works.follow_up, works.sweeper) else { bail!("there is no journal") };
+    let shutdown = Shutdown::new();
+    let journal = Arc::clone(&follow_up.journal);
+    if let Some(pending) = &works.pending {
+        // What the sources said counts, also where they are not read.
+        pending.recall().await?;
+    }
+    shutdown.spawn(follow_up.run(shutdown.clone()));
+    shutdown.spawn(sweeper.run_wanted(shutdown.clone()));
+    let code = sweep(args, mch_id, &dates, &*journal, &mut signals).await;
+    shutdown.drain(Duration::from_secs(10), signals.next()).await;
+    // A disk that hangs keeps nobody here.
+    let _ = tokio::time::timeout(WRITTEN_OUT, works.gate.records.written()).await;
+    code
+}
+
+/// Whose bill, and of which days.
+fn wanted(args: &Args, outline: &Outline) -> anyhow::Result<(MchId, Vec<Date>)> {
+    let (Some(channel), Some(from)) = (args.channel, args.date) else { bail!("name --channel and --date") };
+    let Some((_, mch_id)) = outline.sweeps.iter().find(|(swept, _)| *swept == channel) else {
+        let known: Vec<_> = outline.sweeps.iter().map(|(channel, _)| channel.to_string()).collect();
+        let known = if known.is_empty() { "none has".to_owned() } else { format!("these have: {}", known.join(", ")) };
+        bail!(
+            "no channel {channel} with a sweep in {}; {known}. Add `sweep: {{ route: NAME }}` to the channel: the route to \
+             deliver to, which needs `synthesize`",
+            args.file.config.display()
+        );
+    };
+    let to = args.to.unwrap_or(from);
+    let today = clock::beijing(clock::now()).date();
+    if from > to || to > today {
+        bail!("write --date and --to in order, and no day that is still to come: it is {today} in Beijing");
+    }
+    let dates: Vec<_> = from.series(1.day()).take_while(|date| *date <= to).take(MOST_DAYS + 1).collect();
+    if dates.len() > MOST_DAYS {
+        bail!("WeChat Pay keeps bills for three months; name fewer days");
+    }
+    Ok((*mch_id, dates))
+}
+
+async fn sweep(
+    args: &Args,
+    mch_id: MchId,
+    dates: &[Date],
+    journal: &dyn Journal,
+    signals: &mut Signals,
+) -> anyhow::Result<ExitCode> {
+    let deadline = Instant::now() + args.wait;
+    let mut ids = Vec::new();
+    for date in dates {
+        let channels = args.channel.into_iter().collect();
+        let wanted = Wanted { mch_id, bill_date: *date, channels, due_on: None, dry_run: args.dry_run };
+        ids.push(journal.want_sweep(wanted).await?);
+    }
+    let on_terminal = std::io::stderr().is_terminal();
+    let mut reports = Vec::new();
+    for (place, id) in ids.iter().enumerate() {
+        loop {
+            let report = read(journal, *id).await?;
+            if on_terminal {
+                // Progress that nobody sees is no failure.
+                let _ = write!(std::io::stderr(), "\r[{}/{}] {}\x1b[K", place + 1, ids.len(), report.progress());
+            }
+            if report.is_settled() || Instant::now() >= deadline {
+                break reports.push(report);
+            }
+            tokio::select! {
+                () = signals.next() => break reports.push(report),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+    if on_terminal {
+        let _ = write!(std::io::stderr(), "\r\x1b[K");
+    }
+    for report in &mut reports {
+        report.read_rows(journal).await?;
+    }
+    show(args, &reports)?;
+    Ok(if reports.iter().all(Report::is_done) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Shows what is kept of sweeps.
+async fn look(args: &Args, journal: &dyn Journal) -> anyhow::Result<ExitCode> {
+    let ids: Vec<SweepId> = match args.report {
+        Some(number) => vec![SweepId(number)],
+        None => journal.sweeps(None, None, LISTED).await?.iter().map(|sweep| sweep.id).collect(),
+    };
+    let mut reports = Vec::new();
+    for id in ids {
+        let mut report = read(journal, id).await?;
+        if args.report.is_some() {
+            report.read_rows(journal).await?;
+        }
+        reports.push(report);
+    }
+    show(args, &reports)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn read(journal: &dyn Journal, id: SweepId) -> anyhow::Result<Report> {
+    let sweep = journal.sweeps(Some(id), None, 1).await?.into_iter().next();
+    let sweep = sweep.with_context(|| format!("there is no sweep {}; `tollgate sweep --list` shows them", id.0))?;
+    Ok(Report::new(sweep, journal.sweep_outcomes(id).await?))
+}
+
+fn show(args: &Args, reports: &[Report]) -> anyhow::Result<()> {
+    let mut lines = Lines::default();
+    if reports.is_empty() {
+        lines.say("There was no sweep yet.");
+    }
+    reports.iter().for_each(|report| report.tell(&mut lines));
+    let value = json!({ "sweeps": reports.iter().map(Report::value).collect::<Vec<_>>() });
+    print::print(args.json, &value, &lines)?;
+    Ok(())
+}

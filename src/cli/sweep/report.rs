@@ -1,0 +1,222 @@
+//! What a sweep came to, for people and programs.
+
+use crate::cli::print::Lines;
+use crate::cli::records::show;
+use crate::journal::sweeps::{Outcome, Progress, RowKind, RowRecord, Sweep};
+use crate::journal::{Journal, State};
+use crate::reason::{Reason, Verdict};
+use serde_json::{Value, json};
+
+/// A sweep as it stands.
+#[derive(Debug)]
+pub(super) struct Report {
+    sweep: Sweep,
+    outcomes: Vec<Outcome>,
+    rows: Vec<RowRecord>,
+    cut: bool,
+}
+
+/// Rows that are shown.
+const MOST_ROWS: usize = 1000;
+
+impl Report {
+    pub(super) fn new(sweep: Sweep, outcomes: Vec<Outcome>) -> Self {
+        Self { sweep, outcomes, rows: Vec::new(), cut: false }
+    }
+
+    /// Reads the rows behind the numbers.
+    pub(super) async fn read_rows(&mut self, journal: &dyn Journal) -> anyhow::Result<()> {
+        self.rows = journal.swept_rows(self.sweep.id, 0, MOST_ROWS + 1).await?;
+        self.cut = self.rows.len() > MOST_ROWS;
+        self.rows.truncate(MOST_ROWS);
+        Ok(())
+    }
+
+    /// Whether nothing more comes of it soon: the bill was compared and every order tried, or it has to wait.
+    pub(super) fn is_settled(&self) -> bool {
+        match self.sweep.state {
+            Progress::Failed => true,
+            Progress::Asked => self.sweep.problem.is_some(),
+            Progress::Running => false,
+            Progress::Done => self.outcomes.iter().all(was_tried),
+        }
+    }
+
+    /// Whether the bill was compared and nothing is left to do for the gate.
+    pub(super) fn is_done(&self) -> bool {
+        let over = |outcome: &Outcome| !matches!(outcome.state, Some(State::Asking | State::Delivering));
+        self.sweep.state == Progress::Done && self.outcomes.iter().all(over)
+    }
+
+    fn orders(&self, state: State) -> u64 {
+        self.outcomes.iter().filter(|outcome| outcome.state == Some(state)).map(|outcome| outcome.orders).sum()
+    }
+
+    /// One line while it is waited for.
+    pub(super) fn progress(&self) -> String {
+        let counts = &self.sweep.counts;
+        let what = match self.sweep.state {
+            Progress::Asked => "waiting for its turn".to_owned(),
+            Progress::Running => format!("reading the bill: {} rows, {} found", counts.rows, counts.found),
+            Progress::Done | Progress::Failed => format!(
+                "{} found: {} delivered, {} parked",
+                counts.found,
+                self.orders(State::Accepted),
+                self.orders(State::Parked)
+            ),
+        };
+        format!("{}: {what}", self.sweep.wanted.bill_date)
+    }
+
+    pub(super) fn tell(&self, lines: &mut Lines) {
+        let Sweep { id, wanted, state, counts, .. } = &self.sweep;
+        let channels: Vec<_> = wanted.channels.iter().map(|channel| channel.as_str()).collect();
+        let dry = if wanted.dry_run { ", dry run" } else { "" };
+        let (date, mch_id) = (wanted.bill_date, wanted.mch_id);
+        lines.say(format!("Sweep {}: bill of {date}, merchant {mch_id}, {}: {state}{dry}", id.0, channels.join(" ")));
+        if let Some(problem) = &self.sweep.problem {
+            lines.item("note", problem);
+        }
+        if let (Progress::Asked, Some(at)) = (state, self.sweep.again_at) {
+            lines.item("next", format!("tried again at {} while the gate runs", show(at)));
+        }
+        if *state == Progress::Asked {
+            return;
+        }
+        let unreadable =
+            if counts.malformed > 0 { format!(", {} UNREADABLE", counts.malformed) } else { String::new() };
+        lines.item(
+            "rows",
+            format!(
+                "{} ({} payments, {} refunds, {} others{unreadable})",
+                counts.rows, counts.paid, counts.refunds, counts.others
+            ),
+        );
+        lines.item("accepted", format!("{} before", counts.accepted));
+        for (name, count) in [("under way", counts.under_way), ("parked", counts.parked), ("not ours", counts.not_ours)]
+        {
+            if count > 0 {
+                lines.item(name, count);
+            }
+        }
+        lines.item("found", counts.found);
+        for outcome in &self.outcomes {
+            let why = outcome.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            lines.say(format!("    {} {}{why}", outcome.orders, word(outcome.state)));
+        }
+        for row in self.rows.iter().filter(|row| needs_somebody(row)) {
+            tell_row(lines, row);
+        }
+        if self.cut {
+            lines.say(format!(
+                "    and more: only the first {MOST_ROWS} rows are shown; the journal's table sweep_row has all"
+            ));
+        }
+    }
+
+    pub(super) fn value(&self) -> Value {
+        let Sweep { id, wanted, state, counts, .. } = &self.sweep;
+        let outcome = |outcome: &Outcome| {
+            json!({
+                "state": outcome.state.map(State::as_str),
+                "reason": outcome.reason.map(Reason::code),
+                "orders": outcome.orders,
+                "not_yet_tried": outcome.untried,
+            })
+        };
+        json!({
+            "sweep": id.0,
+            "mch_id": wanted.mch_id.as_str(),
+            "bill_date": wanted.bill_date.to_string(),
+            "channels": wanted.channels.iter().map(|channel| channel.as_str()).collect::<Vec<_>>(),
+            "due_on": wanted.due_on.map(|day| day.to_string()),
+            "dry_run": wanted.dry_run,
+            "state": state.as_str(),
+            "problem": self.sweep.problem,
+            "asked_at": show(self.sweep.asked_at),
+            "began_at": self.sweep.began_at.map(show),
+            "ended_at": self.sweep.ended_at.map(show),
+            "again_at": self.sweep.again_at.map(show),
+            "rows": counts.rows,
+            "paid": counts.paid,
+            "refunds": counts.refunds,
+            "others": counts.others,
+            "malformed": counts.malformed,
+            "not_ours": counts.not_ours,
+            "accepted_before": counts.accepted,
+            "under_way": counts.under_way,
+            "parked_before": counts.parked,
+            "found": counts.found,
+            "delivered": self.orders(State::Accepted),
+            "parked": self.orders(State::Parked),
+            "closed": self.orders(State::Closed),
+            "due_again": self.orders(State::Asking) + self.orders(State::Delivering),
+            "outcomes": self.outcomes.iter().map(outcome).collect::<Vec<_>>(),
+            "kept_rows": self.rows.iter().map(row_value).collect::<Vec<_>>(),
+            "kept_rows_cut": self.cut,
+        })
+    }
+}
+
+/// What WeChat Pay cannot say at the moment may take long; the rest is settled in seconds.
+fn was_tried(outcome: &Outcome) -> bool {
+    match outcome.state {
+        None | Some(State::Accepted | State::Parked | State::Closed) => true,
+        Some(State::Delivering) => outcome.untried == 0,
+        Some(State::Asking) => {
+            outcome.untried == 0 && outcome.reason.and_then(Reason::verdict) == Some(Verdict::Unknown)
+        }
+    }
+}
+
+fn word(state: Option<State>) -> &'static str {
+    match state {
+        None => "not asked about",
+        Some(State::Asking) => "asked about again",
+        Some(State::Delivering) => "being delivered",
+        Some(State::Accepted) => "delivered",
+        Some(State::Parked) => "parked",
+        Some(State::Closed) => "closed",
+    }
+}
+
+fn needs_somebody(row: &RowRecord) -> bool {
+    match row.row.kind {
+        RowKind::Malformed | RowKind::Parked | RowKind::NotOurs => true,
+        RowKind::Found => row.state != Some(State::Accepted),
+        RowKind::UnderWay => false,
+    }
+}
+
+fn tell_row(lines: &mut Lines, record: &RowRecord) {
+    let row = &record.row;
+    let order = row.payment.map(|payment| {
+        let order = payment.order.map_or_else(|| payment.out_trade_no.to_string(), |order| order.to_string());
+        let refunded = if payment.refunded { ", refunded in the same bill" } else { "" };
+        format!(" {order}, transaction {}, {}{refunded}", payment.transaction_id, payment.amount)
+    });
+    let state = record.state.map(|state| format!(": {state}")).unwrap_or_default();
+    let why = record.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let detail = row.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let order = order.unwrap_or_default();
+    lines.say(format!("    line {} {}:{order}{state}{why}{detail}", row.line, row.kind.as_str()));
+}
+
+fn row_value(record: &RowRecord) -> Value {
+    let payment = record.row.payment;
+    json!({
+        "line": record.row.line,
+        "what": record.row.kind.as_str(),
+        "channel": payment.and_then(|payment| payment.channel).map(|id| id.to_string()),
+        "order": payment.and_then(|payment| payment.order).map(|id| id.to_string()),
+        "out_trade_no": payment.map(|payment| payment.out_trade_no.to_string()),
+        "transaction_id": payment.map(|payment| payment.transaction_id.to_string()),
+        "total_fee": payment.map(|payment| payment.amount.fen.0),
+        "fee_type": payment.map(|payment| payment.amount.currency.as_str().to_owned()),
+        "refunded": payment.map(|payment| payment.refunded),
+        "entry": record.row.entry.map(|entry| entry.0),
+        "state": record.state.map(State::as_str),
+        "reason": record.reason.map(Reason::code),
+        "detail": record.row.detail,
+    })
+}

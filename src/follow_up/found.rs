@@ -1,0 +1,168 @@
+//! Orders that never called back: asked about on a schedule of their own, and given a callback once they are confirmed.
+
+use super::{FollowUp, Step};
+use crate::clock;
+use crate::gate::channel::Channel;
+use crate::gate::decide::{Confirmed, Finding};
+use crate::gate::record::Record;
+use crate::gate::route::Route;
+use crate::gate::schedule::jittered;
+use crate::gate::synthesize::Facts;
+use crate::journal::sweeps::Standing;
+use crate::journal::{Next, Note, Origin, Request, State, Work};
+use crate::reason::{Reason, Verdict};
+use std::time::Duration;
+
+/// How long after an order was made it is asked about (`wechatpay-v2.md` section 8), and then less and less.
+const QUESTIONS: [Duration; 10] = [
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    minutes(1),
+    minutes(3),
+    minutes(5),
+    minutes(10),
+    minutes(30),
+    minutes(60),
+    minutes(2 * 60),
+    minutes(4 * 60),
+];
+
+/// And every so often after that.
+const AT_LAST: Duration = minutes(4 * 60);
+
+/// How long after a payment its own callback is waited for.
+const ITS_OWN_CALLBACK: Duration = Duration::from_secs(5);
+
+/// When it is looked again whether another way has brought a payment to the upstream.
+const LOOK_AGAIN: Duration = minutes(1);
+
+/// How often an order query must deny what the bill says before somebody has to look.
+const DENIALS: u32 = 3;
+
+const fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(minutes * 60)
+}
+
+/// In how long an order of this age is asked about.
+#[must_use]
+pub fn next_question(age: Duration) -> Duration {
+    let next = QUESTIONS.into_iter().find(|at| *at > age);
+    next.map_or(AT_LAST, |at| at.saturating_sub(age))
+}
+
+impl FollowUp {
+    /// Where an order goes on that was found without a callback, and is not confirmed.
+    pub(super) fn not_confirmed_without_callback(
+        &self,
+        work: &Work,
+        record: &Record,
+        reason: Reason,
+        finding: &Finding,
+    ) -> Step {
+        if reason.holds_payment() {
+            return self.park_payment(record, reason, finding);
+        }
+        let next = match (work.callback.origin, reason.verdict()) {
+            (Origin::Pending, Some(Verdict::Pending)) => self.after_not_yet(work),
+            // Nobody claims that it is paid.
+            (Origin::Pending, Some(Verdict::Unpaid)) => return self.close(record, reason),
+            (_, Some(Verdict::Pending | Verdict::Unpaid)) if work.tries + 1 >= DENIALS => {
+                return self.park(record, reason);
+            }
+            (_, Some(Verdict::Contradicted)) => return self.park(record, reason),
+            _ => self.ask_again.after(work.tries + 1, work.age),
+        };
+        match (next, work.callback.origin, reason.verdict()) {
+            (Some(again_in), ..) => {
+                let next = Next::Ask { again_in: jittered(again_in), tries: work.tries + 1 };
+                self.gate.records.found(record, reason, None, Some(next));
+                Step::Undecided(reason)
+            }
+            (None, Origin::Pending, Some(Verdict::Pending)) => self.close(record, Reason::GaveUpAsking),
+            (None, ..) => self.park(record, Reason::GaveUpAsking),
+        }
+    }
+
+    /// Orders that wait for payment are mostly given up by the payer.
+    fn after_not_yet(&self, work: &Work) -> Option<Duration> {
+        let age = age(work);
+        (age < self.ask_again.lasts).then(|| next_question(age))
+    }
+
+    /// What is done with an order that was found without a callback, if its payment comes to the upstream by the way of one
+    /// all the same; `None` if it does not.
+    pub(super) async fn is_delivered_otherwise(
+        &self,
+        work: &Work,
+        record: &Record,
+        confirmed: &Confirmed,
+    ) -> Option<Step> {
+        if !work.callback.origin.is_found() || work.state == State::Delivering || work.asked_for {
+            return None;
+        }
+        let ask_in = |again_in| {
+            let next = Next::Ask { again_in, tries: work.tries + 1 };
+            self.gate.records.found(record, Reason::Paid, None, Some(next));
+            Some(Step::Undecided(Reason::Paid))
+        };
+        let payment = confirmed.payment();
+        let since = payment.paid_at.map(|at| Duration::try_from(clock::now().duration_since(at)).unwrap_or_default());
+        if let Some(left) = since.and_then(|since| ITS_OWN_CALLBACK.checked_sub(since)).filter(|left| !left.is_zero()) {
+            return ask_in(left);
+        }
+        let standing = self.journal.standing(vec![payment.transaction_id]).await;
+        match standing.ok()?.into_iter().next().flatten()? {
+            Standing { accepted: true, .. } => Some(self.close(record, Reason::AlreadyAccepted)),
+            Standing { entry, state: State::Delivering, .. } if entry != work.entry => ask_in(LOOK_AGAIN),
+            Standing { .. } => None,
+        }
+    }
+
+    /// Makes the callback of a confirmed order, and writes it down.
+    pub(super) fn make(
+        &self,
+        work: &Work,
+        route: &Route,
+        channel: &Channel,
+        confirmed: &Confirmed,
+        document: &[u8],
+    ) -> Option<Request> {
+        let facts = Facts { order: &work.callback.claimed.order, channel, payment: confirmed.payment(), document };
+        match route.synthesize.as_ref()?.request(route, &facts) {
+            Ok(request) => {
+                self.journal.note(Note::Made { entry: work.entry, request: Box::new(request.clone()) });
+                Some(request)
+            }
+            Err(error) => {
+                let (order, route) = (facts.order.as_str(), route.name.as_str());
+                tracing::error!(%error, order, route, channel = %channel.id, "the callback for a paid order cannot be made");
+                None
+            }
+        }
+    }
+}
+
+/// How old an order is.
+pub(super) fn age(work: &Work) -> Duration {
+    let made = work.callback.created_at.map(|at| Duration::try_from(clock::now().duration_since(at)));
+    // A source whose clock is ahead lists orders that are not made yet.
+    made.map_or(work.age, Result::unwrap_or_default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_asked_about_as_wechat_pay_advises() {
+        let s = Duration::from_secs;
+        let mut age = Duration::ZERO;
+        let mut asked = Vec::new();
+        while age < s(14 * 3600) {
+            age += next_question(age);
+            asked.push(age.as_secs());
+        }
+        assert_eq!(asked[..7], [5, 30, 60, 180, 300, 600, 1800]);
+        assert_eq!(asked[7..], [3600, 7200, 14_400, 28_800, 43_200, 57_600]);
+    }
+}

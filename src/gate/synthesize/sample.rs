@@ -1,0 +1,88 @@
+//! Made-up payments, to try a route's `synthesize` before an order needs it.
+
+use super::Facts;
+use crate::clock;
+use crate::gate::channel::Channel;
+use crate::gate::payment::{Payment, Written};
+use crate::gate::route::Route;
+use crate::money::{Currency, Fen, Money};
+use crate::order::{AppId, MchId, OrderId, OutTradeNo, TransactionId};
+use crate::wechat::xml;
+
+/// One payment.
+pub(super) struct Sample {
+    order: OrderId,
+    payment: Payment,
+    document: String,
+}
+
+/// An id of digits only, which a template might write without quotes; one with every sign that an order id can have; one
+/// as long as WeChat Pay takes.
+const ORDERS: [&str; 3] = ["20240101000001", "A_b-C|d*E@9z", "Z_-|*@Z_-|*@Z_-|*@Z_-|*@Z_-|*@Z9"];
+
+const TRANSACTIONS: [&str; 3] =
+    ["4200000000202401010000000001", "1000320306201511078440737890", "abcdefghijklmnopqrstuvwxyzABCDEF"];
+
+/// The smallest, one that has no whole yuan, and the largest.
+const AMOUNTS: [u64; 3] = [1, 6_605, 999_999_999_999_999];
+
+/// Most bytes of an `out_trade_no`.
+const NUMBER_BYTES: usize = 32;
+
+/// Payments of `channel` as they may be told on `route`.
+pub(super) fn all(route: &Route, channel: &Channel) -> Vec<Sample> {
+    let fields = route.claim.fields();
+    // A notification calls the order what WeChat Pay calls it.
+    let is_the_number = fields.out_trade_no.as_ref() == Some(&fields.order);
+    let affix = &channel.out_trade_no;
+    let taken = if is_the_number { 0 } else { affix.prefix.len() + affix.suffix.len() };
+    let kinds = ORDERS.iter().zip(TRANSACTIONS).zip(AMOUNTS);
+    let sample = |((order, transaction), fen): ((&&str, &str), u64)| {
+        let order = OrderId::parse(order.get(..NUMBER_BYTES.saturating_sub(taken)).unwrap_or(order)).ok()?;
+        let out_trade_no =
+            if is_the_number { OutTradeNo::parse(order.as_str()).ok()? } else { affix.apply(&order).ok()? };
+        let payment = Payment {
+            transaction_id: TransactionId::parse(transaction).ok()?,
+            out_trade_no,
+            amount: Money { fen: Fen(fen), currency: Currency::default() },
+            paid_at: if fen == 1 { None } else { clock::from_time_end("20240101123456") },
+            refunded: fen != 1,
+            written: Written::default(),
+        };
+        let document = answer(channel, &payment);
+        Some(Sample { order, payment, document })
+    };
+    kinds.filter_map(sample).collect()
+}
+
+impl Sample {
+    pub(super) fn facts<'a>(&'a self, channel: &'a Channel) -> Facts<'a> {
+        Facts { order: &self.order, channel, payment: &self.payment, document: self.document.as_bytes() }
+    }
+}
+
+/// What an order query would answer.
+fn answer(channel: &Channel, payment: &Payment) -> String {
+    let account = &channel.account;
+    let fee = payment.amount.fen.to_string();
+    let time_end = payment.paid_at.map(clock::time_end).unwrap_or_default();
+    xml::write([
+        ("return_code", "SUCCESS"),
+        ("return_msg", "OK"),
+        ("result_code", "SUCCESS"),
+        ("appid", account.appid.as_str()),
+        ("mch_id", account.mch_id.as_str()),
+        ("sub_appid", account.sub_appid.as_ref().map_or("", AppId::as_str)),
+        ("sub_mch_id", account.sub_mch_id.as_ref().map_or("", MchId::as_str)),
+        ("nonce_str", "sRz3mCkR8uQx0bTL"),
+        ("openid", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"),
+        ("trade_type", "APP"),
+        ("trade_state", if payment.refunded { "REFUND" } else { "SUCCESS" }),
+        ("total_fee", &fee),
+        ("fee_type", payment.amount.currency.as_str()),
+        ("transaction_id", payment.transaction_id.as_str()),
+        ("out_trade_no", payment.out_trade_no.as_str()),
+        ("attach", "channel=7&shop=<A>"),
+        ("time_end", &time_end),
+    ])
+}

@@ -1,0 +1,89 @@
+//! What the sources of pending orders said, kept so that a restart knows it before a source is read again: which orders
+//! are expected, at which price, since when they are not any more; and how the sources are.
+
+use super::{Callback, Soon};
+use crate::money::Fen;
+use crate::order::{ChannelId, OutTradeNo};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// An order as the merchant's own system has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// The merchant account.
+    pub channel: ChannelId,
+    /// What WeChat Pay calls the order.
+    pub out_trade_no: OutTradeNo,
+    /// What it costs, if the source says so; CNY.
+    pub amount: Option<Fen>,
+    /// When it was not listed any more: paid as far as the source knows, or closed.
+    pub gone_at: Option<Timestamp>,
+}
+
+/// What a look at a source brought that is new.
+#[derive(Debug, Default)]
+pub struct News {
+    /// The source, by name.
+    pub source: String,
+    /// Orders that were not listed before, or not so.
+    pub listed: Vec<Listed>,
+    /// Orders that are not listed any more.
+    pub gone: Vec<(ChannelId, OutTradeNo)>,
+    /// Orders to be asked about.
+    pub found: Vec<Found>,
+}
+
+/// An order to be asked about.
+#[derive(Debug)]
+pub struct Found {
+    /// The order, like a callback.
+    pub callback: Callback,
+    /// In how long it is asked about the first time.
+    pub due_in: Duration,
+}
+
+/// How a source is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceHealth {
+    /// Its name.
+    pub name: String,
+    /// When it could be read the last time.
+    pub read_at: Option<Timestamp>,
+    /// When it could not.
+    pub failed_at: Option<Timestamp>,
+    /// How often it could not since.
+    pub failures: u64,
+    /// Why.
+    pub problem: Option<String>,
+    /// Orders it listed the last time.
+    pub orders: u64,
+    /// Rows of it that could not be understood.
+    pub malformed: u64,
+}
+
+/// What a journal keeps of sources.
+pub trait Listings: Send + Sync {
+    /// Takes news in. An order that is known is not asked about anew, whatever became of it.
+    ///
+    /// # Errors
+    /// If it cannot be written; then none of it was.
+    fn listed(&self, news: News) -> Soon<'_, ()>;
+
+    /// Everything that is listed, and what was until a while ago, with the name of its source; at most `limit`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn listings(&self, limit: usize) -> Soon<'_, Vec<(String, Listed)>>;
+
+    /// Notes how a source is.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn source_is(&self, health: SourceHealth) -> Soon<'_, ()>;
+
+    /// How all sources are that there ever were.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn sources(&self) -> Soon<'_, Vec<SourceHealth>>;
+}

@@ -1,0 +1,304 @@
+//! Sweeps as they are kept: which bill of which merchant was, or is to be, compared, how far that is, and the rows behind
+//! its numbers.
+//!
+//! The journal is their queue too, so that an operator's command and the running gate, and a gate after a restart, work
+//! on the same ones.
+
+use super::{Callback, EntryId, Soon, State};
+use crate::money::Money;
+use crate::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
+use crate::reason::Reason;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use std::fmt;
+use std::time::Duration;
+
+/// A sweep's number in its journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SweepId(pub i64);
+
+/// What is to be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Whose bill.
+    pub mch_id: MchId,
+    /// Of which day, in Beijing.
+    pub bill_date: Date,
+    /// Which of its channels.
+    pub channels: Vec<ChannelId>,
+    /// The Beijing day whose schedule wants it; `None` if an operator does. A day wants each bill once.
+    pub due_on: Option<Date>,
+    /// Whether nothing is to be asked or delivered.
+    pub dry_run: bool,
+}
+
+/// A sweep, as far as it is.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    /// Its number.
+    pub id: SweepId,
+    /// What is compared.
+    pub wanted: Wanted,
+    /// How far it is.
+    pub state: Progress,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// When it is tried, if not now.
+    pub again_at: Option<Timestamp>,
+    /// When it began the last time.
+    pub began_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What is in its way, or was odd about the bill.
+    pub problem: Option<String>,
+    /// How many rows there were of what.
+    pub counts: Counts,
+}
+
+/// How far a sweep is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Waiting for its turn, or for a bill that is not ready.
+    Asked,
+    /// The bill is being read.
+    Running,
+    /// The bill was read; what it brought to light is followed up.
+    Done,
+    /// It was given up.
+    Failed,
+}
+
+impl Progress {
+    /// All, in order.
+    pub const ALL: [Self; 4] = [Self::Asked, Self::Running, Self::Done, Self::Failed];
+
+    /// The word in the file and in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether nothing more is read.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed)
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A sweep's numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Rows of the bill.
+    pub rows: u64,
+    /// Payments among them.
+    pub paid: u64,
+    /// Refunds among them.
+    pub refunds: u64,
+    /// Rows that are neither, such as revoked ones.
+    pub others: u64,
+    /// Rows that cannot be read.
+    pub malformed: u64,
+    /// Payments of an application or order number that no swept channel has.
+    pub not_ours: u64,
+    /// Payments whose delivery was accepted before.
+    pub accepted: u64,
+    /// Payments that are being delivered.
+    pub under_way: u64,
+    /// Payments that somebody has to look at, since before.
+    pub parked: u64,
+    /// Payments that were not delivered, and are followed up now.
+    pub found: u64,
+}
+
+/// What a row of the bill is to a sweep. What was accepted before is only counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    /// Paid, and not delivered.
+    Found,
+    /// Paid, and being delivered.
+    UnderWay,
+    /// Paid, and waiting for somebody to look.
+    Parked,
+    /// Of no channel that is swept.
+    NotOurs,
+    /// It cannot be read.
+    Malformed,
+}
+
+impl RowKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Found, Self::UnderWay, Self::Parked, Self::NotOurs, Self::Malformed];
+
+    /// The word in the file and in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::UnderWay => "under-way",
+            Self::Parked => "parked",
+            Self::NotOurs => "not-ours",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+/// A row of the bill that is kept.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its line in the bill, from 1.
+    pub line: u64,
+    /// What it is.
+    pub kind: RowKind,
+    /// The payment, if it can be read.
+    pub payment: Option<RowPayment>,
+    /// What is wrong with it.
+    pub detail: Option<String>,
+    /// The order's entry, if it has one.
+    pub entry: Option<EntryId>,
+    /// The order to be followed up, for one that is [`RowKind::Found`]; only on the way into the journal.
+    pub follow_up: Option<Box<Callback>>,
+}
+
+/// A payment as the bill has it: a hint, since bills are not signed.
+#[derive(Debug, Clone, Copy)]
+pub struct RowPayment {
+    /// The channel, if one is swept that it belongs to.
+    pub channel: Option<ChannelId>,
+    /// The legacy system's order id, on that channel.
+    pub order: Option<OrderId>,
+    /// The merchant's number of the order.
+    pub out_trade_no: OutTradeNo,
+    /// WeChat Pay's number of the payment.
+    pub transaction_id: TransactionId,
+    /// What the order costs.
+    pub amount: Money,
+    /// Whether the same bill has a refund of it.
+    pub refunded: bool,
+}
+
+/// A row, and how its order stands now.
+#[derive(Debug, Clone)]
+pub struct RowRecord {
+    /// The row.
+    pub row: Row,
+    /// How its entry stands.
+    pub state: Option<State>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// Whether the follow-up has tried it, or is done with it.
+    pub tried: bool,
+}
+
+/// How a payment stands in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The entry that has it.
+    pub entry: EntryId,
+    /// How that stands.
+    pub state: State,
+    /// Whether the upstream accepted this payment's delivery.
+    pub accepted: bool,
+}
+
+/// What became of the orders that a sweep found: how many stand how, for which reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How their entries stand; `None` in a dry run.
+    pub state: Option<State>,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// How many.
+    pub orders: u64,
+    /// How many of them the follow-up has not tried yet.
+    pub untried: u64,
+}
+
+/// Where a sweep goes on.
+#[derive(Debug, Clone)]
+pub enum SweepNote {
+    /// It begins, from nothing.
+    Began,
+    /// It is so far.
+    Counted(Counts),
+    /// It is over; with what was odd about the bill.
+    Done(Counts, Option<String>),
+    /// It cannot be done now, and is tried again.
+    Again(Duration, String),
+    /// It is given up.
+    Failed(String),
+}
+
+/// What a journal keeps of sweeps.
+pub trait Sweeps: Send + Sync {
+    /// Wants a sweep. One that a day's schedule has wanted before is that one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn want_sweep(&self, wanted: Wanted) -> Soon<'_, SweepId>;
+
+    /// The sweep whose turn it is: one that was broken off, or the oldest whose time has come.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn next_sweep(&self) -> Soon<'_, Option<Sweep>>;
+
+    /// Sweeps, the latest first; at most `limit`. Of one merchant, if given.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn sweeps(&self, id: Option<SweepId>, mch_id: Option<MchId>, limit: usize) -> Soon<'_, Vec<Sweep>>;
+
+    /// The last Beijing day whose schedule wanted a merchant's bills, and the latest of them that was compared.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn last_scheduled(&self, mch_id: MchId) -> Soon<'_, (Option<Date>, Option<Date>)>;
+
+    /// How these payments stand, in the same order.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn standing(&self, payments: Vec<TransactionId>) -> Soon<'_, Vec<Option<Standing>>>;
+
+    /// Keeps rows of a sweep, and takes in the orders to be followed up. An order that is known and was never confirmed is
+    /// followed up anew.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn sweep_rows(&self, sweep: SweepId, rows: Vec<Row>) -> Soon<'_, ()>;
+
+    /// Notes that the same bill has refunds of these payments.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn sweep_refunds(&self, sweep: SweepId, refunded: Vec<TransactionId>) -> Soon<'_, ()>;
+
+    /// Notes where a sweep goes on.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn sweep_note(&self, sweep: SweepId, note: SweepNote) -> Soon<'_, ()>;
+
+    /// What became of the orders that a sweep found.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn sweep_outcomes(&self, sweep: SweepId) -> Soon<'_, Vec<Outcome>>;
+
+    /// The rows behind a sweep's numbers, in the bill's order, from behind `after`; at most `limit`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn swept_rows(&self, sweep: SweepId, after: u64, limit: usize) -> Soon<'_, Vec<RowRecord>>;
+}

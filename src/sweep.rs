@@ -1,0 +1,193 @@
+//! Finding paid orders whose callback never came, in WeChat Pay's bill of the day.
+//!
+//! A bill is not signed, so it is only a hint: a payment in it without an accepted delivery becomes an entry in the journal,
+//! and the follow-up asks WeChat Pay about it before anything is delivered. The journal is also the queue of sweeps:
+//! schedules and operators put them there, and the process that has the journal carries them out, one at a time.
+
+mod compare;
+
+mod schedule;
+
+pub use schedule::dates;
+
+use crate::clock;
+use crate::gate::Gate;
+use crate::journal::sweeps::{Counts, Sweep, SweepNote, Wanted};
+use crate::journal::{Journal, JournalError};
+use crate::order::{ChannelId, MchId};
+use crate::shutdown::Shutdown;
+use crate::wechat::WeChatPay;
+use crate::wechat::bill::{BillError, BillType, RefusalKind};
+use jiff::civil::{Date, Time};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// What a channel wants swept.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The channel.
+    pub channel: ChannelId,
+    /// The route to deliver to, by name.
+    pub route: String,
+    /// When, Beijing time.
+    pub at: Time,
+    /// How many days back, each time.
+    pub days: u8,
+    /// The first day that is swept by itself; those before were not the gate's.
+    pub from: Option<Date>,
+    /// Which bill is compared.
+    pub bill_type: BillType,
+}
+
+/// Sweeps.
+#[derive(Debug)]
+pub struct Sweeper {
+    /// Whose channels and routes.
+    pub gate: Arc<Gate>,
+    /// Its queue, and what was accepted.
+    pub journal: Arc<dyn Journal>,
+    /// Where the bills are.
+    pub wechat: Arc<WeChatPay>,
+    /// What is swept.
+    pub plans: Vec<Plan>,
+}
+
+/// Why a bill was not compared.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Bill(#[from] BillError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("none of its channels is configured any more, or has a sweep")]
+    NothingToSweep,
+}
+
+/// How often the queue is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// When a bill that is not to be had is asked for again.
+const AGAIN: Duration = Duration::from_secs(30 * 60);
+
+/// For how long it is.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+impl Sweeper {
+    /// Sweeps by schedule and by request until `shutdown` begins. What is under way then is broken off, and begun anew at
+    /// the next start.
+    pub async fn run(self: Arc<Self>, shutdown: Shutdown) {
+        self.work(true, shutdown).await;
+    }
+
+    /// The same, and leaves the schedule alone.
+    pub async fn run_wanted(self: Arc<Self>, shutdown: Shutdown) {
+        self.work(false, shutdown).await;
+    }
+
+    async fn work(&self, by_schedule: bool, shutdown: Shutdown) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut scheduled = BTreeMap::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.begun() => return,
+                _ = ticks.tick() => {}
+            }
+            let round = async {
+                if by_schedule {
+                    self.schedule(&mut scheduled).await?;
+                }
+                if let Some(sweep) = self.journal.next_sweep().await? {
+                    self.carry_out(&sweep).await?;
+                }
+                Ok::<_, JournalError>(())
+            };
+            tokio::select! {
+                biased;
+                () = shutdown.begun() => return,
+                outcome = round => if let Err(error) = outcome {
+                    tracing::warn!(%error, "a sweep has to wait");
+                }
+            }
+        }
+    }
+
+    /// Puts into the queue what schedules want by now.
+    async fn schedule(&self, scheduled: &mut BTreeMap<MchId, Date>) -> Result<(), JournalError> {
+        let now = clock::beijing(clock::now());
+        for (mch_id, plans) in self.merchants() {
+            // One bill for all of a merchant's channels, when the last of them wants it.
+            let at = plans.iter().map(|plan| plan.at).max().unwrap_or(Time::MAX);
+            if now.time() < at || scheduled.get(&mch_id) == Some(&now.date()) {
+                continue;
+            }
+            let (last_due, last_done) = self.journal.last_scheduled(mch_id).await?;
+            if last_due != Some(now.date()) {
+                let days = plans.iter().map(|plan| plan.days).max().unwrap_or(1);
+                for bill_date in dates(now.date(), days, last_done) {
+                    let wants = |plan: &&&Plan| plan.from.is_none_or(|from| from <= bill_date);
+                    let channels: Vec<_> = plans.iter().filter(wants).map(|plan| plan.channel).collect();
+                    if !channels.is_empty() {
+                        let due_on = Some(now.date());
+                        let wanted = Wanted { mch_id, bill_date, channels, due_on, dry_run: false };
+                        self.journal.want_sweep(wanted).await?;
+                    }
+                }
+            }
+            scheduled.insert(mch_id, now.date());
+        }
+        Ok(())
+    }
+
+    fn merchants(&self) -> BTreeMap<MchId, Vec<&Plan>> {
+        let mut merchants: BTreeMap<MchId, Vec<&Plan>> = BTreeMap::new();
+        for plan in &self.plans {
+            if let Some(channel) = self.gate.channels.get(&plan.channel) {
+                merchants.entry(channel.account.mch_id).or_default().push(plan);
+            }
+        }
+        merchants
+    }
+
+    /// Carries out one sweep, and notes where it goes on.
+    async fn carry_out(&self, sweep: &Sweep) -> Result<(), JournalError> {
+        let Wanted { mch_id, bill_date, dry_run, .. } = &sweep.wanted;
+        tracing::info!(sweep = sweep.id.0, %mch_id, %bill_date, dry_run, "sweep begins");
+        self.journal.sweep_note(sweep.id, SweepNote::Began).await?;
+        let note = match self.compare(sweep).await {
+            Ok((counts, odd)) => {
+                let Counts { rows, paid, accepted, found, under_way, .. } = counts;
+                tracing::info!(
+                    sweep = sweep.id.0, %mch_id, %bill_date, rows, paid, accepted, under_way, found, odd, "sweep ended"
+                );
+                SweepNote::Done(counts, odd)
+            }
+            Err(Trouble::Journal(error)) => return Err(error),
+            Err(Trouble::Bill(error)) if is_empty_day(&error) => {
+                SweepNote::Done(Counts::default(), Some(error.to_string()))
+            }
+            Err(trouble) => self.after(trouble, sweep),
+        };
+        self.journal.sweep_note(sweep.id, note).await
+    }
+
+    /// What is done when a bill could not be compared.
+    fn after(&self, trouble: Trouble, sweep: &Sweep) -> SweepNote {
+        let waited = Duration::try_from(clock::now().duration_since(sweep.asked_at)).unwrap_or_default();
+        let passes = match &trouble {
+            Trouble::Bill(BillError::Refused(refusal)) => refusal.kind() != RefusalKind::Configuration,
+            Trouble::Bill(BillError::LineTooLong(_) | BillError::NoColumn(_)) | Trouble::NothingToSweep => false,
+            Trouble::Bill(_) | Trouble::Journal(_) => true,
+        };
+        let (sweep, again) = (sweep.id.0, passes && waited < GIVE_UP_AFTER);
+        tracing::warn!(sweep, %trouble, again, "the bill was not compared");
+        if again { SweepNote::Again(AGAIN, trouble.to_string()) } else { SweepNote::Failed(trouble.to_string()) }
+    }
+}
+
+fn is_empty_day(error: &BillError) -> bool {
+    matches!(error, BillError::Refused(refusal) if refusal.kind() == RefusalKind::NoBill)
+}

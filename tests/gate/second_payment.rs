@@ -1,0 +1,78 @@
+//! An order that is paid twice, or after it was closed, is told of whatever becomes of it.
+
+use crate::fakes::upstream::Upstream;
+use crate::fakes::wechat::{APP, C1};
+use crate::follow_up::stands;
+use crate::harness::{Setup, World, until};
+use crate::wire::Request;
+use serde_json::{Value, json};
+
+fn paid_twice(world: &World, order: &str) -> (u16, u16) {
+    world.wechat.order(&APP, order).paid(100);
+    world.wechat.order(&C1, order).paid(100);
+    let first = world.app_callback(order).status();
+    let json = format!(r#"{{"data":{{"order_id":"{order}","channel":"hmac"}}}}"#);
+    (first, world.send(&Request::post("/pay/json").json(&json)).status())
+}
+
+fn flags(world: &World, order: &str) -> Vec<Value> {
+    let ended = world.command(&["lookup", order, "--json"]);
+    let found: Value = serde_json::from_str(&ended.stdout).unwrap();
+    found["found"].as_array().unwrap().iter().map(|entry| entry["flags"].clone()).collect()
+}
+
+#[test]
+fn a_second_payment_of_an_order_is_parked_and_told() {
+    let world = World::with(Setup::hurry);
+    assert_eq!(paid_twice(&world, "DOUBLE-1"), (200, 409));
+    assert_eq!(world.upstream.requests_for("DOUBLE-1").len(), 1);
+    until("the flag", || flags(&world, "DOUBLE-1").contains(&json!(["second-payment"])));
+    let figures = world.journal("SELECT count(*) FROM event WHERE what = 'flagged' AND reason = 'second-payment'");
+    assert_eq!(figures, 1);
+    let parked =
+        "SELECT count(*) FROM entry WHERE state = 'parked' AND reason = 'second-payment' AND transaction_id NOT NULL";
+    until("the parked payment", || world.journal(parked) == 1);
+}
+
+#[test]
+fn a_second_payment_is_known_after_a_restart() {
+    let mut world = World::with(Setup::hurry);
+    world.wechat.order(&APP, "DOUBLE-2").paid(100);
+    world.wechat.order(&C1, "DOUBLE-2").paid(100);
+    assert_eq!(world.app_callback("DOUBLE-2").status(), 200);
+    stands(&world, "DOUBLE-2", "accepted");
+    world.restart();
+    let json = r#"{"data":{"order_id":"DOUBLE-2","channel":"hmac"}}"#;
+    assert_eq!(world.send(&Request::post("/pay/json").json(json)).status(), 409);
+}
+
+#[test]
+fn a_second_payment_is_forwarded_where_the_channel_wants_it() {
+    let world = World::with(|setup| {
+        setup.hurry();
+        setup.config["channels"]["hmac"]["on_second_payment"] = json!("forward");
+    });
+    assert_eq!(paid_twice(&world, "DOUBLE-3"), (200, 200));
+    until("the flag", || flags(&world, "DOUBLE-3").contains(&json!(["second-payment"])));
+}
+
+#[test]
+fn an_operator_can_have_a_second_payment_delivered() {
+    let world = World::with(Setup::hurry);
+    assert_eq!(paid_twice(&world, "DOUBLE-4"), (200, 409));
+    until("the parked payment", || world.journal("SELECT count(*) FROM entry WHERE state = 'parked'") == 1);
+    let ended = world.command(&["redeliver", "--since", "1h", "--state", "parked"]);
+    assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
+    assert_eq!(world.upstream.requests_for("DOUBLE-4").len(), 2);
+}
+
+#[test]
+fn orders_of_two_order_systems_are_not_the_same() {
+    let other = Upstream::start();
+    let world = World::with(|setup| {
+        setup.hurry();
+        setup.channel_upstream("hmac", &other);
+    });
+    assert_eq!(paid_twice(&world, "DOUBLE-5"), (200, 200));
+    assert_eq!(flags(&world, "DOUBLE-5"), [json!([]), json!([])]);
+}

@@ -1,0 +1,249 @@
+//! Paid orders whose callback never came are found in the bill, confirmed, and delivered once.
+
+use crate::fakes::upstream::Reply;
+use crate::fakes::wechat::{APP, Bill, C1, Fields, SignType, notification, refusal, scan, transaction_id};
+use crate::follow_up::stands;
+use crate::harness::{Setup, World, until};
+use crate::program::Ended;
+use serde_json::{Value, json};
+
+const DAY: &str = "2026-11-22";
+
+/// A route whose callbacks can be made, and a channel that is swept. By itself it is not, whatever the time of day.
+pub fn swept(setup: &mut Setup) {
+    setup.hurry();
+    setup.route("app")["synthesize"] =
+        json!({ "body": "OrderID={{ order }}&WeixinTransactionID={{ transaction_id }}&TotalFee={{ amount }}" });
+    setup.config["channels"]["app"]["sweep"] = json!({ "route": "app", "from": "2099-01-01" });
+}
+
+fn sweep(world: &World, more: &[&str]) -> (Ended, Value) {
+    let mut args = vec!["sweep", "--channel", "app", "--date", DAY, "--json", "--wait", "20s"];
+    args.extend(more);
+    let ended = world.command(&args);
+    let report = serde_json::from_str::<Value>(&ended.stdout).unwrap_or_default()["sweeps"][0].clone();
+    (ended, report)
+}
+
+#[test]
+fn a_paid_order_that_never_called_back_is_delivered_like_its_callback() {
+    let world = World::with(swept);
+    let id = world.wechat.order(&APP, "LOST-1").paid(250);
+    world.wechat.bill(&APP, "20261122", &Bill::default().paid(&APP, "LOST-1", &id, 250));
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
+    assert_eq!([&report["paid"], &report["found"], &report["delivered"]], [1, 1, 1]);
+    let seen = world.upstream_received();
+    assert_eq!(seen.line(), "POST /pay/success HTTP/1.1");
+    assert_eq!(seen.text(), format!("OrderID=LOST-1&WeixinTransactionID={id}&TotalFee=250"));
+    assert_eq!(seen.folded("X-Tollgate-Origin"), ["sweep"]);
+    assert_eq!(seen.folded("X-Verified-Transaction-Id"), [id.as_str()]);
+    let delivery = seen.folded("X-Tollgate-Delivery");
+    // Its own callback comes after all: the upstream can tell that it is the same.
+    assert_eq!(world.app_callback("LOST-1").status(), 200);
+    let late = &world.upstream.requests()[1];
+    assert_eq!(
+        (late.folded("X-Tollgate-Delivery"), late.folded("X-Tollgate-Attempt")),
+        (delivery, vec!["2".to_owned()])
+    );
+}
+
+#[test]
+fn a_second_sweep_delivers_nothing() {
+    let world = World::with(swept);
+    let mut bill = Bill::default();
+    for index in 0..5 {
+        let order = format!("TWICE-{index}");
+        let id = world.wechat.order(&APP, &order).paid(100);
+        bill = bill.paid(&APP, &order, &id, 100);
+    }
+    world.wechat.bill(&APP, "20261122", &bill.shuffled());
+    assert_eq!(world.app_callback("TWICE-0").status(), 200);
+    let (_, report) = sweep(&world, &[]);
+    assert_eq!([&report["accepted_before"], &report["delivered"]], [1, 4]);
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!((ended.code, &report["accepted_before"], &report["found"]), (0, &json!(5), &json!(0)));
+    assert_eq!(world.upstream.requests().len(), 5);
+}
+
+#[test]
+fn a_dry_run_asks_and_delivers_nothing() {
+    let world = World::with(swept);
+    let id = world.wechat.order(&APP, "DRY-1").paid(100);
+    world.wechat.bill(&APP, "20261122", &Bill::default().paid(&APP, "DRY-1", &id, 100));
+    let (ended, report) = sweep(&world, &["--dry-run"]);
+    assert_eq!((ended.code, &report["found"], &report["delivered"]), (0, &json!(1), &json!(0)), "{}", ended.stderr);
+    assert_eq!(report["kept_rows"][0]["order"], "DRY-1");
+    assert_eq!(world.wechat.asked("DRY-1"), 0);
+    world.upstream_saw_nothing();
+}
+
+#[test]
+fn the_bill_is_only_a_hint() {
+    let world = World::with(swept);
+    world.wechat.order(&APP, "HINT-1").state("NOTPAY");
+    let other = world.wechat.order(&APP, "HINT-2").paid(100);
+    let refunded = transaction_id(&APP, "HINT-3");
+    world.wechat.order(&APP, "HINT-3").state("REFUND");
+    let amount = world.wechat.order(&APP, "HINT-4").paid(100);
+    let bill = Bill::default()
+        .paid(&APP, "HINT-0", "4200000000000000000000000000", 100)
+        .paid(&APP, "HINT-1", "4200000000000000000000000001", 100)
+        .paid(&APP, "HINT-2", "4200000000000000000000000002", 100)
+        .paid(&APP, "HINT-3", &refunded, 100)
+        .refunded(&APP, "HINT-3", &refunded, 100)
+        .paid(&APP, "HINT-4", &amount, 200);
+    world.wechat.bill(&APP, "20261122", &bill);
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
+    assert_eq!([&report["found"], &report["parked"], &report["delivered"], &report["refunds"]], [5, 5, 0, 1]);
+    for (order, reason) in [
+        ("HINT-0", "order-not-found"),
+        ("HINT-1", "not-paid-yet"),
+        ("HINT-2", "transaction-differs"),
+        ("HINT-3", "refunded"),
+        ("HINT-4", "amount-differs"),
+    ] {
+        assert_eq!(stands(&world, order, "parked")["reason"], reason, "{order}");
+    }
+    assert!(!other.is_empty());
+    world.upstream_saw_nothing();
+}
+
+#[test]
+fn refunded_orders_are_delivered_where_the_channel_wants_it() {
+    let world = World::with(|setup| {
+        swept(setup);
+        setup.config["channels"]["app"]["on_refunded"] = json!("forward");
+    });
+    let id = transaction_id(&APP, "BACK-1");
+    world.wechat.order(&APP, "BACK-1").state("REFUND");
+    world.wechat.bill(
+        &APP,
+        "20261122",
+        &Bill::default().paid(&APP, "BACK-1", &id, 100).refunded(&APP, "BACK-1", &id, 100),
+    );
+    assert_eq!(sweep(&world, &[]).0.code, 0);
+    assert_eq!(world.upstream_received().folded("X-Verified-Trade-State"), ["REFUND"]);
+}
+
+#[test]
+fn what_an_upstream_that_is_down_did_not_take_is_sent_again() {
+    let world = World::with(swept);
+    let id = world.wechat.order(&APP, "DOWN-1").paid(100);
+    world.wechat.bill(&APP, "20261122", &Bill::default().paid(&APP, "DOWN-1", &id, 100));
+    world.upstream.answers_once(Reply::Breaks);
+    sweep(&world, &[]);
+    stands(&world, "DOWN-1", "accepted");
+    let seen = world.upstream.requests_for("DOWN-1");
+    assert!(seen.iter().all(|seen| seen.folded("X-Tollgate-Origin") == ["sweep"]), "{seen:#?}");
+}
+
+#[test]
+fn the_notification_of_an_order_is_made_as_wechat_pay_would_have() {
+    let world = World::with(|setup| {
+        swept(setup);
+        setup.config["channels"]["app"]["sweep"]["route"] = json!("notify");
+    });
+    world.upstream.answers(Reply::xml("<xml><return_code><![CDATA[SUCCESS]]></return_code></xml>"));
+    let id = world.wechat.order(&APP, "NOTE-1").paid(100);
+    world.wechat.bill(&APP, "20261122", &Bill::default().paid(&APP, "NOTE-1", &id, 100));
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!((ended.code, &report["delivered"]), (0, &json!(1)), "{} {}", ended.stdout, ended.stderr);
+    let seen = world.upstream_received();
+    assert_eq!(seen.line(), "POST /wxpay/notify/app HTTP/1.1");
+    let made = scan(&seen.text());
+    let fields: Fields = made.clone().into_iter().filter(|(name, _)| name != "sign").collect();
+    assert_eq!(made["sign"], crate::fakes::wechat::sign(&fields, APP.key, SignType::Md5));
+    assert_eq!([&made["transaction_id"], &made["out_trade_no"], &made["total_fee"]], [&id, "NOTE-1", "100"]);
+    assert!(!made.contains_key("trade_state") && made["nonce_str"].len() == 32);
+    let real = notification(&APP, "NOTE-1", 100);
+    let missing: Vec<_> = real.iter().map(|(name, _)| name).filter(|name| !made.contains_key(*name)).collect();
+    assert!(missing.iter().all(|name| ["sign", "device_info", "is_subscribe"].contains(&name.as_str())), "{missing:?}");
+}
+
+#[test]
+fn a_day_without_trades_is_no_failure() {
+    let world = World::with(swept);
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!((ended.code, &report["state"], &report["rows"]), (0, &json!("done"), &json!(0)), "{}", ended.stderr);
+    world.wechat.bill(&APP, "20261122", &Bill::default());
+    assert_eq!(sweep(&world, &[]).0.code, 0);
+}
+
+#[test]
+fn a_bill_that_is_not_ready_is_asked_for_again_later() {
+    let world = World::with(swept);
+    world.wechat.refuses_bills(&refusal("Bill Creating", "20003"), 1);
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!((ended.code, &report["state"]), (1, &json!("asked")), "{}", ended.stdout);
+    assert!(report["problem"].as_str().unwrap().contains("Bill Creating") && report["again_at"].is_string());
+}
+
+#[test]
+fn a_wrong_key_is_said_and_not_tried_again() {
+    let world = World::with(swept);
+    world.wechat.refuses_bills(&refusal("sign error", "20001"), 1);
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!((ended.code, &report["state"]), (1, &json!("failed")));
+    assert!(report["problem"].as_str().unwrap().contains("sign error"));
+}
+
+#[test]
+fn it_works_without_a_gate_too() {
+    let world = World::with(swept);
+    let id = world.wechat.order(&APP, "ALONE-1").paid(100);
+    world.wechat.bill(&APP, "20261122", &Bill::default().paid(&APP, "ALONE-1", &id, 100));
+    world.kill9();
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!((ended.code, &report["delivered"]), (0, &json!(1)), "{} {}", ended.stdout, ended.stderr);
+    assert_eq!(world.upstream_received().folded("X-Tollgate-Origin"), ["sweep"]);
+}
+
+#[test]
+fn each_merchants_rows_go_to_its_own_channels() {
+    let world = World::with(|setup| {
+        swept(setup);
+        setup.config["channels"]["app"]["out_trade_no"] = json!({ "prefix": "APP" });
+    });
+    let ours = world.wechat.order(&APP, "APPOWN-1").paid(100);
+    let bill = Bill::default()
+        .paid(&APP, "APPOWN-1", &ours, 100)
+        .paid(&APP, "ELSE-1", "4200000000000000000000000003", 100)
+        .paid(&C1, "APPOWN-2", "4200000000000000000000000004", 100);
+    world.wechat.bill(&APP, "20261122", &bill);
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!((ended.code, &report["found"], &report["not_ours"]), (0, &json!(1), &json!(2)), "{}", ended.stdout);
+    assert!(world.upstream_received().text().starts_with("OrderID=OWN-1&"));
+}
+
+#[test]
+fn a_schedule_catches_up_and_runs_once_a_day() {
+    let yesterday = tollgate::clock::beijing(tollgate::clock::now()).date().yesterday().unwrap();
+    let mut world = World::with(|setup| {
+        swept(setup);
+        setup.config["channels"]["app"]["sweep"] = json!({ "route": "app", "at": "00:00", "days": 2 });
+    });
+    let done = |world: &World| world.journal("SELECT count(*) FROM sweep WHERE state = 'done'");
+    until("the bills of two days", || done(&world) == 2);
+    world.restart();
+    let id = world.wechat.order(&APP, "SCHED-1").paid(100);
+    world.wechat.bill(
+        &APP,
+        &yesterday.strftime("%Y%m%d").to_string(),
+        &Bill::default().paid(&APP, "SCHED-1", &id, 100),
+    );
+    let (_, report) = (sweep(&world, &[]), world.command(&["sweep", "--list", "--json"]));
+    let listed: Value = serde_json::from_str(&report.stdout).unwrap();
+    assert_eq!(listed["sweeps"].as_array().unwrap().len(), 3, "{listed:#}");
+    world.upstream_saw_nothing();
+}
+
+#[test]
+fn an_unknown_channel_and_a_day_to_come_are_explained() {
+    let world = World::with(swept);
+    let ended = world.command(&["sweep", "--channel", "2/c1", "--date", DAY]);
+    assert!(ended.code == 1 && ended.stderr.contains("these have: app"), "{}", ended.stderr);
+    let ended = world.command(&["sweep", "--channel", "app", "--date", "2999-01-01"]);
+    assert!(ended.code == 1 && ended.stderr.contains("in Beijing"), "{}", ended.stderr);
+}
