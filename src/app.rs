@@ -14,7 +14,7 @@ use crate::gate::{Counts, Gate};
 use crate::housekeeping::Housekeeping;
 use crate::journal::Journal;
 use crate::journal::sqlite::{OpenError, Sqlite};
-use crate::pending::PendingOrders;
+use crate::pending::{Known, PendingOrders};
 use crate::server::{self, tls::Tls};
 use crate::shutdown::{Drained, Shutdown};
 use crate::sweep::Sweeper;
@@ -73,6 +73,9 @@ pub enum BuildError {
 /// How long the end waits for the journal to be written out.
 const WRITTEN_OUT: Duration = Duration::from_secs(5);
 
+/// Days for which WeChat Pay has bills: three months.
+const BILLS_ARE_KEPT: u16 = 90;
+
 /// Configurations are counted from here; a reload will count on.
 const FIRST_GENERATION: u32 = 1;
 
@@ -106,13 +109,7 @@ impl App {
         let shutdown = Shutdown::new();
         let Works { gate, follow_up, sweeper, pending, housekeeping } = self.works;
         // Before the first callback, which is held against it.
-        let recalled = match &pending {
-            Some(pending) => pending.recall().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "what sources of pending orders said before is not known");
-                HashMap::default()
-            }),
-            None => HashMap::default(),
-        };
+        let recalled = recall(pending.as_deref()).await;
         let serving = server::run(self.listener, self.tls, self.limits, Arc::clone(&gate), shutdown.clone());
         let serving = tokio::spawn(serving);
         let keeping_house = tokio::spawn(housekeeping.run());
@@ -156,11 +153,12 @@ impl Works {
         let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
         let wechat = Arc::new(WeChatPay::new(&config.wechat)?);
         let (sweeps, sources) = (config.sweeps.clone(), std::mem::take(&mut config.pending_orders));
+        let reach = u16::try_from(keep.as_secs() / (24 * 3600)).unwrap_or(u16::MAX).min(BILLS_ARE_KEPT);
         let gate = Arc::new(gate(config, Arc::clone(&wechat), journal.clone())?);
         let housekeeping = Housekeeping { gate: Arc::clone(&gate), journal: journal.clone(), keep };
         let sweeper = journal
             .clone()
-            .map(|journal| Arc::new(Sweeper { gate: Arc::clone(&gate), journal, wechat, plans: sweeps }));
+            .map(|journal| Arc::new(Sweeper { gate: Arc::clone(&gate), journal, wechat, plans: sweeps, reach }));
         let pending =
             journal.clone().map(|journal| Arc::new(PendingOrders { gate: Arc::clone(&gate), journal, sources }));
         let follow_up = journal.map(|journal| {
@@ -176,6 +174,15 @@ impl Works {
         });
         Ok(Self { gate, follow_up, sweeper, pending, housekeeping })
     }
+}
+
+/// What sources of pending orders said before this process began: known before anything is delivered.
+pub(crate) async fn recall(pending: Option<&PendingOrders>) -> HashMap<String, Known> {
+    let Some(pending) = pending else { return HashMap::default() };
+    pending.recall().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what sources of pending orders said before is not known");
+        HashMap::default()
+    })
 }
 
 fn gate(config: Config, wechat: Arc<WeChatPay>, journal: Option<Arc<dyn Journal>>) -> Result<Gate, BuildError> {

@@ -165,6 +165,9 @@ impl FollowUp {
         if matches!(read_again, Some(None)) {
             return self.park(record, Reason::RouteGone);
         }
+        if let Some(step) = self.is_delivered_otherwise(&work, record, None).await {
+            return step;
+        }
         let Some((finding, document)) = self.confirm_again(channel, &work).await else { return self.not_now(&work) };
         // What was made says more than the one that named the order.
         let claim =
@@ -175,11 +178,14 @@ impl FollowUp {
         };
         let paid_by = Some(confirmed.payment().transaction_id);
         if record.delivery.accepted().is_some_and(|accepted| !work.asked_for && accepted.transaction_id == paid_by) {
+            if origin.is_found() && work.state == State::Asking {
+                return self.close(record, Reason::AlreadyAccepted);
+            }
             let verified = record::verified(confirmed.payment());
             self.gate.records.found(record, Reason::Paid, Some(verified), Some(Next::Accepted));
             return Step::AcceptedBefore;
         }
-        if let Some(step) = self.is_delivered_otherwise(&work, record, &confirmed).await {
+        if let Some(step) = self.is_delivered_otherwise(&work, record, Some(confirmed.payment())).await {
             return step;
         }
         let made = if request.is_none() { self.make(&work, route, channel, &confirmed, &document) } else { None };
@@ -211,7 +217,9 @@ impl FollowUp {
         finding: &Finding,
     ) -> Result<Confirmed, Reason> {
         let claimed = &work.callback.claimed;
-        let expected = self.gate.expected.amount(claimed.channel, claimed.out_trade_no);
+        // An operator who asks for it has looked at the price.
+        let expected =
+            if work.asked_for { None } else { self.gate.expected.amount(claimed.channel, claimed.out_trade_no) };
         let confirmed = decide::decide(claim, expected, &claimed.out_trade_no, finding, channel.on_refunded)?;
         self.gate.flag(channel, &claimed.order, Some(record), confirmed, work.asked_for)
     }
@@ -233,9 +241,12 @@ impl FollowUp {
             return if allowed { Some(self.gate.confirm.ask_now(channel, ask).await) } else { None };
         }
         let ask = channel.ask(&claim_of(claimed), claimed.out_trade_no);
-        let finding = match self.gate.confirm.cached(channel, ask).await {
+        // An operator may know of a refund that the cache does not.
+        let cached = if work.asked_for { None } else { self.gate.confirm.cached(channel, ask).await };
+        let finding = match cached {
             Some(finding) => finding,
             None if !self.lanes.to_wechat(merchant, Lane::FollowUp) => return None,
+            None if work.asked_for => self.gate.confirm.ask_now(channel, ask).await.0,
             None => self.gate.confirm.ask(channel, ask).await.0,
         };
         Some((finding, Bytes::new()))

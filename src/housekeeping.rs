@@ -90,6 +90,7 @@ fn tell(figures: &Figures) {
         found_by_pending = figures.found_by_pending,
         second_payments = figures.second_payments,
         paid_after_close = figures.paid_after_close,
+        sweeps_missing = figures.sweeps_missing,
         bytes = figures.bytes,
         free_bytes = figures.free_bytes,
         "journal"

@@ -52,7 +52,7 @@ use error::SourceError;
 use jiff::Timestamp;
 use listing::{Listed as Row, Listing};
 use source::Source;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -85,6 +85,15 @@ pub struct PendingOrders {
 /// Most orders that one source may list: more are not read.
 const MOST_ORDERS: usize = 100_000;
 
+/// Most orders that are remembered over a restart, listed or gone.
+const MOST_REMEMBERED: usize = 1_000_000;
+
+/// Orders that are written down at once.
+const AT_ONCE: usize = 100;
+
+/// A clock that is ahead by more than this is wrong.
+const AHEAD: Duration = Duration::from_secs(60);
+
 /// How long reading may take: as long as until the next time, within these bounds.
 const SHORTEST_READ: Duration = Duration::from_secs(5);
 const LONGEST_READ: Duration = Duration::from_secs(60);
@@ -92,20 +101,37 @@ const LONGEST_READ: Duration = Duration::from_secs(60);
 /// How long it is remembered that an order was listed. Its payment may come late.
 const REMEMBER_GONE: Duration = Duration::from_secs(3 * 24 * 3600);
 
-/// What a source said last: the price of each order.
-type Known = HashMap<(ChannelId, OutTradeNo), Listed>;
+/// What a source said last: its orders.
+pub type Known = HashMap<(ChannelId, OutTradeNo), Listed>;
 
 impl PendingOrders {
-    /// Takes in what the sources said before this process began, so that callbacks are held against it from the start.
+    /// Takes in what the sources said before this process began, so that callbacks are held against it from the start. What a
+    /// source said that is not configured any more is forgotten.
     ///
     /// # Errors
-    /// If the journal cannot be read.
+    /// If the journal cannot be read or written.
     pub async fn recall(&self) -> Result<HashMap<String, Known>, JournalError> {
         let mut known: HashMap<String, Known> = HashMap::new();
-        for (source, listed) in self.journal.listings(MOST_ORDERS).await? {
-            self.gate.expected.learn(&listed);
+        let mut removed: HashMap<String, Vec<(ChannelId, OutTradeNo)>> = HashMap::new();
+        let mut names: HashMap<String, Arc<str>> = HashMap::new();
+        for (source, listed) in self.journal.listings(MOST_REMEMBERED).await? {
+            let key = (listed.channel, listed.out_trade_no);
+            if !self.sources.iter().any(|watched| watched.name == source) {
+                if listed.gone_at.is_none() {
+                    removed.entry(source).or_default().push(key);
+                }
+                continue;
+            }
+            let name = names.entry(source.clone()).or_insert_with(|| source.as_str().into());
+            self.gate.expected.learn(name, &listed);
             if listed.gone_at.is_none() {
-                known.entry(source).or_default().insert((listed.channel, listed.out_trade_no), listed);
+                known.entry(source).or_default().insert(key, listed);
+            }
+        }
+        for (source, gone) in removed {
+            tracing::info!(source, orders = gone.len(), "a source of pending orders is not configured any more");
+            for gone in gone.chunks(AT_ONCE) {
+                self.journal.listed(News { source: source.clone(), gone: gone.to_vec(), ..News::default() }).await?;
             }
         }
         Ok(known)
@@ -119,7 +145,9 @@ impl PendingOrders {
             let health =
                 health.unwrap_or_else(|| SourceHealth { name: watched.name.clone(), ..SourceHealth::default() });
             let known = known.remove(&watched.name).unwrap_or_default();
-            tokio::spawn(Watch { pending: Arc::clone(&self), index, known, health }.run(shutdown.clone()))
+            let (pending, name) = (Arc::clone(&self), watched.name.as_str().into());
+            let watch = Watch { pending, index, name, known, asked: HashSet::new(), health };
+            tokio::spawn(watch.run(shutdown.clone()))
         });
         for watch in watches.collect::<Vec<_>>() {
             // Its panic was logged.
@@ -132,7 +160,10 @@ impl PendingOrders {
 struct Watch {
     pending: Arc<PendingOrders>,
     index: usize,
+    name: Arc<str>,
     known: Known,
+    /// The orders that this process has handed on to be asked about.
+    asked: HashSet<(ChannelId, OutTradeNo)>,
     health: SourceHealth,
 }
 
@@ -165,25 +196,30 @@ impl Watch {
     }
 
     async fn take_in(&mut self, watched: &Watched, listing: Listing) {
-        let mut unusable = listing.malformed_count;
-        let first = listing.malformed.first().map(ToString::to_string);
-        let whole = !listing.cut && listing.malformed_count == 0;
-        let mut news = News { source: watched.name.clone(), ..News::default() };
-        let mut listed: Known = HashMap::with_capacity(listing.orders.len());
-        let mut complaint = first.or_else(|| listing.cut.then(|| format!("lists more than {MOST_ORDERS} orders")));
         let orders = listing.orders.len();
+        let mut unusable = listing.malformed_count;
+        let mut complaint = listing.malformed.first().map(ToString::to_string);
+        if listing.cut {
+            complaint.get_or_insert_with(|| format!("lists more than {MOST_ORDERS} orders"));
+        }
+        let mut seen = HashSet::with_capacity(orders);
+        let mut fresh = Vec::new();
         for order in listing.orders {
             match self.pending.look_up(watched, &order) {
                 Ok((channel, claimed)) => {
+                    if is_to_come(order.created_at) {
+                        complaint.get_or_insert_with(|| format!("order {}: created_at is to come", order.order));
+                    }
                     let key = (claimed.channel, claimed.out_trade_no);
-                    let now = Listed { channel: key.0, out_trade_no: key.1, amount: order.amount, gone_at: None };
-                    if self.known.get(&key) != Some(&now) {
-                        news.listed.push(now);
+                    seen.insert(key);
+                    let (order_id, amount) = (claimed.order, order.amount);
+                    let now = Listed { channel: key.0, out_trade_no: key.1, order: order_id, amount, gone_at: None };
+                    let is_news = self.known.get(&key) != Some(&now);
+                    let ask = channel.mode == Mode::Enforce && !self.asked.contains(&key);
+                    if is_news || ask {
+                        let found = ask.then(|| found(watched, claimed, order.created_at));
+                        fresh.push((now, is_news, found));
                     }
-                    if !self.known.contains_key(&key) && channel.mode == Mode::Enforce {
-                        news.found.push(found(watched, claimed, order.created_at));
-                    }
-                    listed.insert(key, now);
                 }
                 Err(why) => {
                     unusable += 1;
@@ -191,38 +227,59 @@ impl Watch {
                 }
             }
         }
-        if whole {
-            news.gone = self.known.keys().filter(|key| !listed.contains_key(*key)).copied().collect();
-        } else {
-            // What cannot be seen is not gone.
-            for (key, order) in &self.known {
-                listed.entry(*key).or_insert(*order);
-            }
-        }
-        let (new, gone) = (news.listed.clone(), news.gone.clone());
-        let asked = news.found.len();
-        if new.len() + gone.len() > 0
-            && let Err(error) = self.pending.journal.listed(news).await
-        {
-            // The next time everything is news again.
+        // What cannot be seen is not gone.
+        let is_gone = |key: &&(ChannelId, OutTradeNo)| !listing.cut && !seen.contains(*key);
+        let gone: Vec<_> = self.known.keys().filter(is_gone).copied().collect();
+        let (new, left) = (fresh.len(), gone.len());
+        if let Err(error) = self.hand_on(watched, fresh, gone).await {
+            // What was not written is news again the next time.
             tracing::warn!(%error, source = watched.name, "pending orders were not taken in; trying again");
             return;
         }
-        self.expect(&new, &gone);
-        self.known = listed;
         self.is_well(watched, orders, unusable, complaint);
-        tracing::debug!(source = watched.name, orders, new = asked, gone = gone.len(), unusable, "pending orders");
+        tracing::debug!(source = watched.name, orders, new, gone = left, unusable, "pending orders");
     }
 
-    fn expect(&self, new: &[Listed], gone: &[(ChannelId, OutTradeNo)]) {
-        let (expected, now) = (&self.pending.gate.expected, clock::now());
-        new.iter().for_each(|listed| expected.learn(listed));
-        for listed in gone.iter().filter_map(|key| self.known.get(key)) {
-            expected.learn(&Listed { gone_at: Some(now), ..*listed });
+    /// Writes news down, a little at a time, since callbacks share the journal.
+    async fn hand_on(
+        &mut self,
+        watched: &Watched,
+        fresh: Vec<(Listed, bool, Option<Found>)>,
+        gone: Vec<(ChannelId, OutTradeNo)>,
+    ) -> Result<(), JournalError> {
+        let (journal, expected) = (&self.pending.journal, &self.pending.gate.expected);
+        let mut fresh = fresh.into_iter().peekable();
+        while fresh.peek().is_some() {
+            let mut news = News { source: watched.name.clone(), ..News::default() };
+            let mut asked = Vec::new();
+            for (now, is_news, found) in fresh.by_ref().take(AT_ONCE) {
+                asked.extend(found.as_ref().map(|_| (now.channel, now.out_trade_no)));
+                news.found.extend(found);
+                if is_news {
+                    news.listed.push(now);
+                }
+            }
+            let listed = news.listed.clone();
+            journal.listed(news).await?;
+            self.asked.extend(asked);
+            for now in listed {
+                expected.learn(&self.name, &now);
+                self.known.insert((now.channel, now.out_trade_no), now);
+            }
         }
-        if let Ok(time) = now.checked_sub(REMEMBER_GONE) {
+        for gone in gone.chunks(AT_ONCE) {
+            journal.listed(News { source: watched.name.clone(), gone: gone.to_vec(), ..News::default() }).await?;
+            for key in gone {
+                self.asked.remove(key);
+                if let Some(listed) = self.known.remove(key) {
+                    expected.learn(&self.name, &Listed { gone_at: Some(clock::now()), ..listed });
+                }
+            }
+        }
+        if let Ok(time) = clock::now().checked_sub(REMEMBER_GONE) {
             expected.forget_gone(time);
         }
+        Ok(())
     }
 
     fn is_well(&mut self, watched: &Watched, orders: usize, unusable: usize, complaint: Option<String>) {
@@ -272,6 +329,12 @@ fn numbers(route: &Route, channel: &Channel, listed: &Row) -> Result<(OrderId, O
     // A notification knows no other.
     let order = if route.notification { OrderId::parse(number.as_str()) } else { Ok(listed.order) };
     Ok((order.map_err(|why| why.to_string())?, number))
+}
+
+/// Whether a source says that an order will only be made.
+fn is_to_come(created_at: Option<Timestamp>) -> bool {
+    let ahead = created_at.and_then(|at| Duration::try_from(at.duration_since(clock::now())).ok());
+    ahead.is_some_and(|ahead| ahead > AHEAD)
 }
 
 fn found(watched: &Watched, claimed: Claimed, created_at: Option<Timestamp>) -> Found {

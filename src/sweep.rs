@@ -52,6 +52,8 @@ pub struct Sweeper {
     pub wechat: Arc<WeChatPay>,
     /// What is swept.
     pub plans: Vec<Plan>,
+    /// How many days back a schedule goes at most: what was accepted is not remembered for longer.
+    pub reach: u16,
 }
 
 /// Why a bill was not compared.
@@ -70,6 +72,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// When a bill that is not to be had is asked for again.
 const AGAIN: Duration = Duration::from_secs(30 * 60);
+
+/// When the bills of the day before are all there, if there are any.
+const NO_MORE_BILLS: Time = Time::constant(12, 0, 0, 0);
 
 /// For how long it is.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -115,7 +120,7 @@ impl Sweeper {
         }
     }
 
-    /// Puts into the queue what schedules want by now.
+    /// Puts into the queue what schedules want by now; what is there already stays as it is.
     async fn schedule(&self, scheduled: &mut BTreeMap<MchId, Date>) -> Result<(), JournalError> {
         let now = clock::beijing(clock::now());
         for (mch_id, plans) in self.merchants() {
@@ -124,17 +129,15 @@ impl Sweeper {
             if now.time() < at || scheduled.get(&mch_id) == Some(&now.date()) {
                 continue;
             }
-            let (last_due, last_done) = self.journal.last_scheduled(mch_id).await?;
-            if last_due != Some(now.date()) {
-                let days = plans.iter().map(|plan| plan.days).max().unwrap_or(1);
-                for bill_date in dates(now.date(), days, last_done) {
-                    let wants = |plan: &&&Plan| plan.from.is_none_or(|from| from <= bill_date);
-                    let channels: Vec<_> = plans.iter().filter(wants).map(|plan| plan.channel).collect();
-                    if !channels.is_empty() {
-                        let due_on = Some(now.date());
-                        let wanted = Wanted { mch_id, bill_date, channels, due_on, dry_run: false };
-                        self.journal.want_sweep(wanted).await?;
-                    }
+            let done = self.journal.days_swept(mch_id).await?;
+            let days = plans.iter().map(|plan| plan.days).max().unwrap_or(1);
+            for bill_date in dates(now.date(), days, self.reach, &done) {
+                let wants = |plan: &&&Plan| plan.from.is_none_or(|from| from <= bill_date);
+                let channels: Vec<_> = plans.iter().filter(wants).map(|plan| plan.channel).collect();
+                if !channels.is_empty() {
+                    let due_on = Some(now.date());
+                    let wanted = Wanted { mch_id, bill_date, channels, due_on, dry_run: false };
+                    self.journal.want_sweep(wanted).await?;
                 }
             }
             scheduled.insert(mch_id, now.date());
@@ -159,14 +162,22 @@ impl Sweeper {
         self.journal.sweep_note(sweep.id, SweepNote::Began).await?;
         let note = match self.compare(sweep).await {
             Ok((counts, odd)) => {
-                let Counts { rows, paid, accepted, found, under_way, .. } = counts;
+                let Counts { rows, paid, accepted, found, under_way, unknown, malformed, .. } = counts;
                 tracing::info!(
                     sweep = sweep.id.0, %mch_id, %bill_date, rows, paid, accepted, under_way, found, odd, "sweep ended"
                 );
+                if unknown + malformed > 0 {
+                    tracing::warn!(
+                        sweep = sweep.id.0,
+                        unknown,
+                        malformed,
+                        "somebody has to look at rows of the bill: tollgate sweep --report"
+                    );
+                }
                 SweepNote::Done(counts, odd)
             }
             Err(Trouble::Journal(error)) => return Err(error),
-            Err(Trouble::Bill(error)) if is_empty_day(&error) => {
+            Err(Trouble::Bill(error)) if is_empty_day(&error, *bill_date) => {
                 SweepNote::Done(Counts::default(), Some(error.to_string()))
             }
             Err(trouble) => self.after(trouble, sweep),
@@ -188,6 +199,9 @@ impl Sweeper {
     }
 }
 
-fn is_empty_day(error: &BillError) -> bool {
-    matches!(error, BillError::Refused(refusal) if refusal.kind() == RefusalKind::NoBill)
+/// Whether a day had no trades. In the morning after it, the bill may only not be there yet.
+fn is_empty_day(error: &BillError, day: Date) -> bool {
+    let now = clock::beijing(clock::now());
+    let is_final = now.date().yesterday().is_ok_and(|yesterday| day < yesterday) || now.time() >= NO_MORE_BILLS;
+    is_final && matches!(error, BillError::Refused(refusal) if refusal.kind() == RefusalKind::NoBill)
 }

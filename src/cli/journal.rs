@@ -118,6 +118,7 @@ fn value(health: &Health) -> Value {
         "second_payments": health.figures.second_payments,
         "paid_after_close": health.figures.paid_after_close,
         "last_sweeps": last_sweeps.collect::<serde_json::Map<_, _>>(),
+        "sweeps_missing": health.figures.sweeps_missing,
         "sources": health.figures.sources.iter().map(source).collect::<Vec<_>>(),
         "bytes": health.figures.bytes,
         "free_bytes": health.figures.free_bytes,
@@ -152,6 +153,12 @@ fn tell_recovery(lines: &mut Lines, figures: &Figures) {
     lines.item("paid late", figures.paid_after_close);
     for (mch_id, at) in &figures.last_sweeps {
         lines.item("swept", format!("merchant {mch_id} at {}", records::show(*at)));
+    }
+    if figures.sweeps_missing > 0 {
+        lines.item(
+            "not swept",
+            format!("{} bills that a schedule wanted: tollgate sweep --list", figures.sweeps_missing),
+        );
     }
     for source in &figures.sources {
         let well =

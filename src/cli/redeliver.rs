@@ -4,7 +4,7 @@ use super::ConfigFile;
 use super::journal::state;
 use super::print::{self, Lines};
 use super::records;
-use crate::app::Works;
+use crate::app::{Works, recall};
 use crate::config::{Config, Outline, parse_duration};
 use crate::journal::sqlite::Sqlite;
 use crate::journal::{EntryId, Journal, Record, Search, State};
@@ -85,6 +85,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     drop(Sqlite::beside(&path)?);
     let works = Works::build(config)?;
     let Some(follow_up) = works.follow_up else { bail!("there is no journal") };
+    recall(works.pending.as_deref()).await;
     let shutdown = Shutdown::new();
     let journal = Arc::clone(&follow_up.journal);
     shutdown.spawn(follow_up.run(shutdown.clone()));

@@ -6,7 +6,7 @@ mod report;
 use super::ConfigFile;
 use super::print::{self, Lines};
 use super::records;
-use crate::app::Works;
+use crate::app::{Works, recall};
 use crate::clock;
 use crate::config::{Config, Outline, parse_duration};
 use crate::journal::Journal;
@@ -104,14 +104,13 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(problems) => return super::check::show(&problems, args.json),
     };
+    // So that a journal that was never there is said so, and not made: it would know of nothing that was accepted.
+    drop(Sqlite::beside(&path)?);
     let works = Works::build(config)?;
     let (Some(follow_up), Some(sweeper)) = (works.follow_up, works.sweeper) else { bail!("there is no journal") };
     let shutdown = Shutdown::new();
     let journal = Arc::clone(&follow_up.journal);
-    if let Some(pending) = &works.pending {
-        // What the sources said counts, also where they are not read.
-        pending.recall().await?;
-    }
+    recall(works.pending.as_deref()).await;
     shutdown.spawn(follow_up.run(shutdown.clone()));
     shutdown.spawn(sweeper.run_wanted(shutdown.clone()));
     let code = sweep(args, mch_id, &dates, &*journal, &mut signals).await;
@@ -135,8 +134,10 @@ fn wanted(args: &Args, outline: &Outline) -> anyhow::Result<(MchId, Vec<Date>)> 
     };
     let to = args.to.unwrap_or(from);
     let today = clock::beijing(clock::now()).date();
-    if from > to || to > today {
-        bail!("write --date and --to in order, and no day that is still to come: it is {today} in Beijing");
+    if from > to || to >= today {
+        bail!(
+            "write --date and --to in order, and days that are over: it is {today} in Beijing, and its bill comes tomorrow"
+        );
     }
     let dates: Vec<_> = from.series(1.day()).take_while(|date| *date <= to).take(MOST_DAYS + 1).collect();
     if dates.len() > MOST_DAYS {
@@ -161,6 +162,7 @@ async fn sweep(
     }
     let on_terminal = std::io::stderr().is_terminal();
     let mut reports = Vec::new();
+    let mut interrupted = false;
     for (place, id) in ids.iter().enumerate() {
         loop {
             let report = read(journal, *id).await?;
@@ -168,11 +170,11 @@ async fn sweep(
                 // Progress that nobody sees is no failure.
                 let _ = write!(std::io::stderr(), "\r[{}/{}] {}\x1b[K", place + 1, ids.len(), report.progress());
             }
-            if report.is_settled() || Instant::now() >= deadline {
+            if interrupted || report.is_settled() || Instant::now() >= deadline {
                 break reports.push(report);
             }
             tokio::select! {
-                () = signals.next() => break reports.push(report),
+                () = signals.next() => interrupted = true,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }

@@ -4,12 +4,14 @@ use super::{FollowUp, Step};
 use crate::clock;
 use crate::gate::channel::Channel;
 use crate::gate::decide::{Confirmed, Finding};
+use crate::gate::payment::Payment;
 use crate::gate::record::Record;
 use crate::gate::route::Route;
 use crate::gate::schedule::jittered;
 use crate::gate::synthesize::Facts;
 use crate::journal::sweeps::Standing;
 use crate::journal::{Next, Note, Origin, Request, State, Work};
+use crate::order::ChannelId;
 use crate::reason::{Reason, Verdict};
 use std::time::Duration;
 
@@ -66,7 +68,7 @@ impl FollowUp {
             (Origin::Pending, Some(Verdict::Pending)) => self.after_not_yet(work),
             // Nobody claims that it is paid.
             (Origin::Pending, Some(Verdict::Unpaid)) => return self.close(record, reason),
-            (_, Some(Verdict::Pending | Verdict::Unpaid)) if work.tries + 1 >= DENIALS => {
+            (_, Some(Verdict::Pending | Verdict::Unpaid)) if work.tries + 1 >= DENIALS && was_denied(work) => {
                 return self.park(record, reason);
             }
             (_, Some(Verdict::Contradicted)) => return self.park(record, reason),
@@ -90,12 +92,12 @@ impl FollowUp {
     }
 
     /// What is done with an order that was found without a callback, if its payment comes to the upstream by the way of one
-    /// all the same; `None` if it does not.
+    /// all the same; `None` if it does not. Asked before WeChat Pay is, and again with the payment that is `confirmed`.
     pub(super) async fn is_delivered_otherwise(
         &self,
         work: &Work,
         record: &Record,
-        confirmed: &Confirmed,
+        confirmed: Option<&Payment>,
     ) -> Option<Step> {
         if !work.callback.origin.is_found() || work.state == State::Delivering || work.asked_for {
             return None;
@@ -105,17 +107,33 @@ impl FollowUp {
             self.gate.records.found(record, Reason::Paid, None, Some(next));
             Some(Step::Undecided(Reason::Paid))
         };
-        let payment = confirmed.payment();
-        let since = payment.paid_at.map(|at| Duration::try_from(clock::now().duration_since(at)).unwrap_or_default());
-        if let Some(left) = since.and_then(|since| ITS_OWN_CALLBACK.checked_sub(since)).filter(|left| !left.is_zero()) {
-            return ask_in(left);
+        if let Some(payment) = confirmed {
+            let since = payment.paid_at.and_then(|at| Duration::try_from(clock::now().duration_since(at)).ok());
+            let left = since.and_then(|since| ITS_OWN_CALLBACK.checked_sub(since)).filter(|left| !left.is_zero());
+            if let Some(left) = left {
+                return ask_in(left);
+            }
         }
-        let standing = self.journal.standing(vec![payment.transaction_id]).await;
-        match standing.ok()?.into_iter().next().flatten()? {
-            Standing { accepted: true, .. } => Some(self.close(record, Reason::AlreadyAccepted)),
-            Standing { entry, state: State::Delivering, .. } if entry != work.entry => ask_in(LOOK_AGAIN),
-            Standing { .. } => None,
+        // Before it is asked about, what is known of its payments already.
+        let on_channel = |(channel, _): &&(ChannelId, _)| *channel == work.callback.claimed.channel;
+        let known = work.paid_by.iter().filter(on_channel).map(|(_, payment)| *payment);
+        let payments: Vec<_> = match confirmed {
+            Some(payment) => vec![payment.transaction_id],
+            None => known.collect(),
+        };
+        if payments.is_empty() {
+            return None;
         }
+        for standing in self.journal.standing(payments).await.ok()?.into_iter().flatten() {
+            match standing {
+                Standing { accepted: true, .. } => return Some(self.close(record, Reason::AlreadyAccepted)),
+                Standing { entry, state: State::Delivering, .. } if entry != work.entry => {
+                    return ask_in(next_question(age(work)).max(LOOK_AGAIN));
+                }
+                Standing { .. } => {}
+            }
+        }
+        None
     }
 
     /// Makes the callback of a confirmed order, and writes it down.
@@ -142,11 +160,16 @@ impl FollowUp {
     }
 }
 
+/// Whether the question before was answered with no.
+fn was_denied(work: &Work) -> bool {
+    matches!(work.reason.and_then(Reason::verdict), Some(Verdict::Pending | Verdict::Unpaid))
+}
+
 /// How old an order is.
 pub(super) fn age(work: &Work) -> Duration {
     let made = work.callback.created_at.map(|at| Duration::try_from(clock::now().duration_since(at)));
-    // A source whose clock is ahead lists orders that are not made yet.
-    made.map_or(work.age, Result::unwrap_or_default)
+    // By a source whose clock is ahead an order is not made yet.
+    made.and_then(Result::ok).unwrap_or(work.age)
 }
 
 #[cfg(test)]

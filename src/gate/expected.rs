@@ -6,70 +6,88 @@ use crate::money::{Currency, Fen, Money};
 use crate::order::{ChannelId, OutTradeNo};
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The orders that are listed, and those that were until a while ago.
 #[derive(Debug, Default)]
-pub struct Expected(RwLock<HashMap<(ChannelId, OutTradeNo), Order>>);
+pub struct Expected(RwLock<HashMap<(ChannelId, OutTradeNo), Vec<Word>>>);
 
-#[derive(Debug, Clone, Copy)]
-struct Order {
+/// What one source says of an order.
+#[derive(Debug, Clone)]
+struct Word {
+    source: Arc<str>,
     amount: Option<Fen>,
     gone_at: Option<Timestamp>,
 }
 
 impl Expected {
-    /// What an order costs, if a source says so.
+    /// What an order costs, if a source says so; one that still lists it rather than one that did.
     #[must_use]
     pub fn amount(&self, channel: ChannelId, number: OutTradeNo) -> Option<Money> {
-        let fen = self.get(channel, number)?.amount?;
+        let orders = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let priced = orders.get(&(channel, number))?.iter().filter(|word| word.amount.is_some());
+        let fen = priced.min_by_key(|word| word.gone_at.is_some())?.amount?;
         Some(Money { fen, currency: Currency::default() })
     }
 
-    /// Whether an order was not listed any more when it was paid.
+    /// Whether no source listed an order any more when it was paid.
     #[must_use]
     pub fn was_gone(&self, channel: ChannelId, number: OutTradeNo, paid_at: Option<Timestamp>) -> bool {
-        let gone_at = self.get(channel, number).and_then(|order| order.gone_at);
+        let orders = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let gone =
+            |words: &Vec<Word>| words.iter().map(|word| word.gone_at).collect::<Option<Vec<_>>>()?.into_iter().max();
+        let gone_at = orders.get(&(channel, number)).and_then(gone);
         gone_at.zip(paid_at).is_some_and(|(gone_at, paid_at)| paid_at > gone_at)
     }
 
     /// Takes in what a source says of an order.
-    pub fn learn(&self, listed: &Listed) {
-        let Listed { channel, out_trade_no, amount, gone_at } = *listed;
+    pub fn learn(&self, source: &Arc<str>, listed: &Listed) {
+        let Listed { channel, out_trade_no, amount, gone_at, .. } = *listed;
         let mut orders = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        orders.insert((channel, out_trade_no), Order { amount, gone_at });
+        let words = orders.entry((channel, out_trade_no)).or_default();
+        words.retain(|word| word.source != *source);
+        words.push(Word { source: Arc::clone(source), amount, gone_at });
     }
 
-    /// Forgets orders that are not listed since before `time`.
+    /// Forgets what is not listed since before `time`.
     pub fn forget_gone(&self, time: Timestamp) {
         let mut orders = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        orders.retain(|_, order| order.gone_at.is_none_or(|gone_at| gone_at >= time));
-    }
-
-    fn get(&self, channel: ChannelId, number: OutTradeNo) -> Option<Order> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&(channel, number)).copied()
+        orders.retain(|_, words| {
+            words.retain(|word| word.gone_at.is_none_or(|gone_at| gone_at >= time));
+            !words.is_empty()
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::OrderId;
 
     #[test]
     fn the_latest_word_of_a_source_counts() {
         let (channel, number) = (ChannelId::parse("app").unwrap(), OutTradeNo::parse("A").unwrap());
         let at = |second| Timestamp::from_second(second).unwrap();
-        let listed = |amount, gone_at| Listed { channel, out_trade_no: number, amount, gone_at };
+        let order = OrderId::parse("A").unwrap();
+        let listed = |amount, gone_at| Listed { channel, out_trade_no: number, order, amount, gone_at };
         let expected = Expected::default();
+        let (shop, other): (Arc<str>, Arc<str>) = ("shop".into(), "other".into());
         assert_eq!(expected.amount(channel, number), None);
-        expected.learn(&listed(Some(Fen(1)), None));
-        expected.learn(&listed(Some(Fen(2)), None));
+        expected.learn(&shop, &listed(Some(Fen(1)), None));
+        expected.learn(&shop, &listed(Some(Fen(2)), None));
         assert_eq!(expected.amount(channel, number).map(|money| money.fen), Some(Fen(2)));
         assert!(!expected.was_gone(channel, number, Some(at(100))));
-        expected.learn(&listed(Some(Fen(2)), Some(at(50))));
+        expected.learn(&shop, &listed(Some(Fen(2)), Some(at(50))));
         assert!(expected.was_gone(channel, number, Some(at(100))) && !expected.was_gone(channel, number, Some(at(50))));
         assert!(!expected.was_gone(channel, number, None));
+        // Another source lists it still, at its own price.
+        expected.learn(&other, &listed(Some(Fen(3)), None));
+        assert_eq!(expected.amount(channel, number).map(|money| money.fen), Some(Fen(3)));
+        assert!(!expected.was_gone(channel, number, Some(at(100))));
         expected.forget_gone(at(51));
+        expected.learn(&other, &listed(None, Some(at(60))));
+        assert!(expected.was_gone(channel, number, Some(at(61))));
+        expected.forget_gone(at(61));
         assert_eq!(expected.amount(channel, number), None);
     }
 }

@@ -256,7 +256,7 @@ impl Records {
     ) -> bool {
         let unkept = || self.first_payment(channel, order, &[]);
         let first = record.map_or_else(unkept, |record| Arc::clone(&record.payment));
-        // What was given back leaves the order to be paid.
+        // What was given back leaves the order to be paid, once it is known to be.
         let first = if payment.refunded { first.get() } else { Some(first.get_or_init(|| payment.transaction_id)) };
         first.is_some_and(|first| *first != payment.transaction_id)
     }

@@ -36,7 +36,7 @@ pub(super) struct Story<'g> {
     pub(super) record: Option<Arc<Record>>,
     /// There if this callback made the record, and it was not gone on with yet.
     pub(super) in_hand: Option<InHand>,
-    /// The payment that was found, if the callback was held back all the same because it was refunded.
+    /// The payment that was found, if the callback was held back all the same.
     pub(super) payment: Option<Arc<Payment>>,
     made_record: bool,
     absorbed: bool,

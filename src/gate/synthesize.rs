@@ -10,7 +10,8 @@ mod template;
 
 pub use template::{BadText, Escape, Template, Text, VARIABLES};
 
-use super::channel::Channel;
+use super::channel::{Channel, Choose};
+use super::claim::Claim;
 use super::claim::{Callback, Carrier, Unreadable};
 use super::notification;
 use super::payment::Payment;
@@ -18,12 +19,13 @@ use super::route::{NotFilled, Route};
 use crate::clock;
 use crate::journal::Request;
 use crate::money::Money;
-use crate::order::OrderId;
+use crate::order::{ChannelId, OrderId};
 use crate::reason::Reason;
 use crate::wechat::v2;
 use crate::wechat::xml::XmlError;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::http::request::Parts;
 use hyper::{Method, Uri};
 use minijinja::{Value, context};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -130,6 +132,15 @@ impl Synthesize {
         }
         Ok(())
     }
+
+    /// Whether the callbacks of `channel` on `route` carry the number that WeChat Pay knows beside the order id, so that the
+    /// number does not tell the order.
+    #[must_use]
+    pub fn names_the_number(&self, route: &Route, channel: &Channel) -> bool {
+        let named = |request: &Request| claim_in(route, request).is_some_and(|claim| claim.out_trade_no.is_some());
+        let samples = sample::all(route, channel);
+        samples.iter().filter_map(|sample| self.request(route, &sample.facts(channel)).ok()).any(|made| named(&made))
+    }
 }
 
 impl CannotSynthesize {
@@ -201,20 +212,41 @@ fn method(route: &Route) -> Method {
     route.methods.iter().find(fits).or(route.methods.first()).cloned().unwrap_or(Method::POST)
 }
 
-/// Reads the callback as if it had come in, and holds it against what it was made of. Its channel is not among that: it goes
-/// to that channel's upstream, where an order id is one order, whatever a template says of the channel.
+/// Reads the callback as if it had come in, and holds it against what it was made of. It may leave its channel out: it goes
+/// to that channel's upstream, where an order id is one order.
 fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), CannotSynthesize> {
-    let (mut head, ()) = hyper::Request::new(()).into_parts();
-    head.method = request.method.clone();
-    head.uri = request.target.clone();
-    head.headers = request.headers.clone();
+    let head = head(request);
     let path = route.path.matches(head.uri.path()).ok_or_else(|| otherwise("a request on another path"))?;
     let mut read = route.claim.read(&head, &path, &request.body).map_err(CannotSynthesize::Unreadable)?;
     if route.notification {
         let checked = notification::check(&facts.channel.account, read.xml.as_ref());
         read.claim.currency = checked.map_err(CannotSynthesize::Refused)?;
     }
-    compare(&read, facts)
+    let named = route.claim.fields().channel.iter().any(|rule| rule.choose == Choose::Is(facts.channel.id));
+    let left_out = |channel: &ChannelId| {
+        !named && route.claim.fields().channel.iter().any(|rule| rule.choose == Choose::Is(*channel))
+    };
+    match read.channel {
+        Some(channel) if channel == facts.channel.id || left_out(&channel) => compare(&read, facts),
+        other => {
+            let other = other.as_ref().map_or("no channel", ChannelId::as_str);
+            Err(otherwise(format!("channel {other}, not {}", facts.channel.id)))
+        }
+    }
+}
+
+fn head(request: &Request) -> Parts {
+    let (mut head, ()) = hyper::Request::new(()).into_parts();
+    head.method = request.method.clone();
+    head.uri = request.target.clone();
+    head.headers = request.headers.clone();
+    head
+}
+
+fn claim_in(route: &Route, request: &Request) -> Option<Claim> {
+    let head = head(request);
+    let path = route.path.matches(head.uri.path())?;
+    route.claim.read(&head, &path, &request.body).ok().map(|read| read.claim)
 }
 
 fn compare(read: &Callback<'_>, facts: &Facts<'_>) -> Result<(), CannotSynthesize> {

@@ -143,6 +143,8 @@ pub struct Figures {
     pub paid_after_close: u64,
     /// When each merchant's bill was compared the last time.
     pub last_sweeps: Vec<(MchId, Timestamp)>,
+    /// Bills that a schedule wanted and that could not be compared so far.
+    pub sweeps_missing: u64,
     /// How the sources of pending orders are.
     pub sources: Vec<SourceHealth>,
     /// Bytes of the file and its log.

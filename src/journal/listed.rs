@@ -3,7 +3,7 @@
 
 use super::{Callback, Soon};
 use crate::money::Fen;
-use crate::order::{ChannelId, OutTradeNo};
+use crate::order::{ChannelId, OrderId, OutTradeNo};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ pub struct Listed {
     pub channel: ChannelId,
     /// What WeChat Pay calls the order.
     pub out_trade_no: OutTradeNo,
+    /// The legacy system's id.
+    pub order: OrderId,
     /// What it costs, if the source says so; CNY.
     pub amount: Option<Fen>,
     /// When it was not listed any more: paid as far as the source knows, or closed.

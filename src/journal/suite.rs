@@ -419,9 +419,10 @@ async fn refused_callbacks_are_found(store: &dyn Store) {
 
 async fn figures_count(store: &dyn Store) {
     let journal = store.open(100);
+    let another = TransactionId::parse("4200000000000000000000000009").unwrap();
     for (order, next, verified) in [
         ("A", Next::Accepted, Some(verified())),
-        ("B", Next::Deliver { again_in: LATE, tries: 0 }, Some(verified())),
+        ("B", Next::Deliver { again_in: LATE, tries: 0 }, Some(Verified { transaction_id: another, ..verified() })),
         ("C", Next::Ask { again_in: LATE, tries: 0 }, None),
     ] {
         let taken = take_in(&*journal, order, LATE).await;
@@ -432,5 +433,6 @@ async fn figures_count(store: &dyn Store) {
     assert_eq!(figures.entries, [1, 1, 1, 0, 0]);
     assert_eq!((figures.unconfirmed, figures.refused), (1, 0));
     assert!(figures.oldest_not_accepted.is_some() && figures.bytes > 0);
+    assert_eq!(figures.paid_not_accepted, 1);
     assert_eq!(figures.in_state(State::Delivering), 1);
 }

@@ -117,6 +117,8 @@ pub struct Counts {
     pub under_way: u64,
     /// Payments that somebody has to look at, since before.
     pub parked: u64,
+    /// Payments whose order nobody has named: its id is not its number on that channel.
+    pub unknown: u64,
     /// Payments that were not delivered, and are followed up now.
     pub found: u64,
 }
@@ -130,7 +132,9 @@ pub enum RowKind {
     UnderWay,
     /// Paid, and waiting for somebody to look.
     Parked,
-    /// Of no channel that is swept.
+    /// Paid, and nobody has said which order that is.
+    UnknownOrder,
+    /// Of no channel that is swept; only the first of them are kept.
     NotOurs,
     /// It cannot be read.
     Malformed,
@@ -138,7 +142,8 @@ pub enum RowKind {
 
 impl RowKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Found, Self::UnderWay, Self::Parked, Self::NotOurs, Self::Malformed];
+    pub const ALL: [Self; 6] =
+        [Self::Found, Self::UnderWay, Self::Parked, Self::UnknownOrder, Self::NotOurs, Self::Malformed];
 
     /// The word in the file and in reports.
     #[must_use]
@@ -147,6 +152,7 @@ impl RowKind {
             Self::Found => "found",
             Self::UnderWay => "under-way",
             Self::Parked => "parked",
+            Self::UnknownOrder => "unknown-order",
             Self::NotOurs => "not-ours",
             Self::Malformed => "malformed",
         }
@@ -259,11 +265,24 @@ pub trait Sweeps: Send + Sync {
     /// If it cannot be read.
     fn sweeps(&self, id: Option<SweepId>, mch_id: Option<MchId>, limit: usize) -> Soon<'_, Vec<Sweep>>;
 
-    /// The last Beijing day whose schedule wanted a merchant's bills, and the latest of them that was compared.
+    /// The days whose bills of a merchant were compared by schedule, the earliest first.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn last_scheduled(&self, mch_id: MchId) -> Soon<'_, (Option<Date>, Option<Date>)>;
+    fn days_swept(&self, mch_id: MchId) -> Soon<'_, Vec<Date>>;
+
+    /// The payments that a sweep has found before it was broken off.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn found_before(&self, sweep: SweepId) -> Soon<'_, Vec<TransactionId>>;
+
+    /// The orders that these numbers of WeChat Pay's were used for, in the same order, as confirmed callbacks and sources
+    /// said.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn orders_of(&self, numbers: Vec<(ChannelId, OutTradeNo)>) -> Soon<'_, Vec<Option<OrderId>>>;
 
     /// How these payments stand, in the same order.
     ///

@@ -138,7 +138,8 @@ impl<'c> Row<'c> {
             channel: cell::id(&self.channel).map_err(at(Column::Channel))?.ok_or(required(Column::Channel))?,
             out_trade_no: cell::id(&self.out_trade_no).map_err(at(Column::OutTradeNo))?,
             amount: cell::amount(&self.amount, unit).map_err(at(Column::Amount))?,
-            created_at: cell::time(&self.created_at).map_err(at(Column::CreatedAt))?,
+            // When it was made only says when it is asked about.
+            created_at: cell::time(&self.created_at).unwrap_or_default(),
         })
     }
 }
@@ -208,6 +209,9 @@ impl Rows {
             Ok(listed) => {
                 self.seen += 1;
                 self.listing.orders.push(listed);
+                if let Err(why) = cell::time(&row.created_at) {
+                    self.complain(Some(Column::CreatedAt), why);
+                }
             }
             Err((column, why)) => self.refuse(Some(column), why),
         }
@@ -216,6 +220,10 @@ impl Rows {
     /// Counts a row that is none.
     pub(super) fn refuse(&mut self, column: Option<Column>, why: BadCell) {
         self.seen += 1;
+        self.complain(column, why);
+    }
+
+    fn complain(&mut self, column: Option<Column>, why: BadCell) {
         self.listing.malformed_count += 1;
         if self.listing.malformed.len() < Listing::MOST_MALFORMED {
             self.listing.malformed.push(Malformed { row: self.seen, column, why });

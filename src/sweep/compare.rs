@@ -1,5 +1,5 @@
-//! Comparing a bill with what the upstream accepted, row by row as it comes: a million rows need no more memory than a
-//! thousand.
+//! Comparing a bill with what the upstream accepted, row by row as it comes. Of a million rows only the ids of those are held
+//! that were found or refunded.
 
 use super::{Plan, Sweeper, Trouble};
 use crate::clock;
@@ -8,7 +8,7 @@ use crate::gate::decide::Mode;
 use crate::gate::route::Route;
 use crate::journal::sweeps::{Counts, Row, RowKind, RowPayment, Standing, Sweep, SweepNote};
 use crate::journal::{Callback, Claimed, Origin, State};
-use crate::order::{OrderId, TransactionId};
+use crate::order::{ChannelId, OrderId, TransactionId};
 use crate::wechat::bill::{self, BillPayment, BillType};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -21,6 +21,9 @@ use uuid::Uuid;
 /// Rows that are written at once: callbacks share the writer.
 const AT_ONCE: usize = 100;
 
+/// Rows of others that are kept; more are only counted.
+const NOT_OURS_KEPT: u64 = 1000;
+
 /// How often the numbers are written down meanwhile.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
@@ -30,34 +33,37 @@ struct Comparison<'s> {
     sweep: &'s Sweep,
     targets: Vec<Target<'s>>,
     counts: Counts,
-    /// Payments that were found.
+    /// Payments that were found, and those of them that were before this process began.
     found: HashSet<TransactionId>,
+    found_before: HashSet<TransactionId>,
     /// Refunds may come before the payment they are of.
     refunded: HashSet<TransactionId>,
 }
 
-/// A channel whose payments are looked for.
+/// A channel of the merchant.
 struct Target<'s> {
-    plan: &'s Plan,
     channel: Arc<Channel>,
-    route: &'s Route,
+    /// Where its payments are delivered to, if this sweep looks for them.
+    delivery: Option<(&'s Plan, &'s Route)>,
+    /// Whether its numbers do not tell its orders.
+    has_numbers: bool,
+}
+
+/// A payment of a channel that is swept, and the order it is of.
+struct Ours<'t> {
+    channel: &'t Arc<Channel>,
+    route: &'t Route,
+    /// `None` if its number does not tell, and nobody else has.
+    order: Option<OrderId>,
 }
 
 impl Sweeper {
     /// Reads the bill of a sweep and takes in what was not delivered. Gives the numbers back, and what was odd.
     pub(super) async fn compare(&self, sweep: &Sweep) -> Result<(Counts, Option<String>), Trouble> {
-        let targets: Vec<_> = self
-            .plans
-            .iter()
-            .filter(|plan| sweep.wanted.channels.contains(&plan.channel))
-            .filter_map(|plan| {
-                let channel = Arc::clone(self.gate.channels.get(&plan.channel)?);
-                let route = self.gate.routes.named(&plan.route)?;
-                (channel.account.mch_id == sweep.wanted.mch_id).then_some(Target { plan, channel, route })
-            })
-            .collect();
-        let account = targets.first().ok_or(Trouble::NothingToSweep)?.channel.account.clone();
-        let all = targets.iter().any(|target| target.plan.bill_type == BillType::All);
+        let targets = self.targets(sweep);
+        let mut swept = targets.iter().filter_map(|target| Some((target, target.delivery?.0)));
+        let account = swept.clone().next().ok_or(Trouble::NothingToSweep)?.0.channel.account.clone();
+        let all = swept.any(|(_, plan)| plan.bill_type == BillType::All);
         let bill_type = if all { BillType::All } else { BillType::Success };
         let mut comparison = Comparison {
             sweeper: self,
@@ -65,6 +71,7 @@ impl Sweeper {
             targets,
             counts: Counts::default(),
             found: HashSet::new(),
+            found_before: self.journal.found_before(sweep.id).await?.into_iter().collect(),
             refunded: HashSet::new(),
         };
         let mut bill = self.wechat.download_bill(&account, sweep.wanted.bill_date, bill_type).await?;
@@ -80,6 +87,24 @@ impl Sweeper {
         let odd: Vec<_> = bill.summary().into_iter().flat_map(bill::Summary::contradictions).collect();
         let odd = odd.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         Ok((comparison.counts, (!odd.is_empty()).then_some(odd)))
+    }
+}
+
+impl Sweeper {
+    /// All channels of the merchant: a payment that belongs to one is not another's, whichever is swept.
+    fn targets(&self, sweep: &Sweep) -> Vec<Target<'_>> {
+        let wanted = |plan: &&Plan| sweep.wanted.channels.contains(&plan.channel);
+        let its = self.gate.channels.iter().filter(|channel| channel.account.mch_id == sweep.wanted.mch_id);
+        let target = |channel: &Arc<Channel>| {
+            let plan = self.plans.iter().filter(wanted).find(|plan| plan.channel == channel.id);
+            let delivery = plan.and_then(|plan| Some((plan, self.gate.routes.named(&plan.route)?)));
+            let has_numbers = delivery.is_some_and(|(_, route)| {
+                !route.notification
+                    && route.synthesize.as_ref().is_some_and(|made| made.names_the_number(route, channel))
+            });
+            Target { channel: Arc::clone(channel), delivery, has_numbers }
+        };
+        its.map(target).collect()
     }
 }
 
@@ -105,9 +130,15 @@ impl Comparison<'_> {
                 }
             }
         }
-        let ids = payments.iter().map(|payment| payment.transaction_id).collect();
-        let standing = self.sweeper.journal.standing(ids).await?;
-        kept.extend(payments.iter().zip(standing).filter_map(|(payment, standing)| self.judge(payment, standing)));
+        let journal = &self.sweeper.journal;
+        let standing = journal.standing(payments.iter().map(|payment| payment.transaction_id).collect()).await?;
+        let numbers = payments.iter().map(|payment| (self.owner(payment), payment.out_trade_no));
+        let numbers: Vec<_> = numbers.map(|(owner, number)| owner.map(|owner| (owner.channel.id, number))).collect();
+        let mut named = journal.orders_of(numbers.iter().flatten().copied().collect()).await?.into_iter();
+        for ((payment, standing), number) in payments.iter().zip(standing).zip(numbers) {
+            let named = number.and_then(|_| named.next()).flatten();
+            kept.extend(self.judge(payment, standing, named));
+        }
         let mut kept = kept.into_iter().peekable();
         while kept.peek().is_some() {
             let some = kept.by_ref().take(AT_ONCE).collect();
@@ -116,59 +147,86 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// What a payment is to this sweep; `None` if its delivery was accepted.
-    fn judge(&mut self, payment: &BillPayment, standing: Option<Standing>) -> Option<Row> {
-        let Some((target, order)) = self.target(payment) else {
+    /// What a payment is to this sweep; `None` if its delivery was accepted, or it is one too many to be kept. `named` is the
+    /// order that somebody has named with its number.
+    fn judge(&mut self, payment: &BillPayment, standing: Option<Standing>, named: Option<OrderId>) -> Option<Row> {
+        let Some(Ours { channel, route, order }) = self.ours(payment, named) else {
             self.counts.not_ours += 1;
-            return Some(row_of(payment.line, RowKind::NotOurs, Some(row_payment(payment, None)), None));
+            let kept = self.counts.not_ours <= NOT_OURS_KEPT;
+            return kept.then(|| row_of(payment.line, RowKind::NotOurs, Some(row_payment(payment, None, None)), None));
         };
-        let whose = Some(row_payment(payment, Some((target, order))));
-        let (kind, detail, follow_up) = match standing {
-            Some(Standing { accepted: true, .. }) => {
+        if self.found_before.contains(&payment.transaction_id) {
+            self.found.insert(payment.transaction_id);
+            self.counts.found += 1;
+            return None;
+        }
+        let mut row = row_of(payment.line, RowKind::Found, Some(row_payment(payment, Some(channel.id), order)), None);
+        row.entry = standing.map(|standing| standing.entry);
+        match (standing, order) {
+            (Some(Standing { accepted: true, .. }), _) => {
                 self.counts.accepted += 1;
                 return None;
             }
-            // The entry of a callback that is accepted has this payment only if that was delivered.
-            Some(Standing { state: State::Parked, .. }) => (RowKind::Parked, None, None),
-            Some(_) => (RowKind::UnderWay, None, None),
-            None if self.sweep.wanted.dry_run => (RowKind::Found, None, None),
-            None if target.channel.mode == Mode::Observe => {
-                (RowKind::Found, Some("mode: observe, so nothing is delivered".to_owned()), None)
+            (Some(Standing { state: State::Parked, .. }), _) => {
+                self.counts.parked += 1;
+                row.kind = RowKind::Parked;
             }
-            None => {
-                let order = Box::new(made(target, order, payment, self.sweep.wanted.bill_date));
-                (RowKind::Found, None, Some(order))
+            (Some(_), _) => {
+                self.counts.under_way += 1;
+                row.kind = RowKind::UnderWay;
             }
-        };
-        match kind {
-            RowKind::Found => {
+            (None, None) => {
+                self.counts.unknown += 1;
+                row.kind = RowKind::UnknownOrder;
+                row.detail = Some("no callback and no source has named the order of this number".to_owned());
+            }
+            (None, Some(order)) => {
+                if channel.mode == Mode::Observe {
+                    row.detail = Some("mode: observe, so nothing is delivered".to_owned());
+                } else if !self.sweep.wanted.dry_run {
+                    row.follow_up = Some(Box::new(made(channel, route, order, payment, self.sweep.wanted.bill_date)));
+                }
                 self.found.insert(payment.transaction_id);
                 self.counts.found += 1;
             }
-            RowKind::Parked => self.counts.parked += 1,
-            _ => self.counts.under_way += 1,
         }
-        let entry = standing.map(|standing| standing.entry);
-        Some(Row { entry, follow_up, ..row_of(payment.line, kind, whose, detail) })
+        Some(row)
     }
 
-    /// The channel that a payment belongs to, and what its order is called there.
-    fn target(&self, payment: &BillPayment) -> Option<(&Target<'_>, OrderId)> {
-        let candidates = self.targets.iter().filter_map(|target| {
+    /// The channel that a payment belongs to: the one whose prefix and suffix fit best.
+    fn owner(&self, payment: &BillPayment) -> Option<&Target<'_>> {
+        let fits = |target: &&Target<'_>| {
             let account = &target.channel.account;
-            let its = payment.appid.is_none_or(|appid| appid == account.appid)
-                && payment.mch_id.is_none_or(|mch_id| mch_id == account.mch_id)
-                && payment.sub_mch_id == account.sub_mch_id;
-            if !its {
-                return None;
-            }
+            let affix = &target.channel.out_trade_no;
             let number = payment.out_trade_no.as_str();
-            // A notification knows no other number.
-            let affix = if target.route.notification { &Affix::default() } else { &target.channel.out_trade_no };
-            let order = number.strip_prefix(affix.prefix.as_str())?.strip_suffix(affix.suffix.as_str())?;
-            Some((affix.prefix.len() + affix.suffix.len(), target, OrderId::parse(order).ok()?))
-        });
-        candidates.max_by_key(|(fits, ..)| *fits).map(|(_, target, order)| (target, order))
+            payment.appid.is_none_or(|appid| appid == account.appid)
+                && payment.mch_id.is_none_or(|mch_id| mch_id == account.mch_id)
+                && payment.sub_mch_id == account.sub_mch_id
+                && stripped(affix, number).is_some()
+        };
+        // Of two that fit alike, the one that is swept.
+        let best = |target: &&Target<'_>| {
+            let Affix { prefix, suffix } = &target.channel.out_trade_no;
+            (prefix.len() + suffix.len(), target.delivery.is_some())
+        };
+        self.targets.iter().filter(fits).max_by_key(best)
+    }
+
+    fn ours(&self, payment: &BillPayment, named: Option<OrderId>) -> Option<Ours<'_>> {
+        let Target { channel, delivery, has_numbers } = self.owner(payment)?;
+        let (_, route) = (*delivery)?;
+        let number = payment.out_trade_no.as_str();
+        let order = if route.notification {
+            // A notification knows no other.
+            OrderId::parse(number).ok()
+        } else if named.is_some() {
+            named
+        } else if *has_numbers {
+            None
+        } else {
+            stripped(&channel.out_trade_no, number).and_then(|order| OrderId::parse(order).ok())
+        };
+        Some(Ours { channel, route, order })
     }
 
     async fn mark_refunds(&self) -> Result<(), Trouble> {
@@ -180,14 +238,19 @@ impl Comparison<'_> {
     }
 }
 
+/// An order id within a number.
+fn stripped<'n>(affix: &Affix, number: &'n str) -> Option<&'n str> {
+    number.strip_prefix(affix.prefix.as_str())?.strip_suffix(affix.suffix.as_str()).filter(|order| !order.is_empty())
+}
+
 /// The order to be followed up, with what the bill claims of it.
-fn made(target: &Target<'_>, order: OrderId, payment: &BillPayment, day: Date) -> Callback {
+fn made(channel: &Channel, route: &Route, order: OrderId, payment: &BillPayment, day: Date) -> Callback {
     Callback {
         request_id: Uuid::now_v7(),
-        route: target.route.name.clone(),
+        route: route.name.clone(),
         origin: Origin::Sweep,
         claimed: Claimed {
-            channel: target.channel.id,
+            channel: channel.id,
             order,
             out_trade_no: payment.out_trade_no,
             transaction_id: Some(payment.transaction_id),
@@ -206,10 +269,10 @@ fn row_of(line: u64, kind: RowKind, payment: Option<RowPayment>, detail: Option<
     Row { line, kind, payment, detail, entry: None, follow_up: None }
 }
 
-fn row_payment(payment: &BillPayment, whose: Option<(&Target<'_>, OrderId)>) -> RowPayment {
+fn row_payment(payment: &BillPayment, channel: Option<ChannelId>, order: Option<OrderId>) -> RowPayment {
     RowPayment {
-        channel: whose.map(|(target, _)| target.channel.id),
-        order: whose.map(|(_, order)| order),
+        channel,
+        order,
         out_trade_no: payment.out_trade_no,
         transaction_id: payment.transaction_id,
         amount: payment.amount,

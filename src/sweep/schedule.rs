@@ -2,17 +2,16 @@
 
 use jiff::civil::Date;
 
-/// WeChat Pay keeps bills for three months (`wechatpay-v2.md` section 10).
-const MOST_DAYS: u8 = 90;
-
 /// The days whose bills are compared on `today`, the earliest first: the last `days` before it, so that one missed run
-/// heals; and all since the last that was compared, if that is longer ago.
+/// heals; and, no further back than `reach`, those since the first that was ever `done` that were not.
 #[must_use]
-pub fn dates(today: Date, days: u8, last_done: Option<Date>) -> Vec<Date> {
+pub fn dates(today: Date, days: u8, reach: u16, done: &[Date]) -> Vec<Date> {
     let back = |date: Date| date.yesterday().ok();
-    let days_before = std::iter::successors(back(today), |date| back(*date)).take(usize::from(MOST_DAYS));
-    let wanted = |(ago, date): &(usize, Date)| *ago < usize::from(days) || last_done.is_some_and(|last| *date > last);
-    let mut dates: Vec<Date> = days_before.enumerate().take_while(wanted).map(|(_, date)| date).collect();
+    let days_before = std::iter::successors(back(today), |date| back(*date)).take(usize::from(reach));
+    let began = done.iter().min();
+    let missed = |date: &Date| began.is_some_and(|began| began < date) && !done.contains(date);
+    let wanted = |(ago, date): &(usize, Date)| *ago < usize::from(days) || missed(date);
+    let mut dates: Vec<Date> = days_before.enumerate().filter(wanted).map(|(_, date)| date).collect();
     dates.reverse();
     dates
 }
@@ -25,11 +24,16 @@ mod tests {
     #[test]
     fn the_last_days_and_what_was_missed_are_compared() {
         let today = date(2026, 3, 2);
-        let all = |days, last_done| dates(today, days, last_done).iter().map(Date::to_string).collect::<Vec<_>>();
-        assert_eq!(all(1, None), ["2026-03-01"]);
-        assert_eq!(all(3, None), ["2026-02-27", "2026-02-28", "2026-03-01"]);
-        assert_eq!(all(1, Some(date(2026, 2, 26))), ["2026-02-27", "2026-02-28", "2026-03-01"]);
-        assert_eq!(all(2, Some(date(2026, 3, 1))), ["2026-02-28", "2026-03-01"]);
-        assert_eq!(all(1, Some(date(2025, 1, 1))).len(), 90);
+        let all = |days, done: &[Date]| {
+            dates(today, days, 90, done).iter().map(|date| date.strftime("%m%d").to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(all(1, &[]), ["0301"]);
+        assert_eq!(all(3, &[]), ["0227", "0228", "0301"]);
+        assert_eq!(all(1, &[date(2026, 2, 26)]), ["0227", "0228", "0301"]);
+        assert_eq!(all(2, &[date(2026, 3, 1)]), ["0228", "0301"]);
+        // One that failed while later ones did not.
+        assert_eq!(all(1, &[date(2026, 2, 24), date(2026, 2, 26), date(2026, 2, 28)]), ["0225", "0227", "0301"]);
+        assert_eq!(all(1, &[date(2025, 1, 1)]).len(), 90);
+        assert_eq!(dates(today, 3, 2, &[]), [date(2026, 2, 28), date(2026, 3, 1)]);
     }
 }

@@ -101,6 +101,11 @@ impl Setup {
         self.config["cache"] = json!({ "pending": "50ms" });
     }
 
+    /// The WeChat Pay that the gate asks unless the scenario names others.
+    pub fn wechat(&self) -> &WeChat {
+        &self.wechats[0]
+    }
+
     /// The route of that name.
     pub fn route(&mut self, name: &str) -> &mut Value {
         let routes = self.config["routes"].as_array_mut().unwrap();
@@ -163,6 +168,14 @@ impl World {
     pub fn restart(&mut self) {
         self.kill9();
         self.gate = Gate::start_after(&self.gate.log(), &self.config_file(), &self.env);
+    }
+
+    /// Changes the config for the next start.
+    pub fn change_config(&self, change: impl FnOnce(&mut Value)) {
+        let mut config = serde_json::from_str(&std::fs::read_to_string(self.config_file()).unwrap()).unwrap();
+        change(&mut config);
+        std::fs::write(self.config_file(), serde_json::to_string_pretty(&config).unwrap()).unwrap();
+        self.ledger.lock().unwrap().config_is(config);
     }
 
     /// Sends a request on a connection of its own.

@@ -22,6 +22,11 @@ impl Ledger {
         Self { config, answers: Vec::new() }
     }
 
+    /// Another config, from the next start on.
+    pub fn config_is(&mut self, config: Value) {
+        self.config = config;
+    }
+
     pub fn heard(&mut self, answer: &Message) {
         self.answers.push(answer.clone());
     }

@@ -46,7 +46,11 @@ fn an_order_that_is_paid_and_never_called_back_is_delivered() {
     let entry = stands(&world, "WAIT-1", "accepted");
     assert_eq!((&entry["origin"], &entry["attempts"]), (&json!("pending"), &json!(1)));
     // It is listed until the order system has worked it off, and not asked about again.
-    until("two more readings", || world.journal("SELECT count(*) FROM source WHERE orders = 1") == 1);
+    let read_at = || world.journal("SELECT max(read_at) FROM source");
+    for _ in 0..2 {
+        let before = read_at();
+        until("another reading", || read_at() > before);
+    }
     assert_eq!(world.wechat.asked("WAIT-1"), 1);
 }
 
@@ -150,4 +154,58 @@ fn rows_that_make_no_sense_hide_no_other() {
     until("the delivery", || !world.upstream.requests_for("SANE-1").is_empty());
     assert!(world.upstream_received().text().contains(&id));
     until("the complaint", || source(&world)["malformed"] == 2);
+}
+
+#[test]
+fn an_order_that_was_listed_while_its_channel_observed_is_asked_about_afterwards() {
+    let mut world = World::with(|setup| {
+        listing(setup);
+        setup.config["channels"]["app"]["mode"] = json!("observe");
+    });
+    world.wechat.order(&APP, "WATCHED-1").paid(100);
+    list(world.dir(), &[order("WATCHED-1")]);
+    until("the price", || world.journal("SELECT count(*) FROM listed") == 1);
+    world.change_config(|config| config["channels"]["app"]["mode"] = json!("enforce"));
+    world.restart();
+    until("the delivery", || !world.upstream.requests_for("WATCHED-1").is_empty());
+}
+
+#[test]
+fn a_source_that_is_not_configured_any_more_rules_nothing() {
+    let mut world = World::with(listing);
+    list(world.dir(), &[order("FREED-1")]);
+    until("the price", || world.journal("SELECT count(*) FROM listed") == 1);
+    world.change_config(|config| drop(config.as_object_mut().unwrap().remove("pending_orders")));
+    world.restart();
+    world.wechat.order(&APP, "FREED-1").paid(1);
+    assert_eq!(world.app_callback("FREED-1").status(), 200);
+}
+
+#[test]
+fn a_price_holds_without_a_gate_too_until_an_operator_has_looked() {
+    let world = World::with(listing);
+    list(world.dir(), &[order("ALONE-1"), order("ALONE-2")]);
+    until("the prices", || world.journal("SELECT count(*) FROM listed") == 2);
+    for order in ["ALONE-1", "ALONE-2"] {
+        world.wechat.order(&APP, order).paid(1);
+        assert_eq!(world.app_callback(order).status(), 403);
+    }
+    until("both parked", || world.journal("SELECT count(*) FROM entry WHERE state = 'parked'") == 2);
+    world.kill9();
+    let ended = world.command(&["redeliver", "ALONE-1"]);
+    assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
+    assert_eq!(world.upstream_received().text(), "OrderID=ALONE-1");
+}
+
+#[test]
+fn an_order_of_a_clock_that_is_ahead_is_not_asked_about_all_the_time() {
+    let world = World::with(listing);
+    world.wechat.order(&APP, "AHEAD-1");
+    let order = json!({ "order": "AHEAD-1", "channel": "app", "created_at": "2099-01-01 00:00:00" });
+    list(world.dir(), &[order]);
+    until("its first question", || world.wechat.asked("AHEAD-1") == 1);
+    until("the complaint", || source(&world)["problem"].as_str().is_some_and(|said| said.contains("to come")));
+    let next = "SELECT due_at - since FROM entry WHERE \"order\" = 'AHEAD-1' AND tries = 1";
+    until("its next question", || world.journal(&format!("SELECT count(*) FROM ({next})")) == 1);
+    assert!(world.journal(next) > 20_000, "{}", world.journal(next));
 }

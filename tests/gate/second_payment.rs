@@ -76,3 +76,20 @@ fn orders_of_two_order_systems_are_not_the_same() {
     assert_eq!(paid_twice(&world, "DOUBLE-5"), (200, 200));
     assert_eq!(flags(&world, "DOUBLE-5"), [json!([]), json!([])]);
 }
+
+#[test]
+fn the_first_payment_is_the_one_that_was_accepted_whichever_called_back_first() {
+    let mut world = World::with(Setup::hurry);
+    let late = Request::post("/pay/json").json(r#"{"data":{"order_id":"DOUBLE-6","channel":"hmac"}}"#);
+    // The other channel's callback comes first, before anybody has paid there.
+    assert_eq!(world.send(&late).status(), 503);
+    world.wechat.order(&APP, "DOUBLE-6").paid(100);
+    assert_eq!(world.app_callback("DOUBLE-6").status(), 200);
+    until("the acceptance", || world.journal("SELECT count(*) FROM entry WHERE state = 'accepted'") == 1);
+    world.wechat.order(&C1, "DOUBLE-6").paid(100);
+    until("the second payment", || world.send(&late).status() == 409);
+    until("the parked payment", || world.journal("SELECT count(*) FROM entry WHERE state = 'parked'") == 1);
+    world.restart();
+    assert_eq!(world.send(&late).status(), 409);
+    assert_eq!(world.app_callback("DOUBLE-6").status(), 200);
+}

@@ -45,7 +45,7 @@ impl Report {
     /// Whether the bill was compared and nothing is left to do for the gate.
     pub(super) fn is_done(&self) -> bool {
         let over = |outcome: &Outcome| !matches!(outcome.state, Some(State::Asking | State::Delivering));
-        self.sweep.state == Progress::Done && self.outcomes.iter().all(over)
+        self.sweep.state == Progress::Done && self.sweep.counts.unknown == 0 && self.outcomes.iter().all(over)
     }
 
     fn orders(&self, state: State) -> u64 {
@@ -93,8 +93,12 @@ impl Report {
             ),
         );
         lines.item("accepted", format!("{} before", counts.accepted));
-        for (name, count) in [("under way", counts.under_way), ("parked", counts.parked), ("not ours", counts.not_ours)]
-        {
+        for (name, count) in [
+            ("under way", counts.under_way),
+            ("parked", counts.parked),
+            ("unknown order", counts.unknown),
+            ("not ours", counts.not_ours),
+        ] {
             if count > 0 {
                 lines.item(name, count);
             }
@@ -146,6 +150,7 @@ impl Report {
             "accepted_before": counts.accepted,
             "under_way": counts.under_way,
             "parked_before": counts.parked,
+            "unknown_order": counts.unknown,
             "found": counts.found,
             "delivered": self.orders(State::Accepted),
             "parked": self.orders(State::Parked),
@@ -182,7 +187,7 @@ fn word(state: Option<State>) -> &'static str {
 
 fn needs_somebody(row: &RowRecord) -> bool {
     match row.row.kind {
-        RowKind::Malformed | RowKind::Parked | RowKind::NotOurs => true,
+        RowKind::Malformed | RowKind::Parked | RowKind::UnknownOrder | RowKind::NotOurs => true,
         RowKind::Found => row.state != Some(State::Accepted),
         RowKind::UnderWay => false,
     }

@@ -242,6 +242,7 @@ fn claims_beside_the_body_are_made_and_read_too() {
 fn what_reads_otherwise_is_not_made() {
     for (source, said) in [
         ("OrderID=1{{ order }}", "it reads back as order 1PUBLIC-0201, not PUBLIC-0201"),
+        ("OrderID={{ order }}&Shop=2/c1", "it reads back as channel 2/c1, not app"),
         (
             "OrderID={{ order }}&TotalFee={{ amount_yuan | replace('.', '') }}0",
             "it reads back as 25.00 CNY (2500), not 2.50 CNY (250)",

@@ -35,7 +35,8 @@ const RULES: [(&str, &str); 5] = [
         "entries that are delivered without a confirmed payment",
     ),
     (
-        "SELECT count(*) FROM entry WHERE state <> 'closed' AND NOT EXISTS (SELECT 1 FROM request WHERE request.entry = entry.id)",
+        "SELECT count(*) FROM entry WHERE state <> 'closed'
+        AND (origin = 'callback' OR state IN ('delivering', 'accepted')) AND NOT EXISTS (SELECT 1 FROM request WHERE request.entry = entry.id)",
         "entries whose request is not there",
     ),
     (

@@ -67,16 +67,18 @@ pub(super) fn sources(connection: &Connection) -> Result<Vec<SourceHealth>> {
 
 fn take_in(connection: &Connection, news: &News, at: i64) -> Result<()> {
     let mut list = connection.prepare_cached(
-        "INSERT OR REPLACE INTO listed (channel, out_trade_no, source, total_fee, listed_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO listed (channel, out_trade_no, source, total_fee, listed_at, \"order\")
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    for Listed { channel, out_trade_no, amount, .. } in &news.listed {
+    for Listed { channel, out_trade_no, order, amount, .. } in &news.listed {
         let amount = amount.map(|Fen(fen)| number(fen));
-        list.execute(params![channel.as_str(), out_trade_no.as_str(), news.source, amount, at])?;
+        list.execute(params![channel.as_str(), out_trade_no.as_str(), news.source, amount, at, order.as_str()])?;
     }
-    let mut gone =
-        connection.prepare_cached("UPDATE listed SET gone_at = ?3 WHERE channel = ?1 AND out_trade_no = ?2")?;
+    let mut gone = connection.prepare_cached(
+        "UPDATE listed SET gone_at = ?3 WHERE channel = ?1 AND out_trade_no = ?2 AND source = ?4 AND gone_at IS NULL",
+    )?;
     for (channel, out_trade_no) in &news.gone {
-        gone.execute(params![channel.as_str(), out_trade_no.as_str(), at])?;
+        gone.execute(params![channel.as_str(), out_trade_no.as_str(), at, news.source])?;
     }
     for Found { callback, due_in } in &news.found {
         write::take_in_found(connection, callback, at, at.saturating_add(millis(*due_in)), false)?;
@@ -89,6 +91,7 @@ fn read_listed(row: &Row<'_>) -> Result<Listed> {
     Ok(Listed {
         channel: parsed(row, "channel")?,
         out_trade_no: parsed(row, "out_trade_no")?,
+        order: parsed(row, "order")?,
         amount: amount.map(u64::try_from).transpose().map_err(|_| columns::damaged("total_fee"))?.map(Fen),
         gone_at: optional_time(row, "gone_at")?,
     })

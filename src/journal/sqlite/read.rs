@@ -130,13 +130,16 @@ fn queues_in(connection: &Connection, state: State) -> Result<Vec<Queue>> {
     }
 }
 
-/// The payments that were confirmed for an order and not refunded since, the earliest first. A few are told apart from one.
+/// The payments that were confirmed for an order and not refunded since: those that were accepted first, and then the
+/// earliest. One that was held back as a second is none of them. A few are told apart from one.
 pub(super) fn paid_by(connection: &Connection, order: &OrderId) -> Result<Vec<(ChannelId, TransactionId)>> {
     connection
         .prepare_cached(
-            "SELECT channel, transaction_id FROM entry
-             WHERE \"order\" = ?1 AND transaction_id IS NOT NULL AND trade_state <> 'REFUND'
-             GROUP BY channel, transaction_id ORDER BY min(id) LIMIT 8",
+            "SELECT entry.channel, entry.transaction_id FROM entry LEFT JOIN delivery ON delivery.id = entry.delivery
+             WHERE entry.\"order\" = ?1 AND entry.transaction_id IS NOT NULL AND trade_state <> 'REFUND'
+                 AND NOT (state = 'parked' AND reason = 'second-payment')
+             GROUP BY entry.channel, entry.transaction_id
+             ORDER BY max(ifnull(delivery.transaction_id = entry.transaction_id, 0)) DESC, min(confirmed_at) LIMIT 8",
         )?
         .query_map([order.as_str()], |row| Ok((parsed(row, "channel")?, parsed(row, "transaction_id")?)))?
         .collect()
@@ -388,26 +391,30 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     Ok(figures)
 }
 
+/// Payments that no delivery of was accepted, whatever brought them.
+const NOT_ACCEPTED: &str =
+    "SELECT count(DISTINCT transaction_id) AS n, min(ifnull(paid_at, confirmed_at)) AS oldest FROM entry
+    WHERE ((due_at IS NOT NULL AND state = 'delivering') OR (due_at IS NULL AND state = 'parked'))
+        AND transaction_id IS NOT NULL AND trade_state <> 'REFUND'
+        AND NOT EXISTS (
+            SELECT 1 FROM entry AS other LEFT JOIN delivery ON delivery.id = other.delivery
+            WHERE other.transaction_id = entry.transaction_id
+                AND (other.state = 'accepted' OR delivery.transaction_id = entry.transaction_id))";
+
 /// What an operator is called for, and what was found without a callback.
 fn recovery(connection: &Connection, figures: &mut Figures, now: i64) -> Result<()> {
-    let (mut oldest, mut open) = (None::<i64>, 0);
-    for due in ["due_at IS NOT NULL AND state = 'delivering'", "due_at IS NULL AND state = 'parked'"] {
-        let sql = format!(
-            "SELECT count(*) AS n, min(ifnull(paid_at, verified_at)) AS oldest FROM entry
-             WHERE {due} AND transaction_id IS NOT NULL AND trade_state <> 'REFUND'"
-        );
-        let (n, since) = connection
-            .prepare_cached(&sql)?
-            .query_row([], |row| Ok((count(row, "n")?, row.get::<_, Option<i64>>("oldest")?)))?;
-        open += n;
-        oldest = [oldest, since].into_iter().flatten().min();
-    }
+    let (open, oldest) = connection
+        .prepare_cached(NOT_ACCEPTED)?
+        .query_row([], |row| Ok((count(row, "n")?, row.get::<_, Option<i64>>("oldest")?)))?;
     figures.paid_not_accepted = open;
     figures.oldest_not_accepted =
         oldest.map(|since| Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0)));
     let found = |origin: Origin| {
         connection
-            .prepare_cached("SELECT count(*) AS n FROM entry WHERE origin = ?1 AND transaction_id IS NOT NULL")?
+            .prepare_cached(
+                "SELECT count(*) AS n FROM entry
+                 WHERE origin = ?1 AND origin <> 'callback' AND transaction_id IS NOT NULL",
+            )?
             .query_row([origin.as_str()], |row| count(row, "n"))
     };
     figures.found_by_sweep = found(Origin::Sweep)?;
@@ -425,6 +432,14 @@ fn recovery(connection: &Connection, figures: &mut Figures, now: i64) -> Result<
         )?
         .query_map([], |row| Ok((parsed(row, "mch_id")?, time(row, "ended_at")?)))?
         .collect::<Result<_>>()?;
+    figures.sweeps_missing = connection
+        .prepare_cached(
+            "SELECT count(DISTINCT mch_id || ' ' || bill_date) AS n FROM sweep
+             WHERE due_on IS NOT NULL AND problem IS NOT NULL AND state <> 'done' AND NOT EXISTS (
+                 SELECT 1 FROM sweep AS done
+                 WHERE done.mch_id = sweep.mch_id AND done.bill_date = sweep.bill_date AND done.state = 'done')",
+        )?
+        .query_row([], |row| count(row, "n"))?;
     figures.sources = listed::sources(connection)?;
     Ok(())
 }

@@ -4,6 +4,9 @@
 ALTER TABLE entry ADD COLUMN origin TEXT NOT NULL DEFAULT 'callback';
 -- when the order was paid (sweep) or made (pending), as the one that named it says
 ALTER TABLE entry ADD COLUMN created_at INTEGER;
+-- when its payment was confirmed the first time
+ALTER TABLE entry ADD COLUMN confirmed_at INTEGER;
+UPDATE entry SET confirmed_at = verified_at;
 
 DROP INDEX entry_due;
 CREATE INDEX entry_due ON entry (state, channel, origin, due_at) WHERE due_at IS NOT NULL;
@@ -44,6 +47,8 @@ CREATE TABLE sweep (
     accepted INTEGER NOT NULL DEFAULT 0,
     under_way INTEGER NOT NULL DEFAULT 0,
     parked INTEGER NOT NULL DEFAULT 0,
+    -- its number is not the order's id, and nobody has said which order it is
+    unknown INTEGER NOT NULL DEFAULT 0,
     found INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
@@ -55,7 +60,7 @@ CREATE TABLE sweep_row (
     sweep INTEGER NOT NULL,
     -- in the bill, from 1
     line INTEGER NOT NULL,
-    -- found, under-way, parked, not-ours, malformed
+    -- found, under-way, parked, unknown-order, not-ours (the first of them only), malformed
     what TEXT NOT NULL,
     channel TEXT,
     "order" TEXT,
@@ -74,15 +79,16 @@ CREATE INDEX sweep_row_payment ON sweep_row (transaction_id) WHERE transaction_i
 
 -- What a source of pending orders said of an order the last time.
 CREATE TABLE listed (
+    source TEXT NOT NULL,
     channel TEXT NOT NULL,
     out_trade_no TEXT NOT NULL,
-    source TEXT NOT NULL,
+    "order" TEXT NOT NULL,
     -- the expected amount, in fen
     total_fee INTEGER,
     listed_at INTEGER NOT NULL,
     -- when it was not listed any more
     gone_at INTEGER,
-    PRIMARY KEY (channel, out_trade_no)
+    PRIMARY KEY (channel, out_trade_no, source)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX listed_gone ON listed (gone_at) WHERE gone_at IS NOT NULL;

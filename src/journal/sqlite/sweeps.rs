@@ -8,7 +8,7 @@ use crate::journal::sweeps::{
     Counts, Outcome, Progress, Row, RowKind, RowPayment, RowRecord, Standing, Sweep, SweepId, SweepNote, Sweeps, Wanted,
 };
 use crate::journal::{EntryId, Soon, State};
-use crate::order::{MchId, TransactionId};
+use crate::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Result, Row as SqlRow, named_params, params};
 
@@ -34,16 +34,30 @@ impl Sweeps for Sqlite {
         })
     }
 
-    fn last_scheduled(&self, mch_id: MchId) -> Soon<'_, (Option<Date>, Option<Date>)> {
+    fn days_swept(&self, mch_id: MchId) -> Soon<'_, Vec<Date>> {
         self.read(move |connection| {
             connection
                 .prepare_cached(
-                    "SELECT max(due_on) AS due_on, max(CASE state WHEN 'done' THEN bill_date END) AS bill_date
-                     FROM sweep WHERE due_on IS NOT NULL AND mch_id = ?1",
+                    "SELECT DISTINCT bill_date FROM sweep
+                     WHERE due_on IS NOT NULL AND state = 'done' AND mch_id = ?1 ORDER BY bill_date",
                 )?
-                .query_row([mch_id.as_str()], |row| {
-                    Ok((columns::optional(row, "due_on")?, columns::optional(row, "bill_date")?))
-                })
+                .query_map([mch_id.as_str()], |row| parsed(row, "bill_date"))?
+                .collect()
+        })
+    }
+
+    fn found_before(&self, sweep: SweepId) -> Soon<'_, Vec<TransactionId>> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached("SELECT transaction_id FROM sweep_row WHERE sweep = ?1 AND what = 'found'")?
+                .query_map([sweep.0], |row| parsed(row, "transaction_id"))?
+                .collect()
+        })
+    }
+
+    fn orders_of(&self, numbers: Vec<(ChannelId, OutTradeNo)>) -> Soon<'_, Vec<Option<OrderId>>> {
+        self.read(move |connection| {
+            numbers.iter().map(|(channel, number)| order_of(connection, channel, number)).collect()
         })
     }
 
@@ -83,6 +97,25 @@ impl Sweeps for Sqlite {
                 .collect()
         })
     }
+}
+
+/// The order that a number was used for, as a callback or a source said.
+fn order_of(connection: &Connection, channel: &ChannelId, number: &OutTradeNo) -> Result<Option<OrderId>> {
+    connection
+        .prepare_cached(
+            "SELECT \"order\" FROM listed WHERE channel = ?1 AND out_trade_no = ?2
+             UNION ALL
+             SELECT \"order\" FROM entry
+             WHERE channel = ?1 AND out_trade_no = ?2 AND out_trade_no <> \"order\" AND origin = 'callback'
+                 AND transaction_id IS NOT NULL
+             UNION ALL
+             SELECT \"order\" FROM entry
+             WHERE channel = ?1 AND out_trade_no = ?2 AND \"order\" = ?2 AND origin = 'callback'
+                 AND transaction_id IS NOT NULL
+             LIMIT 1",
+        )?
+        .query_row([channel.as_str(), number.as_str()], |row| parsed(row, "order"))
+        .optional()
 }
 
 fn want(connection: &Connection, wanted: &Wanted, at: i64) -> Result<i64> {
@@ -148,6 +181,7 @@ fn read_sweep(row: &SqlRow<'_>) -> Result<Sweep> {
             under_way: count(row, "under_way")?,
             parked: count(row, "parked")?,
             found: count(row, "found")?,
+            unknown: count(row, "unknown")?,
         },
     })
 }
@@ -246,7 +280,10 @@ fn note(connection: &Connection, sweep: SweepId, note: &SweepNote, at: i64) -> R
     match note {
         SweepNote::Began => {
             to(Progress::Running, None, None)?;
-            connection.prepare_cached("DELETE FROM sweep_row WHERE sweep = ?1")?.execute([sweep.0])?;
+            // What was found is found still, wherever it stands by now.
+            connection
+                .prepare_cached("DELETE FROM sweep_row WHERE sweep = ?1 AND (what <> 'found' OR entry IS NULL)")?
+                .execute([sweep.0])?;
             connection.prepare_cached("UPDATE sweep SET began_at = ?2 WHERE id = ?1")?.execute([sweep.0, at])?;
             counted(connection, sweep, &Counts::default())
         }
@@ -266,7 +303,7 @@ fn counted(connection: &Connection, sweep: SweepId, counts: &Counts) -> Result<(
     connection
         .prepare_cached(
             "UPDATE sweep SET rows = ?2, paid = ?3, refunds = ?4, others = ?5, malformed = ?6, not_ours = ?7, accepted = ?8,
-                 under_way = ?9, parked = ?10, found = ?11
+                 under_way = ?9, parked = ?10, found = ?11, unknown = ?12
              WHERE id = ?1",
         )?
         .execute(params![
@@ -281,6 +318,7 @@ fn counted(connection: &Connection, sweep: SweepId, counts: &Counts) -> Result<(
             number(counts.under_way),
             number(counts.parked),
             number(counts.found),
+            number(counts.unknown),
         ])?;
     Ok(())
 }

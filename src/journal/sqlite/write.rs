@@ -287,7 +287,7 @@ fn verify(
 
 const VERIFY: &str =
     "UPDATE entry SET transaction_id = ?2, total_fee = ?3, fee_type = ?4, paid_at = ?5, trade_state = ?6,
-        verified_at = ?7, reason = CASE state WHEN 'accepted' THEN reason ELSE ?8 END
+        verified_at = ?7, confirmed_at = ifnull(confirmed_at, ?7), reason = CASE state WHEN 'accepted' THEN reason ELSE ?8 END
     WHERE id = ?1";
 
 /// Leads an entry on. What was accepted stays so, unless an operator asked for it.
@@ -480,8 +480,11 @@ fn forget_found(connection: &Connection, before: i64, limit: i64) -> Result<usiz
     let rows = connection
         .prepare_cached(
             "DELETE FROM sweep_row WHERE (sweep, line) IN (
-                 SELECT sweep, line FROM sweep_row JOIN sweep ON sweep.id = sweep_row.sweep
-                 WHERE sweep.ended_at < ?1 LIMIT ?2)",
+                 SELECT sweep, line FROM sweep_row WHERE sweep = (
+                     SELECT id FROM sweep WHERE ended_at < ?1
+                         AND EXISTS (SELECT 1 FROM sweep_row WHERE sweep_row.sweep = sweep.id)
+                     LIMIT 1)
+                 LIMIT ?2)",
         )?
         .execute([before, limit])?;
     let sweeps = connection
@@ -494,8 +497,8 @@ fn forget_found(connection: &Connection, before: i64, limit: i64) -> Result<usiz
         .execute([before, limit])?;
     let listed = connection
         .prepare_cached(
-            "DELETE FROM listed WHERE (channel, out_trade_no) IN (
-                 SELECT channel, out_trade_no FROM listed WHERE gone_at < ?1 LIMIT ?2)",
+            "DELETE FROM listed WHERE (channel, out_trade_no, source) IN (
+                 SELECT channel, out_trade_no, source FROM listed WHERE gone_at < ?1 LIMIT ?2)",
         )?
         .execute([before, limit])?;
     Ok(rows + sweeps + listed)

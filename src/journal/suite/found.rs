@@ -5,7 +5,7 @@ use crate::journal::listed::{Found, Listed, News, SourceHealth};
 use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepNote, Wanted};
 use crate::journal::{Callback, Next, Note, Origin, Outcome, Request, Search, Sending, State, Verified, Worth};
 use crate::money::Fen;
-use crate::order::{ChannelId, MchId, OutTradeNo, TransactionId};
+use crate::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
 use crate::reason::Reason;
 use jiff::civil::{Date, date};
 use std::time::Duration;
@@ -61,9 +61,9 @@ async fn a_schedule_wants_a_bill_once_a_day_and_an_operator_as_often_as_he_likes
     assert_ne!(journal.want_sweep(wanted(day, Some(date(2026, 11, 24)))).await.unwrap(), first);
     let by_hand = journal.want_sweep(wanted(day, None)).await.unwrap();
     assert_ne!(journal.want_sweep(wanted(day, None)).await.unwrap(), by_hand);
-    assert_eq!(journal.last_scheduled(merchant()).await.unwrap(), (Some(date(2026, 11, 24)), None));
+    assert!(journal.days_swept(merchant()).await.unwrap().is_empty());
     journal.sweep_note(first, SweepNote::Done(Counts::default(), None)).await.unwrap();
-    assert_eq!(journal.last_scheduled(merchant()).await.unwrap().1, Some(day));
+    assert_eq!(journal.days_swept(merchant()).await.unwrap(), [day]);
     assert_eq!(journal.next_sweep().await.unwrap().unwrap().id, by_hand, "whoever waits comes first");
 }
 
@@ -80,7 +80,7 @@ async fn a_sweep_that_was_broken_off_begins_anew(store: &dyn Store) {
     let next = journal.next_sweep().await.unwrap().unwrap();
     assert_eq!((next.id, next.state, next.counts.rows), (other, Progress::Running, 7));
     journal.sweep_note(other, SweepNote::Began).await.unwrap();
-    assert!(journal.swept_rows(other, 0, 10).await.unwrap().is_empty());
+    assert_eq!(journal.found_before(other).await.unwrap(), [verified().transaction_id], "what was found stays so");
     journal.sweep_note(other, SweepNote::Failed("no key".to_owned())).await.unwrap();
     assert!(journal.next_sweep().await.unwrap().is_none(), "the other one's time has not come");
     let waiting = journal.sweeps(Some(one), None, 1).await.unwrap().remove(0);
@@ -183,8 +183,13 @@ async fn found_orders_do_not_use_up_the_budget_of_callbacks(store: &dyn Store) {
 async fn sources_are_remembered(store: &dyn Store) {
     let journal = store.open(100);
     let number = |text| OutTradeNo::parse(text).unwrap();
-    let listed =
-        |text, fen| Listed { channel: app(), out_trade_no: number(text), amount: Some(Fen(fen)), gone_at: None };
+    let listed = |text, fen| Listed {
+        channel: app(),
+        out_trade_no: number(text),
+        order: OrderId::parse(text).unwrap(),
+        amount: Some(Fen(fen)),
+        gone_at: None,
+    };
     let news = |listed, gone| News { source: "shop".to_owned(), listed, gone, found: Vec::new() };
     journal.listed(news(vec![listed("A", 1), listed("B", 2)], vec![])).await.unwrap();
     journal.listed(news(vec![listed("A", 3)], vec![(app(), number("B"))])).await.unwrap();
@@ -198,6 +203,8 @@ async fn sources_are_remembered(store: &dyn Store) {
     assert_eq!(known[0].1, listed("A", 3), "those that are listed come first");
     assert!(known[1].1.gone_at.is_some());
     assert_eq!(journal.sources().await.unwrap(), [health]);
+    let orders = journal.orders_of(vec![(app(), number("A")), (app(), number("C"))]).await.unwrap();
+    assert_eq!(orders, [Some(OrderId::parse("A").unwrap()), None]);
 }
 
 async fn the_payments_of_an_order_are_known_in_their_order(store: &dyn Store) {
