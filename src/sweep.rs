@@ -18,7 +18,7 @@ use crate::order::{ChannelId, MchId};
 use crate::shutdown::Shutdown;
 use crate::wechat::WeChatPay;
 use crate::wechat::bill::{BillError, BillType, RefusalKind};
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -199,9 +199,31 @@ impl Sweeper {
     }
 }
 
-/// Whether a day had no trades. In the morning after it, the bill may only not be there yet.
+/// Whether a day had no trades. Its bill comes in the morning after it: before that, it may only not be there yet.
 fn is_empty_day(error: &BillError, day: Date) -> bool {
-    let now = clock::beijing(clock::now());
-    let is_final = now.date().yesterday().is_ok_and(|yesterday| day < yesterday) || now.time() >= NO_MORE_BILLS;
+    let is_final = is_over(day, clock::beijing(clock::now()));
     is_final && matches!(error, BillError::Refused(refusal) if refusal.kind() == RefusalKind::NoBill)
+}
+
+fn is_over(day: Date, now: DateTime) -> bool {
+    day.tomorrow().is_ok_and(|tomorrow| tomorrow.to_datetime(NO_MORE_BILLS) <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    #[test]
+    fn a_bill_that_is_not_there_is_no_empty_day_before_noon() {
+        let day = date(2026, 11, 22);
+        for (now, over) in [
+            (date(2026, 11, 22).at(23, 59, 0, 0), false),
+            (date(2026, 11, 23).at(11, 59, 0, 0), false),
+            (date(2026, 11, 23).at(12, 0, 0, 0), true),
+            (date(2026, 11, 24).at(0, 0, 0, 0), true),
+        ] {
+            assert_eq!(is_over(day, now), over, "{now}");
+        }
+    }
 }

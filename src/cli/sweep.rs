@@ -134,10 +134,8 @@ fn wanted(args: &Args, outline: &Outline) -> anyhow::Result<(MchId, Vec<Date>)> 
     };
     let to = args.to.unwrap_or(from);
     let today = clock::beijing(clock::now()).date();
-    if from > to || to >= today {
-        bail!(
-            "write --date and --to in order, and days that are over: it is {today} in Beijing, and its bill comes tomorrow"
-        );
+    if from > to || to > today {
+        bail!("write --date and --to in order, and no day that is still to come: it is {today} in Beijing");
     }
     let dates: Vec<_> = from.series(1.day()).take_while(|date| *date <= to).take(MOST_DAYS + 1).collect();
     if dates.len() > MOST_DAYS {

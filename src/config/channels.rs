@@ -46,7 +46,7 @@ pub(super) struct Inherited<'a> {
     pub(super) routes: &'a [RouteName<'a>],
 }
 
-/// A channel, and what it says about features to come.
+/// A channel, and what is swept of it.
 pub(super) struct ReadChannel {
     pub(super) channel: Channel,
     pub(super) sweep: Option<Plan>,

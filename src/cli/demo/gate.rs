@@ -65,7 +65,7 @@ impl Gate {
         command.envs(self.configuration.variables()).stdin(Stdio::null()).kill_on_drop(true);
         let ended = command.output().await.context("cannot run tollgate sweep")?;
         let said = [ended.stdout, ended.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
-        let said = said.lines().map(|line| line.trim().split_whitespace().collect::<Vec<_>>().join(" "));
+        let said = said.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
         Ok(said.filter(|line| !line.is_empty()).collect())
     }
 }

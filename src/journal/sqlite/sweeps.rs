@@ -343,3 +343,32 @@ fn outcomes(connection: &Connection, sweep: SweepId) -> Result<Vec<Outcome>> {
         })?
         .collect()
 }
+
+/// Removes what sweeps and sources left behind.
+pub(super) fn forget(connection: &Connection, before: i64, limit: i64) -> Result<usize> {
+    let rows = connection
+        .prepare_cached(
+            "DELETE FROM sweep_row WHERE (sweep, line) IN (
+                 SELECT sweep, line FROM sweep_row WHERE sweep = (
+                     SELECT id FROM sweep WHERE ended_at < ?1
+                         AND EXISTS (SELECT 1 FROM sweep_row WHERE sweep_row.sweep = sweep.id)
+                     LIMIT 1)
+                 LIMIT ?2)",
+        )?
+        .execute([before, limit])?;
+    let sweeps = connection
+        .prepare_cached(
+            "DELETE FROM sweep WHERE id IN (
+                 SELECT id FROM sweep WHERE ended_at < ?1
+                     AND NOT EXISTS (SELECT 1 FROM sweep_row WHERE sweep_row.sweep = sweep.id)
+                 LIMIT ?2)",
+        )?
+        .execute([before, limit])?;
+    let listed = connection
+        .prepare_cached(
+            "DELETE FROM listed WHERE (channel, out_trade_no, source) IN (
+                 SELECT channel, out_trade_no, source FROM listed WHERE gone_at < ?1 LIMIT ?2)",
+        )?
+        .execute([before, limit])?;
+    Ok(rows + sweeps + listed)
+}

@@ -2,7 +2,7 @@
 
 use super::columns::{self, number};
 use super::hand::millis;
-use super::read;
+use super::{read, sweeps};
 use crate::journal::{
     Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Next, Note, Outcome, Refused, Request, Search,
     Sending, State, Taken, Verified, Worth,
@@ -471,35 +471,6 @@ pub(super) fn forget(
     let refused = connection
         .prepare_cached("DELETE FROM refused WHERE id IN (SELECT id FROM refused WHERE at < ?1 ORDER BY id LIMIT ?2)")?
         .execute([before, limit])?;
-    forgotten.others = closed + refused + forget_found(connection, before, limit)?;
+    forgotten.others = closed + refused + sweeps::forget(connection, before, limit)?;
     Ok(forgotten)
-}
-
-/// Removes what sweeps and sources left behind.
-fn forget_found(connection: &Connection, before: i64, limit: i64) -> Result<usize> {
-    let rows = connection
-        .prepare_cached(
-            "DELETE FROM sweep_row WHERE (sweep, line) IN (
-                 SELECT sweep, line FROM sweep_row WHERE sweep = (
-                     SELECT id FROM sweep WHERE ended_at < ?1
-                         AND EXISTS (SELECT 1 FROM sweep_row WHERE sweep_row.sweep = sweep.id)
-                     LIMIT 1)
-                 LIMIT ?2)",
-        )?
-        .execute([before, limit])?;
-    let sweeps = connection
-        .prepare_cached(
-            "DELETE FROM sweep WHERE id IN (
-                 SELECT id FROM sweep WHERE ended_at < ?1
-                     AND NOT EXISTS (SELECT 1 FROM sweep_row WHERE sweep_row.sweep = sweep.id)
-                 LIMIT ?2)",
-        )?
-        .execute([before, limit])?;
-    let listed = connection
-        .prepare_cached(
-            "DELETE FROM listed WHERE (channel, out_trade_no, source) IN (
-                 SELECT channel, out_trade_no, source FROM listed WHERE gone_at < ?1 LIMIT ?2)",
-        )?
-        .execute([before, limit])?;
-    Ok(rows + sweeps + listed)
 }

@@ -55,7 +55,9 @@ pub(super) enum Op {
 }
 
 /// What is written at a time, and gives a number back.
-pub(super) struct Write(pub(super) Box<dyn Fn(&Connection, i64) -> rusqlite::Result<i64> + Send>);
+pub(super) struct Write(pub(super) Box<Writing>);
+
+type Writing = dyn Fn(&Connection, i64) -> rusqlite::Result<i64> + Send;
 
 impl fmt::Debug for Write {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,6 +73,7 @@ pub(super) struct Stamped {
 }
 
 /// What an operation has come to, to be told once it is durable.
+#[expect(clippy::large_enum_variant, reason = "there are 256 at most, and most are the large one")]
 enum Done {
     Nothing,
     Taken(Result<Kept, JournalError>),
