@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::{Config, Outline, parse_duration};
 use crate::journal::Journal;
 use crate::journal::sqlite::Sqlite;
-use crate::journal::sweeps::{SweepId, Wanted};
+use crate::journal::sweeps::{Progress, SweepId, Wanted};
 use crate::order::{ChannelId, MchId};
 use crate::shutdown::{Shutdown, Signals};
 use anyhow::{Context, bail};
@@ -163,7 +163,10 @@ async fn sweep(
     let mut interrupted = false;
     for (place, id) in ids.iter().enumerate() {
         loop {
+            let began = Instant::now();
             let report = read(journal, *id).await?;
+            // A look at a million orders takes a while, and is not to be all that is done.
+            let pause = LOOK_EVERY.max(began.elapsed() * 4);
             if on_terminal {
                 // Progress that nobody sees is no failure.
                 let _ = write!(std::io::stderr(), "\r[{}/{}] {}\x1b[K", place + 1, ids.len(), report.progress());
@@ -173,7 +176,7 @@ async fn sweep(
             }
             tokio::select! {
                 () = signals.next() => interrupted = true,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
@@ -208,7 +211,9 @@ async fn look(args: &Args, journal: &dyn Journal) -> anyhow::Result<ExitCode> {
 async fn read(journal: &dyn Journal, id: SweepId) -> anyhow::Result<Report> {
     let sweep = journal.sweeps(Some(id), None, 1).await?.into_iter().next();
     let sweep = sweep.with_context(|| format!("there is no sweep {}; `tollgate sweep --list` shows them", id.0))?;
-    Ok(Report::new(sweep, journal.sweep_outcomes(id).await?))
+    // Before, they change with each look.
+    let outcomes = if sweep.state == Progress::Done { journal.sweep_outcomes(id).await? } else { Vec::new() };
+    Ok(Report::new(sweep, outcomes))
 }
 
 fn show(args: &Args, reports: &[Report]) -> anyhow::Result<()> {

@@ -6,11 +6,16 @@ use crate::money::{Currency, Fen, Money};
 use crate::order::{ChannelId, OutTradeNo};
 use jiff::Timestamp;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The orders that are listed, and those that were until a while ago.
 #[derive(Debug, Default)]
-pub struct Expected(RwLock<HashMap<(ChannelId, OutTradeNo), Vec<Word>>>);
+pub struct Expected {
+    orders: RwLock<HashMap<(ChannelId, OutTradeNo), Vec<Word>>>,
+    /// Whether anything was ever learnt: without sources no callback looks.
+    in_use: AtomicBool,
+}
 
 /// What one source says of an order.
 #[derive(Debug, Clone)]
@@ -24,34 +29,43 @@ impl Expected {
     /// What an order costs, if a source says so; one that still lists it rather than one that did.
     #[must_use]
     pub fn amount(&self, channel: ChannelId, number: OutTradeNo) -> Option<Money> {
-        let orders = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let priced = orders.get(&(channel, number))?.iter().filter(|word| word.amount.is_some());
-        let fen = priced.min_by_key(|word| word.gone_at.is_some())?.amount?;
+        let fen = self.of(channel, number, |words| {
+            let priced = words.iter().filter(|word| word.amount.is_some());
+            priced.min_by_key(|word| word.gone_at.is_some())?.amount
+        })?;
         Some(Money { fen, currency: Currency::default() })
     }
 
     /// Whether no source listed an order any more when it was paid.
     #[must_use]
     pub fn was_gone(&self, channel: ChannelId, number: OutTradeNo, paid_at: Option<Timestamp>) -> bool {
-        let orders = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let gone =
-            |words: &Vec<Word>| words.iter().map(|word| word.gone_at).collect::<Option<Vec<_>>>()?.into_iter().max();
-        let gone_at = orders.get(&(channel, number)).and_then(gone);
+        let all_gone =
+            |words: &[Word]| words.iter().map(|word| word.gone_at).collect::<Option<Vec<_>>>()?.into_iter().max();
+        let gone_at = self.of(channel, number, all_gone);
         gone_at.zip(paid_at).is_some_and(|(gone_at, paid_at)| paid_at > gone_at)
+    }
+
+    fn of<T>(&self, channel: ChannelId, number: OutTradeNo, read: impl FnOnce(&[Word]) -> Option<T>) -> Option<T> {
+        if !self.in_use.load(Ordering::Relaxed) {
+            return None;
+        }
+        let orders = self.orders.read().unwrap_or_else(PoisonError::into_inner);
+        orders.get(&(channel, number)).and_then(|words| read(words))
     }
 
     /// Takes in what a source says of an order.
     pub fn learn(&self, source: &Arc<str>, listed: &Listed) {
         let Listed { channel, out_trade_no, amount, gone_at, .. } = *listed;
-        let mut orders = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
         let words = orders.entry((channel, out_trade_no)).or_default();
         words.retain(|word| word.source != *source);
         words.push(Word { source: Arc::clone(source), amount, gone_at });
+        self.in_use.store(true, Ordering::Relaxed);
     }
 
     /// Forgets what is not listed since before `time`.
     pub fn forget_gone(&self, time: Timestamp) {
-        let mut orders = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
         orders.retain(|_, words| {
             words.retain(|word| word.gone_at.is_none_or(|gone_at| gone_at >= time));
             !words.is_empty()

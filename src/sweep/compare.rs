@@ -1,5 +1,4 @@
-//! Comparing a bill with what the upstream accepted, row by row as it comes. Of a million rows only the ids of those are held
-//! that were found or refunded.
+//! Comparing a bill with what the upstream accepted, row by row as it comes. Of a million rows only the ids of refunds are held.
 
 use super::{Plan, Sweeper, Trouble};
 use crate::clock;
@@ -33,8 +32,7 @@ struct Comparison<'s> {
     sweep: &'s Sweep,
     targets: Vec<Target<'s>>,
     counts: Counts,
-    /// Payments that were found, and those of them that were before this process began.
-    found: HashSet<TransactionId>,
+    /// Payments that were found before this process began.
     found_before: HashSet<TransactionId>,
     /// Refunds may come before the payment they are of.
     refunded: HashSet<TransactionId>,
@@ -70,7 +68,6 @@ impl Sweeper {
             sweep,
             targets,
             counts: Counts::default(),
-            found: HashSet::new(),
             found_before: self.journal.found_before(sweep.id).await?.into_iter().collect(),
             refunded: HashSet::new(),
         };
@@ -156,7 +153,6 @@ impl Comparison<'_> {
             return kept.then(|| row_of(payment.line, RowKind::NotOurs, Some(row_payment(payment, None, None)), None));
         };
         if self.found_before.contains(&payment.transaction_id) {
-            self.found.insert(payment.transaction_id);
             self.counts.found += 1;
             return None;
         }
@@ -186,7 +182,6 @@ impl Comparison<'_> {
                 } else if !self.sweep.wanted.dry_run {
                     row.follow_up = Some(Box::new(made(channel, route, order, payment, self.sweep.wanted.bill_date)));
                 }
-                self.found.insert(payment.transaction_id);
                 self.counts.found += 1;
             }
         }
@@ -230,9 +225,10 @@ impl Comparison<'_> {
     }
 
     async fn mark_refunds(&self) -> Result<(), Trouble> {
-        let refunded: Vec<_> = self.found.intersection(&self.refunded).copied().collect();
-        for some in refunded.chunks(AT_ONCE) {
-            self.sweeper.journal.sweep_refunds(self.sweep.id, some.to_vec()).await?;
+        let mut refunded = self.refunded.iter().copied().peekable();
+        while refunded.peek().is_some() {
+            let some = refunded.by_ref().take(AT_ONCE).collect();
+            self.sweeper.journal.sweep_refunds(self.sweep.id, some).await?;
         }
         Ok(())
     }
