@@ -18,7 +18,7 @@ use anyhow::{Context, bail};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use report::Report;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -222,7 +222,11 @@ fn show(args: &Args, reports: &[Report]) -> anyhow::Result<()> {
         lines.say("There was no sweep yet.");
     }
     reports.iter().for_each(|report| report.tell(&mut lines));
-    let value = json!({ "sweeps": reports.iter().map(Report::value).collect::<Vec<_>>() });
-    print::print(args.json, &value, &lines)?;
+    let sweeps: Vec<_> = reports.iter().map(Report::value).collect();
+    // The sums, for whoever asks about several days at once.
+    let sum = |name: &str| sweeps.iter().filter_map(|sweep| sweep.get(name)?.as_u64()).sum::<u64>();
+    let sums = report::SUMMED.into_iter().map(|name| (name.to_owned(), json!(sum(name))));
+    let value: Map<_, _> = sums.chain([("sweeps".to_owned(), json!(sweeps))]).collect();
+    print::print(args.json, &Value::Object(value), &lines)?;
     Ok(())
 }

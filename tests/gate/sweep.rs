@@ -33,6 +33,8 @@ fn a_paid_order_that_never_called_back_is_delivered_like_its_callback() {
     let (ended, report) = sweep(&world, &[]);
     assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
     assert_eq!([&report["paid"], &report["found"], &report["delivered"]], [1, 1, 1]);
+    let whole: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&whole["found"], &whole["delivered"]), (&json!(1), &json!(1)));
     let seen = world.upstream_received();
     assert_eq!(seen.line(), "POST /pay/success HTTP/1.1");
     assert_eq!(seen.text(), format!("OrderID=LOST-1&WeixinTransactionID={id}&TotalFee=250"));

@@ -16,6 +16,10 @@ pub(super) struct Report {
     cut: bool,
 }
 
+/// The numbers of a report that can be added up.
+pub(super) const SUMMED: [&str; 10] =
+    ["rows", "paid", "refunds", "malformed", "accepted_before", "found", "delivered", "parked", "closed", "due_again"];
+
 /// Rows that are shown.
 const MOST_ROWS: usize = 1000;
 
