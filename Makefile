@@ -42,6 +42,7 @@ configs: needs ## `tollgate check` on every configuration that ships
 bench: needs ## functions (divan) and the journal; docs/performance.md tells how the whole is measured beside nginx
 	cargo bench --locked --bench gate
 	cargo bench --locked --bench journal
+	cargo bench --locked --bench bill
 	@echo "The whole beside nginx and lua: see docs/performance.md"
 
 image: ## the container image

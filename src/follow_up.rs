@@ -267,7 +267,9 @@ impl FollowUp {
             return self.park(record, Reason::InternalError);
         };
         let deadline = Instant::now() + self.gate.deadline;
-        let delivered = self.gate.deliver(parcel, &pass, record, origin, Some(next), deadline).await;
+        // That it is parked is noted with its reason, at once.
+        let noted = Some(next).filter(|next| *next != Next::Park);
+        let delivered = self.gate.deliver(parcel, &pass, record, origin, noted, deadline).await;
         match (delivered, next) {
             (Ok(delivered), _) if delivered.accepted => Step::Delivered,
             (_, Next::Park) => self.park(record, Reason::GaveUpDelivering),
