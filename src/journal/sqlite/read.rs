@@ -133,6 +133,13 @@ fn queues_in(connection: &Connection, state: State) -> Result<Vec<Queue>> {
 /// The payments that were confirmed for an order and not refunded since: those that were accepted first, and then the
 /// earliest. One that was held back as a second is none of them. A few are told apart from one.
 pub(super) fn paid_by(connection: &Connection, order: &OrderId) -> Result<Vec<(ChannelId, TransactionId)>> {
+    // Most orders are new, and this is looked up for each.
+    let known: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE \"order\" = ?1 AND transaction_id IS NOT NULL)")?
+        .query_row([order.as_str()], |row| row.get(0))?;
+    if !known {
+        return Ok(Vec::new());
+    }
     connection
         .prepare_cached(
             "SELECT entry.channel, entry.transaction_id FROM entry LEFT JOIN delivery ON delivery.id = entry.delivery

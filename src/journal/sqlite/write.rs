@@ -274,14 +274,12 @@ fn verify(
         at,
         reason.code(),
     ];
-    let newly = connection
-        .prepare_cached(&format!("{VERIFY} AND transaction_id IS NULL RETURNING origin = 'callback'"))?
-        .query_row(values, |row| row.get::<_, bool>(0))
-        .optional()?;
-    if newly.is_none() {
+    let unconfirmed = format!("{VERIFY} AND transaction_id IS NULL AND origin = 'callback'");
+    let newly = connection.prepare_cached(&unconfirmed)?.execute(values)?;
+    if newly == 0 {
         connection.prepare_cached(VERIFY)?.execute(values)?;
     }
-    budget.spent = budget.spent.saturating_sub(u64::from(newly == Some(true)));
+    budget.spent = budget.spent.saturating_sub(newly as u64);
     Ok(())
 }
 
