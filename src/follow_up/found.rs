@@ -114,19 +114,19 @@ impl FollowUp {
                 return ask_in(left);
             }
         }
-        // Before it is asked about, what is known of its payments already.
+        let its_own = confirmed.map(|payment| payment.transaction_id).or(work.callback.claimed.transaction_id);
+        // Before it is asked about, an order that is listed may have been paid by any payment of its id.
         let on_channel = |(channel, _): &&(ChannelId, _)| *channel == work.callback.claimed.channel;
-        let known = work.paid_by.iter().filter(on_channel).map(|(_, payment)| *payment);
-        let payments: Vec<_> = match confirmed {
-            Some(payment) => vec![payment.transaction_id],
-            None => known.collect(),
-        };
+        let known = || work.paid_by.iter().filter(on_channel).map(|(_, payment)| *payment).collect();
+        let payments: Vec<_> = its_own.map_or_else(known, |payment| vec![payment]);
         if payments.is_empty() {
             return None;
         }
         for standing in self.journal.standing(payments).await.ok()?.into_iter().flatten() {
             match standing {
-                Standing { accepted: true, .. } => return Some(self.close(record, Reason::AlreadyAccepted)),
+                Standing { accepted: true, .. } if its_own.is_some() => {
+                    return Some(self.close(record, Reason::AlreadyAccepted));
+                }
                 Standing { entry, state: State::Delivering, .. } if entry != work.entry => {
                     return ask_in(next_question(age(work)).max(LOOK_AGAIN));
                 }
