@@ -7,6 +7,7 @@ use super::later::{self, Later};
 use super::pending;
 use super::read::{Map, Section, Value};
 use super::routes;
+use super::sweep;
 use super::synthesize;
 use super::{Cache, Config, Forwarding, Limits, Log, settings};
 use crate::gate::decide::Mode;
@@ -81,6 +82,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     }
     let sweeps: Vec<_> = channels.iter().map(|read| (&read.channel, read.sweep.as_ref())).collect();
     synthesize::check(&map, &routes, &sweeps, &pending_orders);
+    sweep::check(&map, &sweeps);
     let mut config = Config {
         listen: listen?,
         tls,

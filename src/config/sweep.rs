@@ -1,7 +1,8 @@
 //! Which channels' bills are compared, and when.
 
-use super::read::{Section, Value};
+use super::read::{Map, Section, Value};
 use super::synthesize::{RouteName, target};
+use crate::gate::channel::Channel;
 use crate::order::ChannelId;
 use crate::sweep::Plan;
 use crate::wechat::bill::BillType;
@@ -30,4 +31,21 @@ pub(super) fn sweep(value: &Value<'_>, channel: Option<ChannelId>, routes: &[Rou
     let bill_type =
         map.or("bill_type", BillType::All, |v| v.choice(&[("ALL", BillType::All), ("SUCCESS", BillType::Success)]));
     Some(Plan { channel: channel?, route: route?, at, days, from, bill_type })
+}
+
+/// Two channels whose payments look alike in the bill.
+pub(super) fn check(file: &Map<'_>, channels: &[(&Channel, Option<&Plan>)]) {
+    let swept: Vec<_> = channels.iter().filter(|(_, plan)| plan.is_some()).map(|(channel, _)| *channel).collect();
+    for (index, channel) in swept.iter().enumerate() {
+        let alike = |other: &&&Channel| {
+            let (one, two) = (&channel.account, &other.account);
+            (one.mch_id, one.appid, one.sub_mch_id) == (two.mch_id, two.appid, two.sub_mch_id)
+                && channel.out_trade_no == other.out_trade_no
+        };
+        let at = || file.get("channels")?.peek(channel.id.as_str())?.peek("sweep");
+        if let (Some(other), Some(at)) = (swept.iter().take(index).find(alike), at()) {
+            let what = format!("cannot tell its payments from those of channel {} in the bill", other.id);
+            at.problem(what, "sweep one of the two, or give them other prefixes in out_trade_no");
+        }
+    }
 }
