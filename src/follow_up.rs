@@ -24,9 +24,7 @@ use crate::shutdown::Shutdown;
 use crate::wechat::AskBy;
 use bytes::Bytes;
 pub use found::next_question;
-use hyper::Request;
 use hyper::header::HeaderValue;
-use hyper::http::request::Parts;
 use lanes::Lane;
 pub use lanes::Lanes;
 use std::sync::Arc;
@@ -201,7 +199,7 @@ impl FollowUp {
         let Ok(request_id) = HeaderValue::from_str(&work.callback.request_id.to_string()) else {
             return self.park(record, Reason::InternalError);
         };
-        let (head, peer) = received(request);
+        let (head, peer) = (request.head(), Peer { addr: request.peer, tls: request.tls });
         let (order, body) = (Some(claimed.order), request.body.clone());
         let parcel = Parcel { route, channel: Some(channel), order, head, body, fill, peer, request_id };
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
@@ -381,15 +379,6 @@ fn lane(work: &Work) -> Lane {
     }
 }
 
-/// The request as it was received, or made.
-fn received(request: &journal::Request) -> (Parts, Peer) {
-    let (mut head, ()) = Request::new(()).into_parts();
-    head.method = request.method.clone();
-    head.uri = request.target.clone();
-    head.headers = request.headers.clone();
-    (head, Peer { addr: request.peer, tls: request.tls })
-}
-
 /// What is read in a request again.
 struct Read {
     claim: Claim,
@@ -406,7 +395,7 @@ fn reread(
     origin: Origin,
     request: &journal::Request,
 ) -> Option<Read> {
-    let (head, _) = received(request);
+    let head = request.head();
     let path = route.path.matches(head.uri.path())?;
     let read = route.claim.read(&head, &path, &request.body).ok()?;
     let claim = read.claim;

@@ -25,7 +25,6 @@ use crate::wechat::v2;
 use crate::wechat::xml::XmlError;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use hyper::http::request::Parts;
 use hyper::{Method, Uri};
 use minijinja::{Value, context};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -215,7 +214,7 @@ fn method(route: &Route) -> Method {
 /// Reads the callback as if it had come in, and holds it against what it was made of. It may leave its channel out: it goes
 /// to that channel's upstream, where an order id is one order.
 fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), CannotSynthesize> {
-    let head = head(request);
+    let head = request.head();
     let path = route.path.matches(head.uri.path()).ok_or_else(|| otherwise("a request on another path"))?;
     let mut read = route.claim.read(&head, &path, &request.body).map_err(CannotSynthesize::Unreadable)?;
     if route.notification {
@@ -235,16 +234,8 @@ fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), 
     }
 }
 
-fn head(request: &Request) -> Parts {
-    let (mut head, ()) = hyper::Request::new(()).into_parts();
-    head.method = request.method.clone();
-    head.uri = request.target.clone();
-    head.headers = request.headers.clone();
-    head
-}
-
 fn claim_in(route: &Route, request: &Request) -> Option<Claim> {
-    let head = head(request);
+    let head = request.head();
     let path = route.path.matches(head.uri.path())?;
     route.claim.read(&head, &path, &request.body).ok().map(|read| read.claim)
 }

@@ -6,6 +6,7 @@ use super::ids::{DeliveryId, EntryKey};
 use crate::money::Money;
 use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use bytes::Bytes;
+use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Uri};
 use jiff::Timestamp;
 use std::net::SocketAddr;
@@ -84,6 +85,18 @@ impl Callback {
     #[must_use]
     pub fn delivery(&self) -> DeliveryId {
         DeliveryId::of(&self.route, &self.claimed.order)
+    }
+}
+
+impl Request {
+    /// Its head, as the gate's steps want it.
+    #[must_use]
+    pub fn head(&self) -> Parts {
+        let (mut head, ()) = hyper::Request::new(()).into_parts();
+        head.method = self.method.clone();
+        head.uri = self.target.clone();
+        head.headers = self.headers.clone();
+        head
     }
 }
 

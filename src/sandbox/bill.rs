@@ -270,7 +270,7 @@ pub(super) fn day(text: &str) -> Option<Date> {
 
 /// Today in Beijing.
 fn today() -> Date {
-    jiff::tz::offset(8).to_datetime(clock::now()).date()
+    clock::beijing(clock::now()).date()
 }
 
 fn compose(book: &mut Book, question: &Question, cut_off: bool) -> Result<BillBody, Refused> {

@@ -4,7 +4,6 @@ use super::fault::Faults;
 use super::seed::Seed;
 use crate::clock;
 use crate::order::{AppId, MchId, OutTradeNo, TransactionId};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
@@ -280,21 +279,17 @@ impl Order {
         let transaction_id = transaction_id
             .unwrap_or_else(|| seed.transaction_id(&[mch_id.as_str(), &sub_mch_id, out_trade_no.as_str()]));
         self.transaction_id = Some(TransactionId::parse(&transaction_id).map_err(|_| BadOrder::TransactionId)?);
-        let paid_at = said.time_end.or(self.time_end).unwrap_or_else(|| time_end(clock::now()));
+        let paid_at = said.time_end.or(self.time_end).unwrap_or_else(|| clock::time_end(clock::now()));
         clock::from_time_end(&paid_at).ok_or(BadOrder::TimeEnd)?;
         self.time_end = Some(paid_at);
         let refunded_at = said.refund_time.or(self.refund_time);
-        self.refund_time = (state == TradeState::Refund).then(|| refunded_at.unwrap_or_else(|| time_end(clock::now())));
+        self.refund_time =
+            (state == TradeState::Refund).then(|| refunded_at.unwrap_or_else(|| clock::time_end(clock::now())));
         if self.refund_time.as_ref().is_some_and(|time| clock::from_time_end(time).is_none()) {
             return Err(BadOrder::RefundTime);
         }
         Ok(self)
     }
-}
-
-/// `yyyyMMddHHmmss` in Beijing time.
-fn time_end(at: Timestamp) -> String {
-    jiff::tz::offset(8).to_datetime(at).strftime("%Y%m%d%H%M%S").to_string()
 }
 
 fn text<S: Serializer>(id: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
@@ -344,6 +339,6 @@ mod tests {
 
     #[test]
     fn times_are_written_in_beijing() {
-        assert_eq!(time_end("2024-01-01T04:34:56Z".parse().unwrap()), "20240101123456");
+        assert_eq!(clock::time_end("2024-01-01T04:34:56Z".parse().unwrap()), "20240101123456");
     }
 }
