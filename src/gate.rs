@@ -48,6 +48,8 @@ mod story;
 
 mod to_the_end;
 
+pub mod current;
+
 use crate::journal::Claimed;
 use crate::money::Money;
 use crate::reason::Reason;

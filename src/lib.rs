@@ -18,6 +18,9 @@ pub mod clock;
 // Deadlines.
 pub mod alarm;
 
+// Which configuration is in force.
+pub mod generation;
+
 // Verdicts and reason codes.
 pub mod reason;
 
