@@ -1,9 +1,11 @@
 //! The one assembly: builds everything from a checked config, and runs it until told to stop.
 
+use crate::admin::{self, Access, Admin};
 use crate::config::Config;
 use crate::follow_up::{FollowUp, Lanes};
 use crate::gate::channel::Channels;
 use crate::gate::confirm::{Confirm, Life};
+use crate::gate::current::Current;
 use crate::gate::expected::Expected;
 use crate::gate::forward::Forward;
 use crate::gate::record::{First, Records};
@@ -11,6 +13,7 @@ use crate::gate::route::Routes;
 use crate::gate::sender::Senders;
 use crate::gate::stamp::Stamp;
 use crate::gate::{Counts, Gate};
+use crate::generation::Generation;
 use crate::housekeeping::Housekeeping;
 use crate::journal::Journal;
 use crate::journal::sqlite::{OpenError, Sqlite};
@@ -24,6 +27,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// The gate and what works beside it, not listening to anybody.
 #[derive(Debug)]
@@ -47,7 +51,16 @@ pub struct App {
     listener: TcpListener,
     tls: Option<Tls>,
     limits: server::Limits,
+    admin: Option<Door>,
     grace: Duration,
+}
+
+/// The admin listener, bound.
+#[derive(Debug)]
+struct Door {
+    listener: TcpListener,
+    tls: Option<Tls>,
+    access: Access,
 }
 
 /// Why the gate cannot start.
@@ -84,14 +97,16 @@ impl App {
     ///
     /// # Errors
     /// If a part cannot be built or the address cannot be bound.
-    pub fn build(config: Config) -> Result<Self, BuildError> {
+    pub fn build(mut config: Config) -> Result<Self, BuildError> {
         let tls = config.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
         let limits = config.limits.server;
         let grace = config.shutdown_grace;
         let addr = config.listen;
+        let admin = config.admin.take();
         let works = Works::build(config)?;
         let listener = server::bind(addr).map_err(|error| BuildError::Bind(addr, error))?;
-        Ok(Self { works, listener, tls, limits, grace })
+        let admin = admin.map(Door::open).transpose()?;
+        Ok(Self { works, listener, tls, limits, admin, grace })
     }
 
     /// Where callbacks arrive, as a URL with the real port.
@@ -99,8 +114,15 @@ impl App {
     /// # Errors
     /// If the system does not know its own socket.
     pub fn url(&self) -> std::io::Result<String> {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        Ok(format!("{scheme}://{}", self.listener.local_addr()?))
+        url(&self.listener, self.tls.as_ref())
+    }
+
+    /// Where the admin listener is, if there is one.
+    ///
+    /// # Errors
+    /// If the system does not know its own socket.
+    pub fn admin_url(&self) -> std::io::Result<Option<String>> {
+        self.admin.as_ref().map(|door| url(&door.listener, door.tls.as_ref())).transpose()
     }
 
     /// Serves until `signal` comes, then drains: no new connections, requests and follow-ups under way finish, at most
@@ -112,6 +134,14 @@ impl App {
         let recalled = recall(pending.as_deref()).await;
         let serving = server::run(self.listener, self.tls, self.limits, Arc::clone(&gate), shutdown.clone());
         let serving = tokio::spawn(serving);
+        // A reload will send the next.
+        let (_generations, generation) = watch::channel(Generation::first());
+        let looking_in = self.admin.map(|Door { listener, tls, access }| {
+            let current = Arc::new(Current::new(Arc::clone(&gate)));
+            let admin = Arc::new(Admin::new(current, gate.records.journal(), generation, access));
+            let handler = Arc::new(admin::Listener::new(admin));
+            tokio::spawn(server::run(listener, tls, admin::LIMITS, handler, shutdown.clone()))
+        });
         let keeping_house = tokio::spawn(housekeeping.run());
         if let Some(follow_up) = follow_up {
             shutdown.spawn(follow_up.run(shutdown.clone()));
@@ -127,6 +157,7 @@ impl App {
         let drained = shutdown.drain(self.grace, signal()).await;
         keeping_house.abort();
         serving.abort();
+        looking_in.inspect(|looking_in| looking_in.abort());
         gate.records.level();
         if tokio::time::timeout(WRITTEN_OUT, gate.records.written()).await.is_err() {
             tracing::warn!(
@@ -136,6 +167,19 @@ impl App {
         say_counts(&gate.counts);
         drained
     }
+}
+
+impl Door {
+    fn open(config: crate::config::Admin) -> Result<Self, BuildError> {
+        let tls = config.tls.map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
+        let listener = server::bind(config.listen).map_err(|error| BuildError::Bind(config.listen, error))?;
+        Ok(Self { listener, tls, access: Access::new(config.token, config.hosts) })
+    }
+}
+
+fn url(listener: &TcpListener, tls: Option<&Tls>) -> std::io::Result<String> {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    Ok(format!("{scheme}://{}", listener.local_addr()?))
 }
 
 impl Works {

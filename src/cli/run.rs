@@ -20,7 +20,6 @@ pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
     };
     let _log = telemetry::start(config.log.format, &config.log.level)
         .map_err(|error| anyhow::anyhow!("log.level is no filter: {error}"))?;
-    warn_of_what_is_not_built(&config.not_built_yet);
     if config.journal.is_none() {
         tracing::warn!(
             "journal: none: a callback that is not delivered at once is lost if its sender does not come again"
@@ -33,6 +32,9 @@ pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
     let app = App::build(config)?;
     // Scripts and tests wait for this line and read the real port from it.
     writeln!(std::io::stdout(), "callbacks: listening on {}", app.url()?)?;
+    if let Some(url) = app.admin_url()? {
+        writeln!(std::io::stdout(), "admin: listening on {url}")?;
+    }
 
     tokio::spawn(say_on_hangup(hangup));
     Ok(match app.run(async || signals.next().await).await {
@@ -48,12 +50,5 @@ pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
 async fn say_on_hangup(mut hangup: Signal) {
     while hangup.recv().await.is_some() {
         tracing::warn!("this version does not reload on SIGHUP: restart it to take a changed configuration");
-    }
-}
-
-fn warn_of_what_is_not_built(keys: &[String]) {
-    if !keys.is_empty() {
-        let keys = keys.join(", ");
-        tracing::warn!(%keys, "the configuration names features that this version does not have; they do nothing");
     }
 }

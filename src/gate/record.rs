@@ -147,6 +147,12 @@ impl Records {
         }
     }
 
+    /// The journal, if there is one.
+    #[must_use]
+    pub fn journal(&self) -> Option<Arc<dyn Journal>> {
+        self.journal.clone()
+    }
+
     /// Whether there is a journal.
     #[must_use]
     pub const fn are_kept(&self) -> bool {

@@ -81,6 +81,10 @@ mod tls;
 
 mod shutdown;
 
+mod admin;
+
+mod admin_access;
+
 mod config_check;
 
 mod commands;
