@@ -22,6 +22,10 @@ mod sweeps;
 
 mod listed;
 
+mod view;
+
+mod audit;
+
 mod check;
 
 pub use check::{Health, check};
@@ -362,10 +366,6 @@ impl Journal for Sqlite {
 
     fn refused(&self, search: Search, limit: usize) -> Soon<'_, Vec<Refused>> {
         self.read(move |connection| read::refused(connection, &search, limit))
-    }
-
-    fn redeliver(&self, search: Search, limit: usize) -> Soon<'_, Vec<EntryId>> {
-        self.ask(|reply| Op::Redeliver { search, limit, reply })
     }
 
     fn forget(&self, keep: Duration, limit: usize) -> Soon<'_, Forgotten> {
