@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::follow_up::{FollowUp, Lanes};
+use crate::gate::Gate;
 use crate::gate::channel::Channels;
 use crate::gate::confirm::{Confirm, Life};
 use crate::gate::expected::Expected;
@@ -10,10 +11,10 @@ use crate::gate::record::{First, Records};
 use crate::gate::route::Routes;
 use crate::gate::sender::Senders;
 use crate::gate::stamp::Stamp;
-use crate::gate::{Counts, Gate};
 use crate::housekeeping::Housekeeping;
 use crate::journal::Journal;
 use crate::journal::sqlite::{OpenError, Sqlite};
+use crate::metrics::{Counts, Metrics};
 use crate::pending::{Known, PendingOrders};
 use crate::server::{self, tls::Tls};
 use crate::shutdown::{Drained, Shutdown};
@@ -84,12 +85,12 @@ impl App {
     ///
     /// # Errors
     /// If a part cannot be built or the address cannot be bound.
-    pub fn build(config: Config) -> Result<Self, BuildError> {
+    pub fn build(config: Config, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
         let tls = config.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
         let limits = config.limits.server;
         let grace = config.shutdown_grace;
         let addr = config.listen;
-        let works = Works::build(config)?;
+        let works = Works::build(config, metrics)?;
         let listener = server::bind(addr).map_err(|error| BuildError::Bind(addr, error))?;
         Ok(Self { works, listener, tls, limits, grace })
     }
@@ -143,18 +144,22 @@ impl Works {
     ///
     /// # Errors
     /// If a part cannot be built.
-    pub fn build(mut config: Config) -> Result<Self, BuildError> {
+    pub fn build(mut config: Config, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
         let journal = match &config.journal {
-            Some(file) => Some(Arc::new(Sqlite::open(&file.path, file.unconfirmed)?) as Arc<dyn Journal>),
+            Some(file) => {
+                let opened = Sqlite::open_measured(&file.path, file.unconfirmed, metrics.journal.clone())?;
+                Some(Arc::new(opened) as Arc<dyn Journal>)
+            }
             None => None,
         };
         let keep = config.journal.as_ref().map_or(Duration::MAX, |journal| journal.keep);
         let (follow_up, queries) = (config.follow_up.clone(), config.wechat.queries_per_second);
         let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
-        let wechat = Arc::new(WeChatPay::new(&config.wechat)?);
+        let wechat = Arc::new(WeChatPay::new(&config.wechat)?.measured(metrics.queries.clone()));
+        config.channels.iter().for_each(|channel| metrics.queries.merchant(channel.account.mch_id));
         let (sweeps, sources) = (config.sweeps.clone(), std::mem::take(&mut config.pending_orders));
         let reach = u16::try_from(keep.as_secs() / (24 * 3600)).unwrap_or(u16::MAX).min(BILLS_ARE_KEPT);
-        let gate = Arc::new(gate(config, Arc::clone(&wechat), journal.clone())?);
+        let gate = Arc::new(gate(config, Arc::clone(&wechat), journal.clone(), metrics)?);
         let housekeeping = Housekeeping { gate: Arc::clone(&gate), journal: journal.clone(), keep };
         let sweeper = journal
             .clone()
@@ -185,7 +190,15 @@ pub(crate) async fn recall(pending: Option<&PendingOrders>) -> HashMap<String, K
     })
 }
 
-fn gate(config: Config, wechat: Arc<WeChatPay>, journal: Option<Arc<dyn Journal>>) -> Result<Gate, BuildError> {
+fn gate(
+    config: Config,
+    wechat: Arc<WeChatPay>,
+    journal: Option<Arc<dyn Journal>>,
+    metrics: Arc<Metrics>,
+) -> Result<Gate, BuildError> {
+    let channels = || config.channels.iter().map(|channel| channel.id);
+    let counts = metrics.counts(config.routes.iter().map(|route| route.name.as_str()), channels());
+    let sent = metrics.upstreams(channels());
     let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
     let upstreams = upstreams.into_iter().chain([config.upstream.clone()]);
     let life = Life { paid: config.cache.paid, pending: config.cache.pending };
@@ -194,7 +207,7 @@ fn gate(config: Config, wechat: Arc<WeChatPay>, journal: Option<Arc<dyn Journal>
     Ok(Gate {
         routes: Routes::new(config.routes),
         senders: Senders::new(config.forwarding.trusted_proxies, config.limits.rate_per_address),
-        confirm: Confirm::new(wechat, FIRST_GENERATION, config.cache.capacity, life, config.confirm_deadline),
+        confirm: Confirm::new(wechat, FIRST_GENERATION, config.cache.capacity, life, config.confirm_deadline, &metrics),
         stamp: Stamp::new(config.headers, config.forwarding.host),
         expected: Expected::default(),
         records: Records::new(journal, capacity, first, &config.channels),
@@ -203,12 +216,14 @@ fn gate(config: Config, wechat: Arc<WeChatPay>, journal: Option<Arc<dyn Journal>
         upstream: config.upstream,
         mode: config.mode,
         deadline: config.deadline,
-        counts: Counts::default(),
+        metrics,
+        counts,
+        sent,
     })
 }
 
 fn say_counts(counts: &Counts) {
-    for (reason, callbacks) in counts.iter() {
+    for (reason, callbacks) in counts.by_reason() {
         tracing::info!(reason = reason.code(), callbacks, "callbacks by reason since the start");
     }
 }

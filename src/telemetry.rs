@@ -5,21 +5,37 @@
 
 use crate::config::LogFormat;
 use std::io::IsTerminal;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 /// Lines that may wait for the writing thread.
 const WAITING_LINES: usize = 16 * 1024;
 
+/// The log, while it is written.
+#[derive(Debug)]
+pub struct Log {
+    dropped: ErrorCounter,
+    _written_out: WorkerGuard,
+}
+
+impl Log {
+    /// Counts the lines that nobody took.
+    #[must_use]
+    pub fn dropped(&self) -> ErrorCounter {
+        self.dropped.clone()
+    }
+}
+
 /// Starts the log on standard error, as the program's only subscriber; `level` is a tracing filter such as `info` or
-/// `tollgate=debug`. The log ends, written out, when the guard is dropped.
+/// `tollgate=debug`. The log ends, written out, when this is dropped.
 ///
 /// # Errors
 /// If `level` is no filter, or another subscriber was set before.
-pub fn start(format: Option<LogFormat>, level: &str) -> Result<WorkerGuard, Box<dyn std::error::Error + Send + Sync>> {
+pub fn start(format: Option<LogFormat>, level: &str) -> Result<Log, Box<dyn std::error::Error + Send + Sync>> {
     let on_terminal = std::io::stderr().is_terminal();
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).lossy(true).finish(std::io::stderr());
+    let dropped = writer.error_counter();
     let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(level)?).with_writer(writer);
     let text = format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Json }) == LogFormat::Text;
     if text {
@@ -28,5 +44,5 @@ pub fn start(format: Option<LogFormat>, level: &str) -> Result<WorkerGuard, Box<
     } else {
         subscriber.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()?;
     }
-    Ok(guard)
+    Ok(Log { dropped, _written_out: guard })
 }

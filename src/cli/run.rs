@@ -3,11 +3,13 @@
 use super::ConfigFile;
 use crate::app::App;
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::shutdown::{Drained, Signals};
 use crate::telemetry;
 use anyhow::Context;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A write went beyond RLIMIT_FSIZE.
@@ -18,8 +20,10 @@ pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(problems) => return super::check::show(&problems, false),
     };
-    let _log = telemetry::start(config.log.format, &config.log.level)
+    let metrics = Arc::new(Metrics::new());
+    let log = telemetry::start(config.log.format, &config.log.level)
         .map_err(|error| anyhow::anyhow!("log.level is no filter: {error}"))?;
+    metrics.watch_log(log.dropped());
     warn_of_what_is_not_built(&config.not_built_yet);
     if config.journal.is_none() {
         tracing::warn!(
@@ -30,7 +34,7 @@ pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
     let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     // A file that may not grow any more is the journal's to deal with, like a full disk; the default is to die.
     let _file_size = signal(SignalKind::from_raw(SIGXFSZ)).context("cannot listen for SIGXFSZ")?;
-    let app = App::build(config)?;
+    let app = App::build(config, metrics)?;
     // Scripts and tests wait for this line and read the real port from it.
     writeln!(std::io::stdout(), "callbacks: listening on {}", app.url()?)?;
 

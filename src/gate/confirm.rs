@@ -8,9 +8,10 @@ mod flights;
 
 use super::channel::Channel;
 use super::decide::{self, Finding};
+use crate::metrics::{self, ConfirmMeters, Metrics};
 use crate::order::ChannelId;
 use crate::reason::Reason;
-use crate::wechat::{AskBy, WeChatPay};
+use crate::wechat::{AskBy, HostState, WeChatPay};
 use bytes::Bytes;
 use flights::{Asking, Flights, Turn};
 use moka::Expiry;
@@ -30,6 +31,7 @@ pub struct Confirm {
     flights: Arc<Flights<Question>>,
     generation: u32,
     patience: Duration,
+    meters: ConfirmMeters,
 }
 
 #[derive(Debug)]
@@ -77,17 +79,34 @@ impl Source {
             Self::Joined => "joined",
         }
     }
+
+    /// What findings of it are counted in.
+    pub(super) const fn of(self, meters: &ConfirmMeters) -> &metrics::Finding {
+        match self {
+            Self::Cached => &meters.cached,
+            Self::Asked => &meters.asked,
+            Self::Joined => &meters.joined,
+        }
+    }
 }
 
 impl Confirm {
     /// A cache of `capacity` findings before `wechat`; a caller waits for `patience` at most. `generation` counts the
     /// configurations, so that a reload forgets what another account was told.
     #[must_use]
-    pub fn new(wechat: Arc<WeChatPay>, generation: u32, capacity: u64, life: Life, patience: Duration) -> Self {
+    pub fn new(
+        wechat: Arc<WeChatPay>,
+        generation: u32,
+        capacity: u64,
+        life: Life,
+        patience: Duration,
+        metrics: &Metrics,
+    ) -> Self {
+        let meters = metrics.confirm.clone();
         let cache = Cache::builder().max_capacity(capacity).expire_after(life).build();
         // One who waits out another's question still has time to ask it once more.
         let flights = Arc::new(Flights::new(patience * 3 / 2));
-        Self { memory: Arc::new(Memory { cache, wechat }), flights, generation, patience }
+        Self { memory: Arc::new(Memory { cache, wechat }), flights, generation, patience, meters }
     }
 
     /// How long a caller waits at most.
@@ -98,7 +117,22 @@ impl Confirm {
 
     /// What is known of the order that `ask` names, without asking anybody.
     pub async fn cached(&self, channel: &Channel, ask: AskBy) -> Option<Finding> {
-        self.memory.cache.get(&self.question(channel, ask)).await
+        let cached = self.memory.cache.get(&self.question(channel, ask)).await;
+        if cached.is_some() {
+            self.meters.cached.count();
+        }
+        cached
+    }
+
+    /// How many findings are remembered, about.
+    #[must_use]
+    pub fn remembered(&self) -> u64 {
+        self.memory.cache.entry_count()
+    }
+
+    /// Each host of WeChat Pay and whether it is asked in its turn at the moment.
+    pub fn hosts(&self) -> impl Iterator<Item = (&str, HostState)> {
+        self.memory.wechat.hosts()
     }
 
     const fn question(&self, channel: &Channel, ask: AskBy) -> Question {
@@ -107,6 +141,12 @@ impl Confirm {
 
     /// What is known of the order that `ask` names, or found out within the confirm deadline.
     pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy) -> (Finding, Source) {
+        let (finding, source) = self.find_out(channel, ask).await;
+        source.of(&self.meters).count();
+        (finding, source)
+    }
+
+    async fn find_out(&self, channel: &Arc<Channel>, ask: AskBy) -> (Finding, Source) {
         let question = self.question(channel, ask);
         let cache = &self.memory.cache;
         let deadline = Instant::now() + self.patience;
