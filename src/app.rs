@@ -87,6 +87,7 @@ impl App {
     /// If a part cannot be built or the address cannot be bound.
     pub fn build(config: Config, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
         let tls = config.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
+        metrics.certificate("callbacks", tls.as_ref().and_then(Tls::not_after));
         let limits = config.limits.server;
         let grace = config.shutdown_grace;
         let addr = config.listen;
@@ -111,6 +112,12 @@ impl App {
         let Works { gate, follow_up, sweeper, pending, housekeeping } = self.works;
         // Before the first callback, which is held against it.
         let recalled = recall(pending.as_deref()).await;
+        if let Some(journal) = &housekeeping.journal
+            && let Ok(minutes) = journal.minutes().await
+        {
+            gate.metrics.remember(minutes);
+        }
+        let minutes = housekeeping.journal.clone();
         let serving = server::run(self.listener, self.tls, self.limits, Arc::clone(&gate), shutdown.clone());
         let serving = tokio::spawn(serving);
         let keeping_house = tokio::spawn(housekeeping.run());
@@ -129,6 +136,9 @@ impl App {
         keeping_house.abort();
         serving.abort();
         gate.records.level();
+        if let (Some(minute), Some(journal)) = (gate.metrics.end_minute(true), minutes) {
+            let _ = tokio::time::timeout(WRITTEN_OUT, journal.keep_minute(minute)).await;
+        }
         if tokio::time::timeout(WRITTEN_OUT, gate.records.written()).await.is_err() {
             tracing::warn!(
                 "the journal was not written out in time; what it lacks is found out again at the next start"

@@ -22,6 +22,8 @@ mod sweeps;
 
 mod listed;
 
+mod minutes;
+
 mod check;
 
 pub use check::{Health, check};

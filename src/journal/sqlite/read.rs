@@ -374,6 +374,8 @@ pub(super) fn refused(connection: &Connection, search: &Search, limit: usize) ->
 pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     let now = clock::now().as_millisecond();
     let mut figures = Figures::default();
+    // So that they belong together.
+    let moment = connection.unchecked_transaction()?;
     for sql in [
         "SELECT state, count(*) AS n FROM entry WHERE due_at IS NULL GROUP BY state",
         "SELECT state, count(*) AS n FROM entry WHERE due_at IS NOT NULL GROUP BY state",
@@ -388,6 +390,8 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
         }
     }
     let one = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| count(row, "n"));
+    figures.taken_in = one(TAKEN_IN)?;
+    figures.forgotten = one("SELECT entries AS n FROM forgotten")?;
     figures.unconfirmed = one(UNCONFIRMED)?;
     figures.refused = one("SELECT count(*) AS n FROM refused")?;
     recovery(connection, &mut figures, now)?;
@@ -395,8 +399,12 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     let page = u64::try_from(pragma("page_size")?).unwrap_or(0);
     figures.bytes = u64::try_from(pragma("page_count")?).unwrap_or(0) * page + log_bytes(path);
     figures.free_bytes = u64::try_from(pragma("freelist_count")?).unwrap_or(0) * page;
+    moment.finish()?;
     Ok(figures)
 }
+
+/// No number is given twice.
+const TAKEN_IN: &str = "SELECT coalesce(max(seq), 0) AS n FROM sqlite_sequence WHERE name = 'entry'";
 
 /// Payments that no delivery of was accepted, whatever brought them.
 const NOT_ACCEPTED: &str =
