@@ -12,6 +12,7 @@ pub use reload::{ReloadError, Reloads};
 pub use works::Works;
 pub(crate) use works::recall;
 
+use crate::admin::{self, Access, Admin};
 use crate::config::{Config, Journal, LogFormat, TlsFiles};
 use crate::gate::current::Current;
 use crate::generation::{Generation, Refused};
@@ -36,6 +37,7 @@ pub struct App {
     works: Works,
     current: Arc<Current>,
     callbacks: Listening<Current>,
+    admin: Option<Listening<admin::Listener>>,
     generation: told::Sender<Generation>,
     fixed: Fixed,
     grace: Duration,
@@ -82,15 +84,17 @@ impl App {
     ///
     /// # Errors
     /// If a part cannot be built or the address cannot be bound.
-    pub fn build(config: Config, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
+    pub fn build(mut config: Config, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
         let (addr, terms) = (config.listen, terms(&config)?);
         let (fixed, grace) = (Fixed::of(&config), config.shutdown_grace);
         metrics.certificate("callbacks", terms.not_after());
+        let admin = config.admin.take();
         let works = Works::build(config, metrics)?;
         let current = Arc::new(Current::new(Arc::clone(&works.gate)));
         let callbacks = Listening::bind(addr, terms, Arc::clone(&current))?;
         let generation = told::Sender::new(Generation::first());
-        Ok(Self { works, current, callbacks, generation, fixed, grace })
+        let admin = admin.map(|config| looking_in(config, &works, &current, &generation)).transpose()?;
+        Ok(Self { works, current, callbacks, admin, generation, fixed, grace })
     }
 
     /// Where callbacks arrive, as a URL with the real port.
@@ -99,6 +103,14 @@ impl App {
     /// If the system does not know its own socket.
     pub fn url(&self) -> std::io::Result<String> {
         self.callbacks.url()
+    }
+
+    /// Where the admin listener is, if there is one.
+    ///
+    /// # Errors
+    /// If the system does not know its own socket.
+    pub fn admin_url(&self) -> std::io::Result<Option<String>> {
+        self.admin.as_ref().map(Listening::url).transpose()
     }
 
     /// Serves until `signal` comes, under the configuration that `reloads` brought last; then drains: no new connections,
@@ -110,6 +122,9 @@ impl App {
         self.works.recall_minutes().await;
         let mut working = self.works.begin(&shutdown, Some(recalled));
         self.callbacks.open(&shutdown);
+        if let Some(admin) = &mut self.admin {
+            admin.open(&shutdown);
+        }
         loop {
             tokio::select! {
                 biased;
@@ -121,6 +136,7 @@ impl App {
         let drained = shutdown.drain(self.grace, signal()).await;
         working.housekeeping.abort();
         self.callbacks.close();
+        self.admin.iter_mut().for_each(Listening::close);
         let records = &self.works.gate.records;
         records.level();
         self.works.keep_last_minute();
@@ -236,6 +252,20 @@ impl Working {
         self.shutdown.begin();
         self.housekeeping.abort();
     }
+}
+
+fn looking_in(
+    config: crate::config::Admin,
+    works: &Works,
+    current: &Arc<Current>,
+    generation: &told::Sender<Generation>,
+) -> Result<Listening<admin::Listener>, BuildError> {
+    let tls = config.tls.map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
+    let terms = Terms { tls, limits: admin::LIMITS };
+    works.gate.metrics.certificate("admin", terms.not_after());
+    let access = Access::new(config.token, config.hosts);
+    let admin = Admin::new(Arc::clone(current), works.gate.records.journal(), generation.subscribe(), access);
+    Listening::bind(config.listen, terms, Arc::new(admin::Listener::new(Arc::new(admin))))
 }
 
 fn terms(config: &Config) -> Result<Terms, BuildError> {
