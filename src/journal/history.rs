@@ -129,6 +129,8 @@ pub struct Figures {
     pub taken_in: u64,
     /// See there.
     pub forgotten: u64,
+    /// How long ago the oldest entry was taken in that is asked about or sent again.
+    pub oldest_unfinished: Option<Duration>,
     /// Entries whose order was never confirmed as paid.
     pub unconfirmed: u64,
     /// Refused callbacks that are kept.
