@@ -43,6 +43,7 @@ bench: needs ## functions (divan) and the journal; docs/performance.md tells how
 	cargo bench --locked --bench gate
 	cargo bench --locked --bench journal
 	cargo bench --locked --bench bill
+	cargo bench --locked --bench list
 	@echo "The whole beside nginx and lua: see docs/performance.md"
 
 image: ## the container image

@@ -22,6 +22,8 @@ mod sweeps;
 
 mod listed;
 
+mod kinds;
+
 mod view;
 
 mod audit;
