@@ -87,6 +87,8 @@ mod admin;
 
 mod admin_access;
 
+mod admin_api;
+
 mod config_check;
 
 mod commands;
