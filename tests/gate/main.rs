@@ -65,6 +65,10 @@ mod databases;
 
 mod absorb;
 
+mod scrape;
+
+mod metrics;
+
 mod journal_commands;
 
 mod retention;
