@@ -69,6 +69,8 @@ mod scrape;
 
 mod metrics;
 
+mod metric_names;
+
 mod journal_commands;
 
 mod retention;
