@@ -118,9 +118,9 @@ impl App {
             }
         }
         tracing::info!(grace_s = self.grace.as_secs(), "stopping: requests under way finish");
+        self.callbacks.close();
         let drained = shutdown.drain(self.grace, signal()).await;
         working.housekeeping.abort();
-        self.callbacks.close();
         let records = &self.works.gate.records;
         records.level();
         self.works.keep_last_minute();

@@ -154,11 +154,10 @@ impl<H: Handler> Listening<H> {
         outcome
     }
 
-    /// Ends taking in; returns when nobody is taken in any more.
-    pub(super) fn close(&mut self) {
-        if let Some(Serving { open, accepting }) = self.serving.take() {
+    /// Takes in nobody any more; who is inside stays until the whole server's end.
+    pub(super) fn close(self) {
+        if let Some(Serving { open, .. }) = self.serving {
             open.begin();
-            accepting.abort();
         }
     }
 }
