@@ -66,6 +66,12 @@ pub trait Journal: Sweeps + Listings + Minutes + Send + Sync + fmt::Debug {
     /// If it cannot be at the moment. It is not lost then while the process lives.
     fn written(&self) -> Soon<'_, ()>;
 
+    /// Writes something small, to find out whether anything can be.
+    ///
+    /// # Errors
+    /// If it cannot be at the moment.
+    fn probe(&self) -> Soon<'_, ()>;
+
     /// Gives back what the caller holds in hand and will not go on with. It is due when it was before.
     fn let_go(&self, entry: EntryId);
 

@@ -48,6 +48,9 @@ pub mod pending;
 // What is done from time to time.
 pub mod housekeeping;
 
+// Looking in.
+pub mod admin;
+
 // Accepting requests.
 pub mod server;
 

@@ -68,6 +68,11 @@ impl<H: Handler> Listening<H> {
         Ok(format!("{scheme}://{}", self.door.listener().local_addr()?))
     }
 
+    /// Until when its certificate is valid, if it has one.
+    pub(super) fn certificate_until(&self) -> Option<Timestamp> {
+        self.terms.not_after()
+    }
+
     /// Begins to take in those who come.
     pub(super) fn open(&mut self, shutdown: &Shutdown) {
         let open = shutdown.child();

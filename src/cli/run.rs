@@ -25,7 +25,6 @@ pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
         .map_err(|error| anyhow::anyhow!("log.level is no filter: {error}"))?;
     let metrics = Arc::new(Metrics::new());
     metrics.watch_log(log.dropped());
-    warn_of_what_is_not_built(&config.not_built_yet);
     if config.journal.is_none() {
         tracing::warn!(
             "journal: none: a callback that is not delivered at once is lost if its sender does not come again"
@@ -38,6 +37,9 @@ pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
     let app = App::build(config, metrics)?;
     // Scripts and tests wait for this line and read the real port from it.
     writeln!(std::io::stdout(), "callbacks: listening on {}", app.url()?)?;
+    if let Some(url) = app.admin_url()? {
+        writeln!(std::io::stdout(), "admin: listening on {url}")?;
+    }
 
     Ok(match app.run(async || signals.next().await, reloads, &log).await {
         Drained::Whole => ExitCode::SUCCESS,
@@ -46,11 +48,4 @@ pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
             ExitCode::FAILURE
         }
     })
-}
-
-fn warn_of_what_is_not_built(keys: &[String]) {
-    if !keys.is_empty() {
-        let keys = keys.join(", ");
-        tracing::warn!(%keys, "the configuration names features that this version does not have; they do nothing");
-    }
 }

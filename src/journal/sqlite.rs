@@ -347,6 +347,10 @@ impl Journal for Sqlite {
         self.ask(Op::Written)
     }
 
+    fn probe(&self) -> Soon<'_, ()> {
+        self.write_only(write::probe)
+    }
+
     fn let_go(&self, entry: EntryId) {
         self.hand.let_go(entry);
     }

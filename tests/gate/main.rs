@@ -83,6 +83,10 @@ mod reload;
 
 mod shutdown;
 
+mod admin;
+
+mod admin_access;
+
 mod config_check;
 
 mod commands;

@@ -35,6 +35,11 @@ pub(super) fn count_unconfirmed(connection: &Connection) -> Result<u64> {
     connection.query_row(UNCONFIRMED, [], |row| columns::count(row, "n"))
 }
 
+/// Finds out whether the disk works.
+pub(super) fn probe(connection: &Connection, at: i64) -> Result<()> {
+    connection.prepare_cached("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)")?.execute([at]).map(drop)
+}
+
 /// Takes a callback in, or finds the entry it already has.
 pub(super) fn take_in(
     connection: &Connection,

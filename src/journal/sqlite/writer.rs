@@ -328,8 +328,7 @@ impl Writer {
         connection.busy_timeout(Duration::from_millis(200))?;
         anyhow::ensure!(checkpoint(&connection, "TRUNCATE")?, "somebody reads the log");
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let now = clock::now().as_millisecond();
-        transaction.execute("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)", [now])?;
+        write::probe(&transaction, clock::now().as_millisecond())?;
         transaction.commit()?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         self.budget.spent = write::count_unconfirmed(&connection)?;
