@@ -24,6 +24,9 @@ pub mod generation;
 // Verdicts and reason codes.
 pub mod reason;
 
+// What is counted.
+pub mod metrics;
+
 // WeChat Pay's language; nothing of our policy.
 pub mod wechat;
 

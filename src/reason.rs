@@ -21,6 +21,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 6] =
+        [Self::Paid, Self::Pending, Self::Unpaid, Self::Refunded, Self::Contradicted, Self::Unknown];
+
     /// The word in logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -15,6 +15,8 @@ pub struct Expected {
     orders: RwLock<HashMap<(ChannelId, OutTradeNo), Vec<Word>>>,
     /// Whether anything was ever learnt: without sources no callback looks.
     in_use: AtomicBool,
+    /// The sources that are configured.
+    sources: RwLock<Vec<String>>,
 }
 
 /// What one source says of an order.
@@ -63,6 +65,22 @@ impl Expected {
         self.in_use.store(true, Ordering::Relaxed);
     }
 
+    /// Whether a source of this name is configured.
+    #[must_use]
+    pub fn has_source(&self, name: &str) -> bool {
+        self.sources.read().unwrap_or_else(PoisonError::into_inner).iter().any(|source| source == name)
+    }
+
+    /// These are the sources; what others have said is forgotten.
+    pub fn keep_sources(&self, names: &[&str]) {
+        *self.sources.write().unwrap_or_else(PoisonError::into_inner) = names.iter().map(ToString::to_string).collect();
+        let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
+        orders.retain(|_, words| {
+            words.retain(|word| names.contains(&&*word.source));
+            !words.is_empty()
+        });
+    }
+
     /// Forgets what is not listed since before `time`.
     pub fn forget_gone(&self, time: Timestamp) {
         let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
@@ -103,5 +121,9 @@ mod tests {
         assert!(expected.was_gone(channel, number, Some(at(61))));
         expected.forget_gone(at(61));
         assert_eq!(expected.amount(channel, number), None);
+        expected.learn(&shop, &listed(Some(Fen(1)), None));
+        expected.learn(&other, &listed(Some(Fen(2)), None));
+        expected.keep_sources(&["other"]);
+        assert_eq!(expected.amount(channel, number).map(|money| money.fen), Some(Fen(2)));
     }
 }

@@ -127,6 +127,12 @@ pub struct Refused {
 pub struct Figures {
     /// Entries by state, in the order of [`State::ALL`].
     pub entries: [u64; 5],
+    /// Entries that were ever taken in, and those of them that were forgotten: the rest is there, in one state or another.
+    pub taken_in: u64,
+    /// See there.
+    pub forgotten: u64,
+    /// How long ago the oldest entry was taken in that is asked about or sent again.
+    pub oldest_unfinished: Option<Duration>,
     /// Entries whose order was never confirmed as paid.
     pub unconfirmed: u64,
     /// Refused callbacks that are kept.

@@ -372,6 +372,8 @@ pub(super) fn refused(connection: &Connection, search: &Search, limit: usize) ->
 pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     let now = clock::now().as_millisecond();
     let mut figures = Figures::default();
+    // So that they belong together.
+    let moment = connection.unchecked_transaction()?;
     let mut by_state = connection.prepare_cached("SELECT state, sum(entries) AS n FROM tally GROUP BY state")?;
     let mut rows = by_state.query([])?;
     while let Some(row) = rows.next()? {
@@ -381,6 +383,10 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
         }
     }
     let one = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| count(row, "n"));
+    figures.taken_in = one(TAKEN_IN)?;
+    let oldest = connection.prepare_cached(OLDEST_UNFINISHED)?.query_row([], |row| row.get(0)).optional()?;
+    figures.oldest_unfinished = oldest.map(|since| ago(since, now));
+    figures.forgotten = one("SELECT entries AS n FROM forgotten")?;
     figures.unconfirmed = one(UNCONFIRMED)?;
     figures.refused = one("SELECT count(*) AS n FROM refused")?;
     recovery(connection, &mut figures, now)?;
@@ -388,8 +394,16 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     let page = u64::try_from(pragma("page_size")?).unwrap_or(0);
     figures.bytes = u64::try_from(pragma("page_count")?).unwrap_or(0) * page + log_bytes(path);
     figures.free_bytes = u64::try_from(pragma("freelist_count")?).unwrap_or(0) * page;
+    moment.finish()?;
     Ok(figures)
 }
+
+/// The first of those that are due at some time, which an index has.
+const OLDEST_UNFINISHED: &str =
+    "SELECT received_at FROM entry WHERE id = (SELECT min(id) FROM entry WHERE due_at IS NOT NULL)";
+
+/// No number is given twice.
+const TAKEN_IN: &str = "SELECT coalesce(max(seq), 0) AS n FROM sqlite_sequence WHERE name = 'entry'";
 
 /// Payments that no delivery of was accepted, whatever brought them.
 const NOT_ACCEPTED: &str =
@@ -401,14 +415,17 @@ const NOT_ACCEPTED: &str =
             WHERE other.transaction_id = entry.transaction_id
                 AND (other.state = 'accepted' OR delivery.transaction_id = entry.transaction_id))";
 
+fn ago(since: i64, now: i64) -> Duration {
+    Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0))
+}
+
 /// What an operator is called for, and what was found without a callback.
 fn recovery(connection: &Connection, figures: &mut Figures, now: i64) -> Result<()> {
     let (open, oldest) = connection
         .prepare_cached(NOT_ACCEPTED)?
         .query_row([], |row| Ok((count(row, "n")?, row.get::<_, Option<i64>>("oldest")?)))?;
     figures.paid_not_accepted = open;
-    figures.oldest_not_accepted =
-        oldest.map(|since| Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0)));
+    figures.oldest_not_accepted = oldest.map(|since| ago(since, now));
     let found = |origin: Origin| {
         connection
             .prepare_cached("SELECT ifnull(sum(entries), 0) AS n FROM tally WHERE origin = ?1 AND confirmed")?

@@ -9,6 +9,7 @@ use super::hand::{Hand, Held};
 use super::{BUSY_TIMEOUT, Place, audit, connect, write};
 use crate::clock;
 use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, Note, Search, Taken, Worth};
+use crate::metrics::JournalMeters;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior};
 use std::collections::VecDeque;
@@ -92,6 +93,7 @@ pub(super) struct Writer {
     owner: bool,
     hand: Arc<Hand>,
     healthy: Arc<AtomicBool>,
+    meters: JournalMeters,
     budget: write::Budget,
     /// Notes to be written when the disk works again.
     backlog: VecDeque<Stamped>,
@@ -109,7 +111,7 @@ impl Writer {
         owner: bool,
         budget: u64,
         hand: Arc<Hand>,
-        healthy: Arc<AtomicBool>,
+        (healthy, meters): (Arc<AtomicBool>, JournalMeters),
     ) -> rusqlite::Result<Self> {
         let pages = Arc::new(AtomicI32::new(0));
         count_pages(&mut connection, &pages)?;
@@ -118,6 +120,7 @@ impl Writer {
             owner,
             hand,
             healthy,
+            meters,
             budget: write::Budget { most: budget, spent: write::count_unconfirmed(&connection)? },
             connection: Some(connection),
             backlog: VecDeque::new(),
@@ -201,7 +204,7 @@ impl Writer {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         let before = self.budget;
         let (hand, budget) = (&self.hand, &mut self.budget);
-        let mut work = || {
+        let work = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut done = Vec::with_capacity(batch.len());
             for Stamped { op, at } in batch {
@@ -231,7 +234,7 @@ impl Writer {
             transaction.commit()?;
             Ok(done)
         };
-        let outcome = work();
+        let outcome = self.meters.commit(batch.len(), work);
         if outcome.is_err() {
             self.budget = before;
         }
@@ -289,6 +292,7 @@ impl Writer {
             "the journal cannot be written: new callbacks are answered 503 until it can; what is known is still delivered"
         );
         self.healthy.store(false, Ordering::Relaxed);
+        self.meters.works(false);
         self.last_probe = Instant::now();
         self.connection = None;
     }
@@ -303,6 +307,7 @@ impl Writer {
             Ok(connection) => {
                 self.connection = Some(connection);
                 self.healthy.store(true, Ordering::Relaxed);
+                self.meters.works(true);
                 tracing::warn!(notes = self.backlog.len(), "the journal can be written again");
                 // If it fails again meanwhile, what is left joins the backlog anew, in the same order.
                 let mut notes = std::mem::take(&mut self.backlog).into_iter().peekable();
