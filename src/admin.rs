@@ -5,6 +5,7 @@
 //! | `/`, `/orders`, `/ledger`, ... | the pages (`page`) |
 //! | `/api/...` | the JSON API (`api`) |
 //! | `/healthz`, `/readyz` | whether the gate is alive, and can take callbacks in (`health`); for everybody |
+//! | `/metrics` | what Prometheus reads (`metrics`) |
 //! | `POST /login`, `POST /logout` | a session for browsers (`login`) |
 //!
 //! It stands on the same `server` as the callbacks, with its limits and deadlines; above that everything is axum. What a
@@ -18,6 +19,8 @@ pub mod api;
 
 mod attempts;
 
+mod figures;
+
 mod guard;
 
 mod health;
@@ -25,6 +28,8 @@ mod health;
 mod listener;
 
 mod login;
+
+mod metrics;
 
 mod page;
 
@@ -43,6 +48,7 @@ use crate::server;
 use arc_swap::ArcSwap;
 use attempts::Attempts;
 use axum::Router;
+use figures::AtHand;
 use health::Readiness;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +74,7 @@ pub struct Admin {
     access: ArcSwap<Access>,
     attempts: Attempts,
     readiness: Readiness,
+    figures: AtHand,
 }
 
 impl Admin {
@@ -80,7 +87,15 @@ impl Admin {
         access: Access,
     ) -> Self {
         let access = ArcSwap::from_pointee(access);
-        Self { gate, journal, generation, access, attempts: Attempts::default(), readiness: Readiness::default() }
+        Self {
+            gate,
+            journal,
+            generation,
+            access,
+            attempts: Attempts::default(),
+            readiness: Readiness::default(),
+            figures: AtHand::default(),
+        }
     }
 
     /// Lets others in from now on, as a new configuration says; sessions under another token end.
@@ -99,6 +114,7 @@ impl Admin {
         let routes = Router::new()
             .merge(health::routes())
             .merge(login::routes())
+            .merge(metrics::routes())
             .merge(api::routes())
             .merge(page::routes())
             .fallback(problem::not_found);

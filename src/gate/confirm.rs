@@ -136,6 +136,12 @@ impl Confirm {
         cached
     }
 
+    /// Order queries a second that each merchant may send.
+    #[must_use]
+    pub fn queries_per_second(&self) -> u32 {
+        self.memory.wechat.settings().queries_per_second
+    }
+
     /// Each host of WeChat Pay and whether it is asked in its turn at the moment.
     pub fn hosts(&self) -> impl Iterator<Item = (&str, HostState)> {
         self.memory.wechat.hosts()
