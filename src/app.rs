@@ -2,33 +2,34 @@
 
 mod works;
 
+mod doors;
+
 mod listening;
 
 mod reload;
 
-mod watch;
+mod files;
 
 pub use reload::{ReloadError, Reloads};
 pub use works::Works;
 pub(crate) use works::recall;
 
-use crate::admin::{self, Access, Admin};
-use crate::config::{Config, Journal, LogFormat, TlsFiles};
+use crate::config::{Config, Journal, LogFormat};
 use crate::gate::current::Current;
 use crate::generation::{Generation, Refused};
 use crate::journal::sqlite::OpenError;
 use crate::metrics::{Counts, Metrics};
 use crate::pending::Known;
-use crate::server::tls::{Tls, TlsError};
+use crate::server::tls::TlsError;
 use crate::shutdown::{Drained, Shutdown};
 use crate::telemetry::Log;
 use crate::{clock, wechat};
-use listening::{Listening, Terms};
+use doors::{Doors, Seen};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch as told;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The gate, bound and ready.
@@ -36,9 +37,8 @@ use tokio::task::JoinHandle;
 pub struct App {
     works: Works,
     current: Arc<Current>,
-    callbacks: Listening<Current>,
-    admin: Option<Listening<admin::Listener>>,
-    generation: told::Sender<Generation>,
+    doors: Doors,
+    generation: watch::Sender<Generation>,
     fixed: Fixed,
     grace: Duration,
 }
@@ -85,16 +85,14 @@ impl App {
     /// # Errors
     /// If a part cannot be built or the address cannot be bound.
     pub fn build(mut config: Config, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
-        let (addr, terms) = (config.listen, terms(&config)?);
+        let plan = doors::Plan::of(&mut config)?;
         let (fixed, grace) = (Fixed::of(&config), config.shutdown_grace);
-        metrics.certificate("callbacks", terms.not_after());
-        let admin = config.admin.take();
-        let works = Works::build(config, metrics)?;
+        let works = Works::build(config, Arc::clone(&metrics))?;
         let current = Arc::new(Current::new(Arc::clone(&works.gate)));
-        let callbacks = Listening::bind(addr, terms, Arc::clone(&current))?;
-        let generation = told::Sender::new(Generation::first());
-        let admin = admin.map(|config| looking_in(config, &works, &current, &generation)).transpose()?;
-        Ok(Self { works, current, callbacks, admin, generation, fixed, grace })
+        let generation = watch::Sender::new(Generation::first());
+        let (gate, journal) = (Arc::clone(&current), works.housekeeping.journal.clone());
+        let doors = Doors::bind(plan, Seen { gate, journal, generation: generation.subscribe(), metrics })?;
+        Ok(Self { works, current, doors, generation, fixed, grace })
     }
 
     /// Where callbacks arrive, as a URL with the real port.
@@ -102,7 +100,7 @@ impl App {
     /// # Errors
     /// If the system does not know its own socket.
     pub fn url(&self) -> std::io::Result<String> {
-        self.callbacks.url()
+        self.doors.url()
     }
 
     /// Where the admin listener is, if there is one.
@@ -110,7 +108,7 @@ impl App {
     /// # Errors
     /// If the system does not know its own socket.
     pub fn admin_url(&self) -> std::io::Result<Option<String>> {
-        self.admin.as_ref().map(Listening::url).transpose()
+        self.doors.admin_url()
     }
 
     /// Serves until `signal` comes, under the configuration that `reloads` brought last; then drains: no new connections,
@@ -121,10 +119,7 @@ impl App {
         let recalled = recall(self.works.pending.as_deref()).await;
         self.works.recall_minutes().await;
         let mut working = self.works.begin(&shutdown, Some(recalled));
-        self.callbacks.open(&shutdown);
-        if let Some(admin) = &mut self.admin {
-            admin.open(&shutdown);
-        }
+        self.doors.open(&shutdown);
         loop {
             tokio::select! {
                 biased;
@@ -133,10 +128,9 @@ impl App {
             }
         }
         tracing::info!(grace_s = self.grace.as_secs(), "stopping: requests under way finish");
+        self.doors.close();
         let drained = shutdown.drain(self.grace, signal()).await;
         working.housekeeping.abort();
-        self.callbacks.close();
-        self.admin.iter_mut().for_each(Listening::close);
         let records = &self.works.gate.records;
         records.level();
         self.works.keep_last_minute();
@@ -170,19 +164,18 @@ impl App {
         shutdown: &Shutdown,
         log: &Log,
     ) -> Result<(), ReloadError> {
-        let config = reloads.read(&self.fixed).await?;
-        let (addr, terms, grace) = (config.listen, terms(&config)?, config.shutdown_grace);
+        let mut config = reloads.read(&self.fixed).await?;
+        let (plan, grace) = (doors::Plan::of(&mut config)?, config.shutdown_grace);
         let (level, fixed) = (config.log.level.clone(), Fixed::of(&config));
-        let (moved, not_after) = (self.callbacks.prepare(addr)?, terms.not_after());
         let works = self.works.succeed(config, self.generation.borrow().number + 1)?;
-        self.callbacks.go_on(addr, moved, terms, shutdown).await?;
+        self.doors.go_on(plan, shutdown).await?;
         self.current.replace(Arc::clone(&works.gate));
-        works.gate.metrics.certificate("callbacks", not_after);
         (self.works, self.fixed, self.grace) = (works, fixed, grace);
         working.end();
         *working = self.works.begin(shutdown, None);
         log.set_level(&level);
-        tracing::info!(url = self.url().unwrap_or_default(), "callbacks arrive");
+        let admin = self.admin_url().ok().flatten();
+        tracing::info!(callbacks = self.url().unwrap_or_default(), admin, "listening");
         Ok(())
     }
 }
@@ -252,25 +245,6 @@ impl Working {
         self.shutdown.begin();
         self.housekeeping.abort();
     }
-}
-
-fn looking_in(
-    config: crate::config::Admin,
-    works: &Works,
-    current: &Arc<Current>,
-    generation: &told::Sender<Generation>,
-) -> Result<Listening<admin::Listener>, BuildError> {
-    let tls = config.tls.map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
-    let terms = Terms { tls, limits: admin::LIMITS };
-    works.gate.metrics.certificate("admin", terms.not_after());
-    let access = Access::new(config.token, config.hosts);
-    let admin = Admin::new(Arc::clone(current), works.gate.records.journal(), generation.subscribe(), access);
-    Listening::bind(config.listen, terms, Arc::new(admin::Listener::new(Arc::new(admin))))
-}
-
-fn terms(config: &Config) -> Result<Terms, BuildError> {
-    let load = |files: &TlsFiles| Tls::load(&files.cert, &files.key);
-    Ok(Terms { tls: config.tls.as_ref().map(load).transpose()?, limits: config.limits.server })
 }
 
 fn say_counts(counts: &Counts) {

@@ -68,6 +68,11 @@ impl<H: Handler> Listening<H> {
         Ok(format!("{scheme}://{}", self.door.listener().local_addr()?))
     }
 
+    /// Until when its certificate is valid, if it has one.
+    pub(super) fn certificate_until(&self) -> Option<Timestamp> {
+        self.terms.not_after()
+    }
+
     /// Begins to take in those who come.
     pub(super) fn open(&mut self, shutdown: &Shutdown) {
         let open = shutdown.child();
@@ -154,11 +159,10 @@ impl<H: Handler> Listening<H> {
         outcome
     }
 
-    /// Ends taking in; returns when nobody is taken in any more.
-    pub(super) fn close(&mut self) {
-        if let Some(Serving { open, accepting }) = self.serving.take() {
+    /// Takes in nobody any more; who is inside stays until the whole server's end.
+    pub(super) fn close(self) {
+        if let Some(Serving { open, .. }) = self.serving {
             open.begin();
-            accepting.abort();
         }
     }
 }

@@ -14,6 +14,8 @@ use uuid::Uuid;
 pub struct Search {
     /// Of this order: the legacy system's id, WeChat Pay's number or transaction id.
     pub order: Option<OrderId>,
+    /// With exactly this id in the legacy system.
+    pub order_id: Option<OrderId>,
     /// On this channel.
     pub channel: Option<ChannelId>,
     /// The callback with this `X-Request-Id`.
@@ -74,7 +76,7 @@ pub struct Record {
 pub struct Event {
     /// When.
     pub at: Timestamp,
-    /// `found`, `again`, `asked-for`, `flagged`.
+    /// `found`, `again`, `asked-for`, `unparked`, `flagged`.
     pub what: String,
     /// The reason code it came with.
     pub reason: Option<Reason>,

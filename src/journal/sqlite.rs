@@ -24,6 +24,10 @@ mod listed;
 
 mod minutes;
 
+mod view;
+
+mod audit;
+
 mod check;
 
 pub use check::{Health, check};
@@ -380,10 +384,6 @@ impl Journal for Sqlite {
 
     fn refused(&self, search: Search, limit: usize) -> Soon<'_, Vec<Refused>> {
         self.read(move |connection| read::refused(connection, &search, limit))
-    }
-
-    fn redeliver(&self, search: Search, limit: usize) -> Soon<'_, Vec<EntryId>> {
-        self.ask(|reply| Op::Redeliver { search, limit, reply })
     }
 
     fn forget(&self, keep: Duration, limit: usize) -> Soon<'_, Forgotten> {

@@ -3,6 +3,8 @@
 
 mod found;
 
+mod looking_in;
+
 use super::*;
 use crate::metrics::{Latencies, Moment, Totals};
 use crate::money::{Currency, Fen, Money};
@@ -114,6 +116,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     refused_callbacks_are_found(&*stores()).await;
     figures_count(&*stores()).await;
     found::all(stores).await;
+    looking_in::all(stores).await;
 }
 
 async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
@@ -346,8 +349,9 @@ async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
     take_in(&*journal, "D", LATE).await;
     journal.written().await.unwrap();
     let day = Search { received_within: Some(LATE), ..Search::default() };
-    let asked_for = journal.redeliver(day, 2).await.unwrap();
-    let rest = journal.redeliver(Search { after: asked_for.last().copied(), ..day }, 10).await.unwrap();
+    let redeliver = |search, limit| journal.act(Act::Redeliver, search, limit, looking_in::somebody());
+    let asked_for = redeliver(day, 2).await.unwrap();
+    let rest = redeliver(Search { after: asked_for.last().copied(), ..day }, 10).await.unwrap();
     assert_eq!((asked_for.len(), rest.len()), (2, 1));
     let mut work = due(&*journal).await;
     work.sort_by_key(|work| work.entry);
@@ -367,7 +371,8 @@ async fn an_order_is_sent_again_once_however_many_claims_name_it(store: &dyn Sto
         journal.note(Note::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(Next::Park) });
         entries.push(taken.entry);
     }
-    assert_eq!(journal.redeliver(of("A"), 10).await.unwrap(), [entries[1]]);
+    let asked_for = journal.act(Act::Redeliver, of("A"), 10, looking_in::somebody()).await.unwrap();
+    assert_eq!(asked_for, [entries[1]]);
 }
 
 async fn what_is_done_is_forgotten_after_its_time(store: &dyn Store) {

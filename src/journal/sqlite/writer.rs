@@ -6,9 +6,9 @@
 //! main file, which writes those pages anew, and has committed a probe. Notes wait in memory for that.
 
 use super::hand::{Hand, Held};
-use super::{BUSY_TIMEOUT, Place, connect, write};
+use super::{BUSY_TIMEOUT, Place, audit, connect, write};
 use crate::clock;
-use crate::journal::{Callback, EntryId, Forgotten, JournalError, Note, Search, Taken, Worth};
+use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, Note, Search, Taken, Worth};
 use crate::metrics::JournalMeters;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior};
@@ -50,7 +50,7 @@ pub(super) enum Op {
     TakeIn { callback: Box<Callback>, worth: Worth, due_in: Duration, place: Place, reply: Reply<Kept> },
     Note { note: Note, seq: u64 },
     Written(Reply<()>),
-    Redeliver { search: Search, limit: usize, reply: Reply<Vec<EntryId>> },
+    Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
     Forget { keep: Duration, limit: usize, reply: Reply<Forgotten> },
     Write { write: Write, reply: Reply<i64> },
 }
@@ -222,8 +222,8 @@ impl Writer {
                         Done::Nothing
                     }
                     Op::Written(_) => Done::Nothing,
-                    Op::Redeliver { search, limit, .. } => {
-                        Done::Entries(write::redeliver(&transaction, search, *limit, *at)?)
+                    Op::Act { act, search, limit, by, .. } => {
+                        Done::Entries(audit::act(&transaction, *act, search, *limit, by, *at)?)
                     }
                     Op::Write { write, .. } => Done::Number(write.0(&transaction, *at)?),
                     Op::Forget { keep, limit, .. } => {
@@ -252,7 +252,7 @@ impl Writer {
             (Op::Note { note, seq }, _) => self.hand.written(&note, seq),
             // For the rest it does not matter whether somebody still waits.
             (Op::Written(reply), _) => drop(reply.send(Ok(()))),
-            (Op::Redeliver { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
+            (Op::Act { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
             (Op::Write { reply, .. }, Done::Number(number)) => drop(reply.send(Ok(number))),
             (Op::Forget { reply, .. }, Done::Forgotten(forgotten)) => {
                 self.shrink(&forgotten);
@@ -395,7 +395,7 @@ fn refuse(op: Op) {
     match op {
         Op::TakeIn { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Written(reply) => drop(reply.send(Err(JournalError::Unavailable))),
-        Op::Redeliver { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
+        Op::Act { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Forget { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Write { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Note { .. } => {}
