@@ -2,6 +2,8 @@
 
 mod check;
 
+mod completions;
+
 mod demo;
 
 mod explain;
@@ -11,6 +13,8 @@ mod health;
 mod journal;
 
 mod lookup;
+
+mod man;
 
 mod print;
 
@@ -43,7 +47,8 @@ use tokio::runtime::{Builder, Runtime};
 #[command(
     name = "tollgate",
     version,
-    after_help = "Start with `tollgate demo`. Exit codes: 0 done, 1 failed (what was asked for is not so), 2 wrong usage."
+    after_help = "Start with `tollgate demo`.\n\nExit codes: 0 done, 1 failed (what was asked for is not so), 2 wrong usage. Each \
+                  command's --help says what that means for it."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -56,6 +61,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gate (the default command).
+    #[command(after_help = RUN_ENDS)]
     Run(ConfigFile),
     /// Validate the configuration and show every error with line, column and remedy.
     Check(check::Args),
@@ -76,10 +82,20 @@ enum Command {
     /// Look after the journal: export it, check it.
     Journal(journal::Args),
     /// Exit 0 if the gate that this configuration describes answers; for container health checks.
+    #[command(after_help = "Exit codes: 0 it answers, 1 it does not, 2 wrong usage.")]
     Health(ConfigFile),
     /// Say offline what the gate would do with a saved HTTP request, and why.
     Verify(verify::Args),
+    /// Print what a shell needs to complete this program's arguments.
+    Completions(completions::Args),
+    /// Print the manual, or write a page for each command.
+    Man(man::Args),
 }
+
+const RUN_ENDS: &str = "\
+Signals: SIGTERM and SIGINT stop it once what is under way has finished, and at once when they come a second time.
+
+Exit codes: 0 stopped and everything under way had finished, 1 it cannot start, or it stopped with work left, 2 wrong usage.";
 
 /// Which configuration.
 #[derive(Debug, Clone, Args)]
@@ -93,6 +109,7 @@ struct ConfigFile {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    crate::process::keep_memory_private();
     let outcome = runtime().map_err(anyhow::Error::from).and_then(|runtime| {
         let outcome = runtime.block_on(dispatch(cli));
         // What still runs in the background has had its grace.
@@ -120,6 +137,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Journal(args) => journal::run(&args).await,
         Command::Query(args) => query::run(&args).await,
         Command::Verify(args) => verify::run(&args).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 
@@ -136,5 +155,20 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_its_exit_codes() {
+        let program = <Cli as clap::CommandFactory>::command();
+        let mut commands: Vec<_> = program.get_subcommands().collect();
+        while let Some(command) = commands.pop() {
+            // The sandbox says it for all that steer it.
+            let below = if command.get_name() == "sandbox" { None } else { Some(command.get_subcommands()) };
+            let below: Vec<_> = below.into_iter().flatten().collect();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(!below.is_empty() || help.contains("Exit codes"), "{}", command.get_name());
+            commands.extend(below);
+        }
     }
 }
