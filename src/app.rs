@@ -1,53 +1,57 @@
-//! The one assembly: builds everything from a checked config, and runs it until told to stop.
+//! The one assembly: builds everything from a checked config, runs it until told to stop, and puts another in its place.
 
-use crate::config::Config;
-use crate::follow_up::{FollowUp, Lanes};
-use crate::gate::channel::Channels;
-use crate::gate::confirm::{Confirm, Life};
-use crate::gate::expected::Expected;
-use crate::gate::forward::Forward;
-use crate::gate::record::{First, Records};
-use crate::gate::route::Routes;
-use crate::gate::sender::Senders;
-use crate::gate::stamp::Stamp;
-use crate::gate::{Counts, Gate};
-use crate::housekeeping::Housekeeping;
-use crate::journal::Journal;
-use crate::journal::sqlite::{OpenError, Sqlite};
-use crate::pending::{Known, PendingOrders};
-use crate::server::{self, tls::Tls};
+mod works;
+
+mod listening;
+
+mod reload;
+
+mod watch;
+
+pub use reload::{ReloadError, Reloads};
+pub use works::Works;
+pub(crate) use works::recall;
+
+use crate::config::{Config, Journal, LogFormat, TlsFiles};
+use crate::gate::Counts;
+use crate::gate::current::Current;
+use crate::generation::{Generation, Refused};
+use crate::journal::sqlite::OpenError;
+use crate::pending::Known;
+use crate::server::tls::{Tls, TlsError};
 use crate::shutdown::{Drained, Shutdown};
-use crate::sweep::Sweeper;
-use crate::wechat::{self, WeChatPay};
+use crate::telemetry::Log;
+use crate::{clock, wechat};
+use listening::{Listening, Terms};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-
-/// The gate and what works beside it, not listening to anybody.
-#[derive(Debug)]
-pub struct Works {
-    /// The way of a callback.
-    pub gate: Arc<Gate>,
-    /// What goes on after the reply, if there is a journal.
-    pub follow_up: Option<Arc<FollowUp>>,
-    /// What looks for paid orders in the bill, if there is a journal.
-    pub sweeper: Option<Arc<Sweeper>>,
-    /// What reads pending orders, if there is a journal.
-    pub pending: Option<Arc<PendingOrders>>,
-    /// What is done from time to time.
-    pub housekeeping: Housekeeping,
-}
+use tokio::sync::watch as told;
+use tokio::task::JoinHandle;
 
 /// The gate, bound and ready.
 #[derive(Debug)]
 pub struct App {
     works: Works,
-    listener: TcpListener,
-    tls: Option<Tls>,
-    limits: server::Limits,
+    current: Arc<Current>,
+    callbacks: Listening<Current>,
+    generation: told::Sender<Generation>,
+    fixed: Fixed,
     grace: Duration,
+}
+
+/// What a running process cannot change.
+#[derive(Debug, PartialEq, Eq)]
+struct Fixed {
+    journal: Option<Journal>,
+    format: Option<LogFormat>,
+}
+
+/// What works beside the doors, for one configuration.
+struct Working {
+    shutdown: Shutdown,
+    housekeeping: JoinHandle<()>,
 }
 
 /// Why the gate cannot start.
@@ -61,7 +65,7 @@ pub enum BuildError {
     UpstreamTls(#[source] rustls::Error),
     /// Certificate or key of `tls`.
     #[error(transparent)]
-    Tls(#[from] server::tls::TlsError),
+    Tls(#[from] TlsError),
     /// The journal.
     #[error(transparent)]
     Journal(#[from] OpenError),
@@ -73,25 +77,19 @@ pub enum BuildError {
 /// How long the end waits for the journal to be written out.
 const WRITTEN_OUT: Duration = Duration::from_secs(5);
 
-/// Days for which WeChat Pay has bills: three months.
-const BILLS_ARE_KEPT: u16 = 90;
-
-/// Configurations are counted from here; a reload will count on.
-const FIRST_GENERATION: u32 = 1;
-
 impl App {
     /// Builds every part and binds the socket. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// If a part cannot be built or the address cannot be bound.
     pub fn build(config: Config) -> Result<Self, BuildError> {
-        let tls = config.tls.as_ref().map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
-        let limits = config.limits.server;
-        let grace = config.shutdown_grace;
-        let addr = config.listen;
+        let (addr, terms) = (config.listen, terms(&config)?);
+        let (fixed, grace) = (Fixed::of(&config), config.shutdown_grace);
         let works = Works::build(config)?;
-        let listener = server::bind(addr).map_err(|error| BuildError::Bind(addr, error))?;
-        Ok(Self { works, listener, tls, limits, grace })
+        let current = Arc::new(Current::new(Arc::clone(&works.gate)));
+        let callbacks = Listening::bind(addr, terms, Arc::clone(&current))?;
+        let generation = told::Sender::new(Generation::first());
+        Ok(Self { works, current, callbacks, generation, fixed, grace })
     }
 
     /// Where callbacks arrive, as a URL with the real port.
@@ -99,112 +97,130 @@ impl App {
     /// # Errors
     /// If the system does not know its own socket.
     pub fn url(&self) -> std::io::Result<String> {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        Ok(format!("{scheme}://{}", self.listener.local_addr()?))
+        self.callbacks.url()
     }
 
-    /// Serves until `signal` comes, then drains: no new connections, requests and follow-ups under way finish, at most
-    /// `shutdown_grace` and no longer than until `signal` comes again.
-    pub async fn run(self, mut signal: impl AsyncFnMut()) -> Drained {
+    /// Serves until `signal` comes, under the configuration that `reloads` brought last; then drains: no new connections,
+    /// requests and follow-ups under way finish, at most `shutdown_grace` and no longer than until `signal` comes again.
+    pub async fn run(mut self, mut signal: impl AsyncFnMut(), mut reloads: Reloads, log: &Log) -> Drained {
         let shutdown = Shutdown::new();
-        let Works { gate, follow_up, sweeper, pending, housekeeping } = self.works;
         // Before the first callback, which is held against it.
-        let recalled = recall(pending.as_deref()).await;
-        let serving = server::run(self.listener, self.tls, self.limits, Arc::clone(&gate), shutdown.clone());
-        let serving = tokio::spawn(serving);
-        let keeping_house = tokio::spawn(housekeeping.run());
-        if let Some(follow_up) = follow_up {
-            shutdown.spawn(follow_up.run(shutdown.clone()));
+        let recalled = recall(self.works.pending.as_deref()).await;
+        let mut working = self.works.begin(&shutdown, Some(recalled));
+        self.callbacks.open(&shutdown);
+        loop {
+            tokio::select! {
+                biased;
+                () = signal() => break,
+                () = reloads.next() => self.reload(&mut reloads, &mut working, &shutdown, log).await,
+            }
         }
-        if let Some(sweeper) = sweeper {
-            shutdown.spawn(sweeper.run(shutdown.clone()));
-        }
-        if let Some(pending) = pending {
-            shutdown.spawn(pending.run(recalled, shutdown.clone()));
-        }
-        signal().await;
         tracing::info!(grace_s = self.grace.as_secs(), "stopping: requests under way finish");
         let drained = shutdown.drain(self.grace, signal()).await;
-        keeping_house.abort();
-        serving.abort();
-        gate.records.level();
-        if tokio::time::timeout(WRITTEN_OUT, gate.records.written()).await.is_err() {
+        working.housekeeping.abort();
+        self.callbacks.close();
+        let records = &self.works.gate.records;
+        records.level();
+        if tokio::time::timeout(WRITTEN_OUT, records.written()).await.is_err() {
             tracing::warn!(
                 "the journal was not written out in time; what it lacks is found out again at the next start"
             );
         }
-        say_counts(&gate.counts);
+        say_counts(&self.works.gate.counts);
         drained
+    }
+
+    async fn reload(&mut self, reloads: &mut Reloads, working: &mut Working, shutdown: &Shutdown, log: &Log) {
+        let outcome = self.replace(reloads, working, shutdown, log).await;
+        if let Err(error) = &outcome {
+            tracing::error!(%error, "the configuration was not reloaded; the one before stays in force");
+        }
+        self.generation.send_modify(|generation| match outcome {
+            Ok(()) => *generation = Generation { number: generation.number + 1, since: clock::now(), refused: None },
+            Err(error) => generation.refused = Some(Refused { at: clock::now(), problem: error.to_string() }),
+        });
+        let number = self.generation.borrow().number;
+        tracing::info!(generation = number, "configuration in force");
+    }
+
+    /// Everything that can fail comes first; from the swap on there is no way back, and none is needed.
+    async fn replace(
+        &mut self,
+        reloads: &mut Reloads,
+        working: &mut Working,
+        shutdown: &Shutdown,
+        log: &Log,
+    ) -> Result<(), ReloadError> {
+        let config = reloads.read(&self.fixed).await?;
+        let (addr, terms, grace) = (config.listen, terms(&config)?, config.shutdown_grace);
+        let (level, fixed) = (config.log.level.clone(), Fixed::of(&config));
+        let moved = self.callbacks.prepare(addr)?;
+        let works = self.works.succeed(config, self.generation.borrow().number + 1)?;
+        self.callbacks.go_on(addr, moved, terms, shutdown).await?;
+        self.current.replace(Arc::clone(&works.gate));
+        (self.works, self.fixed, self.grace) = (works, fixed, grace);
+        working.end();
+        *working = self.works.begin(shutdown, None);
+        log.set_level(&level);
+        tracing::info!(url = self.url().unwrap_or_default(), "callbacks arrive");
+        Ok(())
+    }
+}
+
+impl Fixed {
+    fn of(config: &Config) -> Self {
+        Self { journal: config.journal.clone(), format: config.log.format }
+    }
+
+    /// The key that the other one has otherwise.
+    fn difference(&self, other: &Self) -> Option<&'static str> {
+        let file = |fixed: &Self| fixed.journal.as_ref().map(|journal| (journal.path.clone(), journal.unconfirmed));
+        if file(self) != file(other) {
+            return Some("journal.path, journal.unconfirmed or journal: none");
+        }
+        (self.format != other.format).then_some("log.format")
     }
 }
 
 impl Works {
-    /// Builds every part, and opens the journal for this process alone. Must be called inside a tokio runtime.
-    ///
-    /// # Errors
-    /// If a part cannot be built.
-    pub fn build(mut config: Config) -> Result<Self, BuildError> {
-        let journal = match &config.journal {
-            Some(file) => Some(Arc::new(Sqlite::open(&file.path, file.unconfirmed)?) as Arc<dyn Journal>),
-            None => None,
-        };
-        let keep = config.journal.as_ref().map_or(Duration::MAX, |journal| journal.keep);
-        let (follow_up, queries) = (config.follow_up.clone(), config.wechat.queries_per_second);
-        let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
-        let wechat = Arc::new(WeChatPay::new(&config.wechat)?);
-        let (sweeps, sources) = (config.sweeps.clone(), std::mem::take(&mut config.pending_orders));
-        let reach = u16::try_from(keep.as_secs() / (24 * 3600)).unwrap_or(u16::MAX).min(BILLS_ARE_KEPT);
-        let gate = Arc::new(gate(config, Arc::clone(&wechat), journal.clone())?);
-        let housekeeping = Housekeeping { gate: Arc::clone(&gate), journal: journal.clone(), keep };
-        let sweeper = journal
-            .clone()
-            .map(|journal| Arc::new(Sweeper { gate: Arc::clone(&gate), journal, wechat, plans: sweeps, reach }));
-        let pending =
-            journal.clone().map(|journal| Arc::new(PendingOrders { gate: Arc::clone(&gate), journal, sources }));
-        let follow_up = journal.map(|journal| {
-            let lanes = Lanes::new(upstreams, follow_up.concurrency, queries);
-            Arc::new(FollowUp {
-                gate: Arc::clone(&gate),
-                journal,
-                ask_again: follow_up.ask_again,
-                redeliver: follow_up.redeliver,
-                concurrency: follow_up.concurrency,
-                lanes,
-            })
-        });
-        Ok(Self { gate, follow_up, sweeper, pending, housekeeping })
+    /// Begins what works beside the doors, until `shutdown` or the end of the configuration. What sources of pending orders
+    /// said before is read from the journal if it was not recalled.
+    fn begin(&self, shutdown: &Shutdown, recalled: Option<HashMap<String, Known>>) -> Working {
+        let shutdown = shutdown.child();
+        let sources = self.pending.iter().flat_map(|pending| &pending.sources);
+        self.gate.expected.keep_sources(&sources.map(|source| source.name.as_str()).collect::<Vec<_>>());
+        let housekeeping = tokio::spawn(Arc::clone(&self.housekeeping).run());
+        if let Some(follow_up) = &self.follow_up {
+            shutdown.spawn(Arc::clone(follow_up).run(shutdown.clone()));
+        }
+        if let Some(sweeper) = &self.sweeper {
+            shutdown.spawn(Arc::clone(sweeper).run(shutdown.clone()));
+        }
+        if let Some(pending) = self.pending.clone() {
+            let until = shutdown.clone();
+            shutdown.spawn(async move {
+                let recalled = match recalled {
+                    Some(recalled) => recalled,
+                    None => recall(Some(&pending)).await,
+                };
+                pending.run(recalled, until).await;
+            });
+        }
+        Working { shutdown, housekeeping }
     }
 }
 
-/// What sources of pending orders said before this process began: known before anything is delivered.
-pub(crate) async fn recall(pending: Option<&PendingOrders>) -> HashMap<String, Known> {
-    let Some(pending) = pending else { return HashMap::default() };
-    pending.recall().await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "what sources of pending orders said before is not known");
-        HashMap::default()
-    })
+impl Working {
+    /// Ends it; what is under way is finished by itself.
+    fn end(&self) {
+        self.shutdown.begin();
+        self.housekeeping.abort();
+    }
 }
 
-fn gate(config: Config, wechat: Arc<WeChatPay>, journal: Option<Arc<dyn Journal>>) -> Result<Gate, BuildError> {
-    let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
-    let upstreams = upstreams.into_iter().chain([config.upstream.clone()]);
-    let life = Life { paid: config.cache.paid, pending: config.cache.pending };
-    let first = First { ask: config.follow_up.ask_again.first(), deliver: config.follow_up.redeliver.first() };
-    let capacity = usize::try_from(config.cache.capacity).unwrap_or(usize::MAX);
-    Ok(Gate {
-        routes: Routes::new(config.routes),
-        senders: Senders::new(config.forwarding.trusted_proxies, config.limits.rate_per_address),
-        confirm: Confirm::new(wechat, FIRST_GENERATION, config.cache.capacity, life, config.confirm_deadline),
-        stamp: Stamp::new(config.headers, config.forwarding.host),
-        expected: Expected::default(),
-        records: Records::new(journal, capacity, first, &config.channels),
-        forward: Forward::new(upstreams, config.forwarding.connect).map_err(BuildError::UpstreamTls)?,
-        channels: Channels::new(config.channels),
-        upstream: config.upstream,
-        mode: config.mode,
-        deadline: config.deadline,
-        counts: Counts::default(),
-    })
+fn terms(config: &Config) -> Result<Terms, BuildError> {
+    let load = |files: &TlsFiles| Tls::load(&files.cert, &files.key);
+    Ok(Terms { tls: config.tls.as_ref().map(load).transpose()?, limits: config.limits.server })
 }
 
 fn say_counts(counts: &Counts) {

@@ -38,6 +38,7 @@ mod synthesize;
 #[cfg(test)]
 mod tests;
 
+use environment::Noting;
 pub use environment::{Environment, Process};
 pub use journal::{FollowUp, Journal};
 pub use later::{Admin, Later};
@@ -196,6 +197,13 @@ impl Config {
     /// With everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         Self::parse(&text_of(path)?, path, &Process)
+    }
+
+    /// The same; beside it, the files that it was read from, and those that it names, also if it is wrong.
+    pub fn load_noting_files(path: &Path) -> (Result<Self, Problems>, Vec<PathBuf>) {
+        let environment = Noting::new(&Process, path);
+        let config = text_of(path).and_then(|text| Self::parse(&text, path, &environment));
+        (config, environment.files())
     }
 
     /// Checks `text` as the content of `path`, with its secrets. Relative paths in it start at `path`'s directory.

@@ -86,13 +86,13 @@ pub struct Gate {
     /// Which merchant accounts there are.
     pub channels: Channels,
     /// Who is in front of the gate, and how much one address may send.
-    pub senders: Senders,
+    pub senders: Arc<Senders>,
     /// What WeChat Pay knows.
     pub confirm: Confirm,
     /// What the upstream sees as headers.
     pub stamp: Stamp,
     /// What the merchant's own system expects.
-    pub expected: Expected,
+    pub expected: Arc<Expected>,
     /// What is kept of callbacks.
     pub records: Records,
     /// The way to the legacy system.
@@ -104,7 +104,7 @@ pub struct Gate {
     /// From the whole request to the first byte of the answer.
     pub deadline: Duration,
     /// How the callbacks went.
-    pub counts: Counts,
+    pub counts: Arc<Counts>,
 }
 
 /// A callback that is confirmed, and the blank in it that the transaction id may fill.

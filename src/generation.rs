@@ -22,10 +22,13 @@ pub struct Refused {
     pub problem: String,
 }
 
+/// The number of the configuration that a process begins with.
+pub const FIRST: u32 = 1;
+
 impl Generation {
     /// The first, from now on.
     #[must_use]
     pub fn first() -> Self {
-        Self { number: 1, since: crate::clock::now(), refused: None }
+        Self { number: FIRST, since: crate::clock::now(), refused: None }
     }
 }

@@ -16,6 +16,8 @@ pub struct Housekeeping {
     pub journal: Option<Arc<dyn Journal>>,
     /// How long finished callbacks are kept.
     pub keep: Duration,
+    /// Whether this goes on with what another one did before.
+    pub goes_on: bool,
 }
 
 /// How often counts are written down.
@@ -33,10 +35,10 @@ const REST: Duration = Duration::from_millis(200);
 
 impl Housekeeping {
     /// Cleans up until it is dropped.
-    pub async fn run(self) {
+    pub async fn run(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(LEVEL_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for tick in (0..TELL_EVERY).cycle() {
+        for tick in (0..TELL_EVERY).cycle().skip(usize::from(self.goes_on)) {
             ticks.tick().await;
             self.gate.records.level();
             if tick % CLEAN_EVERY == 0 {

@@ -3,6 +3,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
+use subtle::ConstantTimeEq;
 
 /// A key or token. It has no `Display`, and its `Debug` is a mask.
 #[derive(Clone)]
@@ -21,6 +22,15 @@ impl Secret {
         self.0.expose_secret()
     }
 }
+
+/// In constant time for secrets of the same length.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

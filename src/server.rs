@@ -5,6 +5,8 @@
 
 mod connection;
 
+mod door;
+
 mod wire;
 
 mod stream;
@@ -26,10 +28,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use tls::Tls;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
+
+pub use door::Door;
 
 /// Connections that the system completes before they are accepted.
 const BACKLOG: u32 = 4096;
@@ -115,33 +120,69 @@ pub async fn run<H: Handler>(
     handler: Arc<H>,
     shutdown: Shutdown,
 ) {
+    let open = shutdown.child();
+    accept(Door::new(listener), tls, limits, handler, open, shutdown).await;
+}
+
+/// The same, until `open` ends, which is a child of `shutdown`; the connections that were accepted until then go on.
+pub async fn accept<H: Handler>(
+    door: Door,
+    tls: Option<Tls>,
+    limits: Limits,
+    handler: Arc<H>,
+    open: Shutdown,
+    shutdown: Shutdown,
+) {
     let http = http_builder(&limits);
     let server = Arc::new(Server { handler, limits, tls, shutdown, http });
-    let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let courtesy = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
     let mut complaints = Complaints::default();
-    let mut draining = pin!(server.shutdown.begun());
+    let mut closed = pin!(open.begun());
     loop {
         let accepted = tokio::select! {
             biased;
-            () = &mut draining => return,
-            accepted = listener.accept() => accepted,
+            () = &mut closed => break,
+            accepted = door.listener().accept() => accepted,
         };
         match accepted {
-            Ok((stream, addr)) => {
-                if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
-                    server.shutdown.spawn(connection::serve(Arc::clone(&server), stream, addr, place));
-                } else {
-                    complaints.say(|| tracing::warn!(reason = %Reason::Overloaded, "limits.connections is reached"));
-                    turn_away(&server, &courtesy, stream);
-                }
-            }
+            Ok((stream, addr)) => take_in(&server, &door, stream, addr, &courtesy, &mut complaints),
             Err(error) if is_the_peers(&error) => {}
             Err(error) => {
                 complaints.say(|| tracing::error!(%error, "cannot accept connections; trying again"));
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+    // Whoever connected before a door closes has come in, unless all of the server stops.
+    while !server.shutdown.has_begun()
+        && let Some((stream, addr)) = already_there(&door).await
+    {
+        take_in(&server, &door, stream, addr, &courtesy, &mut complaints);
+    }
+}
+
+/// A connection that need not be waited for.
+async fn already_there(door: &Door) -> Option<(TcpStream, SocketAddr)> {
+    std::future::poll_fn(|cx| match door.listener().poll_accept(cx) {
+        Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+fn take_in<H: Handler>(
+    server: &Arc<Server<H>>,
+    door: &Door,
+    stream: TcpStream,
+    addr: SocketAddr,
+    courtesy: &Arc<Semaphore>,
+    complaints: &mut Complaints,
+) {
+    if let Some(place) = door.place(server.limits.connections) {
+        server.shutdown.spawn(connection::serve(Arc::clone(server), stream, addr, place));
+    } else {
+        complaints.say(|| tracing::warn!(reason = %Reason::Overloaded, "limits.connections is reached"));
+        turn_away(server, courtesy, stream);
     }
 }
 

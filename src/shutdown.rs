@@ -33,6 +33,12 @@ impl Shutdown {
         Self::default()
     }
 
+    /// One that this one's word reaches too, and whose own word this one does not hear; its tasks are this one's.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { token: self.token.child_token(), tasks: self.tasks.clone() }
+    }
+
     /// Says the word. Saying it again changes nothing.
     pub fn begin(&self) {
         self.token.cancel();
@@ -107,6 +113,18 @@ mod tests {
         assert!(!shutdown.has_begun());
         assert_eq!(shutdown.drain(Duration::from_secs(60), pending()).await, Drained::Whole);
         assert!(shutdown.has_begun());
+    }
+
+    #[tokio::test]
+    async fn a_child_is_ended_alone_and_waited_for_by_its_parent() {
+        let shutdown = Shutdown::new();
+        let (ended, goes_on) = (shutdown.child(), shutdown.child());
+        ended.begin();
+        assert!(ended.has_begun() && !shutdown.has_begun() && !goes_on.has_begun());
+        let task = goes_on.clone();
+        goes_on.spawn(async move { task.begun().await });
+        assert_eq!(shutdown.drain(Duration::from_secs(60), pending()).await, Drained::Whole);
+        assert!(goes_on.has_begun());
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 //! (threat R-06).
 
 use crate::config::LogFormat;
+use std::fmt;
 use std::io::IsTerminal;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
@@ -11,22 +12,51 @@ use tracing_subscriber::EnvFilter;
 /// Lines that may wait for the writing thread.
 const WAITING_LINES: usize = 16 * 1024;
 
+/// The log while it runs. It ends, written out, when this is dropped.
+pub struct Log {
+    _written_out: WorkerGuard,
+    set_level: Box<dyn Fn(EnvFilter) + Send + Sync>,
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    /// Tells more, or less, from now on. What is no filter changes nothing.
+    pub fn set_level(&self, level: &str) {
+        if let Ok(filter) = EnvFilter::try_new(level) {
+            (self.set_level)(filter);
+        }
+    }
+}
+
 /// Starts the log on standard error, as the program's only subscriber; `level` is a tracing filter such as `info` or
-/// `tollgate=debug`. The log ends, written out, when the guard is dropped.
+/// `tollgate=debug`.
 ///
 /// # Errors
 /// If `level` is no filter, or another subscriber was set before.
-pub fn start(format: Option<LogFormat>, level: &str) -> Result<WorkerGuard, Box<dyn std::error::Error + Send + Sync>> {
+pub fn start(format: Option<LogFormat>, level: &str) -> Result<Log, Box<dyn std::error::Error + Send + Sync>> {
     let on_terminal = std::io::stderr().is_terminal();
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).lossy(true).finish(std::io::stderr());
     let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(level)?).with_writer(writer);
     let text = format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Json }) == LogFormat::Text;
-    if text {
+    // A filter that cannot be replaced any more belongs to a log that has ended.
+    let set_level: Box<dyn Fn(EnvFilter) + Send + Sync> = if text {
         let colours = on_terminal && std::env::var_os("NO_COLOR").is_none();
-        subscriber.with_ansi(colours).with_target(false).try_init()?;
+        let subscriber = subscriber.with_ansi(colours).with_target(false).with_filter_reloading();
+        let filter = subscriber.reload_handle();
+        subscriber.try_init()?;
+        Box::new(move |level| drop(filter.reload(level)))
     } else {
-        subscriber.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()?;
-    }
-    Ok(guard)
+        let subscriber = subscriber.json().flatten_event(true).with_current_span(false).with_span_list(false);
+        let subscriber = subscriber.with_filter_reloading();
+        let filter = subscriber.reload_handle();
+        subscriber.try_init()?;
+        Box::new(move |level| drop(filter.reload(level)))
+    };
+    Ok(Log { _written_out: guard, set_level })
 }

@@ -27,7 +27,7 @@ use bytes::Bytes;
 use std::fmt;
 
 /// One merchant account as WeChat Pay knows it. API v3 will be a second [`Provider`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Which of WeChat Pay's APIs it is asked by.
     pub provider: Provider,
@@ -58,7 +58,7 @@ impl Account {
 }
 
 /// How an account signs and is asked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Provider {
     /// API v2: XML, and a key shared with WeChat Pay.
     V2(v2::Keys),
@@ -168,7 +168,7 @@ pub enum QueryError {
 pub const DOCUMENTED_SAMPLE_KEY: &str = "192006250b4c09247ec02edce69f6a2d";
 
 /// Wraps an APIv2 key: 32 letters and digits (`wechatpay-v2.md` section 2).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey(Secret);
 
 /// Why a text is not an APIv2 key.

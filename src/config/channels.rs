@@ -8,6 +8,7 @@ use crate::gate::decide::Mode;
 use crate::gate::decide::OnRefunded;
 use crate::gate::flag::OnSecondPayment;
 use crate::gate::forward::Upstream;
+use crate::generation;
 use crate::order::{AppId, BadId, ChannelId, MchId, ORDER_BYTES, is_order_byte};
 use crate::sweep::Plan;
 use crate::wechat::sign::SignType;
@@ -83,8 +84,17 @@ fn channel(name: &str, value: &Value<'_>, inherited: &Inherited<'_>) -> Option<R
         v.choice(&[("park", OnSecondPayment::Park), ("forward", OnSecondPayment::Forward)])
     });
     let upstream = upstream.or_else(|| inherited.upstream.cloned())?;
-    let channel =
-        Channel { id: id?, account: account?, query_by, out_trade_no, upstream, mode, on_refunded, on_second_payment };
+    let channel = Channel {
+        id: id?,
+        account: account?,
+        query_by,
+        out_trade_no,
+        upstream,
+        mode,
+        on_refunded,
+        on_second_payment,
+        generation: generation::FIRST,
+    };
     Some(ReadChannel { channel, sweep })
 }
 

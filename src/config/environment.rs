@@ -1,9 +1,10 @@
 //! Where `${NAME}` and `${file:PATH}` get their values: a seam, so that tests pass a map.
 
+use std::cell::RefCell;
 use std::env::VarError;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most bytes of a `${file:PATH}`, which holds one key or token.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
@@ -49,6 +50,40 @@ impl Environment for Process {
 
     fn readable(&self, path: &Path) -> io::Result<()> {
         if File::open(path)?.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
+    }
+}
+
+/// An environment, and the files that were looked for in it.
+pub(super) struct Noting<'e> {
+    environment: &'e dyn Environment,
+    files: RefCell<Vec<PathBuf>>,
+}
+
+impl<'e> Noting<'e> {
+    /// Notes what is looked for in `environment` after `file`.
+    pub(super) fn new(environment: &'e dyn Environment, file: &Path) -> Self {
+        Self { environment, files: RefCell::new(vec![file.to_owned()]) }
+    }
+
+    /// The files.
+    pub(super) fn files(self) -> Vec<PathBuf> {
+        self.files.into_inner()
+    }
+}
+
+impl Environment for Noting<'_> {
+    fn variable(&self, name: &str) -> Result<String, VarError> {
+        self.environment.variable(name)
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        self.files.borrow_mut().push(path.to_owned());
+        self.environment.file(path)
+    }
+
+    fn readable(&self, path: &Path) -> io::Result<()> {
+        self.files.borrow_mut().push(path.to_owned());
+        self.environment.readable(path)
     }
 }
 

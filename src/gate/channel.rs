@@ -29,6 +29,8 @@ pub struct Channel {
     pub on_refunded: OnRefunded,
     /// What becomes of a second payment of the same order.
     pub on_second_payment: OnSecondPayment,
+    /// The configuration since which this account is asked so: what was found out before is not believed.
+    pub generation: u32,
 }
 
 impl Channel {

@@ -28,7 +28,8 @@ const LATE_ANSWER: Duration = Duration::from_secs(10);
 pub struct Confirm {
     memory: Arc<Memory>,
     flights: Arc<Flights<Question>>,
-    generation: u32,
+    capacity: u64,
+    life: Life,
     patience: Duration,
 }
 
@@ -39,7 +40,7 @@ struct Memory {
 }
 
 /// How long a finding is believed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Life {
     /// Of `paid` and `refunded`.
     pub paid: Duration,
@@ -47,7 +48,7 @@ pub struct Life {
     pub pending: Duration,
 }
 
-/// The cache's key. Generation and channel stand for appid, mch_id and sub_mch_id too: they never change within a
+/// The cache's key. Channel and generation stand for appid, mch_id and sub_mch_id too: a channel that changes them has a new
 /// generation. Two channels never share a finding, whatever their order numbers (threats V-06, C-01).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Question {
@@ -80,14 +81,25 @@ impl Source {
 }
 
 impl Confirm {
-    /// A cache of `capacity` findings before `wechat`; a caller waits for `patience` at most. `generation` counts the
-    /// configurations, so that a reload forgets what another account was told.
+    /// A cache of `capacity` findings before `wechat`; a caller waits for `patience` at most. What one `before` has found, and
+    /// is finding, out is used on where the settings are the same.
     #[must_use]
-    pub fn new(wechat: Arc<WeChatPay>, generation: u32, capacity: u64, life: Life, patience: Duration) -> Self {
-        let cache = Cache::builder().max_capacity(capacity).expire_after(life).build();
+    pub fn new(wechat: Arc<WeChatPay>, capacity: u64, life: Life, patience: Duration, before: Option<&Self>) -> Self {
+        let cache = before.filter(|before| before.capacity == capacity && before.life == life).map_or_else(
+            || Cache::builder().max_capacity(capacity).expire_after(life).build(),
+            |before| before.memory.cache.clone(),
+        );
         // One who waits out another's question still has time to ask it once more.
-        let flights = Arc::new(Flights::new(patience * 3 / 2));
-        Self { memory: Arc::new(Memory { cache, wechat }), flights, generation, patience }
+        let flights = before
+            .filter(|before| before.patience == patience)
+            .map_or_else(|| Arc::new(Flights::new(patience * 3 / 2)), |before| Arc::clone(&before.flights));
+        Self { memory: Arc::new(Memory { cache, wechat }), flights, capacity, life, patience }
+    }
+
+    /// How many findings are at hand.
+    #[must_use]
+    pub fn remembered(&self) -> u64 {
+        self.memory.cache.entry_count()
     }
 
     /// How long a caller waits at most.
@@ -98,16 +110,12 @@ impl Confirm {
 
     /// What is known of the order that `ask` names, without asking anybody.
     pub async fn cached(&self, channel: &Channel, ask: AskBy) -> Option<Finding> {
-        self.memory.cache.get(&self.question(channel, ask)).await
-    }
-
-    const fn question(&self, channel: &Channel, ask: AskBy) -> Question {
-        Question { generation: self.generation, channel: channel.id, ask }
+        self.memory.cache.get(&question(channel, ask)).await
     }
 
     /// What is known of the order that `ask` names, or found out within the confirm deadline.
     pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy) -> (Finding, Source) {
-        let question = self.question(channel, ask);
+        let question = question(channel, ask);
         let cache = &self.memory.cache;
         let deadline = Instant::now() + self.patience;
         loop {
@@ -135,8 +143,12 @@ impl Confirm {
 impl Confirm {
     /// Asks now, whatever is known, and in the caller's own time; for one who needs the whole answer.
     pub async fn ask_now(&self, channel: &Channel, ask: AskBy) -> (Finding, Bytes) {
-        self.memory.find(channel, self.question(channel, ask)).await
+        self.memory.find(channel, question(channel, ask)).await
     }
+}
+
+const fn question(channel: &Channel, ask: AskBy) -> Question {
+    Question { generation: channel.generation, channel: channel.id, ask }
 }
 
 impl Memory {

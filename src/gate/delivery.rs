@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::Mutex as Turn;
 use uuid::Uuid;
@@ -120,7 +120,7 @@ impl Delivery {
 #[derive(Debug)]
 pub(super) struct Latest<K, V> {
     halves: Mutex<Halves<K, V>>,
-    capacity: usize,
+    capacity: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -131,7 +131,20 @@ struct Halves<K, V> {
 
 impl<K: Hash + Eq + Copy, V: Clone> Latest<K, V> {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { halves: Mutex::new(Halves { younger: HashMap::new(), older: HashMap::new() }), capacity }
+        let halves = Mutex::new(Halves { younger: HashMap::new(), older: HashMap::new() });
+        Self { halves, capacity: AtomicUsize::new(capacity) }
+    }
+
+    /// Remembers so many from now on.
+    pub(super) fn set_capacity(&self, capacity: usize) {
+        self.capacity.store(capacity, Ordering::Relaxed);
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&self) {
+        let mut halves = self.lock();
+        halves.younger.clear();
+        halves.older.clear();
     }
 
     /// What is known of `key`.
@@ -164,7 +177,7 @@ impl<K: Hash + Eq + Copy, V: Clone> Latest<K, V> {
     }
 
     fn insert(&self, halves: &mut Halves<K, V>, key: K, value: V) {
-        if halves.younger.len() >= self.capacity {
+        if halves.younger.len() >= self.capacity.load(Ordering::Relaxed) {
             halves.older = std::mem::take(&mut halves.younger);
         }
         halves.younger.insert(key, value);

@@ -63,6 +63,15 @@ impl Expected {
         self.in_use.store(true, Ordering::Relaxed);
     }
 
+    /// Forgets what other sources than these have said.
+    pub fn keep_sources(&self, names: &[&str]) {
+        let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
+        orders.retain(|_, words| {
+            words.retain(|word| names.contains(&&*word.source));
+            !words.is_empty()
+        });
+    }
+
     /// Forgets what is not listed since before `time`.
     pub fn forget_gone(&self, time: Timestamp) {
         let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
@@ -103,5 +112,9 @@ mod tests {
         assert!(expected.was_gone(channel, number, Some(at(61))));
         expected.forget_gone(at(61));
         assert_eq!(expected.amount(channel, number), None);
+        expected.learn(&shop, &listed(Some(Fen(1)), None));
+        expected.learn(&other, &listed(Some(Fen(2)), None));
+        expected.keep_sources(&["other"]);
+        assert_eq!(expected.amount(channel, number).map(|money| money.fen), Some(Fen(2)));
     }
 }

@@ -18,6 +18,7 @@ use line::{Connector, LineError};
 use pool::Pool;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -127,16 +128,23 @@ pub const LARGEST_ANSWER: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct Forward {
     connector: Connector,
-    pools: HashMap<Upstream, Pool>,
+    pools: HashMap<Upstream, Arc<Pool>>,
 }
 
 impl Forward {
-    /// For these upstreams. `connect` is the time for connecting, TLS included.
+    /// For these upstreams. `connect` is the time for connecting, TLS included. Connections that one `before` keeps open
+    /// are used on.
     ///
     /// # Errors
     /// If an upstream is https and this machine's trusted certificates cannot be read.
-    pub fn new(upstreams: impl IntoIterator<Item = Upstream>, connect: Duration) -> Result<Self, rustls::Error> {
-        let pools: HashMap<_, _> = upstreams.into_iter().map(|upstream| (upstream, Pool::default())).collect();
+    pub fn new(
+        upstreams: impl IntoIterator<Item = Upstream>,
+        connect: Duration,
+        before: Option<&Self>,
+    ) -> Result<Self, rustls::Error> {
+        let pool =
+            |upstream: &Upstream| before.and_then(|before| before.pools.get(upstream)).cloned().unwrap_or_default();
+        let pools: HashMap<_, _> = upstreams.into_iter().map(|upstream| (upstream.clone(), pool(&upstream))).collect();
         let with_tls = pools.keys().any(|upstream| upstream.scheme == Scheme::HTTPS);
         Ok(Self { connector: Connector::new(connect, with_tls)?, pools })
     }

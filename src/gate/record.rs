@@ -24,16 +24,24 @@ use uuid::Uuid;
 /// Everything that is kept.
 #[derive(Debug)]
 pub struct Records {
+    kept: Arc<Kept>,
+    /// Channels whose orders are the same ones have the same number: those of one upstream.
+    scopes: HashMap<ChannelId, usize>,
+    first: First,
+}
+
+/// What does not change with the configuration.
+#[derive(Debug)]
+struct Kept {
     journal: Option<Arc<dyn Journal>>,
     known: Latest<EntryKey, Arc<Record>>,
     deliveries: Latest<DeliveryId, Arc<Delivery>>,
     /// The first payment of each order, on whatever route.
     payments: Latest<(usize, OrderId), FirstPayment>,
-    /// Channels whose orders are the same ones have the same number: those of one upstream.
-    scopes: HashMap<ChannelId, usize>,
+    /// Every upstream there was; its place is its number.
+    upstreams: Mutex<Vec<Upstream>>,
     /// Deliveries whose count is ahead of the journal's, each by one of its entries.
     ahead: Mutex<Vec<(EntryId, Arc<Delivery>)>>,
-    first: First,
     /// How many refused callbacks get a line of their own.
     refused: DefaultDirectRateLimiter,
 }
@@ -126,43 +134,48 @@ impl Records {
         first: First,
         channels: impl IntoIterator<Item = &'c Channel>,
     ) -> Self {
-        let mut upstreams: Vec<&Upstream> = Vec::new();
-        let mut scope = |channel: &'c Channel| {
-            let known = upstreams.iter().position(|upstream| **upstream == channel.upstream);
-            known.unwrap_or_else(|| {
-                upstreams.push(&channel.upstream);
-                upstreams.len() - 1
-            })
-        };
-        let scopes = channels.into_iter().map(|channel| (channel.id, scope(channel))).collect();
-        Self {
+        let kept = Kept {
             journal,
             known: Latest::new(capacity),
             deliveries: Latest::new(capacity),
             payments: Latest::new(capacity),
-            scopes,
+            upstreams: Mutex::default(),
             ahead: Mutex::default(),
-            first,
             refused: RateLimiter::direct(Quota::per_second(REFUSED_PER_SECOND)),
+        };
+        let scopes = kept.scopes(channels);
+        Self { kept: Arc::new(kept), scopes, first }
+    }
+
+    /// The same records, under another configuration.
+    #[must_use]
+    pub fn under<'c>(&self, capacity: usize, first: First, channels: impl IntoIterator<Item = &'c Channel>) -> Self {
+        let kept = Arc::clone(&self.kept);
+        kept.set_capacity(capacity);
+        let scopes = kept.scopes(channels);
+        if self.scopes.iter().any(|(channel, scope)| scopes.get(channel).is_some_and(|other| other != scope)) {
+            // Each record remembers its order's first payment, which is another order's now.
+            kept.known.clear();
         }
+        Self { kept, scopes, first }
     }
 
     /// Whether there is a journal.
     #[must_use]
-    pub const fn are_kept(&self) -> bool {
-        self.journal.is_some()
+    pub fn are_kept(&self) -> bool {
+        self.kept.journal.is_some()
     }
 
     /// The record of a claim that was taken in before and is not done with.
     #[must_use]
     pub fn known(&self, key: &EntryKey) -> Option<Arc<Record>> {
         // What is parked or closed may have given way to others, so the journal is asked again.
-        self.known.get(key).filter(|record| !matches!(record.state(), State::Parked | State::Closed))
+        self.kept.known.get(key).filter(|record| !matches!(record.state(), State::Parked | State::Closed))
     }
 
     /// The journal does not have these any more.
     pub fn forget(&self, keys: &[EntryKey]) {
-        keys.iter().for_each(|key| self.known.remove(key));
+        keys.iter().for_each(|key| self.kept.known.remove(key));
     }
 
     /// The record of a delivery that no journal keeps.
@@ -181,7 +194,7 @@ impl Records {
         callback: Box<Callback>,
         worth: Worth,
     ) -> Result<Option<(Arc<Record>, Option<InHand>)>, Reason> {
-        let Some(journal) = &self.journal else { return Ok(None) };
+        let Some(journal) = &self.kept.journal else { return Ok(None) };
         let (key, delivery) = (callback.key(), callback.delivery());
         let Claimed { channel, order, .. } = callback.claimed;
         match journal.take_in(callback, worth, self.first.ask).await {
@@ -203,13 +216,13 @@ impl Records {
             let delivery = self.delivery(delivery, attempts, accepted.clone());
             Arc::new(Record::new(Some(entry), state, delivery, Arc::clone(&payment)))
         };
-        let known = self.known.get_or(&key, made);
+        let known = self.kept.known.get_or(&key, made);
         if known.entry == Some(entry) {
             return known;
         }
         // It began anew.
-        self.known.remove(&key);
-        self.known.get_or(&key, made)
+        self.kept.known.remove(&key);
+        self.kept.known.get_or(&key, made)
     }
 
     /// The record of what the follow-up works on.
@@ -238,7 +251,7 @@ impl Records {
         let scope = |channel: &ChannelId| self.scopes.get(channel).copied();
         // Of a channel that is not configured any more nothing is sent.
         let ours = scope(&channel).unwrap_or(usize::MAX);
-        let first = self.payments.get_or(&(ours, *order), FirstPayment::default);
+        let first = self.kept.payments.get_or(&(ours, *order), FirstPayment::default);
         if let Some((_, payment)) = paid_by.iter().find(|(channel, _)| scope(channel) == Some(ours)) {
             let _ = first.set(*payment);
         }
@@ -264,7 +277,7 @@ impl Records {
     /// Notes what is odd about a record's payment, once.
     pub fn flag(&self, record: Option<&Record>, reason: Reason) {
         let bit = if reason == Reason::SecondPayment { 1 } else { 2 };
-        if let (Some(journal), Some(record)) = (&self.journal, record)
+        if let (Some(journal), Some(record)) = (&self.kept.journal, record)
             && let Some(entry) = record.entry
             && record.flags.fetch_or(bit, Ordering::Relaxed) & bit == 0
         {
@@ -273,7 +286,7 @@ impl Records {
     }
 
     fn delivery(&self, id: DeliveryId, attempts: u64, accepted: Option<Acceptance>) -> Arc<Delivery> {
-        self.deliveries.get_or(&id, || Arc::new(Delivery::new(id, attempts, accepted)))
+        self.kept.deliveries.get_or(&id, || Arc::new(Delivery::new(id, attempts, accepted)))
     }
 
     /// A callback was not forwarded, for this reason, although its order is paid if there is a payment; `fresh` if it
@@ -290,7 +303,7 @@ impl Records {
 
     /// Something is known of the order now.
     pub fn found(&self, record: &Record, reason: Reason, verified: Option<Verified>, next: Option<Next>) {
-        let (Some(journal), Some(entry)) = (&self.journal, record.entry) else { return };
+        let (Some(journal), Some(entry)) = (&self.kept.journal, record.entry) else { return };
         if next.is_none() {
             return;
         }
@@ -315,7 +328,7 @@ impl Records {
         sending: &Sending,
         next: Option<Next>,
     ) -> Option<journal::Sending> {
-        let journal = self.journal.as_ref()?;
+        let journal = self.kept.journal.as_ref()?;
         let line = line(record, sending)?;
         journal.note(Note::Sending { sending: line, verified: Some(verified(payment)), next });
         Some(line)
@@ -340,7 +353,7 @@ impl Records {
             }
             Outcome::Answered(_) | Outcome::Failed(_) => next,
         };
-        match (&self.journal, line) {
+        match (&self.kept.journal, line) {
             (Some(journal), Some(sending)) => {
                 record.set(next);
                 journal.note(Note::Sent { sending, outcome, next });
@@ -354,7 +367,7 @@ impl Records {
         if let Some(entry) = record.entry
             && record.delivery.is_ahead()
         {
-            self.ahead.lock().unwrap_or_else(PoisonError::into_inner).push((entry, Arc::clone(&record.delivery)));
+            self.kept.ahead.lock().unwrap_or_else(PoisonError::into_inner).push((entry, Arc::clone(&record.delivery)));
         }
     }
 
@@ -366,14 +379,14 @@ impl Records {
         if let Some(answer) = &accepted.answer {
             return Ok(Arc::clone(answer));
         }
-        let journal = self.journal.as_ref().ok_or(Reason::InternalError)?;
+        let journal = self.kept.journal.as_ref().ok_or(Reason::InternalError)?;
         let answer = journal.acceptance(delivery.id).await.ok().flatten();
         answer.map(Arc::new).ok_or(Reason::JournalUnavailable)
     }
 
     /// Another callback of a record came to this.
     pub fn again(&self, record: &Record, request_id: Uuid, reason: Reason) {
-        if let (Some(journal), Some(entry)) = (&self.journal, record.entry)
+        if let (Some(journal), Some(entry)) = (&self.kept.journal, record.entry)
             && record.again.load(Ordering::Relaxed) < AGAIN
             && record.again.fetch_add(1, Ordering::Relaxed) < AGAIN
         {
@@ -383,8 +396,8 @@ impl Records {
 
     /// A callback was refused and has no record.
     pub fn refused(&self, refused: impl FnOnce() -> Refused) {
-        if let Some(journal) = &self.journal
-            && self.refused.check().is_ok()
+        if let Some(journal) = &self.kept.journal
+            && self.kept.refused.check().is_ok()
         {
             journal.note(Note::Refused(Box::new(refused())));
         }
@@ -392,8 +405,8 @@ impl Records {
 
     /// Writes the counts that are ahead of the journal.
     pub fn level(&self) {
-        let ahead = std::mem::take(&mut *self.ahead.lock().unwrap_or_else(PoisonError::into_inner));
-        if let Some(journal) = &self.journal {
+        let ahead = std::mem::take(&mut *self.kept.ahead.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(journal) = &self.kept.journal {
             for (entry, delivery) in ahead {
                 delivery.is_level();
                 journal.note(Note::Counted { entry, delivery: delivery.id, attempts: delivery.attempts() });
@@ -403,10 +416,30 @@ impl Records {
 
     /// Waits until what was noted so far is on disk, if it can be.
     pub async fn written(&self) {
-        if let Some(journal) = &self.journal {
+        if let Some(journal) = &self.kept.journal {
             // What cannot be written stays in memory until it can, and is said in the log.
             let _ = journal.written().await;
         }
+    }
+}
+
+impl Kept {
+    fn scopes<'c>(&self, channels: impl IntoIterator<Item = &'c Channel>) -> HashMap<ChannelId, usize> {
+        let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scope = |channel: &Channel| {
+            let known = upstreams.iter().position(|upstream| *upstream == channel.upstream);
+            known.unwrap_or_else(|| {
+                upstreams.push(channel.upstream.clone());
+                upstreams.len() - 1
+            })
+        };
+        channels.into_iter().map(|channel| (channel.id, scope(channel))).collect()
+    }
+
+    fn set_capacity(&self, capacity: usize) {
+        self.known.set_capacity(capacity);
+        self.deliveries.set_capacity(capacity);
+        self.payments.set_capacity(capacity);
     }
 }
 

@@ -16,6 +16,7 @@ pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for
 #[derive(Debug)]
 pub struct Senders {
     trusted_proxies: Vec<IpNet>,
+    rate_per_address: u32,
     rate: Option<DefaultKeyedRateLimiter<IpAddr>>,
 }
 
@@ -38,7 +39,13 @@ impl Senders {
                 Quota::per_second(rate).allow_burst(rate.saturating_mul(NonZeroU32::MIN.saturating_add(1))),
             )
         });
-        Self { trusted_proxies, rate }
+        Self { trusted_proxies, rate_per_address, rate }
+    }
+
+    /// Whether these are the settings it was made with.
+    #[must_use]
+    pub fn is_for(&self, trusted_proxies: &[IpNet], rate_per_address: u32) -> bool {
+        self.trusted_proxies == trusted_proxies && self.rate_per_address == rate_per_address
     }
 
     /// Counts a callback.

@@ -1,6 +1,7 @@
 //! One connection from accept to close: waits for a head, lets hyper carry that one message, and waits again, each with
 //! its own deadline (threats R-01, R-02).
 
+use super::door::Place;
 use super::head::{Bounds, Framing};
 use super::request::Exchange;
 use super::stream::Stream;
@@ -28,12 +29,7 @@ const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     retry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Serves what arrives on a connection until it is over, and then gives its place to another.
-pub(super) async fn serve<H: Handler>(
-    server: Arc<Server<H>>,
-    stream: TcpStream,
-    addr: SocketAddr,
-    _place: OwnedSemaphorePermit,
-) {
+pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream, addr: SocketAddr, _place: Place) {
     let first_head = Instant::now() + server.limits.head_timeout;
     // It only makes answers slower when it fails.
     let _ = stream.set_nodelay(true);

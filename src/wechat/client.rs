@@ -22,7 +22,7 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 /// How WeChat Pay is asked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Origins in the order they are tried, `https://api.mch.weixin.qq.com` first; plain http on loopback only.
     pub hosts: Vec<String>,
@@ -46,8 +46,8 @@ pub struct WeChatPay {
     http: Client,
     /// In order, at least one.
     hosts: Vec<Arc<Host>>,
-    hedge_after: Duration,
     budget: Budget,
+    settings: Settings,
 }
 
 struct Host {
@@ -127,9 +127,15 @@ impl WeChatPay {
         Ok(Self {
             http: http_client(encrypted)?,
             hosts,
-            hedge_after: settings.hedge_after,
             budget: Budget::new(settings.queries_per_second),
+            settings: settings.clone(),
         })
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Asks for an order and returns the first usable answer, whatever it says.
@@ -194,7 +200,7 @@ impl WeChatPay {
         if others.is_empty() {
             return first.await;
         }
-        match timeout(self.hedge_after, &mut first).await {
+        match timeout(self.settings.hedge_after, &mut first).await {
             Ok(Ok(reply)) => return Ok(reply),
             Ok(failure) => return better(failure, Box::pin(self.ask(query, others)).await),
             Err(_) => debug!(host = %host.origin, "silent; asking the next host too"),

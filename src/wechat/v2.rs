@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::civil::Date;
 
 /// What an API v2 account signs and verifies with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
     /// The key that signs.
     pub signing: ApiKey,

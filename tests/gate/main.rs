@@ -79,6 +79,8 @@ mod logs;
 
 mod tls;
 
+mod reload;
+
 mod shutdown;
 
 mod config_check;

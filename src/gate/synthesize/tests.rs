@@ -110,6 +110,7 @@ fn channel(name: &str) -> Channel {
         mode: Mode::Enforce,
         on_refunded: OnRefunded::Refuse,
         on_second_payment: OnSecondPayment::Park,
+        generation: 1,
     }
 }
 

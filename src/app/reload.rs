@@ -1,0 +1,80 @@
+//! Putting a changed configuration in force: all of it or nothing, and nobody who is served notices.
+
+use super::{BuildError, Fixed, watch::Watch};
+use crate::config::{Config, Problems};
+use std::path::{Path, PathBuf};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What asks for a reload: SIGHUP, and files that changed.
+#[derive(Debug)]
+pub struct Reloads {
+    path: PathBuf,
+    hangup: Signal,
+    watch: Watch,
+}
+
+/// Why a configuration is not put in force.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// It is wrong.
+    #[error(transparent)]
+    Config(#[from] Problems),
+    /// It is right, and cannot be built here.
+    #[error("{}", whole(.0))]
+    Build(#[from] BuildError),
+    /// It changes what a running process cannot.
+    #[error("{0} cannot be changed while the gate runs: restart it (nothing of the file is in force)")]
+    Fixed(&'static str),
+}
+
+/// An error with its causes.
+fn whole(error: &BuildError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+impl Reloads {
+    /// Listens from now on. `files` are those that the configuration at `path` was read from.
+    ///
+    /// # Errors
+    /// If the system does not let it take SIGHUP.
+    pub fn listen(path: &Path, files: &[PathBuf]) -> std::io::Result<Self> {
+        Ok(Self { path: path.to_owned(), hangup: signal(SignalKind::hangup())?, watch: Watch::on(files) })
+    }
+
+    /// Waits until a reload is asked for.
+    pub(super) async fn next(&mut self) {
+        let by = tokio::select! {
+            _ = self.hangup.recv() => {
+                // What is read now is no change afterwards.
+                self.watch.look().await;
+                "SIGHUP"
+            }
+            () = self.watch.changed() => "a changed file",
+        };
+        tracing::info!(by, file = %self.path.display(), "reloading the configuration");
+    }
+
+    /// Reads the configuration as it is now, and checks that it can take the place of one with these `fixed` parts.
+    ///
+    /// # Errors
+    /// If it is wrong, or cannot.
+    pub(super) async fn read(&mut self, fixed: &Fixed) -> Result<Config, ReloadError> {
+        let path = self.path.clone();
+        // A panic in there was logged, and leaves the old configuration.
+        let Ok((config, files)) = tokio::task::spawn_blocking(move || Config::load_noting_files(&path)).await else {
+            return Err(ReloadError::Fixed("what the configuration reader panicked at"));
+        };
+        self.watch.also(&files);
+        let config = config?;
+        match fixed.difference(&Fixed::of(&config)) {
+            Some(key) => Err(ReloadError::Fixed(key)),
+            None => Ok(config),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What one configuration builds: the gate and what works beside it. What must outlive a configuration is handed on from
+//! the works before.
+
+use super::BuildError;
+use crate::config::Config;
+use crate::follow_up::{FollowUp, Lanes};
+use crate::gate::channel::{Channel, Channels};
+use crate::gate::confirm::{Confirm, Life};
+use crate::gate::expected::Expected;
+use crate::gate::forward::Forward;
+use crate::gate::record::{First, Records};
+use crate::gate::route::Routes;
+use crate::gate::sender::Senders;
+use crate::gate::stamp::Stamp;
+use crate::gate::{Counts, Gate};
+use crate::generation;
+use crate::housekeeping::Housekeeping;
+use crate::journal::Journal;
+use crate::journal::sqlite::Sqlite;
+use crate::pending::{Known, PendingOrders};
+use crate::sweep::Sweeper;
+use crate::wechat::WeChatPay;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The gate and what works beside it, not listening to anybody.
+#[derive(Debug)]
+pub struct Works {
+    /// The way of a callback.
+    pub gate: Arc<Gate>,
+    /// What goes on after the reply, if there is a journal.
+    pub follow_up: Option<Arc<FollowUp>>,
+    /// What looks for paid orders in the bill, if there is a journal.
+    pub sweeper: Option<Arc<Sweeper>>,
+    /// What reads pending orders, if there is a journal.
+    pub pending: Option<Arc<PendingOrders>>,
+    /// What is done from time to time.
+    pub housekeeping: Arc<Housekeeping>,
+    /// Who is asked.
+    pub wechat: Arc<WeChatPay>,
+}
+
+/// Days for which WeChat Pay has bills: three months.
+const BILLS_ARE_KEPT: u16 = 90;
+
+impl Works {
+    /// Builds every part, and opens the journal for this process alone. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// If a part cannot be built.
+    pub fn build(config: Config) -> Result<Self, BuildError> {
+        let journal = match &config.journal {
+            Some(file) => Some(Arc::new(Sqlite::open(&file.path, file.unconfirmed)?) as Arc<dyn Journal>),
+            None => None,
+        };
+        Self::of(config, journal, None, generation::FIRST)
+    }
+
+    /// Builds what follows these works under another configuration, the one of this number. They have the same journal, and
+    /// what was found out and is still true is known to them.
+    ///
+    /// # Errors
+    /// If a part cannot be built. These works are as they were then.
+    pub fn succeed(&self, config: Config, number: u32) -> Result<Self, BuildError> {
+        Self::of(config, self.housekeeping.journal.clone(), Some(self), number)
+    }
+
+    fn of(
+        mut config: Config,
+        journal: Option<Arc<dyn Journal>>,
+        before: Option<&Self>,
+        number: u32,
+    ) -> Result<Self, BuildError> {
+        let wechat = match before.filter(|before| *before.wechat.settings() == config.wechat) {
+            Some(before) => Arc::clone(&before.wechat),
+            None => Arc::new(WeChatPay::new(&config.wechat)?),
+        };
+        let same_hosts = before.filter(|before| before.wechat.settings().hosts == config.wechat.hosts);
+        for channel in &mut config.channels {
+            channel.generation = same_hosts.and_then(|before| asked_so_since(&before.gate, channel)).unwrap_or(number);
+        }
+        let keep = config.journal.as_ref().map_or(Duration::MAX, |journal| journal.keep);
+        let reach = u16::try_from(keep.as_secs() / (24 * 3600)).unwrap_or(u16::MAX).min(BILLS_ARE_KEPT);
+        let (follow_up, queries) = (config.follow_up.clone(), config.wechat.queries_per_second);
+        let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
+        let (plans, sources) = (std::mem::take(&mut config.sweeps), std::mem::take(&mut config.pending_orders));
+        let (goes_on, before) = (before.is_some(), before.map(|before| &*before.gate));
+        let gate = Arc::new(gate(config, Arc::clone(&wechat), journal.clone(), before)?);
+        let housekeeping = Arc::new(Housekeeping { gate: Arc::clone(&gate), journal: journal.clone(), keep, goes_on });
+        let with_journal = || journal.clone().map(|journal| (Arc::clone(&gate), journal));
+        let sweeper = with_journal()
+            .map(|(gate, journal)| Arc::new(Sweeper { gate, journal, wechat: Arc::clone(&wechat), plans, reach }));
+        let pending = with_journal().map(|(gate, journal)| Arc::new(PendingOrders { gate, journal, sources }));
+        let follow_up = with_journal().map(|(gate, journal)| {
+            let lanes = Lanes::new(upstreams, follow_up.concurrency, queries);
+            Arc::new(FollowUp {
+                gate,
+                journal,
+                ask_again: follow_up.ask_again,
+                redeliver: follow_up.redeliver,
+                concurrency: follow_up.concurrency,
+                lanes,
+            })
+        });
+        Ok(Self { gate, follow_up, sweeper, pending, housekeeping, wechat })
+    }
+}
+
+/// The configuration since which a channel's account is asked as it is now, if it was before.
+fn asked_so_since(before: &Gate, channel: &Channel) -> Option<u32> {
+    before.channels.get(&channel.id).filter(|before| before.account == channel.account).map(|before| before.generation)
+}
+
+fn gate(
+    config: Config,
+    wechat: Arc<WeChatPay>,
+    journal: Option<Arc<dyn Journal>>,
+    before: Option<&Gate>,
+) -> Result<Gate, BuildError> {
+    let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
+    let upstreams = upstreams.into_iter().chain([config.upstream.clone()]);
+    let forward = Forward::new(upstreams, config.forwarding.connect, before.map(|before| &before.forward))
+        .map_err(BuildError::UpstreamTls)?;
+    let (proxies, rate) = (config.forwarding.trusted_proxies, config.limits.rate_per_address);
+    let senders = match before.filter(|before| before.senders.is_for(&proxies, rate)) {
+        Some(before) => Arc::clone(&before.senders),
+        None => Arc::new(Senders::new(proxies, rate)),
+    };
+    let life = Life { paid: config.cache.paid, pending: config.cache.pending };
+    let patience = config.confirm_deadline;
+    let confirm = Confirm::new(wechat, config.cache.capacity, life, patience, before.map(|before| &before.confirm));
+    let first = First { ask: config.follow_up.ask_again.first(), deliver: config.follow_up.redeliver.first() };
+    let capacity = usize::try_from(config.cache.capacity).unwrap_or(usize::MAX);
+    let records = match before {
+        Some(before) => before.records.under(capacity, first, &config.channels),
+        None => Records::new(journal, capacity, first, &config.channels),
+    };
+    Ok(Gate {
+        routes: Routes::new(config.routes),
+        senders,
+        confirm,
+        stamp: Stamp::new(config.headers, config.forwarding.host),
+        expected: before.map_or_else(|| Arc::new(Expected::default()), |before| Arc::clone(&before.expected)),
+        records,
+        forward,
+        channels: Channels::new(config.channels),
+        upstream: config.upstream,
+        mode: config.mode,
+        deadline: config.deadline,
+        counts: before.map_or_else(|| Arc::new(Counts::default()), |before| Arc::clone(&before.counts)),
+    })
+}
+
+/// What sources of pending orders said before: known before anything is delivered.
+pub(crate) async fn recall(pending: Option<&PendingOrders>) -> HashMap<String, Known> {
+    let Some(pending) = pending else { return HashMap::default() };
+    pending.recall().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what sources of pending orders said before is not known");
+        HashMap::default()
+    })
+}
