@@ -32,6 +32,7 @@ mod sweep;
 
 mod verify;
 
+use crate::sockets::Sockets;
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
@@ -55,14 +56,14 @@ struct Cli {
     command: Option<Command>,
 
     #[command(flatten)]
-    run: ConfigFile,
+    run: run::Args,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gate (the default command).
-    #[command(after_help = RUN_ENDS)]
-    Run(ConfigFile),
+    #[command(after_help = run::HELP)]
+    Run(run::Args),
     /// Validate the configuration and show every error with line, column and remedy.
     Check(check::Args),
     /// Show the whole story on this machine: a simulated WeChat Pay, a sample order system and the gate.
@@ -92,11 +93,6 @@ enum Command {
     Man(man::Args),
 }
 
-const RUN_ENDS: &str = "\
-Signals: SIGTERM and SIGINT stop it once what is under way has finished, and at once when they come a second time.
-
-Exit codes: 0 stopped and everything under way had finished, 1 it cannot start, or it stopped with work left, 2 wrong usage.";
-
 /// Which configuration.
 #[derive(Debug, Clone, Args)]
 struct ConfigFile {
@@ -110,8 +106,14 @@ struct ConfigFile {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     crate::process::keep_memory_private();
-    let outcome = runtime().map_err(anyhow::Error::from).and_then(|runtime| {
-        let outcome = runtime.block_on(dispatch(cli));
+    // The environment is changed by that, so there must be no threads yet.
+    let sockets = match cli.command {
+        None | Some(Command::Run(_)) => Sockets::from_environment(),
+        Some(_) => Ok(Sockets::default()),
+    };
+    let outcome = sockets.map_err(anyhow::Error::from).and_then(|sockets| {
+        let runtime = runtime()?;
+        let outcome = runtime.block_on(dispatch(cli, sockets));
         // What still runs in the background has had its grace.
         runtime.shutdown_background();
         outcome
@@ -123,9 +125,9 @@ pub fn main() -> ExitCode {
     })
 }
 
-async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+async fn dispatch(cli: Cli, sockets: Sockets) -> anyhow::Result<ExitCode> {
     match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(args) => run::run(&args).await,
+        Command::Run(args) => run::run(&args, sockets).await,
         Command::Check(args) => check::run(&args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Sandbox(args) => sandbox::run(args).await,

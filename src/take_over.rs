@@ -25,7 +25,7 @@ mod old;
 pub mod again;
 
 pub use new::{Predecessor, TakeOverError, find};
-pub use old::{HandOver, Leaving, Lent};
+pub use old::{HandOver, Leaving, Lent, Wish};
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -54,6 +54,14 @@ impl Works {
             Some(file) => Some(Arc::new(Sqlite::open(&file.path, file.unconfirmed)?) as Arc<dyn Journal>),
             None => None,
         };
+        Self::with(config, journal)
+    }
+
+    /// The same with a journal that was opened before.
+    ///
+    /// # Errors
+    /// If a part cannot be built.
+    pub(super) fn with(config: Config, journal: Option<Arc<dyn Journal>>) -> Result<Self, BuildError> {
         Self::of(config, journal, None, generation::FIRST)
     }
 

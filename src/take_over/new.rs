@@ -57,8 +57,8 @@ pub fn find(journal: &Path) -> Result<Option<Predecessor>, TakeOverError> {
     let unreachable = |source| TakeOverError::Unreachable { path: path.clone(), source };
     let stream = match UnixStream::connect(&path) {
         Ok(stream) => stream,
-        // A socket that nobody listens at was left by a gate that was killed.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
+        // A socket that nobody listens at was left by a gate that was killed, and none is where its path is too long.
+        Err(error) if is_absence(error.kind()) => return Ok(None),
         Err(error) => return Err(unreachable(error)),
     };
     let ask = || {
@@ -84,6 +84,10 @@ pub fn find(journal: &Path) -> Result<Option<Predecessor>, TakeOverError> {
         }
         _ => Err(TakeOverError::Foreign(path.clone())),
     }
+}
+
+fn is_absence(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::InvalidInput)
 }
 
 /// Process, grace, and each socket that came along.

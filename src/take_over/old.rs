@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::net::UnixListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// A listening socket that the other may have too.
@@ -31,9 +31,23 @@ pub struct Lent {
 /// given back: the next gate has one of the same name.
 #[derive(Debug)]
 pub struct HandOver {
+    listening: Option<Listening>,
+    wishes: mpsc::Receiver<Wish>,
+}
+
+/// What another gate wants, in this order.
+#[derive(Debug)]
+pub enum Wish {
+    /// The sockets that this process listens at, duplicated. It goes on.
+    Sockets(oneshot::Sender<io::Result<Vec<Lent>>>),
+    /// That this process leaves.
+    Leave(Leaving),
+}
+
+#[derive(Debug)]
+struct Listening {
     path: PathBuf,
     accepting: JoinHandle<()>,
-    gone: mpsc::Receiver<Leaving>,
 }
 
 /// A gate that is ready to take over, and waits for this one to leave.
@@ -44,30 +58,22 @@ pub struct Leaving {
     stream: UnixStream,
 }
 
-/// Who knows what is lent.
-type Lend = dyn Fn() -> io::Result<Vec<Lent>> + Send + Sync;
-
 /// What all who ask share.
+#[derive(Debug)]
 struct Asked {
-    lend: Box<Lend>,
     grace: Duration,
     /// The process that is talked to; 0 is none.
     talking_to: AtomicU32,
-    leave: mpsc::Sender<Leaving>,
+    wishes: mpsc::Sender<Wish>,
 }
 
 impl HandOver {
     /// Listens beside the journal at `journal`, whose lock this process must have: a socket that lies there is a dead one's.
-    /// `grace` is how long the end may take, and `lend` duplicates the sockets that this process listens at when it is
-    /// called. Must be called inside a tokio runtime.
+    /// `grace` is how long the end may take. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// If the system does not let it; the path of a unix socket, for one, must not be longer than about 100 bytes.
-    pub fn listen(
-        journal: &Path,
-        grace: Duration,
-        lend: impl Fn() -> io::Result<Vec<Lent>> + Send + Sync + 'static,
-    ) -> io::Result<Self> {
+    pub fn listen(journal: &Path, grace: Duration) -> io::Result<Self> {
         let path = beside(journal);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -75,16 +81,23 @@ impl HandOver {
         }
         let listener = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        let (leave, gone) = mpsc::channel(1);
-        let asked = Arc::new(Asked { lend: Box::new(lend), grace, talking_to: AtomicU32::new(0), leave });
+        let (sender, wishes) = mpsc::channel(1);
+        let asked = Arc::new(Asked { grace, talking_to: AtomicU32::new(0), wishes: sender });
         let accepting = tokio::spawn(accept(listener, asked));
-        Ok(Self { path, accepting, gone })
+        Ok(Self { listening: Some(Listening { path, accepting }), wishes })
     }
 
-    /// Waits until another gate is ready to take over, and for ever if none is.
-    pub async fn asked(&mut self) -> Leaving {
-        match self.gone.recv().await {
-            Some(leaving) => leaving,
+    /// Where nobody can take over.
+    #[must_use]
+    pub fn none() -> Self {
+        let (_, wishes) = mpsc::channel(1);
+        Self { listening: None, wishes }
+    }
+
+    /// Waits for what another gate wants, for ever if none comes.
+    pub async fn next(&mut self) -> Wish {
+        match self.wishes.recv().await {
+            Some(wish) => wish,
             None => std::future::pending().await,
         }
     }
@@ -92,9 +105,11 @@ impl HandOver {
 
 impl Drop for HandOver {
     fn drop(&mut self) {
-        self.accepting.abort();
-        // Left behind, it would be removed by the next gate.
-        let _ = std::fs::remove_file(&self.path);
+        if let Some(Listening { path, accepting }) = self.listening.take() {
+            accepting.abort();
+            // Left behind, it would be removed by the next gate.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -149,7 +164,7 @@ fn talk(asked: &Asked, stream: UnixStream, process: u32, may: bool) {
     tracing::info!(process, "another gate wants to take over");
     match agree(asked, &stream) {
         // From here on nobody else may ask.
-        Ok(()) => drop(asked.leave.blocking_send(Leaving { successor: process, stream })),
+        Ok(()) => drop(asked.wishes.blocking_send(Wish::Leave(Leaving { successor: process, stream }))),
         Err(error) => {
             tracing::warn!(process, %error, "the gate that wanted to take over broke off; this one goes on");
             asked.talking_to.store(0, Ordering::Release);
@@ -166,7 +181,10 @@ fn agree(asked: &Asked, stream: &UnixStream) -> io::Result<()> {
     if greeting != GREETING {
         return Err(io::Error::other("it speaks another version's language"));
     }
-    let lent = (asked.lend)()?;
+    let (reply, lent) = oneshot::channel();
+    let gone = |_| io::Error::other("this process is about to end");
+    asked.wishes.blocking_send(Wish::Sockets(reply)).map_err(|_| gone(()))?;
+    let lent = lent.blocking_recv().map_err(|_| gone(()))??;
     let mut answer = format!("{SOCKETS} {} {}", std::process::id(), asked.grace.as_millis());
     for Lent { purpose, configured, .. } in &lent {
         // Writing to a string does not fail.

@@ -5,30 +5,37 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use tempfile::TempDir;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 const GRACE: Duration = Duration::from_secs(7);
 
 struct Running {
     _directory: TempDir,
     journal: PathBuf,
-    listener: TcpListener,
     addr: SocketAddr,
-    hand_over: HandOver,
+    leaving: JoinHandle<Leaving>,
 }
 
+/// A gate that lends its socket to whoever asks, until it is told to leave.
 fn running() -> Running {
     let directory = tempfile::tempdir().unwrap();
     let journal = directory.path().join("j.db");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
-    let lent = listener.try_clone().unwrap();
-    let lend = move || {
-        let socket = lent.try_clone()?.into();
-        Ok(vec![Lent { purpose: Purpose::Callbacks, configured: addr, socket }])
-    };
-    let hand_over = HandOver::listen(&journal, GRACE, lend).unwrap();
-    Running { _directory: directory, journal, listener, addr, hand_over }
+    let mut hand_over = HandOver::listen(&journal, GRACE).unwrap();
+    let leaving = tokio::spawn(async move {
+        loop {
+            match hand_over.next().await {
+                Wish::Sockets(reply) => {
+                    let socket = listener.try_clone().unwrap().into();
+                    let lent = Lent { purpose: Purpose::Callbacks, configured: addr, socket };
+                    reply.send(Ok(vec![lent])).unwrap();
+                }
+                Wish::Leave(leaving) => break leaving,
+            }
+        }
+    });
+    Running { _directory: directory, journal, addr, leaving }
 }
 
 async fn find_beside(journal: &Path) -> Result<Option<Predecessor>, TakeOverError> {
@@ -36,20 +43,27 @@ async fn find_beside(journal: &Path) -> Result<Option<Predecessor>, TakeOverErro
     spawn_blocking(move || find(&journal)).await.unwrap()
 }
 
+async fn go(predecessor: Predecessor) -> Predecessor {
+    spawn_blocking(move || {
+        predecessor.go().unwrap();
+        predecessor
+    })
+    .await
+    .unwrap()
+}
+
 #[tokio::test]
 async fn connections_wait_in_the_socket_while_one_gate_follows_the_other() {
-    let mut old = running();
+    let old = running();
     let mode = beside(&old.journal).metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let mut predecessor = find_beside(&old.journal).await.unwrap().unwrap();
     assert_eq!((predecessor.process, predecessor.grace), (std::process::id(), GRACE));
     let mut sockets = Sockets::default();
     sockets.add(std::mem::take(&mut predecessor.sockets));
-    predecessor.go().unwrap();
-    let leaving = old.hand_over.asked().await;
+    let predecessor = go(predecessor).await;
+    let leaving = old.leaving.await.unwrap();
     assert_eq!(leaving.successor, std::process::id());
-    drop(old.listener);
-    drop(old.hand_over);
     assert!(!beside(&old.journal).exists());
     let mut early = TcpStream::connect(old.addr).unwrap();
     early.write_all(b"early").unwrap();
@@ -67,7 +81,8 @@ async fn where_no_gate_runs_there_is_nothing_to_take_over() {
     let old = running();
     assert!(find_beside(&old.journal.with_extension("other")).await.unwrap().is_none());
     let path = beside(&old.journal);
-    drop(old.hand_over);
+    old.leaving.abort();
+    let _ = old.leaving.await;
     // As a gate leaves it that is killed.
     drop(std::os::unix::net::UnixListener::bind(path).unwrap());
     assert!(find_beside(&old.journal).await.unwrap().is_none());
@@ -75,7 +90,7 @@ async fn where_no_gate_runs_there_is_nothing_to_take_over() {
 
 #[tokio::test]
 async fn one_that_breaks_off_leaves_the_other_as_it_was() {
-    let mut old = running();
+    let old = running();
     let first = find_beside(&old.journal).await.unwrap().unwrap();
     match find_beside(&old.journal).await {
         Err(TakeOverError::Busy { process }) => assert_eq!(process, std::process::id()),
@@ -89,10 +104,8 @@ async fn one_that_breaks_off_leaves_the_other_as_it_was() {
             other => break other.unwrap().unwrap(),
         }
     };
-    second.go().unwrap();
-    let leaving = old.hand_over.asked().await;
-    assert!(matches!(find_beside(&old.journal).await, Err(TakeOverError::Busy { .. })));
-    drop(second);
+    drop(go(second).await);
+    let leaving = old.leaving.await.unwrap();
     assert!(!leaving.other_accepts().await);
 }
 
@@ -119,5 +132,5 @@ async fn another_language_is_not_answered() {
 async fn a_path_that_is_too_long_is_an_error_and_no_panic() {
     let directory = tempfile::tempdir().unwrap();
     let journal = directory.path().join("j".repeat(120));
-    HandOver::listen(&journal, GRACE, || Ok(Vec::new())).unwrap_err();
+    HandOver::listen(&journal, GRACE).unwrap_err();
 }

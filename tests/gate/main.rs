@@ -83,6 +83,8 @@ mod reload;
 
 mod shutdown;
 
+mod take_over;
+
 mod config_check;
 
 mod commands;
