@@ -85,6 +85,8 @@ mod shutdown;
 
 mod take_over;
 
+mod supervised;
+
 mod config_check;
 
 mod commands;
