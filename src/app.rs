@@ -2,11 +2,13 @@
 
 mod works;
 
+mod doors;
+
 mod listening;
 
 mod reload;
 
-mod watch;
+mod files;
 
 mod succession;
 
@@ -15,24 +17,24 @@ pub use succession::{Succeeded, Succession};
 pub use works::Works;
 pub(crate) use works::recall;
 
-use crate::config::{Config, Journal, LogFormat, TlsFiles};
-use crate::gate::Counts;
+use crate::config::{Config, Journal, LogFormat};
 use crate::gate::current::Current;
 use crate::generation::{Generation, Refused};
 use crate::journal::sqlite::{OpenError, Sqlite};
+use crate::metrics::{Counts, Metrics};
 use crate::pending::Known;
-use crate::server::tls::{Tls, TlsError};
+use crate::server::tls::TlsError;
 use crate::shutdown::{Drained, Shutdown};
-use crate::sockets::{Purpose, Sockets};
+use crate::sockets::Sockets;
 use crate::take_over::{HandOver, Leaving, Predecessor, Wish};
 use crate::telemetry::Log;
 use crate::{clock, supervisor, wechat};
-use listening::{Listening, Terms};
+use doors::{Doors, Seen};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch as told;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The gate, bound and ready.
@@ -40,8 +42,8 @@ use tokio::task::JoinHandle;
 pub struct App {
     works: Works,
     current: Arc<Current>,
-    callbacks: Listening<Current>,
-    generation: told::Sender<Generation>,
+    doors: Doors,
+    generation: watch::Sender<Generation>,
     fixed: Fixed,
     grace: Duration,
     /// Whose place this one takes, until that has heard so.
@@ -106,28 +108,30 @@ impl App {
     /// nothing but its journal is missing. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// If a part cannot be built or the address cannot be bound.
+    /// If a part cannot be built or an address cannot be bound.
     pub async fn build(
-        config: Config,
+        mut config: Config,
+        metrics: Arc<Metrics>,
         mut given: Sockets,
         mut before: Option<Predecessor>,
     ) -> Result<Self, BuildError> {
-        let (addr, terms) = (config.listen, terms(&config)?);
+        let plan = doors::Plan::of(&mut config)?;
         let (fixed, grace) = (Fixed::of(&config), config.shutdown_grace);
         given.add(before.as_mut().map(|before| std::mem::take(&mut before.sockets)).unwrap_or_default());
-        given.assign(addr, None);
-        let listener = listening::socket(addr, Purpose::Callbacks, &mut given)?;
-        given.close_the_rest();
+        let bound = plan.bind(given)?;
         let (journal, before) = match &config.journal {
-            Some(file) => succession::open(file, before).await.map(|(journal, before)| (Some(journal), before))?,
+            Some(file) => succession::open(file, metrics.journal.clone(), before)
+                .await
+                .map(|(journal, before)| (Some(journal), before))?,
             None => (None, None),
         };
-        let works = Works::with(config, journal)?;
+        let works = Works::with(config, journal.clone(), Arc::clone(&metrics))?;
         let current = Arc::new(Current::new(Arc::clone(&works.gate)));
-        let callbacks = Listening::at(listener, addr, terms, Arc::clone(&current));
-        let generation = told::Sender::new(Generation::first());
+        let generation = watch::Sender::new(Generation::first());
+        let seen = Seen { gate: Arc::clone(&current), journal, generation: generation.subscribe(), metrics };
+        let doors = Doors::at(bound, plan, seen);
         let hand_over = hand_over(fixed.journal.as_ref(), grace);
-        Ok(Self { works, current, callbacks, generation, fixed, grace, before, hand_over })
+        Ok(Self { works, current, doors, generation, fixed, grace, before, hand_over })
     }
 
     /// Builds every part that needs neither socket nor journal, and looks at the journal beside the gate that has it: what
@@ -135,8 +139,8 @@ impl App {
     ///
     /// # Errors
     /// If a part cannot be built.
-    pub fn try_out(config: Config) -> Result<(), BuildError> {
-        terms(&config)?;
+    pub fn try_out(mut config: Config) -> Result<(), BuildError> {
+        doors::Plan::of(&mut config)?;
         if let Some(file) = &config.journal {
             match Sqlite::beside(&file.path) {
                 // It will be made, or led to the present layout.
@@ -144,7 +148,7 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
         }
-        Works::with(config, None).map(drop)
+        Works::with(config, None, Arc::new(Metrics::new())).map(drop)
     }
 
     /// Where callbacks arrive, as a URL with the real port.
@@ -152,7 +156,15 @@ impl App {
     /// # Errors
     /// If the system does not know its own socket.
     pub fn url(&self) -> std::io::Result<String> {
-        self.callbacks.url()
+        self.doors.url()
+    }
+
+    /// Where the admin listener is, if there is one.
+    ///
+    /// # Errors
+    /// If the system does not know its own socket.
+    pub fn admin_url(&self) -> std::io::Result<Option<String>> {
+        self.doors.admin_url()
     }
 
     /// Serves until `signal` comes or another gate takes over, under the configuration that `reloads` brought last; then
@@ -162,8 +174,9 @@ impl App {
         let shutdown = Shutdown::new();
         // Before the first callback, which is held against it.
         let recalled = recall(self.works.pending.as_deref()).await;
+        self.works.recall_minutes().await;
         let mut working = self.works.begin(&shutdown, Some(recalled));
-        self.callbacks.open(&shutdown);
+        self.doors.open(&shutdown);
         let watchdog = self.tell_that_it_is_open();
         let leaving = loop {
             tokio::select! {
@@ -172,34 +185,18 @@ impl App {
                 () = reloads.next() => self.reload(&mut reloads, &mut working, &shutdown, log).await,
                 wish = self.hand_over.next() => match wish {
                     // Who asked may be gone.
-                    Wish::Sockets(reply) => drop(reply.send(self.callbacks.lend(Purpose::Callbacks).map(|lent| vec![lent]))),
+                    Wish::Sockets(reply) => drop(reply.send(self.doors.lend())),
                     Wish::Leave(leaving) => break Some(leaving),
                 },
             }
         };
-        let drained = self.drain(&shutdown, &mut signal, leaving.as_ref()).await;
-        working.housekeeping.abort();
-        // What it holds of the journal goes with it; that it was aborted is known.
-        let _ = working.housekeeping.await;
-        self.callbacks.close();
-        let records = &self.works.gate.records;
-        records.level();
-        if tokio::time::timeout(WRITTEN_OUT, records.written()).await.is_err() {
-            tracing::warn!(
-                "the journal was not written out in time; what it lacks is found out again at the next start"
-            );
-        }
-        say_counts(&self.works.gate.counts);
+        let ended = self.end(leaving, &shutdown, working, signal).await;
         if let Some(watchdog) = watchdog {
             watchdog.abort();
+            // What it holds of the journal goes with it; that it was aborted is known.
             let _ = watchdog.await;
         }
-        let succession = leaving.map(|leaving| {
-            let journal = self.works.housekeeping.journal.as_ref().map(Arc::downgrade);
-            let sockets = self.callbacks.lend(Purpose::Callbacks).into_iter().collect();
-            Succession { leaving, journal, sockets }
-        });
-        Ended { drained, succession }
+        ended
     }
 
     /// Tells whoever waits for it that callbacks are accepted, and the supervisor from time to time that this process lives.
@@ -217,23 +214,50 @@ impl App {
         watchdog.map(|every| tokio::spawn(supervisor::keep_alive(every, self.works.housekeeping.journal.clone())))
     }
 
-    async fn drain(&self, shutdown: &Shutdown, signal: &mut impl AsyncFnMut(), leaving: Option<&Leaving>) -> Drained {
-        match leaving {
+    async fn end(
+        self,
+        leaving: Option<Leaving>,
+        shutdown: &Shutdown,
+        working: Working,
+        mut signal: impl AsyncFnMut(),
+    ) -> Ended {
+        match &leaving {
             Some(leaving) => tracing::info!(successor = leaving.successor, "leaving: another gate takes over"),
             None => supervisor::stopping(),
         }
         let mut hurried = false;
-        if self.callbacks.is_anybody_inside() {
+        if self.doors.is_anybody_inside() {
             shutdown.wind_down();
             hurried = tokio::time::timeout(WINDING_DOWN, signal()).await.is_ok();
         }
         tracing::info!(grace_s = self.grace.as_secs(), "stopping: requests under way finish");
+        let succession = leaving.map(|leaving| Succession {
+            leaving,
+            journal: self.works.housekeeping.journal.as_ref().map(Arc::downgrade),
+            sockets: self.doors.lend().unwrap_or_default(),
+        });
+        self.doors.close();
         let force = async {
             if !hurried {
                 signal().await;
             }
         };
-        shutdown.drain(self.grace, force).await
+        let drained = shutdown.drain(self.grace, force).await;
+        working.housekeeping.abort();
+        // As with the watchdog.
+        let _ = working.housekeeping.await;
+        // Before the journal is given back: the next gate's has the same name.
+        drop(self.hand_over);
+        let records = &self.works.gate.records;
+        records.level();
+        self.works.keep_last_minute();
+        if tokio::time::timeout(WRITTEN_OUT, records.written()).await.is_err() {
+            tracing::warn!(
+                "the journal was not written out in time; what it lacks is found out again at the next start"
+            );
+        }
+        say_counts(&self.works.gate.counts);
+        Ended { drained, succession }
     }
 
     /// One line about it.
@@ -266,18 +290,18 @@ impl App {
         shutdown: &Shutdown,
         log: &Log,
     ) -> Result<(), ReloadError> {
-        let config = reloads.read(&self.fixed).await?;
-        let (addr, terms, grace) = (config.listen, terms(&config)?, config.shutdown_grace);
+        let mut config = reloads.read(&self.fixed).await?;
+        let (plan, grace) = (doors::Plan::of(&mut config)?, config.shutdown_grace);
         let (level, fixed) = (config.log.level.clone(), Fixed::of(&config));
-        let moved = self.callbacks.prepare(addr)?;
         let works = self.works.succeed(config, self.generation.borrow().number + 1)?;
-        self.callbacks.go_on(addr, moved, terms, shutdown).await?;
+        self.doors.go_on(plan, shutdown).await?;
         self.current.replace(Arc::clone(&works.gate));
         (self.works, self.fixed, self.grace) = (works, fixed, grace);
         working.end();
         *working = self.works.begin(shutdown, None);
         log.set_level(&level);
-        tracing::info!(url = self.url().unwrap_or_default(), "callbacks arrive");
+        let admin = self.admin_url().ok().flatten();
+        tracing::info!(callbacks = self.url().unwrap_or_default(), admin, "listening");
         Ok(())
     }
 }
@@ -323,6 +347,22 @@ impl Works {
         }
         Working { shutdown, housekeeping }
     }
+
+    /// What happened in each minute before this process began.
+    async fn recall_minutes(&self) {
+        if let Some(journal) = &self.housekeeping.journal
+            && let Ok(minutes) = journal.minutes().await
+        {
+            self.gate.metrics.remember(minutes);
+        }
+    }
+
+    /// What happened since the last whole minute is written before what is waited for at the end.
+    fn keep_last_minute(&self) {
+        if let (Some(minute), Some(journal)) = (self.gate.metrics.end_minute(true), &self.housekeeping.journal) {
+            drop(journal.keep_minute(minute));
+        }
+    }
 }
 
 impl Working {
@@ -331,11 +371,6 @@ impl Working {
         self.shutdown.begin();
         self.housekeeping.abort();
     }
-}
-
-fn terms(config: &Config) -> Result<Terms, BuildError> {
-    let load = |files: &TlsFiles| Tls::load(&files.cert, &files.key);
-    Ok(Terms { tls: config.tls.as_ref().map(load).transpose()?, limits: config.limits.server })
 }
 
 /// Where another gate asks for this one's place. Without it the next one starts when this one has ended.
@@ -348,7 +383,7 @@ fn hand_over(journal: Option<&Journal>, grace: Duration) -> HandOver {
 }
 
 fn say_counts(counts: &Counts) {
-    for (reason, callbacks) in counts.iter() {
+    for (reason, callbacks) in counts.by_reason() {
         tracing::info!(reason = reason.code(), callbacks, "callbacks by reason since the start");
     }
 }

@@ -60,6 +60,17 @@ pub fn time_end(at: Timestamp) -> String {
     beijing(at).strftime("%Y%m%d%H%M%S").to_string()
 }
 
+/// RFC 3339 in UTC, to the millisecond, as the journal has times and as commands and the API show them.
+///
+/// ```
+/// let at = "2024-01-01T12:34:56.7891+08:00".parse().unwrap();
+/// assert_eq!(tollgate::clock::rfc3339(at), "2024-01-01T04:34:56.789Z");
+/// ```
+#[must_use]
+pub fn rfc3339(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
 /// RFC 3339 with Beijing's offset, as WeChat Pay's API v3 writes times and as `X-Verified-Time-End` carries them.
 #[must_use]
 pub fn rfc3339_beijing(at: Timestamp) -> String {

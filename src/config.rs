@@ -13,6 +13,8 @@ mod read;
 
 mod file;
 
+mod admin;
+
 mod routes;
 
 mod fields;
@@ -27,8 +29,6 @@ mod settings;
 
 mod journal;
 
-mod later;
-
 mod pending;
 
 mod sweep;
@@ -38,10 +38,10 @@ mod synthesize;
 #[cfg(test)]
 mod tests;
 
+pub use admin::Admin;
 use environment::Noting;
 pub use environment::{Environment, Process};
 pub use journal::{FollowUp, Journal};
-pub use later::{Admin, Later};
 pub use problem::{Place, Problem, Problems};
 
 use self::read::{Reader, Secrets};
@@ -101,10 +101,8 @@ pub struct Config {
     pub sweeps: Vec<Plan>,
     /// Where orders wait for payment.
     pub pending_orders: Vec<Watched>,
-    /// Keys that are understood and checked, and whose feature this version does not have: named once at start-up.
-    pub not_built_yet: Vec<String>,
-    /// The same keys' values, checked.
-    pub later: Later,
+    /// Where the dashboard, the API and the metrics are; `None`: nowhere.
+    pub admin: Option<Admin>,
 }
 
 /// What a file says in outline, when it was checked without its secrets; nothing can be run from it.
@@ -126,8 +124,8 @@ pub struct Outline {
     pub journal: Option<Journal>,
     /// Whose bills would be compared: channels and their merchants.
     pub sweeps: Vec<(ChannelId, MchId)>,
-    /// As [`Config::not_built_yet`].
-    pub not_built_yet: Vec<String>,
+    /// Where the admin listener would be, and whether that would be TLS.
+    pub admin: Option<(SocketAddr, bool)>,
     /// The references to secrets as they are written, `${WECHAT_APP_KEY}`, which must be there before the gate runs.
     pub unread_secrets: Vec<String>,
 }
@@ -245,7 +243,7 @@ impl Outline {
             channels: config.channels.len(),
             journal: config.journal,
             sweeps,
-            not_built_yet: config.not_built_yet,
+            admin: config.admin.map(|admin| (admin.listen, admin.tls.is_some())),
             unread_secrets,
         })
     }

@@ -148,6 +148,7 @@ impl FollowUp {
         let step = self.go_on(work, &record).await;
         unfinished.finished();
         tell(&claimed, entry, origin, step, record.delivery.attempts(), began);
+        self.gate.metrics.follow_up_step(step.as_str(), began.elapsed());
         step
     }
 

@@ -51,6 +51,7 @@ mod to_the_end;
 pub mod current;
 
 use crate::journal::Claimed;
+use crate::metrics::{Counts, Metrics, UpstreamMeters};
 use crate::money::Money;
 use crate::reason::Reason;
 use crate::server::{Arrival, Handler};
@@ -74,7 +75,6 @@ use sender::Senders;
 use stamp::Stamp;
 use std::sync::Arc;
 use std::time::Duration;
-pub use story::Counts;
 use story::Story;
 use to_the_end::to_the_end;
 
@@ -103,8 +103,12 @@ pub struct Gate {
     pub mode: Mode,
     /// From the whole request to the first byte of the answer.
     pub deadline: Duration,
-    /// How the callbacks went.
-    pub counts: Arc<Counts>,
+    /// Everything that is counted in this process.
+    pub metrics: Arc<Metrics>,
+    /// What of it is counted of callbacks.
+    pub counts: Counts,
+    /// And of what is sent on.
+    pub sent: UpstreamMeters,
 }
 
 /// A callback that is confirmed, and the blank in it that the transaction id may fill.
@@ -185,7 +189,7 @@ impl Handler for Gate {
     fn handle(self: Arc<Self>, arrival: Arrival) -> impl Future<Output = Response<Full<Bytes>>> + Send {
         let gate = self;
         to_the_end(async move {
-            let mut story = Story::begin(arrival.peer);
+            let mut story = Story::begin(arrival.peer, &gate.counts);
             let outcome = gate.walk(arrival, &mut story).await;
             let refused = outcome.as_ref().err().map(|refusal| refusal.reason);
             let response = match outcome {
@@ -194,7 +198,7 @@ impl Handler for Gate {
                 Err(refusal) => reply::refuse(story.route.map(|route| &route.reply), &refusal, &story.request_id),
             };
             story.settle(&gate.records, refused);
-            story.tell(&gate.counts, refused, response.status());
+            story.tell(&gate.metrics, refused, response.status());
             response
         })
     }

@@ -36,6 +36,23 @@ const REST: Duration = Duration::from_millis(200);
 impl Housekeeping {
     /// Cleans up until it is dropped.
     pub async fn run(self: Arc<Self>) {
+        tokio::join!(self.clean_up(), self.keep_minutes());
+    }
+
+    /// Writes down what happened in each minute.
+    async fn keep_minutes(&self) {
+        let mut ticks = tokio::time::interval(LEVEL_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let (Some(minute), Some(journal)) = (self.gate.metrics.end_minute(false), &self.journal) {
+                // While the disk fails the picture has a gap after a restart.
+                let _ = journal.keep_minute(minute).await;
+            }
+        }
+    }
+
+    async fn clean_up(&self) {
         let mut ticks = tokio::time::interval(LEVEL_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for tick in (0..TELL_EVERY).cycle().skip(usize::from(self.goes_on)) {

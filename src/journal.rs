@@ -8,6 +8,8 @@
 //! name the same order, and a forged one must not take the true one's place. A *delivery* is an order on a route, what
 //! `X-Tollgate-Delivery` names: its attempts are counted, and the upstream accepts it or not, whichever entry was sent.
 
+pub mod audit;
+
 pub mod callback;
 
 pub mod history;
@@ -18,16 +20,23 @@ pub mod listed;
 
 pub mod sweeps;
 
+pub mod minutes;
+
+pub mod view;
+
 pub mod sqlite;
 
 #[cfg(test)]
 mod suite;
 
+pub use audit::{Act, Audit, Audits, By};
 pub use callback::{Callback, Claimed, Request, Verified};
 pub use history::{AttemptRecord, Event, Figures, Record, Refused, Search};
 pub use ids::{DeliveryId, EntryId, EntryKey};
 pub use listed::Listings;
+pub use minutes::Minutes;
 pub use sweeps::Sweeps;
+pub use view::Views;
 
 use crate::order::{ChannelId, TransactionId};
 use crate::reason::Reason;
@@ -42,7 +51,7 @@ use uuid::Uuid;
 pub type Soon<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
 
 /// The durable record. All methods may be called from any task; none of them does disk work in it.
-pub trait Journal: Sweeps + Listings + Send + Sync + fmt::Debug {
+pub trait Journal: Sweeps + Listings + Views + Audits + Minutes + Send + Sync + fmt::Debug {
     /// Writes a callback down; when it is ready the callback survives whatever happens to this machine's processes and,
     /// as far as its disk keeps its word, to the machine. A claim that is known already costs no write.
     ///
@@ -62,6 +71,12 @@ pub trait Journal: Sweeps + Listings + Send + Sync + fmt::Debug {
     /// # Errors
     /// If it cannot be at the moment. It is not lost then while the process lives.
     fn written(&self) -> Soon<'_, ()>;
+
+    /// Writes something small, to find out whether anything can be.
+    ///
+    /// # Errors
+    /// If it cannot be at the moment.
+    fn probe(&self) -> Soon<'_, ()>;
 
     /// Gives back what the caller holds in hand and will not go on with. It is due when it was before.
     fn let_go(&self, entry: EntryId);
@@ -96,15 +111,8 @@ pub trait Journal: Sweeps + Listings + Send + Sync + fmt::Debug {
     /// If it cannot be read.
     fn refused(&self, search: Search, limit: usize) -> Soon<'_, Vec<Refused>>;
 
-    /// Makes entries due now, whatever became of them, as an operator wants it; gives them a new time. At most `limit`,
-    /// in ascending order of [`EntryId`]; `search.after` goes on from there.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    fn redeliver(&self, search: Search, limit: usize) -> Soon<'_, Vec<EntryId>>;
-
-    /// Removes accepted and closed entries, and parked ones that were never confirmed, after `keep`, and the content of
-    /// what is closed: a small step of at most `limit` of each.
+    /// Removes accepted and closed entries, parked ones that were never confirmed, and what people did, after `keep`; and the
+    /// content of what is closed: a small step of at most `limit` of each.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -251,6 +259,12 @@ impl Origin {
             Self::Sweep => "sweep",
             Self::Pending => "pending",
         }
+    }
+
+    /// The origin of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|origin| origin.as_str() == name)
     }
 
     /// Whether the order was found without a callback.

@@ -24,6 +24,9 @@ pub mod generation;
 // Verdicts and reason codes.
 pub mod reason;
 
+// What is counted.
+pub mod metrics;
+
 // WeChat Pay's language; nothing of our policy.
 pub mod wechat;
 
@@ -44,6 +47,9 @@ pub mod pending;
 
 // What is done from time to time.
 pub mod housekeeping;
+
+// Looking in.
+pub mod admin;
 
 // Accepting requests.
 pub mod server;

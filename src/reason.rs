@@ -21,6 +21,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 6] =
+        [Self::Paid, Self::Pending, Self::Unpaid, Self::Refunded, Self::Contradicted, Self::Unknown];
+
     /// The word in logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -59,7 +63,7 @@ pub enum Stage {
 }
 
 macro_rules! reasons {
-    ($($name:ident = $code:literal, $stage:expr, $text:literal;)*) => {
+    ($($name:ident = $code:literal, $stage:expr, $text:literal, $remedy:literal;)*) => {
         /// Why a callback went the way it went.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Reason {
@@ -93,85 +97,92 @@ macro_rules! reasons {
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
+
+            /// What the operator does about it.
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$name => $remedy,)* }
+            }
         }
     };
 }
 
 reasons! {
     // What WeChat Pay says.
-    Paid = "paid", Stage::Verdict(Verdict::Paid), "WeChat Pay confirmed, signed, that this order is paid.";
-    Refunded = "refunded", Stage::Verdict(Verdict::Refunded), "The order was paid, and a refund (full or partial) was started since.";
-    NotPaidYet = "not-paid-yet", Stage::Verdict(Verdict::Pending), "trade_state NOTPAY: nobody has paid this order so far.";
-    UserPaying = "user-paying", Stage::Verdict(Verdict::Pending), "trade_state USERPAYING: the payer is typing the password.";
-    AwaitingDeduction = "awaiting-deduction", Stage::Verdict(Verdict::Pending), "trade_state ACCEPT: the deduction was accepted and is not done yet.";
-    OrderNotFound = "order-not-found", Stage::Verdict(Verdict::Pending), "ORDERNOTEXIST: this merchant has no such order; too early, a wrong number mapping, or made up.";
-    TradeStateUnknown = "trade-state-unknown", Stage::Verdict(Verdict::Pending), "A trade_state that this version does not know.";
-    Closed = "closed", Stage::Verdict(Verdict::Unpaid), "trade_state CLOSED: the order was closed unpaid.";
-    Revoked = "revoked", Stage::Verdict(Verdict::Unpaid), "trade_state REVOKED: the payment was reversed.";
-    PayError = "pay-error", Stage::Verdict(Verdict::Unpaid), "trade_state PAYERROR: the payment failed.";
+    Paid = "paid", Stage::Verdict(Verdict::Paid), "WeChat Pay confirmed, signed, that this order is paid.", "Nothing. If accepted is false, the order system answered, but not as the route's accepted wants: look at its log.";
+    Refunded = "refunded", Stage::Verdict(Verdict::Refunded), "The order was paid, and a refund (full or partial) was started since.", "With on_refunded: refuse, find out whether the order was delivered before the refund. forward lets such callbacks through, marked REFUND.";
+    NotPaidYet = "not-paid-yet", Stage::Verdict(Verdict::Pending), "trade_state NOTPAY: nobody has paid this order so far.", "Nothing; the sender comes again. Many from one address are guesses, or an APP that calls before the payment is done.";
+    UserPaying = "user-paying", Stage::Verdict(Verdict::Pending), "trade_state USERPAYING: the payer is typing the password.", "Nothing; the sender comes again.";
+    AwaitingDeduction = "awaiting-deduction", Stage::Verdict(Verdict::Pending), "trade_state ACCEPT: the deduction was accepted and is not done yet.", "Nothing; the sender comes again.";
+    OrderNotFound = "order-not-found", Stage::Verdict(Verdict::Pending), "ORDERNOTEXIST: this merchant has no such order; too early, a wrong number mapping, or made up.", "If the order is real: compare what was asked (out_trade_no in the line) with the merchant platform, then the route's out_trade_no field and channel rules and the channel's prefix and suffix. Otherwise nothing.";
+    TradeStateUnknown = "trade-state-unknown", Stage::Verdict(Verdict::Pending), "A trade_state that this version does not know.", "Look the order up in the merchant platform, and report the state.";
+    Closed = "closed", Stage::Verdict(Verdict::Unpaid), "trade_state CLOSED: the order was closed unpaid.", "Nothing. The payer has to order again.";
+    Revoked = "revoked", Stage::Verdict(Verdict::Unpaid), "trade_state REVOKED: the payment was reversed.", "Nothing. The money went back.";
+    PayError = "pay-error", Stage::Verdict(Verdict::Unpaid), "trade_state PAYERROR: the payment failed.", "Nothing. The payer has to try again.";
     // The claim is wrong.
-    AmountDiffers = "amount-differs", Stage::Verdict(Verdict::Contradicted), "The callback names another amount than was paid.";
-    ExpectedAmountDiffers = "expected-amount-differs", Stage::Verdict(Verdict::Contradicted), "Another amount was paid than the order costs by its source of pending orders.";
-    TransactionDiffers = "transaction-differs", Stage::Verdict(Verdict::Contradicted), "The callback names another transaction id than the order's payment has.";
-    TransactionOfOtherOrder = "transaction-of-other-order", Stage::Verdict(Verdict::Contradicted), "The claimed transaction id belongs to another order.";
-    NotificationUnsigned = "notification-unsigned", Stage::Verdict(Verdict::Contradicted), "A WeChat Pay notification without a sign.";
-    NotificationBadlySigned = "notification-badly-signed", Stage::Verdict(Verdict::Contradicted), "A notification whose sign fits none of the channel's keys: forged, or the key is wrong.";
-    NotificationForOtherMerchant = "notification-for-other-merchant", Stage::Verdict(Verdict::Contradicted), "A notification whose appid, mch_id or sub_mch_id is not the channel's.";
-    NotificationNotSuccess = "notification-not-success", Stage::Verdict(Verdict::Contradicted), "A notification whose return_code or result_code is not SUCCESS.";
+    AmountDiffers = "amount-differs", Stage::Verdict(Verdict::Contradicted), "The callback names another amount than was paid.", "Look the order up: a tampered callback, or amount names a field that holds something else (amount_unit?).";
+    ExpectedAmountDiffers = "expected-amount-differs", Stage::Verdict(Verdict::Contradicted), "Another amount was paid than the order costs by its source of pending orders.", "Parked, since there is money. Compare the order's price with what was paid; if it is right after all, tollgate redeliver once the source lists that price.";
+    TransactionDiffers = "transaction-differs", Stage::Verdict(Verdict::Contradicted), "The callback names another transaction id than the order's payment has.", "Look the order up: a tampered callback, or transaction or fill names a field that holds something else.";
+    TransactionOfOtherOrder = "transaction-of-other-order", Stage::Verdict(Verdict::Contradicted), "The claimed transaction id belongs to another order.", "An attempt to use one payment for two orders, or a wrong number mapping. Look both orders up.";
+    NotificationUnsigned = "notification-unsigned", Stage::Verdict(Verdict::Contradicted), "A WeChat Pay notification without a sign.", "Not from WeChat Pay. Find out who sends to this path.";
+    NotificationBadlySigned = "notification-badly-signed", Stage::Verdict(Verdict::Contradicted), "A notification whose sign fits none of the channel's keys: forged, or the key is wrong.", "If all of a channel's are refused, its key is wrong or was replaced: tollgate check --resolve. Otherwise a forgery, or one of WeChat Pay's probes.";
+    NotificationForOtherMerchant = "notification-for-other-merchant", Stage::Verdict(Verdict::Contradicted), "A notification whose appid, mch_id or sub_mch_id is not the channel's.", "The notify_url of another account points to this channel's path, or appid and mch_id of the channel are mixed up.";
+    NotificationNotSuccess = "notification-not-success", Stage::Verdict(Verdict::Contradicted), "A notification whose return_code or result_code is not SUCCESS.", "Nothing. It reports no payment.";
     // No trustworthy answer.
-    QueryTimeout = "query-timeout", Stage::Verdict(Verdict::Unknown), "No answer within confirm_deadline; the gate goes on asking in the background.";
-    QueryFailed = "query-failed", Stage::Verdict(Verdict::Unknown), "WeChat Pay could not be reached (connection, TLS, DNS).";
-    RateLimited = "rate-limited", Stage::Verdict(Verdict::Unknown), "The merchant's own query budget (wechat.queries_per_second) is used up.";
-    WechatRateLimited = "wechat-rate-limited", Stage::Verdict(Verdict::Unknown), "WeChat Pay says FREQUENCY_LIMITED: it wants fewer queries.";
-    WechatSystemError = "wechat-system-error", Stage::Verdict(Verdict::Unknown), "WeChat Pay says SYSTEMERROR or another transient error.";
-    QueryRefused = "query-refused", Stage::Verdict(Verdict::Unknown), "WeChat Pay refused the query: key, appid or mch_id of the channel are not right.";
-    AnswerHttpStatus = "answer-http-status", Stage::Verdict(Verdict::Unknown), "The answer's HTTP status was not 200.";
-    AnswerTooLarge = "answer-too-large", Stage::Verdict(Verdict::Unknown), "The answer was larger than any answer is.";
-    AnswerUnreadable = "answer-unreadable", Stage::Verdict(Verdict::Unknown), "The answer was not the flat XML that WeChat Pay sends.";
-    AnswerUnsigned = "answer-unsigned", Stage::Verdict(Verdict::Unknown), "The answer had no sign.";
-    AnswerBadlySigned = "answer-badly-signed", Stage::Verdict(Verdict::Unknown), "The answer's sign fits none of the channel's keys.";
-    AnswerForOtherOrder = "answer-for-other-order", Stage::Verdict(Verdict::Unknown), "A signed answer for another order than was asked for.";
-    AnswerForOtherMerchant = "answer-for-other-merchant", Stage::Verdict(Verdict::Unknown), "A signed answer for another mch_id or sub_mch_id.";
-    AnswerForOtherApp = "answer-for-other-app", Stage::Verdict(Verdict::Unknown), "A signed answer for another appid or sub_appid.";
-    AnswerIncomplete = "answer-incomplete", Stage::Verdict(Verdict::Unknown), "A signed answer that lacks a field it must have, or has it malformed.";
+    QueryTimeout = "query-timeout", Stage::Verdict(Verdict::Unknown), "No answer within confirm_deadline; the gate goes on asking in the background.", "If many: look at confirm_ms and the query failed lines; is the way to WeChat Pay slow?";
+    QueryFailed = "query-failed", Stage::Verdict(Verdict::Unknown), "WeChat Pay could not be reached (connection, TLS, DNS).", "Read the cause in the query failed line: outgoing connections, DNS, certificate authorities.";
+    RateLimited = "rate-limited", Stage::Verdict(Verdict::Unknown), "The merchant's own query budget (wechat.queries_per_second) is used up.", "If the traffic is honest, raise wechat.queries_per_second. If it is a flood, set limits.rate_per_address.";
+    WechatRateLimited = "wechat-rate-limited", Stage::Verdict(Verdict::Unknown), "WeChat Pay says FREQUENCY_LIMITED: it wants fewer queries.", "Lower wechat.queries_per_second; ask WeChat Pay for the account's limit.";
+    WechatSystemError = "wechat-system-error", Stage::Verdict(Verdict::Unknown), "WeChat Pay says SYSTEMERROR or another transient error.", "Nothing; the next callback asks again. If it lasts, WeChat Pay has an outage.";
+    QueryRefused = "query-refused", Stage::Verdict(Verdict::Unknown), "WeChat Pay refused the query: key, appid or mch_id of the channel are not right.", "tollgate check --resolve; put key, appid and mch_id of the channel right.";
+    AnswerHttpStatus = "answer-http-status", Stage::Verdict(Verdict::Unknown), "The answer's HTTP status was not 200.", "Something between the gate and WeChat Pay answers instead, or WeChat Pay has an outage. The query failed line has the status.";
+    AnswerTooLarge = "answer-too-large", Stage::Verdict(Verdict::Unknown), "The answer was larger than any answer is.", "Not WeChat Pay's answer. Check wechat.hosts and what stands in between.";
+    AnswerUnreadable = "answer-unreadable", Stage::Verdict(Verdict::Unknown), "The answer was not the flat XML that WeChat Pay sends.", "As answer-too-large.";
+    AnswerUnsigned = "answer-unsigned", Stage::Verdict(Verdict::Unknown), "The answer had no sign.", "Single ones happen. If it lasts, check wechat.hosts and what stands in between.";
+    AnswerBadlySigned = "answer-badly-signed", Stage::Verdict(Verdict::Unknown), "The answer's sign fits none of the channel's keys.", "Single ones are WeChat Pay's probes. If it lasts, the key or sign_type is wrong.";
+    AnswerForOtherOrder = "answer-for-other-order", Stage::Verdict(Verdict::Unknown), "A signed answer for another order than was asked for.", "Report it to WeChat Pay, with order and time.";
+    AnswerForOtherMerchant = "answer-for-other-merchant", Stage::Verdict(Verdict::Unknown), "A signed answer for another mch_id or sub_mch_id.", "Compare mch_id and sub_mch_id of the channel with the merchant platform.";
+    AnswerForOtherApp = "answer-for-other-app", Stage::Verdict(Verdict::Unknown), "A signed answer for another appid or sub_appid.", "Compare appid and sub_appid of the channel with the merchant platform.";
+    AnswerIncomplete = "answer-incomplete", Stage::Verdict(Verdict::Unknown), "A signed answer that lacks a field it must have, or has it malformed.", "Report it, with order and time.";
     // The claim cannot be read.
-    UnsupportedMediaType = "unsupported-media-type", Stage::Claim, "Content-Type or Content-Encoding is not what the route's carrier wants.";
-    BodyMalformed = "body-malformed", Stage::Claim, "The body (or query) is not well-formed for the route's carrier.";
-    FieldMissing = "field-missing", Stage::Claim, "The order field is not there or empty.";
-    FieldRepeated = "field-repeated", Stage::Claim, "A claim field stands twice, in two places, or in a second spelling that a backend may read.";
-    FieldMalformed = "field-malformed", Stage::Claim, "A claim field's value is outside its grammar.";
-    ChannelUnknown = "channel-unknown", Stage::Claim, "The callback selects a channel that is not configured, or none.";
+    UnsupportedMediaType = "unsupported-media-type", Stage::Claim, "Content-Type or Content-Encoding is not what the route's carrier wants.", "If honest senders get it, the route's carrier is not what they send, or they name a charset other than utf-8.";
+    BodyMalformed = "body-malformed", Stage::Claim, "The body (or query) is not well-formed for the route's carrier.", "Read detail. Honest senders should not get it; a DOCTYPE in XML is an attack.";
+    FieldMissing = "field-missing", Stage::Claim, "The order field is not there or empty.", "If honest senders get it, the route's order is not their field's name.";
+    FieldRepeated = "field-repeated", Stage::Claim, "A claim field stands twice, in two places, or in a second spelling that a backend may read.", "Read detail. If honest senders get it, change them: their order system may read another order than they mean.";
+    FieldMalformed = "field-malformed", Stage::Claim, "A claim field's value is outside its grammar.", "Read detail. tollgate verify --file tries a saved request.";
+    ChannelUnknown = "channel-unknown", Stage::Claim, "The callback selects a channel that is not configured, or none.", "If honest senders get it, configure the channel or add a rule.";
     // The request.
-    RequestMalformed = "request-malformed", Stage::Request, "Not a clean HTTP/1.1 message: framing, line ends, Host, or a body cut off.";
-    TargetNotCanonical = "target-not-canonical", Stage::Request, "The path changes under normalisation.";
-    RouteUnknown = "route-unknown", Stage::Request, "No route has this path.";
-    MethodNotAllowed = "method-not-allowed", Stage::Request, "The route does not take this method.";
-    Misdirected = "misdirected", Stage::Request, "The target names another authority than Host.";
-    TargetTooLong = "target-too-long", Stage::Request, "The request target is longer than the limit.";
-    HeadTooLarge = "head-too-large", Stage::Request, "The head is larger than limits.head or has more than limits.headers fields.";
-    BodyTooLarge = "body-too-large", Stage::Request, "The body is larger than limits.body.";
-    RequestTimeout = "request-timeout", Stage::Request, "Head or body did not arrive in time.";
-    TooManyRequests = "too-many-requests", Stage::Request, "This address sends more callbacks than limits.rate_per_address.";
+    RequestMalformed = "request-malformed", Stage::Request, "Not a clean HTTP/1.1 message: framing, line ends, Host, or a body cut off.", "If honest senders get it, a proxy in between rewrites requests; save one and try tollgate verify --file.";
+    TargetNotCanonical = "target-not-canonical", Stage::Request, "The path changes under normalisation.", "If honest senders get it, they call a path with //, dots or needless escapes: correct their URL.";
+    RouteUnknown = "route-unknown", Stage::Request, "No route has this path.", "If it is a callback, add a route. Otherwise nothing.";
+    MethodNotAllowed = "method-not-allowed", Stage::Request, "The route does not take this method.", "If it is a callback, add the method to the route. tollgate health makes such a line too.";
+    Misdirected = "misdirected", Stage::Request, "The target names another authority than Host.", "Nothing, or correct the proxy in front.";
+    TargetTooLong = "target-too-long", Stage::Request, "The request target is longer than the limit.", "If it is a callback, raise limits.head (a target may take half of it, at most 8 KiB).";
+    HeadTooLarge = "head-too-large", Stage::Request, "The head is larger than limits.head or has more than limits.headers fields.", "If it is a callback, raise limits.head or limits.headers.";
+    BodyTooLarge = "body-too-large", Stage::Request, "The body is larger than limits.body.", "If it is a callback, raise limits.body.";
+    RequestTimeout = "request-timeout", Stage::Request, "Head or body did not arrive in time.", "Single ones are broken connections. Many from one address are an attack.";
+    TooManyRequests = "too-many-requests", Stage::Request, "This address sends more callbacks than limits.rate_per_address.", "If the address is a proxy of yours, name it in forwarding.trusted_proxies.";
     // The legacy system.
-    UpstreamUnreachable = "upstream-unreachable", Stage::Upstream, "The upstream refused the connection or could not be reached; it saw nothing.";
-    UpstreamBroke = "upstream-broke", Stage::Upstream, "The upstream broke off or answered no proper HTTP; it may have acted.";
-    UpstreamTimeout = "upstream-timeout", Stage::Upstream, "The upstream did not answer in time; it may have acted.";
-    UpstreamAnswerTooLarge = "upstream-answer-too-large", Stage::Upstream, "The upstream's answer was larger than the gate takes.";
-    NotAccepted = "not-accepted", Stage::Upstream, "The upstream answered, and not as the route's accepted rule wants; it may have acted.";
+    UpstreamUnreachable = "upstream-unreachable", Stage::Upstream, "The upstream refused the connection or could not be reached; it saw nothing.", "Is the order system up, and upstream right? The sender has to send again.";
+    UpstreamBroke = "upstream-broke", Stage::Upstream, "The upstream broke off or answered no proper HTTP; it may have acted.", "Look in the order system's log by X-Request-Id or the order. It may have booked it; the sender may send again.";
+    UpstreamTimeout = "upstream-timeout", Stage::Upstream, "The upstream did not answer in time; it may have acted.", "As upstream-broke. It gets what confirm left of deadline.";
+    UpstreamAnswerTooLarge = "upstream-answer-too-large", Stage::Upstream, "The upstream's answer was larger than the gate takes.", "The callback was delivered; its answer, beyond 1 MiB, was not passed on. Look at what the order system answers.";
+    NotAccepted = "not-accepted", Stage::Upstream, "The upstream answered, and not as the route's accepted rule wants; it may have acted.", "Look in the order system's log. It is sent again by follow_up.redeliver.";
     // Paid, and held or told of all the same.
-    SecondPayment = "second-payment", Stage::Verdict(Verdict::Paid), "Another payment of the same order was confirmed before; on_second_payment says what becomes of this one.";
-    PaidAfterClose = "paid-after-close", Stage::Verdict(Verdict::Paid), "Paid after its source of pending orders had stopped listing it: told of, and forwarded.";
+    SecondPayment = "second-payment", Stage::Verdict(Verdict::Paid), "Another payment of the same order was confirmed before; on_second_payment says what becomes of this one.", "Refund one of the two: tollgate lookup shows both transaction ids. on_second_payment: forward lets the second pass, and it is flagged all the same.";
+    PaidAfterClose = "paid-after-close", Stage::Verdict(Verdict::Paid), "Paid after its source of pending orders had stopped listing it: told of, and forwarded.", "Find out whether the order system still delivers the order; refund it if not.";
     // After the callback was answered.
-    GaveUpAsking = "gave-up-asking", Stage::FollowUp, "Nobody had paid when follow_up.ask_again_for was over.";
-    GaveUpDelivering = "gave-up-delivering", Stage::FollowUp, "The upstream had not accepted it when follow_up.redeliver_for was over.";
-    AlreadyAccepted = "already-accepted", Stage::FollowUp, "The order was found without a callback, and its payment was accepted meanwhile by the way of one.";
-    CannotSynthesize = "cannot-synthesize", Stage::FollowUp, "The callback for it cannot be made: the route's synthesize does not give what the route reads.";
-    RouteGone = "route-gone", Stage::FollowUp, "The route or channel it came on is no longer configured, or reads it otherwise.";
+    ParkedByOperator = "parked-by-operator", Stage::FollowUp, "Somebody parked it: the gate does not go on with it by itself.", "Find out why: the audit trail says who did it. Then unpark it, or tollgate redeliver.";
+    GaveUpAsking = "gave-up-asking", Stage::FollowUp, "Nobody had paid when follow_up.ask_again_for was over.", "Nothing, unless the payer says otherwise: tollgate query, then tollgate redeliver.";
+    GaveUpDelivering = "gave-up-delivering", Stage::FollowUp, "The upstream had not accepted it when follow_up.redeliver_for was over.", "The money is there, the order is not booked: put the order system right, then tollgate redeliver.";
+    AlreadyAccepted = "already-accepted", Stage::FollowUp, "The order was found without a callback, and its payment was accepted meanwhile by the way of one.", "Nothing.";
+    CannotSynthesize = "cannot-synthesize", Stage::FollowUp, "The callback for it cannot be made: the route's synthesize does not give what the route reads.", "The money is there, the order is not booked. The log line says what is read otherwise: correct the route's synthesize, then tollgate redeliver; or book the order by hand.";
+    RouteGone = "route-gone", Stage::FollowUp, "The route or channel it came on is no longer configured, or reads it otherwise.", "Put it back into the configuration, then tollgate redeliver; or book the order by hand.";
     // The gate.
-    DeliveryUnderWay = "delivery-under-way", Stage::Gate, "The same order was still being delivered when this callback's deadline was over.";
-    JournalUnavailable = "journal-unavailable", Stage::Gate, "The journal cannot be written, so nothing new is taken in.";
-    Overloaded = "overloaded", Stage::Gate, "limits.connections is reached, or too many callbacks wait for the journal.";
-    InternalError = "internal-error", Stage::Gate, "A fault in the gate; please report it with the log.";
+    DeliveryUnderWay = "delivery-under-way", Stage::Gate, "The same order was still being delivered when this callback's deadline was over.", "Nothing; the sender comes again. Is the order system slow? Only with duplicates: absorb.";
+    JournalUnavailable = "journal-unavailable", Stage::Gate, "The journal cannot be written, so nothing new is taken in.", "Make room on the disk, or replace it; the gate goes on by itself. docs/operating.md says more.";
+    Overloaded = "overloaded", Stage::Gate, "limits.connections is reached, or too many callbacks wait for the journal.", "Raise limits.connections (and the limit of open files), or find out who holds them. If it is the journal, its disk is too slow.";
+    InternalError = "internal-error", Stage::Gate, "A fault in the gate; please report it with the log.", "Report it with the log.";
 }
 
 impl Reason {
@@ -237,6 +248,28 @@ mod tests {
             assert!(exists, "docs/reasons.md: no reason is called {code}");
         }
         assert_eq!(rows.len(), Reason::ALL.len());
+    }
+
+    /// Without what makes it a page: code and links.
+    fn plain(markdown: &str) -> String {
+        let mut text = markdown.replace('`', "");
+        while let Some((before, rest)) = text.split_once('[') {
+            let (words, rest) = rest.split_once("](").unwrap();
+            let (_, rest) = rest.split_once(')').unwrap();
+            text = format!("{before}{words}{rest}");
+        }
+        text
+    }
+
+    #[test]
+    fn the_page_says_what_to_do_in_the_same_words() {
+        let page = include_str!("../docs/reasons.md");
+        for reason in Reason::ALL {
+            let start = row(*reason);
+            let line = page.lines().find(|line| line.starts_with(&start)).unwrap();
+            let (_, remedy) = line.trim_end_matches(" |").rsplit_once(" | ").unwrap();
+            assert_eq!(plain(remedy), reason.remedy(), "{reason}");
+        }
     }
 
     #[test]

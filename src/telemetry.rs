@@ -6,7 +6,7 @@
 use crate::config::LogFormat;
 use std::fmt;
 use std::io::IsTerminal;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 /// Lines that may wait for the writing thread.
@@ -15,6 +15,7 @@ const WAITING_LINES: usize = 16 * 1024;
 /// The log while it runs. It ends, written out, when this is dropped.
 pub struct Log {
     _written_out: WorkerGuard,
+    dropped: ErrorCounter,
     set_level: Box<dyn Fn(EnvFilter) + Send + Sync>,
 }
 
@@ -25,6 +26,12 @@ impl fmt::Debug for Log {
 }
 
 impl Log {
+    /// Counts the lines that nobody took.
+    #[must_use]
+    pub fn dropped(&self) -> ErrorCounter {
+        self.dropped.clone()
+    }
+
     /// Tells more, or less, from now on. What is no filter changes nothing.
     pub fn set_level(&self, level: &str) {
         if let Ok(filter) = EnvFilter::try_new(level) {
@@ -42,6 +49,7 @@ pub fn start(format: Option<LogFormat>, level: &str) -> Result<Log, Box<dyn std:
     let on_terminal = std::io::stderr().is_terminal();
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).lossy(true).finish(std::io::stderr());
+    let dropped = writer.error_counter();
     let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(level)?).with_writer(writer);
     let text = format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Json }) == LogFormat::Text;
     // A filter that cannot be replaced any more belongs to a log that has ended.
@@ -58,5 +66,5 @@ pub fn start(format: Option<LogFormat>, level: &str) -> Result<Log, Box<dyn std:
         subscriber.try_init()?;
         Box::new(move |level| drop(filter.reload(level)))
     };
-    Ok(Log { _written_out: guard, set_level })
+    Ok(Log { _written_out: guard, dropped, set_level })
 }

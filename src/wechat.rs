@@ -164,6 +164,21 @@ pub enum QueryError {
     Unreadable,
 }
 
+impl QueryError {
+    /// The word in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Transport => "transport",
+            Self::RateLimited => "rate-limited",
+            Self::HttpStatus(_) => "http-status",
+            Self::TooLarge => "too-large",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
 /// The key that WeChat Pay's public documentation prints; an account that uses it is open to everybody.
 pub const DOCUMENTED_SAMPLE_KEY: &str = "192006250b4c09247ec02edce69f6a2d";
 

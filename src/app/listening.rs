@@ -4,8 +4,9 @@ use super::BuildError;
 use crate::server::tls::Tls;
 use crate::server::{self, Door, Handler, Limits};
 use crate::shutdown::Shutdown;
-use crate::sockets::{Purpose, Sockets};
+use crate::sockets::Purpose;
 use crate::take_over::Lent;
+use jiff::Timestamp;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -18,6 +19,13 @@ use tokio::task::JoinHandle;
 pub(super) struct Terms {
     pub(super) tls: Option<Tls>,
     pub(super) limits: Limits,
+}
+
+impl Terms {
+    /// Until when the certificate is valid, if there is one.
+    pub(super) fn not_after(&self) -> Option<Timestamp> {
+        self.tls.as_ref().and_then(Tls::not_after)
+    }
 }
 
 /// A door, and who takes in those who come.
@@ -47,18 +55,6 @@ pub(super) enum Moved {
     InPlaceOfTheOld,
 }
 
-/// The socket for `addr`: one that was given, or a new one.
-///
-/// # Errors
-/// [`BuildError::Bind`].
-pub(super) fn socket(addr: SocketAddr, purpose: Purpose, given: &mut Sockets) -> Result<TcpListener, BuildError> {
-    let bound = match given.take(purpose, addr) {
-        Some(listener) => TcpListener::from_std(listener),
-        None => server::bind(addr),
-    };
-    bound.map_err(|error| BuildError::Bind(addr, error))
-}
-
 impl<H: Handler> Listening<H> {
     /// A door at this socket, which is the one for `addr`.
     pub(super) fn at(listener: TcpListener, addr: SocketAddr, terms: Terms, handler: Arc<H>) -> Self {
@@ -83,6 +79,11 @@ impl<H: Handler> Listening<H> {
     pub(super) fn url(&self) -> io::Result<String> {
         let scheme = if self.terms.tls.is_some() { "https" } else { "http" };
         Ok(format!("{scheme}://{}", self.door.listener().local_addr()?))
+    }
+
+    /// Until when its certificate is valid, if it has one.
+    pub(super) fn certificate_until(&self) -> Option<Timestamp> {
+        self.terms.not_after()
     }
 
     /// Begins to take in those who come.
@@ -171,11 +172,10 @@ impl<H: Handler> Listening<H> {
         outcome
     }
 
-    /// Ends taking in; returns when nobody is taken in any more.
-    pub(super) fn close(&mut self) {
-        if let Some(Serving { open, accepting }) = self.serving.take() {
+    /// Takes in nobody any more; who is inside stays until the whole server's end.
+    pub(super) fn close(self) {
+        if let Some(Serving { open, .. }) = self.serving {
             open.begin();
-            accepting.abort();
         }
     }
 }

@@ -4,6 +4,7 @@ use super::BuildError;
 use crate::config;
 use crate::journal::Journal;
 use crate::journal::sqlite::Sqlite;
+use crate::metrics::JournalMeters;
 use crate::supervisor;
 use crate::take_over::{Leaving, Lent, Predecessor, again};
 use std::sync::{Arc, Weak};
@@ -83,14 +84,15 @@ impl Lost {
 /// If `before` does not leave, or the journal cannot be opened.
 pub(super) async fn open(
     file: &config::Journal,
+    meters: JournalMeters,
     before: Option<Predecessor>,
 ) -> Result<(Arc<dyn Journal>, Option<Predecessor>), BuildError> {
     let (path, unconfirmed) = (file.path.clone(), file.unconfirmed);
-    let Some(before) = before else { return Ok((Arc::new(Sqlite::open(&path, unconfirmed)?), None)) };
+    let Some(before) = before else { return Ok((Arc::new(Sqlite::open_measured(&path, unconfirmed, meters)?), None)) };
     let (process, patience) = (before.process, before.grace + WRITING_OUT);
     let mut opening = spawn_blocking(move || {
         before.go().map_err(BuildError::NoSuccession)?;
-        Ok((Sqlite::open_when_free(&path, unconfirmed)?, before))
+        Ok((Sqlite::open_when_free(&path, unconfirmed, meters)?, before))
     });
     loop {
         match timeout(patience, &mut opening).await {

@@ -4,6 +4,7 @@
 use super::BuildError;
 use crate::config::Config;
 use crate::follow_up::{FollowUp, Lanes};
+use crate::gate::Gate;
 use crate::gate::channel::{Channel, Channels};
 use crate::gate::confirm::{Confirm, Life};
 use crate::gate::expected::Expected;
@@ -12,11 +13,11 @@ use crate::gate::record::{First, Records};
 use crate::gate::route::Routes;
 use crate::gate::sender::Senders;
 use crate::gate::stamp::Stamp;
-use crate::gate::{Counts, Gate};
 use crate::generation;
 use crate::housekeeping::Housekeeping;
 use crate::journal::Journal;
 use crate::journal::sqlite::Sqlite;
+use crate::metrics::Metrics;
 use crate::pending::{Known, PendingOrders};
 use crate::sweep::Sweeper;
 use crate::wechat::WeChatPay;
@@ -49,20 +50,27 @@ impl Works {
     ///
     /// # Errors
     /// If a part cannot be built.
-    pub fn build(config: Config) -> Result<Self, BuildError> {
+    pub fn build(config: Config, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
         let journal = match &config.journal {
-            Some(file) => Some(Arc::new(Sqlite::open(&file.path, file.unconfirmed)?) as Arc<dyn Journal>),
+            Some(file) => {
+                let opened = Sqlite::open_measured(&file.path, file.unconfirmed, metrics.journal.clone())?;
+                Some(Arc::new(opened) as Arc<dyn Journal>)
+            }
             None => None,
         };
-        Self::with(config, journal)
+        Self::with(config, journal, metrics)
     }
 
     /// The same with a journal that was opened before.
     ///
     /// # Errors
     /// If a part cannot be built.
-    pub(super) fn with(config: Config, journal: Option<Arc<dyn Journal>>) -> Result<Self, BuildError> {
-        Self::of(config, journal, None, generation::FIRST)
+    pub(super) fn with(
+        config: Config,
+        journal: Option<Arc<dyn Journal>>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, BuildError> {
+        Self::of(config, journal, None, generation::FIRST, metrics)
     }
 
     /// Builds what follows these works under another configuration, the one of this number. They have the same journal, and
@@ -71,7 +79,8 @@ impl Works {
     /// # Errors
     /// If a part cannot be built. These works are as they were then.
     pub fn succeed(&self, config: Config, number: u32) -> Result<Self, BuildError> {
-        Self::of(config, self.housekeeping.journal.clone(), Some(self), number)
+        let (journal, metrics) = (self.housekeeping.journal.clone(), Arc::clone(&self.gate.metrics));
+        Self::of(config, journal, Some(self), number, metrics)
     }
 
     fn of(
@@ -79,10 +88,11 @@ impl Works {
         journal: Option<Arc<dyn Journal>>,
         before: Option<&Self>,
         number: u32,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, BuildError> {
         let wechat = match before.filter(|before| *before.wechat.settings() == config.wechat) {
             Some(before) => Arc::clone(&before.wechat),
-            None => Arc::new(WeChatPay::new(&config.wechat)?),
+            None => Arc::new(WeChatPay::new(&config.wechat)?.measured(metrics.queries.clone())),
         };
         let same_hosts = before.filter(|before| before.wechat.settings().hosts == config.wechat.hosts);
         for channel in &mut config.channels {
@@ -94,7 +104,7 @@ impl Works {
         let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
         let (plans, sources) = (std::mem::take(&mut config.sweeps), std::mem::take(&mut config.pending_orders));
         let (goes_on, before) = (before.is_some(), before.map(|before| &*before.gate));
-        let gate = Arc::new(gate(config, Arc::clone(&wechat), journal.clone(), before)?);
+        let gate = Arc::new(gate(config, Arc::clone(&wechat), journal.clone(), before, metrics)?);
         let housekeeping = Arc::new(Housekeeping { gate: Arc::clone(&gate), journal: journal.clone(), keep, goes_on });
         let with_journal = || journal.clone().map(|journal| (Arc::clone(&gate), journal));
         let sweeper = with_journal()
@@ -125,7 +135,12 @@ fn gate(
     wechat: Arc<WeChatPay>,
     journal: Option<Arc<dyn Journal>>,
     before: Option<&Gate>,
+    metrics: Arc<Metrics>,
 ) -> Result<Gate, BuildError> {
+    let channels = || config.channels.iter().map(|channel| channel.id);
+    let counts = metrics.counts(config.routes.iter().map(|route| route.name.as_str()), channels());
+    let sent = metrics.upstreams(channels());
+    config.channels.iter().for_each(|channel| metrics.queries.merchant(channel.account.mch_id));
     let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
     let upstreams = upstreams.into_iter().chain([config.upstream.clone()]);
     let forward = Forward::new(upstreams, config.forwarding.connect, before.map(|before| &before.forward))
@@ -137,7 +152,8 @@ fn gate(
     };
     let life = Life { paid: config.cache.paid, pending: config.cache.pending };
     let patience = config.confirm_deadline;
-    let confirm = Confirm::new(wechat, config.cache.capacity, life, patience, before.map(|before| &before.confirm));
+    let confirm_before = before.map(|before| &before.confirm);
+    let confirm = Confirm::new(wechat, config.cache.capacity, life, patience, confirm_before, &metrics);
     let first = First { ask: config.follow_up.ask_again.first(), deliver: config.follow_up.redeliver.first() };
     let capacity = usize::try_from(config.cache.capacity).unwrap_or(usize::MAX);
     let records = match before {
@@ -156,7 +172,9 @@ fn gate(
         upstream: config.upstream,
         mode: config.mode,
         deadline: config.deadline,
-        counts: before.map_or_else(|| Arc::new(Counts::default()), |before| Arc::clone(&before.counts)),
+        metrics,
+        counts,
+        sent,
     })
 }
 

@@ -92,7 +92,7 @@ fn report(outline: &Outline, channels: Option<&[(String, Reason)]>) -> Value {
         "routes": outline.routes,
         "channels": outline.channels,
         "unread_secrets": outline.unread_secrets,
-        "not_built_yet": outline.not_built_yet,
+        "admin": outline.admin.map(|(listen, _)| listen.to_string()),
         "asked": channels,
     })
 }
@@ -110,10 +110,6 @@ fn lines(args: &Args, outline: &Outline, channels: Option<&[(String, Reason)]>) 
     if !outline.unread_secrets.is_empty() && channels.is_none() {
         let names = outline.unread_secrets.join(", ");
         lines.say(format!("Not read without --resolve, and needed to run: {names}"));
-    }
-    if !outline.not_built_yet.is_empty() {
-        let keys = outline.not_built_yet.join(", ");
-        lines.say(format!("Understood, but without effect in this version: {keys}"));
     }
     for (channel, reason) in channels.unwrap_or_default() {
         let outcome = if answers(*reason) { "WeChat Pay answers and knows the account" } else { reason.text() };

@@ -7,7 +7,7 @@ use super::records;
 use crate::app::{Works, recall};
 use crate::config::{Config, Outline, parse_duration};
 use crate::journal::sqlite::Sqlite;
-use crate::journal::{EntryId, Journal, Record, Search, State};
+use crate::journal::{Act, By, EntryId, Journal, Record, Search, State};
 use crate::order::{ChannelId, OrderId};
 use crate::shutdown::{Shutdown, Signals};
 use anyhow::{Context, bail};
@@ -83,7 +83,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     // So that a journal that was never there is said so, and not made.
     drop(Sqlite::beside(&path)?);
-    let works = Works::build(config)?;
+    let works = Works::build(config, Arc::default())?;
     let Some(follow_up) = works.follow_up else { bail!("there is no journal") };
     recall(works.pending.as_deref()).await;
     let shutdown = Shutdown::new();
@@ -130,11 +130,18 @@ async fn ask(args: &Args, journal: &dyn Journal) -> anyhow::Result<Vec<EntryId>>
     };
     let mut all = Vec::new();
     loop {
-        let page = journal.redeliver(search, PAGE).await?;
+        let page = journal.act(Act::Redeliver, search, PAGE, by()).await?;
         let Some(last) = page.last() else { return Ok(all) };
         search.after = Some(*last);
         all.extend(page);
     }
+}
+
+/// Who runs this command, for the audit trail.
+fn by() -> By {
+    let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let user = named.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("uid-{}", nix::unistd::getuid()));
+    By { who: format!("cli:{user}"), from: "cli".to_owned() }
 }
 
 fn is_being_sent(record: &Record) -> bool {

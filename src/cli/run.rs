@@ -4,6 +4,7 @@ use super::ConfigFile;
 use crate::app::{App, BuildError, Ended, Reloads, Succeeded};
 use crate::config::Config;
 use crate::journal::sqlite::OpenError;
+use crate::metrics::Metrics;
 use crate::shutdown::{Drained, Signals};
 use crate::sockets::Sockets;
 use crate::take_over::{self, Predecessor};
@@ -11,6 +12,7 @@ use crate::{process, telemetry};
 use anyhow::{Context, bail};
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Arguments of `tollgate run`.
@@ -46,7 +48,8 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
     };
     let log = telemetry::start(config.log.format, &config.log.level)
         .map_err(|error| anyhow::anyhow!("log.level is no filter: {error}"))?;
-    warn_of_what_is_not_built(&config.not_built_yet);
+    let metrics = Arc::new(Metrics::new());
+    metrics.watch_log(log.dropped());
     if config.journal.is_none() {
         tracing::warn!(
             "journal: none: a callback that is not delivered at once is lost if its sender does not come again"
@@ -60,7 +63,7 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
     let before = if args.take_over { predecessor(args, &config).await? } else { None };
     let is_alone = before.is_none();
     let app = tokio::select! {
-        app = App::build(config, sockets, before) => app,
+        app = App::build(config, metrics, sockets, before) => app,
         () = signals.next() => bail!("stopped before it had started"),
     };
     let app = match app {
@@ -74,6 +77,9 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
     };
     // Scripts and tests wait for this line and read the real port from it.
     writeln!(std::io::stdout(), "callbacks: listening on {}", app.url()?)?;
+    if let Some(url) = app.admin_url()? {
+        writeln!(std::io::stdout(), "admin: listening on {url}")?;
+    }
 
     let Ended { drained, succession } = app.run(async || signals.next().await, reloads, &log).await;
     let is_whole = drained == Drained::Whole;
@@ -102,11 +108,4 @@ async fn predecessor(args: &Args, config: &Config) -> anyhow::Result<Option<Pred
         Ok(take_over::find(&path)?)
     });
     asked.await.context("looking for the gate that runs")?
-}
-
-fn warn_of_what_is_not_built(keys: &[String]) {
-    if !keys.is_empty() {
-        let keys = keys.join(", ");
-        tracing::warn!(%keys, "the configuration names features that this version does not have; they do nothing");
-    }
 }

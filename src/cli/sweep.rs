@@ -106,7 +106,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     // So that a journal that was never there is said so, and not made: it would know of nothing that was accepted.
     drop(Sqlite::beside(&path)?);
-    let works = Works::build(config)?;
+    let works = Works::build(config, Arc::default())?;
     let (Some(follow_up), Some(sweeper)) = (works.follow_up, works.sweeper) else { bail!("there is no journal") };
     let shutdown = Shutdown::new();
     let journal = Arc::clone(&follow_up.journal);
@@ -194,7 +194,7 @@ async fn sweep(
 async fn look(args: &Args, journal: &dyn Journal) -> anyhow::Result<ExitCode> {
     let ids: Vec<SweepId> = match args.report {
         Some(number) => vec![SweepId(number)],
-        None => journal.sweeps(None, None, LISTED).await?.iter().map(|sweep| sweep.id).collect(),
+        None => journal.sweeps(None, LISTED).await?.iter().map(|sweep| sweep.id).collect(),
     };
     let mut reports = Vec::new();
     for id in ids {
@@ -209,7 +209,7 @@ async fn look(args: &Args, journal: &dyn Journal) -> anyhow::Result<ExitCode> {
 }
 
 async fn read(journal: &dyn Journal, id: SweepId) -> anyhow::Result<Report> {
-    let sweep = journal.sweeps(Some(id), None, 1).await?.into_iter().next();
+    let sweep = journal.sweep(id).await?;
     let sweep = sweep.with_context(|| format!("there is no sweep {}; `tollgate sweep --list` shows them", id.0))?;
     // Before, they change with each look.
     let outcomes = if sweep.state == Progress::Done { journal.sweep_outcomes(id).await? } else { Vec::new() };

@@ -1,9 +1,9 @@
 //! The whole file: its top level, and what holds between its parts.
 
+use super::admin::{self, Admin};
 use super::channels::{self, Inherited, MODES, ReadChannel};
 use super::headers;
 use super::journal::{self, FollowUp};
-use super::later::{self, Later};
 use super::pending;
 use super::read::{Map, Section, Value};
 use super::routes;
@@ -75,7 +75,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let follow_up = map.or("follow_up", FollowUp::default(), journal::follow_up);
     let route_names = map.get("routes").map(|v| routes::names(&v)).unwrap_or_default();
     let pending_orders = map.or("pending_orders", Vec::new(), |v| pending::pending_orders(v, &route_names));
-    let later = later(&map, listen);
+    let admin = admin(&map, listen);
     let Business { routes, channels } = business?;
     if journal.is_none() {
         report_what_needs_the_journal(&map);
@@ -103,8 +103,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
         follow_up,
         sweeps: Vec::new(),
         pending_orders,
-        not_built_yet: not_built_yet(&map),
-        later,
+        admin,
     };
     take(&mut config, channels);
     Some(config)
@@ -152,24 +151,15 @@ fn deadlines(map: &Map<'_>) -> (Duration, Duration) {
     (deadline, confirm)
 }
 
-fn later(map: &Map<'_>, listen: Option<SocketAddr>) -> Later {
-    let admin = map.optional("admin", later::admin);
+fn admin(map: &Map<'_>, listen: Option<SocketAddr>) -> Option<Admin> {
+    let admin = map.optional("admin", admin::admin);
     if let (Some(admin), Some(value)) = (&admin, map.get("admin"))
         && Some(admin.listen) == listen
         && admin.listen.port() != 0
     {
         value.problem("listens on the address of the callbacks", "choose another port");
     }
-    Later { admin }
-}
-
-/// What the file asks for and this version does not do.
-fn not_built_yet(map: &Map<'_>) -> Vec<String> {
-    let mut named = Vec::new();
-    if map.get("admin").is_some() {
-        named.push("admin".to_owned());
-    }
-    named
+    admin
 }
 
 /// Moves the channels into the configuration, and their sweeps beside them.

@@ -8,9 +8,10 @@ mod flights;
 
 use super::channel::Channel;
 use super::decide::{self, Finding};
+use crate::metrics::{self, ConfirmMeters, Metrics};
 use crate::order::ChannelId;
 use crate::reason::Reason;
-use crate::wechat::{AskBy, WeChatPay};
+use crate::wechat::{AskBy, HostState, WeChatPay};
 use bytes::Bytes;
 use flights::{Asking, Flights, Turn};
 use moka::Expiry;
@@ -31,6 +32,7 @@ pub struct Confirm {
     capacity: u64,
     life: Life,
     patience: Duration,
+    meters: ConfirmMeters,
 }
 
 #[derive(Debug)]
@@ -78,13 +80,29 @@ impl Source {
             Self::Joined => "joined",
         }
     }
+
+    /// What findings of it are counted in.
+    pub(super) const fn of(self, meters: &ConfirmMeters) -> &metrics::Finding {
+        match self {
+            Self::Cached => &meters.cached,
+            Self::Asked => &meters.asked,
+            Self::Joined => &meters.joined,
+        }
+    }
 }
 
 impl Confirm {
     /// A cache of `capacity` findings before `wechat`; a caller waits for `patience` at most. What one `before` has found, and
     /// is finding, out is used on where the settings are the same.
     #[must_use]
-    pub fn new(wechat: Arc<WeChatPay>, capacity: u64, life: Life, patience: Duration, before: Option<&Self>) -> Self {
+    pub fn new(
+        wechat: Arc<WeChatPay>,
+        capacity: u64,
+        life: Life,
+        patience: Duration,
+        before: Option<&Self>,
+        metrics: &Metrics,
+    ) -> Self {
         let cache = before.filter(|before| before.capacity == capacity && before.life == life).map_or_else(
             || Cache::builder().max_capacity(capacity).expire_after(life).build(),
             |before| before.memory.cache.clone(),
@@ -93,7 +111,8 @@ impl Confirm {
         let flights = before
             .filter(|before| before.patience == patience)
             .map_or_else(|| Arc::new(Flights::new(patience * 3 / 2)), |before| Arc::clone(&before.flights));
-        Self { memory: Arc::new(Memory { cache, wechat }), flights, capacity, life, patience }
+        let meters = metrics.confirm.clone();
+        Self { memory: Arc::new(Memory { cache, wechat }), flights, capacity, life, patience, meters }
     }
 
     /// How many findings are at hand.
@@ -110,11 +129,32 @@ impl Confirm {
 
     /// What is known of the order that `ask` names, without asking anybody.
     pub async fn cached(&self, channel: &Channel, ask: AskBy) -> Option<Finding> {
-        self.memory.cache.get(&question(channel, ask)).await
+        let cached = self.memory.cache.get(&question(channel, ask)).await;
+        if cached.is_some() {
+            self.meters.cached.count();
+        }
+        cached
+    }
+
+    /// Order queries a second that each merchant may send.
+    #[must_use]
+    pub fn queries_per_second(&self) -> u32 {
+        self.memory.wechat.settings().queries_per_second
+    }
+
+    /// Each host of WeChat Pay and whether it is asked in its turn at the moment.
+    pub fn hosts(&self) -> impl Iterator<Item = (&str, HostState)> {
+        self.memory.wechat.hosts()
     }
 
     /// What is known of the order that `ask` names, or found out within the confirm deadline.
     pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy) -> (Finding, Source) {
+        let (finding, source) = self.find_out(channel, ask).await;
+        source.of(&self.meters).count();
+        (finding, source)
+    }
+
+    async fn find_out(&self, channel: &Arc<Channel>, ask: AskBy) -> (Finding, Source) {
         let question = question(channel, ask);
         let cache = &self.memory.cache;
         let deadline = Instant::now() + self.patience;

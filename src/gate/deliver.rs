@@ -12,6 +12,7 @@ use super::route::{Duplicates, Route};
 use super::story::Story;
 use super::{Gate, stamp};
 use crate::journal::{Next, Outcome, State};
+use crate::metrics::Sent;
 use crate::order::OrderId;
 use crate::reason::Reason;
 use crate::server::Peer;
@@ -153,11 +154,20 @@ impl Gate {
     ) -> Result<Delivered, Reason> {
         let (route, channel) = (parcel.route, parcel.channel);
         let upstream = self.upstream_of(&parcel).clone();
+        let origin = sending.as_ref().map_or(Origin::Callback, |sending| sending.origin);
         let sending = sending.zip(channel).map(|(sending, channel)| stamp::Delivered { channel: &channel.id, sending });
         let request = self.outgoing(parcel, pass, sending)?;
-        let answer = self.forward.send(&upstream, request, deadline).await?;
-        let accepted = route.accepted.holds(&answer);
-        Ok(Delivered { answer, accepted })
+        let sent_at = Instant::now();
+        let answer = self.forward.send(&upstream, request, deadline).await;
+        let accepted = answer.as_ref().map(|answer| route.accepted.holds(answer));
+        let sent = match &accepted {
+            Ok(true) => Sent::Accepted,
+            Ok(false) => Sent::NotAccepted,
+            Err(reason) => Sent::Failed(**reason),
+        };
+        self.sent.sent(channel.map(|channel| channel.id), origin.as_str(), sent, sent_at.elapsed());
+        let accepted = accepted.is_ok_and(|accepted| accepted);
+        Ok(Delivered { answer: answer?, accepted })
     }
 
     /// Where a callback goes.

@@ -15,6 +15,8 @@ pub struct Expected {
     orders: RwLock<HashMap<(ChannelId, OutTradeNo), Vec<Word>>>,
     /// Whether anything was ever learnt: without sources no callback looks.
     in_use: AtomicBool,
+    /// The sources that are configured.
+    sources: RwLock<Vec<String>>,
 }
 
 /// What one source says of an order.
@@ -63,8 +65,15 @@ impl Expected {
         self.in_use.store(true, Ordering::Relaxed);
     }
 
-    /// Forgets what other sources than these have said.
+    /// Whether a source of this name is configured.
+    #[must_use]
+    pub fn has_source(&self, name: &str) -> bool {
+        self.sources.read().unwrap_or_else(PoisonError::into_inner).iter().any(|source| source == name)
+    }
+
+    /// These are the sources; what others have said is forgotten.
     pub fn keep_sources(&self, names: &[&str]) {
+        *self.sources.write().unwrap_or_else(PoisonError::into_inner) = names.iter().map(ToString::to_string).collect();
         let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
         orders.retain(|_, words| {
             words.retain(|word| names.contains(&&*word.source));

@@ -160,6 +160,12 @@ impl Records {
         Self { kept, scopes, first }
     }
 
+    /// The journal, if there is one.
+    #[must_use]
+    pub fn journal(&self) -> Option<Arc<dyn Journal>> {
+        self.kept.journal.clone()
+    }
+
     /// Whether there is a journal.
     #[must_use]
     pub fn are_kept(&self) -> bool {

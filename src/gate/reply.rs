@@ -176,7 +176,9 @@ pub const fn http_status(reason: Reason) -> StatusCode {
         R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         R::Overloaded | R::JournalUnavailable | R::DeliveryUnderWay => StatusCode::SERVICE_UNAVAILABLE,
         // Nobody waits for what the follow-up does.
-        R::GaveUpAsking | R::GaveUpDelivering | R::AlreadyAccepted => StatusCode::SERVICE_UNAVAILABLE,
+        R::ParkedByOperator | R::GaveUpAsking | R::GaveUpDelivering | R::AlreadyAccepted => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         R::CannotSynthesize | R::RouteGone => StatusCode::SERVICE_UNAVAILABLE,
         // A paid callback is forwarded; one that is refused as paid would be a fault of ours.
         R::SecondPayment => StatusCode::CONFLICT,

@@ -1,4 +1,4 @@
-//! What is told of a callback: one line in the log with everything an operator asks for, and a count by reason.
+//! What is told of a callback: one line in the log with everything an operator asks for, and what is counted of it.
 
 use super::channel::Channel;
 use super::claim::Unreadable;
@@ -8,14 +8,14 @@ use super::deliver::Delivered;
 use super::payment::Payment;
 use super::record::{InHand, Record, Records, verified};
 use super::route::Route;
-use crate::journal::{Next, Refused};
+use crate::journal::{Next, Refused, State};
+use crate::metrics::{Counts, Metrics, Outcome, UnderWay};
 use crate::order::{OrderId, OutTradeNo};
 use crate::reason::{Reason, Stage, Verdict};
 use crate::server::Peer;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Level;
@@ -38,6 +38,7 @@ pub(super) struct Story<'g> {
     pub(super) in_hand: Option<InHand>,
     /// The payment that was found, if the callback was held back all the same.
     pub(super) payment: Option<Arc<Payment>>,
+    under_way: UnderWay<'g>,
     made_record: bool,
     absorbed: bool,
     refunded: bool,
@@ -48,34 +49,8 @@ pub(super) struct Story<'g> {
     upstream: Option<(StatusCode, bool)>,
 }
 
-/// How many callbacks went which way.
-#[derive(Debug)]
-pub struct Counts {
-    by_reason: Vec<AtomicU64>,
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self { by_reason: Reason::ALL.iter().map(|_| AtomicU64::new(0)).collect() }
-    }
-}
-
-impl Counts {
-    fn add(&self, reason: Reason) {
-        if let Some(count) = self.by_reason.get(reason as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Every reason that occurred, and how often.
-    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> {
-        let counts = self.by_reason.iter().map(|count| count.load(Ordering::Relaxed));
-        Reason::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0)
-    }
-}
-
-impl Story<'_> {
-    pub(super) fn begin(peer: Peer) -> Self {
+impl<'g> Story<'g> {
+    pub(super) fn begin(peer: Peer, counts: &'g Counts) -> Self {
         let id = Uuid::now_v7();
         Self {
             id,
@@ -89,6 +64,7 @@ impl Story<'_> {
             record: None,
             in_hand: None,
             payment: None,
+            under_way: counts.receive(),
             made_record: false,
             absorbed: false,
             refunded: false,
@@ -179,9 +155,9 @@ impl Story<'_> {
     }
 
     /// Counts the callback and writes its line.
-    pub(super) fn tell(&self, counts: &Counts, refused: Option<Reason>, status: StatusCode) {
+    pub(super) fn tell(&mut self, metrics: &Metrics, refused: Option<Reason>, status: StatusCode) {
         let reason = self.reason(refused);
-        counts.add(reason);
+        self.count(metrics, reason, refused.is_some());
         // One macro call for each level, since a level must be a constant.
         macro_rules! line {
             ($level:expr) => {
@@ -222,12 +198,41 @@ impl Story<'_> {
         }
     }
 
-    fn fields(&self, reason: Reason) -> Fields<'_> {
-        let ms = |took: Duration| took.as_micros() as f64 / 1000.0;
+    fn count(&mut self, metrics: &Metrics, reason: Reason, refused: bool) {
+        if let Some((source, took)) = self.confirm {
+            source.of(&metrics.confirm).took(took);
+        }
+        let (route, channel) = (self.route.map(|route| route.name.as_str()), self.channel.map(|channel| channel.id));
+        let (verdict, outcome) = (self.verdict(reason), self.outcome(refused));
+        self.under_way.end(route, channel, (reason, verdict), outcome, self.began.elapsed());
+    }
+
+    /// What has become of the callback, now that what is kept of it is settled.
+    fn outcome(&self, refused: bool) -> Outcome {
+        match self.record.as_ref().map(|record| record.state()) {
+            _ if !refused => {
+                if self.absorbed {
+                    Outcome::Absorbed
+                } else {
+                    Outcome::Forwarded
+                }
+            }
+            Some(State::Asking | State::Delivering) => Outcome::Pending,
+            Some(State::Parked) => Outcome::Parked,
+            Some(State::Accepted | State::Closed) | None => Outcome::Refused,
+        }
+    }
+
+    fn verdict(&self, reason: Reason) -> Option<Verdict> {
         // What WeChat Pay said stays the verdict when the upstream then failed.
         let confirmed = if self.refunded { Verdict::Refunded } else { Verdict::Paid };
         let passed = (self.sent_at.is_some() || self.absorbed) && self.would_refuse.is_none();
-        let verdict = if passed { Some(confirmed) } else { reason.verdict() };
+        if passed { Some(confirmed) } else { reason.verdict() }
+    }
+
+    fn fields(&self, reason: Reason) -> Fields<'_> {
+        let ms = |took: Duration| took.as_micros() as f64 / 1000.0;
+        let verdict = self.verdict(reason);
         Fields {
             request_id: self.request_id.to_str().unwrap_or_default(),
             route: self.route.map(|route| route.name.as_str()),

@@ -14,6 +14,8 @@ use uuid::Uuid;
 pub struct Search {
     /// Of this order: the legacy system's id, WeChat Pay's number or transaction id.
     pub order: Option<OrderId>,
+    /// With exactly this id in the legacy system.
+    pub order_id: Option<OrderId>,
     /// On this channel.
     pub channel: Option<ChannelId>,
     /// The callback with this `X-Request-Id`.
@@ -74,7 +76,7 @@ pub struct Record {
 pub struct Event {
     /// When.
     pub at: Timestamp,
-    /// `found`, `again`, `asked-for`, `flagged`.
+    /// `found`, `again`, `asked-for`, `unparked`, `flagged`.
     pub what: String,
     /// The reason code it came with.
     pub reason: Option<Reason>,
@@ -125,6 +127,12 @@ pub struct Refused {
 pub struct Figures {
     /// Entries by state, in the order of [`State::ALL`].
     pub entries: [u64; 5],
+    /// Entries that were ever taken in, and those of them that were forgotten: the rest is there, in one state or another.
+    pub taken_in: u64,
+    /// See there.
+    pub forgotten: u64,
+    /// How long ago the oldest entry was taken in that is asked about or sent again.
+    pub oldest_unfinished: Option<Duration>,
     /// Entries whose order was never confirmed as paid.
     pub unconfirmed: u64,
     /// Refused callbacks that are kept.

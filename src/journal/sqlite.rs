@@ -22,6 +22,12 @@ mod sweeps;
 
 mod listed;
 
+mod minutes;
+
+mod view;
+
+mod audit;
+
 mod check;
 
 pub use check::{Health, check};
@@ -31,6 +37,7 @@ use super::{
     Search, Soon, Taken, Work, Worth,
 };
 use crate::clock;
+use crate::metrics::JournalMeters;
 use hand::{Hand, Held};
 use lock::Lock;
 use read::Readers;
@@ -154,22 +161,30 @@ impl Sqlite {
     /// # Errors
     /// If it is in use, not ours, newer, damaged or not to be had.
     pub fn open(path: &Path, unconfirmed: u64) -> Result<Self, OpenError> {
-        Self::locked(path, unconfirmed, Lock::take(path)?)
+        Self::open_measured(path, unconfirmed, JournalMeters::default())
+    }
+
+    /// The same, counting what is written in `meters`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_measured(path: &Path, unconfirmed: u64, meters: JournalMeters) -> Result<Self, OpenError> {
+        Self::locked(path, unconfirmed, meters, Lock::take(path)?)
     }
 
     /// The same, but waits until the gate that has the file gives it back, however long that takes. Blocks.
     ///
     /// # Errors
     /// If it is not ours, newer, damaged or not to be had.
-    pub fn open_when_free(path: &Path, unconfirmed: u64) -> Result<Self, OpenError> {
-        Self::locked(path, unconfirmed, Lock::take_when_free(path)?)
+    pub fn open_when_free(path: &Path, unconfirmed: u64, meters: JournalMeters) -> Result<Self, OpenError> {
+        Self::locked(path, unconfirmed, meters, Lock::take_when_free(path)?)
     }
 
-    fn locked(path: &Path, unconfirmed: u64, lock: Lock) -> Result<Self, OpenError> {
+    fn locked(path: &Path, unconfirmed: u64, meters: JournalMeters, lock: Lock) -> Result<Self, OpenError> {
         make(path)?;
         let mut connection = connect(path, true).map_err(|error| error.of_a_file(path))?;
         schema::migrate(&mut connection, path)?;
-        Ok(Self::start(path, connection, unconfirmed, Some(lock))?)
+        Ok(Self::start(path, connection, unconfirmed, Some(lock), meters)?)
     }
 
     /// Opens the file beside a gate that may be running: to read, and to ask for redelivery.
@@ -186,7 +201,7 @@ impl Sqlite {
             Some(schema::VERSION) => {}
             Some(version) => return Err(OpenError::Older { path: path.to_owned(), version, known: schema::VERSION }),
         }
-        Ok(Self::start(path, connection, u64::MAX, None)?)
+        Ok(Self::start(path, connection, u64::MAX, None, JournalMeters::default())?)
     }
 
     /// Whether a gate has the file at `path`.
@@ -195,13 +210,20 @@ impl Sqlite {
         Lock::is_taken(path)
     }
 
-    fn start(path: &Path, connection: Connection, budget: u64, lock: Option<Lock>) -> rusqlite::Result<Self> {
+    fn start(
+        path: &Path,
+        connection: Connection,
+        budget: u64,
+        lock: Option<Lock>,
+        meters: JournalMeters,
+    ) -> rusqlite::Result<Self> {
         let (ops, queue) = std::sync::mpsc::channel();
         let hand = Arc::new(Hand::default());
         let waiting = Arc::new(AtomicUsize::new(0));
         let healthy = Arc::new(AtomicBool::new(true));
         let owner = lock.is_some();
-        let writer = Writer::new(path, connection, owner, budget, Arc::clone(&hand), Arc::clone(&healthy))?;
+        let health = (Arc::clone(&healthy), meters);
+        let writer = Writer::new(path, connection, owner, budget, Arc::clone(&hand), health)?;
         let (ended, end) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             writer.run(&queue);
@@ -340,6 +362,10 @@ impl Journal for Sqlite {
         self.ask(Op::Written)
     }
 
+    fn probe(&self) -> Soon<'_, ()> {
+        self.write_only(write::probe)
+    }
+
     fn let_go(&self, entry: EntryId) {
         self.hand.let_go(entry);
     }
@@ -369,10 +395,6 @@ impl Journal for Sqlite {
 
     fn refused(&self, search: Search, limit: usize) -> Soon<'_, Vec<Refused>> {
         self.read(move |connection| read::refused(connection, &search, limit))
-    }
-
-    fn redeliver(&self, search: Search, limit: usize) -> Soon<'_, Vec<EntryId>> {
-        self.ask(|reply| Op::Redeliver { search, limit, reply })
     }
 
     fn forget(&self, keep: Duration, limit: usize) -> Soon<'_, Forgotten> {

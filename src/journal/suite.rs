@@ -3,11 +3,15 @@
 
 mod found;
 
+mod looking_in;
+
 use super::*;
+use crate::metrics::{Latencies, Moment, Totals};
 use crate::money::{Currency, Fen, Money};
 use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use hyper::header::HeaderValue;
 use hyper::{Method, Uri};
+use jiff::Timestamp;
 use std::sync::Arc;
 
 /// A store to be tested: what is there when it is opened, and opened again.
@@ -107,9 +111,12 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     an_operator_makes_due_what_is_not_closed(&*stores()).await;
     an_order_is_sent_again_once_however_many_claims_name_it(&*stores()).await;
     what_is_done_is_forgotten_after_its_time(&*stores()).await;
+    what_was_taken_in_is_there_or_forgotten(&*stores()).await;
+    what_happened_in_a_minute_is_added_up(&*stores()).await;
     refused_callbacks_are_found(&*stores()).await;
     figures_count(&*stores()).await;
     found::all(stores).await;
+    looking_in::all(stores).await;
 }
 
 async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
@@ -342,8 +349,9 @@ async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
     take_in(&*journal, "D", LATE).await;
     journal.written().await.unwrap();
     let day = Search { received_within: Some(LATE), ..Search::default() };
-    let asked_for = journal.redeliver(day, 2).await.unwrap();
-    let rest = journal.redeliver(Search { after: asked_for.last().copied(), ..day }, 10).await.unwrap();
+    let redeliver = |search, limit| journal.act(Act::Redeliver, search, limit, looking_in::somebody());
+    let asked_for = redeliver(day, 2).await.unwrap();
+    let rest = redeliver(Search { after: asked_for.last().copied(), ..day }, 10).await.unwrap();
     assert_eq!((asked_for.len(), rest.len()), (2, 1));
     let mut work = due(&*journal).await;
     work.sort_by_key(|work| work.entry);
@@ -363,7 +371,8 @@ async fn an_order_is_sent_again_once_however_many_claims_name_it(store: &dyn Sto
         journal.note(Note::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(Next::Park) });
         entries.push(taken.entry);
     }
-    assert_eq!(journal.redeliver(of("A"), 10).await.unwrap(), [entries[1]]);
+    let asked_for = journal.act(Act::Redeliver, of("A"), 10, looking_in::somebody()).await.unwrap();
+    assert_eq!(asked_for, [entries[1]]);
 }
 
 async fn what_is_done_is_forgotten_after_its_time(store: &dyn Store) {
@@ -435,4 +444,48 @@ async fn figures_count(store: &dyn Store) {
     assert!(figures.oldest_not_accepted.is_some() && figures.bytes > 0);
     assert_eq!(figures.paid_not_accepted, 1);
     assert_eq!(figures.in_state(State::Delivering), 1);
+}
+
+async fn what_was_taken_in_is_there_or_forgotten(store: &dyn Store) {
+    let journal = store.open(u64::MAX);
+    for order in ["A1", "A2", "A3"] {
+        let entry = take_in(&*journal, order, SOON).await.entry;
+        let next = if order == "A3" { Next::Park } else { Next::Close };
+        journal.note(Note::Found { entry, reason: Reason::Closed, verified: None, next: Some(next) });
+    }
+    journal.written().await.unwrap();
+    let law = async || {
+        let Figures { entries, taken_in, forgotten, .. } = journal.figures().await.unwrap();
+        (taken_in, entries.iter().sum::<u64>(), forgotten)
+    };
+    assert_eq!(law().await, (3, 3, 0));
+    // A claim that was closed begins anew.
+    take_in(&*journal, "A1", LATE).await;
+    assert_eq!(law().await, (4, 3, 1));
+    tokio::time::sleep(SOON * 2).await;
+    journal.forget(Duration::ZERO, 10).await.unwrap();
+    assert_eq!(law().await, (4, 1, 3));
+}
+
+async fn what_happened_in_a_minute_is_added_up(store: &dyn Store) {
+    let journal = store.open(u64::MAX);
+    let minute = |second| {
+        let mut totals = Totals::default();
+        totals.outcomes[2] = 7;
+        totals.verdicts[6] = 7;
+        totals.latencies = Latencies::from_counts([3, 4]);
+        Moment { at: Timestamp::from_second(second).unwrap(), totals }
+    };
+    for second in [0, 60, 60, 86_400] {
+        journal.keep_minute(minute(second)).await.unwrap();
+    }
+    let journal = {
+        drop(journal);
+        store.open(u64::MAX)
+    };
+    let mut twice = minute(60);
+    twice.totals.merge(&minute(60).totals);
+    assert_eq!(journal.minutes().await.unwrap(), [minute(0), twice, minute(86_400)]);
+    journal.keep_minute(minute(86_460)).await.unwrap();
+    assert_eq!(journal.minutes().await.unwrap().len(), 3);
 }

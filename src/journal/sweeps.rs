@@ -145,6 +145,12 @@ impl RowKind {
     pub const ALL: [Self; 6] =
         [Self::Found, Self::UnderWay, Self::Parked, Self::UnknownOrder, Self::NotOurs, Self::Malformed];
 
+    /// The kind of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The word in the file and in reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -259,11 +265,17 @@ pub trait Sweeps: Send + Sync {
     /// If it cannot be read.
     fn next_sweep(&self) -> Soon<'_, Option<Sweep>>;
 
-    /// Sweeps, the latest first; at most `limit`. Of one merchant, if given.
+    /// A sweep, if there is one of this number.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn sweeps(&self, id: Option<SweepId>, mch_id: Option<MchId>, limit: usize) -> Soon<'_, Vec<Sweep>>;
+    fn sweep(&self, id: SweepId) -> Soon<'_, Option<Sweep>>;
+
+    /// Sweeps, the latest first, from before the one with this number; at most `limit`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn sweeps(&self, before: Option<SweepId>, limit: usize) -> Soon<'_, Vec<Sweep>>;
 
     /// The days whose bills of a merchant were compared by schedule, the earliest first.
     ///
@@ -315,9 +327,10 @@ pub trait Sweeps: Send + Sync {
     /// If it cannot be read.
     fn sweep_outcomes(&self, sweep: SweepId) -> Soon<'_, Vec<Outcome>>;
 
-    /// The rows behind a sweep's numbers, in the bill's order, from behind `after`; at most `limit`.
+    /// The rows behind a sweep's numbers, or those of one kind, in the bill's order, from behind line `after`; at most
+    /// `limit`.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn swept_rows(&self, sweep: SweepId, after: u64, limit: usize) -> Soon<'_, Vec<RowRecord>>;
+    fn swept_rows(&self, sweep: SweepId, kind: Option<RowKind>, after: u64, limit: usize) -> Soon<'_, Vec<RowRecord>>;
 }

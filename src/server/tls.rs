@@ -1,5 +1,6 @@
 //! TLS for callbacks: 1.2 and 1.3, HTTP/1.1 only, no early data, which could be replayed (threat O-03).
 
+use jiff::Timestamp;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::io;
@@ -10,10 +11,15 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{self, ServerConfig, crypto::aws_lc_rs, version};
 use tokio_rustls::server::TlsStream;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
 
 /// A certificate and its key, ready for handshakes.
 #[derive(Clone)]
-pub struct Tls(TlsAcceptor);
+pub struct Tls {
+    acceptor: TlsAcceptor,
+    not_after: Option<Timestamp>,
+}
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -75,17 +81,30 @@ impl Tls {
             pem::Error::NoItemsFound => TlsError::NoKey(key.to_owned()),
             error => TlsError::NotPem { file: key.to_owned(), error },
         })?;
+        let not_after = chain.first().and_then(|certificate| not_after(certificate));
         let config = server_config(chain, private_key).map_err(|error| TlsError::NotAPair {
             cert: cert.to_owned(),
             key: key.to_owned(),
             error,
         })?;
-        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), not_after })
+    }
+
+    /// Until when the server's certificate is valid, if that can be read in it.
+    #[must_use]
+    pub const fn not_after(&self) -> Option<Timestamp> {
+        self.not_after
     }
 
     pub(super) fn accept(&self, stream: TcpStream) -> impl Future<Output = io::Result<TlsStream<TcpStream>>> {
-        self.0.accept(stream)
+        self.acceptor.accept(stream)
     }
+}
+
+fn not_after(certificate: &[u8]) -> Option<Timestamp> {
+    let certificate = Certificate::from_der(certificate).ok()?;
+    let not_after = certificate.tbs_certificate.validity.not_after.to_unix_duration();
+    Timestamp::from_second(i64::try_from(not_after.as_secs()).ok()?).ok()
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, TlsError> {

@@ -7,6 +7,7 @@ pub use bill::BillStream;
 use super::breaker::{Breaker, HostState};
 use super::budget::Budget;
 use super::{Account, Answer, AskBy, QueryError, Signature, v2};
+use crate::metrics::QueryMeters;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url, redirect, retry};
 use rustls::ClientConfig;
@@ -47,6 +48,7 @@ pub struct WeChatPay {
     /// In order, at least one.
     hosts: Vec<Arc<Host>>,
     budget: Budget,
+    meters: QueryMeters,
     settings: Settings,
 }
 
@@ -128,8 +130,15 @@ impl WeChatPay {
             http: http_client(encrypted)?,
             hosts,
             budget: Budget::new(settings.queries_per_second),
+            meters: QueryMeters::default(),
             settings: settings.clone(),
         })
+    }
+
+    /// The same, counting its queries in these.
+    #[must_use]
+    pub fn measured(self, meters: QueryMeters) -> Self {
+        Self { meters, ..self }
     }
 
     /// What it was made with.
@@ -194,6 +203,7 @@ impl WeChatPay {
     async fn ask(&self, query: &Query<'_>, hosts: &[&Arc<Host>]) -> Outcome {
         let [host, others @ ..] = hosts else { return Err(QueryError::Transport) };
         if !self.budget.take(&query.account.mch_id) {
+            self.meters.over_budget(query.account.mch_id);
             return Err(QueryError::RateLimited);
         }
         let mut first = Box::pin(self.ask_host(query, host));
@@ -217,8 +227,11 @@ impl WeChatPay {
     async fn ask_host(&self, query: &Query<'_>, host: &Arc<Host>) -> Outcome {
         query.sent.fetch_add(1, Ordering::Relaxed);
         let asked_at = Instant::now();
+        let queried = self.meters.begin(&host.origin);
         let outcome = self.exchange(query, host).await;
-        let elapsed_ms = asked_at.elapsed().as_micros() as f64 / 1000.0;
+        let took = asked_at.elapsed();
+        let elapsed_ms = took.as_micros() as f64 / 1000.0;
+        queried.end(outcome.as_ref().map_or_else(|failure| failure.error.as_str(), |answer| word(answer)), took);
         match outcome {
             Ok(answer) => {
                 host.breaker.answered();
@@ -365,6 +378,15 @@ fn http_client(encrypted: bool) -> Result<Client, BuildError> {
         .default_headers(HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/xml"))]))
         .build()?;
     Ok(client)
+}
+
+/// What is counted of an answer.
+const fn word(answer: &Answer) -> &'static str {
+    match answer.signature {
+        Signature::Valid => "answered",
+        Signature::Missing => "unsigned",
+        Signature::Wrong => "badly-signed",
+    }
 }
 
 fn log_answer(host: &Host, elapsed_ms: f64, answer: &Answer) {

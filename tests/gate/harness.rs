@@ -207,6 +207,43 @@ impl World {
         self.ledger.lock().unwrap().heard(answer);
     }
 
+    /// Sends a request to the admin listener, as it is.
+    pub fn admin_send(&self, request: &Request) -> Message {
+        let mut wire = Wire::to(self.gate.admin());
+        wire.send(&request.bytes());
+        wire.answer().unwrap_or_else(|| panic!("no answer to {request:?}"))
+    }
+
+    /// Sends a request to the admin listener at its address, with the token.
+    pub fn admin_ask(&self, request: Request) -> Message {
+        let request = request.at(self.gate.admin());
+        self.admin_send(&request.header("Authorization", &format!("Bearer {ADMIN_TOKEN}")))
+    }
+
+    /// Everything that the admin listener sends until it closes: an answer to HEAD has a length and no body.
+    pub fn admin_head(&self, request: Request) -> String {
+        let mut wire = Wire::to(self.gate.admin());
+        wire.send(&request.bytes());
+        String::from_utf8_lossy(&wire.rest()).into_owned()
+    }
+
+    /// Gets something from the admin listener, with the token.
+    pub fn admin_get(&self, target: &str) -> Message {
+        self.admin_ask(Request::get(target))
+    }
+
+    /// The JSON of it; it must be there.
+    pub fn admin_json(&self, target: &str) -> Value {
+        let answer = self.admin_get(target);
+        assert_eq!(answer.status(), 200, "{target}: {}", answer.text());
+        answer.json()
+    }
+
+    /// Posts to the admin listener, with the token and nothing else.
+    pub fn admin_post(&self, target: &str) -> Message {
+        self.admin_ask(Request::post(target))
+    }
+
     /// The APP says that an order is paid, and nothing else.
     pub fn app_callback(&self, order: &str) -> Message {
         self.callback(&format!("OrderID={order}"))

@@ -87,6 +87,10 @@ mod take_over;
 
 mod supervised;
 
+mod admin;
+
+mod admin_access;
+
 mod config_check;
 
 mod commands;

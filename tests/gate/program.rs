@@ -20,6 +20,8 @@ pub struct Gate {
     pub addr: SocketAddr,
     child: Mutex<Child>,
     log: Arc<Mutex<String>>,
+    /// Where its own lines begin in the log.
+    begins: usize,
     unread: Arc<AtomicBool>,
 }
 
@@ -52,7 +54,7 @@ impl Gate {
         let since = Instant::now();
         let addr = loop {
             // A promise: `callbacks: listening on http://127.0.0.1:40123` is how scripts learn the port.
-            if let Some(addr) = listening(&log.lock().unwrap()[earlier.len()..]) {
+            if let Some(addr) = listening("callbacks", &log.lock().unwrap()[earlier.len()..]) {
                 break addr;
             }
             let ended = child.try_wait().unwrap();
@@ -62,7 +64,17 @@ impl Gate {
             }
             thread::sleep(Duration::from_millis(2));
         };
-        Self { addr, child: Mutex::new(child), log, unread }
+        Self { addr, child: Mutex::new(child), log, begins: earlier.len(), unread }
+    }
+
+    /// Where its admin listener is: `admin: listening on http://127.0.0.1:40124`, the line after the other.
+    pub fn admin(&self) -> SocketAddr {
+        let mut admin = None;
+        until("the admin listener's line", || {
+            admin = listening("admin", &self.log.lock().unwrap()[self.begins..]);
+            admin.is_some()
+        });
+        admin.unwrap()
     }
 
     /// Everything that it, and those before it, have written so far.
@@ -148,8 +160,10 @@ fn keep(output: impl Read + Send + 'static, log: &Arc<Mutex<String>>, unread: &A
     });
 }
 
-fn listening(log: &str) -> Option<SocketAddr> {
-    let line = log.lines().find(|line| line.contains("callbacks: listening on http"))?;
+fn listening(who: &str, log: &str) -> Option<SocketAddr> {
+    let start = format!("{who}: listening on http");
+    let mut lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let line = lines.find(|line| line.contains(&start))?.trim_end();
     let (_, origin) = line.split_once("listening on ")?;
     let (_, authority) = origin.split_once("://")?;
     authority.split(|c: char| !(c.is_ascii_digit() || ".:".contains(c))).next()?.parse().ok()

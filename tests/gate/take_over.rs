@@ -298,7 +298,7 @@ fn without_a_journal_there_is_no_place_to_take_and_a_long_path_is_said() {
         std::fs::create_dir(&deep).unwrap();
         setup.config["journal"] = json!({ "path": deep.join("journal.db") });
     });
-    assert!(world.gate.log().contains("no other gate can take over"), "{}", world.gate.log());
+    until("the reason", || world.gate.log().contains("no other gate can take over"));
     let ended =
         command(&["run", "--take-over", "--config", world.config_file().to_str().unwrap()], &[("APP_KEY", APP.key)]);
     assert_eq!(ended.code, 1);

@@ -209,6 +209,12 @@ impl Request {
         Self { line: format!("{method} {target} HTTP/1.1"), headers: vec![host], body: Vec::new() }
     }
 
+    /// The same request to a host of another name.
+    pub fn at(mut self, host: impl ToString) -> Self {
+        self.headers[0].1 = host.to_string();
+        self
+    }
+
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self

@@ -30,7 +30,7 @@ impl Report {
 
     /// Reads the rows behind the numbers.
     pub(super) async fn read_rows(&mut self, journal: &dyn Journal) -> anyhow::Result<()> {
-        self.rows = journal.swept_rows(self.sweep.id, 0, MOST_ROWS + 1).await?;
+        self.rows = journal.swept_rows(self.sweep.id, None, 0, MOST_ROWS + 1).await?;
         self.cut = self.rows.len() > MOST_ROWS;
         self.rows.truncate(MOST_ROWS);
         Ok(())

@@ -20,7 +20,7 @@ pub struct Health {
 const MOST: usize = 100;
 
 /// What must not be found, and what it is called.
-const RULES: [(&str, &str); 5] = [
+const RULES: [(&str, &str); 6] = [
     (
         "SELECT count(*) FROM entry WHERE state IN ('asking', 'delivering') AND due_at IS NULL",
         "entries that wait for no time",
@@ -43,6 +43,12 @@ const RULES: [(&str, &str); 5] = [
         "SELECT count(*) FROM entry WHERE state = 'accepted'
         AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.id = entry.delivery AND delivery.accepted_at NOT NULL)",
         "entries that are accepted and whose delivery is not",
+    ),
+    (
+        "SELECT count(*) FROM (
+             SELECT state, channel, origin, confirmed, entries FROM tally WHERE entries <> 0
+             EXCEPT SELECT state, channel, origin, transaction_id IS NOT NULL, count(*) FROM entry GROUP BY 1, 2, 3, 4)",
+        "numbers of entries that are not so",
     ),
 ];
 

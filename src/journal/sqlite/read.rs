@@ -3,7 +3,7 @@
 use super::columns::{self, count, number, optional, optional_time, parsed, time};
 use super::hand::{Hand, Held, millis};
 use super::write::UNCONFIRMED;
-use super::{OpenError, connect, listed};
+use super::{OpenError, connect, listed, view};
 use crate::clock;
 use crate::journal::{
     Acceptance, AttemptRecord, Callback, EntryId, Event, Figures, Origin, Queue, Record, Refused, Search, State, Work,
@@ -223,6 +223,9 @@ fn conditions(search: &Search, now: i64) -> (String, Vec<Value>) {
             OR (entry.out_trade_no = ? AND entry.out_trade_no <> entry.\"order\"))";
         must(condition, order.as_str().to_owned().into());
     }
+    if let Some(order) = &search.order_id {
+        must("entry.\"order\" = ?", order.as_str().to_owned().into());
+    }
     if let Some(channel) = &search.channel {
         must("entry.channel = ?", channel.as_str().to_owned().into());
     }
@@ -273,8 +276,9 @@ pub(super) fn find(connection: &Connection, search: &Search, limit: usize) -> Re
     Ok(records)
 }
 
-fn record(connection: &Connection, entry: EntryId) -> Result<Record> {
-    let mut record = connection
+/// What is known of an entry, but for what happened to it.
+pub(super) fn head(connection: &Connection, entry: EntryId) -> Result<Record> {
+    connection
         .prepare_cached(
             "SELECT entry.*, delivery.attempts, delivery.accepted_at FROM entry
              LEFT JOIN delivery ON delivery.id = entry.delivery WHERE entry.id = ?1",
@@ -300,7 +304,11 @@ fn record(connection: &Connection, entry: EntryId) -> Result<Record> {
                 events: Vec::new(),
                 sendings: Vec::new(),
             })
-        })?;
+        })
+}
+
+fn record(connection: &Connection, entry: EntryId) -> Result<Record> {
+    let mut record = head(connection, entry)?;
     record.events = connection
         .prepare_cached("SELECT * FROM event WHERE entry = ?1 ORDER BY id")?
         .query_map([entry.0], read_event)?
@@ -314,7 +322,7 @@ fn record(connection: &Connection, entry: EntryId) -> Result<Record> {
     Ok(record)
 }
 
-fn read_event(row: &Row<'_>) -> Result<Event> {
+pub(super) fn read_event(row: &Row<'_>) -> Result<Event> {
     Ok(Event {
         at: time(row, "at")?,
         what: row.get("what")?,
@@ -356,17 +364,7 @@ pub(super) fn refused(connection: &Connection, search: &Search, limit: usize) ->
             "SELECT * FROM refused WHERE (?1 IS NULL OR request_id = ?1) AND (?2 IS NULL OR \"order\" = ?2)
              ORDER BY id DESC LIMIT ?3",
         )?
-        .query_map((id, order, number(limit as u64)), |row| {
-            Ok(Refused {
-                request_id: parsed(row, "request_id")?,
-                at: optional_time(row, "at")?,
-                route: row.get("route")?,
-                channel: optional(row, "channel")?,
-                order: optional(row, "order")?,
-                reason: columns::reason(row, "reason")?.ok_or_else(|| columns::damaged("reason"))?,
-                detail: row.get("detail")?,
-            })
-        })?
+        .query_map((id, order, number(limit as u64)), view::read_refused)?
         .collect()
 }
 
@@ -374,20 +372,21 @@ pub(super) fn refused(connection: &Connection, search: &Search, limit: usize) ->
 pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     let now = clock::now().as_millisecond();
     let mut figures = Figures::default();
-    for sql in [
-        "SELECT state, count(*) AS n FROM entry WHERE due_at IS NULL GROUP BY state",
-        "SELECT state, count(*) AS n FROM entry WHERE due_at IS NOT NULL GROUP BY state",
-    ] {
-        let mut by_state = connection.prepare_cached(sql)?;
-        let mut rows = by_state.query([])?;
-        while let Some(row) = rows.next()? {
-            let (state, n) = (columns::state(row)?, count(row, "n")?);
-            for (place, _) in figures.entries.iter_mut().zip(State::ALL).filter(|(_, other)| *other == state) {
-                *place += n;
-            }
+    // So that they belong together.
+    let moment = connection.unchecked_transaction()?;
+    let mut by_state = connection.prepare_cached("SELECT state, sum(entries) AS n FROM tally GROUP BY state")?;
+    let mut rows = by_state.query([])?;
+    while let Some(row) = rows.next()? {
+        let (state, n) = (columns::state(row)?, count(row, "n")?);
+        for (place, _) in figures.entries.iter_mut().zip(State::ALL).filter(|(_, other)| *other == state) {
+            *place = n;
         }
     }
     let one = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| count(row, "n"));
+    figures.taken_in = one(TAKEN_IN)?;
+    let oldest = connection.prepare_cached(OLDEST_UNFINISHED)?.query_row([], |row| row.get(0)).optional()?;
+    figures.oldest_unfinished = oldest.map(|since| ago(since, now));
+    figures.forgotten = one("SELECT entries AS n FROM forgotten")?;
     figures.unconfirmed = one(UNCONFIRMED)?;
     figures.refused = one("SELECT count(*) AS n FROM refused")?;
     recovery(connection, &mut figures, now)?;
@@ -395,8 +394,16 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     let page = u64::try_from(pragma("page_size")?).unwrap_or(0);
     figures.bytes = u64::try_from(pragma("page_count")?).unwrap_or(0) * page + log_bytes(path);
     figures.free_bytes = u64::try_from(pragma("freelist_count")?).unwrap_or(0) * page;
+    moment.finish()?;
     Ok(figures)
 }
+
+/// The first of those that are due at some time, which an index has.
+const OLDEST_UNFINISHED: &str =
+    "SELECT received_at FROM entry WHERE id = (SELECT min(id) FROM entry WHERE due_at IS NOT NULL)";
+
+/// No number is given twice.
+const TAKEN_IN: &str = "SELECT coalesce(max(seq), 0) AS n FROM sqlite_sequence WHERE name = 'entry'";
 
 /// Payments that no delivery of was accepted, whatever brought them.
 const NOT_ACCEPTED: &str =
@@ -408,20 +415,20 @@ const NOT_ACCEPTED: &str =
             WHERE other.transaction_id = entry.transaction_id
                 AND (other.state = 'accepted' OR delivery.transaction_id = entry.transaction_id))";
 
+fn ago(since: i64, now: i64) -> Duration {
+    Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0))
+}
+
 /// What an operator is called for, and what was found without a callback.
 fn recovery(connection: &Connection, figures: &mut Figures, now: i64) -> Result<()> {
     let (open, oldest) = connection
         .prepare_cached(NOT_ACCEPTED)?
         .query_row([], |row| Ok((count(row, "n")?, row.get::<_, Option<i64>>("oldest")?)))?;
     figures.paid_not_accepted = open;
-    figures.oldest_not_accepted =
-        oldest.map(|since| Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0)));
+    figures.oldest_not_accepted = oldest.map(|since| ago(since, now));
     let found = |origin: Origin| {
         connection
-            .prepare_cached(
-                "SELECT count(*) AS n FROM entry
-                 WHERE origin = ?1 AND origin <> 'callback' AND transaction_id IS NOT NULL",
-            )?
+            .prepare_cached("SELECT ifnull(sum(entries), 0) AS n FROM tally WHERE origin = ?1 AND confirmed")?
             .query_row([origin.as_str()], |row| count(row, "n"))
     };
     figures.found_by_sweep = found(Origin::Sweep)?;

@@ -22,14 +22,17 @@ impl Sweeps for Sqlite {
         self.read(next)
     }
 
-    fn sweeps(&self, id: Option<SweepId>, mch_id: Option<MchId>, limit: usize) -> Soon<'_, Vec<Sweep>> {
+    fn sweep(&self, id: SweepId) -> Soon<'_, Option<Sweep>> {
+        self.read(move |connection| {
+            connection.prepare_cached("SELECT * FROM sweep WHERE id = ?1")?.query_row([id.0], read_sweep).optional()
+        })
+    }
+
+    fn sweeps(&self, before: Option<SweepId>, limit: usize) -> Soon<'_, Vec<Sweep>> {
         self.read(move |connection| {
             connection
-                .prepare_cached(
-                    "SELECT * FROM sweep WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR mch_id = ?2)
-                     ORDER BY id DESC LIMIT ?3",
-                )?
-                .query_map((id.map(|id| id.0), mch_id.map(|id| id.to_string()), number(limit as u64)), read_sweep)?
+                .prepare_cached("SELECT * FROM sweep WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?
+                .query_map([before.map_or(i64::MAX, |id| id.0), number(limit as u64)], read_sweep)?
                 .collect()
         })
     }
@@ -85,16 +88,16 @@ impl Sweeps for Sqlite {
         self.read(move |connection| outcomes(connection, sweep))
     }
 
-    fn swept_rows(&self, sweep: SweepId, after: u64, limit: usize) -> Soon<'_, Vec<RowRecord>> {
+    fn swept_rows(&self, sweep: SweepId, kind: Option<RowKind>, after: u64, limit: usize) -> Soon<'_, Vec<RowRecord>> {
         self.read(move |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT sweep_row.*, entry.state, entry.reason, entry.tries, entry.due_at
-                     FROM sweep_row LEFT JOIN entry ON entry.id = sweep_row.entry
-                     WHERE sweep = ?1 AND line > ?2 ORDER BY line LIMIT ?3",
-                )?
-                .query_map(params![sweep.0, number(after), number(limit as u64)], read_row)?
-                .collect()
+            let what = if kind.is_some() { "what = ?4" } else { "?4 IS NULL" };
+            let sql = format!(
+                "SELECT sweep_row.*, entry.state, entry.reason, entry.tries, entry.due_at
+                 FROM sweep_row LEFT JOIN entry ON entry.id = sweep_row.entry
+                 WHERE sweep = ?1 AND line > ?2 AND {what} ORDER BY line LIMIT ?3"
+            );
+            let values = params![sweep.0, number(after), number(limit as u64), kind.map(RowKind::as_str)];
+            connection.prepare_cached(&sql)?.query_map(values, read_row)?.collect()
         })
     }
 }

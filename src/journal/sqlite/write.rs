@@ -2,10 +2,10 @@
 
 use super::columns::{self, number};
 use super::hand::millis;
-use super::{read, sweeps};
+use super::{audit, read, sweeps};
 use crate::journal::{
-    Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Next, Note, Outcome, Refused, Request, Search,
-    Sending, State, Taken, Verified, Worth,
+    Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Next, Note, Outcome, Refused, Request, Sending,
+    State, Taken, Verified, Worth,
 };
 use crate::reason::Reason;
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
@@ -28,11 +28,16 @@ pub(super) struct Budget {
 }
 
 pub(super) const UNCONFIRMED: &str =
-    "SELECT count(*) AS n FROM entry WHERE transaction_id IS NULL AND origin = 'callback'";
+    "SELECT ifnull(sum(entries), 0) AS n FROM tally WHERE confirmed = 0 AND origin = 'callback'";
 
 /// The records of callbacks whose order was never confirmed.
 pub(super) fn count_unconfirmed(connection: &Connection) -> Result<u64> {
     connection.query_row(UNCONFIRMED, [], |row| columns::count(row, "n"))
+}
+
+/// Finds out whether the disk works.
+pub(super) fn probe(connection: &Connection, at: i64) -> Result<()> {
+    connection.prepare_cached("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)")?.execute([at]).map(drop)
 }
 
 /// Takes a callback in, or finds the entry it already has.
@@ -235,10 +240,15 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
     }
 }
 
+/// What an operator parked is led on by nobody else, unless the upstream accepts it all the same.
+const HELD: &str = "(state = 'parked' AND ifnull(reason, '') = 'parked-by-operator')";
+
 /// Why an entry goes on as it does; a line if that is news.
 fn found(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Result<()> {
     let changed = connection
-        .prepare_cached("UPDATE entry SET reason = ?2 WHERE id = ?1 AND reason IS NOT ?2 AND state <> 'accepted'")?
+        .prepare_cached(&format!(
+            "UPDATE entry SET reason = ?2 WHERE id = ?1 AND reason IS NOT ?2 AND state <> 'accepted' AND NOT {HELD}"
+        ))?
         .execute(params![entry.0, reason.code()])?;
     if changed > 0 { event(connection, entry, at, "found", Some(reason), None) } else { Ok(()) }
 }
@@ -285,7 +295,8 @@ fn verify(
 
 const VERIFY: &str =
     "UPDATE entry SET transaction_id = ?2, total_fee = ?3, fee_type = ?4, paid_at = ?5, trade_state = ?6,
-        verified_at = ?7, confirmed_at = ifnull(confirmed_at, ?7), reason = CASE state WHEN 'accepted' THEN reason ELSE ?8 END
+        verified_at = ?7, confirmed_at = ifnull(confirmed_at, ?7),
+        reason = CASE WHEN state = 'accepted' OR (state = 'parked' AND reason = 'parked-by-operator') THEN reason ELSE ?8 END
     WHERE id = ?1";
 
 /// Leads an entry on. What was accepted stays so, unless an operator asked for it.
@@ -297,12 +308,17 @@ fn go_on(connection: &Connection, entry: EntryId, next: Option<Next>, at: i64) -
     };
     let state = next.state();
     // What is being delivered meanwhile is not closed by somebody who was slower.
-    let from = if state == State::Closed { "state = 'asking'" } else { "state <> 'accepted'" };
+    let from = match state {
+        State::Closed => "state = 'asking'".to_owned(),
+        State::Accepted => "state <> 'accepted'".to_owned(),
+        State::Asking | State::Delivering | State::Parked => format!("state <> 'accepted' AND NOT {HELD}"),
+    };
     connection
         .prepare_cached(&format!(
             "UPDATE entry SET
                  since = CASE WHEN state = ?2 THEN since ELSE ?3 END,
-                 state = ?2, due_at = ?4, tries = ?5, asked_for = asked_for AND ?4 NOT NULL
+                 state = ?2, due_at = ?4, tries = ?5, asked_for = asked_for AND ?4 NOT NULL,
+                 reason = CASE WHEN ?2 = 'accepted' AND {HELD} THEN 'paid' ELSE reason END
              WHERE id = ?1 AND {from}"
         ))?
         .execute(params![entry.0, state.as_str(), at, due_at, tries])?;
@@ -376,7 +392,7 @@ fn accept(connection: &Connection, delivery: &str, acceptance: &Acceptance, at: 
     Ok(())
 }
 
-fn event(
+pub(super) fn event(
     connection: &Connection,
     entry: EntryId,
     at: i64,
@@ -408,31 +424,6 @@ fn refuse(connection: &Connection, refused: &Refused, at: i64) -> Result<()> {
     let oldest = connection.last_insert_rowid() - REFUSED_KEPT;
     connection.prepare_cached("DELETE FROM refused WHERE id <= ?1")?.execute([oldest])?;
     Ok(())
-}
-
-/// What can be sent again, once for each delivery: the latest claim that was confirmed, or else the latest. What is closed
-/// has nothing left to send.
-const SENDABLE: &str = "AND state <> 'closed' AND NOT EXISTS (
-        SELECT 1 FROM entry AS other
-        WHERE other.\"order\" = entry.\"order\" AND other.delivery = entry.delivery AND other.state <> 'closed'
-            AND (other.transaction_id IS NOT NULL, other.id) > (entry.transaction_id IS NOT NULL, entry.id))
-    ORDER BY id";
-
-/// Makes entries due now.
-pub(super) fn redeliver(connection: &Connection, search: &Search, limit: usize, at: i64) -> Result<Vec<EntryId>> {
-    let entries = read::entries(connection, search, limit, SENDABLE, at)?;
-    for entry in &entries {
-        connection
-            .prepare_cached(
-                "UPDATE entry SET
-                     state = CASE WHEN transaction_id IS NULL THEN 'asking' ELSE 'delivering' END,
-                     since = ?2, due_at = ?2, tries = 0, asked_for = 1
-                 WHERE id = ?1",
-            )?
-            .execute([entry.0, at])?;
-        event(connection, *entry, at, "asked-for", None, None)?;
-    }
-    Ok(entries)
 }
 
 /// Removes what was kept long enough.
@@ -469,6 +460,7 @@ pub(super) fn forget(
     let refused = connection
         .prepare_cached("DELETE FROM refused WHERE id IN (SELECT id FROM refused WHERE at < ?1 ORDER BY id LIMIT ?2)")?
         .execute([before, limit])?;
-    forgotten.others = closed + refused + sweeps::forget(connection, before, limit)?;
+    let audits = audit::forget(connection, before, limit)?;
+    forgotten.others = closed + refused + audits + sweeps::forget(connection, before, limit)?;
     Ok(forgotten)
 }

@@ -6,9 +6,10 @@
 //! main file, which writes those pages anew, and has committed a probe. Notes wait in memory for that.
 
 use super::hand::{Hand, Held};
-use super::{BUSY_TIMEOUT, Place, connect, write};
+use super::{BUSY_TIMEOUT, Place, audit, connect, write};
 use crate::clock;
-use crate::journal::{Callback, EntryId, Forgotten, JournalError, Note, Search, Taken, Worth};
+use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, Note, Search, Taken, Worth};
+use crate::metrics::JournalMeters;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior};
 use std::collections::VecDeque;
@@ -49,7 +50,7 @@ pub(super) enum Op {
     TakeIn { callback: Box<Callback>, worth: Worth, due_in: Duration, place: Place, reply: Reply<Kept> },
     Note { note: Note, seq: u64 },
     Written(Reply<()>),
-    Redeliver { search: Search, limit: usize, reply: Reply<Vec<EntryId>> },
+    Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
     Forget { keep: Duration, limit: usize, reply: Reply<Forgotten> },
     Write { write: Write, reply: Reply<i64> },
 }
@@ -92,6 +93,7 @@ pub(super) struct Writer {
     owner: bool,
     hand: Arc<Hand>,
     healthy: Arc<AtomicBool>,
+    meters: JournalMeters,
     budget: write::Budget,
     /// Notes to be written when the disk works again.
     backlog: VecDeque<Stamped>,
@@ -109,7 +111,7 @@ impl Writer {
         owner: bool,
         budget: u64,
         hand: Arc<Hand>,
-        healthy: Arc<AtomicBool>,
+        (healthy, meters): (Arc<AtomicBool>, JournalMeters),
     ) -> rusqlite::Result<Self> {
         let pages = Arc::new(AtomicI32::new(0));
         count_pages(&mut connection, &pages)?;
@@ -118,6 +120,7 @@ impl Writer {
             owner,
             hand,
             healthy,
+            meters,
             budget: write::Budget { most: budget, spent: write::count_unconfirmed(&connection)? },
             connection: Some(connection),
             backlog: VecDeque::new(),
@@ -201,7 +204,7 @@ impl Writer {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         let before = self.budget;
         let (hand, budget) = (&self.hand, &mut self.budget);
-        let mut work = || {
+        let work = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut done = Vec::with_capacity(batch.len());
             for Stamped { op, at } in batch {
@@ -219,8 +222,8 @@ impl Writer {
                         Done::Nothing
                     }
                     Op::Written(_) => Done::Nothing,
-                    Op::Redeliver { search, limit, .. } => {
-                        Done::Entries(write::redeliver(&transaction, search, *limit, *at)?)
+                    Op::Act { act, search, limit, by, .. } => {
+                        Done::Entries(audit::act(&transaction, *act, search, *limit, by, *at)?)
                     }
                     Op::Write { write, .. } => Done::Number(write.0(&transaction, *at)?),
                     Op::Forget { keep, limit, .. } => {
@@ -231,7 +234,7 @@ impl Writer {
             transaction.commit()?;
             Ok(done)
         };
-        let outcome = work();
+        let outcome = self.meters.commit(batch.len(), work);
         if outcome.is_err() {
             self.budget = before;
         }
@@ -249,7 +252,7 @@ impl Writer {
             (Op::Note { note, seq }, _) => self.hand.written(&note, seq),
             // For the rest it does not matter whether somebody still waits.
             (Op::Written(reply), _) => drop(reply.send(Ok(()))),
-            (Op::Redeliver { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
+            (Op::Act { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
             (Op::Write { reply, .. }, Done::Number(number)) => drop(reply.send(Ok(number))),
             (Op::Forget { reply, .. }, Done::Forgotten(forgotten)) => {
                 self.shrink(&forgotten);
@@ -289,6 +292,7 @@ impl Writer {
             "the journal cannot be written: new callbacks are answered 503 until it can; what is known is still delivered"
         );
         self.healthy.store(false, Ordering::Relaxed);
+        self.meters.works(false);
         self.last_probe = Instant::now();
         self.connection = None;
     }
@@ -303,6 +307,7 @@ impl Writer {
             Ok(connection) => {
                 self.connection = Some(connection);
                 self.healthy.store(true, Ordering::Relaxed);
+                self.meters.works(true);
                 tracing::warn!(notes = self.backlog.len(), "the journal can be written again");
                 // If it fails again meanwhile, what is left joins the backlog anew, in the same order.
                 let mut notes = std::mem::take(&mut self.backlog).into_iter().peekable();
@@ -323,8 +328,7 @@ impl Writer {
         connection.busy_timeout(Duration::from_millis(200))?;
         anyhow::ensure!(checkpoint(&connection, "TRUNCATE")?, "somebody reads the log");
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let now = clock::now().as_millisecond();
-        transaction.execute("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)", [now])?;
+        write::probe(&transaction, clock::now().as_millisecond())?;
         transaction.commit()?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         self.budget.spent = write::count_unconfirmed(&connection)?;
@@ -391,7 +395,7 @@ fn refuse(op: Op) {
     match op {
         Op::TakeIn { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Written(reply) => drop(reply.send(Err(JournalError::Unavailable))),
-        Op::Redeliver { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
+        Op::Act { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Forget { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Write { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Note { .. } => {}

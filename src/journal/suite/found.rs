@@ -83,7 +83,7 @@ async fn a_sweep_that_was_broken_off_begins_anew(store: &dyn Store) {
     assert_eq!(journal.found_before(other).await.unwrap(), [verified().transaction_id], "what was found stays so");
     journal.sweep_note(other, SweepNote::Failed("no key".to_owned())).await.unwrap();
     assert!(journal.next_sweep().await.unwrap().is_none(), "the other one's time has not come");
-    let waiting = journal.sweeps(Some(one), None, 1).await.unwrap().remove(0);
+    let waiting = journal.sweep(one).await.unwrap().unwrap();
     assert!(waiting.again_at.is_some() && waiting.problem.as_deref() == Some("Bill Creating"));
 }
 
@@ -105,10 +105,10 @@ async fn what_a_sweep_found_is_followed_up_and_told(store: &dyn Store) {
     let told: Vec<_> = outcomes.iter().map(|told| (told.state, told.reason, told.orders, told.untried)).collect();
     assert!(told.contains(&(Some(State::Parked), Some(Reason::OrderNotFound), 1, 0)), "{told:?}");
     assert!(told.contains(&(Some(State::Asking), None, 1, 1)), "{told:?}");
-    let rows = journal.swept_rows(sweep, 0, 10).await.unwrap();
+    let rows = journal.swept_rows(sweep, None, 0, 10).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.row.line).collect::<Vec<_>>(), [1, 2, 9]);
     assert!(rows[0].row.payment.unwrap().refunded && rows[0].tried && !rows[1].tried);
-    assert_eq!(journal.swept_rows(sweep, 2, 10).await.unwrap().len(), 1);
+    assert_eq!(journal.swept_rows(sweep, None, 2, 10).await.unwrap().len(), 1);
 }
 
 async fn an_order_is_found_once_and_asked_about_anew_only_if_it_was_never_confirmed(store: &dyn Store) {

@@ -123,3 +123,15 @@ fn unusable_files_are_named_with_a_remedy() {
         assert!(text.contains(named) && text.contains(remedy), "{cert} {key}: {text}");
     }
 }
+
+#[test]
+fn the_certificate_says_until_when_it_is_valid() {
+    let pki = Pki::new();
+    let key = KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2031, 2, 3);
+    std::fs::write(pki.path("dated.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(pki.path("dated.key"), key.serialize_pem()).unwrap();
+    let until = pki.load("dated.pem", "dated.key").unwrap().not_after().unwrap();
+    assert_eq!(until.to_string(), "2031-02-03T00:00:00Z");
+}

@@ -1,0 +1,123 @@
+//! Looking in: the dashboard, the JSON API, metrics and health, on a listener of their own that no callback reaches.
+//!
+//! | what | is |
+//! |---|---|
+//! | `/`, `/orders`, `/ledger`, ... | the pages (`page`) |
+//! | `/api/...` | the JSON API (`api`) |
+//! | `/healthz`, `/readyz` | whether the gate is alive, and can take callbacks in (`health`); for everybody |
+//! | `/metrics` | what Prometheus reads (`metrics`) |
+//! | `POST /login`, `POST /logout` | a session for browsers (`login`) |
+//!
+//! It stands on the same `server` as the callbacks, with its limits and deadlines; above that everything is axum. What a
+//! request has to bring is said in one place (`guard`). Pages and API ask and act through [`Admin`] alone.
+
+mod access;
+
+mod act;
+
+pub mod api;
+
+mod attempts;
+
+mod figures;
+
+mod guard;
+
+mod health;
+
+mod listener;
+
+mod login;
+
+mod metrics;
+
+mod page;
+
+mod problem;
+
+mod session;
+
+pub use access::{Access, Who};
+pub use act::{Action, Done, NotDone};
+pub use listener::Listener;
+
+use crate::gate::current::Current;
+use crate::generation::Generation;
+use crate::journal::Journal;
+use crate::server;
+use arc_swap::ArcSwap;
+use attempts::Attempts;
+use axum::Router;
+use figures::AtHand;
+use health::Readiness;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Ceilings on what somebody can make the admin listener hold or wait for.
+pub const LIMITS: server::Limits = server::Limits {
+    body: 64 * 1024,
+    head: 16 * 1024,
+    headers: 64,
+    connections: 256,
+    head_timeout: Duration::from_secs(5),
+    body_timeout: Duration::from_secs(10),
+    idle_timeout: Duration::from_secs(60),
+};
+
+/// What pages and API know and can do.
+#[derive(Debug)]
+pub struct Admin {
+    gate: Arc<Current>,
+    journal: Option<Arc<dyn Journal>>,
+    generation: watch::Receiver<Generation>,
+    access: ArcSwap<Access>,
+    attempts: Attempts,
+    readiness: Readiness,
+    figures: AtHand,
+}
+
+impl Admin {
+    /// Looks into this gate and its journal, for those whom `access` lets.
+    #[must_use]
+    pub fn new(
+        gate: Arc<Current>,
+        journal: Option<Arc<dyn Journal>>,
+        generation: watch::Receiver<Generation>,
+        access: Access,
+    ) -> Self {
+        let access = ArcSwap::from_pointee(access);
+        Self {
+            gate,
+            journal,
+            generation,
+            access,
+            attempts: Attempts::default(),
+            readiness: Readiness::default(),
+            figures: AtHand::default(),
+        }
+    }
+
+    /// Lets others in from now on, as a new configuration says; sessions under another token end.
+    pub fn let_in(&self, access: Access) {
+        self.access.store(Arc::new(access));
+    }
+
+    /// Which configuration is in force.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.generation.borrow().clone()
+    }
+
+    /// Everything it answers, on whatever it is served.
+    pub fn router(self: Arc<Self>) -> Router {
+        let routes = Router::new()
+            .merge(health::routes())
+            .merge(login::routes())
+            .merge(metrics::routes())
+            .merge(api::routes())
+            .merge(page::routes())
+            .fallback(problem::not_found);
+        guard::around(routes, self)
+    }
+}

@@ -1,0 +1,80 @@
+//! Is the gate alive, and can it take callbacks in? For whoever looks after processes, so without a token; that WeChat Pay
+//! or the order system is down is nobody's reason to restart the gate.
+
+use super::Admin;
+use super::problem::Problem;
+use crate::journal::Journal;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+/// How long the journal may take for a small write.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long an answer of the journal counts: asking costs an fsync, and everybody may ask.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// What the journal said the last time.
+#[derive(Debug, Default)]
+pub(super) struct Readiness(Mutex<Option<(Instant, Result<(), NotReady>)>>);
+
+/// Why nothing can be taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    /// It is said so.
+    #[error("the journal cannot be written")]
+    Unwritable,
+    /// Nothing is said.
+    #[error("the journal did not write within {} s", PATIENCE.as_secs())]
+    Slow,
+}
+
+/// `/healthz` and `/readyz`.
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready))
+}
+
+async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    match admin.ready().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(why) => {
+            let mut answer = Problem::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string()).into_response();
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            answer
+        }
+    }
+}
+
+impl Admin {
+    /// Whether callbacks can be taken in, as of a second ago at most.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn ready(&self) -> Result<(), NotReady> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let mut known = self.readiness.0.lock().await;
+        if let Some((at, answer)) = *known
+            && at.elapsed() < BELIEVED
+        {
+            return answer;
+        }
+        let answer = probe(&**journal).await;
+        *known = Some((Instant::now(), answer));
+        answer
+    }
+}
+
+async fn probe(journal: &dyn Journal) -> Result<(), NotReady> {
+    match timeout(PATIENCE, journal.probe()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(NotReady::Unwritable),
+        Err(_) => Err(NotReady::Slow),
+    }
+}

@@ -1,0 +1,144 @@
+//! A session for a browser: begun with the token once, ended by whoever has it.
+
+use super::guard::accepts_html;
+use super::problem::Problem;
+use super::{Admin, Who, session};
+use crate::server::Peer;
+use axum::extract::{Extension, Form, State};
+use axum::http::header::{LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, routing::post};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Where a browser that has no session is led.
+const PAGE: &str = "/login";
+
+/// What may stand in a query as it is.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The form.
+#[derive(Deserialize)]
+struct Login {
+    /// The token.
+    token: String,
+    /// Where to go then: a path of ours.
+    next: Option<String>,
+}
+
+/// Logging in and out.
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new().route(PAGE, post(log_in)).route("/logout", post(log_out))
+}
+
+/// Leads a browser to the page where it can log in, and then back.
+pub(super) fn go_there(from: &Uri) -> Response {
+    let from = from.path_and_query().map_or("/", |from| from.as_str());
+    see(&format!("{PAGE}?next={}", utf8_percent_encode(from, KEPT)))
+}
+
+impl Admin {
+    /// Whether `token` is the one, from somebody who does not guess.
+    ///
+    /// # Errors
+    /// 401 if it is wrong, 429 if too many were.
+    pub(super) fn check_token(&self, token: &[u8], address: IpAddr) -> Result<(), Problem> {
+        if let Some(wait) = self.attempts.wait(address) {
+            return Err(Problem::wait(wait));
+        }
+        if self.access.load().is_token(token) {
+            return Ok(());
+        }
+        if self.attempts.was_wrong(address) {
+            tracing::warn!(%address, "a wrong token for the admin listener");
+        }
+        Err(self.attempts.wait(address).map_or_else(|| Problem::unauthorized("this is not the token"), Problem::wait))
+    }
+}
+
+async fn log_in(
+    State(admin): State<Arc<Admin>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Form(login): Form<Login>,
+) -> Response {
+    let next = login.next.filter(|next| is_ours(next)).unwrap_or_else(|| "/".to_owned());
+    if let Err(problem) = admin.check_token(login.token.as_bytes(), peer.addr.ip()).or_else(|problem| {
+        // Nothing is to be known where everybody is let in.
+        if admin.access.load().needs_token() { Err(problem) } else { Ok(()) }
+    }) {
+        if !accepts_html(&headers) {
+            return problem.into_response();
+        }
+        let error = if problem.status() == StatusCode::UNAUTHORIZED { "wrong-token" } else { "too-many-attempts" };
+        return see(&format!("{PAGE}?error={error}&next={}", utf8_percent_encode(&next, KEPT)));
+    }
+    let mut answer = see(&next);
+    let access = admin.access.load();
+    if let Some(sessions) = access.sessions() {
+        let session = sessions.begin();
+        set_cookie(&mut answer, &sessions.cookie(&session, peer.tls));
+    }
+    answer
+}
+
+async fn log_out(
+    State(admin): State<Arc<Admin>>,
+    Extension(peer): Extension<Peer>,
+    Extension(_who): Extension<Who>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(sessions) = admin.access.load().sessions()
+        && let Some(session) = sessions.find(&headers)
+    {
+        sessions.end(&session);
+    }
+    let mut answer = see(PAGE);
+    set_cookie(&mut answer, &session::forgotten(peer.tls));
+    answer
+}
+
+/// Whether a path leads to us and nowhere else.
+pub(super) fn is_ours(next: &str) -> bool {
+    let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    plain && next.starts_with('/') && !next.starts_with("//")
+}
+
+fn see(place: &str) -> Response {
+    let mut answer = StatusCode::SEE_OTHER.into_response();
+    let place = HeaderValue::from_str(place).unwrap_or(HeaderValue::from_static("/"));
+    answer.headers_mut().insert(LOCATION, place);
+    answer
+}
+
+fn set_cookie(answer: &mut Response, cookie: &str) {
+    if let Ok(mut cookie) = HeaderValue::from_str(cookie) {
+        cookie.set_sensitive(true);
+        answer.headers_mut().append(SET_COOKIE, cookie);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_leads_nowhere_else() {
+        for (next, ours) in [
+            ("/", true),
+            ("/orders?state=parked&text=A%2F1", true),
+            ("//evil.example/", false),
+            ("/\\evil.example", false),
+            ("https://evil.example/", false),
+            ("orders", false),
+            ("", false),
+            ("/a b", false),
+            ("/\r\nSet-Cookie: a=b", false),
+        ] {
+            assert_eq!(is_ours(next), ours, "{next:?}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `/metrics`, for Prometheus: what is counted, and what is read off the gate and the journal at that moment.
+//! `docs/metrics.md` has every name.
+
+use super::Admin;
+use super::problem::Problem;
+use crate::gate::Gate;
+use crate::generation::Generation;
+use crate::journal::{Figures, State as EntryState};
+use crate::metrics::{Format, Gauges, JournalMeters};
+use crate::wechat::HostState;
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new().route("/metrics", get(metrics))
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
+    let format = Format::accepted(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
+    match admin.scrape(format).await {
+        Some(text) => ([(CONTENT_TYPE, format.content_type())], text).into_response(),
+        None => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written").into_response(),
+    }
+}
+
+impl Admin {
+    /// What Prometheus gets. `None` only by a fault.
+    async fn scrape(&self, format: Format) -> Option<String> {
+        let figures = self.figures().await;
+        let (gate, generation) = (self.gate.gate(), self.generation());
+        let has_journal = self.journal.is_some();
+        // The system is asked about this process, which is no matter for those who carry callbacks.
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut now = Gauges::default();
+            configuration(&mut now, &generation);
+            wechat(&mut now, &gate);
+            if has_journal {
+                journal(&mut now, &gate.metrics.journal);
+            }
+            if let Some((figures, age)) = figures {
+                tell(&mut now, &figures, age, &gate);
+            }
+            gate.metrics.expose(format, now).ok()
+        });
+        writing.await.ok().flatten()
+    }
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    at.as_millisecond() as f64 / 1000.0
+}
+
+fn configuration(now: &mut Gauges, generation: &Generation) {
+    let number = f64::from(generation.number);
+    now.gauge("tollgate_config_generation", "Configurations that were in force, with this one", number);
+    let help = "Whether the latest attempt to replace the configuration succeeded";
+    let refused = generation.refused.is_some();
+    now.gauge("tollgate_config_last_reload_successful", help, if refused { 0.0 } else { 1.0 });
+    let help = "Since when the configuration is in force";
+    now.gauge("tollgate_config_last_reload_timestamp_seconds", help, seconds(generation.since));
+}
+
+fn wechat(now: &mut Gauges, gate: &Gate) {
+    let help = "Findings about orders that are remembered";
+    now.gauge("tollgate_cache_entries", help, gate.confirm.remembered() as f64);
+    let open = |state| if state == HostState::Open { 1.0 } else { 0.0 };
+    let hosts = gate.confirm.hosts().map(|(host, state)| ([("host", host.to_owned())], open(state)));
+    let help = "Whether a host of WeChat Pay was out of reach so often that it is asked last";
+    now.by_label("tollgate_host_open", help, hosts);
+    let help = "Order queries a second that each merchant may send";
+    now.gauge("tollgate_query_budget_per_second", help, f64::from(gate.confirm.queries_per_second()));
+}
+
+fn journal(now: &mut Gauges, meters: &JournalMeters) {
+    let help = "Whether the journal can be written: its disk neither fails nor hangs";
+    now.gauge("tollgate_journal_writable", help, if meters.is_writable() { 1.0 } else { 0.0 });
+    let help = "For how long the transaction is being written that is under way";
+    now.gauge("tollgate_journal_commit_under_way_seconds", help, meters.under_way().as_secs_f64());
+}
+
+/// What the journal says of itself.
+fn tell(now: &mut Gauges, figures: &Figures, age: Duration, gate: &Gate) {
+    let help = "How old the figures are that are read from the journal";
+    now.gauge("tollgate_journal_figures_age_seconds", help, age.as_secs_f64());
+    let help = "Entries that were ever taken in";
+    now.counter("tollgate_journal_taken_in", help, figures.taken_in);
+    let help = "Entries that were removed";
+    now.counter("tollgate_journal_forgotten", help, figures.forgotten);
+    let entries = EntryState::ALL.map(|state| ([("state", state.as_str())], figures.in_state(state) as f64));
+    now.by_label("tollgate_journal_entries", "Entries that are there", entries);
+    let help = "Entries whose order was never confirmed as paid";
+    now.gauge("tollgate_journal_unconfirmed_entries", help, figures.unconfirmed as f64);
+    now.gauge("tollgate_journal_size_bytes", "The file and its log", figures.bytes as f64);
+    now.gauge("tollgate_journal_free_bytes", "What is free in the file", figures.free_bytes as f64);
+    let help = "How long ago the oldest entry was taken in that the follow-up goes on with";
+    let oldest = figures.oldest_unfinished.unwrap_or_default();
+    now.gauge("tollgate_oldest_unfinished_seconds", help, oldest.as_secs_f64());
+
+    let help = "Orders that are paid and that the upstream has not accepted";
+    now.gauge("tollgate_paid_not_accepted", help, figures.paid_not_accepted as f64);
+    let help = "How long ago the oldest of them was paid";
+    let oldest = figures.oldest_not_accepted.unwrap_or_default();
+    now.gauge("tollgate_oldest_not_accepted_seconds", help, oldest.as_secs_f64());
+    let found = [("sweep", figures.found_by_sweep), ("pending", figures.found_by_pending)];
+    let found = found.map(|(origin, orders)| ([("origin", origin)], orders as f64));
+    now.by_label("tollgate_orders_found", "Paid orders that never called back, of those that are kept", found);
+    let help = "Second payments of an order, of those that are kept";
+    now.gauge("tollgate_second_payments", help, figures.second_payments as f64);
+    let help = "Payments of orders that their source had stopped listing, of those that are kept";
+    now.gauge("tollgate_paid_after_close", help, figures.paid_after_close as f64);
+
+    let help = "Bills that a schedule wanted and that could not be compared so far";
+    now.gauge("tollgate_sweeps_missing", help, figures.sweeps_missing as f64);
+    let swept = figures.last_sweeps.iter().map(|(mch_id, at)| ([("mch_id", mch_id.to_string())], seconds(*at)));
+    let help = "When a merchant's bill was compared the last time";
+    now.by_label("tollgate_sweep_last_success_timestamp_seconds", help, swept);
+    sources(now, figures, gate);
+}
+
+/// How the sources of pending orders are that are configured.
+fn sources(now: &mut Gauges, figures: &Figures, gate: &Gate) {
+    let sources: Vec<_> =
+        figures.sources.iter().filter(|source| gate.expected.has_source(&source.name)).cloned().collect();
+    let mut each = |name, help, value: fn(&crate::journal::listed::SourceHealth) -> Option<f64>| {
+        let values = sources.iter().filter_map(|source| Some(([("source", source.name.clone())], value(source)?)));
+        now.by_label(name, help, values);
+    };
+    let help = "When a source of pending orders could be read the last time";
+    each("tollgate_source_last_read_timestamp_seconds", help, |source| source.read_at.map(seconds));
+    let help = "How often a source could not be read since then";
+    each("tollgate_source_failures", help, |source| Some(source.failures as f64));
+    each("tollgate_source_orders", "Orders that it listed then", |source| Some(source.orders as f64));
+    each("tollgate_source_malformed", "Rows that made no sense then", |source| Some(source.malformed as f64));
+}

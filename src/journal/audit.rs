@@ -1,0 +1,129 @@
+//! Who did what, when, and from where: every change that a person asks for, written down with the change itself.
+
+use super::Soon;
+use super::history::Search;
+use super::ids::EntryId;
+use crate::order::{ChannelId, OrderId};
+use jiff::Timestamp;
+
+/// What somebody asks for of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Act {
+    /// It is confirmed again and sent again, whatever became of it.
+    Redeliver,
+    /// The follow-up leaves it alone until somebody says otherwise.
+    Park,
+    /// The follow-up goes on with what is parked, by the rules.
+    Unpark,
+}
+
+/// What can be found in the audit trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// An [`Act`].
+    Act(Act),
+    /// WeChat Pay was asked.
+    Query,
+    /// A session was begun.
+    Login,
+    /// A wrong token came; not each of many is told.
+    LoginRefused,
+    /// A session was ended.
+    Logout,
+    /// A configuration was put in force, or was to be.
+    Reload,
+}
+
+impl Action {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Act(Act::Redeliver),
+        Self::Act(Act::Park),
+        Self::Act(Act::Unpark),
+        Self::Query,
+        Self::Login,
+        Self::LoginRefused,
+        Self::Logout,
+        Self::Reload,
+    ];
+
+    /// The word in the file and in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Act(Act::Redeliver) => "redeliver",
+            Self::Act(Act::Park) => "park",
+            Self::Act(Act::Unpark) => "unpark",
+            Self::Query => "query",
+            Self::Login => "login",
+            Self::LoginRefused => "login-refused",
+            Self::Logout => "logout",
+            Self::Reload => "reload",
+        }
+    }
+
+    /// The action of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == name)
+    }
+}
+
+/// Who asks for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct By {
+    /// Who: `token`, `session:NAME`, `local`, `cli:USER`.
+    pub who: String,
+    /// From where: an address, or `cli`.
+    pub from: String,
+}
+
+/// A line of the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// Who did it.
+    pub by: By,
+    /// What.
+    pub action: Action,
+    /// On this channel.
+    pub channel: Option<ChannelId>,
+    /// To this order.
+    pub order: Option<OrderId>,
+    /// To these entries.
+    pub entries: Vec<EntryId>,
+    /// What came of it.
+    pub outcome: Option<String>,
+}
+
+/// A line, as it is kept.
+#[derive(Debug, Clone)]
+pub struct AuditRecord {
+    /// Its number.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// What it says.
+    pub audit: Audit,
+}
+
+/// What a journal does and keeps of people's changes.
+pub trait Audits: Send + Sync {
+    /// Does this to the entries that match and that it can be done to, at most `limit`, and keeps a line of it if there
+    /// were any; in ascending order of [`EntryId`], and `search.after` goes on from there.
+    ///
+    /// # Errors
+    /// If it cannot be written; then nothing was done.
+    fn act(&self, act: Act, search: Search, limit: usize, by: By) -> Soon<'_, Vec<EntryId>>;
+
+    /// Keeps a line.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn audit(&self, audit: Audit) -> Soon<'_, ()>;
+
+    /// Lines, the latest first, from before the one with this number; at most `limit`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn audits(&self, before: Option<i64>, limit: usize) -> Soon<'_, Vec<AuditRecord>>;
+}

@@ -1,0 +1,139 @@
+//! What people did, in SQL: the change and its line in one transaction.
+
+use super::columns::{self, number, optional, parsed, time};
+use super::{Sqlite, read, write};
+use crate::journal::audit::{Act, Action, Audit, AuditRecord, Audits, By};
+use crate::journal::{EntryId, Search, Soon};
+use crate::reason::Reason;
+use rusqlite::{Connection, Result, Row, named_params, params};
+
+impl Audits for Sqlite {
+    fn act(&self, act: Act, search: Search, limit: usize, by: By) -> Soon<'_, Vec<EntryId>> {
+        self.ask(|reply| super::Op::Act { act, search, limit, by, reply })
+    }
+
+    fn audit(&self, audit: Audit) -> Soon<'_, ()> {
+        self.write_only(move |connection, at| keep(connection, &audit, at))
+    }
+
+    fn audits(&self, before: Option<i64>, limit: usize) -> Soon<'_, Vec<AuditRecord>> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached("SELECT * FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?
+                .query_map(params![before.unwrap_or(i64::MAX), number(limit as u64)], read_audit)?
+                .collect()
+        })
+    }
+}
+
+/// What can be sent again, once for each delivery: the latest claim that was confirmed, or else the latest. What is closed
+/// has nothing left to send.
+const SENDABLE: &str = "AND state <> 'closed' AND NOT EXISTS (
+        SELECT 1 FROM entry AS other
+        WHERE other.\"order\" = entry.\"order\" AND other.delivery = entry.delivery AND other.state <> 'closed'
+            AND (other.transaction_id IS NOT NULL, other.id) > (entry.transaction_id IS NOT NULL, entry.id))
+    ORDER BY id";
+
+/// What can be parked.
+const UNFINISHED: &str = "AND state IN ('asking', 'delivering') ORDER BY id";
+
+/// What can be gone on with.
+const PARKED: &str = "AND state = 'parked' ORDER BY id";
+
+/// Does something to the entries that match, and keeps a line of it.
+pub(super) fn act(
+    connection: &Connection,
+    act: Act,
+    search: &Search,
+    limit: usize,
+    by: &By,
+    at: i64,
+) -> Result<Vec<EntryId>> {
+    let (which, change, what, reason) = match act {
+        Act::Redeliver => (
+            SENDABLE,
+            "state = CASE WHEN transaction_id IS NULL THEN 'asking' ELSE 'delivering' END,
+             since = ?2, due_at = ?2, tries = 0, asked_for = 1",
+            "asked-for",
+            None,
+        ),
+        Act::Park => (
+            UNFINISHED,
+            "state = 'parked', reason = 'parked-by-operator', since = ?2, due_at = NULL, tries = 0, asked_for = 0",
+            "found",
+            Some(Reason::ParkedByOperator),
+        ),
+        // It has the reason again that its payment gives it; the follow-up finds out the rest.
+        Act::Unpark => (
+            PARKED,
+            "state = CASE WHEN transaction_id IS NULL THEN 'asking' ELSE 'delivering' END,
+             reason = CASE WHEN transaction_id IS NULL THEN NULL WHEN trade_state = 'REFUND' THEN 'refunded' ELSE 'paid' END,
+             since = ?2, due_at = ?2, tries = 0, asked_for = 0",
+            "unparked",
+            None,
+        ),
+    };
+    let entries = read::entries(connection, search, limit, which, at)?;
+    let mut change = connection.prepare_cached(&format!("UPDATE entry SET {change} WHERE id = ?1"))?;
+    for entry in &entries {
+        change.execute([entry.0, at])?;
+        write::event(connection, *entry, at, what, reason, None)?;
+    }
+    if !entries.is_empty() {
+        let line = Audit {
+            by: by.clone(),
+            action: Action::Act(act),
+            channel: search.channel,
+            order: search.order_id.or(search.order),
+            entries: entries.clone(),
+            outcome: None,
+        };
+        keep(connection, &line, at)?;
+    }
+    Ok(entries)
+}
+
+fn keep(connection: &Connection, audit: &Audit, at: i64) -> Result<()> {
+    let entries: Vec<_> = audit.entries.iter().map(|entry| entry.0.to_string()).collect();
+    connection
+        .prepare_cached(
+            "INSERT INTO audit (at, who, came_from, action, channel, \"order\", entries, outcome)
+             VALUES (:at, :who, :came_from, :action, :channel, :order, :entries, :outcome)",
+        )?
+        .execute(named_params! {
+            ":at": at,
+            ":who": audit.by.who,
+            ":came_from": audit.by.from,
+            ":action": audit.action.as_str(),
+            ":channel": audit.channel.as_ref().map(|id| id.as_str()),
+            ":order": audit.order.as_ref().map(|id| id.as_str()),
+            ":entries": entries.join(" "),
+            ":outcome": audit.outcome,
+        })
+        .map(drop)
+}
+
+fn read_audit(row: &Row<'_>) -> Result<AuditRecord> {
+    let entries: String = row.get("entries")?;
+    let entries = entries.split_whitespace().map(|entry| entry.parse().map(EntryId));
+    let action: String = row.get("action")?;
+    Ok(AuditRecord {
+        id: row.get("id")?,
+        at: time(row, "at")?,
+        audit: Audit {
+            by: By { who: parsed(row, "who")?, from: parsed(row, "came_from")? },
+            action: Action::from_name(&action).ok_or_else(|| columns::damaged("action"))?,
+            channel: optional(row, "channel")?,
+            order: optional(row, "order")?,
+            entries: entries.collect::<std::result::Result<_, _>>().map_err(|_| columns::damaged("entries"))?,
+            outcome: row.get("outcome")?,
+        },
+    })
+}
+
+/// Removes lines from before a time.
+pub(super) fn forget(connection: &Connection, before: i64, limit: i64) -> Result<usize> {
+    connection
+        .prepare_cached("DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY id LIMIT ?2)")?
+        .execute([before, limit])
+}

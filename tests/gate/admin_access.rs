@@ -1,0 +1,233 @@
+//! Who may look in, and from where something may be changed (threats S-06, S-07).
+
+use crate::fakes::tls::Certificate;
+use crate::harness::{ADMIN_TOKEN, World, until};
+use crate::wire::{Message, Request};
+use serde_json::json;
+
+const HTML: &str = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
+
+impl World {
+    fn browse(&self, request: Request) -> Message {
+        self.admin_send(&request.at(self.gate.admin()).header("Accept", HTML))
+    }
+
+    /// Logs in as a browser does; the cookie.
+    fn log_in(&self) -> String {
+        let form = Request::post("/login").form(format!("token={ADMIN_TOKEN}&next=/orders"));
+        let answer = self.browse(form.header("Origin", &self.origin()));
+        assert_eq!((answer.status(), answer.header("Location").as_deref()), (303, Some("/orders")));
+        answer.header("Set-Cookie").unwrap()
+    }
+
+    fn origin(&self) -> String {
+        format!("http://{}", self.gate.admin())
+    }
+}
+
+fn pair(cookie: &str) -> &str {
+    cookie.split(';').next().unwrap()
+}
+
+#[test]
+fn nothing_is_told_without_the_token() {
+    let world = World::new();
+    let wrong = format!("Bearer {ADMIN_TOKEN}x");
+    for path in ["/api/config", "/api/orders", "/metrics", "/nothing", "/api/"] {
+        for authorization in [None, Some(wrong.as_str()), Some("Basic YTpi")] {
+            let mut request = Request::get(path).at(world.gate.admin());
+            if let Some(authorization) = authorization {
+                request = request.header("Authorization", authorization);
+            }
+            let answer = world.admin_send(&request);
+            let status = answer.status();
+            assert!(status == 401 || (status == 429 && authorization.is_some()), "{path}: {}", answer.line());
+            assert_eq!(answer.header("WWW-Authenticate").is_some(), status == 401, "{path}");
+            assert_eq!(answer.header("Content-Type").as_deref(), Some("application/problem+json"));
+        }
+    }
+}
+
+#[test]
+fn a_browser_is_led_to_the_login_and_back() {
+    let world = World::new();
+    let answer = world.browse(Request::get("/orders?state=parked"));
+    let place = answer.header("Location").unwrap();
+    assert_eq!((answer.status(), place.as_str()), (303, "/login?next=/orders%3Fstate%3Dparked"));
+    let answer = world.browse(Request::get("/api/config"));
+    assert_eq!(answer.status(), 401, "the API has no login page");
+}
+
+#[test]
+fn a_session_is_begun_with_the_token_and_ended_for_good() {
+    let world = World::new();
+    let cookie = world.log_in();
+    for part in ["tollgate_session=", "HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    assert!(!cookie.contains(ADMIN_TOKEN));
+    let ask = || world.browse(Request::get("/api/config").header("Cookie", pair(&cookie))).status();
+    assert_eq!(ask(), 200);
+    let bare = world.browse(Request::post("/logout").header("Cookie", pair(&cookie)));
+    assert_eq!(bare.status(), 403, "a browser says where it comes from");
+    let out = Request::post("/logout").header("Cookie", pair(&cookie)).header("Origin", &world.origin());
+    let answer = world.browse(out);
+    assert_eq!(answer.status(), 303);
+    assert!(answer.header("Set-Cookie").unwrap().contains("Max-Age=0"));
+    assert_eq!(ask(), 401);
+}
+
+#[test]
+fn a_session_outlives_a_restart() {
+    let mut world = World::new();
+    let cookie = world.log_in();
+    world.restart();
+    let answer = world.browse(Request::get("/api/config").header("Cookie", pair(&cookie)));
+    assert_eq!(answer.status(), 200);
+}
+
+#[test]
+fn a_wrong_token_begins_no_session() {
+    let world = World::new();
+    let form = || Request::post("/login").form("token=wrong&next=//evil.example/");
+    let answer = world.browse(form());
+    assert_eq!((answer.status(), answer.header("Set-Cookie")), (303, None));
+    assert_eq!(answer.header("Location").as_deref(), Some("/login?error=wrong-token&next=/"));
+    let answer = world.admin_send(&form().at(world.gate.admin()));
+    assert_eq!((answer.status(), answer.header("Set-Cookie")), (401, None));
+    until("a warning", || world.gate.log().contains("a wrong token for the admin listener"));
+    assert!(!world.gate.log().contains("token=wrong"));
+}
+
+#[test]
+fn s06_guessing_has_to_wait() {
+    let world = World::new();
+    let guess = |token: &str| {
+        let request = Request::get("/api/config").at(world.gate.admin());
+        world.admin_send(&request.header("Authorization", &format!("Bearer {token}")))
+    };
+    let answers: Vec<_> = (0..30).map(|number| guess(&format!("guess-{number:016}"))).collect();
+    assert!(answers.iter().take(10).all(|answer| answer.status() == 401));
+    let last = answers.last().unwrap();
+    assert_eq!(last.status(), 429);
+    assert!(last.header("Retry-After").is_some_and(|wait| wait.parse::<u64>().unwrap() >= 1));
+    assert_eq!(guess(ADMIN_TOKEN).status(), 429, "a right guess is not told from a wrong one");
+    until("the wait's end", || guess(ADMIN_TOKEN).status() == 200);
+}
+
+#[test]
+fn s06_another_name_for_our_address_is_not_answered() {
+    let world = World::with(|setup| setup.config["admin"]["hosts"] = json!(["gate.example.com"]));
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    for (host, status) in [
+        ("evil.example", 421),
+        ("evil.example:8081", 421),
+        ("gate.example.com.evil.example", 421),
+        ("gate.example.com", 200),
+        ("GATE.example.com:8443", 200),
+        ("localhost:8081", 200),
+        ("[::1]:8081", 200),
+        ("10.0.0.1", 200),
+    ] {
+        let request = Request::get("/api/config").at(host).header("Authorization", &bearer);
+        assert_eq!(world.admin_send(&request).status(), status, "{host}");
+    }
+    let page = Request::get("/login").at("evil.example").header("Accept", HTML);
+    assert_eq!(world.admin_send(&page).status(), 421);
+}
+
+#[test]
+fn s06_a_page_of_somebody_elses_changes_nothing() {
+    let world = World::new();
+    let cookie = world.log_in();
+    let own = world.origin();
+    let port = world.gate.admin().port();
+    let post = |headers: &[(&str, &str)]| {
+        let mut request = Request::post("/nothing").form("a=b");
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        world.browse(request).status()
+    };
+    let session = ("Cookie", pair(&cookie));
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    let bearer = ("Authorization", bearer.as_str());
+    // 404 is what there is behind the guard.
+    assert_eq!(post(&[session, ("Origin", &own)]), 404);
+    assert_eq!(post(&[session, ("Sec-Fetch-Site", "same-origin")]), 404);
+    assert_eq!(post(&[bearer]), 404);
+    assert_eq!(post(&[session]), 403);
+    for origin in ["http://evil.example", "null", "", "https://127.0.0.1", &format!("http://localhost:{port}")] {
+        assert_eq!(post(&[session, ("Origin", origin)]), 403, "{origin}");
+        assert_eq!(post(&[bearer, ("Origin", origin)]), 403, "{origin}");
+    }
+    assert_eq!(post(&[session, ("Origin", &own), ("Sec-Fetch-Site", "cross-site")]), 403);
+    assert_eq!(post(&[bearer, ("Sec-Fetch-Site", "cross-site")]), 403);
+}
+
+#[test]
+fn without_a_token_loopback_is_open_to_no_page_of_somebody_elses() {
+    let world = World::with(|setup| setup.config["admin"] = json!({ "listen": "127.0.0.1:0" }));
+    let get = |host: &str| world.admin_send(&Request::get("/api/config").at(host)).status();
+    assert_eq!(get(&world.gate.admin().to_string()), 200);
+    assert_eq!(get("evil.example"), 421);
+    let post = |request: Request| world.admin_send(&request.at(world.gate.admin())).status();
+    assert_eq!(post(Request::post("/nothing")), 404);
+    assert_eq!(post(Request::post("/nothing").header("Origin", "http://evil.example")), 403);
+    assert_eq!(post(Request::post("/nothing").header("Sec-Fetch-Site", "cross-site")), 403);
+}
+
+#[test]
+fn every_answer_says_what_a_browser_may_do_with_it() {
+    let world = World::new();
+    let foreign = Request::get("/api/config").at("evil.example");
+    let answers = [
+        world.admin_get("/api/config"),
+        world.admin_get("/nothing"),
+        world.admin_send(&Request::get("/healthz")),
+        world.admin_send(&foreign),
+        world.browse(Request::get("/")),
+    ];
+    for answer in &answers {
+        for (name, value) in [
+            ("Content-Security-Policy", "default-src 'none'"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "same-origin"),
+            ("Cache-Control", "no-store"),
+            ("Cross-Origin-Opener-Policy", "same-origin"),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
+        ] {
+            let found = answer.header(name).unwrap_or_default();
+            assert!(found.contains(value), "{}: {name}: {found}", answer.line());
+        }
+        assert_eq!(answer.header("Access-Control-Allow-Origin"), None);
+    }
+}
+
+#[test]
+fn over_tls_the_cookie_stays_there() {
+    let certificate = Certificate::new();
+    let world = World::with(|setup| {
+        let (cert, key) = certificate.write(&setup.dir);
+        setup.config["admin"]["tls"] = json!({ "cert": cert, "key": key });
+    });
+    let mut wire = certificate.connect(world.gate.admin());
+    assert!(world.gate.log().contains("admin: listening on https://"));
+    let form = Request::post("/login").at("localhost").form(format!("token={ADMIN_TOKEN}"));
+    wire.send(&form.header("Origin", "https://localhost").kept_alive());
+    let answer = wire.answer().unwrap();
+    let cookie = answer.header("Set-Cookie").unwrap();
+    assert!(cookie.starts_with("__Host-tollgate_session=") && cookie.contains("; Secure"), "{cookie}");
+}
+
+#[test]
+fn other_methods_are_refused_with_those_there_are() {
+    let world = World::new();
+    let answer = world.admin_ask(Request::of("DELETE", "/api/config"));
+    assert_eq!((answer.status(), answer.header("Allow").as_deref()), (405, Some("GET,HEAD")), "{}", answer.text());
+    assert_eq!(answer.header("Content-Type").as_deref(), Some("application/problem+json"));
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    let head = Request::of("HEAD", "/api/config").at(world.gate.admin()).header("Authorization", &bearer);
+    let head = world.admin_head(head);
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
+}
