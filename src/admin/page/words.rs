@@ -170,11 +170,11 @@ words! {
     host_closed: "asked first", "正常";
     host_open: "out of reach, asked last", "无法连接，最后才询问";
     upstreams: "Order system", "订单系统";
-    upstream_up: "answers", "正常";
-    upstream_down: "does not answer", "无响应";
-    upstream_idle: "not called yet", "尚未调用";
     budget: "Query budget", "查询额度";
-    budget_left: "{} of {} queries left", "剩余 {} / {} 次";
+    budget_each: "{} queries a second for each merchant", "每个商户每秒 {} 次";
+    newer_refused: "a newer one was refused", "较新的配置被拒绝";
+    nothing_waits: "no order waits for it", "没有等待的订单";
+    waits: "{} wait for it", "{}在等待";
     cache: "Cache", "缓存";
     cache_hits: "{} hits", "命中 {}";
     cache_entries: "{} entries", "{} 条";
