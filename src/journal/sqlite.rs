@@ -22,11 +22,11 @@ mod sweeps;
 
 mod listed;
 
-mod minutes;
-
 mod view;
 
 mod audit;
+
+mod minutes;
 
 mod check;
 
