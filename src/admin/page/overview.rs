@@ -46,6 +46,7 @@ struct Overview {
     chart: Option<Chart>,
     health: Vec<Fact>,
     channels: Vec<ChannelLine>,
+    refused: Vec<RefusedLine>,
 }
 
 #[derive(Debug)]
@@ -102,6 +103,14 @@ struct ChannelLine {
     delivered: String,
     held: String,
     parked: String,
+}
+
+/// Callbacks that were refused for the same reason.
+#[derive(Debug)]
+struct RefusedLine {
+    short: &'static str,
+    code: &'static str,
+    count: String,
 }
 
 /// What the address says.
@@ -161,6 +170,7 @@ impl Overview {
             chart: Some(chart(&gate, span, &shell)),
             health: health::of_the_gate(&gate, &generation, &shell),
             channels: Vec::new(),
+            refused: Vec::new(),
             shell,
         }
     }
@@ -180,6 +190,12 @@ impl Overview {
         self.alarm = alarm(&figures, shell);
         self.figures = numbers(&today, shell);
         self.channels = by_channel(&today);
+        let refused = today.refused.iter().map(|(reason, count)| RefusedLine {
+            short: explain(*reason, shell.language).short,
+            code: reason.code(),
+            count: show::count(*count),
+        });
+        self.refused = refused.collect();
         self.held = groups(&held, shell);
         self.held_first = more.then(|| fill(shell.words.held_first, &[&LOOKED_AT]));
         self.health.insert(1, health::of_upstreams(&gate, &held, shell));
@@ -273,7 +289,7 @@ fn by_channel(today: &Today) -> Vec<ChannelLine> {
 fn groups(held: &[Record], shell: &Shell) -> Vec<Group> {
     let mut groups: Vec<((State, Option<Reason>), Vec<&Record>)> = Vec::new();
     for record in held {
-        let key = (record.state, record.reason);
+        let key = (record.state, record.why());
         match groups.iter_mut().find(|(other, _)| *other == key) {
             Some((_, records)) => records.push(record),
             None => groups.push((key, vec![record])),
@@ -298,7 +314,9 @@ impl Group {
         let words = shell.words;
         let explained = reason.map(|reason| explain(reason, shell.language));
         let code = reason.map_or("", Reason::code);
-        let reason_in_address = if code.is_empty() { String::new() } else { format!("&reason={code}") };
+        // What is being delivered is kept under what WeChat Pay said, not under what came of sending it.
+        let is_kept = !code.is_empty() && state != State::Delivering;
+        let reason_in_address = if is_kept { format!("&reason={code}") } else { String::new() };
         let mut longest: Vec<&&Record> = records.iter().collect();
         longest.sort_by_key(|record| record.received_at);
         let count = records.len() as u64;
