@@ -145,7 +145,7 @@ impl Line {
             channel: record.claimed.channel.to_string(),
             origin: shell.origin(record.origin),
             chip: shell.chip(record.state),
-            short: shell.short(record.why(), record.state),
+            short: shell.explain(record.state, record.why()).short,
             code: record.why().map(Reason::code),
             amount: amount.map(|amount| show::amount(amount, shell.language)),
             received_at: shell.moment(record.received_at),

@@ -2,7 +2,7 @@
 
 use super::chart::{Chart, Span, Stretch};
 use super::health::{self, Fact};
-use super::shell::{Chip, Shell, encoded, order_href, state_name};
+use super::shell::{Chip, Shell, encoded, order_href};
 use super::words::fill;
 use super::words::reasons::explain;
 use super::{Html, render, show};
@@ -93,6 +93,9 @@ struct HeldOrder {
     href: String,
     amount: Option<show::Amount>,
     age: String,
+    /// Where to send it again at once, if that is what helps.
+    redeliver: Option<String>,
+    redeliver_label: String,
 }
 
 #[derive(Debug)]
@@ -256,9 +259,10 @@ fn numbers(today: &Today, shell: &Shell) -> Vec<Figure> {
     vec![
         figure("received", words.received, sum(&|_| true), "", Some("")),
         figure("delivered", words.delivered, state(State::Accepted), "", Some("state=accepted")),
-        figure("undelivered", words.held_now, state(State::Delivering), "is-bad", Some("state=delivering")),
-        figure("asking", words.waiting, state(State::Asking), "", Some("state=asking")),
+        figure("undelivered", words.delivering, state(State::Delivering), "is-bad", Some("state=delivering")),
+        figure("asking", words.asking, state(State::Asking), "", Some("state=asking")),
         figure("parked", words.parked, state(State::Parked), "is-warn", Some("state=parked")),
+        figure("closed", words.closed, state(State::Closed), "", Some("state=closed")),
         refused,
     ]
 }
@@ -312,7 +316,7 @@ fn urgency(state: State, reason: Option<Reason>) -> u8 {
 impl Group {
     fn of(state: State, reason: Option<Reason>, records: &[&Record], shell: &Shell) -> Self {
         let words = shell.words;
-        let explained = reason.map(|reason| explain(reason, shell.language));
+        let explained = shell.explain(state, reason);
         let code = reason.map_or("", Reason::code);
         // What is being delivered is kept under what WeChat Pay said, not under what came of sending it.
         let is_kept = !code.is_empty() && state != State::Delivering;
@@ -322,11 +326,11 @@ impl Group {
         let count = records.len() as u64;
         Self {
             id: format!("{}-{code}", state.as_str()),
-            short: explained.map_or_else(|| state_name(state, words), |explained| explained.short),
+            short: explained.short,
             chip: shell.chip(state),
             count: shell.orders(count),
-            meaning: explained.map_or_else(|| shell.state_text(state), |explained| explained.meaning),
-            to_do: explained.map_or(words.nothing_to_do, |explained| explained.to_do),
+            meaning: explained.meaning,
+            to_do: explained.to_do,
             orders: longest.iter().take(SHOWN).map(|record| HeldOrder::of(record, shell)).collect(),
             href: format!("/orders?state={}{reason_in_address}", state.as_str()),
             all: (records.len() > SHOWN).then(|| fill(words.held_show, &[&show::count(count)])),
@@ -337,12 +341,15 @@ impl Group {
 impl HeldOrder {
     fn of(record: &Record, shell: &Shell) -> Self {
         let amount = record.verified.as_ref().map(|verified| verified.amount).or(record.claimed.amount);
+        let href = order_href(record.claimed.channel.as_str(), record.claimed.order.as_str());
         Self {
             entry: record.entry.0,
             order: record.claimed.order.to_string(),
-            href: order_href(record.claimed.channel.as_str(), record.claimed.order.as_str()),
             amount: amount.map(|amount| show::amount(amount, shell.language)),
             age: shell.away(record.received_at),
+            redeliver: matches!(record.state, State::Delivering | State::Parked).then(|| format!("{href}/redeliver")),
+            redeliver_label: format!("{} {}", shell.words.redeliver, record.claimed.order),
+            href,
         }
     }
 }

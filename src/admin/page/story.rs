@@ -146,9 +146,7 @@ impl Story {
     fn of(shell: Shell, channel: ChannelId, order: OrderId, lead: &Record, others: &[Record]) -> Self {
         let words = shell.words;
         let why = lead.why();
-        let explained = why.map(|reason| explain(reason, shell.language));
-        // What is done needs nothing, but for what is odd about it.
-        let is_done = lead.state == State::Accepted && matches!(why, None | Some(Reason::Paid));
+        let explained = shell.explain(lead.state, why);
         let state_text = shell.state_text(lead.state);
         let chip = shell.chip(lead.state);
         let due = lead.due_at.filter(|_| matches!(lead.state, State::Asking | State::Delivering));
@@ -156,10 +154,7 @@ impl Story {
         flags.sort_by_key(|reason| reason.code());
         flags.dedup();
         Self {
-            said: fill(
-                "{}, {}",
-                &[&super::shell::state_name(lead.state, words), &shell.short(lead.reason, lead.state)],
-            ),
+            said: fill("{}, {}", &[&super::shell::state_name(lead.state, words), &explained.short]),
             order: order.to_string(),
             channel: channel.to_string(),
             channel_href: format!("/orders?channel={}", encoded(channel.as_str())),
@@ -168,14 +163,12 @@ impl Story {
                 route: lead.route.clone(),
                 origin: shell.origin(lead.origin),
                 request_id: lead.request_id.to_string(),
-                short: explained
-                    .filter(|_| !is_done)
-                    .map_or_else(|| super::shell::state_name(lead.state, words), |explained| explained.short),
-                meaning: explained.map_or(state_text, |explained| explained.meaning),
-                to_do: explained.filter(|_| !is_done).map_or(words.nothing_to_do, |explained| explained.to_do),
+                short: explained.short,
+                meaning: explained.meaning,
+                to_do: explained.to_do,
                 code: why.map(Reason::code),
             },
-            state_text: if explained.is_some() { state_text } else { "" },
+            state_text: if explained.meaning == state_text { "" } else { state_text },
             since: fill(
                 words.so_since,
                 &[&show::span(shell.now.duration_since(lead.since).unsigned_abs(), shell.language)],
@@ -201,7 +194,7 @@ impl Other {
             origin: shell.origin(record.origin),
             route: record.route.clone(),
             chip: shell.chip(record.state),
-            short: shell.short(record.reason, record.state),
+            short: shell.explain(record.state, record.reason).short,
             amount: record.claimed.amount.map(|amount| show::amount(amount, shell.language)),
             transaction_id: record.claimed.transaction_id.as_ref().map_or_else(String::new, ToString::to_string),
         }

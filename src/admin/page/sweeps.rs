@@ -219,7 +219,7 @@ impl Row {
             amount: payment.map(|payment| show::amount(payment.amount, shell.language)),
             transaction_id: payment.map_or_else(String::new, |payment| payment.transaction_id.to_string()),
             chip: record.state.map(|state| shell.chip(state)),
-            became: record.state.map_or("", |state| shell.short(record.reason, state)),
+            became: record.state.map_or("", |state| shell.explain(state, record.reason).short),
         }
     }
 }

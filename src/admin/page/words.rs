@@ -104,11 +104,12 @@ words! {
     nothing_to_do: "Nothing.", "无需处理。";
 
     // States.
-    asking: "Waiting for payment", "待确认";
+    asking: "Not confirmed", "待确认";
     delivering: "Paid, not delivered", "已付未送达";
     accepted: "Delivered", "已送达";
     parked: "Parked", "已搁置";
     closed: "Closed", "已关闭";
+    being_sent: "Being sent now", "正在发送";
     asking_text: "WeChat Pay has not confirmed a payment. It is asked again by itself.", "微信支付尚未确认付款，网关会自动再次查询。";
     delivering_text: "The money is there; the order system has not accepted the callback. It is sent again by itself.", "款项已到账，但订单系统尚未接收回调，网关会自动再次发送。";
     accepted_text: "The order system took the callback. Nothing is left to do.", "订单系统已接收回调，无需处理。";
@@ -146,8 +147,6 @@ words! {
     held_show: "Show all {}", "查看全部 {} 笔";
     received: "Received", "收到";
     delivered: "Delivered", "已送达";
-    held_now: "Undelivered", "未送达";
-    waiting: "Waiting for payment", "待确认";
     by_channel: "By channel, today", "各渠道今日情况";
     refused_today: "Refused today, by why", "今日拒绝，按原因";
     by_channel_none: "No callback was taken in today.", "今天还没有收到回调。";
