@@ -32,7 +32,8 @@ struct Report {
     shell: Shell,
     live: bool,
     sweep: Line,
-    figures: Vec<Figure>,
+    /// What the bill is made of, and what its payments are.
+    figures: [Vec<Figure>; 2],
     choices: Vec<Choice>,
     filtered: bool,
     rows: Vec<Row>,
@@ -218,7 +219,7 @@ impl Row {
             amount: payment.map(|payment| show::amount(payment.amount, shell.language)),
             transaction_id: payment.map_or_else(String::new, |payment| payment.transaction_id.to_string()),
             chip: record.state.map(|state| shell.chip(state)),
-            became: record.state.map_or("", |state| shell.short(record.reason, state)),
+            became: record.state.map_or("", |state| shell.explain(state, record.reason).short),
         }
     }
 }
@@ -251,7 +252,7 @@ fn figures(
     chosen: Option<RowKind>,
     words: &Words,
     address: impl Fn(RowKind) -> String,
-) -> Vec<Figure> {
+) -> [Vec<Figure>; 2] {
     let plain = |id, name, value: u64| Figure {
         id,
         name,
@@ -269,17 +270,20 @@ fn figures(
             ..plain(kind.as_str(), kind_name(kind, words), value)
         }
     };
-    vec![
+    let bill = vec![
         plain("rows", words.rows, counts.rows),
         plain("paid", words.rows_paid, counts.paid),
         plain("refunds", words.rows_refunds, counts.refunds),
         plain("others", words.rows_others, counts.others),
+        of_kind(RowKind::Malformed, "is-bad"),
+    ];
+    let payments = vec![
         plain("accepted", words.rows_accepted, counts.accepted),
         of_kind(RowKind::UnderWay, ""),
         of_kind(RowKind::Found, "is-warn"),
         of_kind(RowKind::Parked, "is-warn"),
         of_kind(RowKind::UnknownOrder, "is-warn"),
         of_kind(RowKind::NotOurs, ""),
-        of_kind(RowKind::Malformed, "is-bad"),
-    ]
+    ];
+    [bill, payments]
 }
