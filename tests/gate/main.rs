@@ -65,6 +65,12 @@ mod databases;
 
 mod absorb;
 
+mod scrape;
+
+mod metrics;
+
+mod metric_names;
+
 mod journal_commands;
 
 mod retention;
@@ -82,6 +88,10 @@ mod tls;
 mod reload;
 
 mod shutdown;
+
+mod take_over;
+
+mod supervised;
 
 mod admin;
 

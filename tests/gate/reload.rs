@@ -3,12 +3,12 @@
 use crate::fakes::tls::Certificate;
 use crate::fakes::upstream::{Reply, Upstream};
 use crate::fakes::wechat::{APP, C1};
-use crate::harness::{World, until};
+use crate::harness::{ADMIN_TOKEN, World, until};
 use crate::wire::{Request, Wire};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -186,7 +186,7 @@ fn a_listener_moves_and_who_is_inside_stays() {
         world.gate.addr = SocketAddr::from(([127, 0, 0, 1], addr.port()));
         assert_eq!(world.app_callback("MOVE-1").status(), 200);
         answers(&world);
-        until("the old socket's end", || std::net::TcpStream::connect(before).is_err());
+        until("the old socket's end", || TcpStream::connect(before).is_err());
     }
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config: Value = serde_json::from_str(&fs::read_to_string(world.config_file()).unwrap()).unwrap();
@@ -194,6 +194,34 @@ fn a_listener_moves_and_who_is_inside_stays() {
     refuse(&world, &config.to_string());
     assert!(world.gate.log().contains("cannot listen on"));
     assert_eq!(world.app_callback("MOVE-1").status(), 200);
+}
+
+#[test]
+fn the_admin_listener_goes_comes_back_and_changes_its_token() {
+    let world = World::new();
+    let tells = |token: &str| {
+        let request =
+            Request::get("/api/config").at(world.gate.admin()).header("Authorization", &format!("Bearer {token}"));
+        world.admin_send(&request).status()
+    };
+    assert_eq!(world.admin_json("/api/config")["generation"], 1);
+    let whole = fs::read_to_string(world.config_file()).unwrap();
+    refuse(&world, "listen: [");
+    let told = world.admin_json("/api/config");
+    assert_eq!(told["generation"], 1);
+    assert!(told.to_string().contains("config.yaml:2:1"), "{told}");
+    fs::write(world.config_file(), whole).unwrap();
+    let other = "another-admin-token-0123456789abcdef0";
+    reload(&world, |config| config["admin"]["token"] = json!(other));
+    assert_eq!((tells(ADMIN_TOKEN), tells(other)), (401, 200));
+    let (was, elsewhere) = (world.gate.admin(), free_addr("127.0.0.1"));
+    reload(&world, |config| drop(config.as_object_mut().unwrap().remove("admin")));
+    until("the admin socket's end", || TcpStream::connect(was).is_err());
+    reload(&world, |config| config["admin"] = json!({ "listen": elsewhere.to_string(), "token": ADMIN_TOKEN }));
+    let request = Request::get("/api/config").at(elsewhere).header("Authorization", &format!("Bearer {ADMIN_TOKEN}"));
+    let mut wire = Wire::to(elsewhere);
+    wire.send(&request.bytes());
+    assert_eq!(wire.answer().unwrap().json()["generation"], 4);
 }
 
 #[test]
