@@ -84,6 +84,8 @@ pub struct Tally {
     pub reason: Option<Reason>,
     /// What brought them.
     pub origin: Origin,
+    /// Whether WeChat Pay has confirmed a payment of them.
+    pub confirmed: bool,
     /// How many.
     pub entries: u64,
 }

@@ -107,13 +107,12 @@ pub(super) async fn show(
     let shell = Shell::new("", &uri, &headers, Some(&who));
     let title = shell.words.orders;
     let shell = shell.titled(title);
-    let Some(journal) = &admin.journal else { return notice::no_journal(shell) };
     let channels: Vec<String> = admin.gate.gate().channels.iter().map(|channel| channel.id.to_string()).collect();
     let form = Form::of(&asked, channels, &shell);
     let (page, problem) = match asked.filter(shell.now) {
-        Ok((filter, after)) => match journal.list(filter, after, ROWS).await {
+        Ok((filter, after)) => match admin.orders(&filter, after, ROWS).await {
             Ok(page) => (page, None),
-            Err(error) => return notice::unreadable(shell, &error),
+            Err(error) => return notice::unread(shell, &error),
         },
         Err(what) => (Page::default(), Some(fill(shell.words.bad_filter, &[&what]))),
     };

@@ -2,24 +2,22 @@
 
 use super::chart::{Chart, Span, Stretch};
 use super::health::{self, Fact};
+use super::notice;
 use super::shell::{Chip, Shell, encoded, order_href};
 use super::words::fill;
 use super::words::reasons::explain;
 use super::{Html, render, show};
-use crate::admin::{Admin, Who};
-use crate::clock;
+use crate::admin::{self, Admin, Unread, Who};
 use crate::gate::Gate;
 use crate::gate::decide::Mode;
 use crate::journal::view::{Filter, Tally, Today};
-use crate::journal::{Figures, Journal, JournalError, Record, State};
+use crate::journal::{Figures, Record, State};
 use crate::order::ChannelId;
 use crate::reason::{Reason, Verdict};
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State as Shared};
 use axum::http::{HeaderMap, Uri};
-use jiff::Timestamp;
-use jiff::civil::Time;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -133,83 +131,66 @@ pub(super) async fn show(
 ) -> Html {
     let shell = Shell::new("", &uri, &headers, Some(&who));
     let title = shell.words.overview;
-    let shell = shell.titled(title);
-    let mut page = Overview::frame(&admin, shell, Span::named(&asked.span));
-    if let Some(journal) = &admin.journal {
-        match page.look(&admin, journal.as_ref()).await {
-            Ok(()) => page.keeps = true,
-            Err(error) => page.trouble = Some(fill(page.shell.words.unreadable, &[&error])),
-        }
-    } else {
-        page.trouble = Some(page.shell.words.no_journal.to_owned());
+    let (whole, gate) = (admin.overview().await, admin.gate.gate());
+    let held = held(&admin).await;
+    render(Overview::of(&whole, &gate, held, Span::named(&asked.span), shell.titled(title)))
+}
+
+/// Held orders that are looked at, and whether there are more.
+async fn held(admin: &Admin) -> Result<(Vec<Record>, bool), Unread> {
+    let (mut held, mut more) = (Vec::new(), false);
+    for state in [State::Delivering, State::Parked, State::Asking] {
+        let page = admin.orders(&Filter { state: Some(state), ..Filter::default() }, None, LOOKED_AT).await?;
+        more |= page.next.is_some();
+        held.extend(page.records);
     }
-    page.said = page.alarm.as_ref().map_or_else(String::new, |alarm| alarm.text.clone());
-    if page.keeps && page.alarm.is_none() {
-        page.said = page.shell.words.all_well.to_owned();
-    }
-    render(page)
+    Ok((held, more))
 }
 
 impl Overview {
-    /// What is known without the journal.
-    fn frame(admin: &Admin, shell: Shell, span: Span) -> Self {
+    fn of(
+        whole: &admin::Overview,
+        gate: &Gate,
+        held: Result<(Vec<Record>, bool), Unread>,
+        span: Span,
+        shell: Shell,
+    ) -> Self {
         let words = shell.words;
-        let (gate, generation) = (admin.gate.gate(), admin.generation());
-        let reload_refused = generation.refused.as_ref().map(|refused| ReloadRefused {
+        let trouble = held.as_ref().err().map(|error| notice::why(error, &shell));
+        let keeps = held.is_ok();
+        let (held, more) = held.unwrap_or_default();
+        let reload_refused = whole.generation.refused.as_ref().map(|refused| ReloadRefused {
             text: fill(words.reload_refused, &[&shell.away(refused.at)]),
             problem: refused.problem.clone(),
         });
-        let observes = gate.mode == Mode::Observe || gate.channels.iter().any(|channel| channel.mode == Mode::Observe);
-        Self {
-            said: String::new(),
-            reload_refused,
-            trouble: None,
-            observes,
-            keeps: false,
-            alarm: None,
-            figures: Vec::new(),
-            held: Vec::new(),
-            held_first: None,
-            chart: Some(chart(&gate, span, &shell)),
-            health: health::of_the_gate(&gate, &generation, &shell),
-            channels: Vec::new(),
-            refused: Vec::new(),
-            shell,
-        }
-    }
-
-    /// What the journal knows.
-    async fn look(&mut self, admin: &Admin, journal: &dyn Journal) -> Result<(), JournalError> {
-        let (shell, gate) = (&self.shell, admin.gate.gate());
-        let today = journal.today(midnight(shell.now)).await?;
-        let figures = admin.figures().await.ok_or(JournalError::Unavailable)?.0;
-        let mut held = Vec::new();
-        let mut more = false;
-        for state in [State::Delivering, State::Parked, State::Asking] {
-            let page = journal.list(Filter { state: Some(state), ..Filter::default() }, None, LOOKED_AT).await?;
-            more |= page.next.is_some();
-            held.extend(page.records);
-        }
-        self.alarm = alarm(&figures, shell);
-        self.figures = numbers(&today, shell);
-        self.channels = by_channel(&today);
-        let refused = today.refused.iter().map(|(reason, count)| RefusedLine {
+        let alarm = whole.figures.as_ref().and_then(|figures| alarm(figures, &shell));
+        let said = match &alarm {
+            Some(alarm) => alarm.text.clone(),
+            None if keeps => words.all_well.to_owned(),
+            None => String::new(),
+        };
+        let refused = whole.today.iter().flat_map(|today| &today.refused).map(|(reason, count)| RefusedLine {
             short: explain(*reason, shell.language).short,
             code: reason.code(),
             count: show::count(*count),
         });
-        self.refused = refused.collect();
-        self.held = groups(&held, shell);
-        self.held_first = more.then(|| fill(shell.words.held_first, &[&LOOKED_AT]));
-        self.health.insert(1, health::of_upstreams(&gate, &held, shell));
-        self.health.extend(health::of_the_journal(&gate, &figures, shell));
-        Ok(())
+        Self {
+            said,
+            reload_refused,
+            trouble,
+            observes: gate.mode == Mode::Observe || gate.channels.iter().any(|channel| channel.mode == Mode::Observe),
+            keeps,
+            alarm,
+            figures: whole.today.as_ref().map_or_else(Vec::new, |today| numbers(today, &shell)),
+            held: groups(&held, &shell),
+            held_first: more.then(|| fill(words.held_first, &[&LOOKED_AT])),
+            chart: Some(chart(gate, span, &shell)),
+            health: health::facts(whole, gate, &held, &shell),
+            channels: whole.today.as_ref().map_or_else(Vec::new, |today| by_channel(today)),
+            refused: refused.collect(),
+            shell,
+        }
     }
-}
-
-/// When this day began in Beijing.
-fn midnight(now: Timestamp) -> Timestamp {
-    clock::from_beijing(clock::beijing(now).date().to_datetime(Time::midnight())).unwrap_or(now)
 }
 
 fn chart(gate: &Gate, span: Span, shell: &Shell) -> Chart {

@@ -7,7 +7,7 @@ use super::words::fill;
 use super::words::reasons::{Explained, explain};
 use super::{Html, render, show};
 use crate::admin::{Admin, Who};
-use crate::journal::{AttemptRecord, Event, Record, Search, State};
+use crate::journal::{AttemptRecord, Event, Record, State};
 use crate::order::{ChannelId, OrderId};
 use crate::reason::{Reason, Stage, Verdict};
 use askama::Template;
@@ -17,9 +17,6 @@ use axum::http::{HeaderMap, Uri};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Claims of one order that are looked at; more than a few are an attack.
-const MOST_CLAIMS: usize = 50;
 
 #[derive(Debug, Template)]
 #[template(path = "story.html")]
@@ -114,11 +111,9 @@ pub(super) async fn show(
     let (Ok(channel), Ok(order)) = (ChannelId::parse(&channel), OrderId::parse(&order)) else {
         return notice::not_found(shell, "/orders");
     };
-    let Some(journal) = &admin.journal else { return notice::no_journal(shell) };
-    let search = Search { order_id: Some(order), channel: Some(channel), ..Search::default() };
-    let mut records = match journal.find(search, MOST_CLAIMS).await {
+    let mut records = match admin.order(channel, order).await {
         Ok(records) => records,
-        Err(error) => return notice::unreadable(shell, &error),
+        Err(error) => return notice::unread(shell, &error),
     };
     // The one that went furthest; of equals the latest, which stands first.
     let Some(place) =

@@ -112,10 +112,9 @@ pub(super) async fn list(
     let shell = Shell::new("", &uri, &headers, Some(&who));
     let title = shell.words.sweeps;
     let shell = shell.titled(title);
-    let Some(journal) = &admin.journal else { return notice::no_journal(shell) };
-    match journal.sweeps(None, MOST_SWEEPS).await {
+    match admin.sweeps(None, MOST_SWEEPS).await {
         Ok(sweeps) => render(List { sweeps: sweeps.iter().map(|sweep| Line::of(sweep, &shell)).collect(), shell }),
-        Err(error) => notice::unreadable(shell, &error),
+        Err(error) => notice::unread(shell, &error),
     }
 }
 
@@ -129,17 +128,16 @@ pub(super) async fn report(
     headers: HeaderMap,
 ) -> Html {
     let shell = Shell::new("", &uri, &headers, Some(&who));
-    let Some(journal) = &admin.journal else { return notice::no_journal(shell) };
     let Ok(id) = id.parse().map(SweepId) else { return notice::not_found(shell, "/sweeps") };
-    let sweep = match journal.sweep(id).await {
-        Ok(Some(sweep)) => sweep,
+    let sweep = match admin.sweep(id).await {
+        Ok(Some((sweep, _))) => sweep,
         Ok(None) => return notice::not_found(shell, "/sweeps"),
-        Err(error) => return notice::unreadable(shell, &error),
+        Err(error) => return notice::unread(shell, &error),
     };
     let kind = RowKind::from_name(&asked.kind);
-    let rows = match journal.swept_rows(id, kind, asked.after, ROWS).await {
+    let rows = match admin.sweep_rows(id, kind, asked.after, ROWS).await {
         Ok(rows) => rows,
-        Err(error) => return notice::unreadable(shell, &error),
+        Err(error) => return notice::unread(shell, &error),
     };
     let next = (rows.len() == ROWS).then(|| rows.last().map(|last| last.row.line)).flatten();
     let address = |kind: Option<RowKind>, after: u64| {

@@ -156,7 +156,9 @@ words! {
     host_open: "out of reach, asked last", "无法连接，最后才询问";
     upstreams: "Order system", "订单系统";
     budget: "Query budget", "查询额度";
-    budget_each: "{} queries a second for each merchant", "每个商户每秒 {} 次";
+    budget_left: "{} of {} queries left", "剩余 {} / {} 次查询";
+    upstream_idle: "not called so far", "尚未调用";
+    nothing_kept: "nothing is kept", "不保存";
     newer_refused: "a newer one was refused", "较新的配置被拒绝";
     nothing_waits: "no order waits for it", "没有等待的订单";
     waits: "{} wait for it", "{}在等待";
@@ -264,6 +266,7 @@ words! {
     did_query: "WeChat Pay was asked just now and says: {}.", "刚刚查询了微信支付，答复：{}。";
     did_nothing: "Nothing was changed: {}", "没有改变任何内容：{}";
     no_such_order: "There is no such order on this channel.", "该渠道没有这个订单。";
+    no_such_channel: "No channel of this name is configured.", "没有配置该渠道。";
     not_in_this_state: "the order's state does not allow it.", "订单当前状态不允许此操作。";
 
     // The ledger.
