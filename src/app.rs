@@ -23,7 +23,7 @@ use crate::pending::Known;
 use crate::server::tls::TlsError;
 use crate::shutdown::{Drained, Shutdown};
 use crate::telemetry::Log;
-use crate::{clock, wechat};
+use crate::{clock, traces, wechat};
 use doors::{Doors, Seen};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -68,6 +68,9 @@ pub enum BuildError {
     /// Certificate or key of `tls`.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The client for the collector of traces.
+    #[error("cannot send traces")]
+    Traces(#[from] traces::BuildError),
     /// The journal.
     #[error(transparent)]
     Journal(#[from] OpenError),
@@ -75,6 +78,9 @@ pub enum BuildError {
     #[error("cannot listen on {0}: is another program, or a second gate, using the port?")]
     Bind(SocketAddr, #[source] std::io::Error),
 }
+
+/// How long the end waits for the collector of traces.
+const TRACES_SENT: Duration = Duration::from_secs(3);
 
 /// How long the end waits for the journal to be written out.
 const WRITTEN_OUT: Duration = Duration::from_secs(5);
@@ -139,6 +145,7 @@ impl App {
                 "the journal was not written out in time; what it lacks is found out again at the next start"
             );
         }
+        self.works.gate.traces.end(TRACES_SENT).await;
         say_counts(&self.works.gate.counts);
         drained
     }
@@ -170,6 +177,11 @@ impl App {
         let works = self.works.succeed(config, self.generation.borrow().number + 1)?;
         self.doors.go_on(plan, shutdown).await?;
         self.current.replace(Arc::clone(&works.gate));
+        let before = self.works.gate.traces.clone();
+        if before.settings() != works.gate.traces.settings() {
+            // Waiting for the collector is nobody's on the way.
+            tokio::spawn(async move { before.end(TRACES_SENT).await });
+        }
         (self.works, self.fixed, self.grace) = (works, fixed, grace);
         working.end();
         *working = self.works.begin(shutdown, None);
