@@ -60,6 +60,18 @@ pub mod server;
 // Stopping without breaking off.
 pub mod shutdown;
 
+// Listening sockets from elsewhere.
+pub mod sockets;
+
+// One process after another.
+pub mod take_over;
+
+// Telling a supervisor how this process is.
+pub mod supervisor;
+
+// What the system lets this process do.
+pub mod process;
+
 // What we were told.
 pub mod config;
 

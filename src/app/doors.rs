@@ -8,10 +8,14 @@ use crate::gate::current::Current;
 use crate::generation::Generation;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
-use crate::server::tls::Tls;
+use crate::server::{self, tls::Tls};
 use crate::shutdown::Shutdown;
+use crate::sockets::{Purpose, Sockets};
+use crate::take_over::Lent;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// The doors that there are.
@@ -35,6 +39,12 @@ pub(super) struct Seen {
     pub(super) journal: Option<Arc<dyn Journal>>,
     pub(super) generation: watch::Receiver<Generation>,
     pub(super) metrics: Arc<Metrics>,
+}
+
+/// Sockets of doors that are not open yet.
+pub(super) struct Bound {
+    callbacks: TcpListener,
+    admin: Option<TcpListener>,
 }
 
 /// Where doors are to be, and how they are to be served.
@@ -61,20 +71,54 @@ impl Plan {
         };
         Ok(Self { callbacks: (config.listen, callbacks), admin })
     }
-}
 
-impl Doors {
-    /// Binds what `plan` wants.
+    /// The sockets for it: those of the `given` ones that are for it, and new ones.
     ///
     /// # Errors
     /// [`BuildError::Bind`].
-    pub(super) fn bind(plan: Plan, seen: Seen) -> Result<Self, BuildError> {
+    pub(super) fn bind(&self, mut given: Sockets) -> Result<Bound, BuildError> {
+        let (callbacks, admin) = (self.callbacks.0, self.admin.as_ref().map(|(addr, ..)| *addr));
+        given.assign(callbacks, admin);
+        let callbacks = socket(callbacks, Purpose::Callbacks, &mut given)?;
+        let admin = admin.map(|addr| socket(addr, Purpose::Admin, &mut given)).transpose()?;
+        given.close_the_rest();
+        Ok(Bound { callbacks, admin })
+    }
+}
+
+/// The socket for `addr`: one that was given, or a new one.
+fn socket(addr: SocketAddr, purpose: Purpose, given: &mut Sockets) -> Result<TcpListener, BuildError> {
+    let bound = match given.take(purpose, addr) {
+        Some(listener) => TcpListener::from_std(listener),
+        None => server::bind(addr),
+    };
+    bound.map_err(|error| BuildError::Bind(addr, error))
+}
+
+impl Doors {
+    /// What `plan` wants, at the sockets that it has bound.
+    pub(super) fn at(bound: Bound, plan: Plan, seen: Seen) -> Self {
         let (addr, terms) = plan.callbacks;
-        let callbacks = Listening::bind(addr, terms, Arc::clone(&seen.gate))?;
-        let admin = plan.admin.map(|(addr, terms, access)| AdminDoor::bind(addr, terms, access, &seen)).transpose()?;
+        let callbacks = Listening::at(bound.callbacks, addr, terms, Arc::clone(&seen.gate));
+        let admin = bound.admin.zip(plan.admin).map(|(listener, plan)| AdminDoor::at(listener, plan, &seen));
         let doors = Self { callbacks, admin, seen };
         doors.tell_certificates();
-        Ok(doors)
+        doors
+    }
+
+    /// The sockets, for another process.
+    ///
+    /// # Errors
+    /// If the system has no descriptor left.
+    pub(super) fn lend(&self) -> io::Result<Vec<Lent>> {
+        let callbacks = self.callbacks.lend(Purpose::Callbacks);
+        let admin = self.admin.as_ref().map(|admin| admin.listening.lend(Purpose::Admin));
+        std::iter::once(callbacks).chain(admin).collect()
+    }
+
+    /// Whether anybody is connected who sends callbacks.
+    pub(super) fn is_anybody_inside(&self) -> bool {
+        self.callbacks.is_anybody_inside()
     }
 
     /// Where callbacks arrive, as a URL with the real port.
@@ -105,8 +149,9 @@ impl Doors {
         let moved = self.callbacks.prepare(addr)?;
         match (&mut self.admin, plan.admin) {
             (Some(admin), Some(plan)) => admin.go_on(plan, shutdown).await?,
-            (None, Some((addr, terms, access))) => {
-                let mut admin = AdminDoor::bind(addr, terms, access, &self.seen)?;
+            (None, Some(plan)) => {
+                let listener = server::bind(plan.0).map_err(|error| BuildError::Bind(plan.0, error))?;
+                let mut admin = AdminDoor::at(listener, plan, &self.seen);
                 admin.listening.open(shutdown);
                 self.admin = Some(admin);
             }
@@ -133,11 +178,11 @@ impl Doors {
 }
 
 impl AdminDoor {
-    fn bind(addr: SocketAddr, terms: Terms, access: Access, seen: &Seen) -> Result<Self, BuildError> {
+    fn at(listener: TcpListener, (addr, terms, access): (SocketAddr, Terms, Access), seen: &Seen) -> Self {
         let (gate, journal) = (Arc::clone(&seen.gate), seen.journal.clone());
         let admin = Arc::new(Admin::new(gate, journal, seen.generation.clone(), access));
         let handler = Arc::new(admin::Listener::new(Arc::clone(&admin)));
-        Ok(Self { listening: Listening::bind(addr, terms, handler)?, admin })
+        Self { listening: Listening::at(listener, addr, terms, handler), admin }
     }
 
     async fn go_on(

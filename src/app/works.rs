@@ -59,6 +59,18 @@ impl Works {
             }
             None => None,
         };
+        Self::with(config, journal, metrics)
+    }
+
+    /// The same with a journal that was opened before.
+    ///
+    /// # Errors
+    /// If a part cannot be built.
+    pub(super) fn with(
+        config: Config,
+        journal: Option<Arc<dyn Journal>>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, BuildError> {
         Self::of(config, journal, None, generation::FIRST, metrics)
     }
 

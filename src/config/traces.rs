@@ -59,3 +59,17 @@ fn header(name: &str, value: &Value<'_>) -> Option<(HeaderName, Secret)> {
     }
     Some((name, secret))
 }
+
+#[cfg(all(test, not(feature = "otlp")))]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn without_the_feature_the_key_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config.yaml");
+        std::fs::write(&file, "traces: { endpoint: http://127.0.0.1:4318 }\n").unwrap();
+        let problems = Config::load(&file).unwrap_err().to_string();
+        assert!(problems.contains("build with --features otlp"), "{problems}");
+    }
+}

@@ -169,7 +169,18 @@ impl Sqlite {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_measured(path: &Path, unconfirmed: u64, meters: JournalMeters) -> Result<Self, OpenError> {
-        let lock = Lock::take(path)?;
+        Self::locked(path, unconfirmed, meters, Lock::take(path)?)
+    }
+
+    /// The same, but waits until the gate that has the file gives it back, however long that takes. Blocks.
+    ///
+    /// # Errors
+    /// If it is not ours, newer, damaged or not to be had.
+    pub fn open_when_free(path: &Path, unconfirmed: u64, meters: JournalMeters) -> Result<Self, OpenError> {
+        Self::locked(path, unconfirmed, meters, Lock::take_when_free(path)?)
+    }
+
+    fn locked(path: &Path, unconfirmed: u64, meters: JournalMeters, lock: Lock) -> Result<Self, OpenError> {
         make(path)?;
         let mut connection = connect(path, true).map_err(|error| error.of_a_file(path))?;
         schema::migrate(&mut connection, path)?;

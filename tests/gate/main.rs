@@ -91,6 +91,10 @@ mod reload;
 
 mod shutdown;
 
+mod take_over;
+
+mod supervised;
+
 mod admin;
 
 mod admin_access;
