@@ -3,7 +3,7 @@
 # `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint configs image deb deploy needs needs-databases needs-deb
+.PHONY: help demo test bench lint configs image deb deploy alerts needs needs-databases needs-promtool needs-deb
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,11 +24,27 @@ needs-databases: # MariaDB and PostgreSQL, for the tests
 		|| echo "they cannot be installed here: install them by hand, or set TOLLGATE_SKIP_DATABASES=1 to leave out the tests that need them"; \
 	fi
 
+# Only the one program is taken out of the package: installed, it would start a server.
+PROMTOOL := $(or $(shell command -v promtool),$(CURDIR)/target/promtool/usr/bin/promtool)
+
+needs-promtool: # Prometheus's own checker, for the alerts
+	@[ -x $(PROMTOOL) ] || [ -n "$$TOLLGATE_SKIP_ALERTS" ] || { \
+		echo "checking the alerts needs promtool; taking it out of Debian's package prometheus, into target/promtool"; \
+		mkdir -p target/promtool && cd target/promtool && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } && dpkg -x prometheus_*.deb . \
+		|| { echo "it cannot be had here: install it by hand, or set TOLLGATE_SKIP_ALERTS=1 to leave out checking the alerts"; exit 1; }; \
+	}
+
 demo: needs ## the whole story over real sockets, then stays up (ARGS=--once: exits)
 	cargo run --locked -- demo $(ARGS)
 
-test: needs needs-databases ## every test (MariaDB and PostgreSQL are installed if they are not there)
+test: needs needs-databases alerts ## every test (MariaDB, PostgreSQL and promtool are installed if they are not there)
 	cargo test --locked --no-fail-fast
+
+alerts: needs-promtool ## the alert rules, their tests and Prometheus's configuration, by promtool
+	@if [ -n "$$TOLLGATE_SKIP_ALERTS" ]; then echo "alerts: left out"; else set -x; cd deploy/prometheus \
+		&& $(PROMTOOL) check rules tollgate.rules.yml \
+		&& $(PROMTOOL) check config --syntax-only prometheus.yml \
+		&& $(PROMTOOL) test rules tollgate.rules.test.yml; fi
 
 lint: needs ## format, clippy and docs, warnings as errors
 	cargo fmt --check

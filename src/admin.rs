@@ -29,17 +29,26 @@ mod listener;
 
 mod login;
 
+mod look;
+
 mod metrics;
+
+mod overview;
 
 mod page;
 
 mod problem;
 
+pub mod records;
+
 mod session;
 
 pub use access::{Access, Who};
-pub use act::{Action, Done, NotDone};
+pub use act::{Action, Asked, Done, NotDone};
+pub use health::NotReady;
 pub use listener::Listener;
+pub use look::Unread;
+pub use overview::{BudgetLeft, Overview};
 
 use crate::gate::current::Current;
 use crate::generation::Generation;
@@ -50,6 +59,7 @@ use attempts::Attempts;
 use axum::Router;
 use figures::AtHand;
 use health::Readiness;
+use overview::Day;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -75,6 +85,7 @@ pub struct Admin {
     attempts: Attempts,
     readiness: Readiness,
     figures: AtHand,
+    day: Day,
 }
 
 impl Admin {
@@ -95,6 +106,7 @@ impl Admin {
             attempts: Attempts::default(),
             readiness: Readiness::default(),
             figures: AtHand::default(),
+            day: Day::default(),
         }
     }
 

@@ -89,6 +89,12 @@ impl Finding {
         self.requests.inc();
     }
 
+    /// How many there were so far.
+    #[must_use]
+    pub fn so_far(&self) -> u64 {
+        self.requests.get()
+    }
+
     /// A callback had it after `took`.
     pub fn took(&self, took: Duration) {
         self.duration.observe(took);

@@ -1,50 +1,64 @@
-//! The JSON API.
+//! The JSON API, under `/api`. What it answers is described by `/api/openapi.json`, which is made of the same types.
+
+mod audit;
+
+mod callbacks;
+
+mod config;
+
+mod document;
+
+mod ledger;
+
+mod orders;
+
+mod overview;
+
+mod params;
+
+mod refused;
+
+mod sources;
+
+mod sweeps;
 
 use super::Admin;
-use crate::clock;
-use crate::generation::{Generation, Refused};
-use axum::extract::State;
+use super::look::Unread;
+use super::problem::Problem;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::routing::get;
-use axum::{Json, Router};
-use serde::Serialize;
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The API's paths.
 pub(super) fn routes() -> Router<Arc<Admin>> {
-    Router::new().route("/api/config", get(config))
+    let (router, api) = OpenApiRouter::with_openapi(document::start())
+        .routes(routes!(overview::overview))
+        .routes(routes!(orders::orders))
+        .routes(routes!(orders::order))
+        .routes(routes!(orders::redeliver))
+        .routes(routes!(orders::park))
+        .routes(routes!(orders::unpark))
+        .routes(routes!(orders::query))
+        .routes(routes!(callbacks::callback))
+        .routes(routes!(ledger::ledger))
+        .routes(routes!(refused::refused))
+        .routes(routes!(sweeps::sweeps))
+        .routes(routes!(sweeps::sweep))
+        .routes(routes!(sources::sources))
+        .routes(routes!(audit::audit))
+        .routes(routes!(config::config))
+        .split_for_parts();
+    let text: Arc<str> = document::finish(api).into();
+    let document = async move || ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], text.to_string());
+    router.route("/api/openapi.json", get(document))
 }
 
-/// Which configuration is in force.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Config {
-    /// The program's version.
-    version: &'static str,
-    /// 1 at the start, one more with each reload.
-    generation: u32,
-    /// Since when it is in force.
-    since: String,
-    /// The latest attempt to replace it, if that failed.
-    refused: Option<RefusedConfig>,
-}
-
-/// A configuration that was not put in force.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct RefusedConfig {
-    /// When it was tried.
-    at: String,
-    /// What is wrong with it.
-    problem: String,
-}
-
-impl From<Generation> for Config {
-    fn from(generation: Generation) -> Self {
-        let Generation { number, since, refused } = generation;
-        let refused = refused.map(|Refused { at, problem }| RefusedConfig { at: clock::rfc3339(at), problem });
-        Self { version: env!("CARGO_PKG_VERSION"), generation: number, since: clock::rfc3339(since), refused }
+impl From<Unread> for Problem {
+    fn from(error: Unread) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
     }
-}
-
-async fn config(State(admin): State<Arc<Admin>>) -> Json<Config> {
-    Json(admin.generation().into())
 }

@@ -3,6 +3,7 @@
 use super::guard::accepts_html;
 use super::problem::Problem;
 use super::{Admin, Who, session};
+use crate::journal::audit::Action;
 use crate::server::Peer;
 use axum::extract::{Extension, Form, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
@@ -54,6 +55,7 @@ impl Admin {
         }
         if self.attempts.was_wrong(address) {
             tracing::warn!(%address, "a wrong token for the admin listener");
+            self.note_access(Action::LoginRefused, "nobody", address);
         }
         Err(self.attempts.wait(address).map_or_else(|| Problem::unauthorized("this is not the token"), Problem::wait))
     }
@@ -80,6 +82,7 @@ async fn log_in(
     let access = admin.access.load();
     if let Some(sessions) = access.sessions() {
         let session = sessions.begin();
+        admin.note_access(Action::Login, &Who::Session(session.name().to_owned()).to_string(), peer.addr.ip());
         set_cookie(&mut answer, &sessions.cookie(&session, peer.tls));
     }
     answer
@@ -88,13 +91,14 @@ async fn log_in(
 async fn log_out(
     State(admin): State<Arc<Admin>>,
     Extension(peer): Extension<Peer>,
-    Extension(_who): Extension<Who>,
+    Extension(who): Extension<Who>,
     headers: HeaderMap,
 ) -> Response {
     if let Some(sessions) = admin.access.load().sessions()
         && let Some(session) = sessions.find(&headers)
     {
         sessions.end(&session);
+        admin.note_access(Action::Logout, &who.to_string(), peer.addr.ip());
     }
     let mut answer = see(PAGE);
     set_cookie(&mut answer, &session::forgotten(peer.tls));

@@ -11,6 +11,8 @@ mod audit;
 
 mod chart;
 
+mod health;
+
 mod language;
 
 mod ledger;

@@ -2,14 +2,15 @@
 
 use super::ConfigFile;
 use super::print::{self, Lines};
-use super::records::{self, show};
-use crate::clock;
+use super::records;
+use crate::admin::records::{self as shapes, EntryStory};
+use crate::clock::{self, rfc3339};
 use crate::journal::{Journal, Origin, Record, Refused, Search, State};
 use crate::order::OrderId;
 use crate::reason::Reason;
 use anyhow::bail;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::process::ExitCode;
 use uuid::Uuid;
 
@@ -58,8 +59,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     found.iter().for_each(|record| tell(&mut lines, record));
     refused.iter().rev().for_each(|refused| tell_refused(&mut lines, refused));
     let value = json!({
-        "entries": found.iter().map(records::record).collect::<Vec<Value>>(),
-        "refused": refused.iter().map(records::refused).collect::<Vec<Value>>(),
+        "entries": found.iter().map(EntryStory::from).collect::<Vec<_>>(),
+        "refused": refused.iter().map(shapes::Refused::from).collect::<Vec<_>>(),
     });
     print::print(args.json, &value, &lines)?;
     Ok(ExitCode::SUCCESS)
@@ -79,7 +80,7 @@ fn searches(id: &str) -> anyhow::Result<Vec<Search>> {
 fn tell(lines: &mut Lines, record: &Record) {
     let claimed = &record.claimed;
     let (order, channel, route) = (claimed.order, claimed.channel, &record.route);
-    lines.say(format!("{order} on {channel} (route {route}): {} since {}", record.state, show(record.since)));
+    lines.say(format!("{order} on {channel} (route {route}): {} since {}", record.state, rfc3339(record.since)));
     lines.item(
         "why",
         record.reason.map_or_else(|| "not known yet".to_owned(), |reason| format!("{reason}: {}", reason.text())),
@@ -100,7 +101,7 @@ fn tell(lines: &mut Lines, record: &Record) {
     lines.item("next", next(record));
     lines.item("callback", record.request_id);
     for (at, what) in history(record) {
-        lines.say(format!("    {}  {what}", show(at)));
+        lines.say(format!("    {}  {what}", rfc3339(at)));
     }
 }
 
@@ -109,7 +110,7 @@ fn answer(record: &Record) -> String {
     let Some(payment) = &record.verified else { return "no payment was confirmed".to_owned() };
     let state = if payment.refunded { "refunded since" } else { "paid" };
     let paid_at = payment.paid_at.map(|at| format!(", paid at {}", clock::rfc3339_beijing(at))).unwrap_or_default();
-    let when = record.verified_at.map(|at| format!("; confirmed at {}", show(at))).unwrap_or_default();
+    let when = record.verified_at.map(|at| format!("; confirmed at {}", rfc3339(at))).unwrap_or_default();
     format!("{state}: transaction {}, {}{paid_at}{when}", payment.transaction_id, payment.amount)
 }
 
@@ -120,14 +121,14 @@ fn sent(record: &Record) -> String {
         attempts => format!("{attempts} times"),
     };
     let accepted =
-        record.accepted_at.map_or_else(|| "not accepted".to_owned(), |at| format!("accepted at {}", show(at)));
+        record.accepted_at.map_or_else(|| "not accepted".to_owned(), |at| format!("accepted at {}", rfc3339(at)));
     format!("{times}, as delivery {}; {accepted}", record.delivery)
 }
 
 fn next(record: &Record) -> String {
     match (record.state, record.due_at) {
-        (State::Asking, Some(at)) => format!("WeChat Pay is asked again at {}", show(at)),
-        (State::Delivering, Some(at)) => format!("it is sent again at {}", show(at)),
+        (State::Asking, Some(at)) => format!("WeChat Pay is asked again at {}", rfc3339(at)),
+        (State::Delivering, Some(at)) => format!("it is sent again at {}", rfc3339(at)),
         (State::Parked, _) => "somebody has to look; then: tollgate redeliver".to_owned(),
         _ => "nothing".to_owned(),
     }
@@ -170,7 +171,7 @@ fn tell_refused(lines: &mut Lines, refused: &Refused) {
         lines.item("detail", detail);
     }
     if let Some(at) = refused.at {
-        lines.item("at", show(at));
+        lines.item("at", rfc3339(at));
     }
     lines.item("callback", refused.request_id);
 }

@@ -3,11 +3,12 @@
 use super::ConfigFile;
 use super::print::{self, Lines};
 use super::records;
+use crate::admin::records::{EntryStory, Figures};
+use crate::clock::rfc3339;
 use crate::config::Outline;
-use crate::journal::listed::SourceHealth;
 use crate::journal::sqlite::{Health, check};
-use crate::journal::{EntryId, Figures, Journal, Search, State};
-use serde_json::{Value, json};
+use crate::journal::{self, EntryId, Journal, Search, State};
+use serde::Serialize;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -84,7 +85,7 @@ async fn export(args: &Export) -> anyhow::Result<ExitCode> {
         search.after = Some(last.entry);
         let mut out = std::io::stdout().lock();
         for record in &page {
-            writeln!(out, "{}", records::record(record))?;
+            writeln!(out, "{}", serde_json::to_string(&EntryStory::from(record))?)?;
         }
     }
 }
@@ -96,33 +97,23 @@ fn check_file(args: &Check) -> anyhow::Result<ExitCode> {
     };
     let journal = records::file(outline.journal.as_ref())?;
     let health = check(&journal.path)?;
-    print::print(args.json, &value(&health), &lines(&journal.path.display().to_string(), &health))?;
+    print::print(args.json, &report(&health), &lines(&journal.path.display().to_string(), &health))?;
     Ok(if health.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn value(health: &Health) -> Value {
-    let last_sweeps = health.figures.last_sweeps.iter();
-    let last_sweeps = last_sweeps.map(|(mch_id, at)| (mch_id.to_string(), json!(records::show(*at))));
-    let by_state = |state: State| (state.as_str().to_owned(), json!(health.figures.in_state(state)));
-    json!({
-        "sound": health.problems.is_empty(),
-        "problems": health.problems,
-        "version": health.version,
-        "entries": State::ALL.into_iter().map(by_state).collect::<serde_json::Map<_, _>>(),
-        "unconfirmed": health.figures.unconfirmed,
-        "refused": health.figures.refused,
-        "paid_not_accepted": health.figures.paid_not_accepted,
-        "oldest_not_accepted_s": health.figures.oldest_not_accepted.map(|oldest| oldest.as_secs()),
-        "found_by_sweep": health.figures.found_by_sweep,
-        "found_by_pending": health.figures.found_by_pending,
-        "second_payments": health.figures.second_payments,
-        "paid_after_close": health.figures.paid_after_close,
-        "last_sweeps": last_sweeps.collect::<serde_json::Map<_, _>>(),
-        "sweeps_missing": health.figures.sweeps_missing,
-        "sources": health.figures.sources.iter().map(source).collect::<Vec<_>>(),
-        "bytes": health.figures.bytes,
-        "free_bytes": health.figures.free_bytes,
-    })
+/// What is printed under `--json`.
+#[derive(Serialize)]
+struct Report<'h> {
+    sound: bool,
+    problems: &'h [String],
+    version: usize,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+fn report(health: &Health) -> Report<'_> {
+    let (problems, version) = (health.problems.as_slice(), health.version);
+    Report { sound: problems.is_empty(), problems, version, figures: (&health.figures).into() }
 }
 
 fn lines(path: &str, health: &Health) -> Lines {
@@ -145,14 +136,14 @@ fn lines(path: &str, health: &Health) -> Lines {
     lines
 }
 
-fn tell_recovery(lines: &mut Lines, figures: &Figures) {
+fn tell_recovery(lines: &mut Lines, figures: &journal::Figures) {
     let oldest = figures.oldest_not_accepted.map(|oldest| format!(", the oldest for {} s", oldest.as_secs()));
     lines.item("not accepted", format!("{} that are paid{}", figures.paid_not_accepted, oldest.unwrap_or_default()));
     lines.item("found", format!("{} by sweeps, {} by sources", figures.found_by_sweep, figures.found_by_pending));
     lines.item("paid twice", figures.second_payments);
     lines.item("paid late", figures.paid_after_close);
     for (mch_id, at) in &figures.last_sweeps {
-        lines.item("swept", format!("merchant {mch_id} at {}", records::show(*at)));
+        lines.item("swept", format!("merchant {mch_id} at {}", rfc3339(*at)));
     }
     if figures.sweeps_missing > 0 {
         lines.item(
@@ -161,24 +152,11 @@ fn tell_recovery(lines: &mut Lines, figures: &Figures) {
         );
     }
     for source in &figures.sources {
-        let well =
-            source.read_at.map_or_else(|| "never read".to_owned(), |at| format!("read at {}", records::show(at)));
+        let well = source.read_at.map_or_else(|| "never read".to_owned(), |at| format!("read at {}", rfc3339(at)));
         let ill = source.problem.as_ref().map(|problem| format!("; {problem}")).unwrap_or_default();
         lines.item(
             "source",
             format!("{}: {well}, {} orders, {} failures{ill}", source.name, source.orders, source.failures),
         );
     }
-}
-
-fn source(health: &SourceHealth) -> Value {
-    json!({
-        "name": health.name,
-        "read_at": health.read_at.map(records::show),
-        "failed_at": health.failed_at.map(records::show),
-        "failures": health.failures,
-        "problem": health.problem,
-        "orders": health.orders,
-        "malformed": health.malformed,
-    })
 }

@@ -2,17 +2,18 @@
 
 use super::ConfigFile;
 use super::print::{self, Lines};
-use super::records::{self, show};
-use crate::clock;
+use super::records;
+use crate::admin::records::{Asked, EntryStory};
+use crate::clock::{self, rfc3339};
 use crate::config::Config;
 use crate::gate::channel::Channel;
 use crate::gate::decide::Finding;
 use crate::gate::record::verified;
 use crate::journal::{Journal, Record, Search, Verified};
-use crate::order::{ChannelId, OrderId};
+use crate::order::{ChannelId, OrderId, OutTradeNo};
 use crate::reason::Reason;
 use crate::wechat::{AskBy, WeChatPay};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::process::ExitCode;
 
 /// The command's arguments.
@@ -57,7 +58,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     known.retain(|record| record.verified.is_some());
     if !known.is_empty() {
         known.iter().for_each(|record| tell(&mut lines, record));
-        let found: Vec<Value> = known.iter().map(records::record).collect();
+        let found: Vec<_> = known.iter().map(EntryStory::from).collect();
         print::print(args.json, &json!({ "from": "journal", "found": found }), &lines)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -70,13 +71,13 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Err(problems) => return super::check::show(&problems, args.json),
     };
     let answers = ask(&config, args).await?;
-    for (channel, reason, payment) in &answers {
+    for Live { channel, reason, payment, .. } in &answers {
         tell_live(&mut lines, channel, *reason, payment.as_ref());
     }
-    let found: Vec<Value> =
-        answers.iter().map(|(channel, reason, payment)| live(channel, *reason, payment.as_ref())).collect();
+    let live = |live: &Live| Asked::new(live.channel, live.number, live.reason, live.payment.as_ref());
+    let found: Vec<_> = answers.iter().map(live).collect();
     print::print(args.json, &json!({ "from": "wechat", "found": found }), &lines)?;
-    let paid = answers.iter().any(|(_, _, payment)| payment.is_some());
+    let paid = answers.iter().any(|live| live.payment.is_some());
     Ok(if paid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -87,12 +88,12 @@ fn tell(lines: &mut Lines, record: &Record) {
     lines.item("transaction_id", payment.transaction_id);
     lines.item("out_trade_no", claimed.out_trade_no);
     tell_payment(lines, payment);
-    lines.item("verified at", record.verified_at.map_or_else(|| "unknown".to_owned(), show));
+    lines.item("verified at", record.verified_at.map_or_else(|| "unknown".to_owned(), rfc3339));
     for flag in record.flags() {
         lines.item("flagged", format!("{flag}: {}", flag.text()));
     }
     match record.accepted_at {
-        Some(at) => lines.item("accepted at", show(at)),
+        Some(at) => lines.item("accepted at", rfc3339(at)),
         None => lines.item("accepted at", "not yet: the order system has not taken it"),
     }
 }
@@ -105,7 +106,15 @@ fn tell_payment(lines: &mut Lines, payment: &Verified) {
     lines.item("trade_state", if payment.refunded { "REFUND: a refund was started already" } else { "SUCCESS" });
 }
 
-async fn ask(config: &Config, args: &Args) -> anyhow::Result<Vec<(ChannelId, Reason, Option<Verified>)>> {
+/// What WeChat Pay says now.
+struct Live {
+    channel: ChannelId,
+    number: OutTradeNo,
+    reason: Reason,
+    payment: Option<Verified>,
+}
+
+async fn ask(config: &Config, args: &Args) -> anyhow::Result<Vec<Live>> {
     let wechat = WeChatPay::new(&config.wechat)?;
     let mut answers = Vec::new();
     for channel in config.channels.iter().filter(|channel| args.channel.is_none_or(|id| id == channel.id)) {
@@ -115,18 +124,14 @@ async fn ask(config: &Config, args: &Args) -> anyhow::Result<Vec<(ChannelId, Rea
 }
 
 /// What WeChat Pay says on one channel; nothing if the order id cannot be an order there.
-async fn ask_on(
-    wechat: &WeChatPay,
-    channel: &Channel,
-    order: &OrderId,
-) -> Option<(ChannelId, Reason, Option<Verified>)> {
-    let ask = AskBy::OutTradeNo(channel.out_trade_no.apply(order).ok()?);
-    let (finding, _) = super::query::ask(wechat, channel, &ask).await;
+async fn ask_on(wechat: &WeChatPay, channel: &Channel, order: &OrderId) -> Option<Live> {
+    let number = channel.out_trade_no.apply(order).ok()?;
+    let (finding, _) = super::query::ask(wechat, channel, &AskBy::OutTradeNo(number)).await;
     let payment = match &finding {
         Finding::Paid(payment) => Some(verified(payment)),
         Finding::Not(_) => None,
     };
-    Some((channel.id, finding.reason(), payment))
+    Some(Live { channel: channel.id, number, reason: finding.reason(), payment })
 }
 
 fn tell_live(lines: &mut Lines, channel: &ChannelId, reason: Reason, payment: Option<&Verified>) {
@@ -139,15 +144,4 @@ fn tell_live(lines: &mut Lines, channel: &ChannelId, reason: Reason, payment: Op
         }
         None => lines.say(format!("  {}", reason.text())),
     }
-}
-
-fn live(channel: &ChannelId, reason: Reason, payment: Option<&Verified>) -> Value {
-    json!({
-        "channel": channel.as_str(),
-        "reason": reason.code(),
-        "transaction_id": payment.map(|payment| payment.transaction_id.as_str()),
-        "total_fee": payment.map(|payment| payment.amount.fen.0),
-        "fee_type": payment.map(|payment| payment.amount.currency.as_str()),
-        "paid_at": payment.and_then(|payment| payment.paid_at).map(clock::rfc3339_beijing),
-    })
 }

@@ -1,6 +1,6 @@
 //! What a command says: lines for people, JSON for programs.
 
-use serde_json::Value;
+use serde::Serialize;
 use std::io::{self, Write};
 
 /// Lines for people.
@@ -20,7 +20,7 @@ impl Lines {
 }
 
 /// Prints one or the other on standard output.
-pub(super) fn print(as_json: bool, value: &Value, lines: &Lines) -> io::Result<()> {
+pub(super) fn print(as_json: bool, value: &impl Serialize, lines: &Lines) -> io::Result<()> {
     if as_json {
         return json(value);
     }
@@ -29,6 +29,8 @@ pub(super) fn print(as_json: bool, value: &Value, lines: &Lines) -> io::Result<(
 }
 
 /// Prints one JSON value.
-pub(super) fn json(value: &Value) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{value:#}")
+pub(super) fn json(value: &impl Serialize) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)
 }

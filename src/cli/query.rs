@@ -2,16 +2,18 @@
 
 use super::ConfigFile;
 use super::print::{self, Lines};
+use crate::admin::records::Asked;
 use crate::clock;
 use crate::config::Config;
 use crate::gate::channel::Channel;
 use crate::gate::decide::{self, Finding};
 use crate::gate::payment::Payment;
+use crate::gate::record::verified;
 use crate::order::{ChannelId, OrderId};
 use crate::reason::Verdict;
 use crate::wechat::{AskBy, WeChatPay};
 use anyhow::{Context, anyhow};
-use serde_json::json;
+use serde::Serialize;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -57,17 +59,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Finding::Not(_) => None,
     };
     let verdict = reason.verdict().unwrap_or(Verdict::Unknown);
-    let value = json!({
-        "channel": args.channel.as_str(),
-        "out_trade_no": out_trade_no.as_str(),
-        "verdict": verdict.as_str(),
-        "reason": reason.code(),
-        "host": host,
-        "transaction_id": payment.map(|payment| payment.transaction_id.as_str()),
-        "total_fee": payment.map(|payment| payment.amount.fen.0),
-        "fee_type": payment.map(|payment| payment.amount.currency.as_str()),
-        "paid_at": payment.and_then(|payment| payment.paid_at).map(clock::rfc3339_beijing),
-    });
+    let asked = Asked::new(args.channel, out_trade_no, reason, payment.map(verified).as_ref());
+    let value = Answered { asked, host };
     let mut lines = Lines::default();
     lines.say(format!("{out_trade_no} on {}: {verdict} ({reason})", args.channel));
     lines.say(format!("  {}", reason.text()));
@@ -76,6 +69,15 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     print::print(args.json, &value, &lines)?;
     Ok(if verdict == Verdict::Paid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is printed under `--json`.
+#[derive(Serialize)]
+struct Answered {
+    #[serde(flatten)]
+    asked: Asked,
+    /// The host that answered.
+    host: Option<String>,
 }
 
 /// Asks WeChat Pay once, for a command; what that establishes, and which host answered.

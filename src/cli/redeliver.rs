@@ -4,6 +4,7 @@ use super::ConfigFile;
 use super::journal::state;
 use super::print::{self, Lines};
 use super::records;
+use crate::admin::records::EntryStory;
 use crate::app::{Works, recall};
 use crate::config::{Config, Outline, parse_duration};
 use crate::journal::sqlite::Sqlite;
@@ -140,7 +141,8 @@ async fn ask(args: &Args, journal: &dyn Journal) -> anyhow::Result<Vec<EntryId>>
 /// Who runs this command, for the audit trail.
 fn by() -> By {
     let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    let user = named.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("uid-{}", nix::unistd::getuid()));
+    let user =
+        named.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()));
     By { who: format!("cli:{user}"), from: "cli".to_owned() }
 }
 
@@ -209,7 +211,7 @@ impl Watch {
             "closed": self.count(State::Closed),
             "due_again": self.count(State::Asking) + self.count(State::Delivering),
             "not_yet_tried": self.waiting.len(),
-            "entries": self.done.iter().map(records::record).collect::<Vec<_>>(),
+            "entries": self.done.iter().map(EntryStory::from).collect::<Vec<_>>(),
         })
     }
 

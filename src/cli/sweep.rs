@@ -222,7 +222,7 @@ fn show(args: &Args, reports: &[Report]) -> anyhow::Result<()> {
         lines.say("There was no sweep yet.");
     }
     reports.iter().for_each(|report| report.tell(&mut lines));
-    let sweeps: Vec<_> = reports.iter().map(Report::value).collect();
+    let sweeps = reports.iter().map(Report::value).collect::<Result<Vec<_>, _>>()?;
     // The sums, for whoever asks about several days at once.
     let sum = |name: &str| sweeps.iter().filter_map(|sweep| sweep.get(name)?.as_u64()).sum::<u64>();
     let sums = report::SUMMED.into_iter().map(|name| (name.to_owned(), json!(sum(name))));

@@ -9,7 +9,7 @@ mod flights;
 use super::channel::Channel;
 use super::decide::{self, Finding};
 use crate::metrics::{self, ConfirmMeters, Metrics};
-use crate::order::ChannelId;
+use crate::order::{ChannelId, MchId};
 use crate::reason::Reason;
 use crate::wechat::{AskBy, HostState, WeChatPay};
 use bytes::Bytes;
@@ -140,6 +140,12 @@ impl Confirm {
     #[must_use]
     pub fn queries_per_second(&self) -> u32 {
         self.memory.wechat.settings().queries_per_second
+    }
+
+    /// How many queries of a merchant can be sent at once now, and how many if none was for a while.
+    #[must_use]
+    pub fn queries_left(&self, merchant: &MchId) -> (u32, u32) {
+        self.memory.wechat.queries_left(merchant)
     }
 
     /// Each host of WeChat Pay and whether it is asked in its turn at the moment.

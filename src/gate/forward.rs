@@ -2,6 +2,8 @@
 //! seen it. It does not retry a request of which a byte was sent; only the sender, or the journal, may do that
 //! (threats D-05, D-06).
 
+pub mod health;
+
 mod line;
 
 mod pool;
@@ -10,6 +12,7 @@ use super::hop::named_by_connection;
 use crate::reason::Reason;
 use crate::wechat::xml::Fields;
 use bytes::Bytes;
+use health::UpstreamHealth;
 use http_body_util::Full;
 use hyper::header::{CONNECTION, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::uri::{Authority, Scheme, Uri};
@@ -167,6 +170,14 @@ impl Forward {
         self.pools.get(upstream).map_or(0, |pool| pool.fresh.load(Ordering::Relaxed))
     }
 
+    /// How every upstream is, by name.
+    #[must_use]
+    pub fn health(&self) -> Vec<UpstreamHealth> {
+        let mut all: Vec<_> = self.pools.iter().map(|(upstream, pool)| pool.seen.health(upstream)).collect();
+        all.sort_by_cached_key(|health| health.upstream.to_string());
+        all
+    }
+
     /// Sends `request`, whose target is in origin form, once.
     ///
     /// # Errors
@@ -178,7 +189,12 @@ impl Forward {
         deadline: Instant,
     ) -> Result<UpstreamAnswer, Reason> {
         let pool = self.pools.get(upstream).ok_or(Reason::InternalError)?;
-        let answer = self.exchange(pool, upstream, request, deadline).await?;
+        let answer = self.exchange(pool, upstream, request, deadline).await;
+        match &answer {
+            Ok(_) => pool.seen.answered(),
+            Err(reason) => pool.seen.failed(*reason),
+        }
+        let answer = answer?;
         Ok(UpstreamAnswer { headers: without_connection_fields(answer.headers), ..answer })
     }
 

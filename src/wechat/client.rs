@@ -8,6 +8,7 @@ use super::breaker::{Breaker, HostState};
 use super::budget::Budget;
 use super::{Account, Answer, AskBy, QueryError, Signature, v2};
 use crate::metrics::QueryMeters;
+use crate::order::MchId;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url, redirect, retry};
 use rustls::ClientConfig;
@@ -167,6 +168,12 @@ impl WeChatPay {
             host: Arc::clone(&reply.from.origin),
             attempts: query.sent.load(Ordering::Relaxed),
         })
+    }
+
+    /// How many queries of a merchant can be sent at once now, and how many if none was for a while.
+    #[must_use]
+    pub fn queries_left(&self, merchant: &MchId) -> (u32, u32) {
+        self.budget.left(merchant)
     }
 
     /// Each host's origin and whether it is asked in its turn at the moment, in the configured order.

@@ -65,6 +65,12 @@ mod databases;
 
 mod absorb;
 
+mod scrape;
+
+mod metrics;
+
+mod metric_names;
+
 mod journal_commands;
 
 mod retention;

@@ -3,11 +3,11 @@
 
 use super::chart;
 use super::notice;
-use super::shell::{FLASH, Notice, Shell, order_href};
+use super::shell::{FLASH, Notice, Shell, encoded, order_href};
 use super::words::reasons::explain;
 use super::words::{Language, Words, fill};
-use super::{Html, See, render};
-use crate::admin::{Action, Admin, NotDone, Who};
+use super::{Html, See, render, show};
+use crate::admin::{Action, Admin, Asked, NotDone, Who};
 use crate::journal::State;
 use crate::order::{ChannelId, OrderId};
 use crate::reason::Reason;
@@ -17,6 +17,7 @@ use axum::Extension;
 use axum::extract::{Path, State as Shared};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 
 /// What somebody can press.
@@ -142,15 +143,23 @@ pub(super) async fn act(
     };
     let said = match action {
         Some(action) => admin.act(action, channel, order, &who, peer.addr).await.map(|_| button.as_str().to_owned()),
-        None => Err(NotDone::NoSuchOrder),
+        None => admin.ask(channel, order, &who, peer.addr).await.map(|asked| said(&asked)),
     };
     let said = said.unwrap_or_else(|refusal| format!("not~{}", why_not(&refusal)));
     See::other(order_href(channel.as_str(), order.as_str())).with_cookie(flash(&said, channel, order)).into_response()
 }
 
+/// What WeChat Pay said, for the flash: the reason, and the payment if there is one.
+fn said(asked: &Asked) -> String {
+    let payment = asked.payment.as_ref().map(|payment| (payment.transaction_id, show::plain_amount(payment.amount)));
+    let payment = payment.map(|(id, amount)| format!("~{id}~{}", encoded(&amount)));
+    format!("query~{}{}", asked.reason.code(), payment.unwrap_or_default())
+}
+
 fn why_not(refusal: &NotDone) -> &'static str {
     match refusal {
         NotDone::NoSuchOrder => "none",
+        NotDone::NoSuchChannel => "no-channel",
         NotDone::Conflict(_) => "state",
         NotDone::Journal(reason) => reason.code(),
     }
@@ -188,13 +197,14 @@ pub(super) fn read_flash(said: &str, language: Language) -> Option<Notice> {
                 text = format!("{} – {text}", chart::name(Some(verdict), words));
             }
             for more in parts {
-                text = format!("{text}, {more}");
+                text = format!("{text}, {}", percent_decode_str(more).decode_utf8_lossy());
             }
             good(&fill(words.did_query, &[&text]))
         }
         "not" => {
             let text = match parts.next() {
                 Some("none") => words.no_such_order,
+                Some("no-channel") => words.no_such_channel,
                 Some("state") => words.not_in_this_state,
                 code => reason(code).map_or(words.not_done, |explained| explained.meaning),
             };

@@ -56,10 +56,9 @@ pub(super) async fn show(
     let shell = Shell::new("", &uri, &headers, Some(&who));
     let title = shell.words.audit;
     let shell = shell.titled(title);
-    let Some(journal) = &admin.journal else { return notice::no_journal(shell) };
-    let found = match journal.audits(asked.before, ROWS).await {
+    let found = match admin.audits(asked.before, ROWS).await {
         Ok(found) => found,
-        Err(error) => return notice::unreadable(shell, &error),
+        Err(error) => return notice::unread(shell, &error),
     };
     let last = (found.len() == ROWS).then(|| found.last().map(|line| line.id)).flatten();
     render(List {

@@ -5,7 +5,8 @@ use super::shell::{Chip, Shell, order_href};
 use super::words::fill;
 use super::{Html, render, show};
 use crate::admin::{Admin, Who};
-use crate::journal::{Record, Search};
+use crate::journal::Record;
+use crate::journal::view::Filter;
 use crate::order::OrderId;
 use askama::Template;
 use axum::Extension;
@@ -59,18 +60,22 @@ pub(super) async fn show(
     let shell = Shell::new("", &uri, &headers, Some(&who));
     let title = shell.words.ledger;
     let shell = shell.titled(title);
-    let Some(journal) = &admin.journal else { return notice::no_journal(shell) };
     let text = asked.text.trim().to_owned();
     // What cannot be a number of any kind belongs to no payment.
     let records = match OrderId::parse(&text) {
         Err(_) => Vec::new(),
-        Ok(number) => match journal.find(Search { order: Some(number), ..Search::default() }, MOST).await {
-            Ok(records) => records,
-            Err(error) => return notice::unreadable(shell, &error),
+        Ok(number) => match admin.orders(&of(number), None, MOST).await {
+            Ok(page) => page.records,
+            Err(error) => return notice::unread(shell, &error),
         },
     };
     let payments = payments(&records, &shell);
     render(Ledger { text, payments, shell })
+}
+
+/// Payments with this number, whichever of theirs it is.
+fn of(number: OrderId) -> Filter {
+    Filter { text: Some(number), confirmed: true, ..Filter::default() }
 }
 
 /// Each payment once, the latest first, by the claim that went furthest with it.

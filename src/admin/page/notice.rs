@@ -3,7 +3,7 @@
 use super::shell::{Notice, Shell};
 use super::words::fill;
 use super::{Html, render};
-use crate::journal::JournalError;
+use crate::admin::Unread;
 use askama::Template;
 use axum::http::StatusCode;
 
@@ -26,14 +26,21 @@ pub(super) fn not_found(shell: Shell, back: &'static str) -> Html {
     say(shell.titled(title), StatusCode::NOT_FOUND, Notice { good: false, text }, back)
 }
 
-/// Nothing is kept here.
-pub(super) fn no_journal(shell: Shell) -> Html {
-    let (title, text) = (shell.words.journal, shell.words.no_journal.to_owned());
-    say(shell.titled(title), StatusCode::OK, Notice { good: true, text }, "/")
+/// The journal does not answer, or there is none.
+pub(super) fn unread(shell: Shell, error: &Unread) -> Html {
+    let words = shell.words;
+    let (status, title) = match error {
+        Unread::NoJournal => (StatusCode::OK, words.journal),
+        Unread::Slow | Unread::Journal(_) => (StatusCode::SERVICE_UNAVAILABLE, words.trouble),
+    };
+    let text = why(error, &shell);
+    say(shell.titled(title), status, Notice { good: false, text }, "/")
 }
 
-/// The journal does not answer.
-pub(super) fn unreadable(shell: Shell, error: &JournalError) -> Html {
-    let (title, text) = (shell.words.trouble, fill(shell.words.unreadable, &[error]));
-    say(shell.titled(title), StatusCode::SERVICE_UNAVAILABLE, Notice { good: false, text }, "/")
+/// Why nothing is shown of the journal.
+pub(super) fn why(error: &Unread, shell: &Shell) -> String {
+    match error {
+        Unread::NoJournal => shell.words.no_journal.to_owned(),
+        Unread::Slow | Unread::Journal(_) => fill(shell.words.unreadable, &[error]),
+    }
 }

@@ -107,13 +107,12 @@ pub(super) async fn show(
     let shell = Shell::new("", &uri, &headers, Some(&who));
     let title = shell.words.orders;
     let shell = shell.titled(title);
-    let Some(journal) = &admin.journal else { return notice::no_journal(shell) };
     let channels: Vec<String> = admin.gate.gate().channels.iter().map(|channel| channel.id.to_string()).collect();
     let form = Form::of(&asked, channels, &shell);
     let (page, problem) = match asked.filter(shell.now) {
-        Ok((filter, after)) => match journal.list(filter, after, ROWS).await {
+        Ok((filter, after)) => match admin.orders(&filter, after, ROWS).await {
             Ok(page) => (page, None),
-            Err(error) => return notice::unreadable(shell, &error),
+            Err(error) => return notice::unread(shell, &error),
         },
         Err(what) => (Page::default(), Some(fill(shell.words.bad_filter, &[&what]))),
     };
@@ -145,8 +144,8 @@ impl Line {
             channel: record.claimed.channel.to_string(),
             origin: shell.origin(record.origin),
             chip: shell.chip(record.state),
-            short: shell.short(record.reason, record.state),
-            code: record.reason.map(Reason::code),
+            short: shell.explain(record.state, record.why()).short,
+            code: record.why().map(Reason::code),
             amount: amount.map(|amount| show::amount(amount, shell.language)),
             received_at: shell.moment(record.received_at),
             age: shell.away(record.received_at),

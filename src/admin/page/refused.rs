@@ -62,7 +62,6 @@ pub(super) async fn show(
     let shell = Shell::new("", &uri, &headers, Some(&who));
     let title = shell.words.refused;
     let shell = shell.titled(title);
-    let Some(journal) = &admin.journal else { return notice::no_journal(shell) };
     let given = asked.text.trim();
     let text = match OrderId::parse(given) {
         _ if given.is_empty() => None,
@@ -74,10 +73,10 @@ pub(super) async fn show(
                 .with_status(StatusCode::BAD_REQUEST);
         }
     };
-    let found = journal.refusals(RefusedFilter { text, ..RefusedFilter::default() }, asked.before, ROWS).await;
+    let found = admin.refused(RefusedFilter { text, ..RefusedFilter::default() }, asked.before, ROWS).await;
     let found = match found {
         Ok(found) => found,
-        Err(error) => return notice::unreadable(shell, &error),
+        Err(error) => return notice::unread(shell, &error),
     };
     let last = (found.len() == ROWS).then(|| found.last().map(|(id, _)| *id)).flatten();
     let address = |before| {

@@ -2,7 +2,7 @@
 
 use super::assets;
 use super::language::cookie;
-use super::words::reasons::explain;
+use super::words::reasons::{Explained, explain};
 use super::words::{Language, Words, fill};
 use super::{act, show};
 use crate::admin::Who;
@@ -117,9 +117,21 @@ impl Shell {
         show::away(at, self.now, self.language)
     }
 
-    /// A reason in a few words.
-    pub(super) fn short(&self, reason: Option<Reason>, state: State) -> &'static str {
-        reason.map_or_else(|| self.state_text(state), |reason| explain(reason, self.language).short)
+    /// Why something is in this state, and what to do about it.
+    pub(super) fn explain(&self, state: State, why: Option<Reason>) -> Explained {
+        let (words, meaning) = (self.words, self.state_text(state));
+        let name = state_name(state, words);
+        match (state, why.map(|reason| explain(reason, self.language))) {
+            // What is done, or being done, needs nothing but for what is odd about it.
+            (State::Accepted, Some(explained)) if why == Some(Reason::Paid) => {
+                Explained { short: name, meaning: explained.meaning, to_do: words.nothing_to_do }
+            }
+            (State::Delivering, Some(_)) if why == Some(Reason::Paid) => {
+                Explained { short: words.being_sent, meaning, to_do: words.nothing_to_do }
+            }
+            (_, Some(explained)) => explained,
+            (_, None) => Explained { short: name, meaning, to_do: words.nothing_to_do },
+        }
     }
 
     pub(super) const fn state_text(&self, state: State) -> &'static str {

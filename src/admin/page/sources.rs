@@ -44,12 +44,11 @@ pub(super) async fn show(
     let shell = Shell::new("", &uri, &headers, Some(&who));
     let title = shell.words.sources;
     let shell = shell.titled(title);
-    let Some(journal) = &admin.journal else { return notice::no_journal(shell) };
-    match journal.sources().await {
+    match admin.sources().await {
         Ok(sources) => {
             render(Sources { sources: sources.into_iter().map(|source| Source::of(source, &shell)).collect(), shell })
         }
-        Err(error) => notice::unreadable(shell, &error),
+        Err(error) => notice::unread(shell, &error),
     }
 }
 

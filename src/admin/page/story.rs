@@ -7,7 +7,7 @@ use super::words::fill;
 use super::words::reasons::{Explained, explain};
 use super::{Html, render, show};
 use crate::admin::{Admin, Who};
-use crate::journal::{AttemptRecord, Event, Record, Search, State};
+use crate::journal::{AttemptRecord, Event, Record, State};
 use crate::order::{ChannelId, OrderId};
 use crate::reason::{Reason, Stage, Verdict};
 use askama::Template;
@@ -17,9 +17,6 @@ use axum::http::{HeaderMap, Uri};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Claims of one order that are looked at; more than a few are an attack.
-const MOST_CLAIMS: usize = 50;
 
 #[derive(Debug, Template)]
 #[template(path = "story.html")]
@@ -114,11 +111,9 @@ pub(super) async fn show(
     let (Ok(channel), Ok(order)) = (ChannelId::parse(&channel), OrderId::parse(&order)) else {
         return notice::not_found(shell, "/orders");
     };
-    let Some(journal) = &admin.journal else { return notice::no_journal(shell) };
-    let search = Search { order_id: Some(order), channel: Some(channel), ..Search::default() };
-    let mut records = match journal.find(search, MOST_CLAIMS).await {
+    let mut records = match admin.order(channel, order).await {
         Ok(records) => records,
-        Err(error) => return notice::unreadable(shell, &error),
+        Err(error) => return notice::unread(shell, &error),
     };
     // The one that went furthest; of equals the latest, which stands first.
     let Some(place) =
@@ -145,7 +140,8 @@ fn weight(record: &Record) -> u8 {
 impl Story {
     fn of(shell: Shell, channel: ChannelId, order: OrderId, lead: &Record, others: &[Record]) -> Self {
         let words = shell.words;
-        let explained = lead.reason.map(|reason| explain(reason, shell.language));
+        let why = lead.why();
+        let explained = shell.explain(lead.state, why);
         let state_text = shell.state_text(lead.state);
         let chip = shell.chip(lead.state);
         let due = lead.due_at.filter(|_| matches!(lead.state, State::Asking | State::Delivering));
@@ -153,10 +149,7 @@ impl Story {
         flags.sort_by_key(|reason| reason.code());
         flags.dedup();
         Self {
-            said: fill(
-                "{}, {}",
-                &[&super::shell::state_name(lead.state, words), &shell.short(lead.reason, lead.state)],
-            ),
+            said: fill("{}, {}", &[&super::shell::state_name(lead.state, words), &explained.short]),
             order: order.to_string(),
             channel: channel.to_string(),
             channel_href: format!("/orders?channel={}", encoded(channel.as_str())),
@@ -165,13 +158,12 @@ impl Story {
                 route: lead.route.clone(),
                 origin: shell.origin(lead.origin),
                 request_id: lead.request_id.to_string(),
-                short: explained
-                    .map_or_else(|| super::shell::state_name(lead.state, words), |explained| explained.short),
-                meaning: explained.map_or(state_text, |explained| explained.meaning),
-                to_do: explained.map_or(words.nothing_to_do, |explained| explained.to_do),
-                code: lead.reason.map(Reason::code),
+                short: explained.short,
+                meaning: explained.meaning,
+                to_do: explained.to_do,
+                code: why.map(Reason::code),
             },
-            state_text: if explained.is_some() { state_text } else { "" },
+            state_text: if explained.meaning == state_text { "" } else { state_text },
             since: fill(
                 words.so_since,
                 &[&show::span(shell.now.duration_since(lead.since).unsigned_abs(), shell.language)],
@@ -197,7 +189,7 @@ impl Other {
             origin: shell.origin(record.origin),
             route: record.route.clone(),
             chip: shell.chip(record.state),
-            short: shell.short(record.reason, record.state),
+            short: shell.explain(record.state, record.reason).short,
             amount: record.claimed.amount.map(|amount| show::amount(amount, shell.language)),
             transaction_id: record.claimed.transaction_id.as_ref().map_or_else(String::new, ToString::to_string),
         }
@@ -218,7 +210,7 @@ fn columns(record: &Record, shell: &Shell) -> [Column; 3] {
             || verified.zip(claimed.transaction_id).is_some_and(|(verified, id)| verified.transaction_id != id);
     let trade_state = |refunded| if refunded { "REFUND" } else { "SUCCESS" }.to_owned();
     let paid_at = |at: Timestamp| crate::clock::beijing(at).strftime("%Y-%m-%d %H:%M:%S").to_string();
-    let rows = |otherwise: &'static str, values: [Option<String>; 7], differs: [bool; 2]| -> Vec<Fact> {
+    let rows = |said: usize, values: [Option<String>; 7], differs: [bool; 2]| -> Vec<Fact> {
         let names = [
             words.order,
             words.out_trade_no,
@@ -230,9 +222,15 @@ fn columns(record: &Record, shell: &Shell) -> [Column; 3] {
         ];
         let [transaction_differs, amount_differs] = differs;
         let marks = [false, false, transaction_differs, amount_differs, false, false, false];
-        let facts = names.into_iter().zip(values).zip(marks);
+        let otherwise = |place: usize| if place < said { words.not_claimed } else { "–" };
+        let facts = names.into_iter().zip(values).zip(marks).enumerate();
         facts
-            .map(|((name, value), differs)| Fact { name, differs: differs && value.is_some(), value, otherwise })
+            .map(|(place, ((name, value), differs))| Fact {
+                name,
+                differs: differs && value.is_some(),
+                value,
+                otherwise: otherwise(place),
+            })
             .collect()
     };
     let differs = [transaction_differs, amount_differs];
@@ -265,9 +263,9 @@ fn columns(record: &Record, shell: &Shell) -> [Column; 3] {
     ];
     let claim_name = if record.origin.is_found() { words.claim_found } else { words.claim };
     [
-        Column { id: "claim", name: claim_name, facts: rows(words.not_claimed, claim, differs) },
-        Column { id: "answer", name: words.answer, facts: rows("–", answer, differs) },
-        Column { id: "sent", name: words.sent, facts: rows("–", delivered, [false; 2]) },
+        Column { id: "claim", name: claim_name, facts: rows(4, claim, differs) },
+        Column { id: "answer", name: words.answer, facts: rows(0, answer, differs) },
+        Column { id: "sent", name: words.sent, facts: rows(0, delivered, [false; 2]) },
     ]
 }
 
@@ -282,7 +280,9 @@ fn steps(lead: &Record, others: &[Record], shell: &Shell) -> Vec<Step> {
         // Several claims can share a delivery, whose sendings each of them has.
         if !deliveries.contains(&record.delivery) {
             deliveries.push(record.delivery);
-            steps.extend(record.sendings.iter().map(|sending| sent(sending, shell)));
+            let last = record.sendings.len().saturating_sub(1);
+            let sendings = record.sendings.iter().enumerate();
+            steps.extend(sendings.map(|(place, sending)| sent(sending, place == last, shell)));
         }
     }
     steps.sort_by_key(|step| step.when);
@@ -354,13 +354,15 @@ fn verdict_tone(reason: Option<Reason>) -> &'static str {
     }
 }
 
-fn sent(sending: &AttemptRecord, shell: &Shell) -> Step {
+fn sent(sending: &AttemptRecord, is_last: bool, shell: &Shell) -> Step {
     let words = shell.words;
     let what = fill(words.sending, &[&sending.attempt]);
     let status = sending.status.map(|status| fill(words.status, &[&status]));
     let came_to = match (sending.accepted, sending.ended_at, sending.reason) {
         (true, ..) => words.sending_accepted,
-        (false, None, _) => words.sending_open,
+        (false, None, _) if is_last => words.sending_open,
+        // Whoever sent it ended before it could note what came of it.
+        (false, None, _) => words.sending_lost,
         (false, Some(_), Some(reason)) => explain(reason, shell.language).short,
         (false, Some(_), None) => words.sending_refused,
     };

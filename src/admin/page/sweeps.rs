@@ -32,7 +32,8 @@ struct Report {
     shell: Shell,
     live: bool,
     sweep: Line,
-    figures: Vec<Figure>,
+    /// What the bill is made of, and what its payments are.
+    figures: [Vec<Figure>; 2],
     choices: Vec<Choice>,
     filtered: bool,
     rows: Vec<Row>,
@@ -111,10 +112,9 @@ pub(super) async fn list(
     let shell = Shell::new("", &uri, &headers, Some(&who));
     let title = shell.words.sweeps;
     let shell = shell.titled(title);
-    let Some(journal) = &admin.journal else { return notice::no_journal(shell) };
-    match journal.sweeps(None, MOST_SWEEPS).await {
+    match admin.sweeps(None, MOST_SWEEPS).await {
         Ok(sweeps) => render(List { sweeps: sweeps.iter().map(|sweep| Line::of(sweep, &shell)).collect(), shell }),
-        Err(error) => notice::unreadable(shell, &error),
+        Err(error) => notice::unread(shell, &error),
     }
 }
 
@@ -128,17 +128,16 @@ pub(super) async fn report(
     headers: HeaderMap,
 ) -> Html {
     let shell = Shell::new("", &uri, &headers, Some(&who));
-    let Some(journal) = &admin.journal else { return notice::no_journal(shell) };
     let Ok(id) = id.parse().map(SweepId) else { return notice::not_found(shell, "/sweeps") };
-    let sweep = match journal.sweep(id).await {
-        Ok(Some(sweep)) => sweep,
+    let sweep = match admin.sweep(id).await {
+        Ok(Some((sweep, _))) => sweep,
         Ok(None) => return notice::not_found(shell, "/sweeps"),
-        Err(error) => return notice::unreadable(shell, &error),
+        Err(error) => return notice::unread(shell, &error),
     };
     let kind = RowKind::from_name(&asked.kind);
-    let rows = match journal.swept_rows(id, kind, asked.after, ROWS).await {
+    let rows = match admin.sweep_rows(id, kind, asked.after, ROWS).await {
         Ok(rows) => rows,
-        Err(error) => return notice::unreadable(shell, &error),
+        Err(error) => return notice::unread(shell, &error),
     };
     let next = (rows.len() == ROWS).then(|| rows.last().map(|last| last.row.line)).flatten();
     let address = |kind: Option<RowKind>, after: u64| {
@@ -218,7 +217,7 @@ impl Row {
             amount: payment.map(|payment| show::amount(payment.amount, shell.language)),
             transaction_id: payment.map_or_else(String::new, |payment| payment.transaction_id.to_string()),
             chip: record.state.map(|state| shell.chip(state)),
-            became: record.state.map_or("", |state| shell.short(record.reason, state)),
+            became: record.state.map_or("", |state| shell.explain(state, record.reason).short),
         }
     }
 }
@@ -251,7 +250,7 @@ fn figures(
     chosen: Option<RowKind>,
     words: &Words,
     address: impl Fn(RowKind) -> String,
-) -> Vec<Figure> {
+) -> [Vec<Figure>; 2] {
     let plain = |id, name, value: u64| Figure {
         id,
         name,
@@ -269,17 +268,20 @@ fn figures(
             ..plain(kind.as_str(), kind_name(kind, words), value)
         }
     };
-    vec![
+    let bill = vec![
         plain("rows", words.rows, counts.rows),
         plain("paid", words.rows_paid, counts.paid),
         plain("refunds", words.rows_refunds, counts.refunds),
         plain("others", words.rows_others, counts.others),
+        of_kind(RowKind::Malformed, "is-bad"),
+    ];
+    let payments = vec![
         plain("accepted", words.rows_accepted, counts.accepted),
         of_kind(RowKind::UnderWay, ""),
         of_kind(RowKind::Found, "is-warn"),
         of_kind(RowKind::Parked, "is-warn"),
         of_kind(RowKind::UnknownOrder, "is-warn"),
         of_kind(RowKind::NotOurs, ""),
-        of_kind(RowKind::Malformed, "is-bad"),
-    ]
+    ];
+    [bill, payments]
 }

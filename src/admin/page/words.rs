@@ -33,7 +33,6 @@ macro_rules! words {
 words! {
     // Every page.
     code: "en", "zh-CN";
-    product: "payment gate", "支付回调网关";
     skip: "Skip to the content", "跳到正文";
     pages: "Pages", "页面";
     overview: "Overview", "概览";
@@ -54,9 +53,7 @@ words! {
     unreadable: "The journal cannot be read at the moment: {}. Callbacks are looked after by the gate itself; reload this page in a moment.", "日志库暂时无法读取：{}。回调仍由网关处理，请稍后刷新本页。";
     not_found: "There is no such page", "没有这个页面";
     not_found_text: "It may have been kept for as long as it was to be kept, or its address is not right.", "记录可能已超过保存期限，或者地址有误。";
-    not_this_way: "That cannot be done", "无法执行";
     back: "Back", "返回";
-    none: "none", "无";
     updated: "Updates by itself every 3 seconds", "每 3 秒自动更新";
     stale: "The gate does not answer. What stands below is what it said last.", "网关没有应答，下面显示的是它最后一次的内容。";
     next_rows: "Further rows", "后续行";
@@ -66,9 +63,6 @@ words! {
     copy: "Copy", "复制";
     copied: "Copied", "已复制";
     copy_what: "Copy {}", "复制 {}";
-    show: "Show", "查看";
-    yes: "yes", "是";
-    no: "no", "否";
     fen: "{} fen", "{} 分";
     trouble: "Trouble", "故障";
     fine: "Fine", "正常";
@@ -90,13 +84,9 @@ words! {
     channel: "Channel", "渠道";
     route: "Route", "路由";
     state: "State", "状态";
-    reason: "Reason", "原因";
-    verdict: "Verdict", "结论";
     amount: "Amount", "金额";
     received_at: "Received", "收到时间";
     paid_at: "Paid", "支付时间";
-    accepted_at: "Accepted", "接收时间";
-    confirmed_at: "Confirmed", "确认时间";
     next_try: "Next try", "下次尝试";
     attempts: "Sent", "发送次数";
     attempts_times: "{} ×", "{} 次";
@@ -107,20 +97,19 @@ words! {
     trade_state: "trade_state", "交易状态";
     delivery: "Delivery id", "投递编号";
     origin: "Brought by", "来源";
-    currency: "Currency", "币种";
     at: "Time", "时间";
-    detail: "Detail", "详情";
     why: "Why", "原因";
     what_to_do: "What to do", "处理方法";
     so_since: "It has been so for {}.", "此状态已持续 {}。";
     nothing_to_do: "Nothing.", "无需处理。";
 
     // States.
-    asking: "Waiting for payment", "待确认";
+    asking: "Not confirmed", "待确认";
     delivering: "Paid, not delivered", "已付未送达";
     accepted: "Delivered", "已送达";
     parked: "Parked", "已搁置";
     closed: "Closed", "已关闭";
+    being_sent: "Being sent now", "正在发送";
     asking_text: "WeChat Pay has not confirmed a payment. It is asked again by itself.", "微信支付尚未确认付款，网关会自动再次查询。";
     delivering_text: "The money is there; the order system has not accepted the callback. It is sent again by itself.", "款项已到账，但订单系统尚未接收回调，网关会自动再次发送。";
     accepted_text: "The order system took the callback. Nothing is left to do.", "订单系统已接收回调，无需处理。";
@@ -155,26 +144,24 @@ words! {
     held_first: "the latest {} are looked at", "仅统计最近 {} 笔";
     held_count_one: "1 order", "1 笔订单";
     held_count: "{} orders", "{} 笔订单";
-    held_longest: "the longest for {}", "最久已等待 {}";
     held_show: "Show all {}", "查看全部 {} 笔";
     received: "Received", "收到";
-    received_text: "callbacks and found orders", "回调与补回的订单";
-    confirmed: "Confirmed paid", "确认已付";
     delivered: "Delivered", "已送达";
-    held_now: "Undelivered", "未送达";
-    waiting: "Waiting for payment", "待确认";
     by_channel: "By channel, today", "各渠道今日情况";
+    refused_today: "Refused today, by why", "今日拒绝，按原因";
     by_channel_none: "No callback was taken in today.", "今天还没有收到回调。";
     health: "Health", "运行状况";
     wechat_hosts: "WeChat Pay", "微信支付";
-    host_closed: "asked first", "正常";
+    host_closed: "in reach", "正常";
     host_open: "out of reach, asked last", "无法连接，最后才询问";
     upstreams: "Order system", "订单系统";
-    upstream_up: "answers", "正常";
-    upstream_down: "does not answer", "无响应";
-    upstream_idle: "not called yet", "尚未调用";
     budget: "Query budget", "查询额度";
-    budget_left: "{} of {} queries left", "剩余 {} / {} 次";
+    budget_left: "{} of {} queries left", "剩余 {} / {} 次查询";
+    upstream_idle: "not called so far", "尚未调用";
+    nothing_kept: "nothing is kept", "不保存";
+    newer_refused: "a newer one was refused", "较新的配置被拒绝";
+    nothing_waits: "no order waits for it", "没有等待的订单";
+    waits: "{} wait for it", "{}在等待";
     cache: "Cache", "缓存";
     cache_hits: "{} hits", "命中 {}";
     cache_entries: "{} entries", "{} 条";
@@ -201,13 +188,11 @@ words! {
     time_line_none: "No callback in this time.", "此时间段内没有回调。";
     time_line_table: "The same as a table", "表格形式";
     no_verdict: "refused unread", "未核实即拒绝";
-    total: "Total", "合计";
     ms: "{} ms", "{} 毫秒";
 
     // The list.
     search: "Search", "搜索";
     search_hint: "order, out_trade_no, transaction or request id", "订单号、商户订单号、微信支付订单号或请求编号";
-    filter: "Filter", "筛选";
     apply: "Apply", "应用";
     clear: "Clear", "清除";
     any_state: "any state", "全部状态";
@@ -234,11 +219,8 @@ words! {
     claim_short: "Claim", "说法";
     differs: "differs", "不一致";
     not_claimed: "not said", "未提供";
-    not_confirmed: "No payment was confirmed.", "没有确认到付款。";
-    nothing_sent: "Nothing was sent.", "没有发送任何内容。";
     compare: "Claim, answer, and what was sent", "说法、答复与发送内容对照";
     other_entries: "Other claims for the same order", "同一订单的其他回调";
-    other_entry: "Claim {} of {}", "第 {} 份说法，共 {} 份";
     story_caption: "Everything that happened, oldest first", "全部经过，最早在前";
     duration: "Duration", "耗时";
     what: "What", "事件";
@@ -252,15 +234,14 @@ words! {
     event_flagged: "Something to look at", "需要关注";
     event_parked: "An operator parked it", "操作员搁置";
     event_unparked: "An operator took it out of parking", "操作员取消搁置";
-    event_made: "Its callback was made", "已生成回调";
     event_other: "Noted: {}", "记录：{}";
     sending: "Sent to the order system, attempt {}", "第 {} 次发送给订单系统";
     status: "status {}", "状态码 {}";
     sending_accepted: "accepted", "已接收";
     sending_refused: "not accepted", "未接收";
     sending_open: "under way", "进行中";
+    sending_lost: "nothing was noted: the gate stopped meanwhile", "没有记录：网关在此期间停止";
     flagged: "To look at", "需要关注";
-    second_payment_link: "Other payments of this order", "该订单的其他付款";
 
     // Actions.
     actions: "Actions", "操作";
@@ -285,6 +266,7 @@ words! {
     did_query: "WeChat Pay was asked just now and says: {}.", "刚刚查询了微信支付，答复：{}。";
     did_nothing: "Nothing was changed: {}", "没有改变任何内容：{}";
     no_such_order: "There is no such order on this channel.", "该渠道没有这个订单。";
+    no_such_channel: "No channel of this name is configured.", "没有配置该渠道。";
     not_in_this_state: "the order's state does not allow it.", "订单当前状态不允许此操作。";
 
     // The ledger.
@@ -297,7 +279,6 @@ words! {
     sweeps_text: "A sweep compares WeChat Pay's bill of a day with what the order system accepted, and delivers what is missing.", "对账将微信支付某日的账单与订单系统已接收的订单核对，并补发缺失的。";
     sweeps_caption: "Sweeps, the latest first", "对账记录，最新在前";
     sweeps_none: "No bill was compared yet. Give a channel a sweep section, or run tollgate sweep.", "还没有核对过账单。请为渠道配置 sweep，或运行 tollgate sweep。";
-    sweep: "Sweep {}", "对账 {}";
     bill_of: "Bill of {}", "{} 的账单";
     bill_date: "Bill of", "账单日期";
     wanted_by: "Wanted by", "发起";
@@ -370,7 +351,6 @@ words! {
     token_hint: "The value of admin.token in the gate's configuration.", "网关配置中 admin.token 的值。";
     wrong_token: "That is not the token.", "令牌不正确。";
     too_many_tries: "Too many wrong tokens from your address. Wait a minute.", "您的地址多次输入错误令牌，请稍候一分钟。";
-    logged_out: "You are logged out.", "您已退出登录。";
 }
 
 impl Language {

@@ -1,11 +1,13 @@
 //! What a sweep came to, for people and programs.
 
+use crate::admin::records::{self, SweepOutcome, SweepRow};
 use crate::cli::print::Lines;
-use crate::cli::records::show;
+use crate::clock::rfc3339;
 use crate::journal::sweeps::{Outcome, Progress, RowKind, RowRecord, Sweep};
 use crate::journal::{Journal, State};
 use crate::reason::{Reason, Verdict};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 /// A sweep as it stands.
 #[derive(Debug)]
@@ -82,7 +84,7 @@ impl Report {
             lines.item("note", problem);
         }
         if let (Progress::Asked, Some(at)) = (state, self.sweep.again_at) {
-            lines.item("next", format!("tried again at {} while the gate runs", show(at)));
+            lines.item("next", format!("tried again at {} while the gate runs", rfc3339(at)));
         }
         if *state == Progress::Asked {
             return;
@@ -122,49 +124,33 @@ impl Report {
         }
     }
 
-    pub(super) fn value(&self) -> Value {
-        let Sweep { id, wanted, state, counts, .. } = &self.sweep;
-        let outcome = |outcome: &Outcome| {
-            json!({
-                "state": outcome.state.map(State::as_str),
-                "reason": outcome.reason.map(Reason::code),
-                "orders": outcome.orders,
-                "not_yet_tried": outcome.untried,
-            })
+    pub(super) fn value(&self) -> anyhow::Result<Value> {
+        let shape = Shape {
+            sweep: (&self.sweep).into(),
+            delivered: self.orders(State::Accepted),
+            parked: self.orders(State::Parked),
+            closed: self.orders(State::Closed),
+            due_again: self.orders(State::Asking) + self.orders(State::Delivering),
+            outcomes: self.outcomes.iter().map(SweepOutcome::from).collect(),
+            kept_rows: self.rows.iter().map(SweepRow::from).collect(),
+            kept_rows_cut: self.cut,
         };
-        json!({
-            "sweep": id.0,
-            "mch_id": wanted.mch_id.as_str(),
-            "bill_date": wanted.bill_date.to_string(),
-            "channels": wanted.channels.iter().map(|channel| channel.as_str()).collect::<Vec<_>>(),
-            "due_on": wanted.due_on.map(|day| day.to_string()),
-            "dry_run": wanted.dry_run,
-            "state": state.as_str(),
-            "problem": self.sweep.problem,
-            "asked_at": show(self.sweep.asked_at),
-            "began_at": self.sweep.began_at.map(show),
-            "ended_at": self.sweep.ended_at.map(show),
-            "again_at": self.sweep.again_at.map(show),
-            "rows": counts.rows,
-            "paid": counts.paid,
-            "refunds": counts.refunds,
-            "others": counts.others,
-            "malformed": counts.malformed,
-            "not_ours": counts.not_ours,
-            "accepted_before": counts.accepted,
-            "under_way": counts.under_way,
-            "parked_before": counts.parked,
-            "unknown_order": counts.unknown,
-            "found": counts.found,
-            "delivered": self.orders(State::Accepted),
-            "parked": self.orders(State::Parked),
-            "closed": self.orders(State::Closed),
-            "due_again": self.orders(State::Asking) + self.orders(State::Delivering),
-            "outcomes": self.outcomes.iter().map(outcome).collect::<Vec<_>>(),
-            "kept_rows": self.rows.iter().map(row_value).collect::<Vec<_>>(),
-            "kept_rows_cut": self.cut,
-        })
+        Ok(serde_json::to_value(shape)?)
     }
+}
+
+/// What is printed under `--json`.
+#[derive(Serialize)]
+struct Shape {
+    #[serde(flatten)]
+    sweep: records::Sweep,
+    delivered: u64,
+    parked: u64,
+    closed: u64,
+    due_again: u64,
+    outcomes: Vec<SweepOutcome>,
+    kept_rows: Vec<SweepRow>,
+    kept_rows_cut: bool,
 }
 
 /// What WeChat Pay cannot say at the moment may take long; the rest is settled in seconds.
@@ -209,23 +195,4 @@ fn tell_row(lines: &mut Lines, record: &RowRecord) {
     let detail = row.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
     let order = order.unwrap_or_default();
     lines.say(format!("    line {} {}:{order}{state}{why}{detail}", row.line, row.kind.as_str()));
-}
-
-fn row_value(record: &RowRecord) -> Value {
-    let payment = record.row.payment;
-    json!({
-        "line": record.row.line,
-        "what": record.row.kind.as_str(),
-        "channel": payment.and_then(|payment| payment.channel).map(|id| id.to_string()),
-        "order": payment.and_then(|payment| payment.order).map(|id| id.to_string()),
-        "out_trade_no": payment.map(|payment| payment.out_trade_no.to_string()),
-        "transaction_id": payment.map(|payment| payment.transaction_id.to_string()),
-        "total_fee": payment.map(|payment| payment.amount.fen.0),
-        "fee_type": payment.map(|payment| payment.amount.currency.as_str().to_owned()),
-        "refunded": payment.map(|payment| payment.refunded),
-        "entry": record.row.entry.map(|entry| entry.0),
-        "state": record.state.map(State::as_str),
-        "reason": record.reason.map(Reason::code),
-        "detail": record.row.detail,
-    })
 }

@@ -1,5 +1,6 @@
 //! Connections to one upstream that wait for the next callback.
 
+use super::health::Seen;
 use super::line::Line;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
@@ -18,6 +19,8 @@ pub(super) struct Pool {
     idle: Mutex<VecDeque<(Instant, Line)>>,
     /// Callbacks that were sent here while their sender waited.
     pub(super) fresh: AtomicU64,
+    /// How the upstream is.
+    pub(super) seen: Seen,
 }
 
 impl Pool {

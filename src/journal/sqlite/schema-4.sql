@@ -1,7 +1,9 @@
 -- Version 4: looking in. Lists by everything that a list is filtered by, the latest first; numbers that need not be
 -- counted; and who did what.
 
-CREATE INDEX entry_list ON entry (state, channel, ifnull(reason, ''), origin, received_at);
+CREATE INDEX entry_list ON entry (
+    state, channel, ifnull(reason, ''), origin, (transaction_id IS NOT NULL), received_at
+);
 DROP INDEX entry_origin;
 CREATE INDEX refused_at ON refused (at, reason);
 CREATE INDEX sweep_row_what ON sweep_row (sweep, what);

@@ -1,6 +1,7 @@
 //! Lists in pages, in SQL.
 //!
-//! The index `entry_list` has the entries of each kind (state, channel, reason, origin) by the time they were received.
+//! The index `entry_list` has the entries of each kind (state, channel, reason, origin, confirmed or not) by the time they
+//! were received.
 //! There are few kinds; a list goes through those that its filter wants and keeps the latest of each, so that no filter
 //! makes it read more than a page of every kind.
 
@@ -39,33 +40,34 @@ impl Views for Sqlite {
 }
 
 /// What entries of one kind have in common; the reason is empty where there is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Kind {
     state: String,
     channel: String,
     reason: String,
     origin: String,
+    confirmed: bool,
 }
 
 /// Every kind that there is, found by jumping from one to the next in the index.
 fn kinds(connection: &Connection) -> Result<Vec<Kind>> {
     let mut next = connection.prepare_cached(
-        "SELECT state, channel, ifnull(reason, '') AS reason, origin FROM entry INDEXED BY entry_list
-         WHERE (state, channel, ifnull(reason, ''), origin) > (?1, ?2, ?3, ?4)
-         ORDER BY state, channel, ifnull(reason, ''), origin LIMIT 1",
+        "SELECT state, channel, ifnull(reason, ''), origin, (transaction_id IS NOT NULL) FROM entry INDEXED BY entry_list
+         WHERE (state, channel, ifnull(reason, ''), origin, (transaction_id IS NOT NULL)) > (?1, ?2, ?3, ?4, ?5)
+         ORDER BY state, channel, ifnull(reason, ''), origin, (transaction_id IS NOT NULL) LIMIT 1",
     )?;
     let mut kinds: Vec<Kind> = Vec::new();
+    let nothing = Kind::default();
     loop {
-        let last = kinds.last();
-        let field = |field: fn(&Kind) -> &String| last.map_or("", |kind| field(kind));
-        let last = [
-            field(|kind| &kind.state),
-            field(|kind| &kind.channel),
-            field(|kind| &kind.reason),
-            field(|kind| &kind.origin),
-        ];
-        let found = next.query_row(last, |row| {
-            Ok(Kind { state: row.get(0)?, channel: row.get(1)?, reason: row.get(2)?, origin: row.get(3)? })
+        let Kind { state, channel, reason, origin, confirmed } = kinds.last().unwrap_or(&nothing);
+        let found = next.query_row(params![state, channel, reason, origin, confirmed], |row| {
+            Ok(Kind {
+                state: row.get(0)?,
+                channel: row.get(1)?,
+                reason: row.get(2)?,
+                origin: row.get(3)?,
+                confirmed: row.get(4)?,
+            })
         });
         match found.optional()? {
             Some(kind) => kinds.push(kind),
@@ -80,6 +82,7 @@ impl Kind {
             && filter.channel.is_none_or(|channel| self.channel == channel.as_str())
             && filter.reason.is_none_or(|reason| self.reason == reason.code())
             && filter.origin.is_none_or(|origin| self.origin == origin.as_str())
+            && (self.confirmed || !filter.confirmed)
     }
 }
 
@@ -89,7 +92,7 @@ fn span(filter: &Filter) -> (i64, i64) {
     (since, filter.until.map_or(i64::MAX, |until| until.as_millisecond()))
 }
 
-/// The latest entries behind `after`, at most `most`, by everything but text and confirmation.
+/// The latest entries behind `after`, at most `most`, by everything but text.
 fn latest(
     connection: &Connection,
     kinds: &[Kind],
@@ -103,8 +106,8 @@ fn latest(
     let mut of_kind = connection.prepare_cached(
         "SELECT received_at, id FROM entry INDEXED BY entry_list
          WHERE state = ?1 AND channel = ?2 AND ifnull(reason, '') = ?3 AND origin = ?4
-             AND received_at >= ?5 AND received_at <= ?6 AND (received_at < ?6 OR id < ?7)
-         ORDER BY received_at DESC, id DESC LIMIT ?8",
+             AND (transaction_id IS NOT NULL) = ?5 AND received_at >= ?6 AND received_at <= ?7 AND (received_at < ?7 OR id < ?8)
+         ORDER BY received_at DESC, id DESC LIMIT ?9",
     )?;
     let mut found: BTreeSet<Cursor> = BTreeSet::new();
     for kind in kinds {
@@ -117,6 +120,7 @@ fn latest(
                 kind.channel,
                 kind.reason,
                 kind.origin,
+                kind.confirmed,
                 oldest,
                 behind.received_at,
                 behind.entry.0,
@@ -140,7 +144,6 @@ fn list(connection: &Connection, filter: &Filter, after: Option<Cursor>, limit: 
             Some(found) => of_these(connection, found, filter, after, limit)?,
             None => looked_through(connection, filter, after, limit)?,
         },
-        None if filter.confirmed => looked_through(connection, filter, after, limit)?,
         None => {
             let kinds: Vec<_> = kinds(connection)?.into_iter().filter(|kind| kind.is_wanted(filter)).collect();
             let found = latest(connection, &kinds, filter, after, limit.saturating_add(1))?;
@@ -194,7 +197,6 @@ fn with_text(connection: &Connection, text: &OrderId) -> Result<Option<Vec<Entry
 struct Looked {
     cursor: Cursor,
     kind: Kind,
-    confirmed: bool,
     has_text: bool,
 }
 
@@ -216,8 +218,8 @@ fn look(connection: &Connection, entry: EntryId, text: Option<&OrderId>) -> Resu
                     channel: row.get("channel")?,
                     reason: row.get("reason")?,
                     origin: row.get("origin")?,
+                    confirmed: row.get("confirmed")?,
                 },
-                confirmed: row.get("confirmed")?,
                 has_text: row.get("has_text")?,
             })
         })
@@ -238,7 +240,7 @@ fn of_these(
         let Some(looked) = look(connection, entry, None)? else { continue };
         let cursor = looked.cursor;
         let is_within = (since..until).contains(&cursor.received_at) && after.is_none_or(|after| cursor < after);
-        if is_within && looked.kind.is_wanted(filter) && (looked.confirmed || !filter.confirmed) {
+        if is_within && looked.kind.is_wanted(filter) {
             found.push(cursor);
         }
     }
@@ -246,7 +248,7 @@ fn of_these(
     Ok(page_of(found, limit))
 }
 
-/// The latest entries that have what no index has, looked through one by one until there is a page of them or enough was
+/// The latest entries that have a text, which no index has by time, looked through one by one until there is a page of them or enough was
 /// looked at.
 fn looked_through(
     connection: &Connection,
@@ -261,8 +263,7 @@ fn looked_through(
         let last = some.len() < LOOKED_AT;
         for cursor in some {
             place = Some(cursor);
-            let wanted = look(connection, cursor.entry, filter.text.as_ref())?
-                .is_some_and(|looked| looked.has_text && (looked.confirmed || !filter.confirmed));
+            let wanted = look(connection, cursor.entry, filter.text.as_ref())?.is_some_and(|looked| looked.has_text);
             if wanted {
                 found.push(cursor);
             }
@@ -284,6 +285,12 @@ fn summary(connection: &Connection, entry: EntryId) -> Result<Record> {
         .prepare_cached("SELECT * FROM event WHERE entry = ?1 AND what = 'flagged' ORDER BY id")?
         .query_map([entry.0], read::read_event)?
         .collect::<Result<_>>()?;
+    if record.state == State::Delivering {
+        record.sendings = connection
+            .prepare_cached("SELECT * FROM attempt WHERE entry = ?1 ORDER BY attempt DESC, id DESC LIMIT 1")?
+            .query_map([entry.0], read::read_attempt)?
+            .collect::<Result<_>>()?;
+    }
     Ok(record)
 }
 
@@ -291,11 +298,13 @@ fn today(connection: &Connection, since: i64) -> Result<Today> {
     let mut tallies = Vec::new();
     let mut of_kind = connection.prepare_cached(
         "SELECT count(*) FROM entry INDEXED BY entry_list
-         WHERE state = ?1 AND channel = ?2 AND ifnull(reason, '') = ?3 AND origin = ?4 AND received_at >= ?5",
+         WHERE state = ?1 AND channel = ?2 AND ifnull(reason, '') = ?3 AND origin = ?4
+             AND (transaction_id IS NOT NULL) = ?5 AND received_at >= ?6",
     )?;
     for kind in kinds(connection)? {
-        let Kind { state, channel, reason, origin } = &kind;
-        let entries: i64 = of_kind.query_row(params![state, channel, reason, origin, since], |row| row.get(0))?;
+        let Kind { state, channel, reason, origin, confirmed } = &kind;
+        let entries: i64 =
+            of_kind.query_row(params![state, channel, reason, origin, confirmed, since], |row| row.get(0))?;
         let entries = u64::try_from(entries).unwrap_or(0);
         if entries > 0 {
             tallies.push(Tally {
@@ -303,6 +312,7 @@ fn today(connection: &Connection, since: i64) -> Result<Today> {
                 channel: ChannelId::parse(channel).map_err(|_| columns::damaged("channel"))?,
                 reason: Reason::from_code(reason),
                 origin: Origin::from_name(origin).ok_or_else(|| columns::damaged("origin"))?,
+                confirmed: *confirmed,
                 entries,
             });
         }

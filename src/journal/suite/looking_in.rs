@@ -159,10 +159,17 @@ async fn the_day_is_counted_by_kind(store: &dyn Store) {
     let since = crate::clock::now() - jiff::Span::new().hours(1);
     let today = journal.today(since).await.unwrap();
     let (app, c1) = (ChannelId::parse("app").unwrap(), ChannelId::parse("2/c1").unwrap());
-    let origin = Origin::Callback;
+    let (origin, confirmed) = (Origin::Callback, true);
     let expected = [
-        Tally { state: State::Accepted, channel: c1, reason: Some(Reason::Paid), origin, entries: 1 },
-        Tally { state: State::Asking, channel: app, reason: Some(Reason::NotPaidYet), origin, entries: 2 },
+        Tally { state: State::Accepted, channel: c1, reason: Some(Reason::Paid), origin, confirmed, entries: 1 },
+        Tally {
+            state: State::Asking,
+            channel: app,
+            reason: Some(Reason::NotPaidYet),
+            origin,
+            confirmed: false,
+            entries: 2,
+        },
     ];
     assert_eq!(today.tallies, expected);
     assert_eq!(today.refused, [(Reason::FieldRepeated, 1)]);

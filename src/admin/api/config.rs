@@ -1,0 +1,52 @@
+//! Which configuration is in force.
+
+use super::params::{Asked, Nothing};
+use crate::admin::Admin;
+use crate::admin::records::a_time;
+use crate::clock;
+use crate::generation::{self, Generation};
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Which configuration is in force.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Config {
+    /// The program's version.
+    pub(super) version: &'static str,
+    /// 1 at the start, one more with each reload.
+    pub(super) generation: u32,
+    /// Since when it is in force.
+    #[schema(schema_with = a_time)]
+    pub(super) since: String,
+    /// The latest attempt to replace it, if that failed.
+    pub(super) refused: Option<RefusedConfig>,
+}
+
+/// A configuration that was not put in force.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct RefusedConfig {
+    /// When it was tried.
+    #[schema(schema_with = a_time)]
+    pub(super) at: String,
+    /// What is wrong with it.
+    pub(super) problem: String,
+}
+
+impl From<Generation> for Config {
+    fn from(Generation { number, since, refused }: Generation) -> Self {
+        let refused =
+            refused.map(|generation::Refused { at, problem }| RefusedConfig { at: clock::rfc3339(at), problem });
+        Self { version: env!("CARGO_PKG_VERSION"), generation: number, since: clock::rfc3339(since), refused }
+    }
+}
+
+/// Which configuration is in force, and what became of the latest attempt to replace it.
+#[utoipa::path(get, path = "/api/config", tag = "gate", responses(
+    (status = 200, description = "Without anything secret.", body = Config)
+))]
+pub(super) async fn config(State(admin): State<Arc<Admin>>, Asked(Nothing {}): Asked<Nothing>) -> Json<Config> {
+    Json(admin.generation().into())
+}

@@ -1,0 +1,183 @@
+//! What requests say in their path and query, and what of it is refused.
+
+use crate::admin::problem::Problem;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Display;
+use std::str::FromStr;
+use utoipa::IntoParams;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::{KnownFormat, SchemaFormat};
+
+/// The largest page.
+const MOST: usize = 200;
+
+/// A page that does not say how large it is.
+const PAGE: usize = 50;
+
+/// The query, and nothing else in it.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let refused = |rejection: QueryRejection| Problem::new(StatusCode::BAD_REQUEST, rejection.body_text());
+        Query::<T>::from_request_parts(parts, state).await.map(|Query(asked)| Self(asked)).map_err(refused)
+    }
+}
+
+/// No query at all.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// The path.
+pub(super) struct Place<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Place<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let refused = |rejection: PathRejection| Problem::new(StatusCode::BAD_REQUEST, rejection.body_text());
+        Path::<T>::from_request_parts(parts, state).await.map(|Path(place)| Self(place)).map_err(refused)
+    }
+}
+
+/// What a parameter says.
+///
+/// # Errors
+/// 400 if it makes no sense.
+pub(super) fn read<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error| wrong(name, &format!("{error}")))
+}
+
+/// The same, if it is there.
+///
+/// # Errors
+/// 400 if it makes no sense.
+pub(super) fn optional<T: FromStr<Err: Display>>(name: &str, text: Option<&String>) -> Result<Option<T>, Problem> {
+    text.map(|text| read(name, text)).transpose()
+}
+
+/// One of the words that `named` knows.
+///
+/// # Errors
+/// 400 if it is none of them.
+pub(super) fn one_of<T>(
+    name: &str,
+    text: Option<&String>,
+    named: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
+    let known = |text: &String| named(text).ok_or_else(|| wrong(name, "is none of the words that it may be"));
+    text.map(known).transpose()
+}
+
+/// A time.
+///
+/// # Errors
+/// 400 if it is none.
+pub(super) fn time(name: &str, text: Option<&String>) -> Result<Option<Timestamp>, Problem> {
+    let wrong = |_| wrong(name, "is not a time like 2026-11-24T02:00:00Z (a + in an offset is written %2B)");
+    text.map(|text| text.parse().map_err(wrong)).transpose()
+}
+
+/// How large a page is.
+///
+/// # Errors
+/// 400 if that is too much or nothing.
+pub(super) fn limit(limit: Option<u64>) -> Result<usize, Problem> {
+    match limit.map(usize::try_from) {
+        None => Ok(PAGE),
+        Some(Ok(limit)) if (1..=MOST).contains(&limit) => Ok(limit),
+        Some(_) => Err(wrong("limit", &format!("is not a number from 1 to {MOST}"))),
+    }
+}
+
+/// A number that rows are counted by.
+///
+/// # Errors
+/// 400 if none has it.
+pub(super) fn positive(name: &str, number: Option<i64>) -> Result<Option<i64>, Problem> {
+    match number {
+        Some(number) if number < 1 => Err(wrong(name, "is not a number from 1 on")),
+        number => Ok(number),
+    }
+}
+
+/// Leaves `limit` rows of a page that was read with one more; the place of the last of them if there are more.
+pub(super) fn cut<T, P>(page: &mut Vec<T>, limit: usize, place: impl Fn(&T) -> P) -> Option<P> {
+    let more = page.len() > limit;
+    page.truncate(limit);
+    page.last().filter(|_| more).map(place)
+}
+
+fn wrong(name: &str, what: &str) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, format!("{name} {what}"))
+}
+
+/// The order that a path names.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct OrderPlace {
+    /// The channel's name; a slash in it is written %2F.
+    #[param(schema_with = a_channel)]
+    pub(super) channel: String,
+    /// The exact order id of the legacy system.
+    #[param(schema_with = an_id)]
+    pub(super) order: String,
+}
+
+fn text(longest: usize, pattern: &str) -> ObjectBuilder {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    text.min_length(Some(1)).max_length(Some(longest)).pattern(Some(pattern))
+}
+
+pub(super) fn a_channel() -> Object {
+    text(64, "^[0-9A-Za-z_./-]+$").build()
+}
+
+pub(super) fn an_id() -> Object {
+    text(64, "^[0-9A-Za-z_|*@-]+$").build()
+}
+
+pub(super) fn a_uuid() -> Object {
+    let uuid = ObjectBuilder::new().schema_type(Type::String);
+    uuid.format(Some(SchemaFormat::Custom("uuid".to_owned()))).build()
+}
+
+pub(super) fn a_cursor() -> Object {
+    text(40, "^[0-9]{1,18}-[0-9]{1,18}$").build()
+}
+
+pub(super) fn a_number() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(1))
+        .maximum(Some(i64::MAX))
+        .build()
+}
+
+pub(super) fn a_line() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(0))
+        .maximum(Some(i64::MAX))
+        .build()
+}
+
+pub(super) fn a_limit() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .maximum(Some(MOST))
+        .default(Some(PAGE.into()))
+        .build()
+}

@@ -1,0 +1,135 @@
+//! The whole at a glance, as of a moment ago: what came today, how the others are, and what is left.
+
+use super::Admin;
+use super::health::NotReady;
+use super::look::{Unread, in_time};
+use crate::clock;
+use crate::gate::forward::health::UpstreamHealth;
+use crate::generation::Generation;
+use crate::journal::Figures;
+use crate::journal::view::Today;
+use crate::order::MchId;
+use crate::wechat::HostState;
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// How long the day's numbers are believed at least.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// They are counted at most for one part in so many of the time.
+const SHARE: u32 = 20;
+
+/// The day's numbers as they were counted last.
+#[derive(Debug, Default)]
+pub(super) struct Day(Mutex<Option<Counted>>);
+
+#[derive(Debug)]
+struct Counted {
+    /// Until when they are believed.
+    until: Instant,
+    since: Timestamp,
+    today: Arc<Today>,
+}
+
+/// The whole.
+#[derive(Debug, Clone)]
+pub struct Overview {
+    /// When it was looked at.
+    pub at: Timestamp,
+    /// Midnight in Beijing, when today began.
+    pub since: Timestamp,
+    /// What came today; `None` if it cannot be read.
+    pub today: Option<Arc<Today>>,
+    /// What the journal has; `None` if it cannot be read, or there is none.
+    pub figures: Option<Arc<Figures>>,
+    /// Whether callbacks can be taken in.
+    pub ready: Result<(), NotReady>,
+    /// WeChat Pay's hosts, and whether each is asked in its turn.
+    pub hosts: Vec<(String, HostState)>,
+    /// What each merchant may still ask.
+    pub budgets: Vec<BudgetLeft>,
+    /// Findings that are remembered.
+    pub cache_entries: u64,
+    /// The legacy systems.
+    pub upstreams: Vec<UpstreamHealth>,
+    /// Which configuration is in force.
+    pub generation: Generation,
+}
+
+/// What a merchant may still ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetLeft {
+    /// The merchant.
+    pub mch_id: MchId,
+    /// Queries that can be sent at once now.
+    pub left: u32,
+    /// How many can be when none was for a while.
+    pub at_once: u32,
+    /// How many are added in a second.
+    pub per_second: u32,
+}
+
+impl Admin {
+    /// The whole at a glance. What cannot be read is left out.
+    pub async fn overview(&self) -> Overview {
+        let at = clock::now();
+        let since = midnight(at);
+        let figures = self.figures().await.map(|(figures, _)| figures);
+        let gate = self.gate.gate();
+        let per_second = gate.confirm.queries_per_second();
+        let mut merchants: Vec<MchId> = gate.channels.iter().map(|channel| channel.account.mch_id).collect();
+        merchants.sort_unstable();
+        merchants.dedup();
+        let budget = |mch_id: MchId| {
+            let (left, at_once) = gate.confirm.queries_left(&mch_id);
+            BudgetLeft { mch_id, left, at_once, per_second }
+        };
+        Overview {
+            at,
+            since,
+            today: self.today(since).await.ok(),
+            figures,
+            ready: self.ready().await,
+            hosts: gate.confirm.hosts().map(|(host, state)| (host.to_owned(), state)).collect(),
+            budgets: merchants.into_iter().map(budget).collect(),
+            cache_entries: gate.confirm.remembered(),
+            upstreams: gate.forward.health(),
+            generation: self.generation(),
+        }
+    }
+
+    /// What came since midnight, as of a moment ago: counting a busy day takes its time, and must not take everybody's.
+    async fn today(&self, since: Timestamp) -> Result<Arc<Today>, Unread> {
+        let mut counted = self.day.0.lock().await;
+        let began = Instant::now();
+        if let Some(counted) = counted.as_ref().filter(|counted| counted.since == since && counted.until > began) {
+            return Ok(Arc::clone(&counted.today));
+        }
+        let today = Arc::new(in_time(self.journal()?.today(since)).await?);
+        let until = Instant::now() + BELIEVED.max(began.elapsed() * SHARE);
+        *counted = Some(Counted { until, since, today: Arc::clone(&today) });
+        Ok(today)
+    }
+}
+
+/// When the day began in Beijing.
+fn midnight(at: Timestamp) -> Timestamp {
+    clock::from_beijing(clock::beijing(at).date().at(0, 0, 0, 0)).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_day_begins_at_midnight_in_beijing() {
+        for (at, began) in
+            [("2026-11-24T15:59:59.999Z", "2026-11-23T16:00:00Z"), ("2026-11-24T16:00:00Z", "2026-11-24T16:00:00Z")]
+        {
+            assert_eq!(midnight(at.parse().unwrap()), began.parse().unwrap(), "{at}");
+        }
+    }
+}

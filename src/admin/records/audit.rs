@@ -1,0 +1,47 @@
+//! What people did.
+
+use super::{a_time, an_action, time};
+use crate::journal::audit::AuditRecord;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A line of the audit trail.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AuditLine {
+    /// Its number.
+    pub id: i64,
+    /// When.
+    #[schema(schema_with = a_time)]
+    pub at: String,
+    /// Who: `token`, `session:NAME`, `local` (no token is configured), `cli:USER`, `nobody` (a wrong token).
+    pub who: String,
+    /// From where: an address, or `cli`.
+    pub from: String,
+    /// What.
+    #[schema(schema_with = an_action)]
+    pub action: &'static str,
+    /// On this channel.
+    pub channel: Option<String>,
+    /// To this order.
+    pub order: Option<String>,
+    /// To these entries.
+    pub entries: Vec<i64>,
+    /// What came of it.
+    pub outcome: Option<String>,
+}
+
+impl From<&AuditRecord> for AuditLine {
+    fn from(AuditRecord { id, at, audit }: &AuditRecord) -> Self {
+        Self {
+            id: *id,
+            at: time(*at),
+            who: audit.by.who.clone(),
+            from: audit.by.from.clone(),
+            action: audit.action.as_str(),
+            channel: audit.channel.map(|id| id.to_string()),
+            order: audit.order.map(|id| id.to_string()),
+            entries: audit.entries.iter().map(|entry| entry.0).collect(),
+            outcome: audit.outcome.clone(),
+        }
+    }
+}
