@@ -13,7 +13,7 @@ mod files;
 mod succession;
 
 pub use reload::{ReloadError, Reloads};
-pub use succession::{Succeeded, Succession};
+pub use succession::{Lost, Succeeded, Succession};
 pub use works::Works;
 pub(crate) use works::recall;
 
