@@ -97,6 +97,8 @@ mod admin;
 
 mod admin_access;
 
+mod pages;
+
 mod config_check;
 
 mod commands;
