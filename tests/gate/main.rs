@@ -99,6 +99,8 @@ mod admin;
 
 mod admin_access;
 
+mod pages;
+
 mod config_check;
 
 mod commands;
