@@ -91,6 +91,7 @@ export default (world) => {
     await keyboard.type(demo.token);
     await keyboard.press("Enter");
     await page.waitForURL("**/orders");
+    await page.locator("h1").waitFor();
     // The first stop leads past the navigation.
     await keyboard.press("Tab");
     assert.equal(await focused(), "Skip to the content");
@@ -100,12 +101,10 @@ export default (world) => {
     await keyboard.type("A1012");
     await keyboard.press("Enter");
     await page.waitForURL(/text=A1012/);
-    await tabTo("A1012").catch(async () => {
-      const id = await page.locator("tbody .order-link").getAttribute("id");
-      await tabTo(id);
-    });
+    await tabTo(await page.locator("tbody .order-link").getAttribute("id"));
     await keyboard.press("Enter");
     await page.waitForURL("**/orders/app/A1012");
+    await page.locator("h1").waitFor();
     await tabTo("act-query");
     await keyboard.press("Enter");
     await page.locator("#ask-query").waitFor();

@@ -39,6 +39,7 @@ export default (world) => {
     await page.goto("/ledger");
     await page.fill("#text", "A1001");
     await page.keyboard.press("Enter");
+    await page.waitForURL("**/ledger?text=A1001");
     const row = page.locator("tbody tr");
     assert.equal(await row.count(), 1);
     const id = await row.locator("#payment-1").innerText();

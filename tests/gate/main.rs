@@ -71,6 +71,8 @@ mod metrics;
 
 mod metric_names;
 
+mod traces;
+
 mod journal_commands;
 
 mod retention;
@@ -96,6 +98,8 @@ mod supervised;
 mod admin;
 
 mod admin_access;
+
+mod pages;
 
 mod config_check;
 

@@ -1,5 +1,6 @@
 //! A changed configuration is put in force whole or not at all, and nobody who is served notices (D-13, O-02, C-05).
 
+use crate::fakes::collector::Collector;
 use crate::fakes::tls::Certificate;
 use crate::fakes::upstream::{Reply, Upstream};
 use crate::fakes::wechat::{APP, C1};
@@ -312,4 +313,40 @@ fn d13_a_hundred_reloads_under_load_lose_refuse_and_fail_nothing() {
     until("accepted", || {
         usize::try_from(world.journal("SELECT count(*) FROM entry WHERE state = 'accepted'")).unwrap() == sent
     });
+}
+
+#[test]
+fn counters_go_on_and_the_metrics_tell_of_the_reload_and_of_one_that_was_refused() {
+    let world = World::new();
+    world.wechat.order(&APP, "COUNTED-1").paid(100);
+    world.app_callback("COUNTED-1");
+    reload(&world, |config| config["deadline"] = json!("4s"));
+    world.app_callback("COUNTED-1");
+    let scrape = world.scrape();
+    scrape.adds_up();
+    assert_eq!(scrape.outcome("forwarded"), 2.0);
+    assert_eq!(scrape.one("tollgate_config_generation", &[]), 2.0);
+    assert_eq!(scrape.one("tollgate_config_last_reload_successful", &[]), 1.0);
+    refuse(&world, "nonsense");
+    let scrape = world.scrape();
+    assert_eq!(scrape.one("tollgate_config_generation", &[]), 2.0);
+    assert_eq!(scrape.one("tollgate_config_last_reload_successful", &[]), 0.0);
+}
+
+#[test]
+fn traces_begin_and_end_with_the_configuration_that_wants_them() {
+    let collector = Collector::start();
+    let world = World::new();
+    world.wechat.order(&APP, "TRACED-1").paid(100);
+    let callbacks = || collector.spans().iter().filter(|span| span.name == "callback").count();
+    world.app_callback("TRACED-1");
+    reload(&world, |config| config["traces"] = json!({ "endpoint": format!("http://{}", collector.addr) }));
+    world.app_callback("TRACED-1");
+    // What is left is sent when they end.
+    reload(&world, |config| drop(config.as_object_mut().unwrap().remove("traces")));
+    until("the span", || callbacks() == 1);
+    world.app_callback("TRACED-1");
+    world.gate.signal(Signal::SIGTERM);
+    world.gate.ends();
+    assert_eq!(callbacks(), 1);
 }

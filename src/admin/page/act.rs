@@ -73,7 +73,9 @@ impl Button {
     /// Whether it does anything to an order in this state.
     const fn fits(self, state: State) -> bool {
         match self {
-            Self::Redeliver | Self::Query => true,
+            Self::Query => true,
+            // Of what is closed nothing is kept that could be sent.
+            Self::Redeliver => !matches!(state, State::Closed),
             Self::Park => matches!(state, State::Asking | State::Delivering),
             Self::Unpark => matches!(state, State::Parked),
         }
@@ -242,6 +244,7 @@ mod tests {
         assert_eq!(names(State::Delivering), ["redeliver", "query", "park"]);
         assert_eq!(names(State::Parked), ["redeliver", "unpark", "query"]);
         assert_eq!(names(State::Accepted), ["redeliver", "query"]);
+        assert_eq!(names(State::Closed), ["query"]);
         for state in State::ALL {
             let first = possible(state, channel, order, Language::English.words()).into_iter().filter(|ask| ask.first);
             assert_eq!(first.count(), 1, "{state}");

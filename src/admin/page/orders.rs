@@ -144,7 +144,11 @@ impl Line {
             channel: record.claimed.channel.to_string(),
             origin: shell.origin(record.origin),
             chip: shell.chip(record.state),
-            short: shell.explain(record.state, record.why()).short,
+            // Delivered is what its state says; why it could be is that it is paid.
+            short: match (record.state, record.reason) {
+                (State::Accepted, Some(reason)) => explain(reason, shell.language).short,
+                _ => shell.explain(record.state, record.why()).short,
+            },
             code: record.why().map(Reason::code),
             amount: amount.map(|amount| show::amount(amount, shell.language)),
             received_at: shell.moment(record.received_at),

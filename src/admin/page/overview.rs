@@ -270,9 +270,12 @@ fn by_channel(today: &Today) -> Vec<ChannelLine> {
     channels.into_iter().map(line).collect()
 }
 
+/// How orders are held, and why.
+type Kept = (State, Option<Reason>);
+
 /// Held orders by why they are: those with money first.
 fn groups(held: &[Record], shell: &Shell) -> Vec<Group> {
-    let mut groups: Vec<((State, Option<Reason>), Vec<&Record>)> = Vec::new();
+    let mut groups: Vec<(Kept, Vec<&Record>)> = Vec::new();
     for record in held {
         let key = (record.state, record.why());
         match groups.iter_mut().find(|(other, _)| *other == key) {

@@ -60,6 +60,8 @@ struct Column {
     id: &'static str,
     name: &'static str,
     facts: Vec<Fact>,
+    /// What stands there if nothing was said.
+    empty: Option<&'static str>,
 }
 
 /// A line of that.
@@ -262,10 +264,11 @@ fn columns(record: &Record, shell: &Shell) -> [Column; 3] {
         was_sent.then(|| record.delivery.to_string()),
     ];
     let claim_name = if record.origin.is_found() { words.claim_found } else { words.claim };
+    let column = |id, name, facts, empty: Option<&'static str>| Column { id, name, facts, empty };
     [
-        Column { id: "claim", name: claim_name, facts: rows(4, claim, differs) },
-        Column { id: "answer", name: words.answer, facts: rows(0, answer, differs) },
-        Column { id: "sent", name: words.sent, facts: rows(0, delivered, [false; 2]) },
+        column("claim", claim_name, rows(4, claim, differs), None),
+        column("answer", words.answer, rows(0, answer, differs), verified.is_none().then_some(words.not_confirmed)),
+        column("sent", words.sent, rows(0, delivered, [false; 2]), (!was_sent).then_some(words.nothing_sent)),
     ]
 }
 

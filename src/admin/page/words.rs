@@ -219,6 +219,8 @@ words! {
     claim_short: "Claim", "说法";
     differs: "differs", "不一致";
     not_claimed: "not said", "未提供";
+    not_confirmed: "No payment was confirmed.", "没有确认到付款。";
+    nothing_sent: "Nothing was sent.", "没有发送任何内容。";
     compare: "Claim, answer, and what was sent", "说法、答复与发送内容对照";
     other_entries: "Other claims for the same order", "同一订单的其他回调";
     story_caption: "Everything that happened, oldest first", "全部经过，最早在前";
