@@ -150,9 +150,9 @@ fn is_under_way(world: &World, order: &str) -> thread::JoinHandle<Option<Message
 fn twenty_gates_take_over_from_each_other_and_nothing_is_refused_or_lost() {
     let mut world = World::new();
     Traffic::goes_on_while(&mut world, |world| {
-        let addr = world.gate.addr;
+        let both = (world.gate.addr, world.gate.admin());
         assert_eq!(world.take_over().code(), Some(0));
-        assert_eq!(world.gate.addr, addr);
+        assert_eq!((world.gate.addr, world.gate.admin()), both);
     });
 }
 
@@ -225,7 +225,7 @@ fn a_gate_whose_successor_dies_starts_again_by_itself() {
 fn of_two_that_want_to_take_over_one_does_even_if_the_old_one_is_killed_meanwhile() {
     let mut world = World::new();
     let callback = is_under_way(&world, "MIDDLE-1");
-    let gate = thread::scope(|scope| {
+    let mut gate = thread::scope(|scope| {
         let next = scope.spawn(|| Gate::start_by(&mut take_over(&world), ""));
         until("the old one to leave", || world.gate.log().contains("another gate takes over"));
         let third = world.command(&["run", "--take-over"]);
@@ -251,7 +251,7 @@ fn a_callback_under_way_is_finished_by_the_old_gate_and_those_that_wait_by_the_n
     let mut world = World::new();
     let under_way = is_under_way(&world, "OLD-1");
     world.wechat.order(&APP, "NEW-1").paid(100);
-    let gate = thread::scope(|scope| {
+    let mut gate = thread::scope(|scope| {
         let next = scope.spawn(|| Gate::start_by(&mut take_over(&world), ""));
         until("the old one to stop accepting", || world.gate.log().contains("requests under way finish"));
         let mut waits = connect(world.gate.addr).unwrap();
