@@ -3,7 +3,7 @@
 # `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint configs image needs needs-databases needs-promtool alerts needs-browser browser screenshots
+.PHONY: help demo test bench lint configs image deb deploy alerts needs needs-databases needs-promtool needs-deb needs-browser browser screenshots
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -81,6 +81,20 @@ bench: needs ## functions (divan) and the journal; docs/performance.md tells how
 	cargo bench --locked --bench journal
 	cargo bench --locked --bench bill
 	@echo "The whole beside nginx and lua: see docs/performance.md"
+
+deploy: needs ## check everything in deploy/ with the tool of its kind (missing ones are installed)
+	cargo build --locked
+	deploy/check
+
+needs-deb: # cargo-deb, into target/tools
+	@PATH="$(CURDIR)/target/tools/bin:$$PATH" command -v cargo-deb >/dev/null || { echo "installing cargo-deb into target/tools"; \
+		CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+		cargo install -q cargo-deb --version 3.8.0 --locked --root target/tools; }
+
+deb: needs needs-deb ## the Debian package, in target/debian
+	cargo build --release --locked
+	deploy/debian/prepare target/release/tollgate
+	PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo deb --no-build
 
 image: ## the container image
 	docker build -t tollgate .

@@ -28,7 +28,8 @@ use crate::shutdown::{Drained, Shutdown};
 use crate::sockets::Sockets;
 use crate::take_over::{HandOver, Leaving, Predecessor, Wish};
 use crate::telemetry::Log;
-use crate::{clock, supervisor, wechat};
+use crate::traces::Traces;
+use crate::{clock, supervisor, traces, wechat};
 use doors::{Doors, Seen};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -58,6 +59,8 @@ pub struct Ended {
     pub drained: Drained,
     /// Who goes on, if somebody does.
     pub succession: Option<Succession>,
+    /// What spans are still to be sent, for at most [`TRACES_SENT`]: nobody waits for a collector but the process's end.
+    pub traces: Traces,
 }
 
 /// What a running process cannot change.
@@ -85,6 +88,9 @@ pub enum BuildError {
     /// Certificate or key of `tls`.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The client for the collector of traces.
+    #[error("cannot send traces")]
+    Traces(#[from] traces::BuildError),
     /// The journal.
     #[error(transparent)]
     Journal(#[from] OpenError),
@@ -95,6 +101,9 @@ pub enum BuildError {
     #[error("the gate that runs does not leave, and goes on")]
     NoSuccession(#[source] std::io::Error),
 }
+
+/// How long the end waits for the collector of traces.
+pub const TRACES_SENT: Duration = Duration::from_secs(3);
 
 /// How long the end waits for the journal to be written out.
 const WRITTEN_OUT: Duration = Duration::from_secs(5);
@@ -257,7 +266,7 @@ impl App {
             );
         }
         say_counts(&self.works.gate.counts);
-        Ended { drained, succession }
+        Ended { drained, succession, traces: self.works.gate.traces.clone() }
     }
 
     /// One line about it.
@@ -296,6 +305,11 @@ impl App {
         let works = self.works.succeed(config, self.generation.borrow().number + 1)?;
         self.doors.go_on(plan, shutdown).await?;
         self.current.replace(Arc::clone(&works.gate));
+        let before = self.works.gate.traces.clone();
+        if before.settings() != works.gate.traces.settings() {
+            // Waiting for the collector is nobody's on the way.
+            tokio::spawn(async move { before.end(TRACES_SENT).await });
+        }
         (self.works, self.fixed, self.grace) = (works, fixed, grace);
         working.end();
         *working = self.works.begin(shutdown, None);

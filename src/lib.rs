@@ -27,6 +27,9 @@ pub mod reason;
 // What is counted.
 pub mod metrics;
 
+// What became of one callback, step by step.
+pub mod traces;
+
 // WeChat Pay's language; nothing of our policy.
 pub mod wechat;
 

@@ -1,7 +1,7 @@
 //! `tollgate run`: the gate, until a signal.
 
 use super::ConfigFile;
-use crate::app::{App, BuildError, Ended, Reloads, Succeeded};
+use crate::app::{App, BuildError, Ended, Reloads, Succeeded, TRACES_SENT};
 use crate::config::Config;
 use crate::journal::sqlite::OpenError;
 use crate::metrics::Metrics;
@@ -81,7 +81,8 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
         writeln!(std::io::stdout(), "admin: listening on {url}")?;
     }
 
-    let Ended { drained, succession } = app.run(async || signals.next().await, reloads, &log).await;
+    let Ended { drained, succession, traces } = app.run(async || signals.next().await, reloads, &log).await;
+    let sending = tokio::spawn(async move { traces.end(TRACES_SENT).await });
     let is_whole = drained == Drained::Whole;
     if !is_whole {
         tracing::warn!("stopped before every request had finished");
@@ -93,6 +94,8 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
         drop(log);
         return Err(anyhow::Error::from(lost.start_again()).context("cannot start again"));
     }
+    // Its own deadline ends it.
+    let _ = sending.await;
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -71,6 +71,8 @@ mod metrics;
 
 mod metric_names;
 
+mod traces;
+
 mod journal_commands;
 
 mod retention;
