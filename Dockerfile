@@ -9,7 +9,7 @@ FROM rust:1-slim-bookworm AS builder
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 # The dependencies in a layer of their own, so that a change of ours does not build them again.
-RUN mkdir -p src benches tests/gate && echo "fn main() {}" | tee src/main.rs benches/gate.rs benches/journal.rs benches/bill.rs tests/gate/main.rs > src/lib.rs \
+RUN mkdir -p src benches tests/gate && echo "fn main() {}" | tee src/main.rs benches/gate.rs benches/journal.rs benches/bill.rs benches/list.rs tests/gate/main.rs > src/lib.rs \
     && cargo build --release --locked && rm -r src benches tests target/release/deps/*tollgate* target/release/tollgate*
 COPY . .
 RUN cargo build --release --locked

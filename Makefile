@@ -80,6 +80,7 @@ bench: needs ## functions (divan) and the journal; docs/performance.md tells how
 	cargo bench --locked --bench gate
 	cargo bench --locked --bench journal
 	cargo bench --locked --bench bill
+	cargo bench --locked --bench list
 	@echo "The whole beside nginx and lua: see docs/performance.md"
 
 deploy: needs ## check everything in deploy/ with the tool of its kind (missing ones are installed)

@@ -24,6 +24,8 @@ mod listed;
 
 mod minutes;
 
+mod kinds;
+
 mod view;
 
 mod audit;

@@ -31,7 +31,7 @@ pub struct Filter {
     pub confirmed: bool,
 }
 
-/// A place in a list of entries that is ordered by when they were received: behind this one.
+/// A place in a list of entries: behind this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     /// When it was received, in milliseconds since 1970.
@@ -116,7 +116,7 @@ pub struct RefusedFilter {
 
 /// What a journal shows.
 pub trait Views: Send + Sync {
-    /// A page of entries from behind `after`; at most `limit`.
+    /// A page of entries from behind `after`, the latest first; those with a text by their number. At most `limit`.
     ///
     /// # Errors
     /// If it cannot be read.

@@ -2,13 +2,14 @@
 //!
 //! The index `entry_list` has the entries of each kind (state, channel, reason, origin, confirmed or not) by the time they
 //! were received.
-//! There are few kinds; a list goes through those that its filter wants and keeps the latest of each, so that no filter
-//! makes it read more than a page of every kind.
+//! There are few kinds (`kinds`); a list goes through those that its filter wants and keeps the latest of each, so that no filter
+//! makes it read more than a page of every kind. What has a text in it is found by the indices of ids, by its number.
 
 use super::columns::{self, count, number, optional, optional_time, parsed};
+use super::kinds::{Kind, kinds};
 use super::{Sqlite, read};
 use crate::journal::view::{Cursor, Filter, Page, RefusedFilter, Tally, Today, Views};
-use crate::journal::{EntryId, Origin, Record, Refused, Soon, State};
+use crate::journal::{EntryId, Origin, Record, Refused, Search, Soon, State};
 use crate::order::{ChannelId, OrderId};
 use crate::reason::Reason;
 use jiff::Timestamp;
@@ -16,14 +17,14 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// Entries with a text in them that are sorted at most; of more than these the latest are looked through.
-const MOST_FOUND: usize = 2000;
+/// Entries that are looked at one by one at most for one page, because no index has all that is wanted of them.
+const MOST_LOOKED_AT: usize = 2000;
 
-/// Entries that are looked through at most for one page.
-const MOST_LOOKED_AT: usize = 20_000;
+/// Entries whose numbers are sorted at most, to look at the highest.
+const MOST_SORTED: u64 = 50_000;
 
-/// How many at a time.
-const LOOKED_AT: usize = 1000;
+/// How many of the latest are tried before more is done to find those with a text.
+const TRIED: usize = 300;
 
 impl Views for Sqlite {
     fn list(&self, filter: Filter, after: Option<Cursor>, limit: usize) -> Soon<'_, Page> {
@@ -36,53 +37,6 @@ impl Views for Sqlite {
 
     fn refusals(&self, filter: RefusedFilter, before: Option<i64>, limit: usize) -> Soon<'_, Vec<(i64, Refused)>> {
         self.read(move |connection| refusals(connection, &filter, before, limit))
-    }
-}
-
-/// What entries of one kind have in common; the reason is empty where there is none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Kind {
-    state: String,
-    channel: String,
-    reason: String,
-    origin: String,
-    confirmed: bool,
-}
-
-/// Every kind that there is, found by jumping from one to the next in the index.
-fn kinds(connection: &Connection) -> Result<Vec<Kind>> {
-    let mut next = connection.prepare_cached(
-        "SELECT state, channel, ifnull(reason, ''), origin, (transaction_id IS NOT NULL) FROM entry INDEXED BY entry_list
-         WHERE (state, channel, ifnull(reason, ''), origin, (transaction_id IS NOT NULL)) > (?1, ?2, ?3, ?4, ?5)
-         ORDER BY state, channel, ifnull(reason, ''), origin, (transaction_id IS NOT NULL) LIMIT 1",
-    )?;
-    let mut kinds: Vec<Kind> = Vec::new();
-    let nothing = Kind::default();
-    loop {
-        let Kind { state, channel, reason, origin, confirmed } = kinds.last().unwrap_or(&nothing);
-        let found = next.query_row(params![state, channel, reason, origin, confirmed], |row| {
-            Ok(Kind {
-                state: row.get(0)?,
-                channel: row.get(1)?,
-                reason: row.get(2)?,
-                origin: row.get(3)?,
-                confirmed: row.get(4)?,
-            })
-        });
-        match found.optional()? {
-            Some(kind) => kinds.push(kind),
-            None => return Ok(kinds),
-        }
-    }
-}
-
-impl Kind {
-    fn is_wanted(&self, filter: &Filter) -> bool {
-        filter.state.is_none_or(|state| self.state == state.as_str())
-            && filter.channel.is_none_or(|channel| self.channel == channel.as_str())
-            && filter.reason.is_none_or(|reason| self.reason == reason.code())
-            && filter.origin.is_none_or(|origin| self.origin == origin.as_str())
-            && (self.confirmed || !filter.confirmed)
     }
 }
 
@@ -109,57 +63,158 @@ fn latest(
              AND (transaction_id IS NOT NULL) = ?5 AND received_at >= ?6 AND received_at <= ?7 AND (received_at < ?7 OR id < ?8)
          ORDER BY received_at DESC, id DESC LIMIT ?9",
     )?;
-    let mut found: BTreeSet<Cursor> = BTreeSet::new();
+    let mut read = |kind: &Kind, most: usize| {
+        let Kind { state, channel, reason, origin, confirmed } = kind;
+        let (at, entry, most) = (behind.received_at, behind.entry.0, number(most as u64));
+        of_kind
+            .query_map(params![state, channel, reason, origin, confirmed, since, at, entry, most], |row| {
+                Ok(Cursor { received_at: row.get(0)?, entry: EntryId(row.get(1)?) })
+            })?
+            .collect::<Result<Vec<_>>>()
+    };
+    // A kind whose latest is older than a whole page of others needs not be read any further.
+    let mut heads = Vec::new();
     for kind in kinds {
-        // What is older than a whole page of others needs not be read.
-        let oldest =
-            found.first().filter(|_| found.len() >= most).map_or(since, |oldest| oldest.received_at.max(since));
-        let rows = of_kind.query_map(
-            params![
-                kind.state,
-                kind.channel,
-                kind.reason,
-                kind.origin,
-                kind.confirmed,
-                oldest,
-                behind.received_at,
-                behind.entry.0,
-                number(most as u64)
-            ],
-            |row| Ok(Cursor { received_at: row.get(0)?, entry: EntryId(row.get(1)?) }),
-        )?;
-        for cursor in rows {
-            found.insert(cursor?);
-            if found.len() > most {
-                found.pop_first();
-            }
+        heads.extend(read(kind, 1)?.first().map(|head| (*head, kind)));
+    }
+    heads.sort_unstable_by(|(one, _), (other, _)| other.cmp(one));
+    let mut found: BTreeSet<Cursor> = BTreeSet::new();
+    for (head, kind) in heads {
+        if found.len() >= most && found.first().is_some_and(|oldest| head < *oldest) {
+            break;
+        }
+        found.extend(read(kind, most)?);
+        while found.len() > most {
+            found.pop_first();
         }
     }
     Ok(found.into_iter().rev().collect())
 }
 
 fn list(connection: &Connection, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page> {
-    let (entries, next) = match &filter.text {
-        Some(text) => match with_text(connection, text)? {
-            Some(found) => of_these(connection, found, filter, after, limit)?,
-            None => looked_through(connection, filter, after, limit)?,
-        },
+    let (found, next) = match &filter.text {
+        Some(text) => with_text(connection, filter, text, after, limit)?,
         None => {
-            let kinds: Vec<_> = kinds(connection)?.into_iter().filter(|kind| kind.is_wanted(filter)).collect();
-            let found = latest(connection, &kinds, filter, after, limit.saturating_add(1))?;
-            page_of(found, limit)
+            let kinds = kinds(connection, filter)?;
+            let mut found = latest(connection, &kinds, filter, after, limit.saturating_add(1))?;
+            let more = found.len() > limit;
+            found.truncate(limit);
+            let next = found.last().copied().filter(|_| more);
+            (found, next)
         }
     };
-    let records = entries.into_iter().map(|cursor| summary(connection, cursor.entry)).collect::<Result<_>>()?;
+    let records = found.into_iter().map(|cursor| summary(connection, cursor.entry)).collect::<Result<_>>()?;
     Ok(Page { records, next })
 }
 
-/// The first `limit`, and where it goes on if there are more.
-fn page_of(mut found: Vec<Cursor>, limit: usize) -> (Vec<Cursor>, Option<Cursor>) {
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().copied().filter(|_| more);
-    (found, next)
+/// A page of those with a text, by their numbers, the highest first.
+fn with_text(
+    connection: &Connection,
+    filter: &Filter,
+    text: &OrderId,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<(Vec<Cursor>, Option<Cursor>)> {
+    let before = after.map_or(EntryId(i64::MAX), |after| after.entry);
+    let (found, looked_at, place) = (Vec::new(), 0, None);
+    let mut look = Look { connection, filter, text, limit, found, looked_at, place, ends_early: false };
+    let (few, all) = named(connection, text, EntryId(i64::MAX), "")?;
+    if all {
+        look.through(few.into_iter().filter(|entry| *entry < before))?;
+    } else if wanted(connection, filter)? <= MOST_SORTED {
+        look.through(of_kinds(connection, filter)?.into_iter().filter(|entry| *entry < before))?;
+    } else {
+        // Most have it, or the latest do not.
+        look.through(newest(connection, before)?)?;
+        if look.found.len() < limit {
+            let before = look.place.map_or(before, |place| place.entry);
+            let (some, all) = named(connection, text, before, "ORDER BY id DESC")?;
+            look.through(some)?;
+            look.ends_early |= !all;
+        }
+    }
+    Ok((look.found, look.place.filter(|_| look.ends_early)))
+}
+
+/// Looks at entries one by one.
+struct Look<'l> {
+    connection: &'l Connection,
+    filter: &'l Filter,
+    text: &'l OrderId,
+    limit: usize,
+    found: Vec<Cursor>,
+    looked_at: usize,
+    /// The one that was looked at last.
+    place: Option<Cursor>,
+    /// Whether there are more.
+    ends_early: bool,
+}
+
+impl Look<'_> {
+    /// By their numbers, the highest first, until there is a page or enough was looked at.
+    fn through(&mut self, entries: impl IntoIterator<Item = EntryId>) -> Result<()> {
+        let entries: BTreeSet<EntryId> = entries.into_iter().collect();
+        let (since, until) = span(self.filter);
+        for entry in entries.into_iter().rev() {
+            if self.found.len() >= self.limit || self.looked_at >= MOST_LOOKED_AT {
+                self.ends_early = true;
+                break;
+            }
+            self.looked_at += 1;
+            let Some(looked) = look(self.connection, entry, self.text)? else { continue };
+            self.place = Some(looked.cursor);
+            let is_within = (since..until).contains(&looked.cursor.received_at);
+            if looked.has_text && is_within && looked.kind.is_wanted(self.filter) {
+                self.found.push(looked.cursor);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The latest entries before one.
+fn newest(connection: &Connection, before: EntryId) -> Result<Vec<EntryId>> {
+    connection
+        .prepare_cached("SELECT id FROM entry WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?
+        .query_map(params![before.0, number(TRIED as u64)], |row| row.get(0).map(EntryId))?
+        .collect()
+}
+
+/// All entries that a filter wants, but for the text.
+fn of_kinds(connection: &Connection, filter: &Filter) -> Result<Vec<EntryId>> {
+    let (since, until) = span(filter);
+    let mut found = Vec::new();
+    let mut of_kind = connection.prepare_cached(
+        "SELECT id FROM entry INDEXED BY entry_list
+         WHERE state = ?1 AND channel = ?2 AND ifnull(reason, '') = ?3 AND origin = ?4
+             AND (transaction_id IS NOT NULL) = ?5 AND received_at >= ?6 AND received_at < ?7",
+    )?;
+    for Kind { state, channel, reason, origin, confirmed } in kinds(connection, filter)? {
+        let entries = of_kind.query_map(params![state, channel, reason, origin, confirmed, since, until], |row| {
+            row.get(0).map(EntryId)
+        })?;
+        found.extend(entries.collect::<Result<Vec<_>>>()?);
+    }
+    Ok(found)
+}
+
+/// How many entries a filter wants, as far as they are counted: by everything but reason, time and text.
+fn wanted(connection: &Connection, filter: &Filter) -> Result<u64> {
+    connection
+        .prepare_cached(
+            "SELECT ifnull(sum(entries), 0) AS n FROM tally
+             WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR channel = ?2) AND (?3 IS NULL OR origin = ?3)
+                 AND confirmed >= ?4",
+        )?
+        .query_row(
+            params![
+                filter.state.map(State::as_str),
+                filter.channel.as_ref().map(|channel| channel.as_str()),
+                filter.origin.map(Origin::as_str),
+                filter.confirmed,
+            ],
+            |row| count(row, "n"),
+        )
 }
 
 /// What is behind the last text that begins with this one; the bytes of ids are ASCII.
@@ -167,30 +222,28 @@ fn behind(text: &OrderId) -> String {
     format!("{text}\u{7f}")
 }
 
-/// The entries that have a text in one of their ids, if they are not too many to be sorted.
-fn with_text(connection: &Connection, text: &OrderId) -> Result<Option<Vec<EntryId>>> {
-    let mut found = Vec::new();
-    let last = behind(text);
-    for sql in [
-        "SELECT id FROM entry WHERE \"order\" >= ?1 AND \"order\" < ?2 LIMIT ?3",
-        "SELECT id FROM entry WHERE out_trade_no <> \"order\" AND out_trade_no >= ?1 AND out_trade_no < ?2 LIMIT ?3",
-        "SELECT id FROM entry WHERE transaction_id IS NOT NULL AND transaction_id >= ?1 AND transaction_id < ?2 LIMIT ?3",
+/// Some entries with numbers below `before` that have a text at the beginning of an id, in an order, and whether these are
+/// all. Each is read from an index alone.
+fn named(connection: &Connection, text: &OrderId, before: EntryId, order: &str) -> Result<(Vec<EntryId>, bool)> {
+    let (mut found, mut all, last) = (Vec::new(), true, behind(text));
+    for condition in [
+        "entry_order WHERE \"order\" >= ?1 AND \"order\" < ?2",
+        "entry_out_trade_no WHERE out_trade_no <> \"order\" AND out_trade_no >= ?1 AND out_trade_no < ?2",
+        "entry_transaction WHERE transaction_id IS NOT NULL AND transaction_id >= ?1 AND transaction_id < ?2",
     ] {
-        let most = number(MOST_FOUND as u64 + 1);
-        let mut of_column = connection.prepare_cached(sql)?;
-        let entries = of_column.query_map(params![text.as_str(), last, most], |row| row.get(0).map(EntryId))?;
-        found.extend(entries.collect::<Result<Vec<_>>>()?);
-        if found.len() > MOST_FOUND {
-            return Ok(None);
-        }
+        let sql = format!("SELECT id FROM entry INDEXED BY {condition} AND id < ?3 {order} LIMIT ?4");
+        let mut of_column = connection.prepare_cached(&sql)?;
+        let values = params![text.as_str(), last, before.0, number(MOST_LOOKED_AT as u64)];
+        let entries = of_column.query_map(values, |row| row.get(0).map(EntryId))?.collect::<Result<Vec<_>>>()?;
+        all &= entries.len() < MOST_LOOKED_AT;
+        found.extend(entries);
     }
     if let Ok(id) = text.as_str().parse::<Uuid>() {
-        let search = crate::journal::Search { request_id: Some(id), ..crate::journal::Search::default() };
-        found.extend(read::entries(connection, &search, MOST_FOUND, "", 0)?);
+        let search = Search { request_id: Some(id), ..Search::default() };
+        let entries = read::entries(connection, &search, MOST_LOOKED_AT, "", 0)?;
+        found.extend(entries.into_iter().filter(|entry| *entry < before));
     }
-    found.sort_unstable();
-    found.dedup();
-    Ok(Some(found))
+    Ok((found, all))
 }
 
 /// What of an entry a filter looks at.
@@ -200,17 +253,20 @@ struct Looked {
     has_text: bool,
 }
 
-const LOOK: &str = "SELECT received_at, id, state, channel, ifnull(reason, '') AS reason, origin,
+/// The text as it is, what is behind it, and as an id of a request or delivery.
+const LOOK: &str = "SELECT received_at, state, channel, ifnull(reason, '') AS reason, origin,
         transaction_id IS NOT NULL AS confirmed,
-        ?2 IS NULL OR (\"order\" >= ?2 AND \"order\" < ?3) OR (out_trade_no >= ?2 AND out_trade_no < ?3)
-            OR ifnull(transaction_id >= ?2 AND transaction_id < ?3, 0) AS has_text
+        (\"order\" >= ?2 AND \"order\" < ?3) OR (out_trade_no >= ?2 AND out_trade_no < ?3)
+            OR ifnull(transaction_id >= ?2 AND transaction_id < ?3, 0) OR ifnull(request_id = ?4 OR delivery = ?4, 0)
+            OR (?4 IS NOT NULL AND EXISTS (SELECT 1 FROM event WHERE event.entry = entry.id AND event.request_id = ?4))
+            AS has_text
     FROM entry WHERE id = ?1";
 
-fn look(connection: &Connection, entry: EntryId, text: Option<&OrderId>) -> Result<Option<Looked>> {
-    let (first, last) = (text.map(OrderId::as_str), text.map(behind));
+fn look(connection: &Connection, entry: EntryId, text: &OrderId) -> Result<Option<Looked>> {
+    let id = text.as_str().parse::<Uuid>().ok().map(|id| id.to_string());
     connection
         .prepare_cached(LOOK)?
-        .query_row(params![entry.0, first, last], |row| {
+        .query_row(params![entry.0, text.as_str(), behind(text), id], |row| {
             Ok(Looked {
                 cursor: Cursor { received_at: row.get("received_at")?, entry },
                 kind: Kind {
@@ -224,58 +280,6 @@ fn look(connection: &Connection, entry: EntryId, text: Option<&OrderId>) -> Resu
             })
         })
         .optional()
-}
-
-/// Of these entries a page.
-fn of_these(
-    connection: &Connection,
-    entries: Vec<EntryId>,
-    filter: &Filter,
-    after: Option<Cursor>,
-    limit: usize,
-) -> Result<(Vec<Cursor>, Option<Cursor>)> {
-    let (since, until) = span(filter);
-    let mut found = Vec::new();
-    for entry in entries {
-        let Some(looked) = look(connection, entry, None)? else { continue };
-        let cursor = looked.cursor;
-        let is_within = (since..until).contains(&cursor.received_at) && after.is_none_or(|after| cursor < after);
-        if is_within && looked.kind.is_wanted(filter) {
-            found.push(cursor);
-        }
-    }
-    found.sort_unstable_by(|one, other| other.cmp(one));
-    Ok(page_of(found, limit))
-}
-
-/// The latest entries that have a text, which no index has by time, looked through one by one until there is a page of them or enough was
-/// looked at.
-fn looked_through(
-    connection: &Connection,
-    filter: &Filter,
-    after: Option<Cursor>,
-    limit: usize,
-) -> Result<(Vec<Cursor>, Option<Cursor>)> {
-    let kinds: Vec<_> = kinds(connection)?.into_iter().filter(|kind| kind.is_wanted(filter)).collect();
-    let (mut found, mut place) = (Vec::new(), after);
-    for _ in 0..MOST_LOOKED_AT / LOOKED_AT {
-        let some = latest(connection, &kinds, filter, place, LOOKED_AT)?;
-        let last = some.len() < LOOKED_AT;
-        for cursor in some {
-            place = Some(cursor);
-            let wanted = look(connection, cursor.entry, filter.text.as_ref())?.is_some_and(|looked| looked.has_text);
-            if wanted {
-                found.push(cursor);
-            }
-            if found.len() >= limit {
-                return Ok((found, place));
-            }
-        }
-        if last {
-            return Ok((found, None));
-        }
-    }
-    Ok((found, place))
 }
 
 /// An entry as a list shows it.
@@ -301,7 +305,7 @@ fn today(connection: &Connection, since: i64) -> Result<Today> {
          WHERE state = ?1 AND channel = ?2 AND ifnull(reason, '') = ?3 AND origin = ?4
              AND (transaction_id IS NOT NULL) = ?5 AND received_at >= ?6",
     )?;
-    for kind in kinds(connection)? {
+    for kind in kinds(connection, &Filter::default())? {
         let Kind { state, channel, reason, origin, confirmed } = &kind;
         let entries: i64 =
             of_kind.query_row(params![state, channel, reason, origin, confirmed, since], |row| row.get(0))?;

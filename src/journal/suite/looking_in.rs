@@ -161,7 +161,6 @@ async fn the_day_is_counted_by_kind(store: &dyn Store) {
     let (app, c1) = (ChannelId::parse("app").unwrap(), ChannelId::parse("2/c1").unwrap());
     let (origin, confirmed) = (Origin::Callback, true);
     let expected = [
-        Tally { state: State::Accepted, channel: c1, reason: Some(Reason::Paid), origin, confirmed, entries: 1 },
         Tally {
             state: State::Asking,
             channel: app,
@@ -170,6 +169,7 @@ async fn the_day_is_counted_by_kind(store: &dyn Store) {
             confirmed: false,
             entries: 2,
         },
+        Tally { state: State::Accepted, channel: c1, reason: Some(Reason::Paid), origin, confirmed, entries: 1 },
     ];
     assert_eq!(today.tallies, expected);
     assert_eq!(today.refused, [(Reason::FieldRepeated, 1)]);
