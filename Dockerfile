@@ -28,7 +28,7 @@ VOLUME /var/lib/tollgate
 WORKDIR /var/lib/tollgate
 USER 65534:65534
 ENV TOLLGATE_CONFIG=/etc/tollgate/config.yaml
-EXPOSE 8080
+EXPOSE 8080 8081
 HEALTHCHECK --interval=30s --timeout=3s CMD ["/usr/local/bin/tollgate", "health"]
 ENTRYPOINT ["/usr/local/bin/tollgate"]
 CMD ["run"]

@@ -3,7 +3,7 @@
 # `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint configs image needs needs-databases
+.PHONY: help demo test bench lint configs image deb deploy alerts browser screenshots needs needs-databases needs-promtool needs-deb needs-browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,11 +24,48 @@ needs-databases: # MariaDB and PostgreSQL, for the tests
 		|| echo "they cannot be installed here: install them by hand, or set TOLLGATE_SKIP_DATABASES=1 to leave out the tests that need them"; \
 	fi
 
+# Only the one program is taken out of the package: installed, it would start a server.
+PROMTOOL := $(or $(shell command -v promtool),$(CURDIR)/target/promtool/usr/bin/promtool)
+
+needs-promtool: # Prometheus's own checker, for the alerts
+	@[ -x $(PROMTOOL) ] || [ -n "$$TOLLGATE_SKIP_ALERTS" ] || { \
+		echo "checking the alerts needs promtool; taking it out of Debian's package prometheus, into target/promtool"; \
+		mkdir -p target/promtool && cd target/promtool && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; } && dpkg -x prometheus_*.deb . \
+		|| { echo "it cannot be had here: install it by hand, or set TOLLGATE_SKIP_ALERTS=1 to leave out checking the alerts"; exit 1; }; \
+	}
+
+needs-browser: # Chromium and Node.js, for the tests of the dashboard
+	@missing=; command -v chromium >/dev/null || [ -n "$$CHROMIUM" ] || missing="$$missing chromium"; command -v node >/dev/null || missing="$$missing nodejs"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
+	if [ -n "$$missing" ] && [ -z "$$TOLLGATE_SKIP_BROWSER" ]; then \
+		echo "the tests of the dashboard need Chromium and Node.js (missing:$$missing); installing them by apt-get"; \
+		apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $$missing \
+		|| { echo "they cannot be installed here: install them by hand, or set TOLLGATE_SKIP_BROWSER=1 to leave out the tests that need them"; exit 1; }; \
+	fi
+	@[ -n "$$TOLLGATE_SKIP_BROWSER" ] || [ tests/browser/node_modules/.package-lock.json -nt tests/browser/package-lock.json ] \
+	|| (cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund)
+
 demo: needs ## the whole story over real sockets, then stays up (ARGS=--once: exits)
 	cargo run --locked -- demo $(ARGS)
 
-test: needs needs-databases ## every test (MariaDB and PostgreSQL are installed if they are not there)
+test: needs needs-databases alerts ## every test (MariaDB, PostgreSQL, promtool and Chromium are installed if they are not there)
 	cargo test --locked --no-fail-fast
+	$(MAKE) browser
+
+browser: needs needs-browser ## the dashboard in a real browser
+	@if [ -n "$$TOLLGATE_SKIP_BROWSER" ]; then echo "TOLLGATE_SKIP_BROWSER is set: the dashboard is not tested"; else \
+		cargo build --locked && cd tests/browser && npm test --silent; fi
+
+screenshots: needs needs-browser ## the pictures in docs/images (takes five minutes; fonts-noto-cjk for the Chinese one)
+	@fc-list :lang=zh | grep -q . || { echo "no Chinese font; installing one by apt-get"; apt-get update && apt-get install -y --no-install-recommends fonts-noto-cjk; }
+	cargo build --locked
+	cd tests/browser && npm run --silent screenshots
+
+alerts: needs-promtool ## the alert rules, their tests and Prometheus's configuration, by promtool
+	@if [ -n "$$TOLLGATE_SKIP_ALERTS" ]; then echo "alerts: left out"; else set -x; cd deploy/prometheus \
+		&& $(PROMTOOL) check rules tollgate.rules.yml \
+		&& $(PROMTOOL) check config --syntax-only prometheus.yml \
+		&& $(PROMTOOL) test rules tollgate.rules.test.yml; fi
 
 lint: needs ## format, clippy and docs, warnings as errors
 	cargo fmt --check
@@ -45,6 +82,20 @@ bench: needs ## functions (divan) and the journal; docs/performance.md tells how
 	cargo bench --locked --bench bill
 	cargo bench --locked --bench list
 	@echo "The whole beside nginx and lua: see docs/performance.md"
+
+deploy: needs ## check everything in deploy/ with the tool of its kind (missing ones are installed)
+	cargo build --locked
+	deploy/check
+
+needs-deb: # cargo-deb, into target/tools
+	@PATH="$(CURDIR)/target/tools/bin:$$PATH" command -v cargo-deb >/dev/null || { echo "installing cargo-deb into target/tools"; \
+		CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+		cargo install -q cargo-deb --version 3.8.0 --locked --root target/tools; }
+
+deb: needs needs-deb ## the Debian package, in target/debian
+	cargo build --release --locked
+	deploy/debian/prepare target/release/tollgate
+	PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo deb --no-build
 
 image: ## the container image
 	docker build -t tollgate .

@@ -2,33 +2,40 @@
 
 mod works;
 
+mod doors;
+
 mod listening;
 
 mod reload;
 
-mod watch;
+mod files;
+
+mod succession;
 
 pub use reload::{ReloadError, Reloads};
+pub use succession::{Lost, Succeeded, Succession};
 pub use works::Works;
 pub(crate) use works::recall;
 
-use crate::admin::{self, Access, Admin};
-use crate::config::{Config, Journal, LogFormat, TlsFiles};
+use crate::config::{Config, Journal, LogFormat};
 use crate::gate::current::Current;
 use crate::generation::{Generation, Refused};
-use crate::journal::sqlite::OpenError;
+use crate::journal::sqlite::{OpenError, Sqlite};
 use crate::metrics::{Counts, Metrics};
 use crate::pending::Known;
-use crate::server::tls::{Tls, TlsError};
+use crate::server::tls::TlsError;
 use crate::shutdown::{Drained, Shutdown};
+use crate::sockets::Sockets;
+use crate::take_over::{HandOver, Leaving, Predecessor, Wish};
 use crate::telemetry::Log;
-use crate::{clock, wechat};
-use listening::{Listening, Terms};
+use crate::traces::Traces;
+use crate::{clock, supervisor, traces, wechat};
+use doors::{Doors, Seen};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch as told;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The gate, bound and ready.
@@ -36,11 +43,24 @@ use tokio::task::JoinHandle;
 pub struct App {
     works: Works,
     current: Arc<Current>,
-    callbacks: Listening<Current>,
-    admin: Option<Listening<admin::Listener>>,
-    generation: told::Sender<Generation>,
+    doors: Doors,
+    generation: watch::Sender<Generation>,
     fixed: Fixed,
     grace: Duration,
+    /// Whose place this one takes, until that has heard so.
+    before: Option<Predecessor>,
+    hand_over: HandOver,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Whether everything under way had finished.
+    pub drained: Drained,
+    /// Who goes on, if somebody does.
+    pub succession: Option<Succession>,
+    /// What spans are still to be sent, for at most [`TRACES_SENT`]: nobody waits for a collector but the process's end.
+    pub traces: Traces,
 }
 
 /// What a running process cannot change.
@@ -68,33 +88,76 @@ pub enum BuildError {
     /// Certificate or key of `tls`.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The client for the collector of traces.
+    #[error("cannot send traces")]
+    Traces(#[from] traces::BuildError),
     /// The journal.
     #[error(transparent)]
     Journal(#[from] OpenError),
     /// The socket.
     #[error("cannot listen on {0}: is another program, or a second gate, using the port?")]
     Bind(SocketAddr, #[source] std::io::Error),
+    /// The gate that runs does not leave.
+    #[error("the gate that runs does not leave, and goes on")]
+    NoSuccession(#[source] std::io::Error),
 }
+
+/// How long the end waits for the collector of traces.
+pub const TRACES_SENT: Duration = Duration::from_secs(3);
 
 /// How long the end waits for the journal to be written out.
 const WRITTEN_OUT: Duration = Duration::from_secs(5);
 
+/// How long answers end their connections before nobody is let in any more: so that who keeps one does not send on it while
+/// it is closed.
+const WINDING_DOWN: Duration = Duration::from_millis(500);
+
 impl App {
-    /// Builds every part and binds the socket. Must be called inside a tokio runtime.
+    /// Builds every part, with those of the `given` sockets that are for it. If there is a gate `before`, it is let go once
+    /// nothing but its journal is missing. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// If a part cannot be built or the address cannot be bound.
-    pub fn build(mut config: Config, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
-        let (addr, terms) = (config.listen, terms(&config)?);
+    /// If a part cannot be built or an address cannot be bound.
+    pub async fn build(
+        mut config: Config,
+        metrics: Arc<Metrics>,
+        mut given: Sockets,
+        mut before: Option<Predecessor>,
+    ) -> Result<Self, BuildError> {
+        let plan = doors::Plan::of(&mut config)?;
         let (fixed, grace) = (Fixed::of(&config), config.shutdown_grace);
-        metrics.certificate("callbacks", terms.not_after());
-        let admin = config.admin.take();
-        let works = Works::build(config, metrics)?;
+        given.add(before.as_mut().map(|before| std::mem::take(&mut before.sockets)).unwrap_or_default());
+        let bound = plan.bind(given)?;
+        let (journal, before) = match &config.journal {
+            Some(file) => succession::open(file, metrics.journal.clone(), before)
+                .await
+                .map(|(journal, before)| (Some(journal), before))?,
+            None => (None, None),
+        };
+        let works = Works::with(config, journal.clone(), Arc::clone(&metrics))?;
         let current = Arc::new(Current::new(Arc::clone(&works.gate)));
-        let callbacks = Listening::bind(addr, terms, Arc::clone(&current))?;
-        let generation = told::Sender::new(Generation::first());
-        let admin = admin.map(|config| looking_in(config, &works, &current, &generation)).transpose()?;
-        Ok(Self { works, current, callbacks, admin, generation, fixed, grace })
+        let generation = watch::Sender::new(Generation::first());
+        let seen = Seen { gate: Arc::clone(&current), journal, generation: generation.subscribe(), metrics };
+        let doors = Doors::at(bound, plan, seen);
+        let hand_over = hand_over(fixed.journal.as_ref(), grace);
+        Ok(Self { works, current, doors, generation, fixed, grace, before, hand_over })
+    }
+
+    /// Builds every part that needs neither socket nor journal, and looks at the journal beside the gate that has it: what
+    /// could go wrong is to go wrong while that one still runs.
+    ///
+    /// # Errors
+    /// If a part cannot be built.
+    pub fn try_out(mut config: Config) -> Result<(), BuildError> {
+        doors::Plan::of(&mut config)?;
+        if let Some(file) = &config.journal {
+            match Sqlite::beside(&file.path) {
+                // It will be made, or led to the present layout.
+                Ok(_) | Err(OpenError::Absent(_) | OpenError::Older { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Works::with(config, None, Arc::new(Metrics::new())).map(drop)
     }
 
     /// Where callbacks arrive, as a URL with the real port.
@@ -102,7 +165,7 @@ impl App {
     /// # Errors
     /// If the system does not know its own socket.
     pub fn url(&self) -> std::io::Result<String> {
-        self.callbacks.url()
+        self.doors.url()
     }
 
     /// Where the admin listener is, if there is one.
@@ -110,33 +173,90 @@ impl App {
     /// # Errors
     /// If the system does not know its own socket.
     pub fn admin_url(&self) -> std::io::Result<Option<String>> {
-        self.admin.as_ref().map(Listening::url).transpose()
+        self.doors.admin_url()
     }
 
-    /// Serves until `signal` comes, under the configuration that `reloads` brought last; then drains: no new connections,
-    /// requests and follow-ups under way finish, at most `shutdown_grace` and no longer than until `signal` comes again.
-    pub async fn run(mut self, mut signal: impl AsyncFnMut(), mut reloads: Reloads, log: &Log) -> Drained {
+    /// Serves until `signal` comes or another gate takes over, under the configuration that `reloads` brought last; then
+    /// drains: no new connections, requests and follow-ups under way finish, at most `shutdown_grace` and no longer than
+    /// until `signal` comes again.
+    pub async fn run(mut self, mut signal: impl AsyncFnMut(), mut reloads: Reloads, log: &Log) -> Ended {
         let shutdown = Shutdown::new();
         // Before the first callback, which is held against it.
         let recalled = recall(self.works.pending.as_deref()).await;
         self.works.recall_minutes().await;
         let mut working = self.works.begin(&shutdown, Some(recalled));
-        self.callbacks.open(&shutdown);
-        if let Some(admin) = &mut self.admin {
-            admin.open(&shutdown);
-        }
-        loop {
+        self.doors.open(&shutdown);
+        let watchdog = self.tell_that_it_is_open();
+        let leaving = loop {
             tokio::select! {
                 biased;
-                () = signal() => break,
+                () = signal() => break None,
                 () = reloads.next() => self.reload(&mut reloads, &mut working, &shutdown, log).await,
+                wish = self.hand_over.next() => match wish {
+                    // Who asked may be gone.
+                    Wish::Sockets(reply) => drop(reply.send(self.doors.lend())),
+                    Wish::Leave(leaving) => break Some(leaving),
+                },
             }
+        };
+        let ended = self.end(leaving, &shutdown, working, signal).await;
+        if let Some(watchdog) = watchdog {
+            watchdog.abort();
+            // What it holds of the journal goes with it; that it was aborted is known.
+            let _ = watchdog.await;
+        }
+        ended
+    }
+
+    /// Tells whoever waits for it that callbacks are accepted, and the supervisor from time to time that this process lives.
+    fn tell_that_it_is_open(&mut self) -> Option<JoinHandle<()>> {
+        let before = self.before.take();
+        let watchdog = supervisor::watchdog(before.is_some());
+        match before {
+            Some(before) => {
+                supervisor::ready_instead(&self.status());
+                tracing::info!(before = before.process, "took over");
+                before.accepting();
+            }
+            None => supervisor::ready(&self.status()),
+        }
+        watchdog.map(|every| tokio::spawn(supervisor::keep_alive(every, self.works.housekeeping.journal.clone())))
+    }
+
+    async fn end(
+        self,
+        leaving: Option<Leaving>,
+        shutdown: &Shutdown,
+        working: Working,
+        mut signal: impl AsyncFnMut(),
+    ) -> Ended {
+        match &leaving {
+            Some(leaving) => tracing::info!(successor = leaving.successor, "leaving: another gate takes over"),
+            None => supervisor::stopping(),
+        }
+        let mut hurried = false;
+        if self.doors.is_anybody_inside() {
+            shutdown.wind_down();
+            hurried = tokio::time::timeout(WINDING_DOWN, signal()).await.is_ok();
         }
         tracing::info!(grace_s = self.grace.as_secs(), "stopping: requests under way finish");
-        let drained = shutdown.drain(self.grace, signal()).await;
+        let succession = leaving.map(|leaving| Succession {
+            leaving,
+            journal: self.works.housekeeping.journal.as_ref().map(Arc::downgrade),
+            sockets: self.doors.lend().unwrap_or_default(),
+        });
+        self.doors.close();
+        let force = async {
+            if !hurried {
+                signal().await;
+            }
+        };
+        let drained = shutdown.drain(self.grace, force).await;
         working.housekeeping.abort();
-        self.callbacks.close();
-        self.admin.iter_mut().for_each(Listening::close);
+        // As with the watchdog.
+        let _ = working.housekeeping.await;
+        // Before the journal is given back: the next gate's has the same name.
+        drop(self.hand_over);
         let records = &self.works.gate.records;
         records.level();
         self.works.keep_last_minute();
@@ -146,10 +266,18 @@ impl App {
             );
         }
         say_counts(&self.works.gate.counts);
-        drained
+        Ended { drained, succession, traces: self.works.gate.traces.clone() }
+    }
+
+    /// One line about it.
+    fn status(&self) -> String {
+        let generation = self.generation.borrow();
+        let refused = if generation.refused.is_some() { "; the latest was refused" } else { "" };
+        format!("callbacks at {}, configuration {}{refused}", self.url().unwrap_or_default(), generation.number)
     }
 
     async fn reload(&mut self, reloads: &mut Reloads, working: &mut Working, shutdown: &Shutdown, log: &Log) {
+        supervisor::reloading();
         let outcome = self.replace(reloads, working, shutdown, log).await;
         if let Err(error) = &outcome {
             tracing::error!(%error, "the configuration was not reloaded; the one before stays in force");
@@ -160,6 +288,7 @@ impl App {
         });
         let number = self.generation.borrow().number;
         tracing::info!(generation = number, "configuration in force");
+        supervisor::ready(&self.status());
     }
 
     /// Everything that can fail comes first; from the swap on there is no way back, and none is needed.
@@ -170,19 +299,23 @@ impl App {
         shutdown: &Shutdown,
         log: &Log,
     ) -> Result<(), ReloadError> {
-        let config = reloads.read(&self.fixed).await?;
-        let (addr, terms, grace) = (config.listen, terms(&config)?, config.shutdown_grace);
+        let mut config = reloads.read(&self.fixed).await?;
+        let (plan, grace) = (doors::Plan::of(&mut config)?, config.shutdown_grace);
         let (level, fixed) = (config.log.level.clone(), Fixed::of(&config));
-        let (moved, not_after) = (self.callbacks.prepare(addr)?, terms.not_after());
         let works = self.works.succeed(config, self.generation.borrow().number + 1)?;
-        self.callbacks.go_on(addr, moved, terms, shutdown).await?;
+        self.doors.go_on(plan, shutdown).await?;
         self.current.replace(Arc::clone(&works.gate));
-        works.gate.metrics.certificate("callbacks", not_after);
+        let before = self.works.gate.traces.clone();
+        if before.settings() != works.gate.traces.settings() {
+            // Waiting for the collector is nobody's on the way.
+            tokio::spawn(async move { before.end(TRACES_SENT).await });
+        }
         (self.works, self.fixed, self.grace) = (works, fixed, grace);
         working.end();
         *working = self.works.begin(shutdown, None);
         log.set_level(&level);
-        tracing::info!(url = self.url().unwrap_or_default(), "callbacks arrive");
+        let admin = self.admin_url().ok().flatten();
+        tracing::info!(callbacks = self.url().unwrap_or_default(), admin, "listening");
         Ok(())
     }
 }
@@ -254,23 +387,13 @@ impl Working {
     }
 }
 
-fn looking_in(
-    config: crate::config::Admin,
-    works: &Works,
-    current: &Arc<Current>,
-    generation: &told::Sender<Generation>,
-) -> Result<Listening<admin::Listener>, BuildError> {
-    let tls = config.tls.map(|files| Tls::load(&files.cert, &files.key)).transpose()?;
-    let terms = Terms { tls, limits: admin::LIMITS };
-    works.gate.metrics.certificate("admin", terms.not_after());
-    let access = Access::new(config.token, config.hosts);
-    let admin = Admin::new(Arc::clone(current), works.gate.records.journal(), generation.subscribe(), access);
-    Listening::bind(config.listen, terms, Arc::new(admin::Listener::new(Arc::new(admin))))
-}
-
-fn terms(config: &Config) -> Result<Terms, BuildError> {
-    let load = |files: &TlsFiles| Tls::load(&files.cert, &files.key);
-    Ok(Terms { tls: config.tls.as_ref().map(load).transpose()?, limits: config.limits.server })
+/// Where another gate asks for this one's place. Without it the next one starts when this one has ended.
+fn hand_over(journal: Option<&Journal>, grace: Duration) -> HandOver {
+    let Some(journal) = journal else { return HandOver::none() };
+    HandOver::listen(&journal.path, grace).unwrap_or_else(|error| {
+        tracing::warn!(%error, journal = %journal.path.display(), "no other gate can take over (run --take-over)");
+        HandOver::none()
+    })
 }
 
 fn say_counts(counts: &Counts) {

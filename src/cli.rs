@@ -2,6 +2,8 @@
 
 mod check;
 
+mod completions;
+
 mod demo;
 
 mod explain;
@@ -11,6 +13,8 @@ mod health;
 mod journal;
 
 mod lookup;
+
+mod man;
 
 mod print;
 
@@ -28,6 +32,7 @@ mod sweep;
 
 mod verify;
 
+use crate::sockets::Sockets;
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
@@ -43,20 +48,22 @@ use tokio::runtime::{Builder, Runtime};
 #[command(
     name = "tollgate",
     version,
-    after_help = "Start with `tollgate demo`. Exit codes: 0 done, 1 failed (what was asked for is not so), 2 wrong usage."
+    after_help = "Start with `tollgate demo`.\n\nExit codes: 0 done, 1 failed (what was asked for is not so), 2 wrong usage. Each \
+                  command's --help says what that means for it."
 )]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 
     #[command(flatten)]
-    run: ConfigFile,
+    run: run::Args,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gate (the default command).
-    Run(ConfigFile),
+    #[command(after_help = run::HELP)]
+    Run(run::Args),
     /// Validate the configuration and show every error with line, column and remedy.
     Check(check::Args),
     /// Show the whole story on this machine: a simulated WeChat Pay, a sample order system and the gate.
@@ -76,9 +83,14 @@ enum Command {
     /// Look after the journal: export it, check it.
     Journal(journal::Args),
     /// Exit 0 if the gate that this configuration describes answers; for container health checks.
+    #[command(after_help = "Exit codes: 0 it answers, 1 it does not, 2 wrong usage.")]
     Health(ConfigFile),
     /// Say offline what the gate would do with a saved HTTP request, and why.
     Verify(verify::Args),
+    /// Print what a shell needs to complete this program's arguments.
+    Completions(completions::Args),
+    /// Print the manual, or write a page for each command.
+    Man(man::Args),
 }
 
 /// Which configuration.
@@ -93,8 +105,15 @@ struct ConfigFile {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = runtime().map_err(anyhow::Error::from).and_then(|runtime| {
-        let outcome = runtime.block_on(dispatch(cli));
+    crate::process::keep_memory_private();
+    // The environment is changed by that, so there must be no threads yet.
+    let sockets = match cli.command {
+        None | Some(Command::Run(_)) => Sockets::from_environment(),
+        Some(_) => Ok(Sockets::default()),
+    };
+    let outcome = sockets.map_err(anyhow::Error::from).and_then(|sockets| {
+        let runtime = runtime()?;
+        let outcome = runtime.block_on(dispatch(cli, sockets));
         // What still runs in the background has had its grace.
         runtime.shutdown_background();
         outcome
@@ -106,9 +125,9 @@ pub fn main() -> ExitCode {
     })
 }
 
-async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+async fn dispatch(cli: Cli, sockets: Sockets) -> anyhow::Result<ExitCode> {
     match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(args) => run::run(&args).await,
+        Command::Run(args) => run::run(&args, sockets).await,
         Command::Check(args) => check::run(&args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
@@ -120,6 +139,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Journal(args) => journal::run(&args).await,
         Command::Query(args) => query::run(&args).await,
         Command::Verify(args) => verify::run(&args).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 
@@ -136,5 +157,20 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_its_exit_codes() {
+        let program = <Cli as clap::CommandFactory>::command();
+        let mut commands: Vec<_> = program.get_subcommands().collect();
+        while let Some(command) = commands.pop() {
+            // The sandbox says it for all that steer it.
+            let below = if command.get_name() == "sandbox" { None } else { Some(command.get_subcommands()) };
+            let below: Vec<_> = below.into_iter().flatten().collect();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(!below.is_empty() || help.contains("Exit codes"), "{}", command.get_name());
+            commands.extend(below);
+        }
     }
 }

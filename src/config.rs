@@ -35,6 +35,8 @@ mod sweep;
 
 mod synthesize;
 
+mod traces;
+
 #[cfg(test)]
 mod tests;
 
@@ -103,6 +105,8 @@ pub struct Config {
     pub pending_orders: Vec<Watched>,
     /// Where the dashboard, the API and the metrics are; `None`: nowhere.
     pub admin: Option<Admin>,
+    /// Where spans go, if somebody looks at traces.
+    pub traces: Option<crate::traces::Settings>,
 }
 
 /// What a file says in outline, when it was checked without its secrets; nothing can be run from it.

@@ -21,6 +21,7 @@ use crate::money::Currency;
 use crate::reason::{Reason, Verdict};
 use crate::server::Peer;
 use crate::shutdown::Shutdown;
+use crate::traces::Span;
 use crate::wechat::AskBy;
 use bytes::Bytes;
 pub use found::next_question;
@@ -145,14 +146,18 @@ impl FollowUp {
         let record = self.gate.records.of_work(&work);
         let (began, entry) = (Instant::now(), work.entry);
         let (claimed, origin) = (work.callback.claimed, work.callback.origin);
-        let step = self.go_on(work, &record).await;
+        let mut span =
+            self.gate.traces.later("follow-up", work.callback.request.as_ref().map(|request| &request.headers));
+        let step = self.go_on(work, &record, &span).await;
+        end_span(&mut span, &claimed, origin, step);
         unfinished.finished();
         tell(&claimed, entry, origin, step, record.delivery.attempts(), began);
-        self.gate.metrics.follow_up_step(step.as_str(), began.elapsed());
+        let took = Some(began.elapsed()).filter(|_| !matches!(step, Step::Postponed | Step::Shut));
+        self.gate.metrics.follow_up_step(step.as_str(), took);
         step
     }
 
-    async fn go_on(&self, work: Work, record: &Record) -> Step {
+    async fn go_on(&self, work: Work, record: &Record, span: &Span) -> Step {
         let claimed = work.callback.claimed;
         // One at a time for each delivery; a callback that waits goes first.
         let Ok(_turn) = record.delivery.turn.try_lock() else { return self.postpone(&work) };
@@ -167,7 +172,9 @@ impl FollowUp {
         if let Some(step) = self.is_delivered_otherwise(&work, record, None).await {
             return step;
         }
-        let Some((finding, document)) = self.confirm_again(channel, &work).await else { return self.not_now(&work) };
+        let Some((finding, document)) = self.confirm_again(channel, &work, span).await else {
+            return self.not_now(&work);
+        };
         // What was made says more than the one that named the order.
         let claim =
             read_again.flatten().filter(|_| origin.is_found()).map_or_else(|| claim_of(&claimed), |read| read.claim);
@@ -202,7 +209,8 @@ impl FollowUp {
         };
         let (head, peer) = (request.head(), Peer { addr: request.peer, tls: request.tls });
         let (order, body) = (Some(claimed.order), request.body.clone());
-        let parcel = Parcel { route, channel: Some(channel), order, head, body, fill, peer, request_id };
+        let parcel =
+            Parcel { route, channel: Some(channel), order, head, body, fill, peer, request_id, trace: span.parent() };
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
         self.deliver(parcel, record, confirmed, origin, tries, age).await
     }
@@ -230,14 +238,16 @@ impl FollowUp {
 
     /// What is known of the order now, and the answer itself where a callback is to be made of it; `None` if this account's
     /// slow lane is full.
-    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Work) -> Option<(Finding, Bytes)> {
+    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Work, span: &Span) -> Option<(Finding, Bytes)> {
+        let confirming = span.child("confirm");
+        let within = confirming.parent();
         let claimed = &work.callback.claimed;
         let merchant = &channel.account.mch_id;
         if work.callback.request.is_none() {
             // Never by the bill's or the source's word for the payment.
             let ask = AskBy::OutTradeNo(claimed.out_trade_no);
             let allowed = self.lanes.to_wechat(merchant, lane(work));
-            return if allowed { Some(self.gate.confirm.ask_now(channel, ask).await) } else { None };
+            return if allowed { Some(self.gate.confirm.ask_now_within(channel, ask, &within).await) } else { None };
         }
         let ask = channel.ask(&claim_of(claimed), claimed.out_trade_no);
         // An operator may know of a refund that the cache does not.
@@ -245,8 +255,8 @@ impl FollowUp {
         let finding = match cached {
             Some(finding) => finding,
             None if !self.lanes.to_wechat(merchant, Lane::FollowUp) => return None,
-            None if work.asked_for => self.gate.confirm.ask_now(channel, ask).await.0,
-            None => self.gate.confirm.ask(channel, ask).await.0,
+            None if work.asked_for => self.gate.confirm.ask_now_within(channel, ask, &within).await.0,
+            None => self.gate.confirm.ask(channel, ask, &within).await.0,
         };
         Some((finding, Bytes::new()))
     }
@@ -405,6 +415,27 @@ fn reread(
         && claim.transaction_id == claimed.transaction_id
         && claim.amount == claimed.amount.map(|amount| amount.fen);
     (same_order && (same_claim || origin.is_found())).then_some(Read { claim, fill: read.fill })
+}
+
+/// Says in the span what the line says.
+fn end_span(span: &mut Span, claimed: &Claimed, origin: Origin, step: Step) {
+    if !span.is_wanted() {
+        return;
+    }
+    span.set("tollgate.channel", claimed.channel);
+    span.set("tollgate.order", claimed.order);
+    span.set("tollgate.out_trade_no", claimed.out_trade_no);
+    span.set("tollgate.origin", origin.as_str());
+    span.set("tollgate.step", step.as_str());
+    if let Step::Undecided(reason) | Step::Parked(reason) | Step::Closed(reason) = step {
+        span.set("tollgate.reason", reason);
+        if let Some(verdict) = reason.verdict() {
+            span.set("tollgate.verdict", verdict);
+        }
+    }
+    if matches!(step, Step::NotAccepted | Step::Parked(_)) {
+        span.failed(step.as_str());
+    }
 }
 
 /// One line in the log for what was done; its fields are those of a callback's.

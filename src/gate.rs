@@ -55,6 +55,7 @@ use crate::metrics::{Counts, Metrics, UpstreamMeters};
 use crate::money::Money;
 use crate::reason::Reason;
 use crate::server::{Arrival, Handler};
+use crate::traces::Traces;
 use bytes::Bytes;
 use channel::Channels;
 use claim::Blank;
@@ -109,6 +110,8 @@ pub struct Gate {
     pub counts: Counts,
     /// And of what is sent on.
     pub sent: UpstreamMeters,
+    /// What is told of each step, if somebody wants to know.
+    pub traces: Traces,
 }
 
 /// A callback that is confirmed, and the blank in it that the transaction id may fill.
@@ -120,7 +123,7 @@ struct Checked {
 impl Gate {
     async fn walk<'g>(&'g self, arrival: Arrival, story: &mut Story<'g>) -> Result<Answer<'g>, Refusal> {
         let Arrival { head, body, peer } = arrival;
-        let found = self.routes.find(&head);
+        let found = story.span.around("route", || self.routes.find(&head));
         story.route = found.as_ref().ok().map(|(route, _)| *route);
         // What the server refused is refused for that, also where no route would take it.
         let body = body?;
@@ -141,6 +144,7 @@ impl Gate {
             fill,
             peer,
             request_id: story.request_id.clone(),
+            trace: story.span.parent(),
         };
         self.hand_over(parcel, &pass, story).await.map_err(Refusal::from)
     }
@@ -158,7 +162,8 @@ impl Gate {
         body: &Bytes,
         story: &mut Story<'g>,
     ) -> Result<Checked, Reason> {
-        let callback = route.claim.read(head, path, body).map_err(|unreadable| story.unreadable(unreadable))?;
+        let read = story.span.around("claim", || route.claim.read(head, path, body));
+        let callback = read.map_err(|unreadable| story.unreadable(unreadable))?;
         let mut claim = callback.claim;
         story.order = Some(claim.order);
         let channel = callback.channel.and_then(|id| self.channels.get(&id)).ok_or(Reason::ChannelUnknown)?;
@@ -189,7 +194,8 @@ impl Handler for Gate {
     fn handle(self: Arc<Self>, arrival: Arrival) -> impl Future<Output = Response<Full<Bytes>>> + Send {
         let gate = self;
         to_the_end(async move {
-            let mut story = Story::begin(arrival.peer, &gate.counts);
+            let span = gate.traces.request("callback", &arrival.head.headers);
+            let mut story = Story::begin(arrival.peer, &gate.counts, span);
             let outcome = gate.walk(arrival, &mut story).await;
             let refused = outcome.as_ref().err().map(|refusal| refusal.reason);
             let response = match outcome {

@@ -20,9 +20,9 @@ pub mod listed;
 
 pub mod sweeps;
 
-pub mod view;
-
 pub mod minutes;
+
+pub mod view;
 
 pub mod sqlite;
 

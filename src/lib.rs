@@ -27,6 +27,9 @@ pub mod reason;
 // What is counted.
 pub mod metrics;
 
+// What became of one callback, step by step.
+pub mod traces;
+
 // WeChat Pay's language; nothing of our policy.
 pub mod wechat;
 
@@ -56,6 +59,18 @@ pub mod server;
 
 // Stopping without breaking off.
 pub mod shutdown;
+
+// Listening sockets from elsewhere.
+pub mod sockets;
+
+// One process after another.
+pub mod take_over;
+
+// Telling a supervisor how this process is.
+pub mod supervisor;
+
+// What the system lets this process do.
+pub mod process;
 
 // What we were told.
 pub mod config;

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     token: CancellationToken,
+    winding_down: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -36,7 +37,19 @@ impl Shutdown {
     /// One that this one's word reaches too, and whose own word this one does not hear; its tasks are this one's.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { token: self.token.child_token(), tasks: self.tasks.clone() }
+        let winding_down = self.winding_down.clone();
+        Self { token: self.token.child_token(), winding_down, tasks: self.tasks.clone() }
+    }
+
+    /// Announces the word: what is begun from now on is not meant to last.
+    pub fn wind_down(&self) {
+        self.winding_down.cancel();
+    }
+
+    /// Whether it was announced, or said.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        self.winding_down.is_cancelled() || self.has_begun()
     }
 
     /// Says the word. Saying it again changes nothing.

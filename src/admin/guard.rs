@@ -55,7 +55,7 @@ enum Needs {
 fn needs(path: &str) -> Needs {
     match path {
         "/healthz" | "/readyz" => Needs::Nothing,
-        "/login" | "/favicon.ico" => Needs::OurName,
+        "/login" | "/language" | "/favicon.ico" => Needs::OurName,
         _ if path.starts_with("/assets/") => Needs::OurName,
         _ => Needs::Somebody,
     }

@@ -106,7 +106,7 @@ async fn log_out(
 }
 
 /// Whether a path leads to us and nowhere else.
-fn is_ours(next: &str) -> bool {
+pub(super) fn is_ours(next: &str) -> bool {
     let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     plain && next.starts_with('/') && !next.starts_with("//")
 }

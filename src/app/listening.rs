@@ -4,9 +4,12 @@ use super::BuildError;
 use crate::server::tls::Tls;
 use crate::server::{self, Door, Handler, Limits};
 use crate::shutdown::Shutdown;
+use crate::sockets::Purpose;
+use crate::take_over::Lent;
 use jiff::Timestamp;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -53,19 +56,34 @@ pub(super) enum Moved {
 }
 
 impl<H: Handler> Listening<H> {
-    /// Binds the address.
+    /// A door at this socket, which is the one for `addr`.
+    pub(super) fn at(listener: TcpListener, addr: SocketAddr, terms: Terms, handler: Arc<H>) -> Self {
+        Self { addr, door: Door::new(listener), terms, handler, serving: None }
+    }
+
+    /// Its socket, for another process.
     ///
     /// # Errors
-    /// [`BuildError::Bind`].
-    pub(super) fn bind(addr: SocketAddr, terms: Terms, handler: Arc<H>) -> Result<Self, BuildError> {
-        let listener = server::bind(addr).map_err(|error| BuildError::Bind(addr, error))?;
-        Ok(Self { addr, door: Door::new(listener), terms, handler, serving: None })
+    /// If the system has no descriptor left.
+    pub(super) fn lend(&self, purpose: Purpose) -> io::Result<Lent> {
+        let socket = self.door.listener().as_fd().try_clone_to_owned()?;
+        Ok(Lent { purpose, configured: self.addr, socket })
+    }
+
+    /// Whether any connection is open.
+    pub(super) fn is_anybody_inside(&self) -> bool {
+        self.door.inside() > 0
     }
 
     /// Where it is, as a URL with the real port.
     pub(super) fn url(&self) -> io::Result<String> {
         let scheme = if self.terms.tls.is_some() { "https" } else { "http" };
         Ok(format!("{scheme}://{}", self.door.listener().local_addr()?))
+    }
+
+    /// Until when its certificate is valid, if it has one.
+    pub(super) fn certificate_until(&self) -> Option<Timestamp> {
+        self.terms.not_after()
     }
 
     /// Begins to take in those who come.
@@ -154,11 +172,10 @@ impl<H: Handler> Listening<H> {
         outcome
     }
 
-    /// Ends taking in; returns when nobody is taken in any more.
-    pub(super) fn close(&mut self) {
-        if let Some(Serving { open, accepting }) = self.serving.take() {
+    /// Takes in nobody any more; who is inside stays until the whole server's end.
+    pub(super) fn close(self) {
+        if let Some(Serving { open, .. }) = self.serving {
             open.begin();
-            accepting.abort();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Putting a changed configuration in force: all of it or nothing, and nobody who is served notices.
 
-use super::{BuildError, Fixed, watch::Watch};
+use super::{BuildError, Fixed, files::Watch};
 use crate::config::{Config, Problems};
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};

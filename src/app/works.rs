@@ -20,6 +20,7 @@ use crate::journal::sqlite::Sqlite;
 use crate::metrics::Metrics;
 use crate::pending::{Known, PendingOrders};
 use crate::sweep::Sweeper;
+use crate::traces::Traces;
 use crate::wechat::WeChatPay;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -58,6 +59,18 @@ impl Works {
             }
             None => None,
         };
+        Self::with(config, journal, metrics)
+    }
+
+    /// The same with a journal that was opened before.
+    ///
+    /// # Errors
+    /// If a part cannot be built.
+    pub(super) fn with(
+        config: Config,
+        journal: Option<Arc<dyn Journal>>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, BuildError> {
         Self::of(config, journal, None, generation::FIRST, metrics)
     }
 
@@ -148,6 +161,10 @@ fn gate(
         Some(before) => before.records.under(capacity, first, &config.channels),
         None => Records::new(journal, capacity, first, &config.channels),
     };
+    let traces = match before.filter(|before| before.traces.settings() == config.traces.as_ref()) {
+        Some(before) => before.traces.clone(),
+        None => Traces::begin(config.traces.as_ref())?,
+    };
     Ok(Gate {
         routes: Routes::new(config.routes),
         senders,
@@ -163,6 +180,7 @@ fn gate(
         metrics,
         counts,
         sent,
+        traces,
     })
 }
 

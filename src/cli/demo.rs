@@ -68,6 +68,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(paper) => paper.sum_up(&reports)?,
         None => print::json(&json!({
             "scenes": reports, "gate": stage.gate_url, "sandbox": stage.sandbox_url, "shop": stage.shop_url,
+            "dashboard": stage.dashboard,
         }))?,
     }
     if args.once {

@@ -84,7 +84,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     // So that a journal that was never there is said so, and not made.
     drop(Sqlite::beside(&path)?);
-    let works = Works::build(config, Arc::default())?;
+    let works = Works::build(Config { traces: None, ..config }, Arc::default())?;
     let Some(follow_up) = works.follow_up else { bail!("there is no journal") };
     recall(works.pending.as_deref()).await;
     let shutdown = Shutdown::new();

@@ -21,7 +21,9 @@ Without a command it starts. Try:
   tollgate sandbox queries                               what was asked, and answered
   tollgate sandbox bill --gzip ignored --unsorted        what the bills are like
   tollgate sandbox lose 0.2                              one notification in five is lost
-docs/sandbox.md has every call, also for curl."
+docs/sandbox.md has every call, also for curl.
+
+Exit codes, of those below too: 0 done, 1 failed, 2 wrong usage."
 )]
 pub(super) struct Args {
     #[command(subcommand)]

@@ -106,7 +106,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     // So that a journal that was never there is said so, and not made: it would know of nothing that was accepted.
     drop(Sqlite::beside(&path)?);
-    let works = Works::build(config, Arc::default())?;
+    let works = Works::build(Config { traces: None, ..config }, Arc::default())?;
     let (Some(follow_up), Some(sweeper)) = (works.follow_up, works.sweeper) else { bail!("there is no journal") };
     let shutdown = Shutdown::new();
     let journal = Arc::clone(&follow_up.journal);

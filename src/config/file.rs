@@ -9,6 +9,7 @@ use super::read::{Map, Section, Value};
 use super::routes;
 use super::sweep;
 use super::synthesize;
+use super::traces;
 use super::{Cache, Config, Forwarding, Limits, Log, settings};
 use crate::gate::decide::Mode;
 use crate::gate::forward::Upstream;
@@ -38,6 +39,7 @@ pub(super) static FILE: Section = Section {
         "forwarding",
         "tls",
         "log",
+        "traces",
         "shutdown_grace",
     ],
 };
@@ -75,6 +77,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let follow_up = map.or("follow_up", FollowUp::default(), journal::follow_up);
     let route_names = map.get("routes").map(|v| routes::names(&v)).unwrap_or_default();
     let pending_orders = map.or("pending_orders", Vec::new(), |v| pending::pending_orders(v, &route_names));
+    let traces = map.optional("traces", traces::traces);
     let admin = admin(&map, listen);
     let Business { routes, channels } = business?;
     if journal.is_none() {
@@ -104,6 +107,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
         sweeps: Vec::new(),
         pending_orders,
         admin,
+        traces,
     };
     take(&mut config, channels);
     Some(config)

@@ -69,6 +69,7 @@ static SECTIONS: &[&read::Section] = &[
     &settings::FORWARDING,
     &settings::TLS,
     &settings::LOG,
+    &traces::TRACES,
     &admin::ADMIN,
     &journal::JOURNAL,
     &journal::FOLLOW_UP,

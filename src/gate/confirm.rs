@@ -11,6 +11,7 @@ use super::decide::{self, Finding};
 use crate::metrics::{self, ConfirmMeters, Metrics};
 use crate::order::{ChannelId, MchId};
 use crate::reason::Reason;
+use crate::traces::Parent;
 use crate::wechat::{AskBy, HostState, WeChatPay};
 use bytes::Bytes;
 use flights::{Asking, Flights, Turn};
@@ -153,14 +154,14 @@ impl Confirm {
         self.memory.wechat.hosts()
     }
 
-    /// What is known of the order that `ask` names, or found out within the confirm deadline.
-    pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy) -> (Finding, Source) {
-        let (finding, source) = self.find_out(channel, ask).await;
+    /// What is known of the order that `ask` names, or found out within the confirm deadline. A question is a step of `within`.
+    pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy, within: &Parent) -> (Finding, Source) {
+        let (finding, source) = self.find_out(channel, ask, within).await;
         source.of(&self.meters).count();
         (finding, source)
     }
 
-    async fn find_out(&self, channel: &Arc<Channel>, ask: AskBy) -> (Finding, Source) {
+    async fn find_out(&self, channel: &Arc<Channel>, ask: AskBy, within: &Parent) -> (Finding, Source) {
         let question = question(channel, ask);
         let cache = &self.memory.cache;
         let deadline = Instant::now() + self.patience;
@@ -173,7 +174,8 @@ impl Confirm {
                 None => continue,
                 Some(Turn::Wait(answer, asked_again_at)) => (answer, Source::Joined, deadline.min(asked_again_at)),
                 Some(Turn::Ask(asking, answer)) => {
-                    tokio::spawn(Arc::clone(&self.memory).find_out(Arc::clone(channel), question, asking));
+                    let (memory, channel) = (Arc::clone(&self.memory), Arc::clone(channel));
+                    tokio::spawn(memory.find_out(channel, question, asking, within.clone()));
                     (answer, Source::Asked, deadline)
                 }
             };
@@ -189,7 +191,12 @@ impl Confirm {
 impl Confirm {
     /// Asks now, whatever is known, and in the caller's own time; for one who needs the whole answer.
     pub async fn ask_now(&self, channel: &Channel, ask: AskBy) -> (Finding, Bytes) {
-        self.memory.find(channel, question(channel, ask)).await
+        self.ask_now_within(channel, ask, &Parent::default()).await
+    }
+
+    /// The same, as a step of `within`.
+    pub async fn ask_now_within(&self, channel: &Channel, ask: AskBy, within: &Parent) -> (Finding, Bytes) {
+        self.memory.find(channel, question(channel, ask), within).await
     }
 }
 
@@ -198,14 +205,20 @@ const fn question(channel: &Channel, ask: AskBy) -> Question {
 }
 
 impl Memory {
-    async fn find_out(self: Arc<Self>, channel: Arc<Channel>, question: Question, asking: Asking<Question>) {
-        let (finding, _) = self.find(&channel, question).await;
+    async fn find_out(
+        self: Arc<Self>,
+        channel: Arc<Channel>,
+        question: Question,
+        asking: Asking<Question>,
+        within: Parent,
+    ) {
+        let (finding, _) = self.find(&channel, question, &within).await;
         asking.finish(finding.clone(), finding.is_fact());
     }
 
-    async fn find(&self, channel: &Channel, question: Question) -> (Finding, Bytes) {
+    async fn find(&self, channel: &Channel, question: Question, within: &Parent) -> (Finding, Bytes) {
         let deadline = Instant::now() + LATE_ANSWER;
-        let answer = self.wechat.order_query(&channel.account, &question.ask, deadline).await;
+        let answer = self.wechat.order_query_within(&channel.account, &question.ask, deadline, within).await;
         let answer = answer.map(|asked| asked.answer);
         let finding = decide::judge(&channel.account, &question.ask, &answer);
         // What is not known is not remembered: the next callback asks again.

@@ -16,6 +16,7 @@ use crate::metrics::Sent;
 use crate::order::OrderId;
 use crate::reason::Reason;
 use crate::server::Peer;
+use crate::traces::Parent;
 use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::header::{DATE, HeaderName, HeaderValue, SET_COOKIE};
@@ -43,6 +44,8 @@ pub struct Parcel<'p> {
     pub peer: Peer,
     /// Its `X-Request-Id`.
     pub request_id: HeaderValue,
+    /// What sending it is a step of.
+    pub trace: Parent,
 }
 
 /// What a sending came to.
@@ -156,7 +159,14 @@ impl Gate {
         let upstream = self.upstream_of(&parcel).clone();
         let origin = sending.as_ref().map_or(Origin::Callback, |sending| sending.origin);
         let sending = sending.zip(channel).map(|(sending, channel)| stamp::Delivered { channel: &channel.id, sending });
-        let request = self.outgoing(parcel, pass, sending)?;
+        let mut span = parcel.trace.client("forward");
+        span.set("tollgate.origin", origin.as_str());
+        span.set("server.address", &upstream);
+        if let Some(sending) = &sending {
+            span.set("tollgate.attempt", sending.sending.attempt);
+        }
+        let mut request = self.outgoing(parcel, pass, sending)?;
+        span.take_over(request.headers_mut());
         let sent_at = Instant::now();
         let answer = self.forward.send(&upstream, request, deadline).await;
         let accepted = answer.as_ref().map(|answer| route.accepted.holds(answer));
@@ -166,7 +176,12 @@ impl Gate {
             Err(reason) => Sent::Failed(**reason),
         };
         self.sent.sent(channel.map(|channel| channel.id), origin.as_str(), sent, sent_at.elapsed());
+        match &answer {
+            Ok(answer) => span.set_number("http.response.status_code", answer.status.as_u16()),
+            Err(reason) => span.failed(reason.code()),
+        }
         let accepted = accepted.is_ok_and(|accepted| accepted);
+        span.set("tollgate.accepted", accepted);
         Ok(Delivered { answer: answer?, accepted })
     }
 

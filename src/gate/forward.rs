@@ -130,7 +130,7 @@ pub const LARGEST_ANSWER: usize = 1024 * 1024;
 /// Sends to upstreams, on connections it keeps open.
 #[derive(Debug)]
 pub struct Forward {
-    connector: Connector,
+    connector: Arc<Connector>,
     pools: HashMap<Upstream, Arc<Pool>>,
 }
 
@@ -149,7 +149,12 @@ impl Forward {
             |upstream: &Upstream| before.and_then(|before| before.pools.get(upstream)).cloned().unwrap_or_default();
         let pools: HashMap<_, _> = upstreams.into_iter().map(|upstream| (upstream.clone(), pool(&upstream))).collect();
         let with_tls = pools.keys().any(|upstream| upstream.scheme == Scheme::HTTPS);
-        Ok(Self { connector: Connector::new(connect, with_tls)?, pools })
+        // Reading the system's certificates takes long, and callbacks go on meanwhile.
+        let connector = match before.filter(|before| before.connector.does(connect, with_tls)) {
+            Some(before) => Arc::clone(&before.connector),
+            None => Arc::new(Connector::new(connect, with_tls)?),
+        };
+        Ok(Self { connector, pools })
     }
 
     /// Counts a callback whose sender waits.

@@ -59,6 +59,8 @@ impl Gate {
         story: &mut Story<'g>,
     ) -> Result<Confirmed, Reason> {
         let asked_at = Instant::now();
+        let mut span = story.span.child("confirm");
+        let within = span.parent();
         let kept = self.records.are_kept();
         let key = || EntryKey::of(&sighting.route.name, &sighting.claimed, Origin::Callback);
         story.record = if kept { self.records.known(&key()) } else { None };
@@ -68,13 +70,15 @@ impl Gate {
             Some(finding) => (finding, Source::Cached),
             None if unknown => {
                 let keeping = self.keep(sighting, Worth::Unconfirmed, story);
-                let (asked, kept) = tokio::join!(self.confirm.ask(channel, ask), keeping);
+                let (asked, kept) = tokio::join!(self.confirm.ask(channel, ask, &within), keeping);
                 kept?;
                 asked
             }
-            None => self.confirm.ask(channel, ask).await,
+            None => self.confirm.ask(channel, ask, &within).await,
         };
         story.confirmed(source, asked_at.elapsed());
+        span.set("tollgate.source", source.as_str());
+        drop(span);
         let decided = judge(&finding);
         if unknown && story.record.is_none() {
             match decided.as_ref().map_err(|reason| (reason.holds_payment(), reason.verdict())) {
@@ -101,6 +105,7 @@ impl Gate {
         let observing = self.mode_of(story) == Mode::Observe;
         // Where everything is forwarded the upstream must have its time all the same.
         let patience = if observing { self.confirm.patience() } else { self.deadline };
+        let mut span = story.span.child("journal");
         let taking = timeout_at(story.began + patience, self.records.take_in(callback, worth));
         match taking.await.unwrap_or(Err(Reason::JournalUnavailable)) {
             Ok(Some((record, in_hand))) => {
@@ -108,8 +113,10 @@ impl Gate {
                 Ok(())
             }
             Ok(None) => Ok(()),
-            Err(_) if observing => Ok(()),
-            Err(reason) => Err(reason),
+            Err(reason) => {
+                span.failed(reason.code());
+                if observing { Ok(()) } else { Err(reason) }
+            }
         }
     }
 }

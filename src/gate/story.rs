@@ -13,6 +13,7 @@ use crate::metrics::{Counts, Metrics, Outcome, UnderWay};
 use crate::order::{OrderId, OutTradeNo};
 use crate::reason::{Reason, Stage, Verdict};
 use crate::server::Peer;
+use crate::traces::Span;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub(super) struct Story<'g> {
     /// The payment that was found, if the callback was held back all the same.
     pub(super) payment: Option<Arc<Payment>>,
     under_way: UnderWay<'g>,
+    pub(super) span: Span,
     made_record: bool,
     absorbed: bool,
     refunded: bool,
@@ -50,7 +52,7 @@ pub(super) struct Story<'g> {
 }
 
 impl<'g> Story<'g> {
-    pub(super) fn begin(peer: Peer, counts: &'g Counts) -> Self {
+    pub(super) fn begin(peer: Peer, counts: &'g Counts, span: Span) -> Self {
         let id = Uuid::now_v7();
         Self {
             id,
@@ -65,6 +67,7 @@ impl<'g> Story<'g> {
             in_hand: None,
             payment: None,
             under_way: counts.receive(),
+            span,
             made_record: false,
             absorbed: false,
             refunded: false,
@@ -158,6 +161,7 @@ impl<'g> Story<'g> {
     pub(super) fn tell(&mut self, metrics: &Metrics, refused: Option<Reason>, status: StatusCode) {
         let reason = self.reason(refused);
         self.count(metrics, reason, refused.is_some());
+        self.end_span(reason, refused.is_some(), status);
         // One macro call for each level, since a level must be a constant.
         macro_rules! line {
             ($level:expr) => {
@@ -205,6 +209,36 @@ impl<'g> Story<'g> {
         let (route, channel) = (self.route.map(|route| route.name.as_str()), self.channel.map(|channel| channel.id));
         let (verdict, outcome) = (self.verdict(reason), self.outcome(refused));
         self.under_way.end(route, channel, (reason, verdict), outcome, self.began.elapsed());
+    }
+
+    /// Says in the span what the line says, but for what is personal.
+    fn end_span(&mut self, reason: Reason, refused: bool, status: StatusCode) {
+        let mut span = std::mem::take(&mut self.span);
+        if !span.is_wanted() {
+            return;
+        }
+        span.set("tollgate.request_id", self.id);
+        if let Some(route) = self.route {
+            span.set("tollgate.route", &route.name);
+        }
+        if let Some(channel) = self.channel {
+            span.set("tollgate.channel", channel.id);
+        }
+        if let Some(order) = self.order {
+            span.set("tollgate.order", order);
+        }
+        if let Some(out_trade_no) = self.out_trade_no {
+            span.set("tollgate.out_trade_no", out_trade_no);
+        }
+        if let Some(verdict) = self.verdict(reason) {
+            span.set("tollgate.verdict", verdict);
+        }
+        span.set("tollgate.reason", reason);
+        span.set("tollgate.outcome", self.outcome(refused).as_str());
+        span.set_number("http.response.status_code", status.as_u16());
+        if matches!(reason.stage(), Stage::Upstream | Stage::Gate | Stage::Verdict(Verdict::Unknown)) {
+            span.failed(reason.code());
+        }
     }
 
     /// What has become of the callback, now that what is kept of it is settled.

@@ -167,6 +167,14 @@ impl Record {
         self.events.iter().filter(|event| event.what == "flagged").filter_map(|event| event.reason)
     }
 
+    /// Why it is not done: what came of sending it the last time, while it is delivered.
+    #[must_use]
+    pub fn why(&self) -> Option<Reason> {
+        let last = self.sendings.last().filter(|last| self.state == State::Delivering && !last.accepted);
+        let refused = |last: &AttemptRecord| last.reason.or(last.status.map(|_| Reason::NotAccepted));
+        last.and_then(refused).or(self.reason)
+    }
+
     /// The verdict its reason belongs to; `paid` while it is delivered, whatever the upstream says.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {

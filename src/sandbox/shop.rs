@@ -7,7 +7,7 @@ use crate::wechat::xml::Fields;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Form, Json, Router};
 use hyper::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,7 @@ enum Door {
 
 #[derive(Debug, Default)]
 struct Tables {
+    fails: bool,
     orders: BTreeMap<String, ShopOrder>,
     received: VecDeque<Received>,
 }
@@ -139,6 +140,7 @@ impl Shop {
             .route("/wxpay/notify/{channel}", post(wxpay_notify))
             .route("/refund", post(refund))
             .route("/unpaid.json", get(async |State(shop): State<Self>| Json(shop.unpaid())))
+            .route("/fails", put(async |State(shop): State<Self>, said: String| shop.fails(said.trim() == "true")))
             .route("/orders", get(async |State(shop): State<Self>| Json(shop.lock().orders.clone())))
             .route("/received", get(async |State(shop): State<Self>| Json(shop.received())))
             .with_state(self.clone())
@@ -168,6 +170,11 @@ impl Shop {
         let created_at = clock::rfc3339_beijing(clock::now());
         let ordered = Some(Ordered { channel: channel.to_owned(), total_fee, created_at });
         self.lock().orders.insert(order.to_owned(), ShopOrder { ordered, ..ShopOrder::default() });
+    }
+
+    /// Whether it answers every callback with 503 and does nothing, as while its database is gone.
+    pub fn fails(&self, fails: bool) {
+        self.lock().fails = fails;
     }
 
     fn unpaid(&self) -> Vec<Unpaid> {
@@ -206,6 +213,9 @@ impl Shop {
     }
 }
 
+/// What it answers while it fails.
+const FAILURE: (StatusCode, &str) = (StatusCode::SERVICE_UNAVAILABLE, "database-gone\n");
+
 #[derive(Debug, Deserialize)]
 struct PaySuccess {
     #[serde(rename = "OrderID")]
@@ -214,9 +224,12 @@ struct PaySuccess {
     transaction_id: String,
 }
 
-async fn pay_success(State(shop): State<Shop>, headers: HeaderMap, Form(form): Form<PaySuccess>) -> &'static str {
+async fn pay_success(State(shop): State<Shop>, headers: HeaderMap, Form(form): Form<PaySuccess>) -> Response {
+    if shop.lock().fails {
+        return FAILURE.into_response();
+    }
     shop.mark_paid("/pay/success".to_owned(), &form.order_id, Some(&form.transaction_id), &headers);
-    "order-marked-paid"
+    "order-marked-paid".into_response()
 }
 
 const ACKNOWLEDGEMENT: &str =
@@ -228,6 +241,9 @@ async fn wxpay_notify(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    if shop.lock().fails {
+        return FAILURE.into_response();
+    }
     let fields = Fields::read(&body).ok();
     let get = |name| fields.as_ref().and_then(|fields| fields.get(name));
     let Some(order) = get("out_trade_no") else { return StatusCode::BAD_REQUEST.into_response() };

@@ -19,10 +19,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, timeout_at};
 
 /// How long a peer may go on sending after its last answer, so that it gets to read it.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How old a connection is at least that a drain closes without having heard a word: who has just connected is about to
+/// say something.
+const FIRST_WORD: Duration = Duration::from_millis(250);
 
 /// What a connection beyond the cap is told.
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
@@ -59,10 +63,12 @@ pub(super) async fn turn_away(stream: TcpStream, _place: OwnedSemaphorePermit) {
 async fn converse<H: Handler>(server: Arc<Server<H>>, mut wire: Wire, peer: Peer, first_head: Instant) -> Option<Wire> {
     let mut alarm = Alarm::new(first_head);
     let mut draining = pin!(server.shutdown.begun());
+    let mut young = pin!(sleep(FIRST_WORD));
     let closing = Arc::new(AtomicBool::new(false));
     let mut later_head = None;
     loop {
-        let wait = HeadWait { wire: &mut wire, alarm: &mut alarm, draining: draining.as_mut(), later_head };
+        let (draining, young) = (draining.as_mut(), young.as_mut());
+        let wait = HeadWait { wire: &mut wire, alarm: &mut alarm, draining, young, later_head };
         let exchange = match wait.await? {
             Next::Closed => return Some(wire),
             Next::Head(head) => {
@@ -102,6 +108,7 @@ struct HeadWait<'a, D> {
     wire: &'a mut Wire,
     alarm: &'a mut Alarm,
     draining: Pin<&'a mut D>,
+    young: Pin<&'a mut Sleep>,
     /// What a head may take from its first byte on, until it has begun. The first head's time began with accept.
     later_head: Option<Duration>,
 }
@@ -115,7 +122,9 @@ impl<D: Future<Output = ()>> Future for HeadWait<'_, D> {
             return Poll::Ready(next.ok());
         }
         let begun = this.wire.head_begun();
-        if !begun && this.draining.as_mut().poll(cx).is_ready() {
+        let is_over = !begun && this.draining.as_mut().poll(cx).is_ready() && this.young.as_mut().poll(cx).is_ready();
+        // What has arrived was sent by somebody who could not know of the end.
+        if is_over && !this.wire.has_unread() {
             return Poll::Ready(Some(Next::Closed));
         }
         if begun && let Some(head_timeout) = this.later_head.take() {

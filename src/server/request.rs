@@ -56,7 +56,7 @@ impl Exchange {
             Some(response) if !response.status().is_informational() => response,
             _ => internal_error(),
         };
-        if last || server.shutdown.has_begun() {
+        if last || server.shutdown.is_near() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             self.closing.store(true, Ordering::Relaxed);
         } else {

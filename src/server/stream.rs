@@ -1,5 +1,6 @@
 //! A socket, with or without TLS, and how it is closed so that the last answer is not lost.
 
+use rustix::net::{RecvFlags, recv};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,6 +17,16 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    /// Whether bytes have arrived that nobody has read, be it that the runtime has not heard of them yet.
+    pub(super) fn has_unread(&self) -> bool {
+        let socket = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        recv(socket, &mut [0; 1], flags).is_ok_and(|(_, arrived)| arrived > 0)
+    }
+
     /// Ends the connection. If the peer may still be sending, it is listened to for at most `linger`: a socket that is
     /// closed with bytes `unread` makes the peer's system throw the answer away.
     pub(super) async fn close(mut self, unread: bool, linger: Duration) {

@@ -101,6 +101,11 @@ impl Wire {
         !matches!(self.pending(), b"" | b"\r\n")
     }
 
+    /// Whether the peer has sent something that was not read yet.
+    pub(super) fn has_unread(&self) -> bool {
+        self.stream.has_unread()
+    }
+
     /// Gives up on the head that has begun.
     pub(super) fn refuse(&self, reason: Reason) -> Refusal {
         self.inspector.refuse(reason, self.pending())

@@ -9,6 +9,7 @@ use super::budget::Budget;
 use super::{Account, Answer, AskBy, QueryError, Signature, v2};
 use crate::metrics::QueryMeters;
 use crate::order::MchId;
+use crate::traces::Parent;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url, redirect, retry};
 use rustls::ClientConfig;
@@ -95,6 +96,7 @@ pub enum BuildError {
 struct Query<'q> {
     account: &'q Account,
     ask: &'q AskBy,
+    within: &'q Parent,
     sent: AtomicU32,
 }
 
@@ -158,7 +160,21 @@ impl WeChatPay {
     /// # Errors
     /// If there was no readable answer before `deadline`; the variants say why.
     pub async fn order_query(&self, account: &Account, ask: &AskBy, deadline: Instant) -> Result<Asked, QueryError> {
-        let query = Query { account, ask, sent: AtomicU32::new(0) };
+        self.order_query_within(account, ask, deadline, &Parent::default()).await
+    }
+
+    /// The same; each query sent is a step of `within`.
+    ///
+    /// # Errors
+    /// As [`order_query`](Self::order_query).
+    pub async fn order_query_within(
+        &self,
+        account: &Account,
+        ask: &AskBy,
+        deadline: Instant,
+        within: &Parent,
+    ) -> Result<Asked, QueryError> {
+        let query = Query { account, ask, within, sent: AtomicU32::new(0) };
         let mut outcome = self.ask_in_time(&query, 0, deadline).await;
         if let Some(start) = self.ask_again_from(&query, &outcome) {
             outcome = better(self.ask_in_time(&query, start, deadline).await, outcome);
@@ -235,10 +251,19 @@ impl WeChatPay {
         query.sent.fetch_add(1, Ordering::Relaxed);
         let asked_at = Instant::now();
         let queried = self.meters.begin(&host.origin);
+        let mut span = query.within.client("query");
+        span.set("server.address", &host.origin);
+        span.set("tollgate.mch_id", query.account.mch_id);
         let outcome = self.exchange(query, host).await;
         let took = asked_at.elapsed();
         let elapsed_ms = took.as_micros() as f64 / 1000.0;
-        queried.end(outcome.as_ref().map_or_else(|failure| failure.error.as_str(), |answer| word(answer)), took);
+        let came_of_it = outcome.as_ref().map_or_else(|failure| failure.error.as_str(), word);
+        queried.end(came_of_it, took);
+        span.set("tollgate.outcome", came_of_it);
+        if came_of_it != ANSWERED {
+            span.failed(came_of_it);
+        }
+        drop(span);
         match outcome {
             Ok(answer) => {
                 host.breaker.answered();
@@ -387,10 +412,13 @@ fn http_client(encrypted: bool) -> Result<Client, BuildError> {
     Ok(client)
 }
 
+/// What is counted of one that is signed.
+const ANSWERED: &str = "answered";
+
 /// What is counted of an answer.
 const fn word(answer: &Answer) -> &'static str {
     match answer.signature {
-        Signature::Valid => "answered",
+        Signature::Valid => ANSWERED,
         Signature::Missing => "unsigned",
         Signature::Wrong => "badly-signed",
     }

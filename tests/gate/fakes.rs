@@ -7,6 +7,8 @@ pub mod wechat;
 
 pub mod tls;
 
+pub mod collector;
+
 use crate::wire::Wire;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;

@@ -5,11 +5,12 @@
 use crate::fakes::upstream::Upstream;
 use crate::fakes::wechat::{self, APP, C1, Fields, SignType, WeChat};
 use crate::ledger::Ledger;
-use crate::program::{Ended, Gate, command};
+use crate::program::{Ended, Gate, command, run};
 use crate::wire::{Message, PATIENCE, Request, Wire};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ pub struct World {
     ledger: Mutex<Ledger>,
     wechats: Vec<WeChat>,
     upstreams: Vec<Upstream>,
-    env: Vec<(String, String)>,
+    pub env: Vec<(String, String)>,
     dir: TempDir,
 }
 
@@ -168,6 +169,15 @@ impl World {
     pub fn restart(&mut self) {
         self.kill9();
         self.gate = Gate::start_after(&self.gate.log(), &self.config_file(), &self.env);
+    }
+
+    /// Starts another gate that takes over from this one, and waits until this one has ended; how that ended.
+    pub fn take_over(&mut self) -> ExitStatus {
+        let mut next = Gate::start_by(run(&self.config_file(), &self.env).arg("--take-over"), "");
+        let ended = self.gate.ends();
+        next.follows(&self.gate);
+        self.gate = next;
+        ended
     }
 
     /// Changes the config for the next start.

@@ -65,6 +65,14 @@ mod databases;
 
 mod absorb;
 
+mod scrape;
+
+mod metrics;
+
+mod metric_names;
+
+mod traces;
+
 mod journal_commands;
 
 mod retention;
@@ -83,11 +91,17 @@ mod reload;
 
 mod shutdown;
 
+mod take_over;
+
+mod supervised;
+
 mod admin;
 
 mod admin_access;
 
 mod admin_api;
+
+mod pages;
 
 mod config_check;
 

@@ -40,15 +40,13 @@ impl Gate {
 
     /// The same after another one, which has written this.
     pub fn start_after(earlier: &str, config: &Path, env: &[(String, String)]) -> Self {
-        let mut child = tollgate()
-            .args(["run", "--config"])
-            .arg(config)
-            .envs(env.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::start_by(&mut run(config, env), earlier)
+    }
+
+    /// The same by a command of the scenario's own making, such as one that passes sockets.
+    pub fn start_by(command: &mut Command, earlier: &str) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(earlier.to_owned()));
         let unread = Arc::<AtomicBool>::default();
         keep(child.stdout.take().unwrap(), &log, &unread);
@@ -82,6 +80,13 @@ impl Gate {
     /// Everything that it, and those before it, have written so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Puts what another one has written before its own.
+    pub fn follows(&mut self, other: &Self) {
+        let before = other.log();
+        self.begins += before.len();
+        self.log.lock().unwrap().insert_str(0, &before);
     }
 
     /// Reads no more of what it writes.
@@ -164,6 +169,13 @@ fn listening(who: &str, log: &str) -> Option<SocketAddr> {
     let (_, origin) = line.split_once("listening on ")?;
     let (_, authority) = origin.split_once("://")?;
     authority.split(|c: char| !(c.is_ascii_digit() || ".:".contains(c))).next()?.parse().ok()
+}
+
+/// `tollgate run` with this config and this environment.
+pub fn run(config: &Path, env: &[(String, String)]) -> Command {
+    let mut command = tollgate();
+    command.args(["run", "--config"]).arg(config).envs(env.iter().cloned());
+    command
 }
 
 /// The program, in an environment of nothing.

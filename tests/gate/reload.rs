@@ -1,14 +1,15 @@
 //! A changed configuration is put in force whole or not at all, and nobody who is served notices (D-13, O-02, C-05).
 
+use crate::fakes::collector::Collector;
 use crate::fakes::tls::Certificate;
 use crate::fakes::upstream::{Reply, Upstream};
 use crate::fakes::wechat::{APP, C1};
-use crate::harness::{World, until};
+use crate::harness::{ADMIN_TOKEN, World, until};
 use crate::wire::{Request, Wire};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -186,7 +187,7 @@ fn a_listener_moves_and_who_is_inside_stays() {
         world.gate.addr = SocketAddr::from(([127, 0, 0, 1], addr.port()));
         assert_eq!(world.app_callback("MOVE-1").status(), 200);
         answers(&world);
-        until("the old socket's end", || std::net::TcpStream::connect(before).is_err());
+        until("the old socket's end", || TcpStream::connect(before).is_err());
     }
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config: Value = serde_json::from_str(&fs::read_to_string(world.config_file()).unwrap()).unwrap();
@@ -194,6 +195,34 @@ fn a_listener_moves_and_who_is_inside_stays() {
     refuse(&world, &config.to_string());
     assert!(world.gate.log().contains("cannot listen on"));
     assert_eq!(world.app_callback("MOVE-1").status(), 200);
+}
+
+#[test]
+fn the_admin_listener_goes_comes_back_and_changes_its_token() {
+    let world = World::new();
+    let tells = |token: &str| {
+        let request =
+            Request::get("/api/config").at(world.gate.admin()).header("Authorization", &format!("Bearer {token}"));
+        world.admin_send(&request).status()
+    };
+    assert_eq!(world.admin_json("/api/config")["generation"], 1);
+    let whole = fs::read_to_string(world.config_file()).unwrap();
+    refuse(&world, "listen: [");
+    let told = world.admin_json("/api/config");
+    assert_eq!(told["generation"], 1);
+    assert!(told.to_string().contains("config.yaml:2:1"), "{told}");
+    fs::write(world.config_file(), whole).unwrap();
+    let other = "another-admin-token-0123456789abcdef0";
+    reload(&world, |config| config["admin"]["token"] = json!(other));
+    assert_eq!((tells(ADMIN_TOKEN), tells(other)), (401, 200));
+    let (was, elsewhere) = (world.gate.admin(), free_addr("127.0.0.1"));
+    reload(&world, |config| drop(config.as_object_mut().unwrap().remove("admin")));
+    until("the admin socket's end", || TcpStream::connect(was).is_err());
+    reload(&world, |config| config["admin"] = json!({ "listen": elsewhere.to_string(), "token": ADMIN_TOKEN }));
+    let request = Request::get("/api/config").at(elsewhere).header("Authorization", &format!("Bearer {ADMIN_TOKEN}"));
+    let mut wire = Wire::to(elsewhere);
+    wire.send(&request.bytes());
+    assert_eq!(wire.answer().unwrap().json()["generation"], 4);
 }
 
 #[test]
@@ -284,4 +313,40 @@ fn d13_a_hundred_reloads_under_load_lose_refuse_and_fail_nothing() {
     until("accepted", || {
         usize::try_from(world.journal("SELECT count(*) FROM entry WHERE state = 'accepted'")).unwrap() == sent
     });
+}
+
+#[test]
+fn counters_go_on_and_the_metrics_tell_of_the_reload_and_of_one_that_was_refused() {
+    let world = World::new();
+    world.wechat.order(&APP, "COUNTED-1").paid(100);
+    world.app_callback("COUNTED-1");
+    reload(&world, |config| config["deadline"] = json!("4s"));
+    world.app_callback("COUNTED-1");
+    let scrape = world.scrape();
+    scrape.adds_up();
+    assert_eq!(scrape.outcome("forwarded"), 2.0);
+    assert_eq!(scrape.one("tollgate_config_generation", &[]), 2.0);
+    assert_eq!(scrape.one("tollgate_config_last_reload_successful", &[]), 1.0);
+    refuse(&world, "nonsense");
+    let scrape = world.scrape();
+    assert_eq!(scrape.one("tollgate_config_generation", &[]), 2.0);
+    assert_eq!(scrape.one("tollgate_config_last_reload_successful", &[]), 0.0);
+}
+
+#[test]
+fn traces_begin_and_end_with_the_configuration_that_wants_them() {
+    let collector = Collector::start();
+    let world = World::new();
+    world.wechat.order(&APP, "TRACED-1").paid(100);
+    let callbacks = || collector.spans().iter().filter(|span| span.name == "callback").count();
+    world.app_callback("TRACED-1");
+    reload(&world, |config| config["traces"] = json!({ "endpoint": format!("http://{}", collector.addr) }));
+    world.app_callback("TRACED-1");
+    // What is left is sent when they end.
+    reload(&world, |config| drop(config.as_object_mut().unwrap().remove("traces")));
+    until("the span", || callbacks() == 1);
+    world.app_callback("TRACED-1");
+    world.gate.signal(Signal::SIGTERM);
+    world.gate.ends();
+    assert_eq!(callbacks(), 1);
 }

@@ -1,7 +1,7 @@
 //! The configuration of the demo's gate: the shipped `config.yaml`, with the addresses of the other parties and without
 //! the patience of a real one.
 
-use crate::config::{Config, Environment};
+use crate::config::{self, Config, Environment};
 use crate::gate::forward::Upstream;
 use crate::sandbox::Merchant;
 use anyhow::Context;
@@ -15,6 +15,9 @@ const SHIPPED: &str = include_str!("../../../config.yaml");
 
 /// The journal, beside the configuration.
 const JOURNAL: &str = "tollgate.db";
+
+/// The variable that the token is in.
+const TOKEN: &str = "TOLLGATE_ADMIN_TOKEN";
 
 /// When the follow-up tries again: a spectator waits a moment, and what never gets paid is asked about less and less.
 const AGAIN_MS: [u64; 7] = [300, 500, 1000, 1000, 5000, 15_000, 60_000];
@@ -31,18 +34,21 @@ pub(super) struct Configuration {
     pub(super) hosts: [String; 2],
     /// Whose orders are asked about.
     pub(super) merchants: Vec<Merchant>,
+    /// What opens the dashboard.
+    pub(super) token: String,
 }
 
 impl Configuration {
-    /// The content of `file`, which makes a gate listen on `listen`.
+    /// The content of `file`, which makes a gate listen on `listen`, and on `admin` for those who look in.
     ///
     /// # Errors
     /// If the shipped file has become one in which the demo's values do not take effect.
-    pub(super) fn text(&self, file: &Path, listen: SocketAddr) -> anyhow::Result<String> {
+    pub(super) fn text(&self, file: &Path, listen: SocketAddr, admin: SocketAddr) -> anyhow::Result<String> {
         let again = AGAIN_MS.map(|ms| format!("{ms}ms")).join(", ");
         let [first, second] = &self.hosts;
         let text = [
             ("listen", listen.to_string()),
+            ("admin", format!("{{ listen: {admin}, token: \"${{{TOKEN}}}\" }}")),
             ("upstream", self.upstream.clone()),
             ("wechat", format!("{{ hosts: [{first}, {second}] }}")),
             ("cache", format!("{{ pending: {PENDING_MS}ms }}")),
@@ -53,7 +59,7 @@ impl Configuration {
         .iter()
         .fold(SHIPPED.to_owned(), |text, (key, value)| with(&text, key, value));
         let config = Config::parse(&text, file, self).context("the shipped config.yaml, as the demo changes it")?;
-        self.took_effect(&config, file, listen)?;
+        self.took_effect(&config, file, listen, admin)?;
         Ok(text)
     }
 
@@ -63,11 +69,13 @@ impl Configuration {
         format!("[{{ name: shop, every: 1s, route: app-pay-success, http: {{ url: \"{url}\" }} }}]")
     }
 
-    fn took_effect(&self, config: &Config, file: &Path, listen: SocketAddr) -> anyhow::Result<()> {
+    fn took_effect(&self, config: &Config, file: &Path, listen: SocketAddr, admin: SocketAddr) -> anyhow::Result<()> {
         let upstream = Upstream::parse(&self.upstream)?;
         let again = AGAIN_MS.map(Duration::from_millis);
         let journal = config.journal.as_ref().map(|journal| journal.path.as_path());
+        let has_admin = |its: &config::Admin| its.listen == admin && its.token.is_some() && its.tls.is_none();
         for (key, took_effect) in [
+            ("admin", config.admin.as_ref().is_some_and(has_admin)),
             ("listen", config.listen == listen && config.tls.is_none()),
             ("upstream", config.upstream == upstream),
             ("channels.NAME.upstream", config.channels.iter().all(|channel| channel.upstream == upstream)),
@@ -84,10 +92,10 @@ impl Configuration {
         Ok(())
     }
 
-    /// The keys, as the variables that the shipped file names.
+    /// The keys and the token, as the variables that the shipped file names.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
         let variable = |name| Some((name, self.variable(name).ok()?));
-        ["WECHAT_APP_KEY", "WECHAT_C1_KEY"].into_iter().filter_map(variable)
+        ["WECHAT_APP_KEY", "WECHAT_C1_KEY", TOKEN].into_iter().filter_map(variable)
     }
 }
 
@@ -104,6 +112,7 @@ fn with(text: &str, key: &str, value: &str) -> String {
 impl Environment for Configuration {
     fn variable(&self, name: &str) -> Result<String, VarError> {
         let appid = match name {
+            TOKEN => return Ok(self.token.clone()),
             "WECHAT_APP_KEY" => "wxd930ea5d5a258f4f",
             "WECHAT_C1_KEY" => "wx2421b1c4370ec43b",
             _ => return Err(VarError::NotPresent),
@@ -131,10 +140,13 @@ mod tests {
     fn the_shipped_file_takes_the_demos_values() {
         let hosts = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(str::to_owned);
         let upstream = "http://127.0.0.1:3".to_owned();
-        let demo = Configuration { upstream, hosts, merchants: demo_merchants().unwrap() };
-        let text = demo.text(Path::new("/demo/config.yaml"), "127.0.0.1:0".parse().unwrap()).unwrap();
-        assert_eq!(demo.variables().count(), 2);
+        let token = "0123456789abcdef".to_owned();
+        let demo = Configuration { upstream, hosts, merchants: demo_merchants().unwrap(), token };
+        let [listen, admin] = ["127.0.0.1:0", "127.0.0.1:1"].map(|address| address.parse().unwrap());
+        let text = demo.text(Path::new("/demo/config.yaml"), listen, admin).unwrap();
+        assert_eq!(demo.variables().count(), 3);
         assert!(text.contains("WECHAT_APP_KEY") && !text.contains("tollgateSandboxKey"), "{text}");
+        assert!(!text.contains(&demo.token), "{text}");
     }
 
     #[test]

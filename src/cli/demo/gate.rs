@@ -25,8 +25,8 @@ const LINES: usize = 10;
 /// The gate. It ends when this is dropped, and its directory goes.
 #[derive(Debug)]
 pub(super) struct Gate {
-    /// Where callbacks arrive; it stays.
-    pub(super) address: SocketAddr,
+    /// Where it listens; that stays.
+    pub(super) doors: Doors,
     // The process is dropped before the directory it writes to.
     process: Process,
     /// Configuration, journal, log.
@@ -34,23 +34,31 @@ pub(super) struct Gate {
     configuration: Configuration,
 }
 
+/// Where the gate listens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Doors {
+    /// For callbacks.
+    pub(super) callbacks: SocketAddr,
+    /// For those who look in.
+    pub(super) admin: SocketAddr,
+}
+
 impl Gate {
     /// Starts it.
     pub(super) async fn start(configuration: Configuration) -> anyhow::Result<Self> {
         let directory = Directory::make()?;
-        let (process, address) = Process::start(&configuration, &directory, ANYWHERE).await?;
-        Ok(Self { address, process, directory, configuration })
+        let anywhere = Doors { callbacks: ANYWHERE, admin: ANYWHERE };
+        let (process, doors) = Process::start(&configuration, &directory, anywhere).await?;
+        Ok(Self { doors, process, directory, configuration })
     }
 
     /// Kills it with SIGKILL and starts it again; how long it was away.
     pub(super) async fn is_killed_and_starts_again(&mut self) -> anyhow::Result<Duration> {
         let killed_at = Instant::now();
         self.process.kill().context("cannot kill the gate")?;
-        // Bound and not listening, so that nobody else gets the port meanwhile.
-        let port = TcpSocket::new_v4()?;
-        port.set_reuseaddr(true)?;
-        port.bind(self.address)?;
-        (self.process, self.address) = Process::start(&self.configuration, &self.directory, self.address).await?;
+        // Bound and not listening, so that nobody else gets the ports meanwhile.
+        let _ports = [reserved(self.doors.callbacks)?, reserved(self.doors.admin)?];
+        (self.process, self.doors) = Process::start(&self.configuration, &self.directory, self.doors).await?;
         Ok(killed_at.elapsed())
     }
 }
@@ -77,10 +85,11 @@ impl Process {
     async fn start(
         configuration: &Configuration,
         directory: &Directory,
-        listen: SocketAddr,
-    ) -> anyhow::Result<(Self, SocketAddr)> {
+        doors: Doors,
+    ) -> anyhow::Result<(Self, Doors)> {
         let file = directory.path().join("config.yaml");
-        std::fs::write(&file, configuration.text(&file, listen)?).context("cannot write the gate's configuration")?;
+        let text = configuration.text(&file, doors.callbacks, doors.admin)?;
+        std::fs::write(&file, text).context("cannot write the gate's configuration")?;
         let log = directory.path().join("gate.log");
         let its_log = OpenOptions::new().create(true).append(true).open(&log).context("cannot write the gate's log")?;
         let program = std::env::current_exe().context("cannot find this program's own file")?;
@@ -91,7 +100,7 @@ impl Process {
         let stdout = process.0.stdout.take().context("the gate has no standard output")?;
         let listening = tokio::task::spawn_blocking(move || listening_on(stdout));
         match tokio::time::timeout(START, listening).await {
-            Ok(Ok(Some(address))) => Ok((process, address)),
+            Ok(Ok(Some(doors))) => Ok((process, doors)),
             _ => anyhow::bail!("the gate does not start; the end of its log:\n{}", end_of(&log)),
         }
     }
@@ -110,10 +119,18 @@ impl Drop for Process {
 }
 
 /// What the gate says when it is ready; `None` if it ends before.
-fn listening_on(stdout: ChildStdout) -> Option<SocketAddr> {
-    let lines = BufReader::new(stdout).lines().map_while(Result::ok);
-    let its_address = |line: String| line.strip_prefix("callbacks: listening on http://")?.parse().ok();
-    lines.into_iter().find_map(its_address)
+fn listening_on(stdout: ChildStdout) -> Option<Doors> {
+    let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+    let mut address = |what: &str| lines.find_map(|line| line.strip_prefix(what)?.parse().ok());
+    let callbacks = address("callbacks: listening on http://")?;
+    Some(Doors { callbacks, admin: address("admin: listening on http://")? })
+}
+
+fn reserved(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let port = TcpSocket::new_v4()?;
+    port.set_reuseaddr(true)?;
+    port.bind(address)?;
+    Ok(port)
 }
 
 fn end_of(log: &Path) -> String {

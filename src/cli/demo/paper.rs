@@ -1,7 +1,7 @@
 //! Printing for people: colours on a terminal only, and not if NO_COLOR is set (<https://no-color.org>).
 
 use super::report::Report;
-use super::stage::Stage;
+use super::stage::{Dashboard, Stage};
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Stdout, Write};
 
@@ -92,7 +92,11 @@ impl Paper {
     /// What to try.
     pub(super) fn invite(&mut self, stage: &Stage) -> io::Result<()> {
         let Stage { gate_url, sandbox_url, shop_url, .. } = stage;
-        let title = self.ink(Ink::Bold, "Everything stays up until Ctrl-C. Try:");
+        let title = self.ink(Ink::Bold, "Everything stays up until Ctrl-C. Look:");
+        if let Some(Dashboard { url, token }) = &stage.dashboard {
+            writeln!(self.out, "\n{title}\n  dashboard: {url}\n  token:     {token}")?;
+        }
+        let title = self.ink(Ink::Bold, "Try:");
         writeln!(
             self.out,
             "
@@ -111,6 +115,9 @@ impl Paper {
   curl {sandbox_url}/sandbox/notifications -d '{{\"out_trade_no\":\"T3\",\"notify_url\":\"{gate_url}/wxpay/notify/app\",\"forge\":\"wrong-key\",\"retry\":false}}'
   # WeChat Pay is down
   curl -X PUT {sandbox_url}/sandbox/hosts/api/faults -d '[{{\"kind\":\"down\"}}]'
+  # the order system fails every callback; and takes them again
+  curl -X PUT {shop_url}/fails -d true
+  curl -X PUT {shop_url}/fails -d false
   # what each party saw, and every control call
   curl {sandbox_url}/sandbox/queries; curl {sandbox_url}/sandbox/notifications; curl {shop_url}/received
   curl {sandbox_url}/sandbox/"

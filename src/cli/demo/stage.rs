@@ -14,12 +14,14 @@ use bytes::Bytes;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, Response};
 use jiff::civil::Date;
+use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// The merchant of channel `app`.
 pub(super) const APP: &str = "1900000109";
@@ -45,12 +47,23 @@ pub(super) struct Stage {
     pub(super) second_url: String,
     pub(super) shop_url: String,
     pub(super) gate_url: String,
+    /// What the gate shows of itself.
+    pub(super) dashboard: Option<Dashboard>,
     /// Where the gate keeps its files.
     pub(super) directory: Option<PathBuf>,
     pub(super) sender: Sender,
     client: Client,
     gate: Option<Mutex<Gate>>,
     _serving: JoinSet<()>,
+}
+
+/// Where to look into the gate.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Dashboard {
+    /// Its address.
+    pub(super) url: String,
+    /// What opens it.
+    pub(super) token: String,
 }
 
 /// A callback and what its sender got.
@@ -114,9 +127,10 @@ impl Stage {
             tracing::error!(%error, "the sample order system ended");
         });
         let hosts = [sandbox_url.clone(), second_url.clone()];
-        let configuration = Configuration { upstream: shop_url.clone(), hosts, merchants };
+        let token = Uuid::now_v7().simple().to_string();
+        let configuration = Configuration { upstream: shop_url.clone(), hosts, merchants, token: token.clone() };
         let gate = if with_gate { Some(Gate::start(configuration).await?) } else { None };
-        let gate_url = gate.as_ref().map_or(shop_url.clone(), |gate| format!("http://{}", gate.address));
+        let gate_url = gate.as_ref().map_or(shop_url.clone(), |gate| format!("http://{}", gate.doors.callbacks));
         let client = Client::default();
         Ok(Self {
             sandbox,
@@ -126,6 +140,7 @@ impl Stage {
             shop_url,
             sender: Sender { client: client.clone(), gate_url: gate_url.clone() },
             gate_url,
+            dashboard: gate.as_ref().map(|gate| Dashboard { url: format!("http://{}/", gate.doors.admin), token }),
             directory: gate.as_ref().map(|gate| gate.directory.path().to_owned()),
             client,
             gate: gate.map(Mutex::new),

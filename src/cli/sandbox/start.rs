@@ -1,6 +1,7 @@
 //! Starting the sandbox.
 
 use crate::config::Config;
+use crate::sandbox::shop::Shop;
 use crate::sandbox::{DEMO_MERCHANTS, Host, Merchant, Sandbox, Seed, demo_merchants};
 use crate::shutdown::Signals;
 use crate::telemetry;
@@ -43,6 +44,10 @@ pub(super) struct Start {
     /// Lose notifications with this probability, 0 to 1; which ones derives from the seed.
     #[arg(long, value_name = "PROBABILITY", default_value_t = 0.0)]
     lose: f64,
+
+    /// Also run a sample order system there: it believes whoever calls.
+    #[arg(long, value_name = "ADDRESS")]
+    shop: Option<SocketAddr>,
 }
 
 pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
@@ -71,6 +76,14 @@ pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
         }
         None => None,
     };
+    let shop = match args.shop {
+        Some(address) => {
+            let shop = listen(address).await?;
+            writeln!(out, "sample order system listening on http://{}", shop.local_addr()?)?;
+            Some(shop)
+        }
+        None => None,
+    };
     if with_demo_merchants {
         writeln!(out, "\ndemo merchants (their keys are public; appid, mch_id, key):")?;
         for merchant in DEMO_MERCHANTS {
@@ -86,16 +99,23 @@ pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
             None => std::future::pending().await,
         }
     };
+    let shop = async {
+        match shop {
+            Some(listener) => Shop::default().serve(listener).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         never = sandbox.serve(first, Host::Api) => match never {},
         never = second => match never {},
+        ended = shop => match ended.context("the sample order system")? {},
         () = signals.next() => {}
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}: choose another address with --listen or --second-listen"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}: choose another address with --listen, --second-listen or --shop")
+    })
 }

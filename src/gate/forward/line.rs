@@ -164,6 +164,11 @@ impl Connector {
         Ok(Self { tcp, tls, patience })
     }
 
+    /// Whether one like this, with TLS if that is wanted, would be the same.
+    pub(super) fn does(&self, patience: Duration, with_tls: bool) -> bool {
+        self.patience == patience && (self.tls.is_some() || !with_tls)
+    }
+
     pub(super) async fn connect(&self, upstream: &Upstream, deadline: Instant) -> Result<Line, Reason> {
         let patience = deadline.min(Instant::now() + self.patience);
         // Boxed, since a callback that finds a kept connection should not carry the room for all this.

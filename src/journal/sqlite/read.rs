@@ -333,7 +333,7 @@ pub(super) fn read_event(row: &Row<'_>) -> Result<Event> {
     })
 }
 
-fn read_attempt(row: &Row<'_>) -> Result<AttemptRecord> {
+pub(super) fn read_attempt(row: &Row<'_>) -> Result<AttemptRecord> {
     Ok(AttemptRecord {
         attempt: count(row, "attempt")?,
         origin: columns::origin(row)?,

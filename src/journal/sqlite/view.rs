@@ -291,6 +291,12 @@ fn summary(connection: &Connection, entry: EntryId) -> Result<Record> {
         .prepare_cached("SELECT * FROM event WHERE entry = ?1 AND what = 'flagged' ORDER BY id")?
         .query_map([entry.0], read::read_event)?
         .collect::<Result<_>>()?;
+    if record.state == State::Delivering {
+        record.sendings = connection
+            .prepare_cached("SELECT * FROM attempt WHERE entry = ?1 ORDER BY attempt DESC, id DESC LIMIT 1")?
+            .query_map([entry.0], read::read_attempt)?
+            .collect::<Result<_>>()?;
+    }
     Ok(record)
 }
 

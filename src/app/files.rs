@@ -7,7 +7,9 @@ use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -26,6 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Watch {
     files: BTreeSet<PathBuf>,
     folders: BTreeSet<PathBuf>,
+    names: Names,
     /// `None` if the system cannot tell; the files are then only looked at now and then.
     watcher: Option<RecommendedWatcher>,
     noticed: mpsc::Receiver<()>,
@@ -35,12 +38,17 @@ pub(super) struct Watch {
 /// All contents in one number.
 type Contents = [u8; 32];
 
+/// What the files are called, on every link of the way to them: others in the same folders may be logs.
+type Names = Arc<Mutex<BTreeSet<OsString>>>;
+
 impl Watch {
     /// Watches these files, as they are now.
     pub(super) fn on(files: &[PathBuf]) -> Self {
         let (tell, noticed) = mpsc::channel(1);
+        let names = Names::default();
+        let ours = Arc::clone(&names);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            if event.is_ok_and(|event| matters(event.kind)) {
+            if event.is_ok_and(|event| matters(&event, &ours)) {
                 // One word waiting is enough, however much has happened.
                 let _ = tell.try_send(());
             }
@@ -48,8 +56,8 @@ impl Watch {
         let watcher = watcher
             .inspect_err(|error| tracing::warn!(%error, "changed files are noticed only every {LOOK_EVERY:?}"))
             .ok();
-        let mut watch =
-            Self { files: BTreeSet::new(), folders: BTreeSet::new(), watcher, noticed, contents: Contents::default() };
+        let (files_so_far, folders, contents_so_far) = (BTreeSet::new(), BTreeSet::new(), Contents::default());
+        let mut watch = Self { files: files_so_far, folders, names, watcher, noticed, contents: contents_so_far };
         watch.also(files);
         watch.contents = contents(&watch.files);
         watch
@@ -59,7 +67,10 @@ impl Watch {
     pub(super) fn also(&mut self, files: &[PathBuf]) {
         self.files.extend(files.iter().cloned());
         // Where a file really is may change with each link that is swapped.
-        let folders: BTreeSet<_> = self.files.iter().flat_map(|file| folders_of(file)).collect();
+        let ways: Vec<_> = self.files.iter().flat_map(|file| way_to(file)).collect();
+        let names = ways.iter().filter_map(|at| at.file_name()).map(OsStr::to_owned).collect();
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
+        let folders: BTreeSet<_> = ways.iter().map(|at| folder_of(at)).collect();
         for folder in folders.difference(&self.folders) {
             if let Some(watcher) = &mut self.watcher
                 && let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive)
@@ -97,30 +108,37 @@ impl Watch {
 
 /// Whether a file may have another content now: it was put in place, or whoever wrote into it is done. A journal in the same
 /// folder is written all the time and never closed.
-fn matters(kind: EventKind) -> bool {
-    match kind {
-        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
+fn matters(event: &Event, names: &Names) -> bool {
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
+            let names = names.lock().unwrap_or_else(PoisonError::into_inner);
+            event.paths.iter().filter_map(|path| path.file_name()).any(|name| names.contains(name))
+        }
+        EventKind::Access(_) => false,
         EventKind::Modify(modified) => !matches!(modified, ModifyKind::Data(_)),
         EventKind::Any | EventKind::Create(_) | EventKind::Remove(_) | EventKind::Other => true,
     }
 }
 
-/// The folder that names a file, and those of every link on the way to it.
-fn folders_of(file: &Path) -> Vec<PathBuf> {
-    let folder = |path: &Path| match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let mut folders = vec![folder(file)];
+/// A file, every link on the way to it, and where it really is.
+fn way_to(file: &Path) -> Vec<PathBuf> {
+    let mut way = vec![file.to_owned()];
     let mut at = file.to_owned();
     // As many links as the system follows.
     for _ in 0..40 {
         let Ok(target) = std::fs::read_link(&at) else { break };
-        at = folder(&at).join(target);
-        folders.push(folder(&at));
+        at = folder_of(&at).join(target);
+        way.push(at.clone());
     }
-    folders.extend(file.canonicalize().ok().map(|real| folder(&real)));
-    folders
+    way.extend(file.canonicalize());
+    way
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
 }
 
 fn contents(files: &BTreeSet<PathBuf>) -> Contents {
@@ -170,6 +188,16 @@ mod tests {
         fs::write(&new, "two").unwrap();
         fs::rename(&new, &file).unwrap();
         timeout(LONG, watch.changed()).await.unwrap();
+    }
+
+    #[test]
+    fn a_log_beside_the_file_wakes_nobody() {
+        let names = Names::default();
+        names.lock().unwrap().insert("config.yaml".into());
+        let written = |path: &str| {
+            Event::new(EventKind::Access(AccessKind::Close(AccessMode::Write))).add_path(Path::new("/etc").join(path))
+        };
+        assert!(matters(&written("config.yaml"), &names) && !matters(&written("gate.log"), &names));
     }
 
     #[tokio::test]

@@ -1,0 +1,153 @@
+//! How everything is that the gate depends on, for the overview.
+
+use super::shell::Shell;
+use super::show;
+use super::words::fill;
+use super::words::reasons::explain;
+use crate::admin::{BudgetLeft, Overview};
+use crate::gate::Gate;
+use crate::gate::forward::health::UpstreamHealth;
+use crate::journal::listed::SourceHealth;
+use crate::journal::{Figures, Record, State};
+use crate::wechat::HostState;
+
+/// Something the gate depends on.
+#[derive(Debug)]
+pub(super) struct Fact {
+    pub(super) name: &'static str,
+    pub(super) lines: Vec<Line>,
+}
+
+/// How a part of it is.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) mark: &'static str,
+    pub(super) tone: &'static str,
+    pub(super) text: String,
+    pub(super) state: String,
+}
+
+impl Line {
+    fn good(text: impl Into<String>, state: impl Into<String>) -> Self {
+        Self { mark: "✓", tone: "good", text: text.into(), state: state.into() }
+    }
+
+    fn bad(text: impl Into<String>, state: impl Into<String>) -> Self {
+        Self { mark: "✕", tone: "bad", text: text.into(), state: state.into() }
+    }
+
+    fn plain(text: impl Into<String>, state: impl Into<String>) -> Self {
+        Self { mark: "·", tone: "quiet", text: text.into(), state: state.into() }
+    }
+}
+
+/// All of it.
+pub(super) fn facts(whole: &Overview, gate: &Gate, held: &[Record], shell: &Shell) -> Vec<Fact> {
+    let words = shell.words;
+    let mut facts = vec![
+        Fact { name: words.wechat_hosts, lines: hosts(whole, shell) },
+        Fact { name: words.upstreams, lines: upstreams(whole, gate, held, shell) },
+        Fact { name: words.budget, lines: budgets(whole, shell) },
+        Fact { name: words.cache, lines: vec![cache(whole, gate, shell)] },
+        Fact { name: words.configuration, lines: vec![configuration(whole, shell)] },
+        Fact { name: words.journal, lines: vec![journal(whole, shell)] },
+    ];
+    if let Some(figures) = &whole.figures {
+        facts.push(Fact { name: words.last_sweeps, lines: sweeps(figures, shell) });
+        let sources = sources(figures, gate, shell);
+        if !sources.is_empty() {
+            facts.push(Fact { name: words.pending_sources, lines: sources });
+        }
+    }
+    facts
+}
+
+fn hosts(whole: &Overview, shell: &Shell) -> Vec<Line> {
+    let words = shell.words;
+    let line = |(host, state): &(String, HostState)| match state {
+        HostState::Closed => Line::good(host, words.host_closed),
+        HostState::Open => Line::bad(host, words.host_open),
+    };
+    whole.hosts.iter().map(line).collect()
+}
+
+/// Whether they answer, and how many orders wait for each.
+fn upstreams(whole: &Overview, gate: &Gate, held: &[Record], shell: &Shell) -> Vec<Line> {
+    let words = shell.words;
+    let line = |health: &UpstreamHealth| {
+        let its = |record: &&Record| {
+            let channel = gate.channels.get(&record.claimed.channel);
+            record.state == State::Delivering && channel.is_some_and(|channel| channel.upstream == health.upstream)
+        };
+        let name = health.upstream.to_string();
+        match (health.reason.filter(|_| health.failures > 0), held.iter().filter(its).count()) {
+            (Some(reason), _) => Line::bad(name, explain(reason, shell.language).short),
+            (None, 0) if health.answered_at.is_none() => Line::plain(name, words.upstream_idle),
+            (None, 0) => Line::good(name, words.nothing_waits),
+            (None, waiting) => Line::bad(name, fill(words.waits, &[&shell.orders(waiting as u64)])),
+        }
+    };
+    whole.upstreams.iter().map(line).collect()
+}
+
+fn budgets(whole: &Overview, shell: &Shell) -> Vec<Line> {
+    let line = |budget: &BudgetLeft| {
+        let left = fill(shell.words.budget_left, &[&budget.left, &budget.at_once]);
+        let merchant = budget.mch_id.to_string();
+        if budget.left == 0 { Line::bad(merchant, left) } else { Line::good(merchant, left) }
+    };
+    whole.budgets.iter().map(line).collect()
+}
+
+fn cache(whole: &Overview, gate: &Gate, shell: &Shell) -> Line {
+    let words = shell.words;
+    let meters = &gate.metrics.confirm;
+    let (known, asked) = (meters.cached.so_far() + meters.joined.so_far(), meters.asked.so_far());
+    let share = (known * 100).checked_div(known + asked).map(|share| fill(words.cache_hits, &[&format!("{share} %")]));
+    let entries = fill(words.cache_entries, &[&show::count(whole.cache_entries)]);
+    Line::plain(share.unwrap_or_default(), entries)
+}
+
+fn configuration(whole: &Overview, shell: &Shell) -> Line {
+    let generation = &whole.generation;
+    let number = fill(shell.words.generation, &[&generation.number, &shell.away(generation.since)]);
+    match &generation.refused {
+        None => Line::good(number, ""),
+        Some(_) => Line::bad(number, shell.words.newer_refused),
+    }
+}
+
+fn journal(whole: &Overview, shell: &Shell) -> Line {
+    let words = shell.words;
+    let size = whole
+        .figures
+        .as_ref()
+        .map(|figures| fill(words.journal_size, &[&show::bytes(figures.bytes), &show::bytes(figures.free_bytes)]));
+    match (size, &whole.ready) {
+        (Some(size), Ok(())) => Line::good(size, ""),
+        (size, Err(_)) => Line::bad(size.unwrap_or_default(), words.journal_fails),
+        (None, Ok(())) => Line::plain("", words.nothing_kept),
+    }
+}
+
+fn sweeps(figures: &Figures, shell: &Shell) -> Vec<Line> {
+    let words = shell.words;
+    let swept = figures.last_sweeps.iter();
+    let mut lines: Vec<_> = swept.map(|(merchant, at)| Line::good(merchant.to_string(), shell.away(*at))).collect();
+    if figures.sweeps_missing > 0 {
+        lines.push(Line::bad(fill(words.sweeps_missing, &[&figures.sweeps_missing]), ""));
+    }
+    if lines.is_empty() {
+        lines.push(Line::plain("", words.swept_never));
+    }
+    lines
+}
+
+fn sources(figures: &Figures, gate: &Gate, shell: &Shell) -> Vec<Line> {
+    let configured = figures.sources.iter().filter(|source| gate.expected.has_source(&source.name));
+    let line = |source: &SourceHealth| match source.failures {
+        0 => Line::good(source.name.clone(), source.read_at.map_or_else(String::new, |at| shell.away(at))),
+        failures => Line::bad(source.name.clone(), fill("{}: {}", &[&shell.words.failures, &failures])),
+    };
+    configured.map(line).collect()
+}

@@ -1,0 +1,339 @@
+//! The overview: what is held and what to do about it, today's numbers, and how everything is that the gate depends on.
+
+use super::chart::{Chart, Span, Stretch};
+use super::health::{self, Fact};
+use super::notice;
+use super::shell::{Chip, Shell, encoded, order_href};
+use super::words::fill;
+use super::words::reasons::explain;
+use super::{Html, render, show};
+use crate::admin::{self, Admin, Unread, Who};
+use crate::gate::Gate;
+use crate::gate::decide::Mode;
+use crate::journal::view::{Filter, Tally, Today};
+use crate::journal::{Figures, Record, State};
+use crate::order::ChannelId;
+use crate::reason::{Reason, Verdict};
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Query, State as Shared};
+use axum::http::{HeaderMap, Uri};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// Held orders of each state that are looked at.
+const LOOKED_AT: usize = 200;
+
+/// Orders that are shown of each group.
+const SHOWN: usize = 5;
+
+#[derive(Debug, Template)]
+#[template(path = "overview.html")]
+struct Overview {
+    shell: Shell,
+    said: String,
+    reload_refused: Option<ReloadRefused>,
+    trouble: Option<String>,
+    observes: bool,
+    /// Whether there is a journal.
+    keeps: bool,
+    alarm: Option<Alarm>,
+    figures: Vec<Figure>,
+    held: Vec<Group>,
+    held_first: Option<String>,
+    chart: Option<Chart>,
+    health: Vec<Fact>,
+    channels: Vec<ChannelLine>,
+    refused: Vec<RefusedLine>,
+}
+
+#[derive(Debug)]
+struct ReloadRefused {
+    text: String,
+    problem: String,
+}
+
+/// That paid orders are not delivered.
+#[derive(Debug)]
+struct Alarm {
+    text: String,
+    oldest: Option<String>,
+}
+
+/// One of today's numbers.
+#[derive(Debug)]
+struct Figure {
+    id: &'static str,
+    name: &'static str,
+    value: String,
+    tone: &'static str,
+    href: Option<String>,
+}
+
+/// Orders that are held for the same reason.
+#[derive(Debug)]
+struct Group {
+    id: String,
+    short: &'static str,
+    chip: Chip,
+    count: String,
+    meaning: &'static str,
+    to_do: &'static str,
+    orders: Vec<HeldOrder>,
+    href: String,
+    all: Option<String>,
+}
+
+#[derive(Debug)]
+struct HeldOrder {
+    entry: i64,
+    order: String,
+    href: String,
+    amount: Option<show::Amount>,
+    age: String,
+    /// Where to send it again at once, if that is what helps.
+    redeliver: Option<String>,
+    redeliver_label: String,
+}
+
+#[derive(Debug)]
+struct ChannelLine {
+    name: String,
+    href: String,
+    received: String,
+    delivered: String,
+    held: String,
+    parked: String,
+}
+
+/// Callbacks that were refused for the same reason.
+#[derive(Debug)]
+struct RefusedLine {
+    short: &'static str,
+    code: &'static str,
+    count: String,
+}
+
+/// What the address says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    span: String,
+}
+
+/// Shows it.
+pub(super) async fn show(
+    Shared(admin): Shared<Arc<Admin>>,
+    Extension(who): Extension<Who>,
+    Query(asked): Query<Asked>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Html {
+    let shell = Shell::new("", &uri, &headers, Some(&who));
+    let title = shell.words.overview;
+    let (whole, gate) = (admin.overview().await, admin.gate.gate());
+    let held = held(&admin).await;
+    render(Overview::of(&whole, &gate, held, Span::named(&asked.span), shell.titled(title)))
+}
+
+/// Held orders that are looked at, and whether there are more.
+async fn held(admin: &Admin) -> Result<(Vec<Record>, bool), Unread> {
+    let (mut held, mut more) = (Vec::new(), false);
+    for state in [State::Delivering, State::Parked, State::Asking] {
+        let page = admin.orders(&Filter { state: Some(state), ..Filter::default() }, None, LOOKED_AT).await?;
+        more |= page.next.is_some();
+        held.extend(page.records);
+    }
+    Ok((held, more))
+}
+
+impl Overview {
+    fn of(
+        whole: &admin::Overview,
+        gate: &Gate,
+        held: Result<(Vec<Record>, bool), Unread>,
+        span: Span,
+        shell: Shell,
+    ) -> Self {
+        let words = shell.words;
+        let trouble = held.as_ref().err().map(|error| notice::why(error, &shell));
+        let keeps = held.is_ok();
+        let (held, more) = held.unwrap_or_default();
+        let reload_refused = whole.generation.refused.as_ref().map(|refused| ReloadRefused {
+            text: fill(words.reload_refused, &[&shell.away(refused.at)]),
+            problem: refused.problem.clone(),
+        });
+        let alarm = whole.figures.as_ref().and_then(|figures| alarm(figures, &shell));
+        let said = match &alarm {
+            Some(alarm) => alarm.text.clone(),
+            None if keeps => words.all_well.to_owned(),
+            None => String::new(),
+        };
+        let refused = whole.today.iter().flat_map(|today| &today.refused).map(|(reason, count)| RefusedLine {
+            short: explain(*reason, shell.language).short,
+            code: reason.code(),
+            count: show::count(*count),
+        });
+        Self {
+            said,
+            reload_refused,
+            trouble,
+            observes: gate.mode == Mode::Observe || gate.channels.iter().any(|channel| channel.mode == Mode::Observe),
+            keeps,
+            alarm,
+            figures: whole.today.as_ref().map_or_else(Vec::new, |today| numbers(today, &shell)),
+            held: groups(&held, &shell),
+            held_first: more.then(|| fill(words.held_first, &[&LOOKED_AT])),
+            chart: Some(chart(gate, span, &shell)),
+            health: health::facts(whole, gate, &held, &shell),
+            channels: whole.today.as_ref().map_or_else(Vec::new, |today| by_channel(today)),
+            refused: refused.collect(),
+            shell,
+        }
+    }
+}
+
+fn chart(gate: &Gate, span: Span, shell: &Shell) -> Chart {
+    let moments = gate.metrics.timeline(span.minutes());
+    let first = moments.len().saturating_sub(span.bars());
+    let kinds = || Verdict::ALL.into_iter().map(Some).chain([None]);
+    let stretches: Vec<_> = moments
+        .iter()
+        .skip(first)
+        .map(|moment| Stretch {
+            at: moment.at,
+            counts: kinds().map(|kind| (kind, moment.verdict(kind))).collect(),
+            p50: moment.quantile(0.5),
+            p95: moment.quantile(0.95),
+        })
+        .collect();
+    Chart::draw(&stretches, span, shell.language, shell.now)
+}
+
+fn alarm(figures: &Figures, shell: &Shell) -> Option<Alarm> {
+    let words = shell.words;
+    let text = match figures.paid_not_accepted {
+        0 => return None,
+        1 => words.not_accepted_one.to_owned(),
+        count => fill(words.not_accepted, &[&show::count(count)]),
+    };
+    let oldest = figures.oldest_not_accepted.map(|oldest| fill(words.oldest, &[&show::span(oldest, shell.language)]));
+    Some(Alarm { text, oldest })
+}
+
+fn numbers(today: &Today, shell: &Shell) -> Vec<Figure> {
+    let words = shell.words;
+    let sum = |counts: &dyn Fn(&Tally) -> bool| {
+        today.tallies.iter().filter(|tally| counts(tally)).map(|tally| tally.entries).sum::<u64>()
+    };
+    let figure = |id, name, count: u64, tone, href: Option<&str>| Figure {
+        id,
+        name,
+        value: show::count(count),
+        tone: if count == 0 { "is-zero" } else { tone },
+        href: href.map(|href| format!("/orders?{href}&time=24h")),
+    };
+    let state = |state: State| sum(&|tally| tally.state == state);
+    let refused: u64 = today.refused.iter().map(|(_, count)| count).sum();
+    let mut refused = figure("refused", words.refused, refused, "", None);
+    refused.href = Some("/refused".to_owned());
+    vec![
+        figure("received", words.received, sum(&|_| true), "", Some("")),
+        figure("delivered", words.delivered, state(State::Accepted), "", Some("state=accepted")),
+        figure("undelivered", words.delivering, state(State::Delivering), "is-bad", Some("state=delivering")),
+        figure("asking", words.asking, state(State::Asking), "", Some("state=asking")),
+        figure("parked", words.parked, state(State::Parked), "is-warn", Some("state=parked")),
+        figure("closed", words.closed, state(State::Closed), "", Some("state=closed")),
+        refused,
+    ]
+}
+
+fn by_channel(today: &Today) -> Vec<ChannelLine> {
+    let mut channels: Vec<_> = today.tallies.iter().map(|tally| tally.channel).collect();
+    channels.sort_unstable();
+    channels.dedup();
+    let line = |channel: ChannelId| {
+        let sum = |state: Option<State>| {
+            let its = today.tallies.iter().filter(|tally| tally.channel == channel);
+            let its = its.filter(|tally| state.is_none_or(|state| tally.state == state));
+            show::count(its.map(|tally| tally.entries).sum())
+        };
+        ChannelLine {
+            name: channel.to_string(),
+            href: format!("/orders?channel={}&time=24h", encoded(channel.as_str())),
+            received: sum(None),
+            delivered: sum(Some(State::Accepted)),
+            held: sum(Some(State::Delivering)),
+            parked: sum(Some(State::Parked)),
+        }
+    };
+    channels.into_iter().map(line).collect()
+}
+
+/// How orders are held, and why.
+type Kept = (State, Option<Reason>);
+
+/// Held orders by why they are: those with money first.
+fn groups(held: &[Record], shell: &Shell) -> Vec<Group> {
+    let mut groups: Vec<(Kept, Vec<&Record>)> = Vec::new();
+    for record in held {
+        let key = (record.state, record.why());
+        match groups.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, records)) => records.push(record),
+            None => groups.push((key, vec![record])),
+        }
+    }
+    groups.sort_by_key(|((state, reason), records)| (urgency(*state, *reason), usize::MAX - records.len()));
+    groups.into_iter().map(|((state, reason), records)| Group::of(state, reason, &records, shell)).collect()
+}
+
+/// The lower, the more somebody should look.
+fn urgency(state: State, reason: Option<Reason>) -> u8 {
+    match (state, reason.and_then(Reason::verdict)) {
+        (State::Delivering, _) => 0,
+        (State::Parked, _) => 1,
+        (_, Some(Verdict::Unknown)) => 2,
+        _ => 3,
+    }
+}
+
+impl Group {
+    fn of(state: State, reason: Option<Reason>, records: &[&Record], shell: &Shell) -> Self {
+        let words = shell.words;
+        let explained = shell.explain(state, reason);
+        let code = reason.map_or("", Reason::code);
+        // What is being delivered is kept under what WeChat Pay said, not under what came of sending it.
+        let is_kept = !code.is_empty() && state != State::Delivering;
+        let reason_in_address = if is_kept { format!("&reason={code}") } else { String::new() };
+        let mut longest: Vec<&&Record> = records.iter().collect();
+        longest.sort_by_key(|record| record.received_at);
+        let count = records.len() as u64;
+        Self {
+            id: format!("{}-{code}", state.as_str()),
+            short: explained.short,
+            chip: shell.chip(state),
+            count: shell.orders(count),
+            meaning: explained.meaning,
+            to_do: explained.to_do,
+            orders: longest.iter().take(SHOWN).map(|record| HeldOrder::of(record, shell)).collect(),
+            href: format!("/orders?state={}{reason_in_address}", state.as_str()),
+            all: (records.len() > SHOWN).then(|| fill(words.held_show, &[&show::count(count)])),
+        }
+    }
+}
+
+impl HeldOrder {
+    fn of(record: &Record, shell: &Shell) -> Self {
+        let amount = record.verified.as_ref().map(|verified| verified.amount).or(record.claimed.amount);
+        let href = order_href(record.claimed.channel.as_str(), record.claimed.order.as_str());
+        Self {
+            entry: record.entry.0,
+            order: record.claimed.order.to_string(),
+            amount: amount.map(|amount| show::amount(amount, shell.language)),
+            age: shell.away(record.received_at),
+            redeliver: matches!(record.state, State::Delivering | State::Parked).then(|| format!("{href}/redeliver")),
+            redeliver_label: format!("{} {}", shell.words.redeliver, record.claimed.order),
+            href,
+        }
+    }
+}

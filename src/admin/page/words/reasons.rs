@@ -1,0 +1,518 @@
+//! What each reason means and what to do about it, on the page, where buttons stand beside the words (`docs/reasons.md`
+//! says the same at greater length).
+
+use super::Language;
+use crate::reason::Reason;
+
+/// A reason in one language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::admin::page) struct Explained {
+    /// A few words, for lists.
+    pub(in crate::admin::page) short: &'static str,
+    /// What it means.
+    pub(in crate::admin::page) meaning: &'static str,
+    /// What somebody who looks at it does.
+    pub(in crate::admin::page) to_do: &'static str,
+}
+
+/// A reason, explained.
+pub(in crate::admin::page) fn explain(reason: Reason, language: Language) -> Explained {
+    match language {
+        Language::English => {
+            let (short, to_do) = english(reason);
+            Explained { short, meaning: reason.text(), to_do }
+        }
+        Language::Chinese => {
+            let (short, meaning, to_do) = chinese(reason);
+            Explained { short, meaning, to_do }
+        }
+    }
+}
+
+/// In short, and what to do.
+fn english(reason: Reason) -> (&'static str, &'static str) {
+    match reason {
+        Reason::Paid => ("Paid", "Nothing. If it stays undelivered, look at the order system's log."),
+        Reason::Refunded => (
+            "Refunded since",
+            "Find out whether the order was delivered before the refund. on_refunded: forward would let such callbacks through.",
+        ),
+        Reason::NotPaidYet => ("Nobody has paid yet", "Nothing. The gate asks again by itself; so will the sender."),
+        Reason::UserPaying => ("The payer is paying now", "Nothing. The gate asks again by itself."),
+        Reason::AwaitingDeduction => ("Deduction not done yet", "Nothing. The gate asks again by itself."),
+        Reason::OrderNotFound => (
+            "WeChat Pay has no such order",
+            "If the order is real, compare out_trade_no with the merchant platform, then the route's out_trade_no field, its channel rules, and the channel's prefix and suffix. Otherwise nothing.",
+        ),
+        Reason::TradeStateUnknown => {
+            ("A trade_state nobody knows", "Look the order up in the merchant platform, and report the state.")
+        }
+        Reason::Closed => ("Closed unpaid", "Nothing. The payer has to order again."),
+        Reason::Revoked => ("Payment reversed", "Nothing. The money went back."),
+        Reason::PayError => ("Payment failed", "Nothing. The payer has to try again."),
+        Reason::AmountDiffers => (
+            "Another amount than was paid",
+            "Compare claim and answer. Either the callback was tampered with, or amount names a field that holds something else (amount_unit?).",
+        ),
+        Reason::ExpectedAmountDiffers => (
+            "Another amount than the order costs",
+            "There is money. Compare the order's price with what was paid. If it is right after all, press Redeliver once the source lists that price; otherwise refund it.",
+        ),
+        Reason::TransactionDiffers => (
+            "Another transaction id than the payment's",
+            "Compare claim and answer. Either the callback was tampered with, or transaction or fill names a field that holds something else.",
+        ),
+        Reason::TransactionOfOtherOrder => (
+            "The payment of another order",
+            "An attempt to use one payment for two orders, or a wrong number mapping. Look both orders up.",
+        ),
+        Reason::NotificationUnsigned => {
+            ("Notification without a sign", "It is not from WeChat Pay. Find out who sends to this path.")
+        }
+        Reason::NotificationBadlySigned => (
+            "Notification badly signed",
+            "If all of a channel's notifications are refused, its key is wrong or was replaced: run tollgate check --resolve. Otherwise it is a forgery, or one of WeChat Pay's probes.",
+        ),
+        Reason::NotificationForOtherMerchant => (
+            "Notification for another merchant",
+            "The notify_url of another account points to this channel's path, or appid and mch_id of the channel are mixed up.",
+        ),
+        Reason::NotificationNotSuccess => ("Notification of no payment", "Nothing. It reports no payment."),
+        Reason::QueryTimeout => (
+            "WeChat Pay did not answer in time",
+            "The gate asks again by itself. If there are many, find out whether the way to WeChat Pay is slow.",
+        ),
+        Reason::QueryFailed => (
+            "WeChat Pay cannot be reached",
+            "The gate asks again by itself. Look at outgoing connections, DNS and certificate authorities; the log's query failed lines have the cause.",
+        ),
+        Reason::RateLimited => (
+            "Own query budget used up",
+            "The gate asks again by itself. If the traffic is honest, raise wechat.queries_per_second; if it is a flood, set limits.rate_per_address.",
+        ),
+        Reason::WechatRateLimited => (
+            "WeChat Pay wants fewer queries",
+            "Lower wechat.queries_per_second, and ask WeChat Pay for the account's limit.",
+        ),
+        Reason::WechatSystemError => (
+            "WeChat Pay has a system error",
+            "Nothing. The gate asks again by itself. If it lasts, WeChat Pay has an outage.",
+        ),
+        Reason::QueryRefused => (
+            "WeChat Pay refused the query",
+            "Key, appid or mch_id of the channel are not right: run tollgate check --resolve and put them right. Until then no order of this channel can be confirmed.",
+        ),
+        Reason::AnswerHttpStatus => (
+            "Answer with an HTTP error",
+            "Something between the gate and WeChat Pay answers in its place, or WeChat Pay has an outage. The log has the status.",
+        ),
+        Reason::AnswerTooLarge => {
+            ("Answer too large", "It is not WeChat Pay's answer. Check wechat.hosts and what stands in between.")
+        }
+        Reason::AnswerUnreadable => {
+            ("Answer unreadable", "It is not WeChat Pay's answer. Check wechat.hosts and what stands in between.")
+        }
+        Reason::AnswerUnsigned => {
+            ("Answer without a sign", "Single ones happen. If it lasts, check wechat.hosts and what stands in between.")
+        }
+        Reason::AnswerBadlySigned => (
+            "Answer badly signed",
+            "Single ones are WeChat Pay's probes. If it lasts, the channel's key or sign_type is wrong.",
+        ),
+        Reason::AnswerForOtherOrder => ("Answer for another order", "Report it to WeChat Pay, with order and time."),
+        Reason::AnswerForOtherMerchant => {
+            ("Answer for another merchant", "Compare mch_id and sub_mch_id of the channel with the merchant platform.")
+        }
+        Reason::AnswerForOtherApp => {
+            ("Answer for another application", "Compare appid and sub_appid of the channel with the merchant platform.")
+        }
+        Reason::AnswerIncomplete => ("Answer incomplete", "Report it, with order and time."),
+        Reason::UnsupportedMediaType => (
+            "Wrong content type",
+            "If honest senders get it, the route's carrier is not what they send, or they name a charset other than utf-8.",
+        ),
+        Reason::BodyMalformed => {
+            ("Body malformed", "Read the detail. Honest senders should not get it; a DOCTYPE in XML is an attack.")
+        }
+        Reason::FieldMissing => {
+            ("No order in it", "If honest senders get it, the route's order is not their field's name.")
+        }
+        Reason::FieldRepeated => (
+            "A field stands twice",
+            "Read the detail. If honest senders get it, change them: their order system may read another order than they mean.",
+        ),
+        Reason::FieldMalformed => {
+            ("A field's value is malformed", "Read the detail. tollgate verify --file tries a saved request.")
+        }
+        Reason::ChannelUnknown => {
+            ("Channel not configured", "If honest senders get it, configure the channel or add a rule.")
+        }
+        Reason::RequestMalformed => (
+            "Request malformed",
+            "If honest senders get it, a proxy in between rewrites requests; save one and try tollgate verify --file.",
+        ),
+        Reason::TargetNotCanonical => (
+            "Path not canonical",
+            "If honest senders get it, they call a path with //, dots or needless escapes: correct their URL.",
+        ),
+        Reason::RouteUnknown => ("No such route", "If it is a callback, add a route. Otherwise nothing."),
+        Reason::MethodNotAllowed => {
+            ("Method not allowed", "If it is a callback, add the method to the route. Otherwise nothing.")
+        }
+        Reason::Misdirected => ("For another host", "Nothing, or correct the proxy in front."),
+        Reason::TargetTooLong => ("Target too long", "If it is a callback, raise limits.head."),
+        Reason::HeadTooLarge => ("Head too large", "If it is a callback, raise limits.head or limits.headers."),
+        Reason::BodyTooLarge => ("Body too large", "If it is a callback, raise limits.body."),
+        Reason::RequestTimeout => {
+            ("Request not in time", "Single ones are broken connections. Many from one address are an attack.")
+        }
+        Reason::TooManyRequests => {
+            ("Too many from one address", "If the address is a proxy of yours, name it in forwarding.trusted_proxies.")
+        }
+        Reason::UpstreamUnreachable => (
+            "Order system cannot be reached",
+            "It saw nothing. Is it up, and is upstream right? The gate sends again by itself as soon as it is due; Redeliver sends now.",
+        ),
+        Reason::UpstreamBroke => (
+            "Order system broke off",
+            "It may have booked the order: look in its log by request id or order. The gate sends again by itself.",
+        ),
+        Reason::UpstreamTimeout => (
+            "Order system did not answer in time",
+            "It may have booked the order: look in its log by request id or order. The gate sends again by itself.",
+        ),
+        Reason::UpstreamAnswerTooLarge => (
+            "Order system's answer too large",
+            "The callback was delivered; its answer, beyond 1 MiB, was not passed on. Look at what the order system answers.",
+        ),
+        Reason::NotAccepted => (
+            "Order system did not accept it",
+            "Look in the order system's log for why. The gate sends again by itself; Redeliver sends now.",
+        ),
+        Reason::SecondPayment => (
+            "Paid a second time",
+            "The order was paid twice. Refund one of the two: the ledger shows both transaction ids.",
+        ),
+        Reason::PaidAfterClose => (
+            "Paid after it was closed",
+            "Find out whether the order system still delivers the order; refund it if not.",
+        ),
+        Reason::ParkedByOperator => (
+            "Parked by an operator",
+            "Find out why: the audit trail says who did it. Then take it out of parking, or press Redeliver.",
+        ),
+        Reason::GaveUpAsking => (
+            "Nobody paid in time",
+            "Nothing, unless the payer says otherwise: press Ask WeChat Pay, and Redeliver if it is paid.",
+        ),
+        Reason::GaveUpDelivering => (
+            "Given up delivering",
+            "The money is there and the order is not booked. Put the order system right, then press Redeliver.",
+        ),
+        Reason::AlreadyAccepted => ("Delivered by its callback", "Nothing."),
+        Reason::CannotSynthesize => (
+            "Its callback cannot be made",
+            "The money is there and the order is not booked. Correct the route's synthesize (the log says what is read otherwise), then press Redeliver; or book the order by hand.",
+        ),
+        Reason::RouteGone => (
+            "Route or channel gone",
+            "Put the route or channel back into the configuration, then press Redeliver; or book the order by hand.",
+        ),
+        Reason::DeliveryUnderWay => {
+            ("Still being delivered", "Nothing; the sender comes again. Is the order system slow?")
+        }
+        Reason::JournalUnavailable => {
+            ("Journal cannot be written", "Make room on the disk, or replace it. The gate goes on by itself then.")
+        }
+        Reason::Overloaded => (
+            "Overloaded",
+            "Raise limits.connections and the limit of open files, or find out who holds the connections. If it is the journal, its disk is too slow.",
+        ),
+        Reason::InternalError => ("A fault in the gate", "Report it, with the log."),
+    }
+}
+
+/// In short, what it means, and what to do.
+fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
+    match reason {
+        Reason::Paid => {
+            ("已支付", "微信支付以签名确认该订单已支付。", "无需处理。如果一直未送达，请查看订单系统的日志。")
+        }
+        Reason::Refunded => (
+            "已发起退款",
+            "订单支付后已发起退款（全部或部分）。",
+            "请确认退款前订单是否已发货。设置 on_refunded: forward 可放行此类回调。",
+        ),
+        Reason::NotPaidYet => {
+            ("尚未支付", "交易状态 NOTPAY：目前还没有人支付该订单。", "无需处理。网关会自动再次查询，发送方也会重发。")
+        }
+        Reason::UserPaying => {
+            ("用户支付中", "交易状态 USERPAYING：付款人正在输入密码。", "无需处理。网关会自动再次查询。")
+        }
+        Reason::AwaitingDeduction => {
+            ("等待扣款", "交易状态 ACCEPT：扣款已受理，尚未完成。", "无需处理。网关会自动再次查询。")
+        }
+        Reason::OrderNotFound => (
+            "微信支付没有该订单",
+            "ORDERNOTEXIST：该商户号下没有此订单；可能查询过早、编号映射有误，或订单是伪造的。",
+            "如果订单真实存在，请将商户订单号与商户平台核对，再检查路由的 out_trade_no 字段、渠道规则以及渠道的前缀和后缀。否则无需处理。",
+        ),
+        Reason::TradeStateUnknown => {
+            ("未知的交易状态", "此版本不认识的交易状态。", "请在商户平台查询该订单，并反馈该状态。")
+        }
+        Reason::Closed => ("未支付已关闭", "交易状态 CLOSED：订单未支付即被关闭。", "无需处理。付款人需要重新下单。"),
+        Reason::Revoked => ("付款已撤销", "交易状态 REVOKED：付款已被撤销。", "无需处理。款项已退回。"),
+        Reason::PayError => ("支付失败", "交易状态 PAYERROR：支付失败。", "无需处理。付款人需要重新支付。"),
+        Reason::AmountDiffers => (
+            "金额与实付不符",
+            "回调中的金额与实际支付的金额不同。",
+            "请对照说法与答复。要么回调被篡改，要么 amount 指向了含义不同的字段（检查 amount_unit）。",
+        ),
+        Reason::ExpectedAmountDiffers => (
+            "实付与订单价格不符",
+            "实际支付的金额与待支付订单来源中的价格不同。",
+            "款项已到账。请将订单价格与实付金额核对。如果金额其实正确，待来源更新价格后点击“重新投递”；否则请退款。",
+        ),
+        Reason::TransactionDiffers => (
+            "交易号与付款不符",
+            "回调中的微信支付订单号与该订单的付款不同。",
+            "请对照说法与答复。要么回调被篡改，要么 transaction 或 fill 指向了含义不同的字段。",
+        ),
+        Reason::TransactionOfOtherOrder => (
+            "使用了其他订单的付款",
+            "回调中的微信支付订单号属于另一笔订单。",
+            "有人试图用一笔付款支付两个订单，或编号映射有误。请核查两笔订单。",
+        ),
+        Reason::NotificationUnsigned => {
+            ("通知没有签名", "没有签名的微信支付通知。", "它不是微信支付发来的。请查明是谁在向此路径发送。")
+        }
+        Reason::NotificationBadlySigned => (
+            "通知签名错误",
+            "通知的签名与该渠道的任何密钥都不匹配：可能是伪造，也可能密钥有误。",
+            "如果某渠道的所有通知都被拒绝，说明密钥有误或已更换：请运行 tollgate check --resolve。否则是伪造，或微信支付的探测流量。",
+        ),
+        Reason::NotificationForOtherMerchant => (
+            "通知属于其他商户",
+            "通知中的 appid、mch_id 或 sub_mch_id 不是该渠道的。",
+            "其他账号的 notify_url 指向了此渠道的路径，或该渠道的 appid 与 mch_id 配置混淆。",
+        ),
+        Reason::NotificationNotSuccess => {
+            ("通知并非付款成功", "通知的 return_code 或 result_code 不是 SUCCESS。", "无需处理。它没有报告付款。")
+        }
+        Reason::QueryTimeout => (
+            "微信支付未及时应答",
+            "在 confirm_deadline 内没有答复；网关在后台继续查询。",
+            "网关会自动再次查询。如果大量出现，请检查到微信支付的网络是否缓慢。",
+        ),
+        Reason::QueryFailed => (
+            "无法连接微信支付",
+            "无法连接微信支付（连接、TLS 或 DNS）。",
+            "网关会自动再次查询。请检查出站连接、DNS 和 CA 证书；日志中 query failed 一行有具体原因。",
+        ),
+        Reason::RateLimited => (
+            "自身查询额度用尽",
+            "该商户的查询额度（wechat.queries_per_second）已用尽。",
+            "网关会自动再次查询。如果流量正常，请调高 wechat.queries_per_second；如果是攻击，请设置 limits.rate_per_address。",
+        ),
+        Reason::WechatRateLimited => (
+            "微信支付要求降低频率",
+            "微信支付返回 FREQUENCY_LIMITED：查询过于频繁。",
+            "请调低 wechat.queries_per_second，并向微信支付确认该账号的限额。",
+        ),
+        Reason::WechatSystemError => (
+            "微信支付系统错误",
+            "微信支付返回 SYSTEMERROR 或其他临时错误。",
+            "无需处理，网关会自动再次查询。如果持续出现，说明微信支付发生故障。",
+        ),
+        Reason::QueryRefused => (
+            "查询被微信支付拒绝",
+            "微信支付拒绝了查询：渠道的密钥、appid 或 mch_id 有误。",
+            "请运行 tollgate check --resolve 并更正密钥、appid 和 mch_id。在此之前该渠道的订单都无法确认。",
+        ),
+        Reason::AnswerHttpStatus => (
+            "答复的 HTTP 状态异常",
+            "答复的 HTTP 状态码不是 200。",
+            "网关与微信支付之间有其他设备代为应答，或微信支付发生故障。状态码见日志。",
+        ),
+        Reason::AnswerTooLarge => {
+            ("答复过大", "答复超出了任何正常答复的大小。", "这不是微信支付的答复。请检查 wechat.hosts 以及中间的设备。")
+        }
+        Reason::AnswerUnreadable => (
+            "答复无法解析",
+            "答复不是微信支付的单层 XML。",
+            "这不是微信支付的答复。请检查 wechat.hosts 以及中间的设备。",
+        ),
+        Reason::AnswerUnsigned => {
+            ("答复没有签名", "答复没有签名。", "偶尔会发生。如果持续出现，请检查 wechat.hosts 以及中间的设备。")
+        }
+        Reason::AnswerBadlySigned => (
+            "答复签名错误",
+            "答复的签名与该渠道的任何密钥都不匹配。",
+            "偶尔出现是微信支付的探测流量。如果持续出现，说明密钥或 sign_type 有误。",
+        ),
+        Reason::AnswerForOtherOrder => {
+            ("答复的是其他订单", "签名正确，但答复的不是所查询的订单。", "请连同订单号和时间反馈给微信支付。")
+        }
+        Reason::AnswerForOtherMerchant => (
+            "答复属于其他商户",
+            "签名正确，但答复属于其他 mch_id 或 sub_mch_id。",
+            "请将渠道的 mch_id 和 sub_mch_id 与商户平台核对。",
+        ),
+        Reason::AnswerForOtherApp => (
+            "答复属于其他应用",
+            "签名正确，但答复属于其他 appid 或 sub_appid。",
+            "请将渠道的 appid 和 sub_appid 与商户平台核对。",
+        ),
+        Reason::AnswerIncomplete => {
+            ("答复不完整", "签名正确，但缺少必需的字段或字段格式有误。", "请连同订单号和时间反馈。")
+        }
+        Reason::UnsupportedMediaType => (
+            "内容类型不符",
+            "Content-Type 或 Content-Encoding 不是路由的 carrier 所要求的。",
+            "如果正常的发送方遇到，说明路由的 carrier 与其发送的内容不符，或使用了 utf-8 以外的字符集。",
+        ),
+        Reason::BodyMalformed => (
+            "正文格式错误",
+            "正文（或查询串）不符合路由 carrier 的格式。",
+            "请查看详情。正常的发送方不应遇到；XML 中出现 DOCTYPE 是攻击。",
+        ),
+        Reason::FieldMissing => {
+            ("缺少订单号", "订单号字段不存在或为空。", "如果正常的发送方遇到，说明路由的 order 不是其字段名。")
+        }
+        Reason::FieldRepeated => (
+            "字段重复",
+            "某个字段出现两次、出现在两处，或以后端可能识别的另一种写法出现。",
+            "请查看详情。如果正常的发送方遇到，请修改发送方：其订单系统读到的可能不是同一个订单。",
+        ),
+        Reason::FieldMalformed => {
+            ("字段值格式错误", "字段的值不符合规定的格式。", "请查看详情。tollgate verify --file 可检验保存的请求。")
+        }
+        Reason::ChannelUnknown => {
+            ("渠道未配置", "回调选择的渠道没有配置，或没有选择渠道。", "如果正常的发送方遇到，请配置该渠道或添加规则。")
+        }
+        Reason::RequestMalformed => (
+            "请求格式错误",
+            "不是规范的 HTTP/1.1 报文：分帧、换行、Host 有误，或正文不完整。",
+            "如果正常的发送方遇到，说明中间的代理改写了请求；请保存一份并用 tollgate verify --file 检验。",
+        ),
+        Reason::TargetNotCanonical => (
+            "路径不规范",
+            "路径在规范化后会改变。",
+            "如果正常的发送方遇到，其路径中有 //、点或多余的转义：请更正其地址。",
+        ),
+        Reason::RouteUnknown => ("没有该路由", "没有路由使用此路径。", "如果是回调，请添加路由。否则无需处理。"),
+        Reason::MethodNotAllowed => {
+            ("方法不允许", "该路由不接受此方法。", "如果是回调，请在路由中添加该方法。否则无需处理。")
+        }
+        Reason::Misdirected => ("发往其他主机", "请求目标与 Host 指向不同的主机。", "无需处理，或更正前面的代理。"),
+        Reason::TargetTooLong => ("请求目标过长", "请求目标超过了限制。", "如果是回调，请调高 limits.head。"),
+        Reason::HeadTooLarge => (
+            "请求头过大",
+            "请求头超过 limits.head，或字段数超过 limits.headers。",
+            "如果是回调，请调高 limits.head 或 limits.headers。",
+        ),
+        Reason::BodyTooLarge => ("正文过大", "正文超过 limits.body。", "如果是回调，请调高 limits.body。"),
+        Reason::RequestTimeout => {
+            ("请求超时", "请求头或正文没有及时到达。", "偶尔出现是连接中断。同一地址大量出现是攻击。")
+        }
+        Reason::TooManyRequests => (
+            "同一地址请求过多",
+            "该地址发送的回调超过 limits.rate_per_address。",
+            "如果该地址是您的代理，请将其加入 forwarding.trusted_proxies。",
+        ),
+        Reason::UpstreamUnreachable => (
+            "无法连接订单系统",
+            "订单系统拒绝连接或无法到达；它没有收到任何内容。",
+            "订单系统是否在运行，upstream 是否正确？到时网关会自动再次发送；“重新投递”可立即发送。",
+        ),
+        Reason::UpstreamBroke => (
+            "订单系统中途断开",
+            "订单系统中断连接或应答不是正确的 HTTP；它可能已经处理。",
+            "订单可能已入账：请按请求编号或订单号查看订单系统的日志。网关会自动再次发送。",
+        ),
+        Reason::UpstreamTimeout => (
+            "订单系统未及时应答",
+            "订单系统没有及时应答；它可能已经处理。",
+            "订单可能已入账：请按请求编号或订单号查看订单系统的日志。网关会自动再次发送。",
+        ),
+        Reason::UpstreamAnswerTooLarge => (
+            "订单系统的应答过大",
+            "订单系统的应答超过网关可接收的大小。",
+            "回调已送达，但超过 1 MiB 的应答没有转回。请检查订单系统的应答内容。",
+        ),
+        Reason::NotAccepted => (
+            "订单系统未接收",
+            "订单系统已应答，但不符合路由的 accepted 规则；它可能已经处理。",
+            "请在订单系统的日志中查找原因。网关会自动再次发送；“重新投递”可立即发送。",
+        ),
+        Reason::SecondPayment => (
+            "重复付款",
+            "同一订单此前已确认过另一笔付款；on_second_payment 决定如何处理这一笔。",
+            "该订单被支付了两次，请退还其中一笔：退款台账列有两个微信支付订单号。",
+        ),
+        Reason::PaidAfterClose => (
+            "关闭后付款",
+            "待支付订单来源不再列出该订单之后才付款：已提示，并已转发。",
+            "请确认订单系统是否仍会发货；如果不会，请退款。",
+        ),
+        Reason::ParkedByOperator => (
+            "由操作员搁置",
+            "有人将其搁置：网关不会自动继续处理。",
+            "请查明原因：操作记录中有操作者。然后取消搁置，或点击“重新投递”。",
+        ),
+        Reason::GaveUpAsking => (
+            "超时无人付款",
+            "follow_up.ask_again_for 到期时仍无人付款。",
+            "无需处理，除非付款人声称已付款：请点击“查询微信支付”，如已支付再点击“重新投递”。",
+        ),
+        Reason::GaveUpDelivering => (
+            "已放弃投递",
+            "follow_up.redeliver_for 到期时订单系统仍未接收。",
+            "款项已到账，但订单尚未入账。请修复订单系统，然后点击“重新投递”。",
+        ),
+        Reason::AlreadyAccepted => ("已由回调送达", "在没有回调时发现的订单，其付款随后已由回调送达。", "无需处理。"),
+        Reason::CannotSynthesize => (
+            "无法生成回调",
+            "无法为该订单生成回调：路由的 synthesize 生成的内容与路由读取的不一致。",
+            "款项已到账，但订单尚未入账。请更正路由的 synthesize（日志说明了不一致之处），然后点击“重新投递”；或手工入账。",
+        ),
+        Reason::RouteGone => (
+            "路由或渠道已移除",
+            "收到时所用的路由或渠道已不在配置中，或读取方式已改变。",
+            "请将路由或渠道放回配置，然后点击“重新投递”；或手工入账。",
+        ),
+        Reason::DeliveryUnderWay => {
+            ("正在投递", "此回调到期时，同一订单仍在投递中。", "无需处理，发送方会重发。订单系统是否缓慢？")
+        }
+        Reason::JournalUnavailable => {
+            ("日志库无法写入", "日志库无法写入，因此不再受理新的回调。", "请清理或更换磁盘，之后网关会自动恢复。")
+        }
+        Reason::Overloaded => (
+            "超出负载",
+            "达到 limits.connections，或等待写入日志库的回调过多。",
+            "请调高 limits.connections 和打开文件数限制，或查明是谁占用了连接。如果是日志库，说明磁盘过慢。",
+        ),
+        Reason::InternalError => ("网关故障", "网关内部发生故障；请连同日志反馈。", "请连同日志反馈。"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_says_what_it_means_and_what_to_do() {
+        for reason in Reason::ALL {
+            for language in Language::ALL {
+                let Explained { short, meaning, to_do } = explain(*reason, language);
+                assert!(!short.is_empty() && short.chars().count() <= 44, "{reason} {short}");
+                for text in [meaning, to_do] {
+                    let ends = if language == Language::English { '.' } else { '。' };
+                    assert!(text.ends_with(ends) || text.ends_with('？') || text.ends_with('?'), "{reason}: {text}");
+                }
+            }
+            let [english, chinese] = Language::ALL.map(|language| explain(*reason, language));
+            assert!(english.short != chinese.short && english.to_do != chinese.to_do, "{reason}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The two doors: where callbacks arrive, and where people and programs look in.
+
+use super::BuildError;
+use super::listening::{Listening, Moved, Terms};
+use crate::admin::{self, Access, Admin};
+use crate::config::{self, Config, TlsFiles};
+use crate::gate::current::Current;
+use crate::generation::Generation;
+use crate::journal::Journal;
+use crate::metrics::Metrics;
+use crate::server::{self, tls::Tls};
+use crate::shutdown::Shutdown;
+use crate::sockets::{Purpose, Sockets};
+use crate::take_over::Lent;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// The doors that there are.
+#[derive(Debug)]
+pub(super) struct Doors {
+    callbacks: Listening<Current>,
+    admin: Option<AdminDoor>,
+    seen: Seen,
+}
+
+#[derive(Debug)]
+struct AdminDoor {
+    listening: Listening<admin::Listener>,
+    admin: Arc<Admin>,
+}
+
+/// What is looked at through the admin door.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) gate: Arc<Current>,
+    pub(super) journal: Option<Arc<dyn Journal>>,
+    pub(super) generation: watch::Receiver<Generation>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// Sockets of doors that are not open yet.
+pub(super) struct Bound {
+    callbacks: TcpListener,
+    admin: Option<TcpListener>,
+}
+
+/// Where doors are to be, and how they are to be served.
+#[derive(Debug)]
+pub(super) struct Plan {
+    callbacks: (SocketAddr, Terms),
+    admin: Option<(SocketAddr, Terms, Access)>,
+}
+
+impl Plan {
+    /// What a configuration wants; takes the admin listener out of it.
+    ///
+    /// # Errors
+    /// [`BuildError::Tls`].
+    pub(super) fn of(config: &mut Config) -> Result<Self, BuildError> {
+        let tls = |files: Option<&TlsFiles>| files.map(|files| Tls::load(&files.cert, &files.key)).transpose();
+        let callbacks = Terms { tls: tls(config.tls.as_ref())?, limits: config.limits.server };
+        let admin = match config.admin.take() {
+            Some(config::Admin { listen, token, hosts, tls: files }) => {
+                let terms = Terms { tls: tls(files.as_ref())?, limits: admin::LIMITS };
+                Some((listen, terms, Access::new(token, hosts)))
+            }
+            None => None,
+        };
+        Ok(Self { callbacks: (config.listen, callbacks), admin })
+    }
+
+    /// The sockets for it: those of the `given` ones that are for it, and new ones.
+    ///
+    /// # Errors
+    /// [`BuildError::Bind`].
+    pub(super) fn bind(&self, mut given: Sockets) -> Result<Bound, BuildError> {
+        let (callbacks, admin) = (self.callbacks.0, self.admin.as_ref().map(|(addr, ..)| *addr));
+        given.assign(callbacks, admin);
+        let callbacks = socket(callbacks, Purpose::Callbacks, &mut given)?;
+        let admin = admin.map(|addr| socket(addr, Purpose::Admin, &mut given)).transpose()?;
+        given.close_the_rest();
+        Ok(Bound { callbacks, admin })
+    }
+}
+
+/// The socket for `addr`: one that was given, or a new one.
+fn socket(addr: SocketAddr, purpose: Purpose, given: &mut Sockets) -> Result<TcpListener, BuildError> {
+    let bound = match given.take(purpose, addr) {
+        Some(listener) => TcpListener::from_std(listener),
+        None => server::bind(addr),
+    };
+    bound.map_err(|error| BuildError::Bind(addr, error))
+}
+
+impl Doors {
+    /// What `plan` wants, at the sockets that it has bound.
+    pub(super) fn at(bound: Bound, plan: Plan, seen: Seen) -> Self {
+        let (addr, terms) = plan.callbacks;
+        let callbacks = Listening::at(bound.callbacks, addr, terms, Arc::clone(&seen.gate));
+        let admin = bound.admin.zip(plan.admin).map(|(listener, plan)| AdminDoor::at(listener, plan, &seen));
+        let doors = Self { callbacks, admin, seen };
+        doors.tell_certificates();
+        doors
+    }
+
+    /// The sockets, for another process.
+    ///
+    /// # Errors
+    /// If the system has no descriptor left.
+    pub(super) fn lend(&self) -> io::Result<Vec<Lent>> {
+        let callbacks = self.callbacks.lend(Purpose::Callbacks);
+        let admin = self.admin.as_ref().map(|admin| admin.listening.lend(Purpose::Admin));
+        std::iter::once(callbacks).chain(admin).collect()
+    }
+
+    /// Whether anybody is connected who sends callbacks.
+    pub(super) fn is_anybody_inside(&self) -> bool {
+        self.callbacks.is_anybody_inside()
+    }
+
+    /// Where callbacks arrive, as a URL with the real port.
+    pub(super) fn url(&self) -> std::io::Result<String> {
+        self.callbacks.url()
+    }
+
+    /// Where the admin listener is, if there is one.
+    pub(super) fn admin_url(&self) -> std::io::Result<Option<String>> {
+        self.admin.as_ref().map(|admin| admin.listening.url()).transpose()
+    }
+
+    /// Begins to take in those who come.
+    pub(super) fn open(&mut self, shutdown: &Shutdown) {
+        self.callbacks.open(shutdown);
+        if let Some(admin) = &mut self.admin {
+            admin.listening.open(shutdown);
+        }
+    }
+
+    /// Takes in those who come from now on as `plan` wants it. Those who are inside stay.
+    ///
+    /// # Errors
+    /// [`BuildError::Bind`]. Everything is as it was then, but for an admin listener that was bound where its old socket was
+    /// in the way.
+    pub(super) async fn go_on(&mut self, plan: Plan, shutdown: &Shutdown) -> Result<(), BuildError> {
+        let (addr, terms) = plan.callbacks;
+        let moved = self.callbacks.prepare(addr)?;
+        match (&mut self.admin, plan.admin) {
+            (Some(admin), Some(plan)) => admin.go_on(plan, shutdown).await?,
+            (None, Some(plan)) => {
+                let listener = server::bind(plan.0).map_err(|error| BuildError::Bind(plan.0, error))?;
+                let mut admin = AdminDoor::at(listener, plan, &self.seen);
+                admin.listening.open(shutdown);
+                self.admin = Some(admin);
+            }
+            (_, None) => self.admin.take().into_iter().for_each(|admin| admin.listening.close()),
+        }
+        self.callbacks.go_on(addr, moved, terms, shutdown).await?;
+        self.tell_certificates();
+        Ok(())
+    }
+
+    /// Takes in nobody any more.
+    pub(super) fn close(self) {
+        self.callbacks.close();
+        if let Some(admin) = self.admin {
+            admin.listening.close();
+        }
+    }
+
+    fn tell_certificates(&self) {
+        let metrics = &self.seen.metrics;
+        metrics.certificate("callbacks", self.callbacks.certificate_until());
+        metrics.certificate("admin", self.admin.as_ref().and_then(|admin| admin.listening.certificate_until()));
+    }
+}
+
+impl AdminDoor {
+    fn at(listener: TcpListener, (addr, terms, access): (SocketAddr, Terms, Access), seen: &Seen) -> Self {
+        let (gate, journal) = (Arc::clone(&seen.gate), seen.journal.clone());
+        let admin = Arc::new(Admin::new(gate, journal, seen.generation.clone(), access));
+        let handler = Arc::new(admin::Listener::new(Arc::clone(&admin)));
+        Self { listening: Listening::at(listener, addr, terms, handler), admin }
+    }
+
+    async fn go_on(
+        &mut self,
+        (addr, terms, access): (SocketAddr, Terms, Access),
+        shutdown: &Shutdown,
+    ) -> Result<(), BuildError> {
+        let moved: Moved = self.listening.prepare(addr)?;
+        self.listening.go_on(addr, moved, terms, shutdown).await?;
+        self.admin.let_in(access);
+        Ok(())
+    }
+}
