@@ -3,7 +3,7 @@
 # `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint configs image deb deploy alerts needs needs-databases needs-promtool needs-deb needs-browser browser screenshots
+.PHONY: help demo test bench lint configs image deb deploy alerts browser screenshots needs needs-databases needs-promtool needs-deb needs-browser
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20

@@ -13,7 +13,7 @@ mod files;
 mod succession;
 
 pub use reload::{ReloadError, Reloads};
-pub use succession::{Succeeded, Succession};
+pub use succession::{Lost, Succeeded, Succession};
 pub use works::Works;
 pub(crate) use works::recall;
 
@@ -97,6 +97,11 @@ pub enum BuildError {
     /// The socket.
     #[error("cannot listen on {0}: is another program, or a second gate, using the port?")]
     Bind(SocketAddr, #[source] std::io::Error),
+    /// The supervisor's socket cannot be moved by the gate.
+    #[error(
+        "cannot move to {0}: the socket was passed by the supervisor, which says where it is: change ListenStream= of the socket unit, and restart both"
+    )]
+    Given(SocketAddr),
     /// The gate that runs does not leave.
     #[error("the gate that runs does not leave, and goes on")]
     NoSuccession(#[source] std::io::Error),
@@ -286,8 +291,9 @@ impl App {
             Ok(()) => *generation = Generation { number: generation.number + 1, since: clock::now(), refused: None },
             Err(error) => generation.refused = Some(Refused { at: clock::now(), problem: error.to_string() }),
         });
-        let number = self.generation.borrow().number;
-        tracing::info!(generation = number, "configuration in force");
+        if self.generation.borrow().refused.is_none() {
+            tracing::info!(generation = self.generation.borrow().number, "configuration in force");
+        }
         supervisor::ready(&self.status());
     }
 
@@ -303,7 +309,7 @@ impl App {
         let (plan, grace) = (doors::Plan::of(&mut config)?, config.shutdown_grace);
         let (level, fixed) = (config.log.level.clone(), Fixed::of(&config));
         let works = self.works.succeed(config, self.generation.borrow().number + 1)?;
-        self.doors.go_on(plan, shutdown).await?;
+        self.doors.go_on(plan, shutdown)?;
         self.current.replace(Arc::clone(&works.gate));
         let before = self.works.gate.traces.clone();
         if before.settings() != works.gate.traces.settings() {

@@ -152,7 +152,8 @@ impl FollowUp {
         end_span(&mut span, &claimed, origin, step);
         unfinished.finished();
         tell(&claimed, entry, origin, step, record.delivery.attempts(), began);
-        self.gate.metrics.follow_up_step(step.as_str(), began.elapsed());
+        let took = Some(began.elapsed()).filter(|_| !matches!(step, Step::Postponed | Step::Shut));
+        self.gate.metrics.follow_up_step(step.as_str(), took);
         step
     }
 

@@ -159,10 +159,12 @@ impl Metrics {
         UpstreamMeters::new(&self.upstreams, channels)
     }
 
-    /// The follow-up has taken a step, which came to this.
-    pub fn follow_up_step(&self, step: &'static str, took: Duration) {
+    /// The follow-up has taken a step, which came to this, and took so long unless it was left to others.
+    pub fn follow_up_step(&self, step: &'static str, took: Option<Duration>) {
         self.follow_up_steps.get_or_create(&StepLabel { step }).inc();
-        self.follow_up_duration.observe(took);
+        if let Some(took) = took {
+            self.follow_up_duration.observe(took);
+        }
     }
 
     /// How long the certificate of a listener, `callbacks` or `admin`, is valid; `None` if it has none any more.

@@ -285,3 +285,60 @@ fn each<'c, L: EncodeLabelSet + 'c>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Format, Gauges, Metrics};
+
+    fn channel() -> ChannelId {
+        ChannelId::parse("app").unwrap()
+    }
+
+    fn end(counts: &Counts, channel: Option<ChannelId>, outcome: Outcome) {
+        let way = (Reason::Paid, Some(Verdict::Paid));
+        counts.receive().end(Some("shop"), channel, way, outcome, Duration::from_millis(3));
+    }
+
+    fn shows(metrics: &Metrics, line: &str) -> bool {
+        let text = metrics.expose(Format::OpenMetrics, Gauges::default()).unwrap();
+        text.lines().any(|shown| shown == line)
+    }
+
+    #[test]
+    fn what_one_configuration_counts_goes_on_under_the_next() {
+        let metrics = Metrics::new();
+        for routes in [&["shop"][..], &["shop", "other"]] {
+            let counts = metrics.counts(routes.iter().copied(), [channel()]);
+            end(&counts, Some(channel()), Outcome::Forwarded);
+            end(&counts, None, Outcome::Refused);
+            assert_eq!(counts.by_reason().len(), 1);
+        }
+        let paid = r#"tollgate_callbacks_total{route="shop",channel="app",verdict="paid",reason="paid"} 2"#;
+        assert!(shows(&metrics, paid));
+        assert!(shows(&metrics, r#"tollgate_callback_outcomes_total{outcome="forwarded"} 2"#));
+        assert!(shows(&metrics, r#"tollgate_verdicts_total{channel="app",verdict="unknown"} 0"#));
+        assert_eq!(metrics.timeline(10).last().unwrap().outcome(Outcome::Refused), 2);
+    }
+
+    #[test]
+    fn names_that_are_not_configured_are_counted_as_none() {
+        let metrics = Metrics::new();
+        let counts = metrics.counts(["shop"], [channel()]);
+        let (evil, way) = (ChannelId::parse("evil").ok(), (Reason::Paid, None));
+        counts.receive().end(Some("evil"), evil, way, Outcome::Refused, Duration::ZERO);
+        let counted = r#"tollgate_callbacks_total{route="",channel="",verdict="",reason="paid"} 1"#;
+        assert!(shows(&metrics, counted));
+    }
+
+    #[test]
+    fn a_callback_is_in_flight_until_it_ends_and_one_that_broke_off_is_a_fault() {
+        let metrics = Metrics::new();
+        let counts = metrics.counts(["shop"], [channel()]);
+        let under_way = counts.receive();
+        assert!(shows(&metrics, "tollgate_callbacks_in_flight 1"));
+        drop(under_way);
+        assert!(shows(&metrics, "tollgate_callbacks_in_flight 0"));
+        assert_eq!(counts.by_reason(), [(Reason::InternalError, 1)]);
+    }
+}

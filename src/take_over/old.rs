@@ -142,7 +142,7 @@ async fn accept(listener: UnixListener, asked: Arc<Asked>) {
         let Ok(stream) = stream.into_std() else { continue };
         let asked = Arc::clone(&asked);
         // It says what it has to say by itself.
-        let _ = tokio::task::spawn_blocking(move || talk(&asked, stream, process.unwrap_or(u32::MAX), may));
+        drop(tokio::task::spawn_blocking(move || talk(&asked, stream, process.unwrap_or(u32::MAX), may)));
     }
 }
 

@@ -173,7 +173,7 @@ impl World {
 
     /// Starts another gate that takes over from this one, and waits until this one has ended; how that ended.
     pub fn take_over(&mut self) -> ExitStatus {
-        let next = Gate::start_by(run(&self.config_file(), &self.env).arg("--take-over"), "");
+        let mut next = Gate::start_by(run(&self.config_file(), &self.env).arg("--take-over"), "");
         let ended = self.gate.ends();
         next.follows(&self.gate);
         self.gate = next;

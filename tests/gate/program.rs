@@ -83,8 +83,10 @@ impl Gate {
     }
 
     /// Puts what another one has written before its own.
-    pub fn follows(&self, other: &Self) {
-        self.log.lock().unwrap().insert_str(0, &other.log());
+    pub fn follows(&mut self, other: &Self) {
+        let before = other.log();
+        self.begins += before.len();
+        self.log.lock().unwrap().insert_str(0, &before);
     }
 
     /// Reads no more of what it writes.

@@ -23,7 +23,7 @@ impl World {
 impl Scrape {
     /// Reads a text; what is no OpenMetrics is a panic that says why.
     pub fn read(text: &str) -> Self {
-        let lines = text.strip_suffix("# EOF\n").expect("ends with # EOF and nothing else");
+        let lines = text.strip_suffix("# EOF\n").unwrap_or_else(|| panic!("does not end with # EOF: {text}"));
         let mut scrape = Self { types: BTreeMap::new(), samples: BTreeMap::new() };
         let mut family = None;
         for line in lines.split_terminator('\n') {
@@ -100,11 +100,6 @@ impl Scrape {
         };
         let named = self.samples.iter().filter(move |((found, labels), _)| found == name && fits(labels));
         named.map(|((_, labels), value)| (labels, *value))
-    }
-
-    /// Every name of a sample.
-    pub fn names(&self) -> BTreeSet<&str> {
-        self.samples.keys().map(|(name, _)| name.as_str()).collect()
     }
 
     /// Every name of a family, by which a query can ask.

@@ -150,38 +150,62 @@ fn is_under_way(world: &World, order: &str) -> thread::JoinHandle<Option<Message
 fn twenty_gates_take_over_from_each_other_and_nothing_is_refused_or_lost() {
     let mut world = World::new();
     Traffic::goes_on_while(&mut world, |world| {
-        let addr = world.gate.addr;
+        let both = (world.gate.addr, world.gate.admin());
         assert_eq!(world.take_over().code(), Some(0));
+        assert_eq!((world.gate.addr, world.gate.admin()), both);
+    });
+}
+
+/// A supervisor's socket, which every child gets.
+fn socket() -> (OwnedFd, SocketAddr) {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = socket.local_addr().unwrap();
+    let socket = OwnedFd::from(socket);
+    fcntl_setfd(&socket, FdFlags::empty()).unwrap();
+    (socket, addr)
+}
+
+/// Starts the gate as systemd does.
+fn with_socket(world: &World, socket: &OwnedFd) -> Command {
+    let command = run(&world.config_file(), &world.env);
+    let mut shell = Command::new("/bin/bash");
+    let script = format!("LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=callbacks exec \"$@\" 3<&{}", socket.as_raw_fd());
+    shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.args(["-c", &script, "bash"]).arg(command.get_program()).args(command.get_args());
+    shell
+}
+
+#[test]
+fn twenty_gates_with_a_socket_from_systemd_follow_each_other_and_nothing_is_refused_or_lost() {
+    let (socket, addr) = socket();
+    let mut world = World::new();
+    world.kill9();
+    world.gate = Gate::start_by(&mut with_socket(&world, &socket), "");
+    assert_eq!(world.gate.addr, addr);
+    Traffic::goes_on_while(&mut world, |world| {
+        world.gate.signal(Signal::SIGTERM);
+        assert_eq!(world.gate.ends().code(), Some(0));
+        world.gate = Gate::start_by(&mut with_socket(world, &socket), &world.gate.log());
         assert_eq!(world.gate.addr, addr);
     });
 }
 
 #[test]
-fn twenty_gates_with_a_socket_from_systemd_follow_each_other_and_nothing_is_refused_or_lost() {
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = socket.local_addr().unwrap();
-    let socket = OwnedFd::from(socket);
-    // Every child gets it, as a supervisor's do.
-    fcntl_setfd(&socket, FdFlags::empty()).unwrap();
-    let with_socket = |world: &World| {
-        let command = run(&world.config_file(), &world.env);
-        let mut shell = Command::new("/bin/bash");
-        let script =
-            format!("LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=callbacks exec \"$@\" 3<&{}", socket.as_raw_fd());
-        shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        shell.args(["-c", &script, "bash"]).arg(command.get_program()).args(command.get_args());
-        shell
-    };
+fn a_socket_from_systemd_is_not_moved_by_a_reload() {
+    let (socket, addr) = socket();
     let mut world = World::new();
     world.kill9();
-    world.gate = Gate::start_by(&mut with_socket(&world), "");
-    assert_eq!(world.gate.addr, addr);
-    Traffic::goes_on_while(&mut world, |world| {
-        world.gate.signal(Signal::SIGTERM);
-        assert_eq!(world.gate.ends().code(), Some(0));
-        world.gate = Gate::start_by(&mut with_socket(world), &world.gate.log());
-        assert_eq!(world.gate.addr, addr);
-    });
+    world.gate = Gate::start_by(&mut with_socket(&world, &socket), "");
+    world.wechat.order(&APP, "GIVEN-1").paid(100);
+    for listen in [format!("0.0.0.0:{}", addr.port()), "127.0.0.1:1".to_owned(), format!("127.0.0.2:{}", addr.port())] {
+        let refused = || world.gate.log().matches("the configuration was not reloaded").count();
+        let before = refused();
+        world.change_config(|config| config["listen"] = json!(listen));
+        world.gate.signal(Signal::SIGHUP);
+        until("the refusal", || refused() > before);
+        assert!(world.gate.log().contains("socket unit"));
+        assert_eq!(world.app_callback("GIVEN-1").status(), 200);
+    }
 }
 
 #[test]
@@ -225,7 +249,7 @@ fn a_gate_whose_successor_dies_starts_again_by_itself() {
 fn of_two_that_want_to_take_over_one_does_even_if_the_old_one_is_killed_meanwhile() {
     let mut world = World::new();
     let callback = is_under_way(&world, "MIDDLE-1");
-    let gate = thread::scope(|scope| {
+    let mut gate = thread::scope(|scope| {
         let next = scope.spawn(|| Gate::start_by(&mut take_over(&world), ""));
         until("the old one to leave", || world.gate.log().contains("another gate takes over"));
         let third = world.command(&["run", "--take-over"]);
@@ -251,7 +275,7 @@ fn a_callback_under_way_is_finished_by_the_old_gate_and_those_that_wait_by_the_n
     let mut world = World::new();
     let under_way = is_under_way(&world, "OLD-1");
     world.wechat.order(&APP, "NEW-1").paid(100);
-    let gate = thread::scope(|scope| {
+    let mut gate = thread::scope(|scope| {
         let next = scope.spawn(|| Gate::start_by(&mut take_over(&world), ""));
         until("the old one to stop accepting", || world.gate.log().contains("requests under way finish"));
         let mut waits = connect(world.gate.addr).unwrap();

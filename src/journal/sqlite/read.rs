@@ -376,12 +376,12 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     let mut figures = Figures::default();
     // So that they belong together.
     let moment = connection.unchecked_transaction()?;
-    let mut by_state = connection.prepare_cached("SELECT state, sum(entries) AS n FROM tally GROUP BY state")?;
+    let mut by_state = connection.prepare_cached(BY_STATE)?;
     let mut rows = by_state.query([])?;
     while let Some(row) = rows.next()? {
         let (state, n) = (columns::state(row)?, count(row, "n")?);
         for (place, _) in figures.entries.iter_mut().zip(State::ALL).filter(|(_, other)| *other == state) {
-            *place = n;
+            *place += n;
         }
     }
     let one = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| count(row, "n"));
@@ -399,6 +399,15 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     moment.finish()?;
     Ok(figures)
 }
+
+/// What is unfinished is counted, the rest is known.
+const BY_STATE: &str = "SELECT state, count(*) AS n FROM entry WHERE due_at IS NOT NULL GROUP BY state
+    UNION ALL SELECT state, sum(entries) AS n FROM tally GROUP BY state";
+
+/// What is being delivered is confirmed.
+const FOUND: &str =
+    "SELECT (SELECT count(*) FROM entry WHERE due_at IS NOT NULL AND state = 'delivering' AND origin = ?1)
+    + (SELECT ifnull(sum(entries), 0) FROM tally WHERE origin = ?1 AND confirmed) AS n";
 
 /// The first of those that are due at some time, which an index has.
 const OLDEST_UNFINISHED: &str =
@@ -443,11 +452,7 @@ fn recovery(connection: &Connection, figures: &mut Figures, now: i64) -> Result<
     let (open, oldest) = not_accepted(connection)?;
     figures.paid_not_accepted = open;
     figures.oldest_not_accepted = oldest.map(|since| ago(since, now));
-    let found = |origin: Origin| {
-        connection
-            .prepare_cached("SELECT ifnull(sum(entries), 0) AS n FROM tally WHERE origin = ?1 AND confirmed")?
-            .query_row([origin.as_str()], |row| count(row, "n"))
-    };
+    let found = |origin: Origin| connection.prepare_cached(FOUND)?.query_row([origin.as_str()], |row| count(row, "n"));
     figures.found_by_sweep = found(Origin::Sweep)?;
     figures.found_by_pending = found(Origin::Pending)?;
     let flagged = |reason: Reason| {
