@@ -220,6 +220,7 @@ words! {
     differs: "differs", "不一致";
     not_claimed: "not said", "未提供";
     not_confirmed: "No payment was confirmed.", "没有确认到付款。";
+    not_kept: "It is not what the callback claims; what it was is not kept. Ask WeChat Pay shows it.", "与回调的说法不一致，其内容未保存。点击“查询微信支付”即可查看。";
     nothing_sent: "Nothing was sent.", "没有发送任何内容。";
     compare: "Claim, answer, and what was sent", "说法、答复与发送内容对照";
     other_entries: "Other claims for the same order", "同一订单的其他回调";
