@@ -42,16 +42,17 @@ pub(super) fn go_there(from: &Uri) -> Response {
 }
 
 impl Admin {
-    /// Whether `token` is the one, from somebody who does not guess.
+    /// Whether `token` is the one. It is, however many wrong ones came from the same address before: nobody guesses one
+    /// of that length, and somebody else's guesses must not keep out who has it.
     ///
     /// # Errors
     /// 401 if it is wrong, 429 if too many were.
     pub(super) fn check_token(&self, token: &[u8], address: IpAddr) -> Result<(), Problem> {
-        if let Some(wait) = self.attempts.wait(address) {
-            return Err(Problem::wait(wait));
-        }
         if self.access.load().is_token(token) {
             return Ok(());
+        }
+        if let Some(wait) = self.attempts.wait(address) {
+            return Err(Problem::wait(wait));
         }
         if self.attempts.was_wrong(address) {
             tracing::warn!(%address, "a wrong token for the admin listener");

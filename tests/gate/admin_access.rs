@@ -111,8 +111,11 @@ fn s06_guessing_has_to_wait() {
     let last = answers.last().unwrap();
     assert_eq!(last.status(), 429);
     assert!(last.header("Retry-After").is_some_and(|wait| wait.parse::<u64>().unwrap() >= 1));
-    assert_eq!(guess(ADMIN_TOKEN).status(), 429, "a right guess is not told from a wrong one");
-    until("the wait's end", || guess(ADMIN_TOKEN).status() == 200);
+    assert_eq!(guess("another-guess-000").status(), 429);
+    assert_eq!(guess(ADMIN_TOKEN).status(), 200, "who has the token is not kept out by who has not");
+    world.log_in();
+    assert_eq!(guess("another-guess-001").status(), 429);
+    until("the wait's end", || guess("another-guess-002").status() == 401);
 }
 
 #[test]
