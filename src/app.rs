@@ -184,6 +184,7 @@ impl App {
         // Before the first callback, which is held against it.
         let recalled = recall(self.works.pending.as_deref()).await;
         self.works.recall_minutes().await;
+        self.doors.recall().await;
         let mut working = self.works.begin(&shutdown, Some(recalled));
         self.doors.open(&shutdown);
         let watchdog = self.tell_that_it_is_open();

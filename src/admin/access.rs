@@ -33,11 +33,21 @@ pub enum Who {
     Local,
 }
 
+/// What stands before a session's name in the audit trail.
+const SESSION: &str = "session:";
+
+impl Who {
+    /// The session's name, if the audit trail names one.
+    pub(super) fn session_in(who: &str) -> Option<&str> {
+        who.strip_prefix(SESSION)
+    }
+}
+
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Token => f.write_str("token"),
-            Self::Session(name) => write!(f, "session:{name}"),
+            Self::Session(name) => write!(f, "{SESSION}{name}"),
             Self::Local => f.write_str("local"),
         }
     }
@@ -58,6 +68,17 @@ impl Access {
     pub fn new(token: Option<Secret>, hosts: Vec<String>) -> Self {
         let kept = token.map(|token| Kept { sessions: Sessions::of(&token), token });
         Self { kept, hosts }
+    }
+
+    /// The same, with the sessions of the one `before` if its token is this one's: those that were ended stay so.
+    pub(super) fn after(mut self, before: &Self) -> Self {
+        if let (Some(kept), Some(before)) = (&mut self.kept, &before.kept) {
+            let is_same: bool = kept.token.expose().as_bytes().ct_eq(before.token.expose().as_bytes()).into();
+            if is_same {
+                kept.sessions = before.sessions.clone();
+            }
+        }
+        self
     }
 
     /// Whether a token is needed.

@@ -131,6 +131,13 @@ impl Doors {
         self.admin.as_ref().map(|admin| admin.listening.url()).transpose()
     }
 
+    /// Learns from the journal what was said to a process before this one: which sessions were ended.
+    pub(super) async fn recall(&self) {
+        if let Some(door) = &self.admin {
+            door.admin.recall_logouts().await;
+        }
+    }
+
     /// Begins to take in those who come.
     pub(super) fn open(&mut self, shutdown: &Shutdown) {
         self.callbacks.open(shutdown);
@@ -152,6 +159,7 @@ impl Doors {
             (None, Some(plan)) => {
                 let listener = server::bind(plan.0).map_err(|error| BuildError::Bind(plan.0, error))?;
                 let mut admin = AdminDoor::at(listener, plan, &self.seen);
+                admin.admin.recall_logouts().await;
                 admin.listening.open(shutdown);
                 self.admin = Some(admin);
             }
