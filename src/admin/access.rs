@@ -56,7 +56,7 @@ impl fmt::Display for Who {
 /// What a request brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Brought<'r> {
-    /// `Authorization: Bearer`, or another scheme, which is no token either.
+    /// `Authorization: Bearer`.
     Token(&'r [u8]),
     /// Neither that nor a session that holds.
     Nothing,
@@ -103,8 +103,10 @@ impl Access {
     /// With what has to be the token.
     pub(super) fn known<'r>(&self, headers: &'r HeaderMap) -> Result<Who, Brought<'r>> {
         let Some(kept) = &self.kept else { return Ok(Who::Local) };
-        if let Some(authorization) = headers.get(AUTHORIZATION) {
-            return Err(Brought::Token(bearer(authorization.as_bytes()).unwrap_or_default()));
+        // Another scheme is for somebody in front of us, who passes it on.
+        let token = headers.get_all(AUTHORIZATION).iter().find_map(|authorization| bearer(authorization.as_bytes()));
+        if let Some(token) = token {
+            return Err(Brought::Token(token));
         }
         kept.sessions.find(headers).map(|session| Who::Session(session.name().to_owned())).ok_or(Brought::Nothing)
     }
@@ -180,13 +182,14 @@ mod tests {
             (format!("Bearer {TOKEN}"), true),
             (format!("bearer {TOKEN}"), true),
             (format!("Bearer {TOKEN}x"), false),
-            (format!("Basic {TOKEN}"), false),
-            (TOKEN.to_owned(), false),
             ("Bearer ".to_owned(), false),
         ] {
             let headers = headers(AUTHORIZATION, &sent);
             let Err(Brought::Token(token)) = access.known(&headers) else { panic!("{sent}") };
             assert_eq!(access.is_token(token), right, "{sent}");
+        }
+        for sent in [format!("Basic {TOKEN}"), TOKEN.to_owned(), "Bearer".to_owned(), String::new()] {
+            assert_eq!(access.known(&headers(AUTHORIZATION, &sent)), Err(Brought::Nothing), "{sent}");
         }
         assert_eq!(access.known(&HeaderMap::new()), Err(Brought::Nothing));
     }

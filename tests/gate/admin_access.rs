@@ -110,6 +110,18 @@ fn a_reload_neither_ends_a_session_nor_begins_one_again_unless_the_token_is_anot
 }
 
 #[test]
+fn a_session_holds_beside_what_a_proxy_in_front_wants_to_know() {
+    let world = World::new();
+    let cookie = world.log_in();
+    let with = |authorization: &str| {
+        let request = Request::get("/api/config").header("Cookie", pair(&cookie));
+        world.browse(request.header("Authorization", authorization)).status()
+    };
+    assert_eq!((with("Basic YTpi"), with("Negotiate YTpi"), with("Basic")), (200, 200, 200));
+    assert_eq!(with("Bearer a-wrong-token-0123"), 401, "what is said to be the token has to be it");
+}
+
+#[test]
 fn a_wrong_token_begins_no_session() {
     let world = World::new();
     let form = || Request::post("/login").form("token=wrong&next=//evil.example/");
