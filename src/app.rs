@@ -12,6 +12,7 @@ mod files;
 
 mod succession;
 
+use reload::Asked;
 pub use reload::{ReloadError, Reloads};
 pub use succession::{Lost, Succeeded, Succession};
 pub use works::Works;
@@ -192,7 +193,7 @@ impl App {
             tokio::select! {
                 biased;
                 () = signal() => break None,
-                () = reloads.next() => self.reload(&mut reloads, &mut working, &shutdown, log).await,
+                asked = reloads.next() => self.reload(asked, &mut reloads, &mut working, &shutdown, log).await,
                 wish = self.hand_over.next() => match wish {
                     // Who asked may be gone.
                     Wish::Sockets(reply) => drop(reply.send(self.doors.lend())),
@@ -277,7 +278,14 @@ impl App {
         format!("callbacks at {}, configuration {}{refused}", self.url().unwrap_or_default(), generation.number)
     }
 
-    async fn reload(&mut self, reloads: &mut Reloads, working: &mut Working, shutdown: &Shutdown, log: &Log) {
+    async fn reload(
+        &mut self,
+        asked: Asked,
+        reloads: &mut Reloads,
+        working: &mut Working,
+        shutdown: &Shutdown,
+        log: &Log,
+    ) {
         supervisor::reloading();
         let outcome = self.replace(reloads, working, shutdown, log).await;
         if let Err(error) = &outcome {
@@ -287,7 +295,12 @@ impl App {
             Ok(()) => *generation = Generation { number: generation.number + 1, since: clock::now(), refused: None },
             Err(error) => generation.refused = Some(Refused { at: clock::now(), problem: error.to_string() }),
         });
-        let number = self.generation.borrow().number;
+        let Generation { number, refused, .. } = self.generation.borrow().clone();
+        let line = reloads.line(asked, refused.map_or(Ok(number), |refused| Err(refused.problem)));
+        if let Some(journal) = &self.works.housekeeping.journal {
+            // Nobody waits for it; while the disk fails the log has it.
+            drop(journal.audit(line));
+        }
         tracing::info!(generation = number, "configuration in force");
         supervisor::ready(&self.status());
     }
