@@ -34,6 +34,7 @@ use crate::{clock, supervisor, traces, wechat};
 use doors::{Doors, Seen};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -95,6 +96,12 @@ pub enum BuildError {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] OpenError),
+    /// Taking over would lead the journal to where the gate that runs cannot follow.
+    #[error(
+        "this version keeps the journal in a newer layout than the gate that runs, which could not go on if this one failed: \
+         stop the gate that runs, back the journal up ({}), and start this one", .0.display()
+    )]
+    OtherLayout(PathBuf),
     /// The socket.
     #[error("cannot listen on {0}: is another program, or a second gate, using the port?")]
     Bind(SocketAddr, #[source] std::io::Error),
@@ -153,6 +160,10 @@ impl App {
         doors::Plan::of(&mut config)?;
         if let Some(file) = &config.journal {
             match Sqlite::beside(&file.path) {
+                // If this one died before it accepts, the gate that runs could not open the file again.
+                Err(OpenError::Older { .. }) if Sqlite::is_in_use(&file.path) => {
+                    return Err(BuildError::OtherLayout(file.path.clone()));
+                }
                 // It will be made, or led to the present layout.
                 Ok(_) | Err(OpenError::Absent(_) | OpenError::Older { .. }) => {}
                 Err(error) => return Err(error.into()),
