@@ -13,9 +13,10 @@ pub struct AuditLine {
     /// When.
     #[schema(value_type = words::Time)]
     pub at: String,
-    /// Who: `token`, `session:NAME`, `local` (no token is configured), `cli:USER`, `nobody` (a wrong token).
+    /// Who: `token`, `session:NAME`, `local` (no token is configured), `cli:USER`, `nobody` (a wrong token),
+    /// `sighup` or `file` (a reload).
     pub who: String,
-    /// From where: an address, or `cli`.
+    /// From where: an address, `cli`, or the configuration's path.
     pub from: String,
     /// What.
     #[schema(value_type = words::Action)]
