@@ -112,7 +112,7 @@ impl Admin {
 
     /// Lets others in from now on, as a new configuration says; sessions under another token end.
     pub fn let_in(&self, access: Access) {
-        self.access.store(Arc::new(access));
+        self.access.store(Arc::new(access.after(&self.access.load())));
     }
 
     /// Which configuration is in force.

@@ -12,6 +12,7 @@ mod files;
 
 mod succession;
 
+use reload::Asked;
 pub use reload::{ReloadError, Reloads};
 pub use succession::{Lost, Succeeded, Succession};
 pub use works::Works;
@@ -33,6 +34,7 @@ use crate::{clock, supervisor, traces, wechat};
 use doors::{Doors, Seen};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -94,6 +96,12 @@ pub enum BuildError {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] OpenError),
+    /// Taking over would lead the journal to where the gate that runs cannot follow.
+    #[error(
+        "this version keeps the journal in a newer layout than the gate that runs, which could not go on if this one failed: \
+         stop the gate that runs, back the journal up ({}), and start this one", .0.display()
+    )]
+    OtherLayout(PathBuf),
     /// The socket.
     #[error("cannot listen on {0}: is another program, or a second gate, using the port?")]
     Bind(SocketAddr, #[source] std::io::Error),
@@ -157,6 +165,10 @@ impl App {
         doors::Plan::of(&mut config)?;
         if let Some(file) = &config.journal {
             match Sqlite::beside(&file.path) {
+                // If this one died before it accepts, the gate that runs could not open the file again.
+                Err(OpenError::Older { .. }) if Sqlite::is_in_use(&file.path) => {
+                    return Err(BuildError::OtherLayout(file.path.clone()));
+                }
                 // It will be made, or led to the present layout.
                 Ok(_) | Err(OpenError::Absent(_) | OpenError::Older { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -189,6 +201,7 @@ impl App {
         // Before the first callback, which is held against it.
         let recalled = recall(self.works.pending.as_deref()).await;
         self.works.recall_minutes().await;
+        self.doors.recall().await;
         let mut working = self.works.begin(&shutdown, Some(recalled));
         self.doors.open(&shutdown);
         let watchdog = self.tell_that_it_is_open();
@@ -196,7 +209,7 @@ impl App {
             tokio::select! {
                 biased;
                 () = signal() => break None,
-                () = reloads.next() => self.reload(&mut reloads, &mut working, &shutdown, log).await,
+                asked = reloads.next() => self.reload(asked, &mut reloads, &mut working, &shutdown, log).await,
                 wish = self.hand_over.next() => match wish {
                     // Who asked may be gone.
                     Wish::Sockets(reply) => drop(reply.send(self.doors.lend())),
@@ -281,7 +294,14 @@ impl App {
         format!("callbacks at {}, configuration {}{refused}", self.url().unwrap_or_default(), generation.number)
     }
 
-    async fn reload(&mut self, reloads: &mut Reloads, working: &mut Working, shutdown: &Shutdown, log: &Log) {
+    async fn reload(
+        &mut self,
+        asked: Asked,
+        reloads: &mut Reloads,
+        working: &mut Working,
+        shutdown: &Shutdown,
+        log: &Log,
+    ) {
         supervisor::reloading();
         let outcome = self.replace(reloads, working, shutdown, log).await;
         if let Err(error) = &outcome {
@@ -291,8 +311,14 @@ impl App {
             Ok(()) => *generation = Generation { number: generation.number + 1, since: clock::now(), refused: None },
             Err(error) => generation.refused = Some(Refused { at: clock::now(), problem: error.to_string() }),
         });
-        if self.generation.borrow().refused.is_none() {
-            tracing::info!(generation = self.generation.borrow().number, "configuration in force");
+        let Generation { number, refused, .. } = self.generation.borrow().clone();
+        if refused.is_none() {
+            tracing::info!(generation = number, "configuration in force");
+        }
+        let line = reloads.line(asked, refused.map_or(Ok(number), |refused| Err(refused.problem)));
+        if let Some(journal) = &self.works.housekeeping.journal {
+            // Nobody waits for it; while the disk fails the log has it.
+            drop(journal.audit(line));
         }
         supervisor::ready(&self.status());
     }
@@ -309,7 +335,7 @@ impl App {
         let (plan, grace) = (doors::Plan::of(&mut config)?, config.shutdown_grace);
         let (level, fixed) = (config.log.level.clone(), Fixed::of(&config));
         let works = self.works.succeed(config, self.generation.borrow().number + 1)?;
-        self.doors.go_on(plan, shutdown)?;
+        self.doors.go_on(plan, shutdown).await?;
         self.current.replace(Arc::clone(&works.gate));
         let before = self.works.gate.traces.clone();
         if before.settings() != works.gate.traces.settings() {

@@ -33,11 +33,21 @@ pub enum Who {
     Local,
 }
 
+/// What stands before a session's name in the audit trail.
+const SESSION: &str = "session:";
+
+impl Who {
+    /// The session's name, if the audit trail names one.
+    pub(super) fn session_in(who: &str) -> Option<&str> {
+        who.strip_prefix(SESSION)
+    }
+}
+
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Token => f.write_str("token"),
-            Self::Session(name) => write!(f, "session:{name}"),
+            Self::Session(name) => write!(f, "{SESSION}{name}"),
             Self::Local => f.write_str("local"),
         }
     }
@@ -46,7 +56,7 @@ impl fmt::Display for Who {
 /// What a request brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Brought<'r> {
-    /// `Authorization: Bearer`, or another scheme, which is no token either.
+    /// `Authorization: Bearer`.
     Token(&'r [u8]),
     /// Neither that nor a session that holds.
     Nothing,
@@ -58,6 +68,17 @@ impl Access {
     pub fn new(token: Option<Secret>, hosts: Vec<String>) -> Self {
         let kept = token.map(|token| Kept { sessions: Sessions::of(&token), token });
         Self { kept, hosts }
+    }
+
+    /// The same, with the sessions of the one `before` if its token is this one's: those that were ended stay so.
+    pub(super) fn after(mut self, before: &Self) -> Self {
+        if let (Some(kept), Some(before)) = (&mut self.kept, &before.kept) {
+            let is_same: bool = kept.token.expose().as_bytes().ct_eq(before.token.expose().as_bytes()).into();
+            if is_same {
+                kept.sessions = before.sessions.clone();
+            }
+        }
+        self
     }
 
     /// Whether a token is needed.
@@ -82,8 +103,10 @@ impl Access {
     /// With what has to be the token.
     pub(super) fn known<'r>(&self, headers: &'r HeaderMap) -> Result<Who, Brought<'r>> {
         let Some(kept) = &self.kept else { return Ok(Who::Local) };
-        if let Some(authorization) = headers.get(AUTHORIZATION) {
-            return Err(Brought::Token(bearer(authorization.as_bytes()).unwrap_or_default()));
+        // Another scheme is for somebody in front of us, who passes it on.
+        let token = headers.get_all(AUTHORIZATION).iter().find_map(|authorization| bearer(authorization.as_bytes()));
+        if let Some(token) = token {
+            return Err(Brought::Token(token));
         }
         kept.sessions.find(headers).map(|session| Who::Session(session.name().to_owned())).ok_or(Brought::Nothing)
     }
@@ -159,13 +182,14 @@ mod tests {
             (format!("Bearer {TOKEN}"), true),
             (format!("bearer {TOKEN}"), true),
             (format!("Bearer {TOKEN}x"), false),
-            (format!("Basic {TOKEN}"), false),
-            (TOKEN.to_owned(), false),
             ("Bearer ".to_owned(), false),
         ] {
             let headers = headers(AUTHORIZATION, &sent);
             let Err(Brought::Token(token)) = access.known(&headers) else { panic!("{sent}") };
             assert_eq!(access.is_token(token), right, "{sent}");
+        }
+        for sent in [format!("Basic {TOKEN}"), TOKEN.to_owned(), "Bearer".to_owned(), String::new()] {
+            assert_eq!(access.known(&headers(AUTHORIZATION, &sent)), Err(Brought::Nothing), "{sent}");
         }
         assert_eq!(access.known(&HeaderMap::new()), Err(Brought::Nothing));
     }

@@ -11,9 +11,14 @@ use crate::order::{ChannelId, OrderId, OutTradeNo};
 use crate::reason::Reason;
 use crate::wechat::AskBy;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Entries of one order that something is done to; each is a claim of its own.
 const MOST: usize = 1000;
+
+/// How long somebody who comes in or goes out waits for the line about it.
+const WRITTEN: Duration = Duration::from_secs(2);
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,14 +123,18 @@ impl Admin {
         }
     }
 
-    /// Writes down that somebody came in or went out, or could not.
-    pub(super) fn note_access(&self, action: Audited, who: &str, from: IpAddr) {
+    /// Writes down that somebody came in or went out, or could not. What is given back is ready when that is durable, or
+    /// the disk does not let it be.
+    pub(super) fn note_access(&self, action: Audited, who: &str, from: IpAddr) -> impl Future<Output = ()> {
         let by = By { who: who.to_owned(), from: from.to_string() };
         let line = Audit { by, action, channel: None, order: None, entries: Vec::new(), outcome: None };
         tracing::info!(who, %from, action = action.as_str(), "audit");
-        if let Some(journal) = &self.journal {
-            // Nobody waits for it; while the disk fails the log has it.
-            drop(journal.audit(line));
+        let writing = self.journal.as_ref().map(|journal| journal.audit(line));
+        async move {
+            if let Some(writing) = writing {
+                // While the disk fails the log has it.
+                let _ = timeout(WRITTEN, writing).await;
+            }
         }
     }
 

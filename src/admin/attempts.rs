@@ -1,5 +1,5 @@
-//! Wrong tokens: an address that brings several has to wait before another is looked at, and none is so quick that the
-//! log or the audit trail fills up.
+//! Wrong tokens: an address that brings several has to wait before it is told of another that it is wrong, and none is so
+//! quick that the log or the audit trail fills up.
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -43,7 +43,7 @@ impl Default for Attempts {
 }
 
 impl Attempts {
-    /// How long this address has to wait before a token of it is looked at.
+    /// How long this address has to wait before a wrong token of it is answered as one.
     pub(super) fn wait(&self, address: IpAddr) -> Option<Duration> {
         let mut shut = self.shut.lock().unwrap_or_else(PoisonError::into_inner);
         let left = shut.get(&address)?.saturating_duration_since(Instant::now());

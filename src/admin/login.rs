@@ -3,6 +3,7 @@
 use super::guard::accepts_html;
 use super::problem::Problem;
 use super::{Admin, Who, session};
+use crate::clock;
 use crate::journal::audit::Action;
 use crate::server::Peer;
 use axum::extract::{Extension, Form, State};
@@ -20,6 +21,10 @@ const PAGE: &str = "/login";
 
 /// What may stand in a query as it is.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Lines of the audit trail that are read at once for what was ended, and how often at most.
+const PAGE_LINES: usize = 500;
+const PAGES: usize = 40;
 
 /// The form.
 #[derive(Deserialize)]
@@ -42,22 +47,49 @@ pub(super) fn go_there(from: &Uri) -> Response {
 }
 
 impl Admin {
-    /// Whether `token` is the one, from somebody who does not guess.
+    /// Whether `token` is the one. It is, however many wrong ones came from the same address before: nobody guesses one
+    /// of that length, and somebody else's guesses must not keep out who has it.
     ///
     /// # Errors
     /// 401 if it is wrong, 429 if too many were.
     pub(super) fn check_token(&self, token: &[u8], address: IpAddr) -> Result<(), Problem> {
-        if let Some(wait) = self.attempts.wait(address) {
-            return Err(Problem::wait(wait));
-        }
         if self.access.load().is_token(token) {
             return Ok(());
         }
+        if let Some(wait) = self.attempts.wait(address) {
+            return Err(Problem::wait(wait));
+        }
         if self.attempts.was_wrong(address) {
             tracing::warn!(%address, "a wrong token for the admin listener");
-            self.note_access(Action::LoginRefused, "nobody", address);
+            // Nobody waits for it.
+            drop(self.note_access(Action::LoginRefused, "nobody", address));
         }
         Err(self.attempts.wait(address).map_or_else(|| Problem::unauthorized("this is not the token"), Problem::wait))
+    }
+
+    /// Reads in the audit trail which sessions were ended before this process began.
+    pub async fn recall_logouts(&self) {
+        let access = self.access.load_full();
+        let (Some(sessions), Some(_)) = (access.sessions(), &self.journal) else { return };
+        let since = clock::now() - session::LASTS;
+        let mut before = None;
+        for _ in 0..PAGES {
+            let page = match self.audits(before, PAGE_LINES).await {
+                Ok(page) => page,
+                Err(error) => {
+                    return tracing::warn!(%error, "sessions that were ended hold again until their time is over");
+                }
+            };
+            for line in page.iter().filter(|line| line.audit.action == Action::Logout && line.at >= since) {
+                if let Some(name) = Who::session_in(&line.audit.by.who) {
+                    sessions.was_ended(name, line.at);
+                }
+            }
+            match page.last() {
+                Some(last) if last.at >= since && page.len() == PAGE_LINES => before = Some(last.id),
+                _ => return,
+            }
+        }
     }
 }
 
@@ -79,26 +111,25 @@ async fn log_in(
         return see(&format!("{PAGE}?error={error}&next={}", utf8_percent_encode(&next, KEPT)));
     }
     let mut answer = see(&next);
-    let access = admin.access.load();
+    let access = admin.access.load_full();
     if let Some(sessions) = access.sessions() {
         let session = sessions.begin();
-        admin.note_access(Action::Login, &Who::Session(session.name().to_owned()).to_string(), peer.addr.ip());
+        let who = Who::Session(session.name().to_owned()).to_string();
+        admin.note_access(Action::Login, &who, peer.addr.ip()).await;
         set_cookie(&mut answer, &sessions.cookie(&session, peer.tls));
     }
     answer
 }
 
-async fn log_out(
-    State(admin): State<Arc<Admin>>,
-    Extension(peer): Extension<Peer>,
-    Extension(who): Extension<Who>,
-    headers: HeaderMap,
-) -> Response {
-    if let Some(sessions) = admin.access.load().sessions()
+async fn log_out(State(admin): State<Arc<Admin>>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
+    let access = admin.access.load_full();
+    if let Some(sessions) = access.sessions()
         && let Some(session) = sessions.find(&headers)
     {
         sessions.end(&session);
-        admin.note_access(Action::Logout, &who.to_string(), peer.addr.ip());
+        let who = Who::Session(session.name().to_owned()).to_string();
+        // Who comes after this process knows it from there.
+        admin.note_access(Action::Logout, &who, peer.addr.ip()).await;
     }
     let mut answer = see(PAGE);
     set_cookie(&mut answer, &session::forgotten(peer.tls));

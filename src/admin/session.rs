@@ -1,6 +1,7 @@
 //! Sessions of browsers: a cookie that says when it ends and which session it is, under a code that only this token's
 //! owner can make. Nothing of it has to be kept, so that a restart ends no session; only those that were ended early are
-//! remembered.
+//! remembered, and read from the audit trail after a restart. Where there is no journal, or it cannot be read then, one that
+//! was ended early holds again until its time is over.
 
 use crate::clock;
 use crate::secret::Secret;
@@ -8,10 +9,11 @@ use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 use cookie::{Cookie, SameSite};
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
 use sha2::Sha256;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -27,10 +29,12 @@ const MOST_ENDED: usize = 10_000;
 /// What the key is derived for.
 const PURPOSE: &[u8] = b"tollgate admin session 1";
 
-/// The sessions of one token.
+/// The sessions of one token. A clone has the same.
+#[derive(Clone)]
 pub(super) struct Sessions {
     key: Hmac<Sha256>,
-    ended: Mutex<HashMap<String, i64>>,
+    /// Those that were ended early by their names, and until when they would hold.
+    ended: Arc<Mutex<HashMap<String, i64>>>,
 }
 
 /// A session that holds.
@@ -60,22 +64,30 @@ impl Sessions {
     pub(super) fn of(token: &Secret) -> Self {
         let mut key = mac(token.expose().as_bytes());
         key.update(PURPOSE);
-        Self { key: mac(&key.finalize().into_bytes()), ended: Mutex::default() }
+        Self { key: mac(&key.finalize().into_bytes()), ended: Arc::default() }
     }
 
     /// Begins one.
     pub(super) fn begin(&self) -> Session {
-        let lasts = i64::try_from(LASTS.as_secs()).unwrap_or(0);
-        Session { ends: clock::now().as_second().saturating_add(lasts), nonce: Uuid::now_v7().simple().to_string() }
+        Session { ends: latest_end(clock::now()), nonce: Uuid::now_v7().simple().to_string() }
     }
 
     /// Ends one before its time.
     pub(super) fn end(&self, session: &Session) {
+        self.remember(session.name(), session.ends);
+    }
+
+    /// One of this name was ended at that time.
+    pub(super) fn was_ended(&self, name: &str, at: Timestamp) {
+        self.remember(name, latest_end(at));
+    }
+
+    fn remember(&self, name: &str, ends: i64) {
         let now = clock::now().as_second();
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         ended.retain(|_, ends| *ends > now);
         if ended.len() < MOST_ENDED {
-            ended.insert(session.nonce.clone(), session.ends);
+            ended.insert(name.to_owned(), ends);
         }
     }
 
@@ -99,7 +111,7 @@ impl Sessions {
         self.code(said).verify_slice(&hex::decode(code).ok()?).ok()?;
         let (ends, nonce) = said.split_once('.')?;
         let session = Session { ends: ends.parse().ok()?, nonce: nonce.to_owned() };
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains_key(nonce);
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains_key(session.name());
         (session.ends > clock::now().as_second() && !ended).then_some(session)
     }
 
@@ -108,6 +120,11 @@ impl Sessions {
         code.update(said.as_bytes());
         code
     }
+}
+
+/// When one that was begun then, or before, ends at the latest.
+fn latest_end(begun: Timestamp) -> i64 {
+    begun.as_second().saturating_add(i64::try_from(LASTS.as_secs()).unwrap_or(0))
 }
 
 /// The cookie that makes a browser forget its session.
@@ -152,6 +169,18 @@ mod tests {
         assert_eq!(theirs.find(&brought(&cookie)), None);
         ours.end(&session);
         assert_eq!(ours.find(&brought(&cookie)), None);
+    }
+
+    #[test]
+    fn one_that_was_ended_before_a_restart_is_known_by_its_name_as_long_as_it_could_hold() {
+        let (before, after) = (sessions("0123456789abcdef"), sessions("0123456789abcdef"));
+        let session = before.begin();
+        let cookie = before.cookie(&session, false);
+        after.was_ended(session.name(), clock::now() - LASTS);
+        after.was_ended("another", clock::now());
+        assert_eq!(after.find(&brought(&cookie)), Some(session.clone()));
+        after.was_ended(session.name(), clock::now());
+        assert_eq!(after.find(&brought(&cookie)), None);
     }
 
     #[test]

@@ -136,6 +136,13 @@ impl Doors {
         self.admin.as_ref().map(|admin| admin.listening.url()).transpose()
     }
 
+    /// Learns from the journal what was said to a process before this one: which sessions were ended.
+    pub(super) async fn recall(&self) {
+        if let Some(door) = &self.admin {
+            door.admin.recall_logouts().await;
+        }
+    }
+
     /// Begins to take in those who come.
     pub(super) fn open(&mut self, shutdown: &Shutdown) {
         self.callbacks.open(shutdown);
@@ -149,7 +156,7 @@ impl Doors {
     ///
     /// # Errors
     /// If a socket cannot be had. Everything is as it was then.
-    pub(super) fn go_on(&mut self, plan: Plan, shutdown: &Shutdown) -> Result<(), BuildError> {
+    pub(super) async fn go_on(&mut self, plan: Plan, shutdown: &Shutdown) -> Result<(), BuildError> {
         let (addr, terms) = plan.callbacks;
         let moved = self.callbacks.prepare(addr)?;
         let admin_moved = match (&self.admin, &plan.admin) {
@@ -167,6 +174,7 @@ impl Doors {
             }
             (None, Some(plan), Moved::To(listener)) => {
                 let mut admin = AdminDoor::at(Taken { listener, is_supervisors: false }, plan, &self.seen);
+                admin.admin.recall_logouts().await;
                 admin.listening.open(shutdown);
                 self.admin = Some(admin);
             }

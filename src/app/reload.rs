@@ -2,6 +2,8 @@
 
 use super::{BuildError, Fixed, files::Watch};
 use crate::config::{Config, Problems};
+use crate::journal::audit::Action;
+use crate::journal::{Audit, By};
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -11,6 +13,15 @@ pub struct Reloads {
     path: PathBuf,
     hangup: Signal,
     watch: Watch,
+}
+
+/// What asked for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// SIGHUP.
+    Hangup,
+    /// A file that changed.
+    File,
 }
 
 /// Why a configuration is not put in force.
@@ -51,16 +62,38 @@ impl Reloads {
     }
 
     /// Waits until a reload is asked for.
-    pub(super) async fn next(&mut self) {
-        let by = tokio::select! {
+    pub(super) async fn next(&mut self) -> Asked {
+        let (asked, by) = tokio::select! {
             _ = self.hangup.recv() => {
                 // What is read now is no change afterwards.
                 self.watch.look().await;
-                "SIGHUP"
+                (Asked::Hangup, "SIGHUP")
             }
-            () = self.watch.changed() => "a changed file",
+            () = self.watch.changed() => (Asked::File, "a changed file"),
         };
         tracing::info!(by, file = %self.path.display(), "reloading the configuration");
+        asked
+    }
+
+    /// The line of the audit trail for a reload, and what came of it: the number of the configuration that is in force
+    /// now, or what was wrong.
+    pub(super) fn line(&self, asked: Asked, outcome: Result<u32, String>) -> Audit {
+        let who = match asked {
+            Asked::Hangup => "sighup",
+            Asked::File => "file",
+        };
+        let outcome = match outcome {
+            Ok(number) => format!("in force: generation {number}"),
+            Err(problem) => format!("refused: {}", problem.lines().next().unwrap_or_default()),
+        };
+        Audit {
+            by: By { who: who.to_owned(), from: self.path.display().to_string() },
+            action: Action::Reload,
+            channel: None,
+            order: None,
+            entries: Vec::new(),
+            outcome: Some(outcome),
+        }
     }
 
     /// Reads the configuration as it is now, and checks that it can take the place of one with these `fixed` parts.

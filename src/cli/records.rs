@@ -1,7 +1,9 @@
-//! What the commands share that look into the journal: opening it beside a gate that may be running, and reading times.
+//! What the commands share that look into the journal: opening it beside a gate that may be running, reading times, and who
+//! somebody is.
 //! What they print under `--json` are the shapes of the API (`admin::records`).
 
 use crate::config::{Outline, Problems, parse_duration};
+use crate::journal::By;
 use crate::journal::sqlite::Sqlite;
 use crate::{clock, config};
 use anyhow::bail;
@@ -24,6 +26,14 @@ pub(super) fn file(journal: Option<&config::Journal>) -> anyhow::Result<&config:
         Some(journal) => Ok(journal),
         None => bail!("this configuration says journal: none, so nothing is kept; name a file in journal.path"),
     }
+}
+
+/// Who runs this command, for the audit trail.
+pub(super) fn by() -> By {
+    let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let user =
+        named.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()));
+    By { who: format!("cli:{user}"), from: "cli".to_owned() }
 }
 
 /// How long ago `text` is: a duration like `2h`, or a time like `2026-11-24T10:00:00Z`.

@@ -8,7 +8,7 @@ use crate::admin::records::EntryStory;
 use crate::app::{Works, recall};
 use crate::config::{Config, Outline, parse_duration};
 use crate::journal::sqlite::Sqlite;
-use crate::journal::{Act, By, EntryId, Journal, Record, Search, State};
+use crate::journal::{Act, EntryId, Journal, Record, Search, State};
 use crate::order::{ChannelId, OrderId};
 use crate::shutdown::{Shutdown, Signals};
 use anyhow::{Context, bail};
@@ -131,19 +131,11 @@ async fn ask(args: &Args, journal: &dyn Journal) -> anyhow::Result<Vec<EntryId>>
     };
     let mut all = Vec::new();
     loop {
-        let page = journal.act(Act::Redeliver, search, PAGE, by()).await?;
+        let page = journal.act(Act::Redeliver, search, PAGE, records::by()).await?;
         let Some(last) = page.last() else { return Ok(all) };
         search.after = Some(*last);
         all.extend(page);
     }
-}
-
-/// Who runs this command, for the audit trail.
-fn by() -> By {
-    let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    let user =
-        named.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()));
-    By { who: format!("cli:{user}"), from: "cli".to_owned() }
 }
 
 fn is_being_sent(record: &Record) -> bool {

@@ -9,9 +9,10 @@ use super::records;
 use crate::app::{Works, recall};
 use crate::clock;
 use crate::config::{Config, Outline, parse_duration};
-use crate::journal::Journal;
+use crate::journal::audit::Action;
 use crate::journal::sqlite::Sqlite;
 use crate::journal::sweeps::{Progress, SweepId, Wanted};
+use crate::journal::{Audit, Journal};
 use crate::order::{ChannelId, MchId};
 use crate::shutdown::{Shutdown, Signals};
 use anyhow::{Context, bail};
@@ -156,7 +157,11 @@ async fn sweep(
     for date in dates {
         let channels = args.channel.into_iter().collect();
         let wanted = Wanted { mch_id, bill_date: *date, channels, due_on: None, dry_run: args.dry_run };
-        ids.push(journal.want_sweep(wanted).await?);
+        let id = journal.want_sweep(wanted).await?;
+        if !args.dry_run {
+            journal.audit(line(args, *date, id)).await?;
+        }
+        ids.push(id);
     }
     let on_terminal = std::io::stderr().is_terminal();
     let mut reports = Vec::new();
@@ -188,6 +193,18 @@ async fn sweep(
     }
     show(args, &reports)?;
     Ok(if reports.iter().all(Report::is_done) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the audit trail has of it.
+fn line(args: &Args, date: Date, id: SweepId) -> Audit {
+    Audit {
+        by: records::by(),
+        action: Action::Sweep,
+        channel: args.channel,
+        order: None,
+        entries: Vec::new(),
+        outcome: Some(format!("bill of {date}: sweep {}", id.0)),
+    }
 }
 
 /// Shows what is kept of sweeps.

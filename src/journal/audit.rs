@@ -32,11 +32,13 @@ pub enum Action {
     Logout,
     /// A configuration was put in force, or was to be.
     Reload,
+    /// A bill was to be compared, and what is found to be delivered.
+    Sweep,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Act(Act::Redeliver),
         Self::Act(Act::Park),
         Self::Act(Act::Unpark),
@@ -45,6 +47,7 @@ impl Action {
         Self::LoginRefused,
         Self::Logout,
         Self::Reload,
+        Self::Sweep,
     ];
 
     /// The word in the file and in answers.
@@ -59,6 +62,7 @@ impl Action {
             Self::LoginRefused => "login-refused",
             Self::Logout => "logout",
             Self::Reload => "reload",
+            Self::Sweep => "sweep",
         }
     }
 
@@ -72,9 +76,9 @@ impl Action {
 /// Who asks for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct By {
-    /// Who: `token`, `session:NAME`, `local`, `cli:USER`.
+    /// Who: `token`, `session:NAME`, `local`, `cli:USER`; `sighup` or `file` for a reload.
     pub who: String,
-    /// From where: an address, or `cli`.
+    /// From where: an address, `cli`, or the configuration's path.
     pub from: String,
 }
 

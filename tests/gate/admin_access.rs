@@ -12,6 +12,19 @@ impl World {
         self.admin_send(&request.at(self.gate.admin()).header("Accept", HTML))
     }
 
+    /// Logs out as a browser does.
+    fn log_out(&self, cookie: &str) {
+        let out = Request::post("/logout").header("Cookie", pair(cookie)).header("Origin", &self.origin());
+        let answer = self.browse(out);
+        assert_eq!(answer.status(), 303);
+        assert!(answer.header("Set-Cookie").unwrap().contains("Max-Age=0"));
+    }
+
+    /// What the API says to whoever has this session.
+    fn status_with(&self, cookie: &str) -> u16 {
+        self.browse(Request::get("/api/config").header("Cookie", pair(cookie))).status()
+    }
+
     /// Logs in as a browser does; the cookie.
     fn log_in(&self) -> String {
         let form = Request::post("/login").form(format!("token={ADMIN_TOKEN}&next=/orders"));
@@ -66,24 +79,46 @@ fn a_session_is_begun_with_the_token_and_ended_for_good() {
         assert!(cookie.contains(part), "{cookie}");
     }
     assert!(!cookie.contains(ADMIN_TOKEN));
-    let ask = || world.browse(Request::get("/api/config").header("Cookie", pair(&cookie))).status();
-    assert_eq!(ask(), 200);
+    assert_eq!(world.status_with(&cookie), 200);
     let bare = world.browse(Request::post("/logout").header("Cookie", pair(&cookie)));
     assert_eq!(bare.status(), 403, "a browser says where it comes from");
-    let out = Request::post("/logout").header("Cookie", pair(&cookie)).header("Origin", &world.origin());
-    let answer = world.browse(out);
-    assert_eq!(answer.status(), 303);
-    assert!(answer.header("Set-Cookie").unwrap().contains("Max-Age=0"));
-    assert_eq!(ask(), 401);
+    world.log_out(&cookie);
+    assert_eq!(world.status_with(&cookie), 401);
 }
 
 #[test]
-fn a_session_outlives_a_restart() {
+fn a_session_outlives_a_restart_and_one_that_was_ended_does_not() {
     let mut world = World::new();
-    let cookie = world.log_in();
+    let (cookie, ended) = (world.log_in(), world.log_in());
+    world.log_out(&ended);
     world.restart();
-    let answer = world.browse(Request::get("/api/config").header("Cookie", pair(&cookie)));
-    assert_eq!(answer.status(), 200);
+    assert_eq!((world.status_with(&cookie), world.status_with(&ended)), (200, 401));
+}
+
+#[test]
+fn a_reload_neither_ends_a_session_nor_begins_one_again_unless_the_token_is_another() {
+    let world = World::new();
+    let (cookie, ended) = (world.log_in(), world.log_in());
+    world.log_out(&ended);
+    let generation = || world.admin_json("/api/config")["generation"].as_u64();
+    let before = generation();
+    world.change_config(|config| config["admin"]["hosts"] = json!(["gate.example.com"]));
+    until("the new configuration", || generation() > before);
+    assert_eq!((world.status_with(&cookie), world.status_with(&ended)), (200, 401));
+    world.change_config(|config| config["admin"]["token"] = json!("another-token-of-a-test"));
+    until("the new token", || world.status_with(&cookie) == 401);
+}
+
+#[test]
+fn a_session_holds_beside_what_a_proxy_in_front_wants_to_know() {
+    let world = World::new();
+    let cookie = world.log_in();
+    let with = |authorization: &str| {
+        let request = Request::get("/api/config").header("Cookie", pair(&cookie));
+        world.browse(request.header("Authorization", authorization)).status()
+    };
+    assert_eq!((with("Basic YTpi"), with("Negotiate YTpi"), with("Basic")), (200, 200, 200));
+    assert_eq!(with("Bearer a-wrong-token-0123"), 401, "what is said to be the token has to be it");
 }
 
 #[test]
@@ -111,8 +146,11 @@ fn s06_guessing_has_to_wait() {
     let last = answers.last().unwrap();
     assert_eq!(last.status(), 429);
     assert!(last.header("Retry-After").is_some_and(|wait| wait.parse::<u64>().unwrap() >= 1));
-    assert_eq!(guess(ADMIN_TOKEN).status(), 429, "a right guess is not told from a wrong one");
-    until("the wait's end", || guess(ADMIN_TOKEN).status() == 200);
+    assert_eq!(guess("another-guess-000").status(), 429);
+    assert_eq!(guess(ADMIN_TOKEN).status(), 200, "who has the token is not kept out by who has not");
+    world.log_in();
+    assert_eq!(guess("another-guess-001").status(), 429);
+    until("the wait's end", || guess("another-guess-002").status() == 401);
 }
 
 #[test]

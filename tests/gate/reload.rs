@@ -96,6 +96,34 @@ fn a_broken_file_changes_nothing_and_is_told_with_its_remedy() {
 }
 
 #[test]
+fn every_reload_is_in_the_audit_trail() {
+    let world = World::new();
+    refuse(&world, &fs::read_to_string(world.config_file()).unwrap().replacen("listen", "lisden", 1));
+    let mut lines = Vec::new();
+    until("a line", || {
+        lines = world.admin_json("/api/audit")["audit"].as_array().unwrap().clone();
+        lines.iter().any(|line| line["who"] == "sighup")
+    });
+    let line = lines.iter().find(|line| line["who"] == "sighup").unwrap();
+    let outcome = line["outcome"].as_str().unwrap();
+    assert_eq!(line["action"], "reload");
+    assert!(
+        outcome.starts_with("refused: ") && outcome.contains("admin.listen: ") && !outcome.contains('\n'),
+        "{outcome}"
+    );
+    assert!(line["from"].as_str().unwrap().ends_with("config.yaml"), "{line}");
+}
+
+#[test]
+fn a_reload_that_nobody_signalled_is_in_the_audit_trail_too() {
+    let world = World::new();
+    world.change_config(|config| config["routes"][0]["path"] = json!("/pay/moved"));
+    let audit = || world.admin_json("/api/audit")["audit"][0].clone();
+    until("a line", || audit()["action"] == "reload");
+    assert_eq!((&audit()["who"], &audit()["outcome"]), (&json!("file"), &json!("in force: generation 2")));
+}
+
+#[test]
 fn what_a_running_gate_cannot_change_is_refused_and_said() {
     let world = World::new();
     let mut config: Value = serde_json::from_str(&fs::read_to_string(world.config_file()).unwrap()).unwrap();

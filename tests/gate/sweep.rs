@@ -51,6 +51,19 @@ fn a_paid_order_that_never_called_back_is_delivered_like_its_callback() {
 }
 
 #[test]
+fn whoever_has_orders_delivered_by_a_sweep_is_in_the_audit_trail() {
+    let world = World::with(swept);
+    world.wechat.bill(&APP, "20261122", &Bill::default());
+    sweep(&world, &["--dry-run"]);
+    assert_eq!(world.admin_json("/api/audit")["audit"], json!([]), "it changed nothing");
+    sweep(&world, &[]);
+    let line = world.admin_json("/api/audit")["audit"][0].clone();
+    assert_eq!((&line["action"], &line["channel"], &line["from"]), (&json!("sweep"), &json!("app"), &json!("cli")));
+    assert!(line["who"].as_str().unwrap().starts_with("cli:"), "{line}");
+    assert_eq!(line["outcome"], "bill of 2026-11-22: sweep 2");
+}
+
+#[test]
 fn a_second_sweep_delivers_nothing() {
     let world = World::with(swept);
     let mut bill = Bill::default();

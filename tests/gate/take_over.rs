@@ -226,6 +226,26 @@ fn a_gate_that_cannot_run_leaves_the_one_that_runs_as_it_is() {
 }
 
 #[test]
+fn a_gate_that_would_lead_the_journal_to_another_layout_does_not_take_over() {
+    let mut world = World::new();
+    world.wechat.order(&APP, "STAYS-2").paid(100);
+    let layout = |version: i64| {
+        let journal = rusqlite::Connection::open(world.journal_file()).unwrap();
+        journal.pragma_update(None, "user_version", version).unwrap();
+    };
+    let newest = world.journal("PRAGMA user_version");
+    layout(newest - 1);
+    let ended = world.command(&["run", "--take-over"]);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("stop the gate that runs, back the journal up"), "{}", ended.stderr);
+    assert_eq!(world.journal("PRAGMA user_version"), newest - 1);
+    assert_eq!(world.app_callback("STAYS-2").status(), 200);
+    layout(newest);
+    assert!(world.take_over().success());
+    assert_eq!(world.app_callback("STAYS-2").status(), 200);
+}
+
+#[test]
 fn a_gate_whose_successor_dies_starts_again_by_itself() {
     let world = World::new();
     let pid = world.gate.pid();

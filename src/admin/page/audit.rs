@@ -94,5 +94,6 @@ const fn name(action: Action, words: &Words) -> &'static str {
         Action::LoginRefused => words.act_login_failed,
         Action::Logout => words.act_logout,
         Action::Reload => words.act_reload,
+        Action::Sweep => words.act_sweep,
     }
 }

@@ -228,9 +228,12 @@ mod tests {
 
     #[test]
     fn a_chip_says_its_state_in_words() {
-        assert!(
-            shell("/").chip(State::Parked).to_string().contains(">Parked<")
-                || shell("/").chip(State::Parked).to_string().contains("Parked")
-        );
+        let chip = |state| shell("/").chip(state).to_string();
+        let parked = r#"<span class="chip parked"><span aria-hidden="true">‖</span>Parked</span>"#;
+        assert_eq!(chip(State::Parked), parked);
+        for state in State::ALL {
+            let named = format!("</span>{}</span>", state_name(state, shell("/").words));
+            assert!(chip(state).ends_with(&named), "{state}: {}", chip(state));
+        }
     }
 }

@@ -347,6 +347,7 @@ words! {
     act_query: "asked WeChat Pay", "查询微信支付";
     act_park: "parked", "搁置";
     act_reload: "reloaded the configuration", "重新加载配置";
+    act_sweep: "compared a bill", "核对账单";
     act_unpark: "took out of parking", "取消搁置";
 
     // Login.

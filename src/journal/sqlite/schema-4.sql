@@ -57,11 +57,11 @@ END;
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at INTEGER NOT NULL,
-    -- token, session:NAME, local (no token is configured), cli:USER
+    -- token, session:NAME, local (no token is configured), cli:USER, nobody (a wrong token), sighup, file (a reload)
     who TEXT NOT NULL,
-    -- an address, or cli
+    -- an address, cli, or the configuration's path
     came_from TEXT NOT NULL,
-    -- redeliver, park, unpark, query, login, login-refused, logout, reload
+    -- redeliver, park, unpark, query, login, login-refused, logout, reload, sweep
     action TEXT NOT NULL,
     channel TEXT,
     "order" TEXT,
