@@ -3,7 +3,7 @@
 # `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint configs image deb deploy alerts browser screenshots needs needs-databases needs-promtool needs-deb needs-browser
+.PHONY: help demo test bench lint configs image deb deploy alerts browser screenshots schemathesis needs needs-databases needs-promtool needs-deb needs-browser needs-schemathesis
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,12 +45,24 @@ needs-browser: # Chromium and Node.js, for the tests of the dashboard
 	@[ -n "$$TOLLGATE_SKIP_BROWSER" ] || [ tests/browser/node_modules/.package-lock.json -nt tests/browser/package-lock.json ] \
 	|| (cd tests/browser && npm ci --ignore-scripts --no-audit --no-fund)
 
+needs-schemathesis: # Python with venv, for what is installed into target/venv
+	@[ -n "$$TOLLGATE_SKIP_SCHEMATHESIS" ] || python3 -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "the test of the API needs Python with venv; installing python3-venv by apt-get"; \
+		apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-venv \
+		|| { echo "it cannot be installed here: install it by hand, or set TOLLGATE_SKIP_SCHEMATHESIS=1 to leave out the test that needs it"; exit 1; }; \
+	}
+
 demo: needs ## the whole story over real sockets, then stays up (ARGS=--once: exits)
 	cargo run --locked -- demo $(ARGS)
 
-test: needs needs-databases alerts ## every test (MariaDB, PostgreSQL, promtool and Chromium are installed if they are not there)
+test: needs needs-databases alerts ## every test (MariaDB, PostgreSQL, promtool, Chromium and schemathesis are installed if they are not there)
 	cargo test --locked --no-fail-fast
 	$(MAKE) browser
+	$(MAKE) schemathesis
+
+schemathesis: needs needs-schemathesis ## the API's OpenAPI document against its answers (schemathesis from PyPI, in target/venv)
+	@if [ -n "$$TOLLGATE_SKIP_SCHEMATHESIS" ]; then echo "TOLLGATE_SKIP_SCHEMATHESIS is set: the API is not held against its document"; else \
+		cargo build --locked && tests/schemathesis/run; fi
 
 browser: needs needs-browser ## the dashboard in a real browser
 	@if [ -n "$$TOLLGATE_SKIP_BROWSER" ]; then echo "TOLLGATE_SKIP_BROWSER is set: the dashboard is not tested"; else \

@@ -3,7 +3,11 @@
 //!
 //! `cargo bench --bench list -- COUNT` takes another number of entries, `-- COUNT FILE` a journal that is there or keeps it.
 
-#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a bench that cannot be set up has nothing to measure"
+)]
 
 use nix::sys::resource::{UsageWho, getrusage};
 use rusqlite::{Connection, params};

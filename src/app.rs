@@ -105,6 +105,11 @@ pub enum BuildError {
     /// The socket.
     #[error("cannot listen on {0}: is another program, or a second gate, using the port?")]
     Bind(SocketAddr, #[source] std::io::Error),
+    /// The supervisor's socket cannot be moved by the gate.
+    #[error(
+        "cannot move to {0}: the socket was passed by the supervisor, which says where it is: change ListenStream= of the socket unit, and restart both"
+    )]
+    Given(SocketAddr),
     /// The gate that runs does not leave.
     #[error("the gate that runs does not leave, and goes on")]
     NoSuccession(#[source] std::io::Error),
@@ -307,12 +312,14 @@ impl App {
             Err(error) => generation.refused = Some(Refused { at: clock::now(), problem: error.to_string() }),
         });
         let Generation { number, refused, .. } = self.generation.borrow().clone();
+        if refused.is_none() {
+            tracing::info!(generation = number, "configuration in force");
+        }
         let line = reloads.line(asked, refused.map_or(Ok(number), |refused| Err(refused.problem)));
         if let Some(journal) = &self.works.housekeeping.journal {
             // Nobody waits for it; while the disk fails the log has it.
             drop(journal.audit(line));
         }
-        tracing::info!(generation = number, "configuration in force");
         supervisor::ready(&self.status());
     }
 
@@ -328,7 +335,7 @@ impl App {
         let (plan, grace) = (doors::Plan::of(&mut config)?, config.shutdown_grace);
         let (level, fixed) = (config.log.level.clone(), Fixed::of(&config));
         let works = self.works.succeed(config, self.generation.borrow().number + 1)?;
-        self.doors.go_on(plan, shutdown).await?;
+        self.doors.go_on(plan, shutdown)?;
         self.current.replace(Arc::clone(&works.gate));
         let before = self.works.gate.traces.clone();
         if before.settings() != works.gate.traces.settings() {

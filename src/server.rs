@@ -23,6 +23,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::{Response, http::request::Parts};
+use rustix::net::sockopt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -111,6 +112,28 @@ pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// The same beside a socket that listens at the same port, at an address that has this one in it or is in this one. From
+/// then on nobody else can listen there, as before.
+///
+/// # Errors
+///
+/// As [`bind`]; the old socket is as it was then.
+pub fn bind_beside(addr: SocketAddr, old: &TcpListener) -> io::Result<TcpListener> {
+    sockopt::set_socket_reuseport(old, true)?;
+    let bound = (|| {
+        let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.set_reuseport(true)?;
+        socket.bind(addr)?;
+        let listener = socket.listen(BACKLOG)?;
+        // A second gate must find the port taken.
+        sockopt::set_socket_reuseport(&listener, false)?;
+        Ok(listener)
+    })();
+    sockopt::set_socket_reuseport(old, false)?;
+    bound
+}
+
 /// Accepts connections and serves them until `shutdown` begins. Connections are tasks of `shutdown`, whose drain waits
 /// for them; start this as one too, so that none is accepted behind its back.
 pub async fn run<H: Handler>(
@@ -163,11 +186,12 @@ pub async fn accept<H: Handler>(
 
 /// A connection that need not be waited for.
 async fn already_there(door: &Door) -> Option<(TcpStream, SocketAddr)> {
-    std::future::poll_fn(|cx| match door.listener().poll_accept(cx) {
+    let now = std::future::poll_fn(|cx| match door.listener().poll_accept(cx) {
         Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
         Poll::Pending => Poll::Ready(None),
-    })
-    .await
+    });
+    // That this task has done a lot would look like nobody being there.
+    tokio::task::unconstrained(now).await
 }
 
 fn take_in<H: Handler>(

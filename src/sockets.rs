@@ -30,6 +30,15 @@ pub struct Given {
     pub configured: Option<SocketAddr>,
 }
 
+/// A given socket that is used.
+#[derive(Debug)]
+pub struct Taken<L> {
+    /// Listens already, non-blocking.
+    pub listener: L,
+    /// Whether the supervisor holds it too, and says where it is.
+    pub is_supervisors: bool,
+}
+
 /// Those that nobody took yet.
 #[derive(Debug, Default)]
 pub struct Sockets(Vec<Given>);
@@ -114,7 +123,7 @@ impl Sockets {
 
     /// The socket for `purpose`, non-blocking, where the configuration says `listen`. One from systemd is used wherever it
     /// listens. One from another gate is used only if that was told the same: otherwise it is time to move.
-    pub fn take(&mut self, purpose: Purpose, listen: SocketAddr) -> Option<TcpListener> {
+    pub fn take(&mut self, purpose: Purpose, listen: SocketAddr) -> Option<Taken<TcpListener>> {
         let is_it = |given: &Given| {
             given.purpose == Some(purpose) && given.configured.is_none_or(|configured| configured == listen)
         };
@@ -132,7 +141,7 @@ impl Sockets {
                 "the socket that was passed listens elsewhere than the configuration says; it is used"
             );
         }
-        Some(listener)
+        Some(Taken { listener, is_supervisors: configured.is_none() })
     }
 
     /// Says which are not used, and closes them.
@@ -178,7 +187,7 @@ mod tests {
     }
 
     fn at(sockets: &mut Sockets, purpose: Purpose, listen: SocketAddr) -> Option<SocketAddr> {
-        sockets.take(purpose, listen).map(|listener| listener.local_addr().unwrap())
+        sockets.take(purpose, listen).map(|taken| taken.listener.local_addr().unwrap())
     }
 
     const ELSEWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);

@@ -48,7 +48,7 @@ impl Listener {
 }
 
 impl Handler for Listener {
-    fn handle(self: Arc<Self>, arrival: Arrival) -> impl Future<Output = Response<Full<Bytes>>> + Send {
-        async move { self.answer(arrival).await }
+    async fn handle(self: Arc<Self>, arrival: Arrival) -> Response<Full<Bytes>> {
+        self.answer(arrival).await
     }
 }

@@ -8,15 +8,18 @@ use crate::gate::current::Current;
 use crate::generation::Generation;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
+use crate::process;
+use crate::secret::Secret;
 use crate::server::{self, tls::Tls};
 use crate::shutdown::Shutdown;
-use crate::sockets::{Purpose, Sockets};
+use crate::sockets::{Purpose, Sockets, Taken};
 use crate::take_over::Lent;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 /// The doors that there are.
 #[derive(Debug)]
@@ -43,8 +46,8 @@ pub(super) struct Seen {
 
 /// Sockets of doors that are not open yet.
 pub(super) struct Bound {
-    callbacks: TcpListener,
-    admin: Option<TcpListener>,
+    callbacks: Taken<TcpListener>,
+    admin: Option<Taken<TcpListener>>,
 }
 
 /// Where doors are to be, and how they are to be served.
@@ -61,7 +64,9 @@ impl Plan {
     /// [`BuildError::Tls`].
     pub(super) fn of(config: &mut Config) -> Result<Self, BuildError> {
         let tls = |files: Option<&TlsFiles>| files.map(|files| Tls::load(&files.cert, &files.key)).transpose();
-        let callbacks = Terms { tls: tls(config.tls.as_ref())?, limits: config.limits.server };
+        let mut limits = config.limits.server;
+        limits.connections = process::connections(limits.connections);
+        let callbacks = Terms { tls: tls(config.tls.as_ref())?, limits };
         let admin = match config.admin.take() {
             Some(config::Admin { listen, token, hosts, tls: files }) => {
                 let terms = Terms { tls: tls(files.as_ref())?, limits: admin::LIMITS };
@@ -87,12 +92,12 @@ impl Plan {
 }
 
 /// The socket for `addr`: one that was given, or a new one.
-fn socket(addr: SocketAddr, purpose: Purpose, given: &mut Sockets) -> Result<TcpListener, BuildError> {
-    let bound = match given.take(purpose, addr) {
-        Some(listener) => TcpListener::from_std(listener),
-        None => server::bind(addr),
+fn socket(addr: SocketAddr, purpose: Purpose, given: &mut Sockets) -> Result<Taken<TcpListener>, BuildError> {
+    let (bound, is_supervisors) = match given.take(purpose, addr) {
+        Some(Taken { listener, is_supervisors }) => (TcpListener::from_std(listener), is_supervisors),
+        None => (server::bind(addr), false),
     };
-    bound.map_err(|error| BuildError::Bind(addr, error))
+    bound.map(|listener| Taken { listener, is_supervisors }).map_err(|error| BuildError::Bind(addr, error))
 }
 
 impl Doors {
@@ -100,7 +105,7 @@ impl Doors {
     pub(super) fn at(bound: Bound, plan: Plan, seen: Seen) -> Self {
         let (addr, terms) = plan.callbacks;
         let callbacks = Listening::at(bound.callbacks, addr, terms, Arc::clone(&seen.gate));
-        let admin = bound.admin.zip(plan.admin).map(|(listener, plan)| AdminDoor::at(listener, plan, &seen));
+        let admin = bound.admin.zip(plan.admin).map(|(socket, plan)| AdminDoor::at(socket, plan, &seen));
         let doors = Self { callbacks, admin, seen };
         doors.tell_certificates();
         doors
@@ -146,26 +151,37 @@ impl Doors {
         }
     }
 
-    /// Takes in those who come from now on as `plan` wants it. Those who are inside stay.
+    /// Takes in those who come from now on as `plan` wants it. Those who are inside stay, but for an admin listener that is
+    /// wanted no more.
     ///
     /// # Errors
-    /// [`BuildError::Bind`]. Everything is as it was then, but for an admin listener that was bound where its old socket was
-    /// in the way.
-    pub(super) async fn go_on(&mut self, plan: Plan, shutdown: &Shutdown) -> Result<(), BuildError> {
+    /// If a socket cannot be had. Everything is as it was then.
+    pub(super) fn go_on(&mut self, plan: Plan, shutdown: &Shutdown) -> Result<(), BuildError> {
         let (addr, terms) = plan.callbacks;
         let moved = self.callbacks.prepare(addr)?;
-        match (&mut self.admin, plan.admin) {
-            (Some(admin), Some(plan)) => admin.go_on(plan, shutdown).await?,
-            (None, Some(plan)) => {
-                let listener = server::bind(plan.0).map_err(|error| BuildError::Bind(plan.0, error))?;
-                let mut admin = AdminDoor::at(listener, plan, &self.seen);
-                admin.admin.recall_logouts().await;
+        let admin_moved = match (&self.admin, &plan.admin) {
+            (Some(admin), Some((addr, ..))) => admin.listening.prepare(*addr)?,
+            (None, Some((addr, ..))) => Moved::To(server::bind(*addr).map_err(|error| BuildError::Bind(*addr, error))?),
+            (_, None) => Moved::Stays,
+        };
+        // From here on nothing fails.
+        self.callbacks.go_on(addr, moved, terms, shutdown);
+        match (self.admin.take(), plan.admin, admin_moved) {
+            (Some(mut admin), Some((addr, terms, access)), moved) => {
+                admin.listening.go_on(addr, moved, terms, shutdown);
+                admin.admin.let_in(access);
+                self.admin = Some(admin);
+            }
+            (None, Some(plan), Moved::To(listener)) => {
+                let mut admin = AdminDoor::at(Taken { listener, is_supervisors: false }, plan, &self.seen);
+                let recalling = Arc::clone(&admin.admin);
+                // A moment in which a session that was ended holds is less than a reload that waits for the disk.
+                tokio::spawn(async move { recalling.recall_logouts().await });
                 admin.listening.open(shutdown);
                 self.admin = Some(admin);
             }
-            (_, None) => self.admin.take().into_iter().for_each(|admin| admin.listening.close()),
+            (admin, _, _) => admin.into_iter().for_each(AdminDoor::clear),
         }
-        self.callbacks.go_on(addr, moved, terms, shutdown).await?;
         self.tell_certificates();
         Ok(())
     }
@@ -186,21 +202,17 @@ impl Doors {
 }
 
 impl AdminDoor {
-    fn at(listener: TcpListener, (addr, terms, access): (SocketAddr, Terms, Access), seen: &Seen) -> Self {
+    fn at(socket: Taken<TcpListener>, (addr, terms, access): (SocketAddr, Terms, Access), seen: &Seen) -> Self {
         let (gate, journal) = (Arc::clone(&seen.gate), seen.journal.clone());
         let admin = Arc::new(Admin::new(gate, journal, seen.generation.clone(), access));
         let handler = Arc::new(admin::Listener::new(Arc::clone(&admin)));
-        Self { listening: Listening::at(listener, addr, terms, handler), admin }
+        Self { listening: Listening::at(socket, addr, terms, handler), admin }
     }
 
-    async fn go_on(
-        &mut self,
-        (addr, terms, access): (SocketAddr, Terms, Access),
-        shutdown: &Shutdown,
-    ) -> Result<(), BuildError> {
-        let moved: Moved = self.listening.prepare(addr)?;
-        self.listening.go_on(addr, moved, terms, shutdown).await?;
-        self.admin.let_in(access);
-        Ok(())
+    /// Lets nobody in any more, and nobody who is inside do anything: the token may be why it is not wanted.
+    fn clear(self) {
+        let nobodys = Secret::new(format!("{}{}", Uuid::now_v7(), Uuid::now_v7()));
+        self.admin.let_in(Access::new(Some(nobodys), Vec::new()));
+        self.listening.clear();
     }
 }

@@ -5,8 +5,9 @@
 
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,17 +27,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// What is watched.
 #[derive(Debug)]
 pub(super) struct Watch {
-    files: BTreeSet<PathBuf>,
     folders: BTreeSet<PathBuf>,
     names: Names,
     /// `None` if the system cannot tell; the files are then only looked at now and then.
     watcher: Option<RecommendedWatcher>,
     noticed: mpsc::Receiver<()>,
+    /// Never used, so that there is somebody to be heard of also where the system cannot tell.
+    _tell: mpsc::Sender<()>,
     contents: Contents,
 }
 
-/// All contents in one number.
-type Contents = [u8; 32];
+/// What was in each file; `None` if there was none that can be read.
+type Contents = BTreeMap<PathBuf, Option<[u8; 32]>>;
 
 /// What the files are called, on every link of the way to them: others in the same folders may be logs.
 type Names = Arc<Mutex<BTreeSet<OsString>>>;
@@ -46,28 +48,33 @@ impl Watch {
     pub(super) fn on(files: &[PathBuf]) -> Self {
         let (tell, noticed) = mpsc::channel(1);
         let names = Names::default();
-        let ours = Arc::clone(&names);
+        let (ours, heard) = (Arc::clone(&names), tell.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if event.is_ok_and(|event| matters(&event, &ours)) {
                 // One word waiting is enough, however much has happened.
-                let _ = tell.try_send(());
+                let _ = heard.try_send(());
             }
         });
         let watcher = watcher
             .inspect_err(|error| tracing::warn!(%error, "changed files are noticed only every {LOOK_EVERY:?}"))
             .ok();
-        let (files_so_far, folders, contents_so_far) = (BTreeSet::new(), BTreeSet::new(), Contents::default());
-        let mut watch = Self { files: files_so_far, folders, names, watcher, noticed, contents: contents_so_far };
+        let (folders, contents) = (BTreeSet::new(), Contents::new());
+        let mut watch = Self { folders, names, watcher, noticed, _tell: tell, contents };
         watch.also(files);
-        watch.contents = contents(&watch.files);
         watch
     }
 
-    /// Watches further files.
+    /// Watches further files, as they are now.
     pub(super) fn also(&mut self, files: &[PathBuf]) {
-        self.files.extend(files.iter().cloned());
+        for file in files {
+            self.contents.entry(file.clone()).or_insert_with(|| content(file).ok().flatten());
+        }
+        self.find_folders();
+    }
+
+    fn find_folders(&mut self) {
         // Where a file really is may change with each link that is swapped.
-        let ways: Vec<_> = self.files.iter().flat_map(|file| way_to(file)).collect();
+        let ways: Vec<_> = self.contents.keys().flat_map(|file| way_to(file)).collect();
         let names = ways.iter().filter_map(|at| at.file_name()).map(OsStr::to_owned).collect();
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
         let folders: BTreeSet<_> = ways.iter().map(|at| folder_of(at)).collect();
@@ -94,10 +101,11 @@ impl Watch {
 
     /// Looks at the files, and says whether their contents are others than the last time.
     pub(super) async fn look(&mut self) -> bool {
-        let files = self.files.clone();
-        let Ok(now) = tokio::task::spawn_blocking(move || contents(&files)).await else { return false };
-        let changed = now != std::mem::replace(&mut self.contents, now);
-        self.also(&[]);
+        let before = self.contents.clone();
+        let looked = tokio::task::spawn_blocking(move || contents(before)).await;
+        let Ok(now) = looked else { return false };
+        let changed = now != std::mem::replace(&mut self.contents, now.clone());
+        self.find_folders();
         changed
     }
 
@@ -141,16 +149,29 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-fn contents(files: &BTreeSet<PathBuf>) -> Contents {
-    let mut all = Sha256::new();
-    for file in files {
-        let content = std::fs::read(file);
-        let (there, content) = (content.is_ok(), content.unwrap_or_default());
-        all.update([u8::from(there)]);
-        all.update((content.len() as u64).to_be_bytes());
-        all.update(&content);
+/// What is in the files now.
+fn contents(mut contents: Contents) -> Contents {
+    for (file, known) in &mut contents {
+        // What cannot be known at the moment is as it was.
+        if let Ok(now) = content(file) {
+            *known = now;
+        }
     }
-    all.finalize().into()
+    contents
+}
+
+/// What is in a file; `None` if it is not there, or not for this process.
+///
+/// # Errors
+/// If this process, or the system, has no descriptor left, which says nothing about the file.
+fn content(file: &Path) -> Result<Option<[u8; 32]>, Errno> {
+    match std::fs::read(file) {
+        Ok(content) => Ok(Some(Sha256::digest(content).into())),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(short @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => Err(short),
+            _ => Ok(None),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -188,6 +209,31 @@ mod tests {
         fs::write(&new, "two").unwrap();
         fs::rename(&new, &file).unwrap();
         timeout(LONG, watch.changed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn without_the_systems_help_it_looks_now_and_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.yaml");
+        fs::write(&file, "one").unwrap();
+        let mut watch = Watch::on(std::slice::from_ref(&file));
+        watch.watcher = None;
+        assert!(timeout(QUIET, watch.noticed.recv()).await.is_err());
+        fs::write(&file, "two").unwrap();
+        timeout(LONG, watch.changed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_named_for_the_first_time_has_not_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, key) = (folder.path().join("config.yaml"), folder.path().join("key"));
+        fs::write(&file, "one").unwrap();
+        fs::write(&key, "one").unwrap();
+        let mut watch = Watch::on(std::slice::from_ref(&file));
+        watch.also(&[file, key.clone()]);
+        assert!(!watch.look().await);
+        fs::write(&key, "two").unwrap();
+        assert!(watch.look().await);
     }
 
     #[test]

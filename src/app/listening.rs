@@ -4,7 +4,7 @@ use super::BuildError;
 use crate::server::tls::Tls;
 use crate::server::{self, Door, Handler, Limits};
 use crate::shutdown::Shutdown;
-use crate::sockets::Purpose;
+use crate::sockets::{Purpose, Taken};
 use crate::take_over::Lent;
 use jiff::Timestamp;
 use std::io;
@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 /// How those who come in are served.
 #[derive(Debug, Clone)]
@@ -34,31 +33,30 @@ pub(super) struct Listening<H> {
     /// As it was configured: a port 0 is still 0.
     addr: SocketAddr,
     door: Door,
+    /// Whether the supervisor opened the socket, and holds it too.
+    is_given: bool,
     terms: Terms,
     handler: Arc<H>,
-    serving: Option<Serving>,
+    /// Begun when whoever came in is to leave; there once the door was opened.
+    inside: Option<Shutdown>,
+    /// Ends taking in, and nothing else.
+    open: Option<Shutdown>,
 }
 
+/// Where a door will be.
 #[derive(Debug)]
-struct Serving {
-    open: Shutdown,
-    accepting: JoinHandle<()>,
-}
-
-/// A socket for a door that is to be moved.
 pub(super) enum Moved {
     /// It stays where it is.
     Stays,
     /// It is bound already.
     To(TcpListener),
-    /// The old socket is in the way, as 127.0.0.1:8080 is in that of 0.0.0.0:8080.
-    InPlaceOfTheOld,
 }
 
 impl<H: Handler> Listening<H> {
     /// A door at this socket, which is the one for `addr`.
-    pub(super) fn at(listener: TcpListener, addr: SocketAddr, terms: Terms, handler: Arc<H>) -> Self {
-        Self { addr, door: Door::new(listener), terms, handler, serving: None }
+    pub(super) fn at(socket: Taken<TcpListener>, addr: SocketAddr, terms: Terms, handler: Arc<H>) -> Self {
+        let (door, is_given) = (Door::new(socket.listener), socket.is_supervisors);
+        Self { addr, door, is_given, terms, handler, inside: None, open: None }
     }
 
     /// Its socket, for another process.
@@ -88,94 +86,61 @@ impl<H: Handler> Listening<H> {
 
     /// Begins to take in those who come.
     pub(super) fn open(&mut self, shutdown: &Shutdown) {
-        let open = shutdown.child();
+        let inside = self.inside.get_or_insert_with(|| shutdown.child()).clone();
+        let open = inside.child();
         let Terms { tls, limits } = self.terms.clone();
         let (door, handler) = (self.door.clone(), Arc::clone(&self.handler));
-        let accepting = tokio::spawn(server::accept(door, tls, limits, handler, open.clone(), shutdown.clone()));
-        self.serving = Some(Serving { open, accepting });
+        tokio::spawn(server::accept(door, tls, limits, handler, open.clone(), inside));
+        self.open = Some(open);
     }
 
-    /// Gets ready to move to `addr`, as far as that can be without giving anything up.
+    /// Gets ready to move to `addr`. Nothing is given up for it.
     ///
     /// # Errors
-    /// [`BuildError::Bind`] if it cannot be bound.
+    /// If it cannot be bound, or the socket is the supervisor's.
     pub(super) fn prepare(&self, addr: SocketAddr) -> Result<Moved, BuildError> {
         if addr == self.addr {
             return Ok(Moved::Stays);
         }
-        match server::bind(addr) {
-            Ok(listener) => Ok(Moved::To(listener)),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && addr.port() == self.addr.port() => {
-                Ok(Moved::InPlaceOfTheOld)
-            }
-            Err(error) => Err(BuildError::Bind(addr, error)),
+        if self.is_given {
+            return Err(BuildError::Given(addr));
         }
+        match server::bind(addr) {
+            // As 127.0.0.1:8080 is in the way of 0.0.0.0:8080.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && addr.port() == self.addr.port() => {
+                server::bind_beside(addr, self.door.listener())
+            }
+            bound => bound,
+        }
+        .map(Moved::To)
+        .map_err(|error| BuildError::Bind(addr, error))
     }
 
     /// Takes in those who come from now on under other terms, and elsewhere if it moves. Those who are inside stay.
-    ///
-    /// # Errors
-    /// [`BuildError::Bind`] if the old socket had to go first, and the new one cannot be bound; the old one is back then.
-    pub(super) async fn go_on(
-        &mut self,
-        addr: SocketAddr,
-        moved: Moved,
-        terms: Terms,
-        shutdown: &Shutdown,
-    ) -> Result<(), BuildError> {
-        let before = self.serving.take();
-        let outcome = match moved {
-            Moved::Stays => Ok(()),
-            Moved::To(listener) => {
-                self.door = self.door.moved_to(listener);
-                Ok(())
-            }
-            Moved::InPlaceOfTheOld => return self.replace_socket(addr, terms, before, shutdown).await,
-        };
+    pub(super) fn go_on(&mut self, addr: SocketAddr, moved: Moved, terms: Terms, shutdown: &Shutdown) {
+        let before = self.open.take();
+        if let Moved::To(listener) = moved {
+            let moved = self.door.moved_to(listener);
+            std::mem::replace(&mut self.door, moved).shut();
+        }
         (self.addr, self.terms) = (addr, terms);
         self.open(shutdown);
         if let Some(before) = before {
-            before.open.begin();
+            before.begin();
         }
-        outcome
-    }
-
-    async fn replace_socket(
-        &mut self,
-        addr: SocketAddr,
-        terms: Terms,
-        before: Option<Serving>,
-        shutdown: &Shutdown,
-    ) -> Result<(), BuildError> {
-        let old = self.door.listener().local_addr().map_err(|error| BuildError::Bind(self.addr, error))?;
-        if let Some(Serving { open, accepting }) = before {
-            open.begin();
-            // Its socket is closed with it.
-            let _ = accepting.await;
-        }
-        let nowhere = || server::bind((std::net::Ipv4Addr::LOCALHOST, 0).into());
-        let between = nowhere().map_err(|error| BuildError::Bind(addr, error))?;
-        self.door = self.door.moved_to(between);
-        let outcome = match server::bind(addr) {
-            Ok(listener) => {
-                self.door = self.door.moved_to(listener);
-                (self.addr, self.terms) = (addr, terms);
-                Ok(())
-            }
-            Err(error) => {
-                let back = server::bind(old).map_err(|error| BuildError::Bind(old, error))?;
-                self.door = self.door.moved_to(back);
-                Err(BuildError::Bind(addr, error))
-            }
-        };
-        self.open(shutdown);
-        outcome
     }
 
     /// Takes in nobody any more; who is inside stays until the whole server's end.
     pub(super) fn close(self) {
-        if let Some(Serving { open, .. }) = self.serving {
+        if let Some(open) = self.open {
             open.begin();
+        }
+    }
+
+    /// The same, and whoever is inside leaves with the next answer.
+    pub(super) fn clear(self) {
+        if let Some(inside) = self.inside {
+            inside.begin();
         }
     }
 }

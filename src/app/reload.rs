@@ -33,6 +33,9 @@ pub enum ReloadError {
     /// It is right, and cannot be built here.
     #[error("{}", whole(.0))]
     Build(#[from] BuildError),
+    /// The program that reads it is at fault.
+    #[error("reading it broke off, which is a fault of this program: the log has it; please report it")]
+    Broken,
     /// It changes what a running process cannot.
     #[error("{0} cannot be changed while the gate runs: restart it (nothing of the file is in force)")]
     Fixed(&'static str),
@@ -101,7 +104,7 @@ impl Reloads {
         let path = self.path.clone();
         // A panic in there was logged, and leaves the old configuration.
         let Ok((config, files)) = tokio::task::spawn_blocking(move || Config::load_noting_files(&path)).await else {
-            return Err(ReloadError::Fixed("what the configuration reader panicked at"));
+            return Err(ReloadError::Broken);
         };
         self.watch.also(&files);
         let config = config?;

@@ -55,7 +55,7 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
             "journal: none: a callback that is not delivered at once is lost if its sender does not come again"
         );
     }
-    process::warn_if_few_files(process::raise_file_limit(), config.limits.server.connections);
+    process::raise_file_limit();
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let reloads = Reloads::listen(&args.file.config, &files).context("cannot listen for SIGHUP")?;
     // A file that may not grow any more is the journal's to deal with, like a full disk; the default is to die.

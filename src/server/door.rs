@@ -1,9 +1,15 @@
 //! Where connections come in: a socket, and a count of those who are inside. Whoever serves them may change while the door
 //! stays open.
 
+#[cfg(target_os = "linux")]
+use socket2::{SockFilter, SockRef};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
+
+/// `BPF_RET | BPF_K`: with 0, of every packet nothing is kept (Linux, `networking/filter`).
+#[cfg(target_os = "linux")]
+const DROP: u16 = 0x06;
 
 /// A socket that listens, and how many connections that came in by it, or by one before it, are open. Clones are one and the
 /// same door.
@@ -34,6 +40,15 @@ impl Door {
     #[must_use]
     pub fn listener(&self) -> &TcpListener {
         &self.listener
+    }
+
+    /// Lets nobody begin to connect at this socket any more; those who have can be taken in still. Who tries is not refused:
+    /// his system tries again after a second, and finds whoever listens there then.
+    pub fn shut(&self) {
+        #[cfg(target_os = "linux")]
+        if let Err(error) = SockRef::from(self.listener()).attach_filter(&[SockFilter::new(DROP, 0, 0, 0)]) {
+            tracing::debug!(%error, "who connects while the listener moves may be reset");
+        }
     }
 
     /// How many connections are open.

@@ -67,7 +67,7 @@ async fn connections_wait_in_the_socket_while_one_gate_follows_the_other() {
     assert!(!beside(&old.journal).exists());
     let mut early = TcpStream::connect(old.addr).unwrap();
     early.write_all(b"early").unwrap();
-    let listener = sockets.take(Purpose::Callbacks, old.addr).unwrap();
+    let listener = sockets.take(Purpose::Callbacks, old.addr).unwrap().listener;
     listener.set_nonblocking(false).unwrap();
     let mut said = [0; 5];
     listener.accept().unwrap().0.read_exact(&mut said).unwrap();

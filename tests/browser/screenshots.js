@@ -56,17 +56,19 @@ try {
   await trade(8, 1);
 
   const height = 900;
+  // Without the last lines, which would make it too large.
+  const whole = { fullPage: true, clip: { x: 0, y: 0, width: WIDTH, height: 1340 } };
   const english = await look();
   const chinese = await look({ locale: "zh-CN" });
   const dark = await look({ colorScheme: "dark" });
   const phone = await look({ viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 });
 
   await english.goto("/");
-  await take(english, "overview", { fullPage: true });
+  await take(english, "overview", whole);
   await dark.goto("/");
-  await take(dark, "overview-dark", { fullPage: true });
+  await take(dark, "overview-dark", whole);
   await chinese.goto("/");
-  await take(chinese, "overview-zh", { fullPage: true });
+  await take(chinese, "overview-zh", whole);
   await english.goto("/orders/app/A1012");
   await take(english, "story", { fullPage: true });
   await english.goto("/orders/app/A1007");

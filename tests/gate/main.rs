@@ -99,6 +99,8 @@ mod admin;
 
 mod admin_access;
 
+mod admin_api;
+
 mod pages;
 
 mod config_check;

@@ -5,8 +5,11 @@ use crate::fakes::wechat::APP;
 use crate::faults::world_on_a_disk;
 use crate::harness::{Setup, World, until, within};
 use crate::program::{Gate, run};
+use crate::wire::Request;
 use nix::sys::signal::Signal;
+use rustix::process::{Resource, Rlimit};
 use serde_json::json;
+use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -151,5 +154,25 @@ fn it_takes_as_many_open_files_as_it_may_and_says_when_they_are_few() {
     world.kill9();
     let gate = Gate::start_by(&mut shell, "");
     assert_eq!(limit(&gate, "Max open files"), ("1000".to_owned(), "1000".to_owned()));
-    until("the warning", || gate.log().contains("\"limit\":1000,\"needed\":16512,\"connections\":8192"));
+    let told = "\"limits_connections\":8192,\"open_files\":1000,\"at_most\":375";
+    until("the warning", || gate.log().contains(told));
+}
+
+#[test]
+fn r04_callbacks_do_not_take_the_descriptors_of_those_who_look_in() {
+    let world = World::new();
+    let limit = Some(256);
+    let pid = rustix::process::Pid::from_raw(world.gate.pid().try_into().unwrap());
+    rustix::process::prlimit(pid, Resource::Nofile, Rlimit { current: limit, maximum: limit }).unwrap();
+    world.gate.signal(Signal::SIGHUP);
+    until("the new limit", || world.gate.log().contains("too few open files"));
+    until("the reload", || world.gate.log().contains("\"configuration in force\""));
+    let silent: Vec<_> = (0..400).filter_map(|_| TcpStream::connect(world.gate.addr).ok()).collect();
+    until("the gate to be full", || world.gate.log().contains("limits.connections is reached"));
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(world.admin_send(&Request::get(path)).status(), 200, "{path}");
+    }
+    // Nothing of the configuration has changed for want of descriptors.
+    assert_eq!(world.gate.log().matches("reloading the configuration").count(), 1);
+    drop(silent);
 }

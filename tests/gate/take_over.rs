@@ -156,32 +156,56 @@ fn twenty_gates_take_over_from_each_other_and_nothing_is_refused_or_lost() {
     });
 }
 
-#[test]
-fn twenty_gates_with_a_socket_from_systemd_follow_each_other_and_nothing_is_refused_or_lost() {
+/// A supervisor's socket, which every child gets.
+fn socket() -> (OwnedFd, SocketAddr) {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = socket.local_addr().unwrap();
     let socket = OwnedFd::from(socket);
-    // Every child gets it, as a supervisor's do.
     fcntl_setfd(&socket, FdFlags::empty()).unwrap();
-    let with_socket = |world: &World| {
-        let command = run(&world.config_file(), &world.env);
-        let mut shell = Command::new("/bin/bash");
-        let script =
-            format!("LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=callbacks exec \"$@\" 3<&{}", socket.as_raw_fd());
-        shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        shell.args(["-c", &script, "bash"]).arg(command.get_program()).args(command.get_args());
-        shell
-    };
+    (socket, addr)
+}
+
+/// Starts the gate as systemd does.
+fn with_socket(world: &World, socket: &OwnedFd) -> Command {
+    let command = run(&world.config_file(), &world.env);
+    let mut shell = Command::new("/bin/bash");
+    let script = format!("LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=callbacks exec \"$@\" 3<&{}", socket.as_raw_fd());
+    shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.args(["-c", &script, "bash"]).arg(command.get_program()).args(command.get_args());
+    shell
+}
+
+#[test]
+fn twenty_gates_with_a_socket_from_systemd_follow_each_other_and_nothing_is_refused_or_lost() {
+    let (socket, addr) = socket();
     let mut world = World::new();
     world.kill9();
-    world.gate = Gate::start_by(&mut with_socket(&world), "");
+    world.gate = Gate::start_by(&mut with_socket(&world, &socket), "");
     assert_eq!(world.gate.addr, addr);
     Traffic::goes_on_while(&mut world, |world| {
         world.gate.signal(Signal::SIGTERM);
         assert_eq!(world.gate.ends().code(), Some(0));
-        world.gate = Gate::start_by(&mut with_socket(world), &world.gate.log());
+        world.gate = Gate::start_by(&mut with_socket(world, &socket), &world.gate.log());
         assert_eq!(world.gate.addr, addr);
     });
+}
+
+#[test]
+fn a_socket_from_systemd_is_not_moved_by_a_reload() {
+    let (socket, addr) = socket();
+    let mut world = World::new();
+    world.kill9();
+    world.gate = Gate::start_by(&mut with_socket(&world, &socket), "");
+    world.wechat.order(&APP, "GIVEN-1").paid(100);
+    for listen in [format!("0.0.0.0:{}", addr.port()), "127.0.0.1:1".to_owned(), format!("127.0.0.2:{}", addr.port())] {
+        let refused = || world.gate.log().matches("the configuration was not reloaded").count();
+        let before = refused();
+        world.change_config(|config| config["listen"] = json!(listen));
+        world.gate.signal(Signal::SIGHUP);
+        until("the refusal", || refused() > before);
+        assert!(world.gate.log().contains("socket unit"));
+        assert_eq!(world.app_callback("GIVEN-1").status(), 200);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What people did.
 
-use super::params::{self, Asked, a_limit, a_number};
+use super::params::{self, Asked};
 use crate::admin::Admin;
 use crate::admin::problem::Problem;
 use crate::admin::records::AuditLine;
@@ -16,10 +16,10 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// `next` of the page before.
-    #[param(required = false, schema_with = a_number)]
+    #[param(minimum = 1)]
     cursor: Option<i64>,
     /// How many at most.
-    #[param(required = false, schema_with = a_limit)]
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
 }
 

@@ -17,7 +17,7 @@ use uuid::Uuid;
 #[into_params(parameter_in = Path)]
 pub(super) struct Which {
     /// Its `X-Request-Id`, or an `X-Tollgate-Delivery`.
-    #[param(schema_with = params::a_uuid)]
+    #[param(format = "uuid")]
     id: String,
 }
 

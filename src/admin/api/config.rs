@@ -2,7 +2,7 @@
 
 use super::params::{Asked, Nothing};
 use crate::admin::Admin;
-use crate::admin::records::a_time;
+use crate::admin::records::words;
 use crate::clock;
 use crate::generation::{self, Generation};
 use axum::Json;
@@ -19,7 +19,7 @@ pub(super) struct Config {
     /// 1 at the start, one more with each reload.
     pub(super) generation: u32,
     /// Since when it is in force.
-    #[schema(schema_with = a_time)]
+    #[schema(value_type = words::Time)]
     pub(super) since: String,
     /// The latest attempt to replace it, if that failed.
     pub(super) refused: Option<RefusedConfig>,
@@ -29,7 +29,7 @@ pub(super) struct Config {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct RefusedConfig {
     /// When it was tried.
-    #[schema(schema_with = a_time)]
+    #[schema(value_type = words::Time)]
     pub(super) at: String,
     /// What is wrong with it.
     pub(super) problem: String,

@@ -1,6 +1,6 @@
 //! What a refund needs to know.
 
-use super::params::{self, Asked, a_cursor, a_limit, an_id};
+use super::params::{self, Asked};
 use crate::admin::Admin;
 use crate::admin::problem::Problem;
 use crate::admin::records::Entry;
@@ -17,13 +17,13 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// Whose order id, `out_trade_no` or `transaction_id` begins with this.
-    #[param(schema_with = an_id)]
+    #[param(min_length = 1, max_length = 64, pattern = "^[0-9A-Za-z_|*@-]+$", example = "A1001")]
     text: String,
     /// `next` of the page before.
-    #[param(required = false, schema_with = a_cursor)]
+    #[param(max_length = 40, pattern = "^[0-9]{1,18}-[0-9]{1,18}$")]
     cursor: Option<String>,
     /// How many at most.
-    #[param(required = false, schema_with = a_limit)]
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
 }
 

@@ -1,9 +1,9 @@
 //! Orders: a list of their entries, the story of one, and what can be done to it.
 
-use super::params::{self, Asked, Nothing, OrderPlace, Place, a_channel, a_cursor, a_limit, an_id};
+use super::params::{self, Asked, Nothing, OrderPlace, Place};
 use crate::admin::act::Action;
 use crate::admin::problem::Problem;
-use crate::admin::records::{self, Entry, EntryStory, a_reason, a_state, a_time, an_origin};
+use crate::admin::records::{self, Entry, EntryStory, words};
 use crate::admin::{Admin, NotDone, Who};
 use crate::journal::audit;
 use crate::journal::view::{Cursor, Filter};
@@ -24,31 +24,31 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// In this state.
-    #[param(required = false, schema_with = a_state)]
+    #[param(value_type = Option<words::State>)]
     state: Option<String>,
     /// On this channel.
-    #[param(required = false, schema_with = a_channel)]
+    #[param(min_length = 1, max_length = 64, pattern = "^[0-9A-Za-z_./-]+$")]
     channel: Option<String>,
     /// For this reason.
-    #[param(required = false, schema_with = a_reason)]
+    #[param(value_type = Option<words::Reason>)]
     reason: Option<String>,
     /// Brought by this.
-    #[param(required = false, schema_with = an_origin)]
+    #[param(value_type = Option<words::Origin>)]
     origin: Option<String>,
     /// Received at this time or later.
-    #[param(required = false, schema_with = a_time)]
+    #[param(value_type = Option<words::Time>)]
     since: Option<String>,
     /// Received before this time.
-    #[param(required = false, schema_with = a_time)]
+    #[param(value_type = Option<words::Time>)]
     until: Option<String>,
     /// Whose order id, `out_trade_no` or `transaction_id` begins with this; or whose request or delivery id it is.
-    #[param(required = false, schema_with = an_id)]
+    #[param(min_length = 1, max_length = 64, pattern = "^[0-9A-Za-z_|*@-]+$")]
     text: Option<String>,
     /// `next` of the page before.
-    #[param(required = false, schema_with = a_cursor)]
+    #[param(max_length = 40, pattern = "^[0-9]{1,18}-[0-9]{1,18}$")]
     cursor: Option<String>,
     /// How many at most.
-    #[param(required = false, schema_with = a_limit)]
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
 }
 

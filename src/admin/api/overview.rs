@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::params::{Asked, Nothing};
-use crate::admin::records::{Entries, Figures, a_reason, a_reason_or_null, a_time, a_time_or_null};
+use crate::admin::records::{Entries, Figures, words};
 use crate::admin::{self, Admin};
 use crate::clock;
 use crate::gate::forward::health::UpstreamHealth;
@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Overview {
     /// When it was looked at.
-    #[schema(schema_with = a_time)]
+    #[schema(value_type = words::Time)]
     pub(super) at: String,
     /// Whether callbacks can be taken in.
     pub(super) ready: bool,
@@ -46,7 +46,7 @@ pub(super) struct Overview {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Day {
     /// When it began.
-    #[schema(schema_with = a_time)]
+    #[schema(value_type = words::Time)]
     pub(super) since: String,
     /// Entries that were taken in, by how they stand now.
     pub(super) entries: Entries,
@@ -64,7 +64,7 @@ pub(super) struct Day {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ReasonCount {
     /// The reason.
-    #[schema(schema_with = a_reason)]
+    #[schema(value_type = words::Reason)]
     pub(super) reason: &'static str,
     /// How many.
     pub(super) count: u64,
@@ -98,13 +98,13 @@ pub(super) struct Upstream {
     /// Its origin.
     pub(super) upstream: String,
     /// When it answered the last time, whatever it said.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub(super) answered_at: Option<String>,
     /// When it did not, the last time.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub(super) failed_at: Option<String>,
     /// Why.
-    #[schema(schema_with = a_reason_or_null)]
+    #[schema(value_type = Option<words::Reason>)]
     pub(super) reason: Option<&'static str>,
     /// How often it did not since it answered.
     pub(super) failures: u64,

@@ -11,8 +11,6 @@ use serde::de::DeserializeOwned;
 use std::fmt::Display;
 use std::str::FromStr;
 use utoipa::IntoParams;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
-use utoipa::openapi::{KnownFormat, SchemaFormat};
 
 /// The largest page.
 const MOST: usize = 200;
@@ -126,58 +124,9 @@ fn wrong(name: &str, what: &str) -> Problem {
 #[into_params(parameter_in = Path)]
 pub(super) struct OrderPlace {
     /// The channel's name; a slash in it is written %2F.
-    #[param(schema_with = a_channel)]
+    #[param(min_length = 1, max_length = 64, pattern = "^[0-9A-Za-z_./-]+$", example = "app")]
     pub(super) channel: String,
     /// The exact order id of the legacy system.
-    #[param(schema_with = an_id)]
+    #[param(min_length = 1, max_length = 64, pattern = "^[0-9A-Za-z_|*@-]+$", example = "A1001")]
     pub(super) order: String,
-}
-
-fn text(longest: usize, pattern: &str) -> ObjectBuilder {
-    let text = ObjectBuilder::new().schema_type(Type::String);
-    text.min_length(Some(1)).max_length(Some(longest)).pattern(Some(pattern))
-}
-
-pub(super) fn a_channel() -> Object {
-    text(64, "^[0-9A-Za-z_./-]+$").build()
-}
-
-pub(super) fn an_id() -> Object {
-    text(64, "^[0-9A-Za-z_|*@-]+$").build()
-}
-
-pub(super) fn a_uuid() -> Object {
-    let uuid = ObjectBuilder::new().schema_type(Type::String);
-    uuid.format(Some(SchemaFormat::Custom("uuid".to_owned()))).build()
-}
-
-pub(super) fn a_cursor() -> Object {
-    text(40, "^[0-9]{1,18}-[0-9]{1,18}$").build()
-}
-
-pub(super) fn a_number() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
-        .minimum(Some(1))
-        .maximum(Some(i64::MAX))
-        .build()
-}
-
-pub(super) fn a_line() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
-        .minimum(Some(0))
-        .maximum(Some(i64::MAX))
-        .build()
-}
-
-pub(super) fn a_limit() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(1))
-        .maximum(Some(MOST))
-        .default(Some(PAGE.into()))
-        .build()
 }

@@ -1,9 +1,9 @@
 //! Callbacks that were refused before they were taken in.
 
-use super::params::{self, Asked, a_channel, a_limit, a_number, an_id};
+use super::params::{self, Asked};
 use crate::admin::Admin;
 use crate::admin::problem::Problem;
-use crate::admin::records::{self, a_reason, a_time};
+use crate::admin::records::{self, words};
 use crate::journal::view::RefusedFilter;
 use crate::reason::Reason;
 use axum::Json;
@@ -18,25 +18,25 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// For this reason.
-    #[param(required = false, schema_with = a_reason)]
+    #[param(value_type = Option<words::Reason>)]
     reason: Option<String>,
     /// On this channel.
-    #[param(required = false, schema_with = a_channel)]
+    #[param(min_length = 1, max_length = 64, pattern = "^[0-9A-Za-z_./-]+$")]
     channel: Option<String>,
     /// At this time or later.
-    #[param(required = false, schema_with = a_time)]
+    #[param(value_type = Option<words::Time>)]
     since: Option<String>,
     /// Before this time.
-    #[param(required = false, schema_with = a_time)]
+    #[param(value_type = Option<words::Time>)]
     until: Option<String>,
     /// Of this order, or with this request id.
-    #[param(required = false, schema_with = an_id)]
+    #[param(min_length = 1, max_length = 64, pattern = "^[0-9A-Za-z_|*@-]+$")]
     text: Option<String>,
     /// `next` of the page before.
-    #[param(required = false, schema_with = a_number)]
+    #[param(minimum = 1)]
     cursor: Option<i64>,
     /// How many at most.
-    #[param(required = false, schema_with = a_limit)]
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
 }
 

@@ -1,9 +1,9 @@
 //! Sweeps, and the rows behind their numbers.
 
-use super::params::{self, Asked, Place, a_limit, a_line, a_number};
+use super::params::{self, Asked, Place};
 use crate::admin::Admin;
 use crate::admin::problem::Problem;
-use crate::admin::records::{self, SweepOutcome, SweepRow, a_row_kind};
+use crate::admin::records::{self, SweepOutcome, SweepRow, words};
 use crate::journal::sweeps::{RowKind, SweepId};
 use axum::Json;
 use axum::extract::State;
@@ -18,10 +18,10 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// `next` of the page before.
-    #[param(required = false, schema_with = a_number)]
+    #[param(minimum = 1)]
     cursor: Option<i64>,
     /// How many at most.
-    #[param(required = false, schema_with = a_limit)]
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn sweeps(
 #[into_params(parameter_in = Path)]
 pub(super) struct Number {
     /// Its number.
-    #[param(schema_with = a_number)]
+    #[param(minimum = 1)]
     id: i64,
 }
 
@@ -64,13 +64,13 @@ pub(super) struct Number {
 #[into_params(parameter_in = Query)]
 pub(super) struct Rows {
     /// Of this kind.
-    #[param(required = false, schema_with = a_row_kind)]
+    #[param(value_type = Option<words::RowKind>)]
     what: Option<String>,
     /// `next` of the page before.
-    #[param(required = false, schema_with = a_line)]
+    #[param(minimum = 0, maximum = 2147483647)]
     cursor: Option<u64>,
     /// How many at most.
-    #[param(required = false, schema_with = a_limit)]
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u64>,
 }
 
@@ -101,8 +101,8 @@ pub(super) async fn sweep(
     let (id, limit) = (SweepId(params::positive("id", Some(id))?.unwrap_or(id)), params::limit(rows.limit)?);
     let kind = params::one_of("what", rows.what.as_ref(), RowKind::from_name)?;
     let after = rows.cursor.unwrap_or(0);
-    if i64::try_from(after).is_err() {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "cursor is too large"));
+    if i32::try_from(after).is_err() {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "cursor is larger than any line"));
     }
     let missing = || Problem::new(StatusCode::NOT_FOUND, "there is no sweep of this number");
     let (sweep, outcomes) = admin.sweep(id).await?.ok_or_else(missing)?;

@@ -264,10 +264,14 @@ fn columns(record: &Record, shell: &Shell) -> [Column; 3] {
         was_sent.then(|| record.delivery.to_string()),
     ];
     let claim_name = if record.origin.is_found() { words.claim_found } else { words.claim };
+    let is_contradicted = record.reason.and_then(Reason::verdict) == Some(Verdict::Contradicted);
+    // What is wrong with a notification itself costs no question.
+    let was_asked = amount_differs || transaction_differs;
+    let unsaid = if is_contradicted && was_asked { words.not_kept } else { words.not_confirmed };
     let column = |id, name, facts, empty: Option<&'static str>| Column { id, name, facts, empty };
     [
         column("claim", claim_name, rows(4, claim, differs), None),
-        column("answer", words.answer, rows(0, answer, differs), verified.is_none().then_some(words.not_confirmed)),
+        column("answer", words.answer, rows(0, answer, differs), verified.is_none().then_some(unsaid)),
         column("sent", words.sent, rows(0, delivered, [false; 2]), (!was_sent).then_some(words.nothing_sent)),
     ]
 }

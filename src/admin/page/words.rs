@@ -220,6 +220,7 @@ words! {
     differs: "differs", "不一致";
     not_claimed: "not said", "未提供";
     not_confirmed: "No payment was confirmed.", "没有确认到付款。";
+    not_kept: "It is not what the callback claims; what it was is not kept. Ask WeChat Pay shows it.", "与回调的说法不一致，其内容未保存。点击“查询微信支付”即可查看。";
     nothing_sent: "Nothing was sent.", "没有发送任何内容。";
     compare: "Claim, answer, and what was sent", "说法、答复与发送内容对照";
     other_entries: "Other claims for the same order", "同一订单的其他回调";
@@ -400,8 +401,9 @@ mod tests {
     fn what_is_chinese_is_written_in_chinese() {
         // What is a code, or the name of the other language.
         let codes = ["code", "other_language", "other_language_code"];
+        let is_chinese = |text: &str| text.chars().any(|letter| letter > '\u{2e80}');
         for (name, english, chinese) in ALL.iter().filter(|(name, ..)| !codes.contains(name)) {
-            assert!(!chinese.is_ascii() && english.is_ascii(), "{name}: {english} / {chinese}");
+            assert!(is_chinese(chinese) && !is_chinese(english), "{name}: {english} / {chinese}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What people did.
 
-use super::{a_time, an_action, time};
+use super::{time, words};
 use crate::journal::audit::AuditRecord;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ pub struct AuditLine {
     /// Its number.
     pub id: i64,
     /// When.
-    #[schema(schema_with = a_time)]
+    #[schema(value_type = words::Time)]
     pub at: String,
     /// Who: `token`, `session:NAME`, `local` (no token is configured), `cli:USER`, `nobody` (a wrong token),
     /// `sighup` or `file` (a reload).
@@ -19,7 +19,7 @@ pub struct AuditLine {
     /// From where: an address, `cli`, or the configuration's path.
     pub from: String,
     /// What.
-    #[schema(schema_with = an_action)]
+    #[schema(value_type = words::Action)]
     pub action: &'static str,
     /// On this channel.
     pub channel: Option<String>,

@@ -1,6 +1,6 @@
 //! Entries: one claim on one route, and what became of it.
 
-use super::{Payment, a_reason_or_null, a_state, a_time, a_time_or_null, a_verdict_or_null, an_origin, time};
+use super::{Payment, time, words};
 use crate::journal::{self, AttemptRecord, Record};
 use crate::reason::{Reason, Verdict};
 use serde::Serialize;
@@ -18,7 +18,7 @@ pub struct Entry {
     /// The route, by name.
     pub route: String,
     /// What brought it.
-    #[schema(schema_with = an_origin)]
+    #[schema(value_type = words::Origin)]
     pub origin: &'static str,
     /// What somebody may want to know of its payment, whatever became of it.
     pub flags: Vec<&'static str>,
@@ -31,29 +31,29 @@ pub struct Entry {
     /// What was claimed beside that.
     pub claimed: Claimed,
     /// When it came.
-    #[schema(schema_with = a_time)]
+    #[schema(value_type = words::Time)]
     pub received_at: String,
     /// How it stands.
-    #[schema(schema_with = a_state)]
+    #[schema(value_type = words::State)]
     pub state: &'static str,
     /// Since when.
-    #[schema(schema_with = a_time)]
+    #[schema(value_type = words::Time)]
     pub since: String,
     /// What WeChat Pay's word comes to.
-    #[schema(schema_with = a_verdict_or_null)]
+    #[schema(value_type = Option<words::Verdict>)]
     pub verdict: Option<&'static str>,
     /// Why it stands so.
-    #[schema(schema_with = a_reason_or_null)]
+    #[schema(value_type = Option<words::Reason>)]
     pub reason: Option<&'static str>,
     /// When the follow-up goes on with it.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub due_at: Option<String>,
     /// The payment, once it is confirmed.
     pub payment: Option<Payment>,
     /// How often its delivery was sent.
     pub attempts: u64,
     /// When the upstream accepted the delivery.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub accepted_at: Option<String>,
 }
 
@@ -88,12 +88,12 @@ pub struct EntryStory {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Event {
     /// When.
-    #[schema(schema_with = a_time)]
+    #[schema(value_type = words::Time)]
     pub at: String,
     /// `found`, `again`, `asked-for`, `unparked`, `flagged`.
     pub what: String,
     /// The reason it came with.
-    #[schema(schema_with = a_reason_or_null)]
+    #[schema(value_type = Option<words::Reason>)]
     pub reason: Option<&'static str>,
     /// The callback it came with.
     pub request_id: Option<String>,
@@ -105,20 +105,20 @@ pub struct Sending {
     /// Its `X-Tollgate-Attempt`.
     pub attempt: u64,
     /// Why it was sent.
-    #[schema(schema_with = an_origin)]
+    #[schema(value_type = words::Origin)]
     pub origin: &'static str,
     /// When.
-    #[schema(schema_with = a_time)]
+    #[schema(value_type = words::Time)]
     pub began_at: String,
     /// When the answer was there, or none came any more.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub ended_at: Option<String>,
     /// The upstream's status.
     pub status: Option<u16>,
     /// Whether that counts as accepted.
     pub accepted: bool,
     /// Why there was no status.
-    #[schema(schema_with = a_reason_or_null)]
+    #[schema(value_type = Option<words::Reason>)]
     pub reason: Option<&'static str>,
 }
 

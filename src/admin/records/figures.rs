@@ -1,6 +1,6 @@
 //! How much there is of what.
 
-use super::{a_time_or_null, time};
+use super::{time, words};
 use crate::journal::listed::SourceHealth;
 use crate::journal::{self, State};
 use serde::Serialize;
@@ -61,10 +61,10 @@ pub struct Source {
     /// Its name.
     pub name: String,
     /// When it could be read the last time.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub read_at: Option<String>,
     /// When it could not.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub failed_at: Option<String>,
     /// How often it could not since it could.
     pub failures: u64,

@@ -1,6 +1,6 @@
 //! What WeChat Pay has confirmed.
 
-use super::{a_reason, a_time_or_null, a_verdict, time};
+use super::{time, words};
 use crate::journal::Verified;
 use crate::order::{ChannelId, OutTradeNo};
 use crate::reason::{Reason, Verdict};
@@ -18,12 +18,12 @@ pub struct Payment {
     /// Of which currency.
     pub fee_type: String,
     /// When.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub paid_at: Option<String>,
     /// `SUCCESS`, or `REFUND` once a refund was started.
     pub trade_state: &'static str,
     /// When it was confirmed the last time.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub verified_at: Option<String>,
 }
 
@@ -50,10 +50,10 @@ pub struct Asked {
     /// The number it was asked by.
     pub out_trade_no: String,
     /// What that comes to.
-    #[schema(schema_with = a_verdict)]
+    #[schema(value_type = words::Verdict)]
     pub verdict: &'static str,
     /// Why.
-    #[schema(schema_with = a_reason)]
+    #[schema(value_type = words::Reason)]
     pub reason: &'static str,
     /// What the reason means.
     pub explanation: &'static str,
@@ -64,7 +64,7 @@ pub struct Asked {
     /// Of which currency.
     pub fee_type: Option<String>,
     /// When.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub paid_at: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! Callbacks that were refused before they were taken in.
 
-use super::{a_reason, a_time_or_null, time};
+use super::{time, words};
 use crate::journal;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ pub struct Refused {
     /// Its `X-Request-Id`.
     pub request_id: String,
     /// When it came.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub at: Option<String>,
     /// Its route, if one was found.
     pub route: Option<String>,
@@ -20,7 +20,7 @@ pub struct Refused {
     /// Its order, if that could be read.
     pub order: Option<String>,
     /// Why.
-    #[schema(schema_with = a_reason)]
+    #[schema(value_type = words::Reason)]
     pub reason: &'static str,
     /// What the reason means.
     pub explanation: &'static str,

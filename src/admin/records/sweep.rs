@@ -1,6 +1,6 @@
 //! Sweeps, and the rows behind their numbers.
 
-use super::{a_progress, a_reason_or_null, a_row_kind, a_state_or_null, a_time, a_time_or_null, time};
+use super::{time, words};
 use crate::journal::State;
 use crate::journal::sweeps::{self, Outcome, RowRecord};
 use crate::reason::Reason;
@@ -24,21 +24,21 @@ pub struct Sweep {
     /// Whether nothing is asked or delivered.
     pub dry_run: bool,
     /// How far it is.
-    #[schema(schema_with = a_progress)]
+    #[schema(value_type = words::Progress)]
     pub state: &'static str,
     /// What is in its way, or was odd about the bill.
     pub problem: Option<String>,
     /// When it was asked for.
-    #[schema(schema_with = a_time)]
+    #[schema(value_type = words::Time)]
     pub asked_at: String,
     /// When it began the last time.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub began_at: Option<String>,
     /// When it ended.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub ended_at: Option<String>,
     /// When it is tried, if not now.
-    #[schema(schema_with = a_time_or_null)]
+    #[schema(value_type = Option<words::Time>)]
     pub again_at: Option<String>,
     /// Rows of the bill.
     pub rows: u64,
@@ -68,10 +68,10 @@ pub struct Sweep {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SweepOutcome {
     /// How their entries stand; null in a dry run.
-    #[schema(schema_with = a_state_or_null)]
+    #[schema(value_type = Option<words::State>)]
     pub state: Option<&'static str>,
     /// Why.
-    #[schema(schema_with = a_reason_or_null)]
+    #[schema(value_type = Option<words::Reason>)]
     pub reason: Option<&'static str>,
     /// How many.
     pub orders: u64,
@@ -85,7 +85,7 @@ pub struct SweepRow {
     /// Its line, from 1.
     pub line: u64,
     /// What it is.
-    #[schema(schema_with = a_row_kind)]
+    #[schema(value_type = words::RowKind)]
     pub what: &'static str,
     /// The channel, if one is swept that it belongs to.
     pub channel: Option<String>,
@@ -104,10 +104,10 @@ pub struct SweepRow {
     /// Its entry's number.
     pub entry: Option<i64>,
     /// How that stands.
-    #[schema(schema_with = a_state_or_null)]
+    #[schema(value_type = Option<words::State>)]
     pub state: Option<&'static str>,
     /// Why.
-    #[schema(schema_with = a_reason_or_null)]
+    #[schema(value_type = Option<words::Reason>)]
     pub reason: Option<&'static str>,
     /// What is wrong with the row.
     pub detail: Option<String>,

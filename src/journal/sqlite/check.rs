@@ -47,7 +47,8 @@ const RULES: [(&str, &str); 6] = [
     (
         "SELECT count(*) FROM (
              SELECT state, channel, origin, confirmed, entries FROM tally WHERE entries <> 0
-             EXCEPT SELECT state, channel, origin, transaction_id IS NOT NULL, count(*) FROM entry GROUP BY 1, 2, 3, 4)",
+             EXCEPT SELECT state, channel, origin, transaction_id IS NOT NULL, count(*) FROM entry
+             WHERE due_at IS NULL GROUP BY 1, 2, 3, 4)",
         "numbers of entries that are not so",
     ),
 ];

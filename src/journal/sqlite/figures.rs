@@ -20,12 +20,12 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     let mut figures = Figures::default();
     // So that they belong together.
     let moment = connection.unchecked_transaction()?;
-    let mut by_state = connection.prepare_cached("SELECT state, sum(entries) AS n FROM tally GROUP BY state")?;
+    let mut by_state = connection.prepare_cached(BY_STATE)?;
     let mut rows = by_state.query([])?;
     while let Some(row) = rows.next()? {
         let (state, n) = (columns::state(row)?, count(row, "n")?);
         for (place, _) in figures.entries.iter_mut().zip(State::ALL).filter(|(_, other)| *other == state) {
-            *place = n;
+            *place += n;
         }
     }
     let one = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| count(row, "n"));
@@ -42,6 +42,15 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     moment.finish()?;
     Ok(figures)
 }
+
+/// What is unfinished is counted, the rest is known.
+const BY_STATE: &str = "SELECT state, count(*) AS n FROM entry WHERE due_at IS NOT NULL GROUP BY state
+    UNION ALL SELECT state, sum(entries) AS n FROM tally GROUP BY state";
+
+/// What is being delivered is confirmed.
+const FOUND: &str =
+    "SELECT (SELECT count(*) FROM entry WHERE due_at IS NOT NULL AND state = 'delivering' AND origin = ?1)
+    + (SELECT ifnull(sum(entries), 0) FROM tally WHERE origin = ?1 AND confirmed) AS n";
 
 /// When the first entry of one kind was taken in.
 const OLDEST: &str = "SELECT received_at FROM entry INDEXED BY entry_list
@@ -102,11 +111,7 @@ fn recovery(connection: &Connection, figures: &mut Figures, now: i64) -> Result<
     let (open, oldest) = not_accepted(connection)?;
     figures.paid_not_accepted = open;
     figures.oldest_not_accepted = oldest.map(|since| ago(since, now));
-    let found = |origin: Origin| {
-        connection
-            .prepare_cached("SELECT ifnull(sum(entries), 0) AS n FROM tally WHERE origin = ?1 AND confirmed")?
-            .query_row([origin.as_str()], |row| count(row, "n"))
-    };
+    let found = |origin: Origin| connection.prepare_cached(FOUND)?.query_row([origin.as_str()], |row| count(row, "n"));
     figures.found_by_sweep = found(Origin::Sweep)?;
     figures.found_by_pending = found(Origin::Pending)?;
     let flagged = |reason: Reason| {

@@ -198,13 +198,15 @@ fn of_kinds(connection: &Connection, filter: &Filter) -> Result<Vec<EntryId>> {
     Ok(found)
 }
 
-/// How many entries a filter wants, as far as they are counted: by everything but reason, time and text.
+/// How many entries a filter wants, as far as that is known: by everything but reason, time and text.
 fn wanted(connection: &Connection, filter: &Filter) -> Result<u64> {
     connection
         .prepare_cached(
-            "SELECT ifnull(sum(entries), 0) AS n FROM tally
-             WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR channel = ?2) AND (?3 IS NULL OR origin = ?3)
-                 AND confirmed >= ?4",
+            "SELECT (SELECT ifnull(sum(entries), 0) FROM tally
+                     WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR channel = ?2) AND (?3 IS NULL OR origin = ?3)
+                         AND confirmed >= ?4)
+                 + (SELECT count(*) FROM entry
+                     WHERE due_at IS NOT NULL AND state IN ('asking', 'delivering') AND (?1 IS NULL OR state = ?1)) AS n",
         )?
         .query_row(
             params![

@@ -28,7 +28,7 @@ pub(super) struct Budget {
 }
 
 pub(super) const UNCONFIRMED: &str =
-    "SELECT ifnull(sum(entries), 0) AS n FROM tally WHERE confirmed = 0 AND origin = 'callback'";
+    "SELECT count(*) AS n FROM entry WHERE transaction_id IS NULL AND origin = 'callback'";
 
 /// The records of callbacks whose order was never confirmed.
 pub(super) fn count_unconfirmed(connection: &Connection) -> Result<u64> {
