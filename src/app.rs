@@ -335,7 +335,7 @@ impl App {
         let (plan, grace) = (doors::Plan::of(&mut config)?, config.shutdown_grace);
         let (level, fixed) = (config.log.level.clone(), Fixed::of(&config));
         let works = self.works.succeed(config, self.generation.borrow().number + 1)?;
-        self.doors.go_on(plan, shutdown).await?;
+        self.doors.go_on(plan, shutdown)?;
         self.current.replace(Arc::clone(&works.gate));
         let before = self.works.gate.traces.clone();
         if before.settings() != works.gate.traces.settings() {

@@ -156,7 +156,7 @@ impl Doors {
     ///
     /// # Errors
     /// If a socket cannot be had. Everything is as it was then.
-    pub(super) async fn go_on(&mut self, plan: Plan, shutdown: &Shutdown) -> Result<(), BuildError> {
+    pub(super) fn go_on(&mut self, plan: Plan, shutdown: &Shutdown) -> Result<(), BuildError> {
         let (addr, terms) = plan.callbacks;
         let moved = self.callbacks.prepare(addr)?;
         let admin_moved = match (&self.admin, &plan.admin) {
@@ -174,7 +174,9 @@ impl Doors {
             }
             (None, Some(plan), Moved::To(listener)) => {
                 let mut admin = AdminDoor::at(Taken { listener, is_supervisors: false }, plan, &self.seen);
-                admin.admin.recall_logouts().await;
+                let recalling = Arc::clone(&admin.admin);
+                // A moment in which a session that was ended holds is less than a reload that waits for the disk.
+                tokio::spawn(async move { recalling.recall_logouts().await });
                 admin.listening.open(shutdown);
                 self.admin = Some(admin);
             }

@@ -119,7 +119,7 @@ pub trait Audits: Send + Sync {
     /// If it cannot be written; then nothing was done.
     fn act(&self, act: Act, search: Search, limit: usize, by: By) -> Soon<'_, Vec<EntryId>>;
 
-    /// Keeps a line.
+    /// Keeps a line; of [`Action::LoginRefused`] the latest thousand or so.
     ///
     /// # Errors
     /// If it cannot be written.

@@ -26,6 +26,8 @@ mod minutes;
 
 mod kinds;
 
+mod figures;
+
 mod view;
 
 mod audit;
@@ -405,7 +407,7 @@ impl Journal for Sqlite {
 
     fn figures(&self) -> Soon<'_, Figures> {
         let path = self.path.clone();
-        self.read(move |connection| read::figures(connection, &path))
+        self.read(move |connection| figures::figures(connection, &path))
     }
 }
 

@@ -93,6 +93,9 @@ pub(super) fn act(
     Ok(entries)
 }
 
+/// Lines about wrong tokens that are kept: anybody can cause them, and they must not bury what people did.
+const REFUSED_KEPT: i64 = 1000;
+
 fn keep(connection: &Connection, audit: &Audit, at: i64) -> Result<()> {
     let entries: Vec<_> = audit.entries.iter().map(|entry| entry.0.to_string()).collect();
     connection
@@ -109,8 +112,17 @@ fn keep(connection: &Connection, audit: &Audit, at: i64) -> Result<()> {
             ":order": audit.order.as_ref().map(|id| id.as_str()),
             ":entries": entries.join(" "),
             ":outcome": audit.outcome,
-        })
-        .map(drop)
+        })?;
+    if audit.action == Action::LoginRefused {
+        // The action is said for the index that has no others.
+        connection
+            .prepare_cached(
+                "DELETE FROM audit WHERE action = 'login-refused' AND id <= (
+                     SELECT id FROM audit WHERE action = 'login-refused' ORDER BY id DESC LIMIT 1 OFFSET ?1)",
+            )?
+            .execute([REFUSED_KEPT])?;
+    }
+    Ok(())
 }
 
 fn read_audit(row: &Row<'_>) -> Result<AuditRecord> {

@@ -1,6 +1,6 @@
 //! Is the file sound? What SQLite says of it, and what must hold between its rows.
 
-use super::{OpenError, connect, read, schema};
+use super::{OpenError, connect, figures, schema};
 use crate::journal::Figures;
 use rusqlite::Connection;
 use std::path::Path;
@@ -73,7 +73,7 @@ pub fn check(path: &Path) -> Result<Health, OpenError> {
                 problems.push(format!("{count} {what}"));
             }
         }
-        figures = read::figures(&connection, path)?;
+        figures = figures::figures(&connection, path)?;
     }
     Ok(Health { version, problems, figures })
 }

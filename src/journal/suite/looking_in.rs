@@ -19,6 +19,7 @@ pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     what_is_parked_and_accepted_all_the_same_is_accepted(&*stores()).await;
     only_what_is_not_finished_is_parked_and_only_what_is_parked_unparked(&*stores()).await;
     what_people_did_is_kept_with_the_change(&*stores()).await;
+    wrong_tokens_do_not_bury_what_people_did(&*stores()).await;
 }
 
 /// Takes one in that stands so afterwards.
@@ -299,4 +300,26 @@ async fn what_people_did_is_kept_with_the_change(store: &dyn Store) {
     assert!(journal.audits(None, 10).await.unwrap().is_empty());
     let nowhere = Cursor { received_at: 0, entry: EntryId(0) };
     assert!(journal.list(Filter::default(), Some(nowhere), 10).await.unwrap().records.is_empty());
+}
+
+async fn wrong_tokens_do_not_bury_what_people_did(store: &dyn Store) {
+    let journal = store.open(100);
+    let line = |action, from: String| Audit {
+        by: By { who: "nobody".to_owned(), from },
+        action,
+        channel: None,
+        order: None,
+        entries: Vec::new(),
+        outcome: None,
+    };
+    journal.audit(line(Action::Login, "::1".to_owned())).await.unwrap();
+    let wrong: Vec<_> =
+        (0..1100).map(|number| journal.audit(line(Action::LoginRefused, format!("2001:db8::{number:x}")))).collect();
+    for written in wrong {
+        written.await.unwrap();
+    }
+    let kept = journal.audits(None, 2000).await.unwrap();
+    assert_eq!(kept.len(), 1001);
+    assert_eq!(kept.first().map(|line| line.audit.by.from.as_str()), Some("2001:db8::44b"));
+    assert_eq!(kept.last().map(|line| line.audit.action), Some(Action::Login));
 }
