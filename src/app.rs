@@ -140,13 +140,15 @@ impl App {
         let plan = doors::Plan::of(&mut config)?;
         let (fixed, grace) = (Fixed::of(&config), config.shutdown_grace);
         given.add(before.as_mut().map(|before| std::mem::take(&mut before.sockets)).unwrap_or_default());
-        let bound = plan.bind(given)?;
+        // Whoever finds the port open finds the journal too. Only where another gate has it, the sockets come first.
+        let bound_before = before.is_some().then(|| plan.bind(std::mem::take(&mut given))).transpose()?;
         let (journal, before) = match &config.journal {
             Some(file) => succession::open(file, metrics.journal.clone(), before)
                 .await
                 .map(|(journal, before)| (Some(journal), before))?,
             None => (None, None),
         };
+        let bound = bound_before.map_or_else(|| plan.bind(given), Ok)?;
         let works = Works::with(config, journal.clone(), Arc::clone(&metrics))?;
         let current = Arc::new(Current::new(Arc::clone(&works.gate)));
         let generation = watch::Sender::new(Generation::first());

@@ -45,6 +45,17 @@ fn a_directory_that_is_not_there_or_read_only_is_told_in_one_line() {
 }
 
 #[test]
+fn the_journal_is_there_before_the_port_is_open() {
+    let world = World::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    world.change_config(|config| config["listen"] = json!(taken.local_addr().unwrap().to_string()));
+    // A gate that gets no port has made its journal already, so whoever sees the port can use the commands.
+    let path = world.dir().join("another.db");
+    says(&start_on(&world, path.to_str().unwrap()), &["cannot listen on"]);
+    assert!(path.exists());
+}
+
+#[test]
 fn a_second_gate_on_the_same_journal_names_the_file_and_the_first() {
     let world = World::new();
     let ended = start(&world);
