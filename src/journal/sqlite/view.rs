@@ -28,16 +28,25 @@ const TRIED: usize = 300;
 
 impl Views for Sqlite {
     fn list(&self, filter: Filter, after: Option<Cursor>, limit: usize) -> Soon<'_, Page> {
-        self.read(move |connection| list(connection, &filter, after, limit))
+        self.read(move |connection| of_one_moment(connection, |connection| list(connection, &filter, after, limit)))
     }
 
     fn today(&self, since: Timestamp) -> Soon<'_, Today> {
-        self.read(move |connection| today(connection, since.as_millisecond()))
+        self.read(move |connection| of_one_moment(connection, |connection| today(connection, since.as_millisecond())))
     }
 
     fn refusals(&self, filter: RefusedFilter, before: Option<i64>, limit: usize) -> Soon<'_, Vec<(i64, Refused)>> {
         self.read(move |connection| refusals(connection, &filter, before, limit))
     }
+}
+
+/// Reads several times in what there is at one moment: an entry that goes from one kind to another meanwhile would else be
+/// in neither.
+fn of_one_moment<T>(connection: &Connection, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    let moment = connection.unchecked_transaction()?;
+    let read = read(connection)?;
+    moment.finish()?;
+    Ok(read)
 }
 
 /// From when to when: the first inclusive, the second exclusive.

@@ -13,6 +13,7 @@ pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     a_list_is_filtered_by_everything_at_once(&*stores()).await;
     a_text_is_the_beginning_of_an_id(&*stores()).await;
     a_text_that_many_have_is_found_piece_by_piece(&*stores()).await;
+    what_changes_meanwhile_is_seen_all_the_same(&*stores()).await;
     the_day_is_counted_by_kind(&*stores()).await;
     refusals_come_in_pages(&*stores()).await;
     what_is_parked_stays_parked_until_it_is_unparked(&*stores()).await;
@@ -148,6 +149,33 @@ async fn a_text_that_many_have_is_found_piece_by_piece(store: &dyn Store) {
     assert_eq!(all.len(), 2100);
     let none = Filter { state: Some(State::Parked), ..text };
     assert_eq!(listed(&*journal, none, 200).await.concat().len(), 0);
+}
+
+/// Nothing may hide between two looks at what there is.
+async fn what_changes_meanwhile_is_seen_all_the_same(store: &dyn Store) {
+    let journal = store.open(100);
+    let entry = standing(&*journal, "app", "A", Reason::NotPaidYet, ASK).await;
+    for number in 0..40 {
+        standing(&*journal, &format!("c{number}"), &format!("C{number}"), Reason::NotPaidYet, ASK).await;
+    }
+    journal.written().await.unwrap();
+    let changing = Arc::clone(&journal);
+    let changes = tokio::spawn(async move {
+        for reason in [Reason::UserPaying, Reason::NotPaidYet].into_iter().cycle() {
+            changing.note(Note::Found { entry, reason, verified: None, next: Some(ASK) });
+            if changing.written().await.is_err() {
+                break;
+            }
+        }
+    });
+    let app = Filter { channel: ChannelId::parse("app").ok(), ..Filter::default() };
+    for _ in 0..100 {
+        for filter in [Filter::default(), app] {
+            let page = journal.list(filter, None, 100).await.unwrap();
+            assert!(page.records.iter().any(|record| record.entry == entry), "{filter:?}");
+        }
+    }
+    changes.abort();
 }
 
 async fn the_day_is_counted_by_kind(store: &dyn Store) {
