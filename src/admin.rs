@@ -17,6 +17,8 @@ mod act;
 
 pub mod api;
 
+mod at_hand;
+
 mod attempts;
 
 mod figures;
@@ -24,6 +26,8 @@ mod figures;
 mod guard;
 
 mod health;
+
+mod held;
 
 mod listener;
 
@@ -46,18 +50,19 @@ mod session;
 pub use access::{Access, Who};
 pub use act::{Action, Asked, Done, NotDone};
 pub use health::NotReady;
+pub use held::Held;
 pub use listener::Listener;
 pub use look::Unread;
 pub use overview::{BudgetLeft, Overview};
 
 use crate::gate::current::Current;
 use crate::generation::Generation;
-use crate::journal::Journal;
+use crate::journal::{Figures, Journal};
 use crate::server;
 use arc_swap::ArcSwap;
+use at_hand::AtHand;
 use attempts::Attempts;
 use axum::Router;
-use figures::AtHand;
 use health::Readiness;
 use overview::Day;
 use std::sync::Arc;
@@ -84,8 +89,9 @@ pub struct Admin {
     access: ArcSwap<Access>,
     attempts: Attempts,
     readiness: Readiness,
-    figures: AtHand,
-    day: Day,
+    figures: AtHand<Figures>,
+    day: AtHand<Day>,
+    held: AtHand<Held>,
 }
 
 impl Admin {
@@ -106,7 +112,8 @@ impl Admin {
             attempts: Attempts::default(),
             readiness: Readiness::default(),
             figures: AtHand::default(),
-            day: Day::default(),
+            day: AtHand::default(),
+            held: AtHand::default(),
         }
     }
 

@@ -25,7 +25,7 @@ pub enum Unread {
     #[error("this gate keeps nothing: its configuration says journal: none")]
     NoJournal,
     /// It takes too long.
-    #[error("the journal did not answer within {} s", PATIENCE.as_secs())]
+    #[error("the journal did not answer in time")]
     Slow,
     /// It cannot be.
     #[error(transparent)]
@@ -130,6 +130,6 @@ impl Admin {
     }
 }
 
-pub(super) async fn in_time<T>(reading: Soon<'_, T>) -> Result<T, Unread> {
+async fn in_time<T>(reading: Soon<'_, T>) -> Result<T, Unread> {
     timeout(PATIENCE, reading).await.map_err(|_| Unread::Slow)?.map_err(Unread::Journal)
 }

@@ -2,7 +2,6 @@
 
 use super::Admin;
 use super::health::NotReady;
-use super::look::{Unread, in_time};
 use crate::clock;
 use crate::gate::forward::health::UpstreamHealth;
 use crate::generation::Generation;
@@ -12,24 +11,10 @@ use crate::order::MchId;
 use crate::wechat::HostState;
 use jiff::Timestamp;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
-/// How long the day's numbers are believed at least.
-const BELIEVED: Duration = Duration::from_secs(1);
-
-/// They are counted at most for one part in so many of the time.
-const SHARE: u32 = 20;
-
-/// The day's numbers as they were counted last.
-#[derive(Debug, Default)]
-pub(super) struct Day(Mutex<Option<Counted>>);
-
+/// The day's numbers.
 #[derive(Debug)]
-struct Counted {
-    /// Until when they are believed.
-    until: Instant,
+pub(super) struct Day {
     since: Timestamp,
     today: Arc<Today>,
 }
@@ -90,7 +75,7 @@ impl Admin {
         Overview {
             at,
             since,
-            today: self.today(since).await.ok(),
+            today: self.today(since).await,
             figures,
             ready: self.ready().await,
             hosts: gate.confirm.hosts().map(|(host, state)| (host.to_owned(), state)).collect(),
@@ -101,17 +86,12 @@ impl Admin {
         }
     }
 
-    /// What came since midnight, as of a moment ago: counting a busy day takes its time, and must not take everybody's.
-    async fn today(&self, since: Timestamp) -> Result<Arc<Today>, Unread> {
-        let mut counted = self.day.0.lock().await;
-        let began = Instant::now();
-        if let Some(counted) = counted.as_ref().filter(|counted| counted.since == since && counted.until > began) {
-            return Ok(Arc::clone(&counted.today));
-        }
-        let today = Arc::new(in_time(self.journal()?.today(since)).await?);
-        let until = Instant::now() + BELIEVED.max(began.elapsed() * SHARE);
-        *counted = Some(Counted { until, since, today: Arc::clone(&today) });
-        Ok(today)
+    /// What came since midnight, as of a moment ago.
+    async fn today(&self, since: Timestamp) -> Option<Arc<Today>> {
+        let journal = self.journal.clone()?;
+        let counting = async move { Ok(Day { since, today: Arc::new(journal.today(since).await?) }) };
+        let (day, _) = self.day.get(|day| day.since == since, counting).await.read?;
+        Some(Arc::clone(&day.today))
     }
 }
 

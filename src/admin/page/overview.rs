@@ -7,10 +7,10 @@ use super::shell::{Chip, Shell, encoded, order_href};
 use super::words::fill;
 use super::words::reasons::explain;
 use super::{Html, render, show};
-use crate::admin::{self, Admin, Unread, Who};
+use crate::admin::{self, Admin, Held, Unread, Who};
 use crate::gate::Gate;
 use crate::gate::decide::Mode;
-use crate::journal::view::{Filter, Tally, Today};
+use crate::journal::view::{Tally, Today};
 use crate::journal::{Figures, Record, State};
 use crate::order::ChannelId;
 use crate::reason::{Reason, Verdict};
@@ -20,9 +20,6 @@ use axum::extract::{Query, State as Shared};
 use axum::http::{HeaderMap, Uri};
 use serde::Deserialize;
 use std::sync::Arc;
-
-/// Held orders of each state that are looked at.
-const LOOKED_AT: usize = 200;
 
 /// Orders that are shown of each group.
 const SHOWN: usize = 5;
@@ -132,33 +129,30 @@ pub(super) async fn show(
     let shell = Shell::new("", &uri, &headers, Some(&who));
     let title = shell.words.overview;
     let (whole, gate) = (admin.overview().await, admin.gate.gate());
-    let held = held(&admin).await;
-    render(Overview::of(&whole, &gate, held, Span::named(&asked.span), shell.titled(title)))
-}
-
-/// Held orders that are looked at, and whether there are more.
-async fn held(admin: &Admin) -> Result<(Vec<Record>, bool), Unread> {
-    let (mut held, mut more) = (Vec::new(), false);
-    for state in [State::Delivering, State::Parked, State::Asking] {
-        let page = admin.orders(&Filter { state: Some(state), ..Filter::default() }, None, LOOKED_AT).await?;
-        more |= page.next.is_some();
-        held.extend(page.records);
-    }
-    Ok((held, more))
+    let (held, trouble) = admin.held().await;
+    render(Overview::of(
+        &whole,
+        &gate,
+        held.as_deref(),
+        trouble.as_ref(),
+        Span::named(&asked.span),
+        shell.titled(title),
+    ))
 }
 
 impl Overview {
     fn of(
         whole: &admin::Overview,
         gate: &Gate,
-        held: Result<(Vec<Record>, bool), Unread>,
+        held: Option<&Held>,
+        trouble: Option<&Unread>,
         span: Span,
         shell: Shell,
     ) -> Self {
         let words = shell.words;
-        let trouble = held.as_ref().err().map(|error| notice::why(error, &shell));
-        let keeps = held.is_ok();
-        let (held, more) = held.unwrap_or_default();
+        let keeps = trouble.is_none();
+        let trouble = trouble.map(|error| notice::why(error, &shell));
+        let (held, more) = held.map_or((&[][..], false), |held| (&held.records[..], held.more));
         let reload_refused = whole.generation.refused.as_ref().map(|refused| ReloadRefused {
             text: fill(words.reload_refused, &[&shell.away(refused.at)]),
             problem: refused.problem.clone(),
@@ -182,10 +176,10 @@ impl Overview {
             keeps,
             alarm,
             figures: whole.today.as_ref().map_or_else(Vec::new, |today| numbers(today, &shell)),
-            held: groups(&held, &shell),
-            held_first: more.then(|| fill(words.held_first, &[&LOOKED_AT])),
+            held: groups(held, &shell),
+            held_first: more.then(|| fill(words.held_first, &[&Held::MOST])),
             chart: Some(chart(gate, span, &shell)),
-            health: health::facts(whole, gate, &held, &shell),
+            health: health::facts(whole, gate, held, &shell),
             channels: whole.today.as_ref().map_or_else(Vec::new, |today| by_channel(today)),
             refused: refused.collect(),
             shell,
