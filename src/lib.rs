@@ -18,6 +18,9 @@ pub mod clock;
 // Deadlines.
 pub mod alarm;
 
+// Asking others over HTTP.
+pub mod outbound;
+
 // Which configuration is in force.
 pub mod generation;
 

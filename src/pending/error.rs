@@ -2,6 +2,7 @@
 //! with one.
 
 use super::listing::Column;
+use crate::outbound;
 use std::io;
 
 /// Why there is no list. The texts are for the log: short, on one line, without secrets.
@@ -111,11 +112,7 @@ pub(super) fn said(message: &str, secret: Option<&str>) -> String {
 
 /// The innermost cause, which is the one that says something.
 pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    said(&cause.to_string(), None)
+    said(&outbound::innermost(error), None)
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use super::error::{SourceError, root_cause};
 use super::source::LARGEST_TEXT;
 use super::tls;
+use crate::outbound;
 use crate::secret::Secret;
 use hyper::http::uri::Uri;
 use reqwest::header::ACCEPT;
-use reqwest::{Client, StatusCode, redirect, retry};
+use reqwest::{Client, StatusCode};
 use std::time::Duration;
 
 /// A page that lists orders.
@@ -40,16 +41,8 @@ pub(super) async fn get(page: &Page, deadline: Duration) -> Result<Vec<u8>, Sour
 }
 
 fn client(encrypted: bool, deadline: Duration) -> Result<Client, SourceError> {
-    Client::builder()
-        .tls_backend_preconfigured(if encrypted { tls::checked()? } else { tls::unused()? })
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .retry(retry::never())
-        .referer(false)
-        .timeout(deadline)
-        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|_| SourceError::NotSetUp("the HTTP client"))
+    let client = outbound::client(encrypted).map_err(|_| tls::NO_AUTHORITIES)?;
+    client.timeout(deadline).build().map_err(|_| SourceError::NotSetUp("the HTTP client"))
 }
 
 /// Only the innermost cause: the outer ones name the URL, which may have a key in its query.

@@ -47,7 +47,7 @@ pub(super) fn has_failed(error: &(dyn error::Error + 'static)) -> bool {
     false
 }
 
-const NO_AUTHORITIES: SourceError =
+pub(super) const NO_AUTHORITIES: SourceError =
     SourceError::NotSetUp("no certificate authorities: install ca-certificates, or name a file in SSL_CERT_FILE");
 
 fn builder() -> Result<ConfigBuilder<ClientConfig, rustls::WantsVerifier>, SourceError> {

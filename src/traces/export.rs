@@ -4,6 +4,7 @@
 //! at, and a collector that is gone must cost nothing.
 
 use super::{BuildError, Settings};
+use crate::outbound;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
@@ -12,13 +13,9 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use prost::Message;
-use reqwest::{Client, redirect, retry};
-use rustls::ClientConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls_platform_verifier::BuilderVerifierExt;
-use std::error::Error;
+use reqwest::Client;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
@@ -54,7 +51,8 @@ impl fmt::Debug for Exporter {
 impl Exporter {
     pub(super) fn new(settings: &Settings) -> Result<Self, BuildError> {
         let url = format!("{}/v1/traces", settings.endpoint.to_string().trim_end_matches('/'));
-        let http = client(settings.endpoint.scheme_str() == Some("https"))?;
+        let encrypted = settings.endpoint.scheme_str() == Some("https");
+        let http = outbound::client(encrypted)?.timeout(PATIENCE).build()?;
         let resource = ResourceAttributesWithSchema::default();
         let (runtime, complaints) = (Handle::current(), Mutex::default());
         Ok(Self { http, url, settings: settings.clone(), resource, runtime, complaints })
@@ -72,7 +70,7 @@ impl Exporter {
         }
         let request = request.header(CONTENT_TYPE, "application/x-protobuf");
         async move {
-            let answer = request.send().await.map_err(|error| innermost(&error))?;
+            let answer = request.send().await.map_err(|error| outbound::innermost(&error))?;
             if answer.status().is_success() { Ok(()) } else { Err(format!("HTTP status {}", answer.status().as_u16())) }
         }
     }
@@ -101,34 +99,4 @@ impl SpanExporter for Exporter {
     fn set_resource(&mut self, resource: &Resource) {
         self.resource = resource.into();
     }
-}
-
-/// Only the innermost cause: the outer ones name the URL.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
-}
-
-/// As `wechat/client.rs` makes one: no redirects, no proxies from the environment, nothing twice.
-fn client(encrypted: bool) -> Result<Client, BuildError> {
-    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?;
-    let tls = if encrypted {
-        tls.with_platform_verifier()?.with_no_client_auth()
-    } else {
-        tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-    };
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .retry(retry::never())
-        .referer(false)
-        .timeout(PATIENCE)
-        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-        .build()?;
-    Ok(client)
 }

@@ -9,13 +9,10 @@ use super::budget::Budget;
 use super::{Account, Answer, AskBy, QueryError, Signature, v2};
 use crate::metrics::QueryMeters;
 use crate::order::MchId;
+use crate::outbound;
 use crate::traces::Parent;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, Request, Response, StatusCode, Url, redirect, retry};
-use rustls::ClientConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls_platform_verifier::BuilderVerifierExt;
-use std::error::Error;
+use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -362,11 +359,7 @@ impl From<QueryError> for Failure {
 
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
-        let mut cause: &dyn Error = &error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
-        Self { error: QueryError::Transport, cause: Some(cause.to_string()) }
+        Self { error: QueryError::Transport, cause: Some(outbound::innermost(&error)) }
     }
 }
 
@@ -387,29 +380,10 @@ async fn read_body(mut response: Response) -> Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
-/// A client that goes where it is told to and nowhere else: no redirects, no proxies from the environment, no retries of
-/// its own (threats V-11, V-12).
 fn http_client(encrypted: bool) -> Result<Client, BuildError> {
-    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?;
-    // Reading the system's certificate authorities takes longer than all the rest of a start.
-    let tls = if encrypted {
-        tls.with_platform_verifier()?.with_no_client_auth()
-    } else {
-        tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-    };
-    let client = Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .retry(retry::never())
-        .referer(false)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-        .default_headers(HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/xml"))]))
-        .build()?;
-    Ok(client)
+    let xml = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
+    let client = outbound::client(encrypted)?.connect_timeout(CONNECT_TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT);
+    Ok(client.default_headers(xml).build()?)
 }
 
 /// What is counted of one that is signed.
