@@ -44,9 +44,9 @@ pub use admin::Admin;
 use environment::Noting;
 pub use environment::{Environment, Process};
 pub use journal::{FollowUp, Journal};
-pub use problem::{Place, Problem, Problems};
+pub use problem::{Place, Problem, Problems, Warning};
 
-use self::read::{Reader, Secrets};
+use self::read::{Gathered, Reader, Secrets};
 use crate::gate::channel::Channel;
 use crate::gate::decide::Mode;
 use crate::gate::forward::Upstream;
@@ -107,6 +107,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// Where spans go, if somebody looks at traces.
     pub traces: Option<crate::traces::Settings>,
+    /// What is usable and may not be meant.
+    pub warnings: Vec<Warning>,
 }
 
 /// What a file says in outline, when it was checked without its secrets; nothing can be run from it.
@@ -132,6 +134,8 @@ pub struct Outline {
     pub admin: Option<(SocketAddr, bool)>,
     /// The references to secrets as they are written, `${WECHAT_APP_KEY}`, which must be there before the gate runs.
     pub unread_secrets: Vec<String>,
+    /// What is usable and may not be meant.
+    pub warnings: Vec<Warning>,
 }
 
 /// PEM files for TLS.
@@ -215,6 +219,13 @@ impl Config {
     pub fn parse(text: &str, path: &Path, environment: &dyn Environment) -> Result<Self, Problems> {
         read(text, path, environment, Secrets::Read).map(|(config, _)| config)
     }
+
+    /// Says in the log what may not be meant.
+    pub fn log_warnings(&self) {
+        for Warning { key, text, .. } in &self.warnings {
+            tracing::warn!(key, "{text}");
+        }
+    }
 }
 
 impl Outline {
@@ -249,6 +260,7 @@ impl Outline {
             sweeps,
             admin: config.admin.map(|admin| (admin.listen, admin.tls.is_some())),
             unread_secrets,
+            warnings: config.warnings,
         })
     }
 }
@@ -280,9 +292,9 @@ fn read(
     let (root, problems) = node::parse(text);
     let reader = Reader::new(environment, path, secrets, problems);
     let config = root.and_then(|root| file::config(&reader.root(&root)));
-    let (list, unread) = reader.finish();
+    let Gathered { problems: list, warnings, unread } = reader.finish();
     match config {
-        Some(config) if list.is_empty() => Ok((config, unread)),
+        Some(config) if list.is_empty() => Ok((Config { warnings, ..config }, unread)),
         _ => Err(Problems { file: path.to_path_buf(), list }),
     }
 }

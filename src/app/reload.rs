@@ -110,7 +110,10 @@ impl Reloads {
         let config = config?;
         match fixed.difference(&Fixed::of(&config)) {
             Some(key) => Err(ReloadError::Fixed(key)),
-            None => Ok(config),
+            None => {
+                config.log_warnings();
+                Ok(config)
+            }
         }
     }
 }

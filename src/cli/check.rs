@@ -2,7 +2,7 @@
 
 use super::ConfigFile;
 use super::print::{self, Lines};
-use crate::config::{Config, Outline, Problems};
+use crate::config::{Config, Outline, Problems, Warning};
 use crate::order::OutTradeNo;
 use crate::reason::{Reason, Verdict};
 use crate::wechat::{AskBy, WeChatPay};
@@ -85,8 +85,11 @@ fn report(outline: &Outline, channels: Option<&[(String, Reason)]>) -> Value {
         };
         channels.iter().map(answer).collect::<Vec<_>>()
     });
+    let warning = |warning: &Warning| json!({ "key": warning.key, "text": warning.text });
+    let warnings: Vec<_> = outline.warnings.iter().map(warning).collect();
     json!({
         "usable": true,
+        "warnings": warnings,
         "listen": outline.listen.to_string(),
         "upstream": outline.upstream.to_string(),
         "routes": outline.routes,
@@ -107,6 +110,10 @@ fn lines(args: &Args, outline: &Outline, channels: Option<&[(String, Reason)]>) 
         outline.routes,
         outline.channels
     ));
+    for warning in &outline.warnings {
+        let space = if warning.place.is_some() { "" } else { " " };
+        lines.say(format!("warning: {}:{space}{warning}", args.file.config.display()));
+    }
     if !outline.unread_secrets.is_empty() && channels.is_none() {
         let names = outline.unread_secrets.join(", ");
         lines.say(format!("Not read without --resolve, and needed to run: {names}"));

@@ -50,6 +50,7 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
         .map_err(|error| anyhow::anyhow!("log.level is no filter: {error}"))?;
     let metrics = Arc::new(Metrics::new());
     metrics.watch_log(log.dropped());
+    config.log_warnings();
     if config.journal.is_none() {
         tracing::warn!(
             "journal: none: a callback that is not delivered at once is lost if its sender does not come again"

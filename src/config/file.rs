@@ -108,6 +108,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
         pending_orders,
         admin,
         traces,
+        warnings: Vec::new(),
     };
     take(&mut config, channels);
     Some(config)

@@ -36,6 +36,27 @@ pub struct Problems {
     pub list: Vec<Problem>,
 }
 
+/// Something that works and may not be meant. It never keeps a configuration from being used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Where in the file; `None` if it is about a key that is left out.
+    pub place: Option<Place>,
+    /// The key's path, `channels.app.sweep.from`.
+    pub key: String,
+    /// What may go wrong, and what to write instead.
+    pub text: String,
+}
+
+impl fmt::Display for Warning {
+    /// `14:9: channels.app.sweep.from: is before the gate's first whole day; ...`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = self.place {
+            write!(f, "{place}: ")?;
+        }
+        write!(f, "{}: {}", self.key, self.text)
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)

@@ -5,7 +5,7 @@
 
 use super::environment::{Environment, Reference};
 use super::node::{Kind, Node, join};
-use super::problem::{Place, Problem};
+use super::problem::{Place, Problem, Warning};
 use super::value;
 use crate::secret::Secret;
 use std::cell::RefCell;
@@ -38,7 +38,16 @@ pub(super) struct Reader<'e> {
     directory: PathBuf,
     secrets: Secrets,
     problems: RefCell<Vec<Problem>>,
+    warnings: RefCell<Vec<Warning>>,
     unread: RefCell<Vec<String>>,
+}
+
+/// What was noted while a file was read.
+pub(super) struct Gathered {
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Warning>,
+    /// The references that were left unread.
+    pub(super) unread: Vec<String>,
 }
 
 /// A value of the file, with its path.
@@ -59,18 +68,20 @@ impl<'e> Reader<'e> {
     /// A reader for `file`, of which `problems` are known already.
     pub(super) fn new(environment: &'e dyn Environment, file: &Path, secrets: Secrets, problems: Vec<Problem>) -> Self {
         let directory = file.parent().unwrap_or(Path::new("")).to_path_buf();
-        Self { environment, directory, secrets, problems: RefCell::new(problems), unread: RefCell::default() }
+        let problems = RefCell::new(problems);
+        Self { environment, directory, secrets, problems, warnings: RefCell::default(), unread: RefCell::default() }
     }
 
     pub(super) fn root<'r>(&'r self, node: &'r Node) -> Value<'r> {
         Value { reader: self, node, path: String::new() }
     }
 
-    /// Every problem, in the file's order, and the references that were left unread.
-    pub(super) fn finish(self) -> (Vec<Problem>, Vec<String>) {
-        let mut problems = self.problems.into_inner();
+    /// What was gathered, in the file's order.
+    pub(super) fn finish(self) -> Gathered {
+        let (mut problems, mut warnings) = (self.problems.into_inner(), self.warnings.into_inner());
         problems.sort_by_key(|problem| problem.place);
-        (problems, self.unread.into_inner())
+        warnings.sort_by_key(|warning| warning.place);
+        Gathered { problems, warnings, unread: self.unread.into_inner() }
     }
 
     fn note(&self, place: Place, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
@@ -83,6 +94,18 @@ impl<'r> Value<'r> {
     /// Reports a problem with this value.
     pub(super) fn problem(&self, what: impl Into<String>, remedy: impl Into<String>) {
         self.reader.note(self.node.place, &self.path, what, remedy);
+    }
+
+    /// Warns of this value: it is usable, and may not be meant.
+    pub(super) fn warn(&self, text: impl Into<String>) {
+        let (place, key, text) = (Some(self.node.place), self.path.clone(), text.into());
+        self.reader.warnings.borrow_mut().push(Warning { place, key, text });
+    }
+
+    /// The same of `key`, which is left out here.
+    pub(super) fn warn_of(&self, key: &str, text: impl Into<String>) {
+        let warning = Warning { place: None, key: self.child(key), text: text.into() };
+        self.reader.warnings.borrow_mut().push(warning);
     }
 
     pub(super) fn path(&self) -> &str {
