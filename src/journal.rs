@@ -18,6 +18,8 @@ pub mod ids;
 
 pub mod listed;
 
+pub mod owners;
+
 pub mod sweeps;
 
 pub mod minutes;
@@ -35,6 +37,7 @@ pub use history::{AttemptRecord, Event, Figures, Record, Refused, Search};
 pub use ids::{DeliveryId, EntryId, EntryKey};
 pub use listed::Listings;
 pub use minutes::Minutes;
+pub use owners::Owners;
 pub use sweeps::Sweeps;
 pub use view::Views;
 
@@ -51,7 +54,7 @@ use uuid::Uuid;
 pub type Soon<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
 
 /// The durable record. All methods may be called from any task; none of them does disk work in it.
-pub trait Journal: Sweeps + Listings + Views + Audits + Minutes + Send + Sync + fmt::Debug {
+pub trait Journal: Sweeps + Listings + Owners + Views + Audits + Minutes + Send + Sync + fmt::Debug {
     /// Writes a callback down; when it is ready the callback survives whatever happens to this machine's processes and,
     /// as far as its disk keeps its word, to the machine. A claim that is known already costs no write.
     ///

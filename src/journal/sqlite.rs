@@ -22,6 +22,8 @@ mod sweeps;
 
 mod listed;
 
+mod owners;
+
 mod minutes;
 
 mod kinds;

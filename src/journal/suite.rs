@@ -5,6 +5,8 @@ mod found;
 
 mod looking_in;
 
+mod owners;
+
 use super::*;
 use crate::metrics::{Latencies, Moment, Totals};
 use crate::money::{Currency, Fen, Money};
@@ -116,6 +118,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     refused_callbacks_are_found(&*stores()).await;
     figures_count(&*stores()).await;
     found::all(stores).await;
+    owners::all(stores).await;
     looking_in::all(stores).await;
 }
 

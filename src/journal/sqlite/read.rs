@@ -129,7 +129,7 @@ fn queues_in(connection: &Connection, state: State) -> Result<Vec<Queue>> {
 }
 
 /// The payments that were confirmed for an order and not refunded since: those that were accepted first, and then the
-/// earliest. One that was held back as a second is none of them. A few are told apart from one.
+/// earliest. One that was held back, as a second or for its price, is none of them. A few are told apart from one.
 pub(super) fn paid_by(connection: &Connection, order: &OrderId) -> Result<Vec<(ChannelId, TransactionId)>> {
     // Most orders are new, and this is looked up for each.
     let known: bool = connection
@@ -142,7 +142,7 @@ pub(super) fn paid_by(connection: &Connection, order: &OrderId) -> Result<Vec<(C
         .prepare_cached(
             "SELECT entry.channel, entry.transaction_id FROM entry LEFT JOIN delivery ON delivery.id = entry.delivery
              WHERE entry.\"order\" = ?1 AND entry.transaction_id IS NOT NULL AND trade_state <> 'REFUND'
-                 AND NOT (state = 'parked' AND reason = 'second-payment')
+                 AND NOT (state = 'parked' AND reason IN ('second-payment', 'expected-amount-differs'))
              GROUP BY entry.channel, entry.transaction_id
              ORDER BY max(ifnull(delivery.transaction_id = entry.transaction_id, 0)) DESC, min(confirmed_at) LIMIT 8",
         )?

@@ -10,3 +10,4 @@ CREATE TABLE payment_owner (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX payment_owner_number ON payment_owner (out_trade_no, channel);
+CREATE INDEX payment_owner_bound ON payment_owner (bound_at);

@@ -108,13 +108,15 @@ fn order_of(connection: &Connection, channel: &ChannelId, number: &OutTradeNo) -
         .prepare_cached(
             "SELECT \"order\" FROM listed WHERE channel = ?1 AND out_trade_no = ?2
              UNION ALL
+             SELECT \"order\" FROM payment_owner WHERE channel = ?1 AND out_trade_no = ?2
+             UNION ALL
              SELECT \"order\" FROM entry
              WHERE channel = ?1 AND out_trade_no = ?2 AND out_trade_no <> \"order\" AND origin = 'callback'
-                 AND transaction_id IS NOT NULL
+                 AND transaction_id IS NOT NULL AND state IN ('delivering', 'accepted')
              UNION ALL
              SELECT \"order\" FROM entry
              WHERE channel = ?1 AND out_trade_no = ?2 AND \"order\" = ?2 AND origin = 'callback'
-                 AND transaction_id IS NOT NULL
+                 AND transaction_id IS NOT NULL AND state IN ('delivering', 'accepted')
              LIMIT 1",
         )?
         .query_row([channel.as_str(), number.as_str()], |row| parsed(row, "order"))

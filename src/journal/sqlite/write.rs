@@ -2,7 +2,7 @@
 
 use super::columns::{self, number};
 use super::hand::millis;
-use super::{audit, read, sweeps};
+use super::{audit, owners, read, sweeps};
 use crate::journal::{
     Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Next, Note, Outcome, Refused, Request, Sending,
     State, Taken, Verified, Worth,
@@ -56,9 +56,9 @@ pub(super) fn take_in(
             return Ok(Ok(taken));
         }
         // It begins anew, with what this callback brings.
-        budget.spent = budget.spent.saturating_sub(remove(connection, taken.entry)?);
+        budget.spent = budget.spent.saturating_sub(remove(connection, taken.entry, at)?);
     }
-    if worth == Worth::Unconfirmed && budget.spent >= budget.most && !make_room(connection, budget)? {
+    if worth == Worth::Unconfirmed && budget.spent >= budget.most && !make_room(connection, budget, at)? {
         return Ok(Err(JournalError::Full));
     }
     let delivery = callback.delivery().to_string();
@@ -168,7 +168,7 @@ fn insert_request(connection: &Connection, entry: EntryId, request: &Request) ->
 }
 
 /// Removes the oldest record of an unconfirmed order that is done with, if there is one: closed, or else parked.
-fn make_room(connection: &Connection, budget: &mut Budget) -> Result<bool> {
+fn make_room(connection: &Connection, budget: &mut Budget, at: i64) -> Result<bool> {
     for state in [State::Closed, State::Parked] {
         let oldest = connection
             .prepare_cached(
@@ -178,7 +178,7 @@ fn make_room(connection: &Connection, budget: &mut Budget) -> Result<bool> {
             .query_row([state.as_str()], |row| row.get(0).map(EntryId))
             .optional()?;
         if let Some(oldest) = oldest {
-            budget.spent = budget.spent.saturating_sub(remove(connection, oldest)?);
+            budget.spent = budget.spent.saturating_sub(remove(connection, oldest, at)?);
             return Ok(true);
         }
     }
@@ -186,7 +186,8 @@ fn make_room(connection: &Connection, budget: &mut Budget) -> Result<bool> {
 }
 
 /// Removes an entry and, if it was the last of its delivery, that. Returns 1 if it was a callback of an unconfirmed order.
-fn remove(connection: &Connection, entry: EntryId) -> Result<u64> {
+fn remove(connection: &Connection, entry: EntryId, at: i64) -> Result<u64> {
+    owners::outlive(connection, entry, at)?;
     let removed = connection
         .prepare_cached(
             "DELETE FROM entry WHERE id = ?1 RETURNING delivery, \"order\",
@@ -446,7 +447,7 @@ pub(super) fn forget(
             .query_map([before, limit], |row| Ok((EntryId(row.get(0)?), row.get(1)?)))?
             .collect::<Result<_>>()?;
         for (entry, key) in entries {
-            budget.spent = budget.spent.saturating_sub(remove(connection, entry)?);
+            budget.spent = budget.spent.saturating_sub(remove(connection, entry, at)?);
             forgotten.entries.push(EntryKey(key));
         }
     }
@@ -461,6 +462,7 @@ pub(super) fn forget(
         .prepare_cached("DELETE FROM refused WHERE id IN (SELECT id FROM refused WHERE at < ?1 ORDER BY id LIMIT ?2)")?
         .execute([before, limit])?;
     let audits = audit::forget(connection, before, limit)?;
-    forgotten.others = closed + refused + audits + sweeps::forget(connection, before, limit)?;
+    let owners = owners::forget(connection, millis(keep), limit, at)?;
+    forgotten.others = closed + refused + audits + owners + sweeps::forget(connection, before, limit)?;
     Ok(forgotten)
 }
