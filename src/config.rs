@@ -29,6 +29,8 @@ mod settings;
 
 mod journal;
 
+mod number_proof;
+
 mod pending;
 
 mod sweep;

@@ -12,6 +12,7 @@ use crate::gate::channel::Channel;
 use crate::gate::claim::{Blank, Claim};
 use crate::gate::decide::{self, Confirmed, Finding, Mode};
 use crate::gate::delivery::Origin;
+use crate::gate::number_proof::Case;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::schedule::{Schedule, jittered};
@@ -178,7 +179,7 @@ impl FollowUp {
         // What was made says more than the one that named the order.
         let claim =
             read_again.flatten().filter(|_| origin.is_found()).map_or_else(|| claim_of(&claimed), |read| read.claim);
-        let confirmed = match self.decide(channel, &work, &claim, record, &finding) {
+        let confirmed = match self.decide(route, channel, &work, &claim, record, &finding).await {
             Ok(confirmed) => confirmed,
             Err(reason) => return self.not_confirmed(&work, record, reason, &finding),
         };
@@ -215,8 +216,9 @@ impl FollowUp {
         self.deliver(parcel, record, confirmed, origin, tries, age).await
     }
 
-    fn decide(
+    async fn decide(
         &self,
+        route: &Route,
         channel: &Channel,
         work: &Work,
         claim: &Claim,
@@ -227,7 +229,10 @@ impl FollowUp {
         // An operator who asks for it has looked at the price.
         let expected =
             if work.asked_for { None } else { self.gate.expected.amount(claimed.channel, claimed.out_trade_no) };
-        let confirmed = decide::decide(claim, expected, &claimed.out_trade_no, finding, channel.on_refunded)?;
+        let until = Instant::now() + self.gate.confirm.patience();
+        let case = Case { route, channel, claim, claimed, expected };
+        let confirmed = self.gate.judge(&case, finding, until).await?;
+        let confirmed = self.gate.own(route, channel, claimed, Some(record), confirmed, until).await?;
         self.gate.flag(channel, &claimed.order, Some(record), confirmed, work.asked_for)
     }
 
@@ -307,7 +312,7 @@ impl FollowUp {
             }
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None => {
                 let Some(delay) = self.ask_again.after(work.tries + 1, work.age) else {
-                    return self.park(record, Reason::GaveUpAsking);
+                    return self.park(record, given_up(reason));
                 };
                 let next = Next::Ask { again_in: jittered(delay), tries: work.tries + 1 };
                 self.gate.records.found(record, reason, None, Some(next));
@@ -365,6 +370,11 @@ impl FollowUp {
         self.gate.records.found(record, Reason::Paid, verified, Some(next));
         Step::Postponed
     }
+}
+
+/// Why nobody asks any longer. That an order is paid and its number not proven is said as it is.
+pub(super) fn given_up(reason: Reason) -> Reason {
+    if reason == Reason::NumberNotListed { reason } else { Reason::GaveUpAsking }
 }
 
 /// What the callback claimed when it was taken in, its signature checked.

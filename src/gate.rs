@@ -12,6 +12,8 @@ pub mod channel;
 
 pub mod notification;
 
+pub mod number_proof;
+
 pub mod payment;
 
 pub mod record;
@@ -60,7 +62,7 @@ use bytes::Bytes;
 use channel::Channels;
 use claim::Blank;
 use confirm::Confirm;
-use decide::{Confirmed, Finding, Mode};
+use decide::{Confirmed, Mode};
 use deliver::Answer;
 pub use deliver::{Delivered, Parcel};
 use expected::Expected;
@@ -182,9 +184,7 @@ impl Gate {
         };
         let sighting = Sighting { route, claimed, head, body };
         let ask = channel.ask(&claim, out_trade_no);
-        let expected = self.expected.amount(channel.id, out_trade_no);
-        let judge = |finding: &Finding| decide::decide(&claim, expected, &out_trade_no, finding, channel.on_refunded);
-        let confirmed = self.confirm_and_keep(channel, ask, sighting, judge, story).await?;
+        let confirmed = self.confirm_and_keep(channel, ask, &claim, sighting, story).await?;
         Ok(Checked { confirmed, fill: callback.fill })
     }
 }

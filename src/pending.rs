@@ -124,6 +124,10 @@ impl PendingOrders {
             }
             let name = names.entry(source.clone()).or_insert_with(|| source.as_str().into());
             self.gate.expected.learn(name, &listed);
+            let own = self.gate.channels.get(&listed.channel).map(|channel| channel.out_trade_no.apply(&listed.order));
+            if own.is_some_and(|own| own.as_ref() != Ok(&listed.out_trade_no)) {
+                self.gate.expected.has_named_a_number(name);
+            }
             if listed.gone_at.is_none() {
                 known.entry(source).or_default().insert(key, listed);
             }
@@ -173,12 +177,15 @@ impl Watch {
         let Some(watched) = pending.sources.get(self.index) else { return };
         let mut ticks = tokio::time::interval(watched.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let desk = pending.gate.expected.requests.desk(&watched.name);
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.begun() => return,
                 _ = ticks.tick() => {}
+                () = desk.wanted() => {}
             }
+            desk.begins();
             let deadline = watched.every.clamp(SHORTEST_READ, LONGEST_READ);
             let listing = tokio::select! {
                 biased;
@@ -189,6 +196,7 @@ impl Watch {
                 Ok(listing) => self.take_in(watched, listing).await,
                 Err(error) => self.cannot_be_read(&error),
             }
+            desk.ended();
             if let Err(error) = pending.journal.source_is(self.health.clone()).await {
                 tracing::debug!(%error, source = watched.name, "how the source is was not written down");
             }
@@ -212,6 +220,9 @@ impl Watch {
                     }
                     let key = (claimed.channel, claimed.out_trade_no);
                     seen.insert(key);
+                    if order.out_trade_no.is_some() {
+                        self.pending.gate.expected.has_named_a_number(&self.name);
+                    }
                     let (order_id, amount) = (claimed.order, order.amount);
                     let now = Listed { channel: key.0, out_trade_no: key.1, order: order_id, amount, gone_at: None };
                     let is_news = self.known.get(&key) != Some(&now);

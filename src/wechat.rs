@@ -119,6 +119,8 @@ pub struct Answer {
     pub fee_type: Option<String>,
     /// When it was paid: `yyyyMMddHHmmss`, Beijing time.
     pub time_end: Option<String>,
+    /// What the merchant attached to the order when it was made.
+    pub attach: Option<String>,
     /// The whole document as it was received, for the notification that is made of it
     /// ([`v2::write_notification`]). It holds a full signature and is never shown.
     pub document: Bytes,

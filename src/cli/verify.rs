@@ -171,7 +171,11 @@ fn walk(config: Config, arrival: Arrival, account: &mut Account) -> Result<(), R
         notification::check(&channel.account, callback.xml.as_ref())?;
         account.note("signature", "valid");
     }
-    match channel.ask(&callback.claim, channel.number(&callback.claim)?) {
+    let number = channel.number(&callback.claim)?;
+    if !route.is_evident(channel, &callback.claim.order, &number) {
+        account.note("number_proof", route.number_proof.to_string());
+    }
+    match channel.ask(&callback.claim, number) {
         AskBy::OutTradeNo(id) => account.note("would ask by", format!("out_trade_no {id}")),
         AskBy::TransactionId(id) => account.note("would ask by", format!("transaction_id {id}")),
     }

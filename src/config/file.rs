@@ -4,6 +4,7 @@ use super::admin::{self, Admin};
 use super::channels::{self, Inherited, MODES, ReadChannel};
 use super::headers;
 use super::journal::{self, FollowUp};
+use super::number_proof;
 use super::pending;
 use super::read::{Map, Section, Value};
 use super::routes;
@@ -79,7 +80,8 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let pending_orders = map.or("pending_orders", Vec::new(), |v| pending::pending_orders(v, &route_names));
     let traces = map.optional("traces", traces::traces);
     let admin = admin(&map, listen);
-    let Business { routes, channels } = business?;
+    let Business { mut routes, channels } = business?;
+    number_proof::settle(&map, &mut routes, &pending_orders);
     if journal.is_none() {
         report_what_needs_the_journal(&map);
     }

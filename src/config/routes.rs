@@ -8,6 +8,7 @@ use super::synthesize::{self, RouteName};
 use crate::gate::channel::{ChannelRule, Choose};
 use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
 use crate::gate::forward::Accepted;
+use crate::gate::number_proof::NumberProof;
 use crate::gate::reply::{Dialect, ReplyStyle};
 use crate::gate::route::{Duplicates, PathPattern, Route};
 use hyper::Method;
@@ -22,6 +23,7 @@ pub(super) static ROUTE: Section = Section {
         "carrier",
         "order",
         "out_trade_no",
+        "number_proof",
         "transaction",
         "amount",
         "amount_unit",
@@ -143,7 +145,9 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     let claim = ClaimReader::new(fields);
     let notification = preset.is_some();
     let (name, path) = (name?, path?);
-    Some(Route { name, path, methods, claim, notification, reply, accepted, duplicates, synthesize })
+    // Settled once the sources are known.
+    let number_proof = NumberProof::First;
+    Some(Route { name, path, methods, claim, notification, number_proof, reply, accepted, duplicates, synthesize })
 }
 
 fn route_name(text: &str) -> Result<String, &'static str> {

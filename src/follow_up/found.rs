@@ -1,6 +1,6 @@
 //! Orders that never called back: asked about on a schedule of their own, and given a callback once they are confirmed.
 
-use super::{FollowUp, Step};
+use super::{FollowUp, Step, given_up};
 use crate::clock;
 use crate::gate::channel::Channel;
 use crate::gate::decide::{Confirmed, Finding};
@@ -81,7 +81,7 @@ impl FollowUp {
                 Step::Undecided(reason)
             }
             (None, Origin::Pending, Some(Verdict::Pending)) => self.close(record, Reason::GaveUpAsking),
-            (None, ..) => self.park(record, Reason::GaveUpAsking),
+            (None, ..) => self.park(record, given_up(reason)),
         }
     }
 

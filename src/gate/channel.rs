@@ -186,6 +186,14 @@ impl Channels {
         self.0.binary_search_by_key(id, |channel| channel.id).ok().and_then(|at| self.0.get(at))
     }
 
+    /// The channels of the same merchant, `channel` among them: a number is one order's for all of them.
+    pub fn of_merchant_of(&self, channel: &Channel) -> impl Iterator<Item = ChannelId> {
+        let (mch_id, sub_mch_id) = (channel.account.mch_id, channel.account.sub_mch_id);
+        let same =
+            move |other: &&Arc<Channel>| other.account.mch_id == mch_id && other.account.sub_mch_id == sub_mch_id;
+        self.0.iter().filter(same).map(|channel| channel.id)
+    }
+
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Channel>> {
         self.0.iter()

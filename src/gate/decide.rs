@@ -5,6 +5,7 @@
 //! [`decide`] then holds one callback's claim against it.
 
 use super::claim::Claim;
+use super::number_proof::Pair;
 use super::payment::{Payment, Written};
 use crate::clock;
 use crate::money::{Currency, Fen, Money};
@@ -120,7 +121,8 @@ pub fn judge(account: &Account, ask: &AskBy, answer: &Result<Answer, QueryError>
 }
 
 /// Holds a claim against what is known of its order. `out_trade_no` is what WeChat Pay calls the order that the
-/// upstream will mark as paid: comparing it is what stops a paid transaction from vouching for another order.
+/// upstream will mark as paid: comparing it is what stops a paid transaction from vouching for another order. `pair` is
+/// what is known of the claim's order id and number.
 ///
 /// # Errors
 /// The reason why the callback may not pass.
@@ -128,6 +130,7 @@ pub fn decide(
     claim: &Claim,
     expected: Option<Money>,
     out_trade_no: &OutTradeNo,
+    pair: Pair,
     finding: &Finding,
     on_refunded: OnRefunded,
 ) -> Result<Confirmed, Reason> {
@@ -141,8 +144,14 @@ pub fn decide(
     if claim.transaction_id.is_some_and(|claimed| claimed != payment.transaction_id) {
         return Err(Reason::TransactionDiffers);
     }
+    if pair == Pair::OfAnotherOrder {
+        return Err(Reason::NumberOfAnotherOrder);
+    }
     if claim.amount.is_some_and(|fen| Money { fen, currency: claim.currency } != payment.amount) {
         return Err(Reason::AmountDiffers);
+    }
+    if pair == Pair::NotListed {
+        return Err(Reason::NumberNotListed);
     }
     if expected.is_some_and(|expected| expected != payment.amount) {
         return Err(Reason::ExpectedAmountDiffers);
@@ -278,6 +287,7 @@ fn payment(answer: &Answer, out_trade_no: OutTradeNo, refunded: bool) -> Option<
         amount: Money { fen, currency },
         paid_at,
         refunded,
+        attach: answer.attach.as_deref().map(Box::from),
         written: Written::default(),
     })
 }

@@ -1,13 +1,18 @@
 //! What the merchant's own system expects: the orders that its sources of pending orders list, and at which price. It is
 //! held against what WeChat Pay says, and proves nothing by itself.
 
+pub mod requests;
+
+use super::number_proof::Listing;
 use crate::journal::listed::Listed;
 use crate::money::{Currency, Fen, Money};
-use crate::order::{ChannelId, OutTradeNo};
+use crate::order::{ChannelId, OrderId, OutTradeNo};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use requests::Requests;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::time::Instant;
 
 /// The orders that are listed, and those that were until a while ago.
 #[derive(Debug, Default)]
@@ -17,12 +22,17 @@ pub struct Expected {
     in_use: AtomicBool,
     /// The sources that are configured.
     sources: RwLock<Vec<String>>,
+    /// Those that have named WeChat Pay's number of an order, and not only the order id.
+    naming_numbers: RwLock<HashSet<String>>,
+    /// Where they are asked for.
+    pub requests: Requests,
 }
 
 /// What one source says of an order.
 #[derive(Debug, Clone)]
 struct Word {
     source: Arc<str>,
+    order: OrderId,
     amount: Option<Fen>,
     gone_at: Option<Timestamp>,
 }
@@ -47,6 +57,37 @@ impl Expected {
         gone_at.zip(paid_at).is_some_and(|(gone_at, paid_at)| paid_at > gone_at)
     }
 
+    /// What these sources say of a pair, or have said until a while ago.
+    #[must_use]
+    pub fn listing(&self, sources: &[String], channel: ChannelId, number: &OutTradeNo, order: &OrderId) -> Listing {
+        let listing = self.of(channel, *number, |words| {
+            let mut theirs =
+                words.iter().filter(|word| sources.iter().any(|source| **source == *word.source)).peekable();
+            theirs.peek()?;
+            Some(if theirs.any(|word| word.order == *order) { Listing::ThisOrder } else { Listing::AnotherOrder })
+        });
+        listing.unwrap_or(Listing::Unknown)
+    }
+
+    /// Whether one of these sources has ever named WeChat Pay's number of an order, so that it can prove one.
+    #[must_use]
+    pub fn names_numbers(&self, sources: &[String]) -> bool {
+        let naming = self.naming_numbers.read().unwrap_or_else(PoisonError::into_inner);
+        sources.iter().any(|source| naming.contains(source))
+    }
+
+    /// A source has named WeChat Pay's number of an order.
+    pub fn has_named_a_number(&self, source: &str) {
+        if !self.names_numbers(&[source.to_owned()]) {
+            self.naming_numbers.write().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned());
+        }
+    }
+
+    /// Has these sources read now, and waits for that until `until` at most.
+    pub async fn read_again(&self, sources: &[String], until: Instant) {
+        self.requests.read(sources, until).await;
+    }
+
     fn of<T>(&self, channel: ChannelId, number: OutTradeNo, read: impl FnOnce(&[Word]) -> Option<T>) -> Option<T> {
         if !self.in_use.load(Ordering::Relaxed) {
             return None;
@@ -57,11 +98,11 @@ impl Expected {
 
     /// Takes in what a source says of an order.
     pub fn learn(&self, source: &Arc<str>, listed: &Listed) {
-        let Listed { channel, out_trade_no, amount, gone_at, .. } = *listed;
+        let Listed { channel, out_trade_no, order, amount, gone_at } = *listed;
         let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
         let words = orders.entry((channel, out_trade_no)).or_default();
         words.retain(|word| word.source != *source);
-        words.push(Word { source: Arc::clone(source), amount, gone_at });
+        words.push(Word { source: Arc::clone(source), order, amount, gone_at });
         self.in_use.store(true, Ordering::Relaxed);
     }
 
@@ -73,6 +114,11 @@ impl Expected {
 
     /// These are the sources; what others have said is forgotten.
     pub fn keep_sources(&self, names: &[&str]) {
+        self.requests.keep(names);
+        self.naming_numbers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|name| names.contains(&name.as_str()));
         *self.sources.write().unwrap_or_else(PoisonError::into_inner) = names.iter().map(ToString::to_string).collect();
         let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
         orders.retain(|_, words| {

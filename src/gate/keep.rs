@@ -2,8 +2,10 @@
 
 use super::Gate;
 use super::channel::Channel;
+use super::claim::Claim;
 use super::confirm::Source;
 use super::decide::{Confirmed, Finding, Mode};
+use super::number_proof::Case;
 use super::route::Route;
 use super::story::Story;
 use crate::journal::{Callback, Claimed, EntryKey, Origin, Request, Worth};
@@ -54,8 +56,8 @@ impl Gate {
         &'g self,
         channel: &'g Arc<Channel>,
         ask: AskBy,
+        claim: &Claim,
         sighting: Sighting<'_>,
-        judge: impl Fn(&Finding) -> Result<Confirmed, Reason>,
         story: &mut Story<'g>,
     ) -> Result<Confirmed, Reason> {
         let asked_at = Instant::now();
@@ -79,7 +81,10 @@ impl Gate {
         story.confirmed(source, asked_at.elapsed());
         span.set("tollgate.source", source.as_str());
         drop(span);
-        let decided = judge(&finding);
+        let until = story.began + self.confirm.patience();
+        let expected = self.expected.amount(channel.id, sighting.claimed.out_trade_no);
+        let case = Case { route: sighting.route, channel, claim, claimed: &sighting.claimed, expected };
+        let decided = self.judge(&case, &finding, until).await;
         if unknown && story.record.is_none() {
             match decided.as_ref().map_err(|reason| (reason.holds_payment(), reason.verdict())) {
                 Ok(_) | Err((true, _)) => self.keep(sighting, Worth::Confirmed, story).await?,
@@ -87,15 +92,29 @@ impl Gate {
                 Err(_) => self.keep(sighting, Worth::Unconfirmed, story).await?,
             }
         }
-        let order = &sighting.claimed.order;
-        let decided =
-            decided.and_then(|confirmed| self.flag(channel, order, story.record.as_deref(), confirmed, false));
+        let decided = match decided {
+            Ok(confirmed) => self.own_and_flag(&case, story, confirmed).await,
+            refused => refused,
+        };
         if let (Finding::Paid(payment), Err(reason)) = (&finding, &decided)
             && reason.holds_payment()
         {
             story.payment = Some(Arc::clone(payment));
         }
         decided
+    }
+
+    /// What of a confirmed payment concerns other callbacks: that it is no other order's, and the order's first.
+    async fn own_and_flag(
+        &self,
+        case: &Case<'_>,
+        story: &Story<'_>,
+        confirmed: Confirmed,
+    ) -> Result<Confirmed, Reason> {
+        let Case { route, channel, claimed, .. } = *case;
+        let record = story.record.as_deref();
+        let confirmed = self.own(route, channel, claimed, record, confirmed, story.began + self.deadline).await?;
+        self.flag(channel, &claimed.order, record, confirmed, false)
     }
 
     /// Takes a callback in. Observing goes on without a record if it cannot be written. Nobody waits for a disk that hangs

@@ -20,6 +20,8 @@ pub struct Payment {
     pub paid_at: Option<Timestamp>,
     /// A refund was started since.
     pub refunded: bool,
+    /// What the merchant attached to the order when it was made (`attach`); absent or empty is `None`.
+    pub attach: Option<Box<str>>,
     /// The same for the upstream, written once and not for every duplicate.
     pub written: Written,
 }

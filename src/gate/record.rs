@@ -3,10 +3,13 @@
 //! Nothing is answered before the callback it answers is on disk, and nothing is on disk twice: a claim that was taken in
 //! is known from then on, and costs no further wait for the disk.
 
+mod owner;
+
 use super::channel::Channel;
 use super::delivery::{Acceptance, Accepted, Delivery, DeliveryId, Latest, Origin, Sending};
 use super::forward::Upstream;
 use super::payment::Payment;
+use crate::journal::owners::Owner;
 use crate::journal::{
     self, Callback, Claimed, EntryId, EntryKey, Journal, JournalError, Next, Note, Outcome, Refused, State, Taken,
     Verified, Worth,
@@ -38,6 +41,8 @@ struct Kept {
     deliveries: Latest<DeliveryId, Arc<Delivery>>,
     /// The first payment of each order, on whatever route.
     payments: Latest<(usize, OrderId), FirstPayment>,
+    /// The order that each payment is for.
+    owners: Latest<TransactionId, Owner>,
     /// Every upstream there was; its place is its number.
     upstreams: Mutex<Vec<Upstream>>,
     /// Deliveries whose count is ahead of the journal's, each by one of its entries.
@@ -139,6 +144,7 @@ impl Records {
             known: Latest::new(capacity),
             deliveries: Latest::new(capacity),
             payments: Latest::new(capacity),
+            owners: Latest::new(capacity),
             upstreams: Mutex::default(),
             ahead: Mutex::default(),
             refused: RateLimiter::direct(Quota::per_second(REFUSED_PER_SECOND)),
@@ -282,7 +288,11 @@ impl Records {
 
     /// Notes what is odd about a record's payment, once.
     pub fn flag(&self, record: Option<&Record>, reason: Reason) {
-        let bit = if reason == Reason::SecondPayment { 1 } else { 2 };
+        let bit = match reason {
+            Reason::SecondPayment => 1,
+            Reason::NumberOfAnotherOrder => 2,
+            _ => 4,
+        };
         if let (Some(journal), Some(record)) = (&self.kept.journal, record)
             && let Some(entry) = record.entry
             && record.flags.fetch_or(bit, Ordering::Relaxed) & bit == 0
@@ -446,6 +456,7 @@ impl Kept {
         self.known.set_capacity(capacity);
         self.deliveries.set_capacity(capacity);
         self.payments.set_capacity(capacity);
+        self.owners.set_capacity(capacity);
     }
 }
 

@@ -158,6 +158,8 @@ pub const fn http_status(reason: Reason) -> StatusCode {
         R::NotPaidYet | R::UserPaying | R::AwaitingDeduction | R::OrderNotFound | R::TradeStateUnknown => {
             StatusCode::SERVICE_UNAVAILABLE
         }
+        R::NumberNotListed => StatusCode::SERVICE_UNAVAILABLE,
+        R::NumberOfAnotherOrder => StatusCode::FORBIDDEN,
         R::QueryTimeout | R::QueryFailed | R::RateLimited => StatusCode::SERVICE_UNAVAILABLE,
         R::WechatRateLimited | R::WechatSystemError | R::QueryRefused => StatusCode::SERVICE_UNAVAILABLE,
         R::AnswerHttpStatus | R::AnswerTooLarge | R::AnswerUnreadable => StatusCode::SERVICE_UNAVAILABLE,

@@ -4,6 +4,7 @@
 //! might normalise it the other way (threat P-06).
 
 use super::claim::ClaimReader;
+use super::number_proof::NumberProof;
 use super::reply::ReplyStyle;
 use super::synthesize::Synthesize;
 use crate::reason::Reason;
@@ -27,6 +28,8 @@ pub struct Route {
     pub notification: bool,
     /// How the gate's own answers look.
     pub reply: ReplyStyle,
+    /// How it is proven that the number in a callback is that of the order in it.
+    pub number_proof: NumberProof,
     /// When the upstream counts as having taken a callback.
     pub accepted: super::forward::Accepted,
     /// What becomes of callbacks whose order was accepted before.

@@ -101,6 +101,7 @@ pub fn read_answer(account: &Account, document: Bytes) -> Result<Answer, XmlErro
         total_fee: text("total_fee"),
         fee_type: text("fee_type"),
         time_end: text("time_end"),
+        attach: text("attach"),
         document,
     })
 }

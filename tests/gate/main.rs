@@ -56,6 +56,8 @@ mod pending;
 
 mod second_payment;
 
+mod number_proof;
+
 mod recovery;
 
 #[path = "../support/databases.rs"]

@@ -42,6 +42,7 @@ fn paid_answer() -> Answer {
         total_fee: text("100"),
         fee_type: text("CNY"),
         time_end: text("20240101123456"),
+        attach: None,
         document: bytes::Bytes::new(),
     }
 }
@@ -67,7 +68,7 @@ fn by_transaction() -> AskBy {
 fn outcome(ask: &AskBy, answer: Answer, claim: &Claim, on_refunded: OnRefunded) -> &'static str {
     let finding = judge(&account(), ask, &Ok(answer));
     let asked_for = OutTradeNo::parse(ORDER).unwrap();
-    decide(claim, None, &asked_for, &finding, on_refunded).map_or_else(Reason::code, |_| "forward")
+    decide(claim, None, &asked_for, Pair::Proven, &finding, on_refunded).map_or_else(Reason::code, |_| "forward")
 }
 
 /// One value of a dimension and the reason it forces; `-` forces nothing.
@@ -152,11 +153,49 @@ fn every_cell_of_the_table_has_the_expected_outcome() {
     assert_eq!(cells, 3 * 3 * 3 * 3 * 5 * 10 * 3 * 4 * 2);
 }
 
+/// What a paid order is held against: the claim, whose number it is, and what the order costs.
+#[test]
+fn every_cell_of_a_paid_order_has_the_expected_outcome() {
+    let transactions: [Row<Option<&str>>; 3] =
+        [(None, "-"), (Some(TRANSACTION), "-"), (Some(OTHER_TRANSACTION), "transaction-differs")];
+    let amounts: [Row<Option<u64>>; 4] =
+        [(None, "-"), (Some(100), "-"), (Some(1), "amount-differs"), (Some(101), "amount-differs")];
+    let prices: [Row<Option<u64>>; 4] =
+        [(None, "-"), (Some(100), "-"), (Some(990), "expected-amount-differs"), (Some(1), "expected-amount-differs")];
+    // Whether it contradicts, and whether it is only not known (design section 9).
+    let pairs = [
+        (Pair::Proven, "-", "-"),
+        (Pair::OfAnotherOrder, "number-of-another-order", "-"),
+        (Pair::NotListed, "-", "number-not-listed"),
+    ];
+    let states = [("SUCCESS", OnRefunded::Refuse, "-"), ("REFUND", OnRefunded::Refuse, "refunded")];
+    let number = OutTradeNo::parse(ORDER).unwrap();
+    for (transaction, r0) in transactions {
+        for (pair, r1, r3) in pairs {
+            for (amount, r2) in amounts {
+                for (price, r4) in prices {
+                    for (trade_state, policy, r5) in states {
+                        let answer = Answer { trade_state: Some(trade_state.to_owned()), ..paid_answer() };
+                        let finding = judge(&account(), &by_order(), &Ok(answer));
+                        let price = price.map(|fen| Money { fen: Fen(fen), currency: Currency::default() });
+                        let claim = claim(transaction, amount);
+                        let seen = decide(&claim, price, &number, pair, &finding, policy);
+                        let forced = [r0, r1, r2, r3, r4, r5];
+                        let expected = forced.into_iter().find(|r| *r != "-").unwrap_or("forward");
+                        let seen = seen.map_or_else(Reason::code, |_| "forward");
+                        assert_eq!(seen, expected, "{transaction:?} {pair:?} {amount:?} {price:?} {trade_state}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn an_order_without_any_fault_is_forwarded_with_what_wechat_pay_said() {
     let finding = judge(&account(), &by_order(), &Ok(paid_answer()));
     let asked_for = OutTradeNo::parse(ORDER).unwrap();
-    let confirmed = decide(&claim(None, None), None, &asked_for, &finding, OnRefunded::Refuse).unwrap();
+    let confirmed = decide(&claim(None, None), None, &asked_for, Pair::Proven, &finding, OnRefunded::Refuse).unwrap();
     let payment = confirmed.payment();
     assert_eq!(payment.transaction_id.as_str(), TRANSACTION);
     assert_eq!((payment.out_trade_no, payment.amount.fen, payment.refunded), (asked_for, Fen(100), false));
@@ -168,7 +207,7 @@ fn an_order_without_any_fault_is_forwarded_with_what_wechat_pay_said() {
 fn a_paid_transaction_does_not_vouch_for_another_order() {
     let finding = judge(&account(), &by_transaction(), &Ok(paid_answer()));
     let unpaid = OutTradeNo::parse("ORDER-NOBODY-PAID").unwrap();
-    let refused = decide(&claim(Some(TRANSACTION), None), None, &unpaid, &finding, OnRefunded::Refuse);
+    let refused = decide(&claim(Some(TRANSACTION), None), None, &unpaid, Pair::Proven, &finding, OnRefunded::Refuse);
     assert_eq!(refused.map(|_| ()), Err(Reason::TransactionOfOtherOrder));
 }
 
@@ -255,7 +294,7 @@ fn an_amount_in_another_currency_differs() {
     let asked_for = OutTradeNo::parse(ORDER).unwrap();
     let outcome = |currency| {
         let claim = Claim { currency, ..claim(None, Some(100)) };
-        decide(&claim, None, &asked_for, &finding, OnRefunded::Refuse).map(|_| ())
+        decide(&claim, None, &asked_for, Pair::Proven, &finding, OnRefunded::Refuse).map(|_| ())
     };
     assert_eq!(outcome(Currency::default()), Err(Reason::AmountDiffers));
     assert_eq!(outcome(Currency::parse("HKD").unwrap()), Ok(()));

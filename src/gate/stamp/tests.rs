@@ -3,6 +3,7 @@ use crate::clock;
 use crate::gate::claim::Claim;
 use crate::gate::decide::{self, Finding, Mode, OnRefunded};
 use crate::gate::delivery::Origin;
+use crate::gate::number_proof::Pair;
 use crate::gate::payment::{Payment, Written};
 use crate::money::{Currency, Fen, Money};
 use crate::order::{OrderId, OutTradeNo, TransactionId};
@@ -18,6 +19,7 @@ fn confirmed() -> Pass {
         amount: Money { fen: Fen(100), currency: Currency::default() },
         paid_at: clock::from_time_end("20240101123456"),
         refunded: false,
+        attach: None,
         written: Written::default(),
     };
     let claim = Claim {
@@ -27,7 +29,8 @@ fn confirmed() -> Pass {
         amount: None,
         currency: Currency::default(),
     };
-    let confirmed = decide::decide(&claim, None, &order, &Finding::Paid(Arc::new(payment)), OnRefunded::Refuse);
+    let confirmed =
+        decide::decide(&claim, None, &order, Pair::Proven, &Finding::Paid(Arc::new(payment)), OnRefunded::Refuse);
     decide::permit(confirmed, Mode::Enforce).unwrap()
 }
 

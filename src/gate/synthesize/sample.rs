@@ -47,6 +47,7 @@ pub(super) fn all(route: &Route, channel: &Channel) -> Vec<Sample> {
             amount: Money { fen: Fen(fen), currency: Currency::default() },
             paid_at: if fen == 1 { None } else { clock::from_time_end("20240101123456") },
             refunded: fen != 1,
+            attach: None,
             written: Written::default(),
         };
         let document = answer(channel, &payment);

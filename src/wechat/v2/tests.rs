@@ -101,6 +101,7 @@ fn an_answer_is_read_with_its_signature() {
                 total_fee: text("100"),
                 fee_type: text("CNY"),
                 time_end: text("20240101123456"),
+                attach: text("channel=7&shop=<A>"),
                 document: body.into(),
             }
         );

@@ -44,6 +44,14 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
             "WeChat Pay has no such order",
             "If the order is real, compare out_trade_no with the merchant platform, then the route's out_trade_no field, its channel rules, and the channel's prefix and suffix. Otherwise nothing.",
         ),
+        Reason::NumberNotListed => (
+            "Paid, but no source lists its number",
+            "Nothing at first: the gate reads the source again and asks again. If it lasts, compare the order's number in the order system with out_trade_no here: the source may not list paid orders long enough. Somebody who makes pairs up gets it too.",
+        ),
+        Reason::NumberOfAnotherOrder => (
+            "The number is another order's",
+            "Search for the number to see both orders. Somebody tried to have one payment count for two, or the first callback that named this payment named a wrong order. If one payment pays several orders on purpose: number_proof: shared.",
+        ),
         Reason::TradeStateUnknown => {
             ("A trade_state nobody knows", "Look the order up in the merchant platform, and report the state.")
         }
@@ -256,6 +264,16 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
             "微信支付没有该订单",
             "ORDERNOTEXIST：该商户号下没有此订单；可能查询过早、编号映射有误，或订单是伪造的。",
             "如果订单真实存在，请将商户订单号与商户平台核对，再检查路由的 out_trade_no 字段、渠道规则以及渠道的前缀和后缀。否则无需处理。",
+        ),
+        Reason::NumberNotListed => (
+            "已支付，但没有来源列出该编号",
+            "订单已支付，但该路由的待支付订单来源中没有（也没有过）此订单与此商户订单号的对应关系。",
+            "先不用处理：网关会再次读取来源并再次查询。如果持续出现，请核对订单系统中该订单的商户订单号与此处的 out_trade_no；来源可能过早地不再列出已支付的订单。伪造编号对应关系的人也会得到此结果。",
+        ),
+        Reason::NumberOfAnotherOrder => (
+            "该编号属于另一个订单",
+            "该商户订单号属于另一个订单：按路由的 number_proof，它不属于本订单。",
+            "请搜索该编号，查看两个订单。可能有人想用一笔支付冒充两个订单，也可能最先使用该支付的回调写错了订单号。如果确实用一笔支付支付多个订单，请设置 number_proof: shared。",
         ),
         Reason::TradeStateUnknown => {
             ("未知的交易状态", "此版本不认识的交易状态。", "请在商户平台查询该订单，并反馈该状态。")

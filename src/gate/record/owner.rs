@@ -1,0 +1,60 @@
+//! Which order a payment is for, at hand and in the journal. Without a journal it is known as long as this process lives, and
+//! of the latest payments only.
+
+use super::Records;
+use crate::gate::Gate;
+use crate::gate::channel::Channel;
+use crate::gate::payment::Payment;
+use crate::journal::Claimed;
+use crate::journal::owners::{Owner, OwnerClaim};
+use crate::order::OrderId;
+use crate::reason::Reason;
+
+impl Records {
+    /// Whose a payment is, if that is at hand.
+    #[must_use]
+    pub fn known_owner(&self, payment: &Payment) -> Option<Owner> {
+        self.kept.owners.get(&payment.transaction_id)
+    }
+
+    /// Whether an owner is this order: the same id, on a channel with the same upstream. One of a channel that is not
+    /// configured any more is told by its id.
+    #[must_use]
+    pub fn is_same_order(&self, owner: &Owner, channel: &Channel, order: &OrderId) -> bool {
+        let scopes = self.scopes.get(&owner.channel).zip(self.scopes.get(&channel.id));
+        owner.order == *order && scopes.is_none_or(|(one, other)| one == other)
+    }
+
+    /// The claim on a payment that a callback makes.
+    #[must_use]
+    pub fn owner_claim(&self, gate: &Gate, channel: &Channel, claimed: &Claimed, payment: &Payment) -> OwnerClaim {
+        OwnerClaim {
+            transaction_id: payment.transaction_id,
+            out_trade_no: claimed.out_trade_no,
+            claimant: Owner { channel: channel.id, order: claimed.order },
+            same_merchant: gate.channels.of_merchant_of(channel).collect(),
+            shared_routes: gate.shared_routes(),
+        }
+    }
+
+    /// Whose a payment is, if it has an owner as far as anybody knows.
+    pub async fn owner(&self, claim: OwnerClaim) -> Option<Owner> {
+        let journal = self.kept.journal.as_ref()?;
+        let transaction_id = claim.transaction_id;
+        let owner = journal.owner(claim).await.ok().flatten()?;
+        Some(self.kept.owners.get_or(&transaction_id, || owner))
+    }
+
+    /// Gives a payment to the claimant, unless it has an owner. Returns whose it is; that is durable.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub async fn own(&self, claim: OwnerClaim) -> Result<Owner, Reason> {
+        let transaction_id = claim.transaction_id;
+        let owner = match &self.kept.journal {
+            Some(journal) => journal.own(claim).await.map_err(|_| Reason::JournalUnavailable)?,
+            None => claim.claimant,
+        };
+        Ok(self.kept.owners.get_or(&transaction_id, || owner))
+    }
+}
