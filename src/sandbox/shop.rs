@@ -69,6 +69,9 @@ pub struct ShopOrder {
 pub struct Ordered {
     /// By which channel it is to be paid.
     pub channel: String,
+    /// The number that the payment centre gave it, if that is not the order id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub out_trade_no: Option<String>,
     /// What it costs.
     pub total_fee: u64,
     /// When it was made, RFC 3339.
@@ -80,6 +83,8 @@ pub struct Ordered {
 struct Unpaid {
     order: String,
     channel: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out_trade_no: Option<String>,
     amount: u64,
     created_at: String,
 }
@@ -166,9 +171,11 @@ impl Shop {
     }
 
     /// Somebody orders something and is sent to WeChat Pay.
-    pub fn takes_order(&self, order: &str, channel: &str, total_fee: u64) {
+    /// `out_trade_no` is its number there, if that is not the order id.
+    pub fn takes_order(&self, order: &str, channel: &str, out_trade_no: Option<&str>, total_fee: u64) {
         let created_at = clock::rfc3339_beijing(clock::now());
-        let ordered = Some(Ordered { channel: channel.to_owned(), total_fee, created_at });
+        let (channel, out_trade_no) = (channel.to_owned(), out_trade_no.map(str::to_owned));
+        let ordered = Some(Ordered { channel, out_trade_no, total_fee, created_at });
         self.lock().orders.insert(order.to_owned(), ShopOrder { ordered, ..ShopOrder::default() });
     }
 
@@ -181,8 +188,8 @@ impl Shop {
         let tables = self.lock();
         let unpaid = tables.orders.iter().filter(|(_, line)| !line.paid);
         let unpaid = unpaid.filter_map(|(order, line)| {
-            let Ordered { channel, total_fee, created_at } = line.ordered.clone()?;
-            Some(Unpaid { order: order.clone(), channel, amount: total_fee, created_at })
+            let Ordered { channel, out_trade_no, total_fee, created_at } = line.ordered.clone()?;
+            Some(Unpaid { order: order.clone(), channel, out_trade_no, amount: total_fee, created_at })
         });
         unpaid.collect()
     }

@@ -3,6 +3,8 @@
 
 use crate::config::{self, Config, Environment};
 use crate::gate::forward::Upstream;
+use crate::gate::number_proof::NumberProof;
+use crate::gate::route::Route;
 use crate::sandbox::Merchant;
 use anyhow::Context;
 use std::env::VarError;
@@ -18,6 +20,10 @@ const JOURNAL: &str = "tollgate.db";
 
 /// The variable that the token is in.
 const TOKEN: &str = "TOLLGATE_ADMIN_TOKEN";
+
+/// Whose number it is, is a matter of who comes first in the shipped file; here the order system's own list says it.
+const SHIPPED_PROOF: &str = "    number_proof: first";
+const PROOF: &str = "    number_proof: source";
 
 /// When the follow-up tries again: a spectator waits a moment, and what never gets paid is asked about less and less.
 const AGAIN_MS: [u64; 7] = [300, 500, 1000, 1000, 5000, 15_000, 60_000];
@@ -57,7 +63,7 @@ impl Configuration {
             ("follow_up", format!("{{ ask_again: [{again}], redeliver: [{again}] }}")),
         ]
         .iter()
-        .fold(SHIPPED.to_owned(), |text, (key, value)| with(&text, key, value));
+        .fold(SHIPPED.replace(SHIPPED_PROOF, PROOF), |text, (key, value)| with(&text, key, value));
         let config = Config::parse(&text, file, self).context("the shipped config.yaml, as the demo changes it")?;
         self.took_effect(&config, file, listen, admin)?;
         Ok(text)
@@ -74,6 +80,7 @@ impl Configuration {
         let again = AGAIN_MS.map(Duration::from_millis);
         let journal = config.journal.as_ref().map(|journal| journal.path.as_path());
         let has_admin = |its: &config::Admin| its.listen == admin && its.token.is_some() && its.tls.is_none();
+        let by_source = |route: &Route| matches!(route.number_proof, NumberProof::Source(_));
         for (key, took_effect) in [
             ("admin", config.admin.as_ref().is_some_and(has_admin)),
             ("listen", config.listen == listen && config.tls.is_none()),
@@ -82,6 +89,7 @@ impl Configuration {
             ("wechat.hosts", config.wechat.hosts == self.hosts),
             ("cache.pending", config.cache.pending == Duration::from_millis(PENDING_MS)),
             ("journal.path", journal == Some(&file.with_file_name(JOURNAL))),
+            ("routes.number_proof", config.routes.iter().any(by_source)),
             ("pending_orders", config.pending_orders.len() == 1),
             ("channels.app.sweep", config.sweeps.iter().any(|plan| plan.channel.as_str() == "app")),
             ("follow_up.ask_again", config.follow_up.ask_again.delays == again),

@@ -18,6 +18,7 @@ pub(super) enum Scene {
     Unpaid,
     Forged,
     OtherTransaction,
+    StolenNumber,
     WrongAmount,
     SpoofedHeader,
     Duplicates,
@@ -30,12 +31,13 @@ pub(super) enum Scene {
 
 impl Scene {
     /// All, in playing order.
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Paid,
         Self::Notification,
         Self::Unpaid,
         Self::Forged,
         Self::OtherTransaction,
+        Self::StolenNumber,
         Self::WrongAmount,
         Self::SpoofedHeader,
         Self::Duplicates,
@@ -54,6 +56,7 @@ impl Scene {
             Self::Unpaid => unpaid(stage).await,
             Self::Forged => forged(stage).await,
             Self::OtherTransaction => other_transaction(stage).await,
+            Self::StolenNumber => stolen_number(stage).await,
             Self::WrongAmount => wrong_amount(stage).await,
             Self::SpoofedHeader => spoofed_header(stage).await,
             Self::Duplicates => duplicates(stage).await,
@@ -156,6 +159,32 @@ async fn other_transaction(stage: &Stage) -> anyhow::Result<Report> {
     report.check("the sender was refused (403)", sent.status == Some(403));
     report.check("WeChat Pay was asked; its answer names the order that was really paid", !queries.is_empty());
     report.check(NOTHING_PASSED, received.is_empty());
+    Ok(report)
+}
+
+async fn stolen_number(stage: &Stage) -> anyhow::Result<Report> {
+    let mut report = Report::new(
+        "One payment for two orders",
+        "B1020 costs 1 fen and is paid. Its payer says that the payment was for B1021, which costs 66 yuan: before the true \
+         callback, and after it.",
+    );
+    stage.shop.takes_order("B1020", "2/c1", Some("PC1020"), 1);
+    stage.shop.takes_order("B1021", "2/c1", Some("PC1021"), 6600);
+    stage.sandbox.put(stage.key(C1, "PC1021")?, TradeState::NotPay, OrderFields::default())?;
+    stage.pay(C1, "PC1020", 1)?;
+    let form = |order: &str| format!("OrderID={order}&paymentcenter_id=PC1020&ChannelID=2&CustomerID=c1");
+    let before = stage.sender.call_back(&form("B1021"), &[]).await?;
+    let honest = stage.sender.call_back(&form("B1020"), &[]).await?;
+    let after = stage.sender.call_back(&form("B1021"), &[]).await?;
+    let statuses = [&before, &after].map(|sent| sent.status);
+    report.sender.extend([before, honest, after].into_iter().flat_map(|sent| sent.told));
+    let (_, received) = stage.observe(&mut report, &["B1020", "B1021", "PC1020"]);
+    report.check("the thief was refused both times (403)", statuses == [Some(403); 2]);
+    let orders: Vec<_> = received.iter().map(|received| received.order.as_str()).collect();
+    report.check(
+        "the order system heard of the paid order only: its own list says whose number that is",
+        orders == ["B1020"],
+    );
     Ok(report)
 }
 
@@ -292,7 +321,7 @@ async fn never_called(stage: &Stage) -> anyhow::Result<Report> {
         "A callback that never comes: the list of unpaid orders",
         "A1013 is ordered and paid, and the APP crashes: nobody calls back. The shop's page of unpaid orders still lists it.",
     );
-    stage.shop.takes_order("A1013", "app", 6600);
+    stage.shop.takes_order("A1013", "app", None, 6600);
     let transaction_id = stage.pay(APP, "A1013", 6600)?;
     report.sender.push("called nobody".to_owned());
     let took = stage.arrived("A1013").await;
