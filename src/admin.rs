@@ -69,7 +69,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Ceilings on what somebody can make the admin listener hold or wait for.
+/// Ceilings on what somebody can make the admin listener hold or wait for. When all connections are taken, the one that
+/// is silent longest gives way to the next.
 pub const LIMITS: server::Limits = server::Limits {
     body: 64 * 1024,
     head: 16 * 1024,

@@ -7,6 +7,8 @@ mod connection;
 
 mod door;
 
+mod seat;
+
 mod wire;
 
 mod stream;

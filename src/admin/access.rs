@@ -2,8 +2,8 @@
 
 use super::session::Sessions;
 use crate::secret::Secret;
-use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::{HeaderMap, Uri};
 use std::fmt;
 use std::net::IpAddr;
 use subtle::ConstantTimeEq;
@@ -112,11 +112,16 @@ impl Access {
     }
 
     /// Whether the name under which a browser reached us is one of ours: another that leads here is somebody's who wants
-    /// to read our answers in a page of their own (DNS rebinding).
-    pub(super) fn is_ours(&self, headers: &HeaderMap) -> bool {
+    /// to read our answers in a page of their own (DNS rebinding). A target that names one itself (`GET http://...`)
+    /// names ours too.
+    pub(super) fn is_ours(&self, target: &Uri, headers: &HeaderMap) -> bool {
         let mut all = headers.get_all(HOST).iter();
         let (Some(host), None) = (all.next(), all.next()) else { return false };
         let Some(name) = host.to_str().ok().and_then(name_of) else { return false };
+        self.is_our_name(name) && target.authority().is_none_or(|authority| self.is_our_name(authority.host()))
+    }
+
+    fn is_our_name(&self, name: &str) -> bool {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         let bare = name.trim_start_matches('[').trim_end_matches(']');
         name == "localhost" || bare.parse::<IpAddr>().is_ok() || self.hosts.contains(&name)
@@ -170,9 +175,25 @@ mod tests {
             ("", false),
             (":8081", false),
         ] {
-            assert_eq!(access(None).is_ours(&headers(HOST, host)), ours, "{host}");
+            assert_eq!(access(None).is_ours(&Uri::from_static("/"), &headers(HOST, host)), ours, "{host}");
         }
-        assert!(!access(None).is_ours(&HeaderMap::new()));
+        assert!(!access(None).is_ours(&Uri::from_static("/"), &HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_target_that_names_a_host_names_ours() {
+        let host = headers(HOST, "127.0.0.1:8081");
+        for (target, ours) in [
+            ("http://127.0.0.1:8081/", true),
+            ("http://localhost/api", true),
+            ("https://Gate.Example.com./", true),
+            ("http://[::1]:8081/", true),
+            ("http://evil.example/", false),
+            ("http://127.0.0.1@evil.example/", false),
+            ("http://127.0.0.1.evil.example/", false),
+        ] {
+            assert_eq!(access(None).is_ours(&Uri::from_static(target), &host), ours, "{target}");
+        }
     }
 
     #[test]

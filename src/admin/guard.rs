@@ -5,6 +5,7 @@
 //! browser says is our own page's. Nothing is shared with other origins (no CORS).
 
 use super::access::{Brought, Who};
+use super::attempts::Penance;
 use super::problem::{Problem, spelled_out};
 use super::{Admin, login};
 use crate::server::Peer;
@@ -74,20 +75,29 @@ async fn guard(State(admin): State<Arc<Admin>>, mut request: Request, next: Next
             }
             spelled_out(next.run(request).await).await
         }
-        Err(refusal) => *refusal,
+        Err(refusal) => {
+            let (answer, penance) = *refusal;
+            if let Some(penance) = penance {
+                penance.done().await;
+            }
+            answer
+        }
     };
     secured(answer)
 }
 
-/// Who it is, if that was asked; or the answer to somebody who may not.
-fn admit(admin: &Admin, request: &Request) -> Result<Option<Who>, Box<Response>> {
+/// The answer to somebody who may not, and what it waits for.
+type Refusal = Box<(Response, Option<Penance>)>;
+
+/// Who it is, if that was asked.
+fn admit(admin: &Admin, request: &Request) -> Result<Option<Who>, Refusal> {
     let needs = needs(request.uri().path());
     if needs == Needs::Nothing {
         return Ok(None);
     }
     let headers = request.headers();
-    let refuse = |problem: Problem| Err(Box::new(problem.into_response()));
-    if !admin.access.load().is_ours(headers) {
+    let refuse = |problem: Problem| Err(Box::new((problem.into_response(), None)));
+    if !admin.access.load().is_ours(request.uri(), headers) {
         let detail = "the admin listener is not reached under this name: use its address, or add it to admin.hosts";
         return refuse(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail));
     }
@@ -101,10 +111,10 @@ fn admit(admin: &Admin, request: &Request) -> Result<Option<Who>, Box<Response>>
     }
     let who = match who(admin, headers, address(request)) {
         Ok(who) => who,
-        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED && wants_page(request) => {
-            return Err(Box::new(login::go_there(request.uri())));
+        Err((problem, penance)) if problem.status() == StatusCode::UNAUTHORIZED && wants_page(request) => {
+            return Err(Box::new((login::go_there(request.uri()), penance)));
         }
-        Err(problem) => return refuse(problem),
+        Err((problem, penance)) => return Err(Box::new((problem.into_response(), penance))),
     };
     if changes && origin == Origin::Unsaid && matches!(who, Who::Session(_)) {
         return refuse(foreign());
@@ -118,14 +128,14 @@ fn foreign() -> Problem {
 }
 
 /// Who asks.
-fn who(admin: &Admin, headers: &HeaderMap, address: IpAddr) -> Result<Who, Problem> {
+fn who(admin: &Admin, headers: &HeaderMap, address: IpAddr) -> Result<Who, (Problem, Option<Penance>)> {
     let brought = match admin.access.load().known(headers) {
         Ok(who) => return Ok(who),
         Err(brought) => brought,
     };
     match brought {
         Brought::Token(token) => admin.check_token(token, address).map(|()| Who::Token),
-        Brought::Nothing => Err(Problem::unauthorized("bring the token: Authorization: Bearer TOKEN")),
+        Brought::Nothing => Err((Problem::unauthorized("bring the token: Authorization: Bearer TOKEN"), None)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A session for a browser: begun with the token once, ended by whoever has it.
 
+use super::attempts::{Penance, Wrong};
 use super::guard::accepts_html;
 use super::problem::Problem;
 use super::{Admin, Who, session};
@@ -51,20 +52,21 @@ impl Admin {
     /// of that length, and somebody else's guesses must not keep out who has it.
     ///
     /// # Errors
-    /// 401 if it is wrong, 429 if too many were.
-    pub(super) fn check_token(&self, token: &[u8], address: IpAddr) -> Result<(), Problem> {
+    /// 401 if it is wrong, 429 if too many were; and what that answer waits for.
+    pub(super) fn check_token(&self, token: &[u8], address: IpAddr) -> Result<(), (Problem, Option<Penance>)> {
         if self.access.load().is_token(token) {
             return Ok(());
         }
-        if let Some(wait) = self.attempts.wait(address) {
-            return Err(Problem::wait(wait));
-        }
-        if self.attempts.was_wrong(address) {
+        let Wrong { is_told, late } = self.attempts.was_wrong(address);
+        if is_told {
             tracing::warn!(%address, "a wrong token for the admin listener");
             // Nobody waits for it.
             drop(self.note_access(Action::LoginRefused, "nobody", address));
         }
-        Err(self.attempts.wait(address).map_or_else(|| Problem::unauthorized("this is not the token"), Problem::wait))
+        Err(match late {
+            None => (Problem::unauthorized("this is not the token"), None),
+            Some((left, penance)) => (Problem::wait(left), penance),
+        })
     }
 
     /// Reads in the audit trail which sessions were ended before this process began.
@@ -100,10 +102,13 @@ async fn log_in(
     Form(login): Form<Login>,
 ) -> Response {
     let next = login.next.filter(|next| is_ours(next)).unwrap_or_else(|| "/".to_owned());
-    if let Err(problem) = admin.check_token(login.token.as_bytes(), peer.addr.ip()).or_else(|problem| {
-        // Nothing is to be known where everybody is let in.
-        if admin.access.load().needs_token() { Err(problem) } else { Ok(()) }
-    }) {
+    // Nothing is to be known where everybody is let in.
+    if admin.access.load().needs_token()
+        && let Err((problem, penance)) = admin.check_token(login.token.as_bytes(), peer.addr.ip())
+    {
+        if let Some(penance) = penance {
+            penance.done().await;
+        }
         if !accepts_html(&headers) {
             return problem.into_response();
         }

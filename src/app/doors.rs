@@ -206,7 +206,8 @@ impl AdminDoor {
         let (gate, journal) = (Arc::clone(&seen.gate), seen.journal.clone());
         let admin = Arc::new(Admin::new(gate, journal, seen.generation.clone(), access));
         let handler = Arc::new(admin::Listener::new(Arc::clone(&admin)));
-        Self { listening: Listening::at(socket, addr, terms, handler), admin }
+        // Health is looked at here, and must not be kept out by who says nothing.
+        Self { listening: Listening::at(socket, addr, terms, handler).where_the_silent_give_way(), admin }
     }
 
     /// Lets nobody in any more, and nobody who is inside do anything: the token may be why it is not wanted.

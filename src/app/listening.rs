@@ -59,6 +59,11 @@ impl<H: Handler> Listening<H> {
         Self { addr, door, is_given, terms, handler, inside: None, open: None }
     }
 
+    /// The same, where silent connections give way when there is no place for another.
+    pub(super) fn where_the_silent_give_way(self) -> Self {
+        Self { door: self.door.where_the_silent_give_way(), ..self }
+    }
+
     /// Its socket, for another process.
     ///
     /// # Errors

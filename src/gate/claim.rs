@@ -19,6 +19,8 @@ mod json;
 
 mod xml;
 
+mod hidden;
+
 use self::found::Found;
 use self::names::{Home, Names};
 use self::value::{Malformed, Value};

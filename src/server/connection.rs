@@ -33,22 +33,39 @@ const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     retry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Serves what arrives on a connection until it is over, and then gives its place to another.
-pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream, addr: SocketAddr, _place: Place) {
+pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream, addr: SocketAddr, place: Place) {
     let first_head = Instant::now() + server.limits.head_timeout;
     // It only makes answers slower when it fails.
     let _ = stream.set_nodelay(true);
     let (stream, tls) = match &server.tls {
         None => (Stream::Plain(stream), false),
-        Some(tls) => match timeout_at(first_head, tls.accept(stream)).await {
-            Ok(Ok(stream)) => (Stream::Tls(Box::new(stream)), true),
-            Ok(Err(error)) => return tracing::debug!(%addr, %error, "TLS handshake failed"),
-            Err(_) => return tracing::debug!(%addr, "TLS handshake took longer than limits.head_timeout"),
-        },
+        Some(tls) => {
+            let handshake = tokio::select! {
+                biased;
+                handshake = timeout_at(first_head, tls.accept(stream)) => handshake,
+                () = place.is_given_away() => return,
+            };
+            match handshake {
+                Ok(Ok(stream)) => (Stream::Tls(Box::new(stream)), true),
+                Ok(Err(error)) => return tracing::debug!(%addr, %error, "TLS handshake failed"),
+                Err(_) => return tracing::debug!(%addr, "TLS handshake took longer than limits.head_timeout"),
+            }
+        }
     };
     let bounds = Bounds { head: server.limits.head, fields: server.limits.headers };
     let wire = Wire::new(stream, bounds, server.limits.idle_timeout);
-    if let Some(wire) = converse(server, wire, Peer { addr, tls }, first_head).await {
-        wire.close(LINGER).await;
+    let wire = tokio::select! {
+        biased;
+        wire = converse(server, wire, Peer { addr, tls }, first_head, &place) => wire,
+        () = place.is_given_away() => return tracing::debug!(%addr, "gave way to another connection"),
+    };
+    if let Some(wire) = wire {
+        place.waits();
+        tokio::select! {
+            biased;
+            () = wire.close(LINGER) => {}
+            () = place.is_given_away() => {}
+        }
     }
 }
 
@@ -60,13 +77,21 @@ pub(super) async fn turn_away(stream: TcpStream, _place: OwnedSemaphorePermit) {
 }
 
 /// Carries messages until one of both sides wants no more. Gives the connection back unless it is broken.
-async fn converse<H: Handler>(server: Arc<Server<H>>, mut wire: Wire, peer: Peer, first_head: Instant) -> Option<Wire> {
+async fn converse<H: Handler>(
+    server: Arc<Server<H>>,
+    mut wire: Wire,
+    peer: Peer,
+    first_head: Instant,
+    place: &Place,
+) -> Option<Wire> {
     let mut alarm = Alarm::new(first_head);
     let mut draining = pin!(server.shutdown.begun());
     let mut young = pin!(sleep(FIRST_WORD));
     let closing = Arc::new(AtomicBool::new(false));
     let mut later_head = None;
     loop {
+        place.waits();
+        let seat = place.seat().cloned();
         let (draining, young) = (draining.as_mut(), young.as_mut());
         let wait = HeadWait { wire: &mut wire, alarm: &mut alarm, draining, young, later_head };
         let exchange = match wait.await? {
@@ -74,12 +99,12 @@ async fn converse<H: Handler>(server: Arc<Server<H>>, mut wire: Wire, peer: Peer
             Next::Head(head) => {
                 wire.admit(head);
                 let closing = Arc::clone(&closing);
-                Exchange { peer, framing: head.framing, last: head.last, refusal: None, closing }
+                Exchange { peer, framing: head.framing, last: head.last, refusal: None, closing, seat }
             }
             Next::Refused(refusal) => {
                 wire.stand_in(&refusal);
                 let (refusal, closing) = (Some(Box::new(refusal)), Arc::clone(&closing));
-                Exchange { peer, framing: Framing::Length(0), last: true, refusal, closing }
+                Exchange { peer, framing: Framing::Length(0), last: true, refusal, closing, seat }
             }
         };
         wire = carry(&server, wire, exchange).await?;

@@ -1,6 +1,7 @@
 //! One request: reads its body whole, hands it to the handler, and outlives whatever the handler does.
 
 use super::head::{Framing, Refusal};
+use super::seat::Seat;
 use super::{Arrival, Handler, Limits, Peer, Server};
 use crate::reason::Reason;
 use bytes::{Bytes, BytesMut};
@@ -29,6 +30,8 @@ pub(super) struct Exchange {
     pub(super) refusal: Option<Box<Refusal>>,
     /// Set by the answer that ends the connection.
     pub(super) closing: Arc<AtomicBool>,
+    /// Its connection's place, if that may be given away while the body is waited for.
+    pub(super) seat: Option<Arc<Seat>>,
 }
 
 impl Exchange {
@@ -50,6 +53,10 @@ impl Exchange {
                 Err(refusal.reason)
             }
         };
+        if self.seat.as_ref().is_some_and(|seat| !seat.is_served()) {
+            // The connection is about to be closed, and nobody is asked for anything any more.
+            return std::future::pending().await;
+        }
         let last = self.last || body.is_err();
         let arrival = Arrival { head, body, peer: self.peer };
         let mut response = match catch_panic(async { Arc::clone(&server.handler).handle(arrival).await }).await {
@@ -62,6 +69,8 @@ impl Exchange {
         } else {
             response.headers_mut().remove(CONNECTION);
         }
+        // From here on the peer has to take it.
+        self.seat.iter().for_each(Seat::waits);
         Ok(response)
     }
 }

@@ -152,6 +152,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         String::from_utf8_lossy(&self.unread).into_owned()
     }
 
+    /// Waits until the other side closes or breaks the connection.
+    async fn rest_or_broken(mut self) {
+        let read = tokio::time::timeout(LONG, self.stream.read_to_end(&mut self.unread)).await.expect("never closed");
+        // Either will do.
+        drop(read);
+    }
+
     /// One answer with a `Content-Length`: its status line and its body.
     async fn answer(&mut self) -> (String, Vec<u8>) {
         tokio::time::timeout(LONG, async {

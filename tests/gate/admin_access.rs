@@ -1,9 +1,10 @@
 //! Who may look in, and from where something may be changed (threats S-06, S-07).
 
 use crate::fakes::tls::Certificate;
-use crate::harness::{ADMIN_TOKEN, World, until};
-use crate::wire::{Message, Request};
+use crate::harness::{ADMIN_TOKEN, World, at_once, until};
+use crate::wire::{Message, Request, Wire};
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 const HTML: &str = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
 
@@ -31,6 +32,12 @@ impl World {
         let answer = self.browse(form.header("Origin", &self.origin()));
         assert_eq!((answer.status(), answer.header("Location").as_deref()), (303, Some("/orders")));
         answer.header("Set-Cookie").unwrap()
+    }
+
+    /// Asks for something with this token.
+    fn guess(&self, token: &str) -> Message {
+        let request = Request::get("/api/config").at(self.gate.admin());
+        self.admin_send(&request.header("Authorization", &format!("Bearer {token}")))
     }
 
     fn origin(&self) -> String {
@@ -137,20 +144,83 @@ fn a_wrong_token_begins_no_session() {
 #[test]
 fn s06_guessing_has_to_wait() {
     let world = World::new();
-    let guess = |token: &str| {
-        let request = Request::get("/api/config").at(world.gate.admin());
-        world.admin_send(&request.header("Authorization", &format!("Bearer {token}")))
-    };
-    let answers: Vec<_> = (0..30).map(|number| guess(&format!("guess-{number:016}"))).collect();
+    let since = Instant::now();
+    let answers: Vec<_> = (0..14).map(|number| world.guess(&format!("guess-{number:016}"))).collect();
     assert!(answers.iter().take(10).all(|answer| answer.status() == 401));
-    let last = answers.last().unwrap();
-    assert_eq!(last.status(), 429);
-    assert!(last.header("Retry-After").is_some_and(|wait| wait.parse::<u64>().unwrap() >= 1));
-    assert_eq!(guess("another-guess-000").status(), 429);
-    assert_eq!(guess(ADMIN_TOKEN).status(), 200, "who has the token is not kept out by who has not");
+    let late: Vec<_> = answers.iter().filter(|answer| answer.status() == 429).collect();
+    assert!(!late.is_empty());
+    for answer in late {
+        assert!(answer.header("Retry-After").is_some_and(|wait| wait.parse::<u64>().unwrap() >= 1));
+    }
+    // Ten at once and one each five seconds are free; the others are held back for 250, 500, 1000 ms ...
+    assert!(since.elapsed() >= Duration::from_millis(1500), "{:?}", since.elapsed());
+    assert_eq!(world.guess(ADMIN_TOKEN).status(), 200, "who has the token is not kept out by who has not");
     world.log_in();
-    assert_eq!(guess("another-guess-001").status(), 429);
-    until("the wait's end", || guess("another-guess-002").status() == 401);
+    until("the wait's end", || world.guess("another-guess-002").status() == 401);
+}
+
+#[test]
+fn s06_guessing_at_once_gains_nothing() {
+    let world = World::new();
+    let since = Instant::now();
+    let statuses = at_once(60, |number| {
+        let is_right = number % 10 == 9;
+        let token = if is_right { ADMIN_TOKEN.to_owned() } else { format!("guess-{number:016}") };
+        (is_right, world.guess(&token).status())
+    });
+    let free = 10 + since.elapsed().as_secs() / 5 + 1;
+    assert!(statuses.iter().filter(|(is_right, _)| *is_right).all(|(_, status)| *status == 200), "{statuses:?}");
+    let wrong: Vec<_> = statuses.iter().filter(|(is_right, _)| !is_right).map(|(_, status)| *status).collect();
+    assert!(wrong.iter().all(|status| [401, 429].contains(status)), "{wrong:?}");
+    let told = wrong.iter().filter(|status| **status == 401).count();
+    assert!(told as u64 <= free, "{told} of {free}");
+    // Two of those are held back, one after the other.
+    assert!(since.elapsed() >= Duration::from_millis(700), "{:?}", since.elapsed());
+}
+
+#[test]
+fn silent_connections_keep_nobody_from_health_and_the_dashboard() {
+    let world = World::new();
+    let started = |bytes: &[u8]| {
+        let mut wire = Wire::to(world.gate.admin());
+        wire.send(bytes);
+        wire
+    };
+    let kept_alive = Request::get("/healthz").kept_alive();
+    let crowds: [(&str, &[u8]); 4] = [
+        ("silent", b""),
+        ("half a head", b"GET /healthz HTTP/1.1\r\nHost: "),
+        ("half a body", b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90\r\n\r\ntoken="),
+        ("idle", &kept_alive),
+    ];
+    for (crowd, bytes) in crowds {
+        let crowd_of_them: Vec<_> = (0..300).map(|_| started(bytes)).collect();
+        for path in ["/healthz", "/readyz"] {
+            assert_eq!(world.admin_send(&Request::get(path)).status(), 200, "{crowd}: {path}");
+        }
+        assert_eq!(world.browse(Request::get("/login")).status(), 200, "{crowd}");
+        let cookie = world.log_in();
+        assert_eq!(world.status_with(&cookie), 200, "{crowd}");
+        drop(crowd_of_them);
+    }
+}
+
+#[test]
+fn s06_a_target_that_names_another_host_is_not_answered() {
+    let world = World::new();
+    let own = world.gate.admin();
+    let bearer = format!("Bearer {ADMIN_TOKEN}");
+    for (target, status) in [
+        ("http://evil.example/api/config".to_owned(), 421),
+        (format!("http://evil.example:{}/api/config", own.port()), 421),
+        ("http://127.0.0.1.evil.example/api/config".to_owned(), 421),
+        ("http://evil.example/".to_owned(), 421),
+        (format!("http://{own}/api/config"), 200),
+        ("http://localhost/api/config".to_owned(), 200),
+    ] {
+        let answer = world.admin_send(&Request::get(&target).at(own).header("Authorization", &bearer));
+        assert_eq!(answer.status(), status, "{target}");
+    }
 }
 
 #[test]

@@ -301,3 +301,50 @@ fn a_notification_with_a_field_twice_is_refused_however_well_it_is_signed() {
     world.upstream_saw_nothing();
     world.wechat_was_not_asked();
 }
+
+#[test]
+fn e11_a_claim_field_hidden_in_another_fields_text_is_refused() {
+    let world = World::new();
+    world.wechat.order(&APP, "PAID").paid(100);
+    world.wechat.order(&APP, "OTHER").paid(100);
+    for attach in [
+        "<![CDATA[<out_trade_no>OTHER</out_trade_no>]]>",
+        "<![CDATA[<OUT_TRADE_NO >OTHER</ OUT_TRADE_NO>]]>",
+        "<![CDATA[<x:out_trade_no>OTHER]]>",
+        "<![CDATA[&lt;out_trade_no&gt;OTHER&lt;/out_trade_no&gt;]]>",
+        "&lt;out_trade_no&gt;OTHER&lt;/out_trade_no&gt;",
+        "&#60;out_trade_no&#x3E;OTHER",
+        "&amp;lt;out_trade_no&amp;gt;OTHER",
+        "<![CDATA[<out_]]><![CDATA[trade_no/>]]>",
+    ] {
+        let body = format!("<xml><attach>{attach}</attach><out_trade_no>PAID</out_trade_no></xml>");
+        let answer = world.send(&Request::post("/wxpay/plain").xml(&body));
+        assert_eq!((answer.status(), return_code(&answer).as_str()), (400, "FAIL"), "{body}");
+        assert_eq!(world.reason(&answer), "field-repeated", "{body}");
+        assert!(!world.summary(&answer).to_string().contains("OTHER"), "{body}");
+    }
+    world.upstream_saw_nothing();
+    world.wechat_was_not_asked();
+}
+
+#[test]
+fn e11_a_notification_that_hides_a_claim_is_refused_however_well_it_is_signed_and_other_texts_pass() {
+    let world = World::new();
+    world.wechat.order(&APP, "PAID").paid(100);
+    let with = |attach: &str| {
+        let mut fields = notification(&APP, "PAID", 100);
+        fields.retain(|(name, _)| name != "attach");
+        fields.insert(0, ("attach".to_owned(), attach.to_owned()));
+        world.notify("app", &signed_xml(fields, APP.key, SignType::Md5))
+    };
+    for attach in ["<out_trade_no>OTHER</out_trade_no>", "&lt;total_fee&gt;1", "<result_code>SUCCESS</result_code>"] {
+        let answer = with(attach);
+        assert_eq!((answer.status(), return_code(&answer).as_str()), (400, "FAIL"), "{attach}");
+        assert_eq!(world.reason(&answer), "field-repeated", "{attach}");
+    }
+    world.upstream_saw_nothing();
+    world.wechat_was_not_asked();
+    for attach in ["a=1&b=<2>", "<uid>5</uid>", "a & b", "out_trade_no=OTHER", "{\"out_trade_no\":\"OTHER\"}"] {
+        assert_eq!(with(attach).status(), 200, "{attach}");
+    }
+}

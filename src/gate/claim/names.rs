@@ -152,7 +152,22 @@ impl Names {
             found = found.or_else(|| index_of(&self.leaves, folded));
             found.is_some()
         });
+        // A pattern for `"order_id":` finds the end of `"x\"order_id":` too. No other text in JSON has its quotes bare.
+        let quoted = key.rsplit_once(['"', '\'', '\\']).map(|(_, quoted)| fold(quoted));
+        found = found.or_else(|| quoted.and_then(|quoted| self.leaf_or_path(&quoted)));
         found.map_or(Key::Other, |index| Key::Claim(Hit::Variant(index)))
+    }
+
+    /// The field of the body whose tag, or a spelling of it, this one is.
+    pub(super) fn find_tag(&self, tag: &str) -> Option<&Field> {
+        let mut found = None;
+        any_spelling("", tag, |folded| {
+            let mut same =
+                self.folds.iter().filter(|(name, _)| name == folded).filter_map(|(_, index)| self.get(*index));
+            found = same.find(|name| name.home == Home::Body);
+            found.is_some()
+        });
+        found.map(|name| &name.field)
     }
 
     /// Whether a header's name is that of a claim field or a spelling of it.
@@ -177,6 +192,13 @@ impl Names {
 
     fn folded(&self, folded: &str) -> Option<usize> {
         index_of(&self.folds, folded)
+    }
+
+    /// The field whose folded name, or the last part of it, this is.
+    fn leaf_or_path(&self, folded: &str) -> Option<usize> {
+        let is_leaf = |name: &Name| name.field.name.rsplit('.').next().is_some_and(|leaf| fold(leaf) == folded);
+        let in_body = |name: &Name| name.home == Home::Body && (fold(&name.field.name) == folded || is_leaf(name));
+        self.fields.iter().position(in_body)
     }
 
     /// A field behind the parent of this folded path.

@@ -8,6 +8,8 @@ use hyper::Request;
 
 mod properties;
 
+mod hidden;
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 fn field(name: &str) -> Field {
@@ -216,6 +218,10 @@ fn a_json_callback_is_read_on_its_dotted_path() {
     );
     assert_eq!(Sent::json(r#"{"":0,"data":{"":1,"$":2,".":3,"order_id":"A"}}"#).order(&json()).as_deref(), Ok("A"));
     assert_eq!(Sent::json(r#"{"data":{"order\u005fid":"A"}}"#).order(&json()).as_deref(), Ok("A"));
+    // Another document in a text is nobody's claim until somebody decodes it on purpose.
+    let nested =
+        r#"{"raw":"{\"order_id\":\"B\",\"data\":{\"order_id\":\"B\"}}","x\"y":"order_id","data":{"order_id":"A"}}"#;
+    assert_eq!(Sent::json(nested).order(&json()).as_deref(), Ok("A"));
 }
 
 #[test]
@@ -553,6 +559,10 @@ fn e_09_json_that_parsers_read_differently_is_refused() {
         r#"{"data.order_id":"A"}"#,
         r#"{"data":{"order_id":"A","channel":"c","Channel":"d"}}"#,
         r#"{"data":{"order_id":"A","channel":"c"},"data.channel":"d"}"#,
+        r#"{"x\"order_id":"B","data":{"order_id":"A"}}"#,
+        r#"{"x'order_id":"B","data":{"order_id":"A"}}"#,
+        r#"{"x":[{"y\\\"Order_ID ":"B"}],"data":{"order_id":"A"}}"#,
+        r#"{"x\u0022txn":"B","data":{"order_id":"A"}}"#,
     ];
     all_get(Reason::FieldRepeated, &json(), repeated.map(Sent::json));
     let malformed_value = ["1", "12345678901234567890123", "1.0", "true", "[\"A\"]", "{\"id\":\"A\"}", "\"\\ud800\""];
@@ -777,10 +787,10 @@ fn the_verified_id_goes_where_the_backend_looks_for_it() {
         (
             xml(),
             Sent::xml(
-                "<xml><a><![CDATA[<transaction_id></transaction_id>]]></a><transaction_id /><out_trade_no>A</out_trade_no></xml>",
+                "<xml><a><![CDATA[<transaction></transaction>]]></a><transaction_id /><out_trade_no>A</out_trade_no></xml>",
             ),
             format!(
-                "<xml><a><![CDATA[<transaction_id></transaction_id>]]></a><transaction_id>{id}</transaction_id><out_trade_no>A</out_trade_no></xml>"
+                "<xml><a><![CDATA[<transaction></transaction>]]></a><transaction_id>{id}</transaction_id><out_trade_no>A</out_trade_no></xml>"
             ),
         ),
         (

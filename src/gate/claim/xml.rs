@@ -2,6 +2,7 @@
 //! old DOM readers take the first run for all.
 
 use super::found::Found;
+use super::hidden;
 use super::names::Home;
 use super::value::Value;
 use super::{Blank, Unreadable, offset_in};
@@ -23,7 +24,7 @@ pub(super) fn read<'a>(found: &mut Found<'_, 'a>, body: &[u8], fields: &'a Field
             found.take(hit, "the XML", if whole { Value::Text(Cow::Borrowed(value)) } else { Value::Other })?;
         }
     }
-    Ok(())
+    hidden::refuse(found.names, fields)
 }
 
 /// Whether this part of the document is all that stands between two tags, but for one pair of CDATA marks.

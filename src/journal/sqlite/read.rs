@@ -16,6 +16,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
+/// Connections that are kept when nobody reads. Each may hold as much memory as its cache, and as many are open as read
+/// at one time.
+const KEPT: usize = 4;
+
 /// Connections that read.
 #[derive(Debug)]
 pub(super) struct Readers {
@@ -36,7 +40,10 @@ impl Readers {
             None => self.open()?,
         };
         let read = read(&connection)?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT {
+            idle.push(connection);
+        }
         Ok(read)
     }
 

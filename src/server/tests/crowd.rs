@@ -70,6 +70,44 @@ async fn r04_connections_beyond_the_cap_get_503_until_there_is_room() {
     assert!(tokio::time::timeout(LONG, text).await.unwrap().starts_with("HTTP/1.1 200"));
 }
 
+/// The server, where the silent give way.
+async fn giving_way(limits: Limits) -> Fixture {
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (addr, handler, shutdown) = (listener.local_addr().unwrap(), Arc::new(Recorder::default()), Shutdown::new());
+    let door = Door::new(listener).where_the_silent_give_way();
+    shutdown.spawn(accept(door, None, limits, Arc::clone(&handler), shutdown.child(), shutdown.clone()));
+    Fixture { addr, handler, shutdown }
+}
+
+#[tokio::test]
+async fn whoever_is_silent_gives_way_to_the_next_and_whoever_is_served_does_not() {
+    let fixture = giving_way(Limits { connections: 5, ..WIDE }).await;
+    let mut served = fixture.connect().await;
+    served.send(&get("/wait")).await;
+    fixture.wait_for("a request under way", |fixture| fixture.seen().len() == 1).await;
+    let silent = fixture.connect().await;
+    let mut half_a_head = fixture.connect().await;
+    half_a_head.send(b"GET /pay HTTP/1.1\r\nHost: ").await;
+    let mut half_a_body = fixture.connect().await;
+    half_a_body.send(b"POST /pay HTTP/1.1\r\nHost: s\r\nContent-Length: 9\r\n\r\nabc").await;
+    let mut idle = fixture.connect().await;
+    idle.send(&get("/pay")).await;
+    idle.answer().await;
+    for number in 0..20 {
+        let answers = fixture.answers_to(&last(&format!("/{number}"))).await;
+        assert!(answers.starts_with("HTTP/1.1 200"), "{number}: {answers}");
+        let mut next_silent = fixture.connect().await;
+        next_silent.send(b"G").await;
+        drop(tokio::spawn(next_silent.rest_or_broken()));
+    }
+    for gone in [silent, half_a_head, half_a_body, idle] {
+        gone.rest_or_broken().await;
+    }
+    fixture.handler.go_on.notify_one();
+    assert_eq!(served.answer().await.1, b"GET /wait ");
+    assert!(!fixture.seen().iter().any(|line| line.starts_with("POST")), "half a body reaches nobody");
+}
+
 #[tokio::test]
 async fn many_connections_take_turns() {
     let fixture = Fixture::start(WIDE).await;
