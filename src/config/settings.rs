@@ -2,6 +2,7 @@
 //! and the log.
 
 use super::read::{Section, Value, is_loopback};
+use super::value::duration;
 use super::{Cache, Forwarding, Limits, Log, LogFormat, TlsFiles};
 use crate::gate::forward::{BadUpstream, Upstream};
 use crate::gate::stamp::Host;
@@ -30,7 +31,8 @@ pub(super) static LIMITS: Section = Section {
         "rate_per_address",
     ],
 };
-pub(super) static FORWARDING: Section = Section { name: "forwarding", keys: &["connect", "host", "trusted_proxies"] };
+pub(super) static FORWARDING: Section =
+    Section { name: "forwarding", keys: &["connect", "keep_alive", "host", "trusted_proxies"] };
 pub(super) static LOG: Section = Section { name: "log", keys: &["format", "level"] };
 
 const KIB: u64 = 1024;
@@ -59,7 +61,13 @@ impl Default for Limits {
 
 impl Default for Forwarding {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(1), host: Host::Preserve, trusted_proxies: Vec::new() }
+        Self {
+            connect: Duration::from_secs(1),
+            // Shorter than the 5 s of Node.js and many others, so that the gate lets go first.
+            keep_alive: Some(Duration::from_secs(4)),
+            host: Host::Preserve,
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 
@@ -166,11 +174,19 @@ pub(super) fn forwarding(value: &Value<'_>) -> Option<Forwarding> {
     let default = Forwarding::default();
     Some(Forwarding {
         connect: map.or("connect", default.connect, Value::duration),
+        keep_alive: map.or("keep_alive", default.keep_alive, keep_alive),
         host: map.or("host", default.host, host),
         trusted_proxies: map.or("trusted_proxies", default.trusted_proxies, |v| {
             Some(v.list_or_empty()?.iter().filter_map(network).collect())
         }),
     })
+}
+
+fn keep_alive(value: &Value<'_>) -> Option<Option<Duration>> {
+    if value.written() == Some("none") {
+        return Some(None);
+    }
+    value.parse(duration, "write a duration like 4s, or none, which opens a connection for each callback").map(Some)
 }
 
 fn host(value: &Value<'_>) -> Option<Host> {

@@ -217,10 +217,24 @@ impl Stamp {
             headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
         }
         headers.insert(X_REQUEST_ID, source.request_id.clone());
-        if let (Some(confirmed), Some(delivered)) = (pass.confirmed(), delivered) {
-            self.add_verified(&mut headers, confirmed.payment(), delivered)?;
-        }
+        self.verify(&mut headers, pass, delivered)?;
         Ok(headers)
+    }
+
+    /// Sets the verified headers, if the pass is a confirmed one; those of an earlier sending are replaced.
+    ///
+    /// # Errors
+    /// As [`headers`](Self::headers).
+    pub fn verify(
+        &self,
+        headers: &mut HeaderMap,
+        pass: &Pass,
+        delivered: Option<&Delivered<'_>>,
+    ) -> Result<(), InvalidHeaderValue> {
+        match (pass.confirmed(), delivered) {
+            (Some(confirmed), Some(delivered)) => self.add_verified(headers, confirmed.payment(), delivered),
+            _ => Ok(()),
+        }
     }
 
     fn remove_unwanted(&self, headers: &mut HeaderMap, sender: Sender) {

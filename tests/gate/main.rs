@@ -48,6 +48,8 @@ mod caching;
 
 mod upstream_faults;
 
+mod kept_connections;
+
 mod follow_up;
 
 mod sweep;
