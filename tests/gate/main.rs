@@ -115,4 +115,6 @@ mod disk;
 
 mod kill_points;
 
+mod noted_in_time;
+
 mod crash;
