@@ -27,6 +27,7 @@ pub(super) static LIMITS: Section = Section {
         "connections",
         "head_timeout",
         "body_timeout",
+        "answer_timeout",
         "idle_timeout",
         "rate_per_address",
     ],
@@ -53,6 +54,7 @@ impl Default for Limits {
             connections: 8192,
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
         };
         Self { server, rate_per_address: 0 }
@@ -163,6 +165,7 @@ pub(super) fn limits(value: &Value<'_>) -> Option<Limits> {
         connections: map.or("connections", default.connections, |v| v.number(1..=1_000_000)),
         head_timeout: map.or("head_timeout", default.head_timeout, Value::duration),
         body_timeout: map.or("body_timeout", default.body_timeout, Value::duration),
+        answer_timeout: map.or("answer_timeout", default.answer_timeout, Value::duration),
         idle_timeout: map.or("idle_timeout", default.idle_timeout, Value::duration),
     };
     let rate_per_address = map.or("rate_per_address", rate_per_address, |v| v.number(0..=1_000_000));
