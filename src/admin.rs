@@ -78,6 +78,8 @@ pub const LIMITS: server::Limits = server::Limits {
     connections: 256,
     head_timeout: Duration::from_secs(5),
     body_timeout: Duration::from_secs(10),
+    // A page over a slow line.
+    answer_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
 };
 

@@ -174,6 +174,8 @@ pub struct Limits {
 pub struct Forwarding {
     /// Time for connecting, TLS included.
     pub connect: Duration,
+    /// How long a connection waits for the next callback; `None` if each has one of its own.
+    pub keep_alive: Option<Duration>,
     /// What the upstream sees as Host.
     pub host: Host,
     /// Proxies in front of the gate whose X-Forwarded-For is believed.

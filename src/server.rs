@@ -89,7 +89,9 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// From the end of the head to the end of the body.
     pub body_timeout: Duration,
-    /// Silence between two requests of a connection; also how long a peer may take to read an answer.
+    /// What a peer may take to read an answer.
+    pub answer_timeout: Duration,
+    /// Silence between two requests of a connection.
     pub idle_timeout: Duration,
 }
 

@@ -2,7 +2,7 @@
 //! the works before.
 
 use super::BuildError;
-use crate::config::Config;
+use crate::config::{Config, Forwarding};
 use crate::follow_up::{FollowUp, Lanes};
 use crate::gate::Gate;
 use crate::gate::channel::{Channel, Channels};
@@ -144,9 +144,10 @@ fn gate(
     config.channels.iter().for_each(|channel| metrics.queries.merchant(channel.account.mch_id));
     let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
     let upstreams = upstreams.into_iter().chain([config.upstream.clone()]);
-    let forward = Forward::new(upstreams, config.forwarding.connect, before.map(|before| &before.forward))
+    let Forwarding { connect, keep_alive, host, trusted_proxies: proxies } = config.forwarding;
+    let forward = Forward::new(upstreams, connect, keep_alive, before.map(|before| &before.forward))
         .map_err(BuildError::UpstreamTls)?;
-    let (proxies, rate) = (config.forwarding.trusted_proxies, config.limits.rate_per_address);
+    let rate = config.limits.rate_per_address;
     let senders = match before.filter(|before| before.senders.is_for(&proxies, rate)) {
         Some(before) => Arc::clone(&before.senders),
         None => Arc::new(Senders::new(proxies, rate)),
@@ -169,7 +170,7 @@ fn gate(
         routes: Routes::new(config.routes),
         senders,
         confirm,
-        stamp: Stamp::new(config.headers, config.forwarding.host),
+        stamp: Stamp::new(config.headers, host),
         expected: before.map_or_else(|| Arc::new(Expected::default()), |before| Arc::clone(&before.expected)),
         records,
         forward,

@@ -2,6 +2,7 @@
 //! and the log.
 
 use super::read::{Section, Value, is_loopback};
+use super::value::duration;
 use super::{Cache, Forwarding, Limits, Log, LogFormat, TlsFiles};
 use crate::gate::forward::{BadUpstream, Upstream};
 use crate::gate::stamp::Host;
@@ -26,11 +27,13 @@ pub(super) static LIMITS: Section = Section {
         "connections",
         "head_timeout",
         "body_timeout",
+        "answer_timeout",
         "idle_timeout",
         "rate_per_address",
     ],
 };
-pub(super) static FORWARDING: Section = Section { name: "forwarding", keys: &["connect", "host", "trusted_proxies"] };
+pub(super) static FORWARDING: Section =
+    Section { name: "forwarding", keys: &["connect", "keep_alive", "host", "trusted_proxies"] };
 pub(super) static LOG: Section = Section { name: "log", keys: &["format", "level"] };
 
 const KIB: u64 = 1024;
@@ -51,6 +54,7 @@ impl Default for Limits {
             connections: 8192,
             head_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
         };
         Self { server, rate_per_address: 0 }
@@ -59,7 +63,13 @@ impl Default for Limits {
 
 impl Default for Forwarding {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(1), host: Host::Preserve, trusted_proxies: Vec::new() }
+        Self {
+            connect: Duration::from_secs(1),
+            // Shorter than the 5 s of Node.js and many others, so that the gate lets go first.
+            keep_alive: Some(Duration::from_secs(4)),
+            host: Host::Preserve,
+            trusted_proxies: Vec::new(),
+        }
     }
 }
 
@@ -155,6 +165,7 @@ pub(super) fn limits(value: &Value<'_>) -> Option<Limits> {
         connections: map.or("connections", default.connections, |v| v.number(1..=1_000_000)),
         head_timeout: map.or("head_timeout", default.head_timeout, Value::duration),
         body_timeout: map.or("body_timeout", default.body_timeout, Value::duration),
+        answer_timeout: map.or("answer_timeout", default.answer_timeout, Value::duration),
         idle_timeout: map.or("idle_timeout", default.idle_timeout, Value::duration),
     };
     let rate_per_address = map.or("rate_per_address", rate_per_address, |v| v.number(0..=1_000_000));
@@ -166,11 +177,19 @@ pub(super) fn forwarding(value: &Value<'_>) -> Option<Forwarding> {
     let default = Forwarding::default();
     Some(Forwarding {
         connect: map.or("connect", default.connect, Value::duration),
+        keep_alive: map.or("keep_alive", default.keep_alive, keep_alive),
         host: map.or("host", default.host, host),
         trusted_proxies: map.or("trusted_proxies", default.trusted_proxies, |v| {
             Some(v.list_or_empty()?.iter().filter_map(network).collect())
         }),
     })
+}
+
+fn keep_alive(value: &Value<'_>) -> Option<Option<Duration>> {
+    if value.written() == Some("none") {
+        return Some(None);
+    }
+    value.parse(duration, "write a duration like 4s, or none, which opens a connection for each callback").map(Some)
 }
 
 fn host(value: &Value<'_>) -> Option<Host> {

@@ -1,26 +1,29 @@
-//! The last stretch: a callback that may pass is stamped, sent once, and what came of it is written down. The same for
-//! a callback that waits for the answer and for one that the follow-up sends later.
+//! The last stretch: a callback that may pass is stamped, sent, and what came of it is written down. The same for a
+//! callback that waits for the answer and for one that the follow-up sends later.
+//!
+//! It is sent once; and once more, as an attempt of its own, if a kept connection took it along.
 
 use super::channel::Channel;
 use super::claim::Blank;
 use super::decide::Pass;
 use super::delivery::{Acceptance, Origin, Sending};
-use super::forward::{Upstream, UpstreamAnswer};
+use super::forward::{Unanswered, Upstream, UpstreamAnswer};
 use super::record::Record;
 use super::reply::ReplyStyle;
 use super::route::{Duplicates, Route};
 use super::story::Story;
 use super::{Gate, stamp};
-use crate::journal::{Next, Outcome, State};
+use crate::journal::{self, Next, Outcome, State};
 use crate::metrics::Sent;
-use crate::order::OrderId;
+use crate::order::{ChannelId, OrderId};
 use crate::reason::Reason;
 use crate::server::Peer;
-use crate::traces::Parent;
+use crate::traces::{Parent, Span};
 use bytes::Bytes;
-use hyper::HeaderMap;
+use http_body_util::Full;
 use hyper::header::{DATE, HeaderName, HeaderValue, SET_COOKIE};
 use hyper::http::request::Parts;
+use hyper::{HeaderMap, Request};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -55,7 +58,33 @@ pub struct Delivered {
     pub answer: UpstreamAnswer,
     /// Whether that counts as having taken it.
     pub accepted: bool,
+    /// Whether it was sent twice.
+    pub resent: bool,
 }
+
+/// Why a sending came to nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Undelivered {
+    /// One of the upstream reasons. Only [`Reason::UpstreamUnreachable`] means that the upstream saw nothing of the latest
+    /// attempt.
+    pub reason: Reason,
+    /// Whether it was sent twice.
+    pub resent: bool,
+}
+
+/// Where a callback goes, and for whom.
+#[derive(Debug)]
+struct Way<'p> {
+    route: &'p Route,
+    channel: Option<&'p Channel>,
+    order: Option<OrderId>,
+    upstream: &'p Upstream,
+    origin: Origin,
+    trace: Parent,
+}
+
+/// An attempt, and its line in the journal if it has one.
+type Attempt = (Sending, Option<journal::Sending>);
 
 /// What the sender of a callback that passed is told.
 pub(super) enum Answer<'g> {
@@ -81,9 +110,9 @@ impl Gate {
     ) -> Result<Answer<'g>, Reason> {
         let (route, deadline) = (parcel.route, story.began + self.deadline);
         let (Some(confirmed), Some(order)) = (pass.confirmed(), parcel.order) else {
-            let delivered = self.send(parcel, pass, None, deadline).await?;
-            story.forwarded(&delivered);
-            return Ok(Answer::Forwarded(delivered.answer));
+            let delivered = self.send_unnoted(parcel, pass, deadline).await;
+            story.sent(&delivered);
+            return delivered.map(|delivered| Answer::Forwarded(delivered.answer)).map_err(|error| error.reason);
         };
         let record = story.record.clone().unwrap_or_else(|| self.records.unkept(&route.name, &order));
         let absorb = route.duplicates == Duplicates::Absorb;
@@ -105,8 +134,8 @@ impl Gate {
         if let Some(in_hand) = story.in_hand.take() {
             in_hand.done();
         }
-        let delivered = delivered?;
-        story.forwarded(&delivered);
+        story.sent(&delivered);
+        let delivered = delivered.map_err(|error| error.reason)?;
         if absorb && delivered.accepted {
             // Whoever comes next, even after a restart, must find that it was taken.
             let _ = timeout_at(deadline, self.records.written()).await;
@@ -114,10 +143,10 @@ impl Gate {
         Ok(Answer::Forwarded(delivered.answer))
     }
 
-    /// Sends a confirmed callback once, and writes down what came of it. `next` is where it goes on if it is not accepted.
+    /// Sends a confirmed callback, and writes down what came of it. `next` is where it goes on if it is not accepted.
     ///
     /// # Errors
-    /// One of the upstream reasons. Only [`Reason::UpstreamUnreachable`] means that the upstream saw nothing.
+    /// Why there is no answer.
     pub async fn deliver(
         &self,
         parcel: Parcel<'_>,
@@ -126,68 +155,165 @@ impl Gate {
         origin: Origin,
         next: Option<Next>,
         deadline: Instant,
-    ) -> Result<Delivered, Reason> {
-        let keeps_answer = parcel.route.duplicates == Duplicates::Absorb;
-        let sending = record.delivery.next(origin);
+    ) -> Result<Delivered, Undelivered> {
+        let way = self.way(&parcel, origin);
+        if origin == Origin::Callback {
+            self.forward.count_fresh(way.upstream);
+        }
+        let (sending, line) = self.begin(&way, pass, record, next, deadline).await;
+        let mut sent = self.send(parcel, pass, &way, Some(&sending), deadline).await;
+        let again = sent.as_mut().err().and_then(|unanswered| unanswered.again.take());
+        let (sent, (sending, line), resent) = match again.filter(|_| Instant::now() < deadline) {
+            None => (sent, (sending, line), false),
+            Some(request) => {
+                // What became of this attempt is known, and where the callback goes on is not.
+                self.records.sent(record, &sending, line, Outcome::Failed(Reason::UpstreamBroke), None);
+                let attempt = self.begin(&way, pass, record, next, deadline).await;
+                let sent = self.send_again(*request, pass, &way, Some(&attempt.0), deadline).await;
+                (sent, attempt, true)
+            }
+        };
+        let outcome = match &sent {
+            Ok((answer, true)) => {
+                Outcome::Accepted(acceptance(answer, pass, way.route.duplicates == Duplicates::Absorb))
+            }
+            Ok((answer, false)) => Outcome::Answered(answer.status),
+            Err(unanswered) => Outcome::Failed(unanswered.reason),
+        };
+        self.records.sent(record, &sending, line, outcome, next);
+        told(sent, resent)
+    }
+
+    /// Takes the next number, and notes that it is being sent.
+    async fn begin(
+        &self,
+        way: &Way<'_>,
+        pass: &Pass,
+        record: &Record,
+        next: Option<Next>,
+        deadline: Instant,
+    ) -> Attempt {
+        let sending = record.delivery.next(way.origin);
         let meanwhile = next.filter(|next| next.state() == State::Delivering);
         let noted = |payment| self.records.sending(record, payment, &sending, meanwhile);
         let line = pass.confirmed().and_then(|confirmed| noted(confirmed.payment()));
-        if origin == Origin::Callback {
-            self.forward.count_fresh(self.upstream_of(&parcel));
-        } else {
+        if way.origin != Origin::Callback {
             // Nobody waits, so there is time to have the attempt's number on disk before the upstream sees it.
             let _ = timeout_at(deadline.min(Instant::now() + NUMBERED), self.records.written()).await;
         }
-        let delivered = self.send(parcel, pass, Some(sending.clone()), deadline).await;
-        let outcome = match &delivered {
-            Ok(Delivered { answer, accepted: true }) => Outcome::Accepted(acceptance(answer, pass, keeps_answer)),
-            Ok(Delivered { answer, accepted: false }) => Outcome::Answered(answer.status),
-            Err(reason) => Outcome::Failed(*reason),
-        };
-        self.records.sent(record, &sending, line, outcome, next);
-        delivered
+        (sending, line)
+    }
+
+    /// Sends what is not confirmed, of which nothing is written down.
+    async fn send_unnoted(&self, parcel: Parcel<'_>, pass: &Pass, deadline: Instant) -> Result<Delivered, Undelivered> {
+        let way = self.way(&parcel, Origin::Callback);
+        let mut sent = self.send(parcel, pass, &way, None, deadline).await;
+        let again = sent.as_mut().err().and_then(|unanswered| unanswered.again.take());
+        match again.filter(|_| Instant::now() < deadline) {
+            None => told(sent, false),
+            Some(request) => told(self.send_again(*request, pass, &way, None, deadline).await, true),
+        }
     }
 
     async fn send(
         &self,
         parcel: Parcel<'_>,
         pass: &Pass,
-        sending: Option<Sending>,
+        way: &Way<'_>,
+        sending: Option<&Sending>,
         deadline: Instant,
-    ) -> Result<Delivered, Reason> {
-        let (route, channel) = (parcel.route, parcel.channel);
-        let upstream = self.upstream_of(&parcel).clone();
-        let origin = sending.as_ref().map_or(Origin::Callback, |sending| sending.origin);
-        let sending = sending.zip(channel).map(|(sending, channel)| stamp::Delivered { channel: &channel.id, sending });
-        let mut span = parcel.trace.client("forward");
-        span.set("tollgate.origin", origin.as_str());
-        span.set("server.address", &upstream);
-        if let Some(sending) = &sending {
-            span.set("tollgate.attempt", sending.sending.attempt);
-        }
-        let mut request = self.outgoing(parcel, pass, sending)?;
-        span.take_over(request.headers_mut());
+    ) -> Result<(UpstreamAnswer, bool), Unanswered> {
+        let mut request = self.outgoing(parcel, pass, stamped(way, sending))?;
+        let span = span(way, sending, &mut request);
         let sent_at = Instant::now();
-        let answer = self.forward.send(&upstream, request, deadline).await;
-        let accepted = answer.as_ref().map(|answer| route.accepted.holds(answer));
+        let answer = self.forward.send(way.upstream, request, deadline).await;
+        self.heard(way, answer, span, sent_at)
+    }
+
+    /// Sends the same request on a connection of its own, as another attempt. It is never done unseen (threat D-06).
+    async fn send_again(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        pass: &Pass,
+        way: &Way<'_>,
+        sending: Option<&Sending>,
+        deadline: Instant,
+    ) -> Result<(UpstreamAnswer, bool), Unanswered> {
+        let verified = self.stamp.verify(request.headers_mut(), pass, stamped(way, sending).as_ref());
+        verified.map_err(|_| Reason::InternalError)?;
+        let mut span = span(way, sending, &mut request);
+        span.set("tollgate.resent", true);
+        let channel = way.channel.map(|channel| channel.id);
+        self.sent.resent(channel);
+        tracing::info!(
+            channel = channel.as_ref().map(ChannelId::as_str),
+            order = way.order.as_ref().map(OrderId::as_str),
+            origin = way.origin.as_str(),
+            attempt = sending.map(|sending| sending.attempt),
+            upstream = %way.upstream,
+            "the upstream closed a kept connection under a callback, which is sent once more on a fresh one"
+        );
+        let sent_at = Instant::now();
+        let answer = self.forward.send_afresh(way.upstream, request, deadline).await;
+        self.heard(way, answer, span, sent_at)
+    }
+
+    /// Counts what came of a sending, and judges the answer.
+    fn heard(
+        &self,
+        way: &Way<'_>,
+        answer: Result<UpstreamAnswer, Unanswered>,
+        mut span: Span,
+        sent_at: Instant,
+    ) -> Result<(UpstreamAnswer, bool), Unanswered> {
+        let accepted = answer.as_ref().map(|answer| way.route.accepted.holds(answer));
         let sent = match &accepted {
             Ok(true) => Sent::Accepted,
             Ok(false) => Sent::NotAccepted,
-            Err(reason) => Sent::Failed(**reason),
+            Err(unanswered) => Sent::Failed(unanswered.reason),
         };
-        self.sent.sent(channel.map(|channel| channel.id), origin.as_str(), sent, sent_at.elapsed());
+        self.sent.sent(way.channel.map(|channel| channel.id), way.origin.as_str(), sent, sent_at.elapsed());
         match &answer {
             Ok(answer) => span.set_number("http.response.status_code", answer.status.as_u16()),
-            Err(reason) => span.failed(reason.code()),
+            Err(unanswered) => span.failed(unanswered.reason.code()),
         }
         let accepted = accepted.is_ok_and(|accepted| accepted);
         span.set("tollgate.accepted", accepted);
-        Ok(Delivered { answer: answer?, accepted })
+        Ok((answer?, accepted))
+    }
+
+    fn way<'a>(&'a self, parcel: &Parcel<'a>, origin: Origin) -> Way<'a> {
+        let Parcel { route, channel, order, ref trace, .. } = *parcel;
+        Way { route, channel, order, upstream: self.upstream_of(parcel), origin, trace: trace.clone() }
     }
 
     /// Where a callback goes.
     pub(super) fn upstream_of<'a>(&'a self, parcel: &Parcel<'a>) -> &'a Upstream {
         parcel.channel.map_or(&self.upstream, |channel| &channel.upstream)
+    }
+}
+
+fn stamped<'w>(way: &Way<'w>, sending: Option<&Sending>) -> Option<stamp::Delivered<'w>> {
+    let (sending, channel) = sending.cloned().zip(way.channel)?;
+    Some(stamp::Delivered { channel: &channel.id, sending })
+}
+
+/// The span of a sending, which takes the place of what the request belonged to.
+fn span(way: &Way<'_>, sending: Option<&Sending>, request: &mut Request<Full<Bytes>>) -> Span {
+    let mut span = way.trace.client("forward");
+    span.set("tollgate.origin", way.origin.as_str());
+    span.set("server.address", way.upstream);
+    if let Some(sending) = sending.filter(|_| way.channel.is_some()) {
+        span.set("tollgate.attempt", sending.attempt);
+    }
+    span.take_over(request.headers_mut());
+    span
+}
+
+fn told(sent: Result<(UpstreamAnswer, bool), Unanswered>, resent: bool) -> Result<Delivered, Undelivered> {
+    match sent {
+        Ok((answer, accepted)) => Ok(Delivered { answer, accepted, resent }),
+        Err(unanswered) => Err(Undelivered { reason: unanswered.reason, resent }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The way to the legacy system: one attempt, with a deadline, and an error that says whether the upstream may have
-//! seen it. It does not retry a request of which a byte was sent; only the sender, or the journal, may do that
-//! (threats D-05, D-06).
+//! seen it. It does not retry a request of which a byte was sent; only the sender, the journal, or whoever counts it as
+//! another attempt may do that (threats D-05, D-06).
 
 pub mod health;
 
@@ -17,7 +17,7 @@ use http_body_util::Full;
 use hyper::header::{CONNECTION, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::uri::{Authority, Scheme, Uri};
 use hyper::{HeaderMap, Request, StatusCode};
-use line::{Connector, LineError};
+use line::{Connector, Line, LineError};
 use pool::Pool;
 use std::collections::HashMap;
 use std::fmt;
@@ -127,22 +127,41 @@ pub struct UpstreamAnswer {
 /// The largest answer taken from an upstream. A sender wants an acknowledgement, not a page.
 pub const LARGEST_ANSWER: usize = 1024 * 1024;
 
+/// Why a request has no answer.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// One of the upstream reasons. Only [`Reason::UpstreamUnreachable`] means that the upstream saw nothing.
+    pub reason: Reason,
+    /// The request, if it was written to a kept connection that ended before a byte of an answer came. Most likely the
+    /// upstream had closed it before, so it may be sent once more, [afresh](Forward::send_afresh).
+    pub again: Option<Box<Request<Full<Bytes>>>>,
+}
+
+impl From<Reason> for Unanswered {
+    fn from(reason: Reason) -> Self {
+        Self { reason, again: None }
+    }
+}
+
 /// Sends to upstreams, on connections it keeps open.
 #[derive(Debug)]
 pub struct Forward {
     connector: Arc<Connector>,
+    /// How long a connection may wait for the next callback; `None` if none may.
+    keep_alive: Option<Duration>,
     pools: HashMap<Upstream, Arc<Pool>>,
 }
 
 impl Forward {
-    /// For these upstreams. `connect` is the time for connecting, TLS included. Connections that one `before` keeps open
-    /// are used on.
+    /// For these upstreams. `connect` is the time for connecting, TLS included; `keep_alive` is how long a connection may
+    /// wait for the next callback, `None` if none may. Connections that one `before` keeps open are used on.
     ///
     /// # Errors
     /// If an upstream is https and this machine's trusted certificates cannot be read.
     pub fn new(
         upstreams: impl IntoIterator<Item = Upstream>,
         connect: Duration,
+        keep_alive: Option<Duration>,
         before: Option<&Self>,
     ) -> Result<Self, rustls::Error> {
         let pool =
@@ -154,7 +173,7 @@ impl Forward {
             Some(before) => Arc::clone(&before.connector),
             None => Arc::new(Connector::new(connect, with_tls)?),
         };
-        Ok(Self { connector, pools })
+        Ok(Self { connector, keep_alive, pools })
     }
 
     /// Counts a callback whose sender waits.
@@ -181,21 +200,29 @@ impl Forward {
     /// Sends `request`, whose target is in origin form, once.
     ///
     /// # Errors
-    /// One of the upstream reasons. Only [`Reason::UpstreamUnreachable`] means that the upstream saw nothing.
+    /// Why there is no answer. The upstream is not said to have failed where the request may be sent once more.
     pub async fn send(
         &self,
         upstream: &Upstream,
         request: Request<Full<Bytes>>,
         deadline: Instant,
-    ) -> Result<UpstreamAnswer, Reason> {
+    ) -> Result<UpstreamAnswer, Unanswered> {
         let pool = self.pools.get(upstream).ok_or(Reason::InternalError)?;
-        let answer = self.exchange(pool, upstream, request, deadline).await;
-        match &answer {
-            Ok(_) => pool.seen.answered(),
-            Err(reason) => pool.seen.failed(*reason),
-        }
-        let answer = answer?;
-        Ok(UpstreamAnswer { headers: without_connection_fields(answer.headers), ..answer })
+        pool.told(self.exchange(pool, upstream, request, deadline).await)
+    }
+
+    /// The same, on a connection of its own that had no request before.
+    ///
+    /// # Errors
+    /// Why there is no answer; it cannot be sent once more.
+    pub async fn send_afresh(
+        &self,
+        upstream: &Upstream,
+        request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> Result<UpstreamAnswer, Unanswered> {
+        let pool = self.pools.get(upstream).ok_or(Reason::InternalError)?;
+        pool.told(self.exchange_afresh(pool, upstream, request, deadline).await.map_err(Unanswered::from))
     }
 
     async fn exchange(
@@ -204,27 +231,42 @@ impl Forward {
         upstream: &Upstream,
         mut request: Request<Full<Bytes>>,
         deadline: Instant,
-    ) -> Result<UpstreamAnswer, Reason> {
-        // A kept connection that the upstream closed meanwhile gives the request back unsent, which is no retry.
-        while let Some(mut line) = pool.take() {
+    ) -> Result<UpstreamAnswer, Unanswered> {
+        // A kept connection that the upstream was seen to have closed gives the request back unsent, which is no retry.
+        while let Some(mut line) = pool.take(self.keep_alive) {
+            let again = request.clone();
             match line.exchange(request, deadline).await {
-                Ok(answer) => {
-                    pool.keep(line);
-                    return Ok(answer);
-                }
+                Ok(answer) => return Ok(self.keep(pool, line, answer)),
                 Err(LineError::Unsent(unsent)) => request = *unsent,
-                Err(LineError::Failed(reason)) => return Err(reason),
+                Err(LineError::Unanswered) => {
+                    return Err(Unanswered { reason: Reason::UpstreamBroke, again: Some(Box::new(again)) });
+                }
+                Err(LineError::Failed(reason)) => return Err(reason.into()),
             }
         }
+        Ok(self.exchange_afresh(pool, upstream, request, deadline).await?)
+    }
+
+    async fn exchange_afresh(
+        &self,
+        pool: &Pool,
+        upstream: &Upstream,
+        request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> Result<UpstreamAnswer, Reason> {
         let mut line = self.connector.connect(upstream, deadline).await?;
         match line.exchange(request, deadline).await {
-            Ok(answer) => {
-                pool.keep(line);
-                Ok(answer)
-            }
+            Ok(answer) => Ok(self.keep(pool, line, answer)),
             Err(LineError::Unsent(_)) => Err(Reason::UpstreamUnreachable),
+            Err(LineError::Unanswered) => Err(Reason::UpstreamBroke),
             Err(LineError::Failed(reason)) => Err(reason),
         }
+    }
+
+    /// Keeps the connection as long as both sides want it, and what was answered without what speaks about it.
+    fn keep(&self, pool: &Pool, line: Line, answer: UpstreamAnswer) -> UpstreamAnswer {
+        pool.keep(line, pool::limit(self.keep_alive, &answer.headers));
+        UpstreamAnswer { headers: without_connection_fields(answer.headers), ..answer }
     }
 }
 

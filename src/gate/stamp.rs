@@ -135,17 +135,24 @@ pub struct Stamp {
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Fields that speak about one connection only (RFC 9110 section 7.6.1), or that would change what the request is.
-const NEVER_PASSED: [&str; 22] = [
+/// Fields that speak about one connection only (RFC 9110 section 7.6.1), or that would change what the request is: a
+/// callback is no part of something, and hangs on no condition (sections 13.1 and 14.2).
+const NEVER_PASSED: [&str; 28] = [
     "connection",
     "content-length",
     "expect",
     "http2-settings",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
     "keep-alive",
     "proxy",
     "proxy-authenticate",
     "proxy-authorization",
     "proxy-connection",
+    "range",
     "script-name",
     "te",
     "trailer",
@@ -210,10 +217,24 @@ impl Stamp {
             headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
         }
         headers.insert(X_REQUEST_ID, source.request_id.clone());
-        if let (Some(confirmed), Some(delivered)) = (pass.confirmed(), delivered) {
-            self.add_verified(&mut headers, confirmed.payment(), delivered)?;
-        }
+        self.verify(&mut headers, pass, delivered)?;
         Ok(headers)
+    }
+
+    /// Sets the verified headers, if the pass is a confirmed one; those of an earlier sending are replaced.
+    ///
+    /// # Errors
+    /// As [`headers`](Self::headers).
+    pub fn verify(
+        &self,
+        headers: &mut HeaderMap,
+        pass: &Pass,
+        delivered: Option<&Delivered<'_>>,
+    ) -> Result<(), InvalidHeaderValue> {
+        match (pass.confirmed(), delivered) {
+            (Some(confirmed), Some(delivered)) => self.add_verified(headers, confirmed.payment(), delivered),
+            _ => Ok(()),
+        }
     }
 
     fn remove_unwanted(&self, headers: &mut HeaderMap, sender: Sender) {

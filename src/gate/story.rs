@@ -4,7 +4,7 @@ use super::channel::Channel;
 use super::claim::Unreadable;
 use super::confirm::Source;
 use super::decide::Pass;
-use super::deliver::Delivered;
+use super::deliver::{Delivered, Undelivered};
 use super::payment::Payment;
 use super::record::{InHand, Record, Records, verified};
 use super::route::Route;
@@ -49,6 +49,7 @@ pub(super) struct Story<'g> {
     confirm: Option<(Source, Duration)>,
     sent_at: Option<Instant>,
     upstream: Option<(StatusCode, bool)>,
+    resent: bool,
 }
 
 impl<'g> Story<'g> {
@@ -76,6 +77,7 @@ impl<'g> Story<'g> {
             confirm: None,
             sent_at: None,
             upstream: None,
+            resent: false,
         }
     }
 
@@ -95,8 +97,14 @@ impl<'g> Story<'g> {
         self.sent_at = Some(Instant::now());
     }
 
-    pub(super) fn forwarded(&mut self, delivered: &Delivered) {
-        self.upstream = Some((delivered.answer.status, delivered.accepted));
+    pub(super) fn sent(&mut self, delivered: &Result<Delivered, Undelivered>) {
+        match delivered {
+            Ok(delivered) => {
+                self.upstream = Some((delivered.answer.status, delivered.accepted));
+                self.resent = delivered.resent;
+            }
+            Err(undelivered) => self.resent = undelivered.resent,
+        }
     }
 
     pub(super) fn kept(&mut self, record: Arc<Record>, in_hand: Option<InHand>) {
@@ -184,6 +192,7 @@ impl<'g> Story<'g> {
                         status = status.as_u16(),
                         upstream_status = fields.upstream_status,
                         accepted = fields.accepted,
+                        resent = fields.resent,
                         absorbed = fields.absorbed,
                         elapsed_ms = fields.elapsed_ms,
                         confirm_ms = fields.confirm_ms,
@@ -279,6 +288,7 @@ impl<'g> Story<'g> {
             source: self.confirm.map(|(source, _)| source.as_str()),
             upstream_status: self.upstream.map(|(status, _)| status.as_u16()),
             accepted: self.upstream.map(|(_, accepted)| accepted),
+            resent: self.resent.then_some(true),
             absorbed: self.absorbed.then_some(true),
             elapsed_ms: ms(self.began.elapsed()),
             confirm_ms: self.confirm.map(|(_, took)| ms(took)),
@@ -300,6 +310,7 @@ struct Fields<'a> {
     source: Option<&'static str>,
     upstream_status: Option<u16>,
     accepted: Option<bool>,
+    resent: Option<bool>,
     absorbed: Option<bool>,
     elapsed_ms: f64,
     confirm_ms: Option<f64>,

@@ -10,6 +10,8 @@ mod lock;
 
 mod hand;
 
+mod inbox;
+
 mod columns;
 
 mod write;

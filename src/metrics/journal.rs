@@ -44,12 +44,12 @@ impl JournalMeters {
         Self(Arc::new(Inner { commits, batches, fails: AtomicBool::new(false), commit_began, epoch }))
     }
 
-    /// Counts a commit of so many operations while it goes on, whatever it comes to.
-    pub fn commit<T>(&self, operations: usize, commit: impl FnOnce() -> T) -> T {
+    /// Counts a commit while it goes on, whatever it comes to; it says how many operations it was of.
+    pub fn commit<T>(&self, commit: impl FnOnce() -> (usize, T)) -> T {
         let (began, epoch) = (Instant::now(), *self.0.epoch.get_or_init(Instant::now));
         let since = u64::try_from(began.saturating_duration_since(epoch).as_millis()).unwrap_or(u64::MAX);
         self.0.commit_began.store(since.saturating_add(1), Ordering::Relaxed);
-        let committed = commit();
+        let (operations, committed) = commit();
         self.0.commit_began.store(0, Ordering::Relaxed);
         self.0.commits.observe(began.elapsed());
         self.0.batches.observe_number(operations as u64);
@@ -93,9 +93,9 @@ mod tests {
     #[test]
     fn a_commit_is_under_way_until_it_ends() {
         let meters = JournalMeters::default();
-        let under_way = meters.commit(3, || {
+        let under_way = meters.commit(|| {
             std::thread::sleep(Duration::from_millis(20));
-            meters.under_way()
+            (3, meters.under_way())
         });
         assert!(under_way >= Duration::from_millis(10));
         assert_eq!(meters.under_way(), Duration::ZERO);

@@ -35,6 +35,7 @@ impl Sent {
 #[derive(Debug)]
 pub(super) struct Upstreams {
     requests: Family<SentLabels, Counter>,
+    resent: Family<ChannelLabel, Counter>,
     durations: Family<ChannelLabel, Histogram>,
 }
 
@@ -51,6 +52,7 @@ struct Channel {
     duration: Histogram,
     /// Almost everything.
     accepted: Counter,
+    resent: Counter,
 }
 
 /// What the almost everything is sent for.
@@ -62,9 +64,12 @@ impl Upstreams {
         let durations = Family::new_with_constructor(Histogram::coarse as fn() -> Histogram);
         let help = "Callbacks sent to the upstream, by what they were sent for and what came of it";
         registry.register("tollgate_upstream_requests", help, Family::clone(&requests));
+        let resent = Family::default();
+        let help = "Callbacks sent once more since the upstream closed a kept connection under them";
+        registry.register("tollgate_upstream_resent", help, Family::clone(&resent));
         let help = "From sending a callback to the end of the upstream's answer";
         registry.register_with_unit("tollgate_upstream_duration", help, Unit::Seconds, Family::clone(&durations));
-        Self { requests, durations }
+        Self { requests, resent, durations }
     }
 }
 
@@ -75,6 +80,7 @@ impl UpstreamMeters {
             Channel {
                 duration: all.durations.get_or_create_owned(&ChannelLabel { channel }),
                 accepted: all.requests.get_or_create_owned(&labels),
+                resent: all.resent.get_or_create_owned(&ChannelLabel { channel }),
             }
         };
         let known = channels.into_iter().map(|channel| (channel, of(Some(channel)))).collect();
@@ -83,13 +89,22 @@ impl UpstreamMeters {
 
     /// A callback was sent, for `origin`, and this came of it.
     pub fn sent(&self, channel: Option<ChannelId>, origin: &'static str, sent: Sent, took: Duration) {
-        let known = channel.and_then(|channel| Some((channel, self.known.get(&channel)?)));
-        let (channel, meters) = known.map_or((None, &self.no_channel), |(channel, meters)| (Some(channel), meters));
+        let (channel, meters) = self.of(channel);
         meters.duration.observe(took);
         if origin == CALLBACK && sent == Sent::Accepted {
             meters.accepted.inc();
         } else {
             self.requests.get_or_create(&SentLabels { channel, origin, result: sent.as_str() }).inc();
         }
+    }
+    /// A callback is sent once more, as another attempt: the kept connection that it was sent on ended unanswered.
+    pub fn resent(&self, channel: Option<ChannelId>) {
+        self.of(channel).1.resent.inc();
+    }
+
+    /// What of it is counted for a channel, and the channel if it is configured.
+    fn of(&self, channel: Option<ChannelId>) -> (Option<ChannelId>, &Channel) {
+        let known = channel.and_then(|channel| Some((channel, self.known.get(&channel)?)));
+        known.map_or((None, &self.no_channel), |(channel, meters)| (Some(channel), meters))
     }
 }

@@ -37,6 +37,7 @@ pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream,
     let first_head = Instant::now() + server.limits.head_timeout;
     // It only makes answers slower when it fails.
     let _ = stream.set_nodelay(true);
+    bound_reading(&stream, server.limits.answer_timeout);
     let (stream, tls) = match &server.tls {
         None => (Stream::Plain(stream), false),
         Some(tls) => {
@@ -53,7 +54,7 @@ pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream,
         }
     };
     let bounds = Bounds { head: server.limits.head, fields: server.limits.headers };
-    let wire = Wire::new(stream, bounds, server.limits.idle_timeout);
+    let wire = Wire::new(stream, bounds, server.limits.answer_timeout);
     let wire = tokio::select! {
         biased;
         wire = converse(server, wire, Peer { addr, tls }, first_head, &place) => wire,
@@ -67,6 +68,16 @@ pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream,
             () = place.is_given_away() => {}
         }
     }
+}
+
+/// Lets the system give up on a peer that takes nothing of what it was handed for so long: a short answer is the system's to
+/// send, and nobody here waits for it.
+fn bound_reading(stream: &TcpStream, patience: Duration) {
+    // Without it a peer that reads nothing costs what the system holds for it, until the connection is idle for too long.
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience));
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, patience);
 }
 
 /// Tells a peer that there is no room for it.

@@ -30,6 +30,7 @@ const WIDE: Limits = Limits {
     connections: 1000,
     head_timeout: LONG,
     body_timeout: LONG,
+    answer_timeout: LONG,
     idle_timeout: LONG,
 };
 

@@ -70,7 +70,7 @@ fn until_one_is_accepted_they_are_forwarded_one_by_one() {
     let world = world();
     world.wechat.order(&APP, "ONCE-3").paid(100);
     world.upstream.answers_once(Reply::Says { status: 500, content_type: "text/plain", body: b"no".to_vec() });
-    world.upstream.answers_once(Reply::Breaks);
+    world.upstream.answers_once(Reply::half());
     let mut statuses: Vec<_> = at_once(10, |_| world.app_callback("ONCE-3").status());
     statuses.sort_unstable();
     assert_eq!((&statuses[..8], statuses[8], statuses[9]), (&[200; 8][..], 500, 502));

@@ -284,7 +284,7 @@ fn the_blank_is_filled_and_get_requests_keep_their_query_when_they_are_sent_agai
     assert_eq!(world.callback("OrderID=FILL-9&WeixinTransactionID=&x=1").status(), 502);
     let seen = delivered(&world, "FILL-9", 2);
     assert_eq!(seen[1].text(), format!("OrderID=FILL-9&WeixinTransactionID={transaction_id}&x=1"));
-    world.upstream.answers_once(Reply::Breaks);
+    world.upstream.answers_once(Reply::half());
     assert_eq!(world.send(&Request::get("/pay/success?OrderID=GET-9&a=%20")).status(), 502);
     assert_eq!(delivered(&world, "GET-9", 2)[1].line(), "GET /pay/success?OrderID=GET-9&a=%20 HTTP/1.1");
 }

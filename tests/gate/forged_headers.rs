@@ -142,6 +142,23 @@ fn p11_method_override_and_rewrites_end_here() {
 }
 
 #[test]
+fn p11_a_callback_is_no_conditional_request_and_none_for_a_part() {
+    let names = [
+        ("Range", "bytes=0-0"),
+        ("If-Range", "\"a\""),
+        ("If-Match", "\"a\""),
+        ("If-None-Match", "*"),
+        ("If-Modified-Since", "Sun, 22 Nov 2026 00:00:00 GMT"),
+        ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("if_none_match", "*"),
+    ];
+    let seen = seen_with(&names);
+    for (name, _) in names {
+        assert!(seen.folded(name).is_empty(), "{name} passed");
+    }
+}
+
+#[test]
 fn p11_where_the_callback_came_from_is_the_gates_own_knowledge() {
     let seen = seen_with(&[
         ("X-Forwarded-For", "6.6.6.6"),

@@ -1,9 +1,11 @@
 //! Every limit has an answer, and the gate goes on serving the others (design section 7, E-07, E-14).
 
+use crate::fakes::upstream::Reply;
 use crate::fakes::wechat::APP;
 use crate::harness::{World, at_once, until};
 use crate::wire::{FORM, Request, Wire};
 use serde_json::json;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// A gate with this one limit set.
@@ -166,6 +168,27 @@ fn an_idle_connection_is_closed() {
     let since = Instant::now();
     assert!(wire.closes());
     assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+}
+
+#[test]
+fn a_sender_that_does_not_read_its_answer_is_let_go_of() {
+    //
+    let world = World::with(|setup| setup.config["limits"] = json!({ "answer_timeout": "250ms", "connections": 1 }));
+    world.wechat.order(&APP, "LIMIT-1").paid(100);
+    world.upstream.answers_once(Reply::ok(&vec![b'x'; 1_000_000]));
+    let deaf = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    deaf.set_recv_buffer_size(1024).unwrap();
+    deaf.connect(&world.gate.addr.into()).unwrap();
+    let mut deaf = std::net::TcpStream::from(deaf);
+    deaf.write_all(&Request::post("/pay/success").form("OrderID=LIMIT-1").kept_alive()).unwrap();
+    until("the large answer", || world.gate.summaries().iter().any(|line| line["status"] == 200));
+    // Its place is the only one.
+    until("its place to be free", || {
+        let mut wire = Wire::to(world.gate.addr);
+        wire.send(&Request::get("/nowhere").bytes());
+        wire.answer().is_some_and(|answer| answer.status() == 404)
+    });
+    drop(deaf);
 }
 
 #[test]

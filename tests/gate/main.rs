@@ -48,6 +48,8 @@ mod caching;
 
 mod upstream_faults;
 
+mod kept_connections;
+
 mod follow_up;
 
 mod sweep;
@@ -114,5 +116,7 @@ mod journal_file;
 mod disk;
 
 mod kill_points;
+
+mod noted_in_time;
 
 mod crash;

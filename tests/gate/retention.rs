@@ -21,7 +21,7 @@ fn what_was_kept_long_enough_is_removed_and_what_is_not_finished_stays() {
     assert_eq!(world.app_callback("DONE-1").status(), 200);
     stands(&world, "DONE-1", "accepted");
     world.wechat.order(&APP, "OPEN-1").paid(100);
-    world.upstream.answers_once(crate::fakes::upstream::Reply::Breaks);
+    world.upstream.answers_once(crate::fakes::upstream::Reply::half());
     assert_eq!(world.app_callback("OPEN-1").status(), 502);
     stands(&world, "OPEN-1", "delivering");
     // It is cleaned at the start, and each minute.

@@ -1,5 +1,5 @@
 //! What the legacy system does wrong is told to the sender truthfully, once, in time, and never tried again behind its
-//! back (D-06, F-04, P-12, P-15).
+//! back (D-06, F-04, P-12, P-15). What it does wrong on a connection that was used before is in `kept_connections`.
 
 use crate::fakes::nobody;
 use crate::fakes::upstream::Reply;
@@ -54,7 +54,7 @@ fn an_upstream_that_does_not_answer_in_time_is_504() {
 
 #[test]
 fn an_upstream_that_stops_in_the_middle_is_no_success() {
-    told_when(writes("HTTP/1.1 200 OK\r\nContent-Le"), 502, "upstream-broke");
+    told_when(Reply::half(), 502, "upstream-broke");
     told_when(writes("HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nhalf"), 502, "upstream-broke");
     told_when(writes("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"), 502, "upstream-broke");
 }
@@ -169,7 +169,7 @@ fn one_broken_delivery_does_not_touch_another() {
         let order = format!("MIXED-{index}");
         world.wechat.order(&APP, &order).paid(100);
         if index % 2 == 1 {
-            world.upstream.answers_once(Reply::Breaks);
+            world.upstream.answers_once(Reply::half());
         }
         let expected = if index % 2 == 1 { 502 } else { 200 };
         assert_eq!(world.app_callback(&order).status(), expected, "{order}");

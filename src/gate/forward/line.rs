@@ -13,7 +13,6 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use hyper::http::uri::{Scheme, Uri};
-use hyper::rt::{Read, Write};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
@@ -22,10 +21,13 @@ use rustls_pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
@@ -33,22 +35,55 @@ use tower_service::Service;
 /// The largest head of an answer.
 const LARGEST_HEAD: usize = 64 * 1024;
 
-trait Io: Read + Write + Send + Unpin {}
-impl<T: Read + Write + Send + Unpin> Io for T {}
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-type Connection = http1::Connection<Box<dyn Io>, Full<Bytes>>;
+/// A socket that notes whether the other side has said anything.
+struct Socket {
+    io: Box<dyn Io>,
+    heard: Arc<AtomicBool>,
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.heard.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+type Connection = http1::Connection<TokioIo<Socket>, Full<Bytes>>;
 
 /// An open connection.
 pub(super) struct Line {
     sender: SendRequest<Full<Bytes>>,
-    connection: Pin<Box<Connection>>,
-    closed: bool,
+    /// `None` once it is over. Dropping it gives back a request that it has not taken.
+    connection: Option<Pin<Box<Connection>>>,
+    /// Whether a byte came since the last request was begun.
+    heard: Arc<AtomicBool>,
     deadline: Alarm,
 }
 
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").field("closed", &self.closed).finish_non_exhaustive()
+        f.debug_struct("Line").field("closed", &self.connection.is_none()).finish_non_exhaustive()
     }
 }
 
@@ -56,6 +91,8 @@ impl fmt::Debug for Line {
 pub(super) enum LineError {
     /// Not a byte of it was written: here it is again.
     Unsent(Box<Request<Full<Bytes>>>),
+    /// The connection ended before a byte of an answer came; the upstream may have seen the request.
+    Unanswered,
     /// The upstream may have seen it.
     Failed(Reason),
 }
@@ -63,7 +100,7 @@ pub(super) enum LineError {
 impl Line {
     /// Whether another request can be sent.
     pub(super) fn is_reusable(&self) -> bool {
-        !self.closed && self.sender.is_ready()
+        self.connection.is_some() && self.sender.is_ready()
     }
 
     /// Sends one request and reads the whole answer.
@@ -77,13 +114,19 @@ impl Line {
             return Err(LineError::Unsent(Box::new(request)));
         }
         self.deadline.set(deadline);
-        let answer = self.converse(request).await;
+        self.heard.store(false, Ordering::Relaxed);
+        let answer = match self.converse(request).await {
+            Err(LineError::Failed(Reason::UpstreamBroke)) if !self.heard.load(Ordering::Relaxed) => {
+                Err(LineError::Unanswered)
+            }
+            answer => answer,
+        };
         self.settle().await;
         answer
     }
 
     async fn converse(&mut self, request: Request<Full<Bytes>>) -> Result<UpstreamAnswer, LineError> {
-        let Self { sender, connection, closed, deadline } = self;
+        let Self { sender, connection, deadline, .. } = self;
         let mut answering = pin!(async {
             match sender.try_send_request(request).await {
                 Ok(response) => whole(response).await.map_err(LineError::Failed),
@@ -98,8 +141,8 @@ impl Line {
             if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
                 return Poll::Ready(answer);
             }
-            if !*closed && connection.as_mut().poll(cx).is_ready() {
-                *closed = true;
+            if connection.as_mut().is_some_and(|connection| connection.as_mut().poll(cx).is_ready()) {
+                *connection = None;
             }
             if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
                 return Poll::Ready(answer);
@@ -111,8 +154,9 @@ impl Line {
 
     /// Lets the connection notice what happened to it: the end of an answer, or a close.
     async fn settle(&mut self) {
-        if !self.closed {
-            self.closed = poll_fn(|cx| Poll::Ready(self.connection.as_mut().poll(cx).is_ready())).await;
+        let Some(connection) = &mut self.connection else { return };
+        if poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await {
+            self.connection = None;
         }
     }
 }
@@ -189,14 +233,16 @@ impl Connector {
         let io: Box<dyn Io> = if upstream.scheme == Scheme::HTTPS {
             let host = upstream.authority.host().trim_matches(['[', ']']);
             let name = ServerName::try_from(host.to_owned()).ok()?;
-            Box::new(TokioIo::new(self.tls.as_ref()?.connect(name, tcp.into_inner()).await.ok()?))
+            Box::new(self.tls.as_ref()?.connect(name, tcp.into_inner()).await.ok()?)
         } else {
-            Box::new(tcp)
+            Box::new(tcp.into_inner())
         };
+        let heard = Arc::new(AtomicBool::new(false));
+        let socket = TokioIo::new(Socket { io, heard: Arc::clone(&heard) });
         let (sender, connection) =
-            http1::Builder::new().max_buf_size(LARGEST_HEAD).writev(false).handshake(io).await.ok()?;
+            http1::Builder::new().max_buf_size(LARGEST_HEAD).writev(false).handshake(socket).await.ok()?;
         let deadline = Alarm::new(Instant::now() + self.patience);
-        let mut line = Line { sender, connection: Box::pin(connection), closed: false, deadline };
+        let mut line = Line { sender, connection: Some(Box::pin(connection)), heard, deadline };
         line.settle().await;
         Some(line)
     }

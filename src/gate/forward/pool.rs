@@ -2,13 +2,16 @@
 
 use super::health::Seen;
 use super::line::Line;
+use super::{Unanswered, UpstreamAnswer};
+use hyper::HeaderMap;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a connection waits. Shorter than most servers' own limit, so that the gate lets go first.
-const IDLE: Duration = Duration::from_secs(4);
+/// How long before its own time the upstream's connections are let go of: it counts from another moment than the gate, in
+/// whole seconds.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// How many wait at most.
 const MOST: usize = 512;
@@ -16,29 +19,106 @@ const MOST: usize = 512;
 /// The newest is used first, so that after a rush the older ones run out.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
-    idle: Mutex<VecDeque<(Instant, Line)>>,
+    idle: Mutex<VecDeque<Idle>>,
     /// Callbacks that were sent here while their sender waited.
     pub(super) fresh: AtomicU64,
     /// How the upstream is.
     pub(super) seen: Seen,
 }
 
+#[derive(Debug)]
+struct Idle {
+    line: Line,
+    since: Instant,
+    /// How long it may wait.
+    limit: Duration,
+}
+
+impl Idle {
+    fn is_over(&self, most: Duration) -> bool {
+        self.since.elapsed() >= self.limit.min(most)
+    }
+}
+
 impl Pool {
-    /// A connection that was good when it was last used.
-    pub(super) fn take(&self) -> Option<Line> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.pop_back().filter(|(since, _)| since.elapsed() < IDLE).map(|(_, line)| line)
+    /// Notes how the upstream is by what came of a request; one that may be sent once more says nothing of that.
+    pub(super) fn told(&self, answer: Result<UpstreamAnswer, Unanswered>) -> Result<UpstreamAnswer, Unanswered> {
+        match &answer {
+            Ok(_) => self.seen.answered(),
+            Err(Unanswered { again: Some(_), .. }) => {}
+            Err(Unanswered { reason, again: None }) => self.seen.failed(*reason),
+        }
+        answer
     }
 
-    /// Keeps `line` for the next callback, if it can be used again.
-    pub(super) fn keep(&self, line: Line) {
-        if !line.is_reusable() {
-            return;
-        }
+    /// A connection that was good when it was last used and has not waited for `most` since; `None` is not at all.
+    pub(super) fn take(&self, most: Option<Duration>) -> Option<Line> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push_back((Instant::now(), line));
-        while idle.len() > MOST || idle.front().is_some_and(|(since, _)| since.elapsed() >= IDLE) {
+        let most = most.unwrap_or_default();
+        while let Some(latest) = idle.pop_back() {
+            if !latest.is_over(most) {
+                return Some(latest.line);
+            }
+        }
+        None
+    }
+
+    /// Keeps `line` for the next callback, for at most `limit`, if it can be used again.
+    pub(super) fn keep(&self, line: Line, limit: Option<Duration>) {
+        let Some(limit) = limit.filter(|_| line.is_reusable()) else { return };
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push_back(Idle { line, since: Instant::now(), limit });
+        while idle.len() > MOST || idle.front().is_some_and(|oldest| oldest.is_over(limit)) {
             idle.pop_front();
+        }
+    }
+}
+
+/// How long a connection may wait after an answer with these headers, where the gate itself would let it for `most`.
+pub(super) fn limit(most: Option<Duration>, headers: &HeaderMap) -> Option<Duration> {
+    let most = most?;
+    let Some(theirs) = announced(headers) else { return Some(most) };
+    theirs.checked_sub(MARGIN).filter(|left| !left.is_zero()).map(|left| left.min(most))
+}
+
+/// The shortest `timeout` in the `Keep-Alive` fields, in whole seconds; what is no number is none.
+fn announced(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers.get_all("keep-alive").iter().filter_map(|value| value.to_str().ok());
+    let timeout = |parameter: &str| {
+        let (name, value) = parameter.split_once('=')?;
+        let is_timeout = name.trim().eq_ignore_ascii_case("timeout");
+        is_timeout.then(|| value.trim().trim_matches('"').parse().ok()).flatten().map(Duration::from_secs)
+    };
+    values.flat_map(|value| value.split(',')).filter_map(timeout).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::header::{HeaderName, HeaderValue};
+
+    #[test]
+    fn the_shorter_of_both_limits_counts_and_theirs_with_a_margin() {
+        let secs = Duration::from_secs;
+        for (most, announced, expected) in [
+            (Some(4), &[][..], Some(4)),
+            (Some(4), &["timeout=5"], Some(4)),
+            (Some(4), &["timeout=4, max=100"], Some(3)),
+            (Some(4), &["max=100,TIMEOUT = \"3\""], Some(2)),
+            (Some(60), &["timeout=20", "timeout=10"], Some(9)),
+            (Some(4), &["timeout=1"], None),
+            (Some(4), &["timeout=0"], None),
+            (Some(4), &["timeout=-1, timeout, max=0, \u{e9}"], Some(4)),
+            (Some(4), &["timeout=99999999999999999999"], Some(4)),
+            (None, &[], None),
+            (None, &["timeout=60"], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in announced {
+                let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+                headers.append(HeaderName::from_static("keep-alive"), value);
+            }
+            assert_eq!(limit(most.map(secs), &headers), expected.map(secs), "{most:?} {announced:?}");
         }
     }
 }

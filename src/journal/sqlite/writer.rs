@@ -1,11 +1,13 @@
 //! The one thread that writes. It commits what has come meanwhile in one transaction, so that callbacks that come at the
-//! same time share an fsync; nobody waits on purpose for a batch to fill.
+//! same time share an fsync; nobody waits on purpose for a batch to fill, and no note waits for more than the transaction
+//! under way and its own ([`LONGEST`]).
 //!
 //! A failed fsync says nothing about what is on disk, and a second one on the same pages would lie (threat D-03). So
 //! after any failure the connection is given up. Nothing is taken in until a new one has moved everything to the
 //! main file, which writes those pages anew, and has committed a probe. Notes wait in memory for that.
 
 use super::hand::{Hand, Held};
+use super::inbox::Inbox;
 use super::{BUSY_TIMEOUT, Place, audit, connect, write};
 use crate::clock;
 use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, Note, Search, Taken, Worth};
@@ -17,12 +19,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Most operations in one transaction.
 const BATCH: usize = 256;
+
+/// How long a transaction is added to: what is not a note and comes later waits for the next one, before which the notes
+/// that were made meanwhile are written.
+const LONGEST: Duration = Duration::from_millis(10);
 
 /// How often a failed disk is tried.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
@@ -36,8 +42,9 @@ const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Pages that are given back to the file system at once.
 const GIVEN_BACK: u32 = 1000;
 
-/// The log is moved into the main file when so many pages of 4 KiB were added to it.
-const CHECKPOINT_PAGES: i32 = 4000;
+/// The log is moved into the main file when so many pages of 4 KiB were added to it: some 250 callbacks. Everybody waits
+/// meanwhile, so more of them at once would make notes late: 4000 pages took 160 to 750 ms on a busy disk, 1000 took 80.
+const CHECKPOINT_PAGES: i32 = 1000;
 
 /// A callback that was taken in, and its entry if it is in the hand of the one who asked.
 type Kept = (Taken, Option<Held>);
@@ -95,6 +102,8 @@ pub(super) struct Writer {
     healthy: Arc<AtomicBool>,
     meters: JournalMeters,
     budget: write::Budget,
+    /// What is to be done.
+    inbox: Inbox,
     /// Notes to be written when the disk works again.
     backlog: VecDeque<Stamped>,
     last_probe: Instant,
@@ -123,6 +132,7 @@ impl Writer {
             meters,
             budget: write::Budget { most: budget, spent: write::count_unconfirmed(&connection)? },
             connection: Some(connection),
+            inbox: Inbox::default(),
             backlog: VecDeque::new(),
             last_probe: Instant::now(),
             pages,
@@ -138,16 +148,10 @@ impl Writer {
         {
             self.give_up(&error);
         }
-        loop {
-            let first = match queue.recv_timeout(PROBE_EVERY) {
-                Ok(first) => Some(first),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
+        while self.inbox.fill(queue, PROBE_EVERY) {
             self.recover();
-            if let Some(first) = first {
-                let more = queue.try_iter().take(BATCH - 1);
-                let batch = std::iter::once(first).chain(more).collect();
+            let batch = self.inbox.batch(BATCH);
+            if !batch.is_empty() {
                 self.work(batch);
             }
         }
@@ -159,7 +163,7 @@ impl Writer {
     }
 
     /// Commits a batch, or says that it cannot be.
-    fn work(&mut self, batch: Vec<Stamped>) {
+    fn work(&mut self, mut batch: Vec<Stamped>) {
         if self.connection.is_none() {
             return self.fail(batch);
         }
@@ -173,6 +177,7 @@ impl Writer {
         }
         match outcome {
             Ok(done) => {
+                self.inbox.put_back(batch.drain(done.len().min(batch.len())..));
                 for (stamped, done) in batch.into_iter().zip(done) {
                     self.tell(stamped.op, done);
                 }
@@ -200,41 +205,30 @@ impl Writer {
         }
     }
 
+    /// Commits a batch, or its beginning if all of it takes too long. What has come of each operation that was committed.
     fn commit(&mut self, batch: &[Stamped]) -> rusqlite::Result<Vec<Done>> {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         let before = self.budget;
         let (hand, budget) = (&self.hand, &mut self.budget);
-        let work = || {
+        let mut write = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut done = Vec::with_capacity(batch.len());
-            for Stamped { op, at } in batch {
-                done.push(match op {
-                    Op::TakeIn { callback, worth, due_in, .. } => {
-                        let taken = write::take_in(&transaction, callback, *worth, *due_in, *at, budget)?;
-                        // Before it can be seen by anybody else.
-                        Done::Taken(taken.map(|taken| {
-                            let held = if taken.fresh { hand.hold(taken.entry) } else { None };
-                            (taken, held)
-                        }))
-                    }
-                    Op::Note { note, .. } => {
-                        write::note(&transaction, note, *at, budget)?;
-                        Done::Nothing
-                    }
-                    Op::Written(_) => Done::Nothing,
-                    Op::Act { act, search, limit, by, .. } => {
-                        Done::Entries(audit::act(&transaction, *act, search, *limit, by, *at)?)
-                    }
-                    Op::Write { write, .. } => Done::Number(write.0(&transaction, *at)?),
-                    Op::Forget { keep, limit, .. } => {
-                        Done::Forgotten(write::forget(&transaction, *keep, *limit, *at, budget)?)
-                    }
-                });
+            let mut since = None;
+            for stamped in batch {
+                // Notes are written whatever that takes, and one more at least, so that it goes on.
+                let is_note = matches!(stamped.op, Op::Note { .. });
+                if !is_note && since.get_or_insert_with(Instant::now).elapsed() >= LONGEST {
+                    break;
+                }
+                done.push(perform(&transaction, stamped, hand, budget)?);
             }
             transaction.commit()?;
             Ok(done)
         };
-        let outcome = self.meters.commit(batch.len(), work);
+        let outcome = self.meters.commit(|| {
+            let outcome = write();
+            (outcome.as_ref().map_or(batch.len(), Vec::len), outcome)
+        });
         if outcome.is_err() {
             self.budget = before;
         }
@@ -350,6 +344,33 @@ impl Writer {
     }
 }
 
+/// Does one operation, as a part of a transaction.
+fn perform(
+    connection: &Connection,
+    Stamped { op, at }: &Stamped,
+    hand: &Arc<Hand>,
+    budget: &mut write::Budget,
+) -> rusqlite::Result<Done> {
+    Ok(match op {
+        Op::TakeIn { callback, worth, due_in, .. } => {
+            let taken = write::take_in(connection, callback, *worth, *due_in, *at, budget)?;
+            // Before it can be seen by anybody else.
+            Done::Taken(taken.map(|taken| {
+                let held = if taken.fresh { hand.hold(taken.entry) } else { None };
+                (taken, held)
+            }))
+        }
+        Op::Note { note, .. } => {
+            write::note(connection, note, *at, budget)?;
+            Done::Nothing
+        }
+        Op::Written(_) => Done::Nothing,
+        Op::Act { act, search, limit, by, .. } => Done::Entries(audit::act(connection, *act, search, *limit, by, *at)?),
+        Op::Write { write, .. } => Done::Number(write.0(connection, *at)?),
+        Op::Forget { keep, limit, .. } => Done::Forgotten(write::forget(connection, *keep, *limit, *at, budget)?),
+    })
+}
+
 /// Counts the pages in the log after each commit, in place of SQLite's own checkpoint, whose failure nobody would notice.
 fn count_pages(connection: &mut Connection, pages: &Arc<AtomicI32>) -> rusqlite::Result<()> {
     let pages = Arc::clone(pages);
@@ -401,3 +422,6 @@ fn refuse(op: Op) {
         Op::Note { .. } => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use crate::wire::{Message, Wire};
 use std::collections::VecDeque;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::time::Duration;
 
 /// The header that marks an answer as the legacy system's own; its value is another for every request.
 pub const MARK: &str = "X-Legacy";
@@ -23,6 +24,13 @@ struct State {
     connections: Vec<Weak<TcpStream>>,
     usual: Option<Reply>,
     script: VecDeque<Reply>,
+    /// What it does with requests on a connection that had one before.
+    when_reused: Option<Reply>,
+    keeps: Keeps,
+    /// What it says in `Keep-Alive`.
+    keep_alive: Option<&'static str>,
+    /// Connections that were opened so far.
+    opened: usize,
     held: bool,
     down: bool,
     acted: Vec<Acted>,
@@ -34,6 +42,17 @@ pub struct Acted {
     pub request: Message,
     /// The value of [`MARK`], if the gate was told so, as far as this side knows.
     pub mark: Option<String>,
+}
+
+/// How long it keeps a connection open for the next request. It never announces the end.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Keeps {
+    #[default]
+    Open,
+    /// Until nothing has come for so long.
+    UntilIdle(Duration),
+    /// For a while up to this, in which it reads nothing.
+    Unread(Duration),
 }
 
 /// What the legacy system does with a request it has read.
@@ -72,6 +91,26 @@ impl Upstream {
     /// What it answers next, once.
     pub fn answers_once(&self, reply: Reply) {
         self.shared.0.lock().unwrap().script.push_back(reply);
+    }
+
+    /// What it does from now on with a request that is not the first on its connection.
+    pub fn answers_reused(&self, reply: Reply) {
+        self.shared.0.lock().unwrap().when_reused = Some(reply);
+    }
+
+    /// How it keeps connections from now on.
+    pub fn keeps(&self, keeps: Keeps) {
+        self.shared.0.lock().unwrap().keeps = keeps;
+    }
+
+    /// What its answers say in `Keep-Alive` from now on.
+    pub fn says_keep_alive(&self, text: &'static str) {
+        self.shared.0.lock().unwrap().keep_alive = Some(text);
+    }
+
+    /// How many connections it was opened.
+    pub fn opened(&self) -> usize {
+        self.shared.0.lock().unwrap().opened
     }
 
     /// Keeps every answer back until [`Self::release`].
@@ -122,26 +161,42 @@ fn connection(shared: &(Mutex<State>, Condvar), mut wire: Wire, stream: &TcpStre
         return reset(stream);
     }
     let Ok(handle) = stream.try_clone().map(Arc::new) else { return };
-    shared.0.lock().unwrap().connections.push(Arc::downgrade(&handle));
+    let keeps = {
+        let mut state = shared.0.lock().unwrap();
+        state.connections.push(Arc::downgrade(&handle));
+        state.opened += 1;
+        state.keeps
+    };
     let acted = |acted: Acted| shared.0.lock().unwrap().acted.push(acted);
+    let mut reused = false;
     while let Some(request) = wire.request() {
         let mut state = shared.0.lock().unwrap();
         state.requests.push(request.clone());
         let port = stream.local_addr().map_or(0, |addr| addr.port());
         let serial = format!("{port}-{}", state.requests.len());
-        let scripted = state.script.pop_front();
+        let when_reused = state.when_reused.clone().filter(|_| reused);
+        reused = true;
+        let scripted = when_reused.or_else(|| state.script.pop_front());
+        let keep_alive = state.keep_alive.map(|text| format!("Keep-Alive: {text}\r\n")).unwrap_or_default();
         let reply = scripted.or_else(|| state.usual.clone()).unwrap_or_else(|| Reply::ok(b"order-marked-paid"));
         drop(shared.1.wait_while(state, |state| state.held).unwrap());
         match reply {
             Reply::Says { status, content_type, body } => {
                 let head = format!(
                     "HTTP/1.1 {status} Its Own Reason\r\nContent-Type: {content_type}\r\n\
-                     {MARK}: {serial}\r\nContent-Length: {}\r\n\r\n",
+                     {MARK}: {serial}\r\n{keep_alive}Content-Length: {}\r\n\r\n",
                     body.len()
                 );
                 let told = wire.send(&[head.into_bytes(), body].concat());
                 if (200..300).contains(&status) {
                     acted(Acted { request, mark: told.then_some(serial) });
+                }
+                if let Keeps::Unread(most) = keeps {
+                    std::thread::sleep(most.mul_f64(fastrand::f64()));
+                    return;
+                }
+                if let Keeps::UntilIdle(patience) = keeps {
+                    let _ = stream.set_read_timeout(Some(patience));
                 }
                 if !told {
                     return;
@@ -164,6 +219,11 @@ fn connection(shared: &(Mutex<State>, Condvar), mut wire: Wire, stream: &TcpStre
 impl Reply {
     pub fn ok(body: &[u8]) -> Self {
         Self::Says { status: 200, content_type: "text/plain", body: body.to_vec() }
+    }
+
+    /// Begins to answer and breaks off, which nobody takes for a connection that was closed before.
+    pub fn half() -> Self {
+        Self::Writes(b"HTTP/1.1 200 OK\r\nContent-Le".to_vec())
     }
 
     pub fn xml(body: &str) -> Self {

@@ -1,0 +1,51 @@
+//! What the writer was asked for and has not done. Notes go first: somebody was told already what they say, so each moment
+//! that they are not on disk is one in which a crash makes the gate do it again. Whoever waits to be taken in is told nothing
+//! before it is durable.
+
+use super::writer::{Op, Stamped};
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// Operations that wait, in two queues.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    notes: VecDeque<Stamped>,
+    others: VecDeque<Stamped>,
+}
+
+impl Inbox {
+    /// Takes over everything that has come; waits for at most `patience` if there is nothing to do. `false` if nobody can
+    /// ask any more and everything is done.
+    pub(super) fn fill(&mut self, queue: &Receiver<Stamped>, patience: Duration) -> bool {
+        if self.notes.is_empty() && self.others.is_empty() {
+            match queue.recv_timeout(patience) {
+                Ok(first) => self.put(first),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+        queue.try_iter().for_each(|stamped| self.put(stamped));
+        true
+    }
+
+    fn put(&mut self, stamped: Stamped) {
+        let lane = if matches!(stamped.op, Op::Note { .. }) { &mut self.notes } else { &mut self.others };
+        lane.push_back(stamped);
+    }
+
+    /// The next `most` operations at most. Anything but a note comes after all notes that were made before it, so that
+    /// [`Op::Written`] means what it says.
+    pub(super) fn batch(&mut self, most: usize) -> Vec<Stamped> {
+        let notes = self.notes.len().min(most);
+        let mut batch: Vec<Stamped> = self.notes.drain(..notes).collect();
+        let others = self.others.len().min(most - notes);
+        batch.extend(self.others.drain(..others));
+        batch
+    }
+
+    /// Gives back the end of a batch, all of it no notes, to be done first.
+    pub(super) fn put_back(&mut self, rest: impl DoubleEndedIterator<Item = Stamped>) {
+        rest.rev().for_each(|stamped| self.others.push_front(stamped));
+    }
+}

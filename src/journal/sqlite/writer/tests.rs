@@ -1,0 +1,68 @@
+use super::*;
+use crate::journal::sqlite::Sqlite;
+use crate::journal::suite::callback;
+use crate::journal::{Acceptance, DeliveryId, Journal, Next, Origin, Outcome, Sending};
+use crate::order::OrderId;
+use hyper::{HeaderMap, StatusCode};
+
+/// Callbacks that wait to be taken in.
+const RUSH: i64 = 4000;
+
+fn accepted(entry: EntryId) -> Note {
+    let delivery = DeliveryId::of("app", &OrderId::parse("FIRST").unwrap());
+    let acceptance = Acceptance { transaction_id: None, status: StatusCode::OK, headers: HeaderMap::new(), body: None };
+    let sending = Sending { entry, delivery, attempt: 1, origin: Origin::Callback };
+    Note::Sent { sending, outcome: Outcome::Accepted(acceptance), next: Some(Next::Accepted) }
+}
+
+#[tokio::test]
+async fn that_an_order_was_accepted_does_not_wait_for_a_rush() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("j.db");
+    let journal = Sqlite::open(&path, u64::MAX).unwrap();
+    let take_in = |order: String| journal.take_in(callback(&order), Worth::Unconfirmed, Duration::MAX);
+    let entry = take_in("FIRST".to_owned()).await.unwrap().entry;
+    let beside = Connection::open(&path).unwrap();
+    beside
+        .execute_batch(
+            "CREATE TABLE seen (entries INTEGER);
+             CREATE TRIGGER look AFTER UPDATE OF state ON entry WHEN new.state = 'accepted'
+             BEGIN INSERT INTO seen SELECT count(*) FROM entry; END;",
+        )
+        .unwrap();
+    let rush: Vec<_> = (0..RUSH).map(|order| take_in(format!("RUSH-{order}"))).collect();
+    journal.note(accepted(entry));
+    journal.written().await.unwrap();
+    let number = |sql: &str| beside.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(number("SELECT count(*) FROM entry"), RUSH + 1, "what was asked for before is written");
+    let before = number("SELECT entries FROM seen");
+    assert!(before < RUSH / 2, "{before} were taken in before");
+    for taken in rush {
+        assert!(taken.await.unwrap().fresh);
+    }
+}
+
+fn numbered(note: bool, at: i64) -> Stamped {
+    let op = if note { Op::Note { note: accepted(EntryId(1)), seq: 0 } } else { Op::Written(oneshot::channel().0) };
+    Stamped { op, at }
+}
+
+#[test]
+fn notes_go_first_and_nothing_else_changes_its_place() {
+    let (ask, queue) = std::sync::mpsc::channel();
+    for (at, note) in [false, true, false, false, true, false].into_iter().enumerate() {
+        ask.send(numbered(note, i64::try_from(at).unwrap())).unwrap();
+    }
+    let mut inbox = Inbox::default();
+    assert!(inbox.fill(&queue, Duration::MAX));
+    let order = |batch: &[Stamped]| batch.iter().map(|stamped| stamped.at).collect::<Vec<_>>();
+    let mut batch = inbox.batch(5);
+    assert_eq!(order(&batch), [1, 4, 0, 2, 3]);
+    inbox.put_back(batch.drain(3..));
+    ask.send(numbered(true, 6)).unwrap();
+    drop(ask);
+    assert!(inbox.fill(&queue, Duration::MAX));
+    assert_eq!(order(&inbox.batch(1)), [6]);
+    assert_eq!(order(&inbox.batch(5)), [2, 3, 5]);
+    assert!(!inbox.fill(&queue, Duration::MAX));
+}
