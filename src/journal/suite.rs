@@ -101,6 +101,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     a_claim_is_taken_in_once(&*stores()).await;
     what_is_in_hand_is_due_to_nobody(&*stores()).await;
     a_backlog_in_one_state_does_not_hold_up_the_other(&*stores()).await;
+    a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was_not_asked_about(&*stores()).await;
     a_restart_makes_due_what_was_in_hand(&*stores()).await;
     what_is_decided_goes_on_as_it_was_noted(&*stores()).await;
     an_acceptance_is_kept_and_stays(&*stores()).await;
@@ -190,8 +191,36 @@ async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
     assert!(work.iter().any(|work| work.entry == paid.entry), "{work:?}");
     assert!(work.iter().any(|work| work.state == State::Asking), "{work:?}");
     let channel = ChannelId::parse("app").unwrap();
-    let shut = vec![Queue { channel, state: State::Asking, origin: Origin::Callback }];
+    let shut = vec![Queue { channel, state: State::Asking, origin: Origin::Callback, rank: Rank::Strange }];
     assert!(journal.due(10, shut).await.unwrap().is_empty(), "its channel gets no more at the moment");
+}
+
+async fn a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was_not_asked_about(store: &dyn Store) {
+    let journal = store.open(1000);
+    let asked_again = Some(Next::Ask { again_in: Duration::ZERO, tries: 1 });
+    let found = |entry, reason| Note::Found { entry, reason, verified: None, next: asked_again };
+    for index in 0..40 {
+        let taken = take_in(&*journal, &format!("MADE-UP{index}"), Duration::ZERO).await;
+        journal.note(found(taken.entry, Reason::OrderNotFound));
+        let taken = take_in(&*journal, &format!("STRANGE{index}"), Duration::ZERO).await;
+        journal.note(found(taken.entry, Reason::RateLimited));
+    }
+    let likely = journal.take_in(callback("LIKELY"), Worth::Likely, Duration::ZERO).await.unwrap();
+    journal.note(found(likely.entry, Reason::RateLimited));
+    let early = journal.take_in(callback("EARLY"), Worth::Likely, Duration::ZERO).await.unwrap();
+    journal.note(found(early.entry, Reason::OrderNotFound));
+    let real = take_in(&*journal, "REAL", Duration::ZERO).await;
+    journal.note(found(real.entry, Reason::OrderNotFound));
+    journal.note(found(real.entry, Reason::QueryFailed));
+    journal.written().await.unwrap();
+    let [work] = &*journal.due(8, Vec::new()).await.unwrap().into_iter().filter(|work| work.rank == Rank::LikelyAbsent).collect::<Vec<_>>() else { panic!() };
+    assert_eq!(work.entry, early.entry);
+    journal.note(found(real.entry, Reason::NotPaidYet));
+    journal.written().await.unwrap();
+    let channel = ChannelId::parse("app").unwrap();
+    let shut = |rank| Queue { channel, state: State::Asking, origin: Origin::Callback, rank };
+    let work = journal.due(8, [Rank::Strange, Rank::Absent].map(shut).into()).await.unwrap();
+    assert!(work.iter().all(|work| [likely.entry, real.entry].contains(&work.entry)), "{work:?}");
 }
 
 async fn a_restart_makes_due_what_was_in_hand(store: &dyn Store) {
