@@ -16,7 +16,7 @@ use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::schedule::{Schedule, jittered};
 use crate::gate::{Gate, Parcel};
-use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Queue, State, Work};
+use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Queue, Rank, State, Work};
 use crate::money::Currency;
 use crate::reason::{Reason, Verdict};
 use crate::server::Peer;
@@ -80,6 +80,9 @@ const IN_HAND: Duration = Duration::from_millis(1500);
 /// How long a channel that gets no more is left alone.
 const SHUT_FOR: Duration = Duration::from_millis(250);
 
+/// How often it is looked whether more is likely than was.
+const LIFT_EVERY: Duration = Duration::from_secs(1);
+
 /// An order of this age is asked about in the slow lane, since nobody waits for it any more.
 const LATE: Duration = Duration::from_secs(30 * 60);
 
@@ -103,6 +106,7 @@ impl FollowUp {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut steps = JoinSet::new();
         let mut shut: Vec<(Queue, Instant)> = Vec::new();
+        let mut lift_at = Instant::now();
         loop {
             tokio::select! {
                 biased;
@@ -122,6 +126,10 @@ impl FollowUp {
             if free == 0 {
                 continue;
             }
+            if lift_at <= Instant::now() {
+                lift_at = Instant::now() + LIFT_EVERY;
+                self.lift();
+            }
             shut.retain(|(_, until)| *until > Instant::now());
             let not_these = shut.iter().map(|(queue, _)| *queue).collect();
             match self.journal.due(free, not_these).await {
@@ -138,6 +146,14 @@ impl FollowUp {
             }
         }
         while steps.join_next().await.is_some() {}
+    }
+
+    /// What waits and looks like what was confirmed since is likely now.
+    fn lift(&self) {
+        for (channel, shape) in self.gate.familiar.take_news() {
+            // Nobody waits for it, and without it nothing is lost.
+            drop(self.journal.lift(channel, Box::new(move |number| shape.fits(number))));
+        }
     }
 
     /// Works on one entry, and says what came of it.
@@ -178,7 +194,9 @@ impl FollowUp {
         // What was made says more than the one that named the order.
         let claim =
             read_again.flatten().filter(|_| origin.is_found()).map_or_else(|| claim_of(&claimed), |read| read.claim);
-        let confirmed = match self.decide(channel, &work, &claim, record, &finding) {
+        let decided = self.decide(channel, &work, &claim, record, &finding);
+        self.learn(&work, &decided);
+        let confirmed = match decided {
             Ok(confirmed) => confirmed,
             Err(reason) => return self.not_confirmed(&work, record, reason, &finding),
         };
@@ -237,7 +255,7 @@ impl FollowUp {
     }
 
     /// What is known of the order now, and the answer itself where a callback is to be made of it; `None` if this account's
-    /// slow lane is full.
+    /// lane or its budget is used up.
     async fn confirm_again(&self, channel: &Arc<Channel>, work: &Work, span: &Span) -> Option<(Finding, Bytes)> {
         let confirming = span.child("confirm");
         let within = confirming.parent();
@@ -246,19 +264,32 @@ impl FollowUp {
         if work.callback.request.is_none() {
             // Never by the bill's or the source's word for the payment.
             let ask = AskBy::OutTradeNo(claimed.out_trade_no);
-            let allowed = self.lanes.to_wechat(merchant, lane(work));
-            return if allowed { Some(self.gate.confirm.ask_now_within(channel, ask, &within).await) } else { None };
+            if !self.lanes.to_wechat(merchant, lane(work)) {
+                return None;
+            }
+            return Some(self.gate.confirm.ask_now_within(channel, ask, &within).await).filter(was_asked);
         }
         let ask = channel.ask(&claim_of(claimed), claimed.out_trade_no);
         // An operator may know of a refund that the cache does not.
         let cached = if work.asked_for { None } else { self.gate.confirm.cached(channel, ask).await };
+        let rank =
+            self.gate.appearance(&work.callback).map_or(work.rank, |it| self.gate.familiar.look(&it).rank(work.rank));
+        let lane = Lane::of(rank, work.state, work.asked_for);
         let finding = match cached {
             Some(finding) => finding,
-            None if !self.lanes.to_wechat(merchant, Lane::FollowUp) => return None,
+            None if !self.lanes.to_wechat(merchant, lane) => return None,
             None if work.asked_for => self.gate.confirm.ask_now_within(channel, ask, &within).await.0,
-            None => self.gate.confirm.ask(channel, ask, &within).await.0,
+            None => self.gate.confirm.ask(channel, ask, lane.part(), &within).await.0,
         };
-        Some((finding, Bytes::new()))
+        Some((finding, Bytes::new())).filter(was_asked)
+    }
+
+    /// What callbacks look like is learnt from the first answer about each.
+    fn learn(&self, work: &Work, decided: &Result<Confirmed, Reason>) {
+        let is_news = work.state == State::Asking && (decided.is_ok() || work.rank <= Rank::Strange);
+        if let Some(appearance) = self.gate.appearance(&work.callback).filter(|_| is_news) {
+            self.gate.familiar.learn(&appearance, decided);
+        }
     }
 
     async fn deliver(
@@ -365,6 +396,11 @@ impl FollowUp {
         self.gate.records.found(record, Reason::Paid, verified, Some(next));
         Step::Postponed
     }
+}
+
+/// Whether a question was sent, or answered without. What the budget had no place for costs no try: it has its turn later.
+fn was_asked((finding, _): &(Finding, Bytes)) -> bool {
+    *finding != Finding::Not(Reason::RateLimited)
 }
 
 /// What the callback claimed when it was taken in, its signature checked.

@@ -24,6 +24,8 @@ pub mod expected;
 
 pub mod decide;
 
+pub mod familiar;
+
 pub mod flag;
 
 pub mod stamp;
@@ -64,6 +66,7 @@ use decide::{Confirmed, Finding, Mode};
 use deliver::Answer;
 pub use deliver::{Delivered, Parcel};
 use expected::Expected;
+use familiar::{Appearance, Familiar};
 use forward::{Forward, Upstream};
 use http_body_util::Full;
 use hyper::Response;
@@ -88,6 +91,8 @@ pub struct Gate {
     pub channels: Channels,
     /// Who is in front of the gate, and how much one address may send.
     pub senders: Arc<Senders>,
+    /// What callbacks look like that were confirmed.
+    pub familiar: Arc<Familiar>,
     /// What WeChat Pay knows.
     pub confirm: Confirm,
     /// What the upstream sees as headers.
@@ -180,7 +185,10 @@ impl Gate {
             transaction_id: claim.transaction_id,
             amount: claim.amount.map(|fen| Money { fen, currency: claim.currency }),
         };
-        let sighting = Sighting { route, claimed, head, body };
+        let from = self.senders.from(story.peer, &head.headers);
+        let appearance = Appearance { channel: channel.id, number: out_trade_no, from };
+        let familiarity = self.familiar.look(&appearance);
+        let sighting = Sighting { route, claimed, head, body, appearance, familiarity };
         let ask = channel.ask(&claim, out_trade_no);
         let expected = self.expected.amount(channel.id, out_trade_no);
         let judge = |finding: &Finding| decide::decide(&claim, expected, &out_trade_no, finding, channel.on_refunded);

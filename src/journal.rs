@@ -38,7 +38,7 @@ pub use minutes::Minutes;
 pub use sweeps::Sweeps;
 pub use view::Views;
 
-use crate::order::{ChannelId, TransactionId};
+use crate::order::{ChannelId, OutTradeNo, TransactionId};
 use crate::reason::Reason;
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
@@ -92,6 +92,17 @@ pub trait Journal: Sweeps + Listings + Views + Audits + Minutes + Send + Sync + 
     /// If it cannot be read.
     fn due(&self, limit: usize, shut: Vec<Queue>) -> Soon<'_, Vec<Work>>;
 
+    /// Callbacks of this channel that wait to be asked about have a number that `looks` like confirmed ones, as was not known
+    /// when they were taken in: they are likely from now on. Not if there are more than [`MOST_LIFTED`] of them, since it says
+    /// nothing then. Nobody waits for it.
+    fn lift(&self, channel: ChannelId, looks: Looks) -> Soon<'_, ()>;
+
+    /// The latest callbacks that were confirmed, at most `limit` of each channel in each state.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn confirmed(&self, limit: usize) -> Soon<'_, Vec<Callback>>;
+
     /// That a delivery was accepted, if it was, with the upstream's answer as far as that is kept.
     ///
     /// # Errors
@@ -124,6 +135,12 @@ pub trait Journal: Sweeps + Listings + Views + Audits + Minutes + Send + Sync + 
     /// If it cannot be read.
     fn figures(&self) -> Soon<'_, Figures>;
 }
+
+/// Whether a number looks like those that were confirmed.
+pub type Looks = Box<dyn Fn(&OutTradeNo) -> bool + Send>;
+
+/// How many callbacks are found to be likely at once.
+pub const MOST_LIFTED: usize = 256;
 
 /// Why the journal did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

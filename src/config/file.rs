@@ -14,6 +14,7 @@ use super::{Cache, Config, Forwarding, Limits, Log, settings};
 use crate::gate::decide::Mode;
 use crate::gate::forward::Upstream;
 use crate::gate::route::Route;
+use crate::gate::sender::{Rate, is_near};
 use crate::gate::stamp::HeaderNames;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -69,6 +70,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let cache = map.or("cache", Cache::default(), settings::cache);
     let limits = map.or("limits", Limits::default(), settings::limits);
     let forwarding = map.or("forwarding", Forwarding::default(), settings::forwarding);
+    warn_of_one_sender(&map, listen, &limits, &forwarding);
     let tls = map.optional("tls", settings::tls);
     let log = map.or("log", Log::default(), settings::log);
     let shutdown_grace = map.or("shutdown_grace", SHUTDOWN_GRACE, Value::duration);
@@ -129,6 +131,27 @@ fn report_loop(map: &Map<'_>, listen: Option<SocketAddr>, upstream: Option<&Upst
     if upstream.authority.as_str() == listen.to_string() {
         value.problem("is the address that the gate listens on", "name the order system's own address");
     }
+}
+
+/// Whoever stands in front of an address that is not public is the only sender that is seen, unless it is named.
+fn warn_of_one_sender(map: &Map<'_>, listen: Option<SocketAddr>, limits: &Limits, forwarding: &Forwarding) {
+    if !forwarding.trusted_proxies.is_empty() || !listen.is_some_and(|listen| is_near(listen.ip())) {
+        return;
+    }
+    let name_it = "if nginx or a load balancer stands in front, name its address, such as [127.0.0.1]; if the senders reach the gate \
+                   themselves, nothing is to be done";
+    let text = match limits.rate_per_address {
+        Rate::Each(0) => return,
+        Rate::Auto => format!(
+            "whoever stands in front of the gate would be its only sender, and one that sends too much is not told \
+                               from the others: {name_it}"
+        ),
+        Rate::Each(rate) => format!(
+            "whoever stands in front of the gate would be its only sender, and all senders together would have \
+                                     limits.rate_per_address: {rate} callbacks a second: {name_it}"
+        ),
+    };
+    map.value().warn_of("forwarding.trusted_proxies", text);
 }
 
 /// Without a journal nobody knows after a restart what was accepted before it, or what was found without a callback.

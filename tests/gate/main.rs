@@ -50,6 +50,8 @@ mod upstream_faults;
 
 mod follow_up;
 
+mod flood;
+
 mod sweep;
 
 mod pending;

@@ -2,12 +2,15 @@
 
 use super::columns::{self, count, number, optional, optional_time, parsed, time};
 use super::hand::{Hand, Held, millis};
+use super::kinds::{Kind, kinds};
 use super::{OpenError, connect, view};
 use crate::clock;
+use crate::journal::view::Filter;
 use crate::journal::{
-    Acceptance, AttemptRecord, Callback, EntryId, Event, Queue, Record, Refused, Search, State, Work,
+    Acceptance, AttemptRecord, Callback, EntryId, Event, Origin, Queue, Record, Refused, Search, State, Work,
 };
 use crate::order::{ChannelId, OrderId, TransactionId};
+use crate::reason::Reason;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, ToSql, params_from_iter};
 use std::collections::HashSet;
@@ -203,18 +206,22 @@ fn take(
     Ok(())
 }
 
+fn read_callback(row: &Row<'_>) -> Result<Callback> {
+    Ok(Callback {
+        request_id: parsed(row, "request_id")?,
+        route: row.get("route")?,
+        origin: columns::origin(row)?,
+        claimed: columns::claimed(row)?,
+        created_at: optional_time(row, "created_at")?,
+        request: columns::request(row)?,
+    })
+}
+
 fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
     let since: i64 = row.get("since")?;
     Ok(Work {
         entry: EntryId(row.get("id")?),
-        callback: Callback {
-            request_id: parsed(row, "request_id")?,
-            route: row.get("route")?,
-            origin: columns::origin(row)?,
-            claimed: columns::claimed(row)?,
-            created_at: optional_time(row, "created_at")?,
-            request: columns::request(row)?,
-        },
+        callback: read_callback(row)?,
         state: columns::state(row)?,
         rank: columns::rank(row)?,
         tries: row.get("tries")?,
@@ -225,6 +232,29 @@ fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
         paid_by: Vec::new(),
         asked_for: row.get("asked_for")?,
     })
+}
+
+/// The latest confirmed callbacks of each channel.
+pub(super) fn confirmed(connection: &Connection, limit: usize) -> Result<Vec<Callback>> {
+    let mut confirmed = Vec::new();
+    let limit = number(limit as u64);
+    for state in [State::Delivering, State::Accepted] {
+        let (origin, reason) = (Some(Origin::Callback), Some(Reason::Paid));
+        let filter = Filter { state: Some(state), origin, reason, confirmed: true, ..Filter::default() };
+        for Kind { state, channel, reason, origin, .. } in kinds(connection, &filter)? {
+            let mut latest = connection.prepare_cached(
+                "SELECT entry.*, request.* FROM entry INDEXED BY entry_list LEFT JOIN request ON request.entry = entry.id
+                 WHERE state = ?1 AND channel = ?2 AND ifnull(reason, '') = ?3 AND origin = ?4
+                     AND (transaction_id IS NOT NULL) = 1 ORDER BY received_at DESC LIMIT ?5",
+            )?;
+            let mut rows = latest.query((state, channel, reason, origin, limit))?;
+            while let Some(row) = rows.next()? {
+                // A damaged one is told of by whoever has to do with it.
+                confirmed.extend(read_callback(row));
+            }
+        }
+    }
+    Ok(confirmed)
 }
 
 /// The conditions of a search, and their values.
@@ -425,8 +455,13 @@ mod tests {
         let queues = queues_in(&connection, State::Asking).unwrap();
         let seen: Vec<_> =
             queues.iter().map(|queue| (queue.channel.as_str(), queue.origin.as_str(), queue.rank as u8)).collect();
-        let expected =
-            [("2/c1", "callback", 1), ("app", "callback", 0), ("app", "callback", 3), ("app", "pending", 0), ("app", "sweep", 0)];
+        let expected = [
+            ("2/c1", "callback", 1),
+            ("app", "callback", 0),
+            ("app", "callback", 3),
+            ("app", "pending", 0),
+            ("app", "sweep", 0),
+        ];
         assert_eq!(seen, expected);
         let steps = |sql: &&str| connection.prepare_cached(sql).unwrap().get_status(StatementStatus::VmStep);
         let steps: i32 = NEXT_QUEUE.iter().map(steps).sum();

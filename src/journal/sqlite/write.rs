@@ -2,12 +2,12 @@
 
 use super::columns::{self, number};
 use super::hand::millis;
-use super::{audit, read, sweeps};
+use super::{audit, rank, read, sweeps};
 use crate::journal::{
     Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Next, Note, Outcome, Rank, Refused, Request,
     Sending, State, Taken, Verified, Worth,
 };
-use crate::reason::{Reason, Verdict};
+use crate::reason::Reason;
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
 use std::time::Duration;
 
@@ -229,7 +229,7 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
     match note {
         Note::Found { entry, reason, verified, next } => {
             found(connection, *entry, *reason, at)?;
-            rank(connection, *entry, *reason)?;
+            rank::told(connection, *entry, *reason)?;
             verify(connection, *entry, verified.as_ref(), Some(*reason), at, budget)?;
             go_on(connection, *entry, *next, at)
         }
@@ -269,19 +269,6 @@ fn found(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Re
         ))?
         .execute(params![entry.0, reason.code()])?;
     if changed > 0 { event(connection, entry, at, "found", Some(reason), None) } else { Ok(()) }
-}
-
-/// What WeChat Pay said of an order that anybody can have made up: it is there, or it is not. What says nothing of the order
-/// leaves its rank as it is.
-fn rank(connection: &Connection, entry: EntryId, reason: Reason) -> Result<()> {
-    let sql = match reason.verdict() {
-        _ if reason == Reason::OrderNotFound => {
-            "UPDATE entry SET rank = rank + 2 WHERE id = ?1 AND rank < 2 AND origin = 'callback'"
-        }
-        Some(Verdict::Unknown) | None => return Ok(()),
-        Some(_) => "UPDATE entry SET rank = 0 WHERE id = ?1 AND rank > 0",
-    };
-    connection.prepare_cached(sql)?.execute([entry.0]).map(drop)
 }
 
 /// A line for what is flagged, the first time.
