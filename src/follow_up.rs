@@ -8,6 +8,8 @@ mod lanes;
 
 mod found;
 
+mod familiar;
+
 use crate::gate::channel::Channel;
 use crate::gate::claim::{Blank, Claim};
 use crate::gate::decide::{self, Confirmed, Finding, Mode};
@@ -16,7 +18,7 @@ use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::schedule::{Schedule, jittered};
 use crate::gate::{Gate, Parcel};
-use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Queue, Rank, State, Work};
+use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Queue, State, Work};
 use crate::money::Currency;
 use crate::reason::{Reason, Verdict};
 use crate::server::Peer;
@@ -148,14 +150,6 @@ impl FollowUp {
         while steps.join_next().await.is_some() {}
     }
 
-    /// What waits and looks like what was confirmed since is likely now.
-    fn lift(&self) {
-        for (channel, shape) in self.gate.familiar.take_news() {
-            // Nobody waits for it, and without it nothing is lost.
-            drop(self.journal.lift(channel, Box::new(move |number| shape.fits(number))));
-        }
-    }
-
     /// Works on one entry, and says what came of it.
     pub async fn step(&self, work: Work) -> Step {
         let unfinished = Unfinished { journal: &*self.journal, entry: Some(work.entry) };
@@ -282,14 +276,6 @@ impl FollowUp {
             None => self.gate.confirm.ask(channel, ask, lane.part(), &within).await.0,
         };
         Some((finding, Bytes::new())).filter(was_asked)
-    }
-
-    /// What callbacks look like is learnt from the first answer about each.
-    fn learn(&self, work: &Work, decided: &Result<Confirmed, Reason>) {
-        let is_news = work.state == State::Asking && (decided.is_ok() || work.rank <= Rank::Strange);
-        if let Some(appearance) = self.gate.appearance(&work.callback).filter(|_| is_news) {
-            self.gate.familiar.learn(&appearance, decided);
-        }
     }
 
     async fn deliver(

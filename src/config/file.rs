@@ -135,23 +135,21 @@ fn report_loop(map: &Map<'_>, listen: Option<SocketAddr>, upstream: Option<&Upst
 
 /// Whoever stands in front of an address that is not public is the only sender that is seen, unless it is named.
 fn warn_of_one_sender(map: &Map<'_>, listen: Option<SocketAddr>, limits: &Limits, forwarding: &Forwarding) {
+    const NAME_IT: &str = "if nginx or a load balancer stands in front, name its address in forwarding.trusted_proxies, such as \
+                           [127.0.0.1]; if the senders reach the gate themselves, nothing is to be done";
     if !forwarding.trusted_proxies.is_empty() || !listen.is_some_and(|listen| is_near(listen.ip())) {
         return;
     }
-    let name_it = "if nginx or a load balancer stands in front, name its address, such as [127.0.0.1]; if the senders reach the gate \
-                   themselves, nothing is to be done";
-    let text = match limits.rate_per_address {
-        Rate::Each(0) => return,
-        Rate::Auto => format!(
-            "whoever stands in front of the gate would be its only sender, and one that sends too much is not told \
-                               from the others: {name_it}"
-        ),
-        Rate::Each(rate) => format!(
-            "whoever stands in front of the gate would be its only sender, and all senders together would have \
-                                     limits.rate_per_address: {rate} callbacks a second: {name_it}"
-        ),
-    };
-    map.value().warn_of("forwarding.trusted_proxies", text);
+    match (limits.rate_per_address, map.get("limits").and_then(|limits| limits.peek("rate_per_address"))) {
+        (Rate::Each(0), _) => {}
+        (Rate::Each(rate), Some(at)) => {
+            at.warn(format!("all senders behind one proxy would share {rate} callbacks a second: {NAME_IT}"));
+        }
+        _ => {
+            let text = format!("all senders behind one proxy would be one, and none is told from a flood: {NAME_IT}");
+            map.value().warn_of("forwarding.trusted_proxies", text);
+        }
+    }
 }
 
 /// Without a journal nobody knows after a restart what was accepted before it, or what was found without a callback.

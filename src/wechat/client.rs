@@ -225,7 +225,10 @@ impl WeChatPay {
     async fn ask(&self, query: &Query<'_>, hosts: &[&Arc<Host>]) -> Outcome {
         let [host, others @ ..] = hosts else { return Err(QueryError::Transport) };
         if !self.budget.take(&query.account.mch_id, query.part) {
-            self.meters.over_budget(query.account.mch_id);
+            // What may be made up waits for its turn, which says nothing of the budget.
+            if !matches!(query.part, Part::StrangeFollowUp | Part::Absent) {
+                self.meters.over_budget(query.account.mch_id);
+            }
             return Err(QueryError::RateLimited);
         }
         let mut first = Box::pin(self.ask_host(query, host));
