@@ -118,6 +118,9 @@ pub enum BuildError {
 /// How long the end waits for the collector of traces.
 pub const TRACES_SENT: Duration = Duration::from_secs(3);
 
+/// How many confirmed callbacks of each channel tell at the start what others look like.
+const FAMILIAR: usize = 200;
+
 /// How long the end waits for the journal to be written out.
 const WRITTEN_OUT: Duration = Duration::from_secs(5);
 
@@ -203,6 +206,7 @@ impl App {
         // Before the first callback, which is held against it.
         let recalled = recall(self.works.pending.as_deref()).await;
         self.works.recall_minutes().await;
+        self.works.recall_familiar().await;
         self.doors.recall().await;
         let mut working = self.works.begin(&shutdown, Some(recalled));
         self.doors.open(&shutdown);
@@ -402,6 +406,15 @@ impl Works {
             && let Ok(minutes) = journal.minutes().await
         {
             self.gate.metrics.remember(minutes);
+        }
+    }
+
+    /// What callbacks look like that were confirmed before this process began.
+    async fn recall_familiar(&self) {
+        let Some(journal) = &self.housekeeping.journal else { return };
+        let confirmed = journal.confirmed(FAMILIAR).await.unwrap_or_default();
+        for appearance in confirmed.iter().rev().filter_map(|callback| self.gate.appearance(callback)) {
+            self.gate.familiar.remember(&appearance);
         }
     }
 

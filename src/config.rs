@@ -53,6 +53,7 @@ use crate::gate::channel::Channel;
 use crate::gate::decide::Mode;
 use crate::gate::forward::Upstream;
 use crate::gate::route::Route;
+use crate::gate::sender::Rate;
 use crate::gate::stamp::{HeaderNames, Host};
 use crate::order::{ChannelId, MchId};
 use crate::pending::Watched;
@@ -165,8 +166,8 @@ pub struct Cache {
 pub struct Limits {
     /// Those that the server keeps.
     pub server: server::Limits,
-    /// Callbacks a second from one address, twice that at once; 0 is no limit.
-    pub rate_per_address: u32,
+    /// Callbacks a second from one address.
+    pub rate_per_address: Rate,
 }
 
 /// How the upstream is spoken to.

@@ -8,6 +8,8 @@ mod lanes;
 
 mod found;
 
+mod familiar;
+
 use crate::gate::channel::Channel;
 use crate::gate::claim::{Blank, Claim};
 use crate::gate::decide::{self, Confirmed, Finding, Mode};
@@ -81,6 +83,9 @@ const IN_HAND: Duration = Duration::from_millis(1500);
 /// How long a channel that gets no more is left alone.
 const SHUT_FOR: Duration = Duration::from_millis(250);
 
+/// How often it is looked whether more is likely than was.
+const LIFT_EVERY: Duration = Duration::from_secs(1);
+
 /// An order of this age is asked about in the slow lane, since nobody waits for it any more.
 const LATE: Duration = Duration::from_secs(30 * 60);
 
@@ -104,6 +109,7 @@ impl FollowUp {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut steps = JoinSet::new();
         let mut shut: Vec<(Queue, Instant)> = Vec::new();
+        let mut lift_at = Instant::now();
         loop {
             tokio::select! {
                 biased;
@@ -122,6 +128,10 @@ impl FollowUp {
             let free = self.concurrency.saturating_sub(steps.len());
             if free == 0 {
                 continue;
+            }
+            if lift_at <= Instant::now() {
+                lift_at = Instant::now() + LIFT_EVERY;
+                self.lift();
             }
             shut.retain(|(_, until)| *until > Instant::now());
             let not_these = shut.iter().map(|(queue, _)| *queue).collect();
@@ -179,7 +189,9 @@ impl FollowUp {
         // What was made says more than the one that named the order.
         let claim =
             read_again.flatten().filter(|_| origin.is_found()).map_or_else(|| claim_of(&claimed), |read| read.claim);
-        let confirmed = match self.decide(route, channel, &work, &claim, record, &finding).await {
+        let decided = self.decide(route, channel, &work, &claim, record, &finding).await;
+        self.learn(&work, &decided);
+        let confirmed = match decided {
             Ok(confirmed) => confirmed,
             Err(reason) => return self.not_confirmed(&work, record, reason, &finding),
         };
@@ -242,7 +254,7 @@ impl FollowUp {
     }
 
     /// What is known of the order now, and the answer itself where a callback is to be made of it; `None` if this account's
-    /// slow lane is full.
+    /// lane or its budget is used up.
     async fn confirm_again(&self, channel: &Arc<Channel>, work: &Work, span: &Span) -> Option<(Finding, Bytes)> {
         let confirming = span.child("confirm");
         let within = confirming.parent();
@@ -251,19 +263,24 @@ impl FollowUp {
         if work.callback.request.is_none() {
             // Never by the bill's or the source's word for the payment.
             let ask = AskBy::OutTradeNo(claimed.out_trade_no);
-            let allowed = self.lanes.to_wechat(merchant, lane(work));
-            return if allowed { Some(self.gate.confirm.ask_now_within(channel, ask, &within).await) } else { None };
+            if !self.lanes.to_wechat(merchant, lane(work)) {
+                return None;
+            }
+            return Some(self.gate.confirm.ask_now_within(channel, ask, &within).await).filter(was_asked);
         }
         let ask = channel.ask(&claim_of(claimed), claimed.out_trade_no);
         // An operator may know of a refund that the cache does not.
         let cached = if work.asked_for { None } else { self.gate.confirm.cached(channel, ask).await };
+        let rank =
+            self.gate.appearance(&work.callback).map_or(work.rank, |it| self.gate.familiar.look(&it).rank(work.rank));
+        let lane = Lane::of(rank, work.state, work.asked_for);
         let finding = match cached {
             Some(finding) => finding,
-            None if !self.lanes.to_wechat(merchant, Lane::FollowUp) => return None,
+            None if !self.lanes.to_wechat(merchant, lane) => return None,
             None if work.asked_for => self.gate.confirm.ask_now_within(channel, ask, &within).await.0,
-            None => self.gate.confirm.ask(channel, ask, &within).await.0,
+            None => self.gate.confirm.ask(channel, ask, lane.part(), &within).await.0,
         };
-        Some((finding, Bytes::new()))
+        Some((finding, Bytes::new())).filter(was_asked)
     }
 
     async fn deliver(
@@ -375,6 +392,11 @@ impl FollowUp {
 /// Why nobody asks any longer. That an order is paid and its number not proven is said as it is.
 pub(super) fn given_up(reason: Reason) -> Reason {
     if reason == Reason::NumberNotListed { reason } else { Reason::GaveUpAsking }
+}
+
+/// Whether a question was sent, or answered without. What the budget had no place for costs no try: it has its turn later.
+fn was_asked((finding, _): &(Finding, Bytes)) -> bool {
+    *finding != Finding::Not(Reason::RateLimited)
 }
 
 /// What the callback claimed when it was taken in, its signature checked.

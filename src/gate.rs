@@ -26,6 +26,8 @@ pub mod expected;
 
 pub mod decide;
 
+pub mod familiar;
+
 pub mod flag;
 
 pub mod stamp;
@@ -66,6 +68,7 @@ use decide::{Confirmed, Mode};
 use deliver::Answer;
 pub use deliver::{Delivered, Parcel};
 use expected::Expected;
+use familiar::{Appearance, Familiar};
 use forward::{Forward, Upstream};
 use http_body_util::Full;
 use hyper::Response;
@@ -90,6 +93,8 @@ pub struct Gate {
     pub channels: Channels,
     /// Who is in front of the gate, and how much one address may send.
     pub senders: Arc<Senders>,
+    /// What callbacks look like that were confirmed.
+    pub familiar: Arc<Familiar>,
     /// What WeChat Pay knows.
     pub confirm: Confirm,
     /// What the upstream sees as headers.
@@ -182,7 +187,10 @@ impl Gate {
             transaction_id: claim.transaction_id,
             amount: claim.amount.map(|fen| Money { fen, currency: claim.currency }),
         };
-        let sighting = Sighting { route, claimed, head, body };
+        let from = self.senders.from(story.peer, &head.headers);
+        let appearance = Appearance { channel: channel.id, number: out_trade_no, from };
+        let familiarity = self.familiar.look(&appearance);
+        let sighting = Sighting { route, claimed, head, body, appearance, familiarity };
         let ask = channel.ask(&claim, out_trade_no);
         let confirmed = self.confirm_and_keep(channel, ask, &claim, sighting, story).await?;
         Ok(Checked { confirmed, fill: callback.fill })

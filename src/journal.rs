@@ -41,7 +41,7 @@ pub use owners::Owners;
 pub use sweeps::Sweeps;
 pub use view::Views;
 
-use crate::order::{ChannelId, TransactionId};
+use crate::order::{ChannelId, OutTradeNo, TransactionId};
 use crate::reason::Reason;
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
@@ -62,7 +62,7 @@ pub trait Journal: Sweeps + Listings + Owners + Views + Audits + Minutes + Send 
     /// was [noted](Self::note) of it that says when, or until it is [let go](Self::let_go).
     ///
     /// # Errors
-    /// Nothing was taken in then. [`JournalError::Full`] only for [`Worth::Unconfirmed`].
+    /// Nothing was taken in then. [`JournalError::Full`] not for [`Worth::Confirmed`].
     fn take_in(&self, callback: Box<Callback>, worth: Worth, due_in: Duration) -> Soon<'_, Taken>;
 
     /// Notes what happened, in the order of the calls. It is durable a moment later; [`written`](Self::written) waits for
@@ -94,6 +94,17 @@ pub trait Journal: Sweeps + Listings + Owners + Views + Audits + Minutes + Send 
     /// # Errors
     /// If it cannot be read.
     fn due(&self, limit: usize, shut: Vec<Queue>) -> Soon<'_, Vec<Work>>;
+
+    /// Callbacks of this channel that wait to be asked about have a number that `looks` like confirmed ones, as was not known
+    /// when they were taken in: they are likely from now on. Not if there are more than [`MOST_LIFTED`] of them, since it says
+    /// nothing then. Nobody waits for it.
+    fn lift(&self, channel: ChannelId, looks: Looks) -> Soon<'_, ()>;
+
+    /// The latest callbacks that were confirmed, at most `limit` of each channel in each state.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn confirmed(&self, limit: usize) -> Soon<'_, Vec<Callback>>;
 
     /// That a delivery was accepted, if it was, with the upstream's answer as far as that is kept.
     ///
@@ -128,6 +139,12 @@ pub trait Journal: Sweeps + Listings + Owners + Views + Audits + Minutes + Send 
     fn figures(&self) -> Soon<'_, Figures>;
 }
 
+/// Whether a number looks like those that were confirmed.
+pub type Looks = Box<dyn Fn(&OutTradeNo) -> bool + Send>;
+
+/// How many callbacks are found to be likely at once.
+pub const MOST_LIFTED: usize = 256;
+
 /// Why the journal did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
@@ -150,6 +167,8 @@ pub enum JournalError {
 pub enum Worth {
     /// Not yet, or never: anybody can make such callbacks up, so there is a budget for them.
     Unconfirmed,
+    /// The same, but it looks like what was confirmed before: the last part of that budget is left for these.
+    Likely,
     /// It has: this is always taken in.
     Confirmed,
 }
@@ -181,7 +200,28 @@ pub struct Taken {
     pub paid_by: Vec<(ChannelId, TransactionId)>,
 }
 
-/// What waits together, and takes turns with others: the entries of one channel in one state that came the same way.
+/// How much speaks for it that an entry's order is one. The numbers are those in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Rank {
+    /// WeChat Pay knows the order, or has not answered yet for a callback that looks like confirmed ones; and whatever was
+    /// found without a callback, which nobody can make up.
+    Likely = 0,
+    /// WeChat Pay has not answered yet for anybody's callback.
+    Strange = 1,
+    /// WeChat Pay said that there is no such order, of a callback that looks like confirmed ones.
+    LikelyAbsent = 2,
+    /// The same of anybody's.
+    Absent = 3,
+}
+
+impl Rank {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Likely, Self::Strange, Self::LikelyAbsent, Self::Absent];
+}
+
+/// What waits together, and takes turns with others: the entries of one channel in one state and rank that came the same
+/// way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Queue {
     /// The merchant account.
@@ -190,6 +230,8 @@ pub struct Queue {
     pub state: State,
     /// What brought them.
     pub origin: Origin,
+    /// How much speaks for them.
+    pub rank: Rank,
 }
 
 /// How an entry stands.
@@ -410,7 +452,8 @@ impl Work {
     /// Where it waited.
     #[must_use]
     pub fn queue(&self) -> Queue {
-        Queue { channel: self.callback.claimed.channel, state: self.state, origin: self.callback.origin }
+        let channel = self.callback.claimed.channel;
+        Queue { channel, state: self.state, origin: self.callback.origin, rank: self.rank }
     }
 }
 
@@ -447,6 +490,8 @@ pub struct Work {
     pub callback: Callback,
     /// [`State::Asking`] or [`State::Delivering`].
     pub state: State,
+    /// How much speaks for it.
+    pub rank: Rank,
     /// How often the follow-up tried in this state.
     pub tries: u32,
     /// How long it has been in this state, or since an operator asked for it.

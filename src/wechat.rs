@@ -19,6 +19,7 @@ mod budget;
 mod breaker;
 
 pub use breaker::HostState;
+pub use budget::Part;
 pub use client::{Asked, BillStream, BuildError, Settings, WeChatPay};
 
 use crate::order::{AppId, MchId, OutTradeNo, TransactionId};

@@ -169,6 +169,7 @@ fn gate(
     Ok(Gate {
         routes: Routes::new(config.routes),
         senders,
+        familiar: before.map_or_else(Arc::default, |before| Arc::clone(&before.familiar)),
         confirm,
         stamp: Stamp::new(config.headers, host),
         expected: before.map_or_else(|| Arc::new(Expected::default()), |before| Arc::clone(&before.expected)),

@@ -15,6 +15,7 @@ use super::{Cache, Config, Forwarding, Limits, Log, settings};
 use crate::gate::decide::Mode;
 use crate::gate::forward::Upstream;
 use crate::gate::route::Route;
+use crate::gate::sender::{Rate, is_near};
 use crate::gate::stamp::HeaderNames;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -70,6 +71,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let cache = map.or("cache", Cache::default(), settings::cache);
     let limits = map.or("limits", Limits::default(), settings::limits);
     let forwarding = map.or("forwarding", Forwarding::default(), settings::forwarding);
+    warn_of_one_sender(&map, listen, &limits, &forwarding);
     let tls = map.optional("tls", settings::tls);
     let log = map.or("log", Log::default(), settings::log);
     let shutdown_grace = map.or("shutdown_grace", SHUTDOWN_GRACE, Value::duration);
@@ -130,6 +132,25 @@ fn report_loop(map: &Map<'_>, listen: Option<SocketAddr>, upstream: Option<&Upst
     let (Some(value), Some(listen), Some(upstream)) = (map.get("upstream"), listen, upstream) else { return };
     if upstream.authority.as_str() == listen.to_string() {
         value.problem("is the address that the gate listens on", "name the order system's own address");
+    }
+}
+
+/// Whoever stands in front of an address that is not public is the only sender that is seen, unless it is named.
+fn warn_of_one_sender(map: &Map<'_>, listen: Option<SocketAddr>, limits: &Limits, forwarding: &Forwarding) {
+    const NAME_IT: &str = "if nginx or a load balancer stands in front, name its address in forwarding.trusted_proxies, such as \
+                           [127.0.0.1]; if the senders reach the gate themselves, nothing is to be done";
+    if !forwarding.trusted_proxies.is_empty() || !listen.is_some_and(|listen| is_near(listen.ip())) {
+        return;
+    }
+    match (limits.rate_per_address, map.get("limits").and_then(|limits| limits.peek("rate_per_address"))) {
+        (Rate::Each(0), _) => {}
+        (Rate::Each(rate), Some(at)) => {
+            at.warn(format!("all senders behind one proxy would share {rate} callbacks a second: {NAME_IT}"));
+        }
+        _ => {
+            let text = format!("all senders behind one proxy would be one, and none is told from a flood: {NAME_IT}");
+            map.value().warn_of("forwarding.trusted_proxies", text);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::read::{Section, Value, is_loopback};
 use super::value::duration;
 use super::{Cache, Forwarding, Limits, Log, LogFormat, TlsFiles};
 use crate::gate::forward::{BadUpstream, Upstream};
+use crate::gate::sender::Rate;
 use crate::gate::stamp::Host;
 use crate::server;
 use crate::wechat::Settings;
@@ -57,7 +58,7 @@ impl Default for Limits {
             answer_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
         };
-        Self { server, rate_per_address: 0 }
+        Self { server, rate_per_address: Rate::Auto }
     }
 }
 
@@ -168,7 +169,10 @@ pub(super) fn limits(value: &Value<'_>) -> Option<Limits> {
         answer_timeout: map.or("answer_timeout", default.answer_timeout, Value::duration),
         idle_timeout: map.or("idle_timeout", default.idle_timeout, Value::duration),
     };
-    let rate_per_address = map.or("rate_per_address", rate_per_address, |v| v.number(0..=1_000_000));
+    let rate_per_address = map.or("rate_per_address", rate_per_address, |v| match v.written() {
+        Some("auto") => Some(Rate::Auto),
+        _ => v.number(0..=1_000_000).map(Rate::Each),
+    });
     Some(Limits { server, rate_per_address })
 }
 

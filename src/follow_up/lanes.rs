@@ -2,7 +2,9 @@
 //! undecided orders nor an upstream that has just come back keeps fresh callbacks waiting (threat D-07).
 
 use crate::gate::forward::Upstream;
+use crate::journal::{Rank, State};
 use crate::order::MchId;
+use crate::wechat::Part;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -17,18 +19,56 @@ const SHARE_OF_QUERIES: u32 = 2;
 /// And orders that nobody waits for, one in this many.
 const SHARE_OF_LATE: u32 = 4;
 
+/// Callbacks that nothing speaks for, which WeChat Pay was not asked about yet, may have what nobody else uses: the sooner they
+/// are told apart, the better.
+const SHARE_OF_STRANGE: u32 = 1;
+
+/// What WeChat Pay does not know, as far as something speaks for it, and as far as nothing does.
+const SHARE_OF_ABSENT: u32 = 8;
+
 /// Queries a minute about orders that are over a month old (`wechatpay-v2.md` section 11).
 const OLD_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
 /// By which lane WeChat Pay is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// Orders that somebody has called back for, or that were made just now.
+    /// Orders that somebody has called back for and something speaks for, or that were made just now.
     FollowUp,
+    /// Those that nothing speaks for, and WeChat Pay was not asked about yet.
+    Strange,
+    /// Those that WeChat Pay does not know, although something speaks for them.
+    LikelyAbsent,
+    /// Those that nothing speaks for.
+    Absent,
     /// Orders that nobody waits for.
     Late,
     /// Orders over a month old.
     Old,
+}
+
+impl Lane {
+    /// The lane of an order that somebody has called back for. What is confirmed, and what an `operator` asked for, waits behind
+    /// nothing that may be made up.
+    #[must_use]
+    pub fn of(rank: Rank, state: State, operator: bool) -> Self {
+        match rank {
+            _ if state == State::Delivering || operator => Self::FollowUp,
+            Rank::Likely => Self::FollowUp,
+            Rank::Strange => Self::Strange,
+            Rank::LikelyAbsent => Self::LikelyAbsent,
+            Rank::Absent => Self::Absent,
+        }
+    }
+
+    /// Out of which part of the merchant's budget it asks.
+    #[must_use]
+    pub const fn part(self) -> Part {
+        match self {
+            Self::FollowUp | Self::Late | Self::Old => Part::FollowUp,
+            Self::Strange => Part::StrangeFollowUp,
+            Self::LikelyAbsent | Self::Absent => Part::Absent,
+        }
+    }
 }
 
 /// Deliveries a second that are always allowed.
@@ -44,6 +84,9 @@ const AT_ONCE: f64 = 20.0;
 #[derive(Debug)]
 pub struct Lanes {
     queries: DefaultKeyedRateLimiter<MchId>,
+    strange: DefaultKeyedRateLimiter<MchId>,
+    likely_absent: DefaultKeyedRateLimiter<MchId>,
+    absent: DefaultKeyedRateLimiter<MchId>,
     late: DefaultKeyedRateLimiter<MchId>,
     old: DefaultKeyedRateLimiter<MchId>,
     upstreams: HashMap<Upstream, WayOut>,
@@ -79,7 +122,15 @@ impl Lanes {
             budget: Mutex::new(Budget { left: AT_ONCE, at: Instant::now(), forwarded: 0 }),
         };
         let upstreams = upstreams.into_iter().map(|upstream| (upstream, way_out())).collect();
-        Self { queries: share(SHARE_OF_QUERIES), late: share(SHARE_OF_LATE), old, upstreams }
+        Self {
+            queries: share(SHARE_OF_QUERIES),
+            strange: share(SHARE_OF_STRANGE),
+            likely_absent: share(SHARE_OF_ABSENT),
+            absent: share(SHARE_OF_ABSENT),
+            late: share(SHARE_OF_LATE),
+            old,
+            upstreams,
+        }
     }
 
     /// Whether one more query may be asked.
@@ -87,6 +138,9 @@ impl Lanes {
     pub fn to_wechat(&self, merchant: &MchId, lane: Lane) -> bool {
         let queries = match lane {
             Lane::FollowUp => &self.queries,
+            Lane::Strange => &self.strange,
+            Lane::LikelyAbsent => &self.likely_absent,
+            Lane::Absent => &self.absent,
             Lane::Late => &self.late,
             Lane::Old => &self.old,
         };
@@ -152,10 +206,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn queries_of_the_follow_up_are_half() {
+    async fn queries_of_the_follow_up_have_their_lanes() {
         let lanes = Lanes::new([], 4, 20);
         let merchant = MchId::parse("1900000109").unwrap();
         let allowed = |lane| (0..40).filter(|_| lanes.to_wechat(&merchant, lane)).count();
-        assert_eq!([Lane::FollowUp, Lane::Late, Lane::Old].map(allowed), [10, 5, 1]);
+        let lanes = [Lane::FollowUp, Lane::Strange, Lane::LikelyAbsent, Lane::Absent, Lane::Late, Lane::Old];
+        assert_eq!(lanes.map(allowed), [10, 20, 2, 2, 5, 1]);
+    }
+
+    #[test]
+    fn what_may_be_made_up_has_lanes_of_its_own() {
+        for (rank, state, operator, lane, part) in [
+            (Rank::Likely, State::Asking, false, Lane::FollowUp, Part::FollowUp),
+            (Rank::Strange, State::Asking, false, Lane::Strange, Part::StrangeFollowUp),
+            (Rank::LikelyAbsent, State::Asking, false, Lane::LikelyAbsent, Part::Absent),
+            (Rank::Absent, State::Asking, false, Lane::Absent, Part::Absent),
+            (Rank::Absent, State::Asking, true, Lane::FollowUp, Part::FollowUp),
+            (Rank::Strange, State::Delivering, false, Lane::FollowUp, Part::FollowUp),
+        ] {
+            let chosen = Lane::of(rank, state, operator);
+            assert_eq!((chosen, chosen.part()), (lane, part), "{rank:?} {state} {operator}");
+        }
     }
 }

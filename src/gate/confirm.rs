@@ -12,7 +12,7 @@ use crate::metrics::{self, ConfirmMeters, Metrics};
 use crate::order::{ChannelId, MchId};
 use crate::reason::Reason;
 use crate::traces::Parent;
-use crate::wechat::{AskBy, HostState, WeChatPay};
+use crate::wechat::{AskBy, HostState, Part, WeChatPay};
 use bytes::Bytes;
 use flights::{Asking, Flights, Turn};
 use moka::Expiry;
@@ -154,14 +154,15 @@ impl Confirm {
         self.memory.wechat.hosts()
     }
 
-    /// What is known of the order that `ask` names, or found out within the confirm deadline. A question is a step of `within`.
-    pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy, within: &Parent) -> (Finding, Source) {
-        let (finding, source) = self.find_out(channel, ask, within).await;
+    /// What is known of the order that `ask` names, or found out within the confirm deadline, out of this `part` of the
+    /// merchant's budget. A question is a step of `within`.
+    pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (Finding, Source) {
+        let (finding, source) = self.find_out(channel, ask, part, within).await;
         source.of(&self.meters).count();
         (finding, source)
     }
 
-    async fn find_out(&self, channel: &Arc<Channel>, ask: AskBy, within: &Parent) -> (Finding, Source) {
+    async fn find_out(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (Finding, Source) {
         let question = question(channel, ask);
         let cache = &self.memory.cache;
         let deadline = Instant::now() + self.patience;
@@ -175,7 +176,7 @@ impl Confirm {
                 Some(Turn::Wait(answer, asked_again_at)) => (answer, Source::Joined, deadline.min(asked_again_at)),
                 Some(Turn::Ask(asking, answer)) => {
                     let (memory, channel) = (Arc::clone(&self.memory), Arc::clone(channel));
-                    tokio::spawn(memory.find_out(channel, question, asking, within.clone()));
+                    tokio::spawn(memory.find_out(channel, question, part, asking, within.clone()));
                     (answer, Source::Asked, deadline)
                 }
             };
@@ -196,7 +197,7 @@ impl Confirm {
 
     /// The same, as a step of `within`.
     pub async fn ask_now_within(&self, channel: &Channel, ask: AskBy, within: &Parent) -> (Finding, Bytes) {
-        self.memory.find(channel, question(channel, ask), within).await
+        self.memory.find(channel, question(channel, ask), Part::FollowUp, within).await
     }
 }
 
@@ -209,16 +210,17 @@ impl Memory {
         self: Arc<Self>,
         channel: Arc<Channel>,
         question: Question,
+        part: Part,
         asking: Asking<Question>,
         within: Parent,
     ) {
-        let (finding, _) = self.find(&channel, question, &within).await;
+        let (finding, _) = self.find(&channel, question, part, &within).await;
         asking.finish(finding.clone(), finding.is_fact());
     }
 
-    async fn find(&self, channel: &Channel, question: Question, within: &Parent) -> (Finding, Bytes) {
+    async fn find(&self, channel: &Channel, question: Question, part: Part, within: &Parent) -> (Finding, Bytes) {
         let deadline = Instant::now() + LATE_ANSWER;
-        let answer = self.wechat.order_query_within(&channel.account, &question.ask, deadline, within).await;
+        let answer = self.wechat.order_query_within(&channel.account, &question.ask, part, deadline, within).await;
         let answer = answer.map(|asked| asked.answer);
         let finding = decide::judge(&channel.account, &question.ask, &answer);
         // What is not known is not remembered: the next callback asks again.

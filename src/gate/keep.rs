@@ -5,6 +5,7 @@ use super::channel::Channel;
 use super::claim::Claim;
 use super::confirm::Source;
 use super::decide::{Confirmed, Finding, Mode};
+use super::familiar::{Appearance, Familiarity};
 use super::number_proof::Case;
 use super::route::Route;
 use super::story::Story;
@@ -25,6 +26,9 @@ pub(super) struct Sighting<'s> {
     pub(super) claimed: Claimed,
     pub(super) head: &'s Parts,
     pub(super) body: &'s Bytes,
+    /// Who called back, and what that makes of it.
+    pub(super) appearance: Appearance,
+    pub(super) familiarity: Familiarity,
 }
 
 impl Sighting<'_> {
@@ -63,7 +67,7 @@ impl Gate {
         let asked_at = Instant::now();
         let mut span = story.span.child("confirm");
         let within = span.parent();
-        let kept = self.records.are_kept();
+        let (kept, part) = (self.records.are_kept(), sighting.familiarity.part());
         let key = || EntryKey::of(&sighting.route.name, &sighting.claimed, Origin::Callback);
         story.record = if kept { self.records.known(&key()) } else { None };
         let unknown = kept && story.record.is_none();
@@ -71,12 +75,12 @@ impl Gate {
         let (finding, source) = match cached {
             Some(finding) => (finding, Source::Cached),
             None if unknown => {
-                let keeping = self.keep(sighting, Worth::Unconfirmed, story);
-                let (asked, kept) = tokio::join!(self.confirm.ask(channel, ask, &within), keeping);
+                let keeping = self.keep(sighting, sighting.familiarity.worth(), story);
+                let (asked, kept) = tokio::join!(self.confirm.ask(channel, ask, part, &within), keeping);
                 kept?;
                 asked
             }
-            None => self.confirm.ask(channel, ask, &within).await,
+            None => self.confirm.ask(channel, ask, part, &within).await,
         };
         story.confirmed(source, asked_at.elapsed());
         span.set("tollgate.source", source.as_str());
@@ -89,13 +93,16 @@ impl Gate {
             match decided.as_ref().map_err(|reason| (reason.holds_payment(), reason.verdict())) {
                 Ok(_) | Err((true, _)) => self.keep(sighting, Worth::Confirmed, story).await?,
                 Err((_, Some(Verdict::Contradicted | Verdict::Unpaid))) => {}
-                Err(_) => self.keep(sighting, Worth::Unconfirmed, story).await?,
+                Err(_) => self.keep(sighting, sighting.familiarity.worth(), story).await?,
             }
         }
         let decided = match decided {
             Ok(confirmed) => self.own_and_flag(&case, story, confirmed).await,
             refused => refused,
         };
+        if source == Source::Asked && (!kept || story.in_hand.is_some()) {
+            self.familiar.learn(&sighting.appearance, &decided);
+        }
         if let (Finding::Paid(payment), Err(reason)) = (&finding, &decided)
             && reason.holds_payment()
         {

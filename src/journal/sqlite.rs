@@ -20,6 +20,8 @@ mod writer;
 
 mod read;
 
+mod rank;
+
 mod sweeps;
 
 mod listed;
@@ -41,11 +43,12 @@ mod check;
 pub use check::{Health, check};
 
 use super::{
-    Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Note, Queue, Record, Refused,
-    Search, Soon, Taken, Work, Worth,
+    Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Looks, Note, Queue, Record,
+    Refused, Search, Soon, Taken, Work, Worth,
 };
 use crate::clock;
 use crate::metrics::JournalMeters;
+use crate::order::ChannelId;
 use hand::{Hand, Held};
 use lock::Lock;
 use read::Readers;
@@ -391,6 +394,14 @@ impl Journal for Sqlite {
             shut,
         };
         self.read(move |connection| read::due(connection, &look))
+    }
+
+    fn lift(&self, channel: ChannelId, looks: Looks) -> Soon<'_, ()> {
+        self.write_only(move |connection, _| rank::lift(connection, &channel, &looks))
+    }
+
+    fn confirmed(&self, limit: usize) -> Soon<'_, Vec<Callback>> {
+        self.read(move |connection| read::confirmed(connection, limit))
     }
 
     fn acceptance(&self, delivery: DeliveryId) -> Soon<'_, Option<Acceptance>> {

@@ -7,6 +7,8 @@ mod looking_in;
 
 mod owners;
 
+mod rank;
+
 use super::*;
 use crate::metrics::{Latencies, Moment, Totals};
 use crate::money::{Currency, Fen, Money};
@@ -120,6 +122,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     found::all(stores).await;
     owners::all(stores).await;
     looking_in::all(stores).await;
+    rank::all(stores).await;
 }
 
 async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
@@ -193,7 +196,7 @@ async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
     assert!(work.iter().any(|work| work.entry == paid.entry), "{work:?}");
     assert!(work.iter().any(|work| work.state == State::Asking), "{work:?}");
     let channel = ChannelId::parse("app").unwrap();
-    let shut = vec![Queue { channel, state: State::Asking, origin: Origin::Callback }];
+    let shut = vec![Queue { channel, state: State::Asking, origin: Origin::Callback, rank: Rank::Strange }];
     assert!(journal.due(10, shut).await.unwrap().is_empty(), "its channel gets no more at the moment");
 }
 

@@ -5,7 +5,7 @@ mod bill;
 pub use bill::BillStream;
 
 use super::breaker::{Breaker, HostState};
-use super::budget::Budget;
+use super::budget::{Budget, Part};
 use super::{Account, Answer, AskBy, QueryError, Signature, v2};
 use crate::metrics::QueryMeters;
 use crate::order::MchId;
@@ -93,6 +93,7 @@ pub enum BuildError {
 struct Query<'q> {
     account: &'q Account,
     ask: &'q AskBy,
+    part: Part,
     within: &'q Parent,
     sent: AtomicU32,
 }
@@ -152,15 +153,15 @@ impl WeChatPay {
     /// The hosts are asked in order, the next one when the one before has failed or has been silent for `hedge_after`;
     /// those that were out of reach many times in a row come last. A transient answer is asked about once more, from the
     /// next host if there is one; so is a failure if only one query was sent, unless all hosts were out of reach as often.
-    /// Each query sent counts against the merchant's budget. Must run inside a tokio runtime.
+    /// Each query sent counts against the merchant's budget, as the follow-up's. Must run inside a tokio runtime.
     ///
     /// # Errors
     /// If there was no readable answer before `deadline`; the variants say why.
     pub async fn order_query(&self, account: &Account, ask: &AskBy, deadline: Instant) -> Result<Asked, QueryError> {
-        self.order_query_within(account, ask, deadline, &Parent::default()).await
+        self.order_query_within(account, ask, Part::FollowUp, deadline, &Parent::default()).await
     }
 
-    /// The same; each query sent is a step of `within`.
+    /// The same, out of this `part` of the budget; each query sent is a step of `within`.
     ///
     /// # Errors
     /// As [`order_query`](Self::order_query).
@@ -168,10 +169,11 @@ impl WeChatPay {
         &self,
         account: &Account,
         ask: &AskBy,
+        part: Part,
         deadline: Instant,
         within: &Parent,
     ) -> Result<Asked, QueryError> {
-        let query = Query { account, ask, within, sent: AtomicU32::new(0) };
+        let query = Query { account, ask, part, within, sent: AtomicU32::new(0) };
         let mut outcome = self.ask_in_time(&query, 0, deadline).await;
         if let Some(start) = self.ask_again_from(&query, &outcome) {
             outcome = better(self.ask_in_time(&query, start, deadline).await, outcome);
@@ -222,8 +224,11 @@ impl WeChatPay {
     /// Races the first of `hosts` with the others, who start when it has failed or has been silent for too long.
     async fn ask(&self, query: &Query<'_>, hosts: &[&Arc<Host>]) -> Outcome {
         let [host, others @ ..] = hosts else { return Err(QueryError::Transport) };
-        if !self.budget.take(&query.account.mch_id) {
-            self.meters.over_budget(query.account.mch_id);
+        if !self.budget.take(&query.account.mch_id, query.part) {
+            // What may be made up waits for its turn, which says nothing of the budget.
+            if !matches!(query.part, Part::StrangeFollowUp | Part::Absent) {
+                self.meters.over_budget(query.account.mch_id);
+            }
             return Err(QueryError::RateLimited);
         }
         let mut first = Box::pin(self.ask_host(query, host));

@@ -52,6 +52,8 @@ mod kept_connections;
 
 mod follow_up;
 
+mod flood;
+
 mod sweep;
 
 mod pending;

@@ -1,6 +1,6 @@
 //! How the journal's types stand in columns, and are read back.
 
-use crate::journal::{Acceptance, Claimed, DeliveryId, Origin, Request, State, Verified};
+use crate::journal::{Acceptance, Claimed, DeliveryId, Origin, Rank, Request, State, Verified};
 use crate::money::{Currency, Fen, Money};
 use crate::reason::Reason;
 use bytes::Bytes;
@@ -71,6 +71,12 @@ pub(super) fn optional_time(row: &Row<'_>, column: &str) -> Result<Option<Timest
 pub(super) fn reason(row: &Row<'_>, column: &str) -> Result<Option<Reason>> {
     let code: Option<String> = row.get(column)?;
     Ok(code.as_deref().and_then(Reason::from_code))
+}
+
+/// How much speaks for an entry.
+pub(super) fn rank(row: &Row<'_>) -> Result<Rank> {
+    let rank: u8 = row.get("rank")?;
+    Rank::ALL.into_iter().find(|known| *known as u8 == rank).ok_or_else(|| damaged("rank"))
 }
 
 /// A number that is never negative.

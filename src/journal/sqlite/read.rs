@@ -2,14 +2,17 @@
 
 use super::columns::{self, count, number, optional, optional_time, parsed, time};
 use super::hand::{Hand, Held, millis};
+use super::kinds::{Kind, kinds};
 use super::{OpenError, connect, view};
 use crate::clock;
+use crate::journal::view::Filter;
 use crate::journal::{
-    Acceptance, AttemptRecord, Callback, EntryId, Event, Queue, Record, Refused, Search, State, Work,
+    Acceptance, AttemptRecord, Callback, EntryId, Event, Origin, Queue, Record, Refused, Search, State, Work,
 };
 use crate::order::{ChannelId, OrderId, TransactionId};
+use crate::reason::Reason;
 use rusqlite::types::Value;
-use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, params_from_iter};
+use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, ToSql, params_from_iter};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -90,11 +93,11 @@ pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Work>> {
     // What broke off gives back what it has taken.
     let mut taken: Vec<(Work, Held)> = Vec::new();
     for share in [share.max(1), look.limit] {
-        for Queue { channel, state, origin } in &queues {
+        for Queue { channel, state, origin, rank } in &queues {
             let most = look.limit.min(taken.len() + share);
             let sql = format!("{WORK} WHERE {QUEUE} ORDER BY entry.due_at {order}");
             let mut due = connection.prepare_cached(&sql)?;
-            let rows = due.query((state.as_str(), channel.as_str(), now, origin.as_str()))?;
+            let rows = due.query((state.as_str(), channel.as_str(), now, origin.as_str(), *rank as u8))?;
             take(rows, look, &in_hand, most, &mut taken, now)?;
         }
     }
@@ -116,23 +119,42 @@ pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Work>> {
     Ok(work)
 }
 
+// Each finds the queue behind the one that the parameters name. An index jumps by its last compared column only, so there
+// is one for each column; the values of a row, compared as one, would be walked through.
+
+const NEXT_QUEUE: [&str; 3] = [
+    "SELECT channel, origin, rank FROM entry INDEXED BY entry_due WHERE due_at IS NOT NULL
+         AND state = ?1 AND channel = ?2 AND origin = ?3 AND rank > ?4 ORDER BY rank LIMIT 1",
+    "SELECT channel, origin, rank FROM entry INDEXED BY entry_due WHERE due_at IS NOT NULL
+         AND state = ?1 AND channel = ?2 AND origin > ?3 ORDER BY origin, rank LIMIT 1",
+    "SELECT channel, origin, rank FROM entry INDEXED BY entry_due WHERE due_at IS NOT NULL
+         AND state = ?1 AND channel > ?2 ORDER BY channel, origin, rank LIMIT 1",
+];
+
 /// The queues that have entries in a state, found by jumping from one to the next in the index.
 fn queues_in(connection: &Connection, state: State) -> Result<Vec<Queue>> {
-    let mut next = connection.prepare_cached(
-        "SELECT channel, origin FROM entry
-         WHERE due_at IS NOT NULL AND state = ?1 AND (channel, origin) > (?2, ?3) ORDER BY channel, origin LIMIT 1",
-    )?;
     let mut queues: Vec<Queue> = Vec::new();
-    loop {
-        let (channel, origin) = queues.last().map_or(("", ""), |last| (last.channel.as_str(), last.origin.as_str()));
-        let found = next.query_row((state.as_str(), channel, origin), |row| {
-            Ok(Queue { channel: parsed(row, "channel")?, state, origin: columns::origin(row)? })
+    while let Some(queue) = next_queue(connection, state, queues.last())? {
+        queues.push(queue);
+    }
+    Ok(queues)
+}
+
+fn next_queue(connection: &Connection, state: State, last: Option<&Queue>) -> Result<Option<Queue>> {
+    let (channel, origin) = last.map_or(("", ""), |last| (last.channel.as_str(), last.origin.as_str()));
+    let rank = last.map(|last| last.rank as u8);
+    let parameters: [&dyn ToSql; 4] = [&state.as_str(), &channel, &origin, &rank];
+    for (sql, count) in NEXT_QUEUE.iter().zip([4, 3, 2]) {
+        let mut next = connection.prepare_cached(sql)?;
+        let found = next.query_row(parameters.get(..count).unwrap_or_default(), |row| {
+            let (channel, origin) = (parsed(row, "channel")?, columns::origin(row)?);
+            Ok(Queue { channel, state, origin, rank: columns::rank(row)? })
         });
-        match found.optional()? {
-            Some(queue) => queues.push(queue),
-            None => return Ok(queues),
+        if let Some(queue) = found.optional()? {
+            return Ok(Some(queue));
         }
     }
+    Ok(None)
 }
 
 /// The payments that were confirmed for an order and not refunded since: those that were accepted first, and then the
@@ -158,7 +180,8 @@ pub(super) fn paid_by(connection: &Connection, order: &OrderId) -> Result<Vec<(C
 }
 
 /// One queue's entries.
-const QUEUE: &str = "entry.state = ?1 AND entry.channel = ?2 AND entry.due_at <= ?3 AND entry.origin = ?4";
+const QUEUE: &str =
+    "entry.state = ?1 AND entry.channel = ?2 AND entry.due_at <= ?3 AND entry.origin = ?4 AND entry.rank = ?5";
 
 /// Takes from one queue until there are `most`. By turns those come first that are due longest and those that have become
 /// due last, so that a backlog nobody can clear does not hide what is fresh.
@@ -190,19 +213,24 @@ fn take(
     Ok(())
 }
 
+fn read_callback(row: &Row<'_>) -> Result<Callback> {
+    Ok(Callback {
+        request_id: parsed(row, "request_id")?,
+        route: row.get("route")?,
+        origin: columns::origin(row)?,
+        claimed: columns::claimed(row)?,
+        created_at: optional_time(row, "created_at")?,
+        request: columns::request(row)?,
+    })
+}
+
 fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
     let since: i64 = row.get("since")?;
     Ok(Work {
         entry: EntryId(row.get("id")?),
-        callback: Callback {
-            request_id: parsed(row, "request_id")?,
-            route: row.get("route")?,
-            origin: columns::origin(row)?,
-            claimed: columns::claimed(row)?,
-            created_at: optional_time(row, "created_at")?,
-            request: columns::request(row)?,
-        },
+        callback: read_callback(row)?,
         state: columns::state(row)?,
+        rank: columns::rank(row)?,
         tries: row.get("tries")?,
         age: Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0)),
         reason: columns::reason(row, "reason")?,
@@ -211,6 +239,29 @@ fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
         paid_by: Vec::new(),
         asked_for: row.get("asked_for")?,
     })
+}
+
+/// The latest confirmed callbacks of each channel.
+pub(super) fn confirmed(connection: &Connection, limit: usize) -> Result<Vec<Callback>> {
+    let mut confirmed = Vec::new();
+    let limit = number(limit as u64);
+    for state in [State::Delivering, State::Accepted] {
+        let (origin, reason) = (Some(Origin::Callback), Some(Reason::Paid));
+        let filter = Filter { state: Some(state), origin, reason, confirmed: true, ..Filter::default() };
+        for Kind { state, channel, reason, origin, .. } in kinds(connection, &filter)? {
+            let mut latest = connection.prepare_cached(
+                "SELECT entry.*, request.* FROM entry INDEXED BY entry_list LEFT JOIN request ON request.entry = entry.id
+                 WHERE state = ?1 AND channel = ?2 AND ifnull(reason, '') = ?3 AND origin = ?4
+                     AND (transaction_id IS NOT NULL) = 1 ORDER BY received_at DESC LIMIT ?5",
+            )?;
+            let mut rows = latest.query((state, channel, reason, origin, limit))?;
+            while let Some(row) = rows.next()? {
+                // A damaged one is told of by whoever has to do with it.
+                confirmed.extend(read_callback(row));
+            }
+        }
+    }
+    Ok(confirmed)
 }
 
 /// The conditions of a search, and their values.
@@ -371,4 +422,56 @@ pub(super) fn refused(connection: &Connection, search: &Search, limit: usize) ->
         )?
         .query_map((id, order, number(limit as u64)), view::read_refused)?
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::sqlite::schema;
+    use rusqlite::{StatementStatus, params};
+
+    const ENTRIES: i64 = 5000;
+
+    /// A journal with as many entries that are asked about in two queues of one channel, and a few elsewhere.
+    fn crowded(directory: &Path) -> Connection {
+        let path = directory.join("j.db");
+        let mut connection = Connection::open(&path).unwrap();
+        schema::migrate(&mut connection, &path).unwrap();
+        connection.set_prepared_statement_cache_capacity(64);
+        let moment = connection.transaction().unwrap();
+        let crowd = (0..ENTRIES).map(|id| ("app", "callback", id % 2 * 3));
+        let others = [("app", "sweep", 0), ("app", "pending", 0), ("2/c1", "callback", 1)];
+        for (id, (channel, origin, rank)) in crowd.chain(others).enumerate() {
+            moment
+                .execute(
+                    "INSERT INTO entry (key, delivery, request_id, route, channel, \"order\", out_trade_no, received_at, state,
+                         since, due_at, origin, rank)
+                     VALUES (?1, 'd', 'r', 'app', ?2, ?3, 'n', 0, 'asking', 0, ?4, ?5, ?6)",
+                    params![format!("{id:016}").as_bytes(), channel, format!("A{id}"), i64::try_from(id).unwrap(), origin, rank],
+                )
+                .unwrap();
+        }
+        moment.commit().unwrap();
+        connection
+    }
+
+    #[test]
+    fn queues_are_found_without_walking_through_their_entries() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = crowded(directory.path());
+        let queues = queues_in(&connection, State::Asking).unwrap();
+        let seen: Vec<_> =
+            queues.iter().map(|queue| (queue.channel.as_str(), queue.origin.as_str(), queue.rank as u8)).collect();
+        let expected = [
+            ("2/c1", "callback", 1),
+            ("app", "callback", 0),
+            ("app", "callback", 3),
+            ("app", "pending", 0),
+            ("app", "sweep", 0),
+        ];
+        assert_eq!(seen, expected);
+        let steps = |sql: &&str| connection.prepare_cached(sql).unwrap().get_status(StatementStatus::VmStep);
+        let steps: i32 = NEXT_QUEUE.iter().map(steps).sum();
+        assert!((1..1000).contains(&steps), "{steps} steps among {ENTRIES} entries");
+    }
 }

@@ -11,3 +11,11 @@ CREATE TABLE payment_owner (
 
 CREATE INDEX payment_owner_number ON payment_owner (out_trade_no, channel);
 CREATE INDEX payment_owner_bound ON payment_owner (bound_at);
+
+-- How much speaks for it that an entry's order is one, so that made-up callbacks hold up no others: 0 WeChat Pay knows it, or
+-- it looks like what was confirmed; 1 nothing is known; 2 and 3 the same two, once WeChat Pay said that there is no such order.
+ALTER TABLE entry ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;
+UPDATE entry SET rank = 2 WHERE due_at IS NOT NULL AND reason = 'order-not-found' AND origin = 'callback';
+
+DROP INDEX entry_due;
+CREATE INDEX entry_due ON entry (state, channel, origin, rank, due_at) WHERE due_at IS NOT NULL;

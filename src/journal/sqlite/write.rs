@@ -2,10 +2,10 @@
 
 use super::columns::{self, number};
 use super::hand::millis;
-use super::{audit, owners, read, sweeps};
+use super::{audit, owners, rank, read, sweeps};
 use crate::journal::{
-    Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Next, Note, Outcome, Refused, Request, Sending,
-    State, Taken, Verified, Worth,
+    Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Next, Note, Outcome, Rank, Refused, Request,
+    Sending, State, Taken, Verified, Worth,
 };
 use crate::reason::Reason;
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
@@ -25,6 +25,20 @@ const CONTENT_OF_CLOSED: i64 = 60_000;
 pub(super) struct Budget {
     pub(super) most: u64,
     pub(super) spent: u64,
+}
+
+/// Of the records of unconfirmed orders, one in this many is left for likely ones.
+const SHARE_OF_LIKELY: u64 = 8;
+
+impl Budget {
+    /// How many records there may be before one of this worth finds no place.
+    fn most_of(&self, worth: Worth) -> u64 {
+        match worth {
+            Worth::Unconfirmed => self.most - self.most / SHARE_OF_LIKELY,
+            Worth::Likely => self.most,
+            Worth::Confirmed => u64::MAX,
+        }
+    }
 }
 
 pub(super) const UNCONFIRMED: &str =
@@ -58,11 +72,12 @@ pub(super) fn take_in(
         // It begins anew, with what this callback brings.
         budget.spent = budget.spent.saturating_sub(remove(connection, taken.entry, at)?);
     }
-    if worth == Worth::Unconfirmed && budget.spent >= budget.most && !make_room(connection, budget, at)? {
+    if budget.spent >= budget.most_of(worth) && !make_room(connection, budget, at)? {
         return Ok(Err(JournalError::Full));
     }
     let delivery = callback.delivery().to_string();
-    let entry = insert(connection, key.0, &delivery, callback, at, at.saturating_add(millis(due_in)))?;
+    let rank = if worth == Worth::Unconfirmed { Rank::Strange } else { Rank::Likely };
+    let entry = insert(connection, key.0, &delivery, callback, rank, at, at.saturating_add(millis(due_in)))?;
     budget.spent += 1;
     let (attempts, accepted) = read::delivered(connection, &delivery)?;
     let paid_by = read::paid_by(connection, &callback.claimed.order)?;
@@ -84,7 +99,7 @@ pub(super) fn take_in_found(
         .query_row(params![callback.claimed.order.as_str(), key.0], |row| row.get(0))
         .optional()?;
     let Some(known) = known else {
-        return insert(connection, key.0, &callback.delivery().to_string(), callback, at, due_at);
+        return insert(connection, key.0, &callback.delivery().to_string(), callback, Rank::Likely, at, due_at);
     };
     if anew {
         connection
@@ -115,6 +130,7 @@ fn insert(
     key: [u8; 16],
     delivery: &str,
     callback: &Callback,
+    rank: Rank,
     at: i64,
     due_at: i64,
 ) -> Result<EntryId> {
@@ -123,9 +139,9 @@ fn insert(
         .prepare_cached(
             "INSERT INTO entry (key, delivery, request_id, route, channel, \"order\", out_trade_no,
                  claimed_transaction_id, claimed_total_fee, claimed_fee_type, received_at, state, since, due_at,
-                 origin, created_at)
+                 origin, created_at, rank)
              VALUES (:key, :delivery, :request_id, :route, :channel, :order, :out_trade_no,
-                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at, :origin, :created_at)",
+                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at, :origin, :created_at, :rank)",
         )?
         .execute(named_params! {
             ":key": key,
@@ -142,6 +158,7 @@ fn insert(
             ":due_at": due_at,
             ":origin": origin.as_str(),
             ":created_at": created_at.map(|at| at.as_millisecond()),
+            ":rank": rank as u8,
         })?;
     let entry = EntryId(connection.last_insert_rowid());
     if let Some(request) = request {
@@ -213,6 +230,7 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
     match note {
         Note::Found { entry, reason, verified, next } => {
             found(connection, *entry, *reason, at)?;
+            rank::told(connection, *entry, *reason)?;
             verify(connection, *entry, verified.as_ref(), Some(*reason), at, budget)?;
             go_on(connection, *entry, *next, at)
         }

@@ -1,0 +1,24 @@
+//! What is learnt from confirmed callbacks of what others are worth, and what follows for those that wait.
+
+use super::FollowUp;
+use crate::gate::decide::Confirmed;
+use crate::journal::{Rank, State, Work};
+use crate::reason::Reason;
+
+impl FollowUp {
+    /// What waits and looks like what was confirmed since is likely now.
+    pub(super) fn lift(&self) {
+        for (channel, shape) in self.gate.familiar.take_news() {
+            // Nobody waits for it, and without it nothing is lost.
+            drop(self.journal.lift(channel, Box::new(move |number| shape.fits(number))));
+        }
+    }
+
+    /// What callbacks look like is learnt from the first answer about each.
+    pub(super) fn learn(&self, work: &Work, decided: &Result<Confirmed, Reason>) {
+        let is_news = work.state == State::Asking && (decided.is_ok() || work.rank <= Rank::Strange);
+        if let Some(appearance) = self.gate.appearance(&work.callback).filter(|_| is_news) {
+            self.gate.familiar.learn(&appearance, decided);
+        }
+    }
+}

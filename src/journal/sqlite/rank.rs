@@ -1,0 +1,42 @@
+//! How much speaks for entries, as it becomes known.
+
+use super::columns;
+use crate::journal::{EntryId, Looks, MOST_LIFTED, Rank};
+use crate::order::ChannelId;
+use crate::reason::{Reason, Verdict};
+use rusqlite::{Connection, Result, params};
+
+/// What WeChat Pay said of an order that anybody can have made up: it is there, or it is not. What says nothing of the order
+/// leaves its rank as it is.
+pub(super) fn told(connection: &Connection, entry: EntryId, reason: Reason) -> Result<()> {
+    let sql = match reason.verdict() {
+        _ if reason == Reason::OrderNotFound => {
+            "UPDATE entry SET rank = rank + 2 WHERE id = ?1 AND rank < 2 AND origin = 'callback'"
+        }
+        Some(Verdict::Unknown) | None => return Ok(()),
+        Some(_) => "UPDATE entry SET rank = 0 WHERE id = ?1 AND rank > 0",
+    };
+    connection.prepare_cached(sql)?.execute([entry.0]).map(drop)
+}
+
+/// Callbacks of a channel whose number `looks` likely after all.
+pub(super) fn lift(connection: &Connection, channel: &ChannelId, looks: &Looks) -> Result<()> {
+    let mut likely = Vec::new();
+    for rank in [Rank::Strange, Rank::Absent] {
+        let mut waiting = connection.prepare_cached(
+            "SELECT id, out_trade_no FROM entry INDEXED BY entry_due
+             WHERE due_at IS NOT NULL AND state = 'asking' AND channel = ?1 AND origin = 'callback' AND rank = ?2",
+        )?;
+        let mut rows = waiting.query(params![channel.as_str(), rank as u8])?;
+        while let Some(row) = rows.next()? {
+            if columns::parsed(row, "out_trade_no").is_ok_and(|number| looks(&number)) {
+                likely.push(row.get::<_, i64>("id")?);
+            }
+            if likely.len() > MOST_LIFTED {
+                return Ok(());
+            }
+        }
+    }
+    let mut lift = connection.prepare_cached("UPDATE entry SET rank = rank - 1 WHERE id = ?1 AND rank IN (1, 3)")?;
+    likely.into_iter().try_for_each(|entry| lift.execute([entry]).map(drop))
+}
