@@ -10,9 +10,9 @@ use crate::app::{Works, recall};
 use crate::clock;
 use crate::config::{Config, Outline, parse_duration};
 use crate::journal::audit::Action;
-use crate::journal::sqlite::Sqlite;
+use crate::journal::sqlite::{Sqlite, made_at};
 use crate::journal::sweeps::{Progress, SweepId, Wanted};
-use crate::journal::{Audit, Journal};
+use crate::journal::{Audit, Journal, gate_since};
 use crate::order::{ChannelId, MchId};
 use crate::shutdown::{Shutdown, Signals};
 use anyhow::{Context, bail};
@@ -21,6 +21,7 @@ use jiff::civil::Date;
 use report::Report;
 use serde_json::{Map, Value, json};
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,6 +97,10 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return look(args, &Sqlite::beside(&path)?).await;
     }
     let (mch_id, dates) = wanted(args, &outline)?;
+    let early = early(&path, &dates);
+    if !agrees(args, &early)? {
+        return Ok(ExitCode::FAILURE);
+    }
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     if Sqlite::is_in_use(&path) {
         let journal = Sqlite::beside(&path)?;
@@ -119,6 +124,38 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // A disk that hangs keeps nobody here.
     let _ = tokio::time::timeout(WRITTEN_OUT, works.gate.records.written()).await;
     code
+}
+
+/// The days that the gate was not there for as a whole, and its first one.
+struct Early {
+    days: usize,
+    gate_since: Option<Date>,
+}
+
+fn early(journal: &Path, dates: &[Date]) -> Early {
+    let gate_since = made_at(journal).and_then(gate_since);
+    let days = dates.iter().filter(|date| gate_since.is_some_and(|since| **date < since)).count();
+    Early { days, gate_since }
+}
+
+/// Says on standard error what may be sent again, and asks whoever sits at a terminal.
+fn agrees(args: &Args, early: &Early) -> anyhow::Result<bool> {
+    let (Some(since), false, true) = (early.gate_since, args.dry_run, early.days > 0) else { return Ok(true) };
+    let (days, them) = if early.days == 1 { ("1 day", "it") } else { (&*format!("{} days", early.days), "them") };
+    let mut out = std::io::stderr().lock();
+    writeln!(
+        out,
+        "{days} of these before the gate's first whole day, {since}: what the order system got on {them} without the gate is \
+         sent again. --dry-run says what that is."
+    )?;
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        return Ok(true);
+    }
+    write!(out, "Send it? [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Whose bill, and of which days.

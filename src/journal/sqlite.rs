@@ -24,6 +24,8 @@ mod listed;
 
 mod minutes;
 
+mod times;
+
 mod kinds;
 
 mod figures;
@@ -34,7 +36,10 @@ mod audit;
 
 mod check;
 
+mod sound;
+
 pub use check::{Health, check};
+pub use times::made_at;
 
 use super::{
     Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Note, Queue, Record, Refused,
@@ -53,7 +58,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use writer::{Op, Stamped, Write, Writer};
@@ -82,6 +87,8 @@ pub struct Sqlite {
     hand: Arc<Hand>,
     readers: Arc<Readers>,
     healthy: Arc<AtomicBool>,
+    /// Held while the clock is set, so that nobody sees times of one clock at a time of the other.
+    setting: Arc<RwLock<()>>,
     /// Counts the looks at what is due.
     turn: AtomicUsize,
     _lock: Option<Lock>,
@@ -124,8 +131,23 @@ pub enum OpenError {
         known: usize,
     },
     /// Something else than a journal.
-    #[error("{} is no journal of tollgate: name another file in journal.path", .0.display())]
+    #[error(
+        "{} is no journal of tollgate, or its first page is damaged: name another file in journal.path, or restore this one \
+         from a backup", .0.display()
+    )]
     Foreign(PathBuf),
+    /// It was one, and is not whole any more.
+    #[error(
+        "{} is damaged: {what}. Nothing was changed in it. Keep a copy of it and of its -wal; then restore a backup, or save \
+         what can be read with `sqlite3 {} .recover` (docs/operating.md, \"A damaged journal\"); `tollgate journal check` says \
+         all that is wrong", path.display(), path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// There is none yet.
     #[error("there is no journal at {}: it is made when the gate runs with this configuration", .0.display())]
     Absent(PathBuf),
@@ -149,6 +171,10 @@ impl OpenError {
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
                 Self::Foreign(path.to_owned())
             }
+            Self::Sqlite(error) => match sound::of_the_file(&error) {
+                Some(what) => Self::Damaged { path: path.to_owned(), what },
+                None => Self::Sqlite(error),
+            },
             other => other,
         }
     }
@@ -185,10 +211,21 @@ impl Sqlite {
     }
 
     fn locked(path: &Path, unconfirmed: u64, meters: JournalMeters, lock: Lock) -> Result<Self, OpenError> {
+        sound::before_opening(path)?;
         make(path)?;
-        let mut connection = connect(path, true).map_err(|error| error.of_a_file(path))?;
-        schema::migrate(&mut connection, path)?;
+        let connection = Self::prepared(path).map_err(|error| error.of_a_file(path))?;
         Ok(Self::start(path, connection, unconfirmed, Some(lock), meters)?)
+    }
+
+    /// A connection to a file that is whole and of this version, as far as can be told in a moment.
+    fn prepared(path: &Path) -> Result<Connection, OpenError> {
+        let mut connection = connect(path, true)?;
+        schema::migrate(&mut connection, path)?;
+        if let Some(what) = sound::damage(&mut connection)? {
+            return Err(OpenError::Damaged { path: path.to_owned(), what });
+        }
+        times::begin(&mut connection)?;
+        Ok(connection)
     }
 
     /// Opens the file beside a gate that may be running: to read, and to ask for redelivery.
@@ -204,6 +241,9 @@ impl Sqlite {
             None => return Err(OpenError::Absent(path.to_owned())),
             Some(schema::VERSION) => {}
             Some(version) => return Err(OpenError::Older { path: path.to_owned(), version, known: schema::VERSION }),
+        }
+        if Self::is_in_use(path) {
+            times::join(&connection)?;
         }
         Ok(Self::start(path, connection, u64::MAX, None, JournalMeters::default())?)
     }
@@ -226,8 +266,9 @@ impl Sqlite {
         let waiting = Arc::new(AtomicUsize::new(0));
         let healthy = Arc::new(AtomicBool::new(true));
         let owner = lock.is_some();
-        let health = (Arc::clone(&healthy), meters);
-        let writer = Writer::new(path, connection, owner, budget, Arc::clone(&hand), health)?;
+        let (setting, health) = (Arc::default(), (Arc::clone(&healthy), meters));
+        let shared = (Arc::clone(&hand), Arc::clone(&setting));
+        let writer = Writer::new(path, connection, owner, budget, shared, health)?;
         let (ended, end) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             writer.run(&queue);
@@ -238,7 +279,7 @@ impl Sqlite {
         let ops = Some(ops);
         let turn = AtomicUsize::new(0);
         let end = Mutex::new(end);
-        Ok(Self { path: path.to_owned(), ops, end, waiting, hand, readers, healthy, turn, _lock: lock })
+        Ok(Self { path: path.to_owned(), ops, end, waiting, hand, readers, healthy, setting, turn, _lock: lock })
     }
 
     fn send(&self, op: Op, at: i64) {
@@ -386,7 +427,11 @@ impl Journal for Sqlite {
             limit,
             shut,
         };
-        self.read(move |connection| read::due(connection, &look))
+        let setting = Arc::clone(&self.setting);
+        self.read(move |connection| {
+            let _not_now = setting.read().unwrap_or_else(PoisonError::into_inner);
+            read::due(connection, &look)
+        })
     }
 
     fn acceptance(&self, delivery: DeliveryId) -> Soon<'_, Option<Acceptance>> {

@@ -52,6 +52,8 @@ mod follow_up;
 
 mod sweep;
 
+mod first_day;
+
 mod pending;
 
 mod second_payment;
@@ -109,7 +111,11 @@ mod commands;
 
 mod journal_file;
 
+mod damaged_journals;
+
 mod disk;
+
+mod clock;
 
 mod kill_points;
 

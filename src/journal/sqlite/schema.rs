@@ -41,6 +41,13 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Op
     Ok(())
 }
 
+/// What a file of this version has, and nothing in it.
+pub(super) fn model() -> rusqlite::Result<Connection> {
+    let model = Connection::open_in_memory()?;
+    STEPS.iter().try_for_each(|step| model.execute_batch(step))?;
+    Ok(model)
+}
+
 /// The file's version; `None` if it is empty.
 ///
 /// # Errors
