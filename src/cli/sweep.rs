@@ -36,7 +36,8 @@ use tokio::time::Instant;
                   sweep.route if that confirms it; refunded ones follow on_refunded. What was accepted before is not sent \
                   again, so a sweep can be repeated. A running gate does it; without one this command does.\n\nTry \
                   --dry-run first where the order system got its callbacks without the gate on that day: those orders were \
-                  never accepted by way of the gate.\n\nExit codes: 0 the bill was compared and every order found is \
+                  never accepted by way of the gate. It says how many of the days are before the gate's first whole one, and at \
+                  a terminal it asks.\n\nExit codes: 0 the bill was compared and every order found is \
                   delivered, parked or closed; 1 something is left to do or went wrong; 2 wrong usage."
 )]
 pub(super) struct Args {
@@ -129,23 +130,25 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// The days that the gate was not there for as a whole, and its first one.
 struct Early {
     days: usize,
+    /// Of so many.
+    all: usize,
     gate_since: Option<Date>,
 }
 
 fn early(journal: &Path, dates: &[Date]) -> Early {
     let gate_since = made_at(journal).and_then(gate_since);
     let days = dates.iter().filter(|date| gate_since.is_some_and(|since| **date < since)).count();
-    Early { days, gate_since }
+    Early { days, all: dates.len(), gate_since }
 }
 
 /// Says on standard error what may be sent again, and asks whoever sits at a terminal.
 fn agrees(args: &Args, early: &Early) -> anyhow::Result<bool> {
     let (Some(since), false, true) = (early.gate_since, args.dry_run, early.days > 0) else { return Ok(true) };
-    let (days, them) = if early.days == 1 { ("1 day", "it") } else { (&*format!("{} days", early.days), "them") };
+    let (days, all) = (early.days, early.all);
     let mut out = std::io::stderr().lock();
     writeln!(
         out,
-        "{days} of these before the gate's first whole day, {since}: what the order system got on {them} without the gate is \
+        "before the gate's first whole day, {since}: {days} of {all} days. What the order system got then, without the gate, is \
          sent again. --dry-run says what that is."
     )?;
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {

@@ -5,6 +5,8 @@ mod found;
 
 mod looking_in;
 
+mod times;
+
 use super::*;
 use crate::metrics::{Latencies, Moment, Totals};
 use crate::money::{Currency, Fen, Money};
@@ -117,6 +119,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     figures_count(&*stores()).await;
     found::all(stores).await;
     looking_in::all(stores).await;
+    times::all(stores).await;
 }
 
 async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
