@@ -50,8 +50,13 @@ pub fn settle(by: SignedDuration) {
 /// Goes on from `at`, a time that is known to be over, if the system's clock is behind it.
 pub fn go_on_from(at: Timestamp) {
     if at.duration_since(now()) > SignedDuration::from_millis(STEP) {
-        CLOCK.go_on_from(at.as_millisecond(), clocks().1);
+        go_by(at);
     }
+}
+
+/// Goes on from `at`, whatever the system's clock shows.
+pub fn go_by(at: Timestamp) {
+    CLOCK.go_on_from(at.as_millisecond(), clocks().1);
 }
 
 /// By how much the system's clock is away from the time, while it is not believed.

@@ -29,6 +29,9 @@ const LEVEL_EVERY: Duration = Duration::from_secs(1);
 /// Every so many times, quiet senders are forgotten and the journal is cleaned.
 const CLEAN_EVERY: u32 = 60;
 
+/// Every so many times, the journal notes that there is a gate.
+const BEAT_EVERY: u32 = 60;
+
 /// Every so many times, the journal's figures are told.
 const TELL_EVERY: u32 = 3600;
 
@@ -59,8 +62,12 @@ impl Housekeeping {
     async fn watch_the_clock(&self) {
         let mut ticks = tokio::time::interval(LEVEL_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        // Opening the journal was the first beat.
+        for tick in (1..=BEAT_EVERY).cycle() {
             ticks.tick().await;
+            if tick == BEAT_EVERY {
+                self.beat().await;
+            }
             match clock::look() {
                 Look::AsBefore => {}
                 Look::Jumped(by) => {
@@ -105,7 +112,6 @@ impl Housekeeping {
             self.gate.records.level();
             if tick % CLEAN_EVERY == 0 {
                 self.gate.senders.forget_quiet();
-                self.beat().await;
                 self.forget().await;
             }
             if tick == 0 {

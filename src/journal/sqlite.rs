@@ -180,6 +180,9 @@ impl OpenError {
     }
 }
 
+/// What is wrong with a file, as somebody sees it who looks for it.
+type Damage = fn(&mut Connection) -> rusqlite::Result<Option<String>>;
+
 fn by(process: Option<u32>) -> String {
     process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
 }
@@ -199,7 +202,7 @@ impl Sqlite {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_measured(path: &Path, unconfirmed: u64, meters: JournalMeters) -> Result<Self, OpenError> {
-        Self::locked(path, unconfirmed, meters, Lock::take(path)?)
+        Self::locked(path, unconfirmed, meters, (Lock::take(path)?, sound::damage))
     }
 
     /// The same, but waits until the gate that has the file gives it back, however long that takes. Blocks.
@@ -207,21 +210,27 @@ impl Sqlite {
     /// # Errors
     /// If it is not ours, newer, damaged or not to be had.
     pub fn open_when_free(path: &Path, unconfirmed: u64, meters: JournalMeters) -> Result<Self, OpenError> {
-        Self::locked(path, unconfirmed, meters, Lock::take_when_free(path)?)
+        // Connections wait, and another gate has just worked with the file.
+        Self::locked(path, unconfirmed, meters, (Lock::take_when_free(path)?, |_| Ok(None)))
     }
 
-    fn locked(path: &Path, unconfirmed: u64, meters: JournalMeters, lock: Lock) -> Result<Self, OpenError> {
+    fn locked(
+        path: &Path,
+        unconfirmed: u64,
+        meters: JournalMeters,
+        (lock, damage): (Lock, Damage),
+    ) -> Result<Self, OpenError> {
         sound::before_opening(path)?;
         make(path)?;
-        let connection = Self::prepared(path).map_err(|error| error.of_a_file(path))?;
+        let connection = Self::prepared(path, damage).map_err(|error| error.of_a_file(path))?;
         Ok(Self::start(path, connection, unconfirmed, Some(lock), meters)?)
     }
 
     /// A connection to a file that is whole and of this version, as far as can be told in a moment.
-    fn prepared(path: &Path) -> Result<Connection, OpenError> {
+    fn prepared(path: &Path, damage: Damage) -> Result<Connection, OpenError> {
         let mut connection = connect(path, true)?;
         schema::migrate(&mut connection, path)?;
-        if let Some(what) = sound::damage(&mut connection)? {
+        if let Some(what) = damage(&mut connection)? {
             return Err(OpenError::Damaged { path: path.to_owned(), what });
         }
         times::begin(&mut connection)?;

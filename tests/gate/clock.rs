@@ -138,6 +138,25 @@ fn a_jump_ahead_forgets_nothing_that_is_kept() {
     assert_eq!(world.journal("SELECT count(*) FROM entry WHERE \"order\" = 'DONE-1'"), 1);
 }
 
+/// The gate goes by its own time, and so must whoever asks it for something by its journal.
+#[test]
+fn what_a_command_asks_for_while_the_clock_is_wrong_is_done_at_once() {
+    for seconds in [10 * DAY, -10 * DAY] {
+        let (world, clock) = world(|_| ());
+        world.wechat.order(&APP, "AGAIN-1").paid(100);
+        assert_eq!(world.app_callback("AGAIN-1").status(), 200);
+        stands(&world, "AGAIN-1", "accepted");
+        clock.is_ahead(seconds);
+        sees(&world, "the system's clock has jumped");
+        let file = world.config_file();
+        let args = ["redeliver", "AGAIN-1", "--wait", "20s", "--config", file.to_str().unwrap()];
+        let env: Vec<_> = world.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let ended = crate::program::command(&args, &env);
+        assert_eq!(ended.code, 0, "{seconds}: {} {}", ended.stdout, ended.stderr);
+        until("it to be sent again", || world.upstream.requests_for("AGAIN-1").len() >= 2);
+    }
+}
+
 #[test]
 fn a_session_holds_while_the_clock_is_wrong() {
     let (world, clock) = world(|_| ());

@@ -56,10 +56,10 @@ fn log_of(path: &Path) -> PathBuf {
 /// # Errors
 /// What SQLite says where it does not get that far.
 pub(super) fn damage(connection: &mut Connection) -> Result<Option<String>> {
-    if let Some(what) = layout(connection)?.into_iter().next() {
-        return Ok(Some(what));
+    match layout(connection)?.into_iter().next() {
+        Some(what) => Ok(Some(what)),
+        None => pages(connection),
     }
-    pages(connection)
 }
 
 /// What the file has not as this version makes it. What somebody has added is left alone.

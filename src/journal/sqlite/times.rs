@@ -16,7 +16,7 @@ use std::time::Duration;
 const GAP: i64 = 120_000;
 
 /// No schedule waits for longer, in milliseconds: what is due later was noted by a clock that was wrong.
-const FARTHEST: i64 = 8 * 24 * 3_600_000;
+const FARTHEST: i64 = 100 * 24 * 3_600_000;
 
 /// Steps of the clock that are kept.
 const STEPS_KEPT: i64 = 64;
@@ -70,7 +70,9 @@ fn latest(connection: &Connection) -> Result<Option<i64>> {
 /// a clock that may be wrong too, is not counted for what waits and for what is kept.
 pub(super) fn begin(connection: &mut Connection) -> Result<()> {
     let latest = latest(connection)?;
-    go_on_from(latest);
+    if let Some(latest) = latest.and_then(time_of) {
+        clock::go_on_from(latest);
+    }
     let now = clock::now().as_millisecond();
     let transaction = connection.transaction()?;
     if let Some(latest) = latest.filter(|latest| now.saturating_sub(*latest) > GAP) {
@@ -86,15 +88,15 @@ pub(super) fn begin(connection: &mut Connection) -> Result<()> {
 /// A command beside a gate has that one's time, where the system's clock says otherwise.
 pub(super) fn join(connection: &Connection) -> Result<()> {
     let latest: Option<i64> = connection.query_row("SELECT latest_at FROM clock", [], |row| row.get(0))?;
-    let is_off = |latest: &i64| (clock::now().as_millisecond() - latest).abs() > GAP;
-    go_on_from(latest.filter(is_off));
+    let off = |latest: i64| clock::now().as_millisecond().saturating_sub(latest).saturating_abs();
+    if let Some(latest) = latest.filter(|latest| off(*latest) > GAP).and_then(time_of) {
+        clock::go_by(latest);
+    }
     Ok(())
 }
 
-fn go_on_from(latest: Option<i64>) {
-    if let Some(latest) = latest.and_then(|latest| Timestamp::from_millisecond(latest).ok()) {
-        clock::go_on_from(latest);
-    }
+fn time_of(millis: i64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(millis).ok()
 }
 
 fn beat(connection: &Connection, at: i64) -> Result<()> {
