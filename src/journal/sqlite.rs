@@ -245,13 +245,17 @@ impl Sqlite {
         if !path.exists() {
             return Err(OpenError::Absent(path.to_owned()));
         }
+        let is_in_use = Self::is_in_use(path);
+        if !is_in_use {
+            sound::before_opening(path)?;
+        }
         let connection = connect(path, false)?;
         match schema::version(&connection, path)? {
             None => return Err(OpenError::Absent(path.to_owned())),
             Some(schema::VERSION) => {}
             Some(version) => return Err(OpenError::Older { path: path.to_owned(), version, known: schema::VERSION }),
         }
-        if Self::is_in_use(path) {
+        if is_in_use {
             times::join(&connection)?;
         }
         Ok(Self::start(path, connection, u64::MAX, None, JournalMeters::default())?)

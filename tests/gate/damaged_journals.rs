@@ -145,12 +145,20 @@ fn each_damaged_journal_is_named_at_the_start_with_what_is_wrong_and_what_to_do(
         ["", "-wal", "-shm"].into_iter().for_each(remove);
         fs::write(&path, &whole).unwrap();
         damage(&path);
+        let before = fs::read(&path).unwrap_or_default();
         let ended = world.command(&["run"]);
-        let says = |word: &&&str| !ended.stderr.contains(**word);
-        let missing: Vec<_> = words.iter().filter(says).collect();
-        if ended.code != 1 || !missing.is_empty() || !ended.stderr.contains("journal.db") && *name != "nothing is wrong"
-        {
+        let is_sound = *name == "nothing is wrong";
+        let missing: Vec<_> = words.iter().filter(|word| !ended.stderr.contains(**word)).collect();
+        if ended.code != 1 || !missing.is_empty() || !ended.stderr.contains("journal.db") && !is_sound {
             wrong.push(format!("{name}: {} without {missing:?}: {}", ended.code, ended.stderr));
+        }
+        if fs::read(&path).unwrap_or_default() != before && !is_sound {
+            wrong.push(format!("{name}: the start has written into it"));
+        }
+        let checked = world.command(&["journal", "check"]);
+        let told = checked.stdout.clone() + &checked.stderr;
+        if checked.code != i32::from(!is_sound) || !told.contains("journal.db") {
+            wrong.push(format!("{name}: journal check ends {} with {told}", checked.code));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

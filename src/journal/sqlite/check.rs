@@ -1,5 +1,6 @@
 //! Is the file sound? What SQLite says of it, and what must hold between its rows.
 
+use super::lock::Lock;
 use super::{OpenError, connect, figures, schema, sound, times};
 use crate::journal::Figures;
 use jiff::Timestamp;
@@ -64,6 +65,13 @@ pub fn check(path: &Path) -> Result<Health, OpenError> {
     if !path.exists() {
         return Err(OpenError::Absent(path.to_owned()));
     }
+    if !Lock::is_taken(path) {
+        sound::before_opening(path)?;
+    }
+    read(path).map_err(|error| error.of_a_file(path))
+}
+
+fn read(path: &Path) -> Result<Health, OpenError> {
     let connection = connect(path, false)?;
     connection.pragma_update(None, "query_only", true)?;
     let version = schema::version(&connection, path)?.ok_or_else(|| OpenError::Absent(path.to_owned()))?;
