@@ -1,14 +1,76 @@
 //! The only place that reads the time of day. Deadlines and cache ages use tokio's and the standard library's
 //! monotonic clock instead, which nobody can turn back.
+//!
+//! A process has one time, which is the system's as long as that does not jump: [`steady`] says what is done then.
 
-use jiff::Timestamp;
+pub mod steady;
+
 use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::OnceLock;
+use std::time::Instant;
+use steady::{Look, STEP, Steady};
 
-/// Now, in UTC.
+static CLOCK: Steady = Steady::new();
+
+/// Now, in UTC. While the system's clock is not believed, this goes on without it.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> Timestamp {
-    Timestamp::now()
+    let (wall, mono) = clocks();
+    let now = CLOCK.read(wall.as_millisecond(), mono);
+    if now == wall.as_millisecond() { wall } else { Timestamp::from_millisecond(now).unwrap_or(wall) }
+}
+
+/// The system's clock, and milliseconds of the monotonic one since this was asked first.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+fn clocks() -> (Timestamp, i64) {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    let mono = BEGAN.get_or_init(Instant::now).elapsed().as_millis();
+    (Timestamp::now(), i64::try_from(mono).unwrap_or(i64::MAX))
+}
+
+/// When this process began to count.
+#[must_use]
+pub fn began() -> Timestamp {
+    now().checked_sub(SignedDuration::from_millis(clocks().1)).unwrap_or(Timestamp::MIN)
+}
+
+/// What has become of the system's clock since this was asked the last time.
+#[must_use]
+pub fn look() -> Look {
+    let (wall, mono) = clocks();
+    CLOCK.look(wall.as_millisecond(), mono)
+}
+
+/// Believes the system's clock again, which has jumped by so much. Whatever waits for a time must be moved with it.
+pub fn settle(by: SignedDuration) {
+    CLOCK.settle(by);
+}
+
+/// Goes on from `at`, a time that is known to be over, if the system's clock is behind it.
+pub fn go_on_from(at: Timestamp) {
+    if at.duration_since(now()) > SignedDuration::from_millis(STEP) {
+        go_by(at);
+    }
+}
+
+/// Goes on from `at`, whatever the system's clock shows.
+pub fn go_by(at: Timestamp) {
+    CLOCK.go_on_from(at.as_millisecond(), clocks().1);
+}
+
+/// By how much the system's clock is away from the time, while it is not believed.
+#[must_use]
+pub fn away() -> Option<SignedDuration> {
+    // So that a jump that nobody has seen yet is.
+    let _ = now();
+    CLOCK.away()
+}
+
+/// Whether `at` can be the time at all: no clock is right that shows one before this program was written.
+#[must_use]
+pub fn can_be(at: Timestamp) -> bool {
+    steady::can_be(at)
 }
 
 /// China's offset: WeChat Pay writes its times in Beijing time (UTC+8), which has no daylight saving since 1991.

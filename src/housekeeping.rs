@@ -1,8 +1,11 @@
 //! What is done from time to time, so that nothing grows: quiet senders are forgotten, counts are written down, and what
 //! was kept long enough is removed from the journal in small steps.
 
+use crate::clock;
+use crate::clock::steady::{HOLD, Look};
 use crate::gate::Gate;
 use crate::journal::{Figures, Forgotten, Journal, State};
+use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -26,6 +29,9 @@ const LEVEL_EVERY: Duration = Duration::from_secs(1);
 /// Every so many times, quiet senders are forgotten and the journal is cleaned.
 const CLEAN_EVERY: u32 = 60;
 
+/// Every so many times, the journal notes that there is a gate.
+const BEAT_EVERY: u32 = 60;
+
 /// Every so many times, the journal's figures are told.
 const TELL_EVERY: u32 = 3600;
 
@@ -36,7 +42,7 @@ const REST: Duration = Duration::from_millis(200);
 impl Housekeeping {
     /// Cleans up until it is dropped.
     pub async fn run(self: Arc<Self>) {
-        tokio::join!(self.clean_up(), self.keep_minutes());
+        tokio::join!(self.clean_up(), self.keep_minutes(), self.watch_the_clock());
     }
 
     /// Writes down what happened in each minute.
@@ -52,6 +58,52 @@ impl Housekeeping {
         }
     }
 
+    /// Tells what becomes of the system's clock, and believes it again.
+    async fn watch_the_clock(&self) {
+        let mut ticks = tokio::time::interval(LEVEL_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Opening the journal was the first beat.
+        for tick in (1..=BEAT_EVERY).cycle() {
+            ticks.tick().await;
+            if tick == BEAT_EVERY {
+                self.beat().await;
+            }
+            match clock::look() {
+                Look::AsBefore => {}
+                Look::Jumped(by) => {
+                    let (now, hold_s) = (clock::rfc3339_beijing(clock::now()), HOLD.as_secs());
+                    tracing::warn!(
+                        by_s = by.as_secs(),
+                        hold_s,
+                        %now,
+                        "the system's clock has jumped and is not believed: time is counted on without it; it is believed when \
+                         it has held for hold_s. Is NTP running?"
+                    );
+                }
+                Look::Returned => {
+                    tracing::warn!("the system's clock is back and is believed again; nothing was lost by it")
+                }
+                Look::Held(by) => self.believe_the_clock(by).await,
+            }
+        }
+    }
+
+    async fn believe_the_clock(&self, by: SignedDuration) {
+        match &self.journal {
+            Some(journal) => {
+                if journal.clock_was_set(by).await.is_err() {
+                    // Tried again in a moment; the journal says itself that it cannot be written.
+                    return;
+                }
+            }
+            None => clock::settle(by),
+        }
+        tracing::warn!(
+            by_s = by.as_secs(),
+            "the system's clock is believed as it is now; what waits was moved with it"
+        );
+    }
+
     async fn clean_up(&self) {
         let mut ticks = tokio::time::interval(LEVEL_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -65,6 +117,13 @@ impl Housekeeping {
             if tick == 0 {
                 self.tell().await;
             }
+        }
+    }
+
+    async fn beat(&self) {
+        if let Some(journal) = &self.journal {
+            // While the disk fails the next start takes it that no gate ran.
+            let _ = journal.beat().await;
         }
     }
 

@@ -22,6 +22,8 @@ pub mod owners;
 
 pub mod sweeps;
 
+pub mod times;
+
 pub mod minutes;
 
 pub mod view;
@@ -39,6 +41,7 @@ pub use listed::Listings;
 pub use minutes::Minutes;
 pub use owners::Owners;
 pub use sweeps::Sweeps;
+pub use times::{Times, gate_since};
 pub use view::Views;
 
 use crate::order::{ChannelId, OutTradeNo, TransactionId};
@@ -54,7 +57,7 @@ use uuid::Uuid;
 pub type Soon<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
 
 /// The durable record. All methods may be called from any task; none of them does disk work in it.
-pub trait Journal: Sweeps + Listings + Owners + Views + Audits + Minutes + Send + Sync + fmt::Debug {
+pub trait Journal: Sweeps + Listings + Owners + Views + Audits + Minutes + Times + Send + Sync + fmt::Debug {
     /// Writes a callback down; when it is ready the callback survives whatever happens to this machine's processes and,
     /// as far as its disk keeps its word, to the machine. A claim that is known already costs no write.
     ///
@@ -496,6 +499,8 @@ pub struct Work {
     pub tries: u32,
     /// How long it has been in this state, or since an operator asked for it.
     pub age: Duration,
+    /// How old the order was when it was taken in, as the one that named it says.
+    pub age_before: Duration,
     /// The reason it is where it is.
     pub reason: Option<Reason>,
     /// How often its delivery was sent so far.

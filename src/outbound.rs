@@ -1,11 +1,15 @@
 //! Asking others over HTTP: a client that goes where it is told to and nowhere else.
 
+use crate::clock;
 use reqwest::{Client, ClientBuilder, redirect, retry};
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The beginnings of a client: no redirects, no proxies from the environment, no retries of its own, and our name (threats
 /// V-11, V-12). If it is to be `encrypted` it believes the system's certificate authorities.
@@ -13,7 +17,7 @@ use std::sync::Arc;
 /// # Errors
 /// If those cannot be read.
 pub fn client(encrypted: bool) -> Result<ClientBuilder, rustls::Error> {
-    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let tls = ClientConfig::builder_with_details(Arc::new(aws_lc_rs::default_provider()), Arc::new(GatesTime))
         .with_safe_default_protocol_versions()?;
     // Reading the system's certificate authorities takes longer than all the rest of a start.
     let tls = if encrypted {
@@ -28,6 +32,17 @@ pub fn client(encrypted: bool) -> Result<ClientBuilder, rustls::Error> {
         .retry(retry::never())
         .referer(false)
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"))))
+}
+
+/// The time by which certificates are looked at: the gate's, which a clock that is wrong for a moment does not move.
+#[derive(Debug)]
+pub struct GatesTime;
+
+impl TimeProvider for GatesTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now = Duration::try_from(clock::now().as_duration()).ok()?;
+        Some(UnixTime::since_unix_epoch(now))
+    }
 }
 
 /// Only the innermost cause: the outer ones name the URL, which may have a key in its query.

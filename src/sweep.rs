@@ -9,11 +9,12 @@ mod compare;
 mod schedule;
 
 pub use schedule::dates;
+use schedule::{Way, way};
 
 use crate::clock;
 use crate::gate::Gate;
 use crate::journal::sweeps::{Counts, Sweep, SweepNote, Wanted};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, gate_since};
 use crate::order::{ChannelId, MchId};
 use crate::shutdown::Shutdown;
 use crate::wechat::WeChatPay;
@@ -35,10 +36,22 @@ pub struct Plan {
     pub at: Time,
     /// How many days back, each time.
     pub days: u8,
-    /// The first day that is swept by itself; those before were not the gate's.
+    /// The first day that is swept by itself, if it is not the gate's first whole day.
     pub from: Option<Date>,
+    /// What becomes of days before the gate's first whole one.
+    pub before_gate: BeforeGate,
     /// Which bill is compared.
     pub bill_type: BillType,
+}
+
+/// What a schedule does with a day on which the order system may have got its callbacks without the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BeforeGate {
+    /// Its bill is compared, and what is found is told: to send it again is for somebody to decide.
+    #[default]
+    Compare,
+    /// What is found is delivered, as of any other day.
+    Deliver,
 }
 
 /// Sweeps.
@@ -122,6 +135,10 @@ impl Sweeper {
 
     /// Puts into the queue what schedules want by now; what is there already stays as it is.
     async fn schedule(&self, scheduled: &mut BTreeMap<MchId, Date>) -> Result<(), JournalError> {
+        if clock::away().is_some() {
+            // What day it is will be known soon.
+            return Ok(());
+        }
         let now = clock::beijing(clock::now());
         for (mch_id, plans) in self.merchants() {
             // One bill for all of a merchant's channels, when the last of them wants it.
@@ -130,14 +147,17 @@ impl Sweeper {
                 continue;
             }
             let done = self.journal.days_swept(mch_id).await?;
+            // Without it nobody knows what the order system got by another way.
+            let Some(gate_since) = self.journal.made_at().await?.and_then(gate_since) else { return Ok(()) };
             let days = plans.iter().map(|plan| plan.days).max().unwrap_or(1);
             for bill_date in dates(now.date(), days, self.reach, &done) {
-                let wants = |plan: &&&Plan| plan.from.is_none_or(|from| from <= bill_date);
-                let channels: Vec<_> = plans.iter().filter(wants).map(|plan| plan.channel).collect();
-                if !channels.is_empty() {
-                    let due_on = Some(now.date());
-                    let wanted = Wanted { mch_id, bill_date, channels, due_on, dry_run: false };
-                    self.journal.want_sweep(wanted).await?;
+                for (this_way, dry_run) in [(Way::Deliver, false), (Way::Compare, true)] {
+                    let goes = |plan: &&&Plan| way(plan.from, plan.before_gate, gate_since, bill_date) == this_way;
+                    let channels: Vec<_> = plans.iter().filter(goes).map(|plan| plan.channel).collect();
+                    if !channels.is_empty() {
+                        let due_on = Some(now.date());
+                        self.journal.want_sweep(Wanted { mch_id, bill_date, channels, due_on, dry_run }).await?;
+                    }
                 }
             }
             scheduled.insert(mch_id, now.date());
@@ -157,7 +177,7 @@ impl Sweeper {
 
     /// Carries out one sweep, and notes where it goes on.
     async fn carry_out(&self, sweep: &Sweep) -> Result<(), JournalError> {
-        let Wanted { mch_id, bill_date, dry_run, .. } = &sweep.wanted;
+        let Wanted { mch_id, bill_date, dry_run, due_on, .. } = &sweep.wanted;
         tracing::info!(sweep = sweep.id.0, %mch_id, %bill_date, dry_run, "sweep begins");
         self.journal.sweep_note(sweep.id, SweepNote::Began).await?;
         let note = match self.compare(sweep).await {
@@ -166,6 +186,15 @@ impl Sweeper {
                 tracing::info!(
                     sweep = sweep.id.0, %mch_id, %bill_date, rows, paid, accepted, under_way, found, odd, "sweep ended"
                 );
+                if *dry_run && due_on.is_some() && found > 0 {
+                    tracing::warn!(
+                        sweep = sweep.id.0,
+                        %bill_date,
+                        found,
+                        "paid orders of a day before the gate's first whole one: compared, and nothing delivered; to send them \
+                         again: tollgate sweep --date"
+                    );
+                }
                 if unknown + malformed > 0 {
                     tracing::warn!(
                         sweep = sweep.id.0,

@@ -5,8 +5,9 @@ use crate::journal::audit::AuditRecord;
 use crate::journal::listed::SourceHealth;
 use crate::journal::sweeps::{Outcome, Progress, RowKind, RowRecord, Sweep, SweepId};
 use crate::journal::view::{Cursor, Filter, Page, RefusedFilter};
-use crate::journal::{Journal, JournalError, Record, Refused, Search, Soon};
+use crate::journal::{Journal, JournalError, Record, Refused, Search, Soon, gate_since};
 use crate::order::{ChannelId, OrderId};
+use jiff::civil::Date;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -36,6 +37,12 @@ impl Admin {
     /// The journal.
     pub(super) fn journal(&self) -> Result<&Arc<dyn Journal>, Unread> {
         self.journal.as_ref().ok_or(Unread::NoJournal)
+    }
+
+    /// The gate's first whole day, in Beijing; `None` if it cannot be read.
+    pub async fn gate_since(&self) -> Option<Date> {
+        let made_at = in_time(self.journal().ok()?.made_at()).await.ok()?;
+        made_at.and_then(gate_since)
     }
 
     /// A page of orders' entries from behind `after`, the latest first; at most `limit`.

@@ -3,6 +3,7 @@
 
 use super::Admin;
 use super::problem::Problem;
+use crate::clock;
 use crate::gate::Gate;
 use crate::generation::Generation;
 use crate::journal::{Figures, State as EntryState};
@@ -40,6 +41,8 @@ impl Admin {
         let writing = tokio::task::spawn_blocking(move || {
             let mut now = Gauges::default();
             configuration(&mut now, &generation);
+            let help = "By how much the system's clock is away from the gate's time, while it is not believed";
+            now.gauge("tollgate_clock_away_seconds", help, clock::away().map_or(0.0, |by| by.as_secs_f64()));
             wechat(&mut now, &gate);
             if has_journal {
                 journal(&mut now, &gate.metrics.journal);

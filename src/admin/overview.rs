@@ -10,6 +10,7 @@ use crate::journal::view::Today;
 use crate::order::MchId;
 use crate::wechat::HostState;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use std::sync::Arc;
 
 /// The day's numbers.
@@ -42,6 +43,8 @@ pub struct Overview {
     pub upstreams: Vec<UpstreamHealth>,
     /// Which configuration is in force.
     pub generation: Generation,
+    /// The gate's first whole day, in Beijing; `None` if it cannot be read, or there is no journal.
+    pub gate_since: Option<Date>,
 }
 
 /// What a merchant may still ask.
@@ -83,6 +86,7 @@ impl Admin {
             cache_entries: gate.confirm.remembered(),
             upstreams: gate.forward.health(),
             generation: self.generation(),
+            gate_since: self.gate_since().await,
         }
     }
 

@@ -20,6 +20,9 @@ use uuid::Uuid;
 /// How long a session lasts.
 pub(super) const LASTS: Duration = Duration::from_secs(12 * 3600);
 
+/// How much later than that one may end, in seconds: the clock is corrected a little at any time.
+const SLACK_S: i64 = 300;
+
 /// The cookie's name, over TLS and else. The first is one that browsers take from this very host alone, and over TLS only.
 const NAMES: [&str; 2] = ["__Host-tollgate_session", "tollgate_session"];
 
@@ -112,7 +115,10 @@ impl Sessions {
         let (ends, nonce) = said.split_once('.')?;
         let session = Session { ends: ends.parse().ok()?, nonce: nonce.to_owned() };
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains_key(session.name());
-        (session.ends > clock::now().as_second() && !ended).then_some(session)
+        // One that ends later was begun by a clock that was wrong.
+        let now = clock::now();
+        let holds = session.ends > now.as_second() && session.ends <= latest_end(now).saturating_add(SLACK_S);
+        (holds && !ended).then_some(session)
     }
 
     fn code(&self, said: &str) -> Hmac<Sha256> {

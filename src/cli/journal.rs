@@ -107,13 +107,21 @@ struct Report<'h> {
     sound: bool,
     problems: &'h [String],
     version: usize,
+    /// The gate's first whole day.
+    gate_since: Option<String>,
     #[serde(flatten)]
     figures: Figures,
 }
 
 fn report(health: &Health) -> Report<'_> {
     let (problems, version) = (health.problems.as_slice(), health.version);
-    Report { sound: problems.is_empty(), problems, version, figures: (&health.figures).into() }
+    let gate_since = gate_since(health);
+    Report { sound: problems.is_empty(), problems, version, gate_since, figures: (&health.figures).into() }
+}
+
+/// The first whole day of the gate that the journal is of.
+fn gate_since(health: &Health) -> Option<String> {
+    health.made_at.and_then(journal::gate_since).map(|day| day.to_string())
 }
 
 fn lines(path: &str, health: &Health) -> Lines {
@@ -122,6 +130,9 @@ fn lines(path: &str, health: &Health) -> Lines {
     lines.say(format!("{path}: {sound}, layout version {}", health.version));
     for problem in &health.problems {
         lines.say(format!("  {problem}"));
+    }
+    if let Some(day) = gate_since(health) {
+        lines.item("gate since", format!("{day}, its first whole day in Beijing"));
     }
     for state in State::ALL {
         lines.item(state.as_str(), health.figures.in_state(state));

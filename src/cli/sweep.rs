@@ -10,9 +10,9 @@ use crate::app::{Works, recall};
 use crate::clock;
 use crate::config::{Config, Outline, parse_duration};
 use crate::journal::audit::Action;
-use crate::journal::sqlite::Sqlite;
+use crate::journal::sqlite::{Sqlite, made_at};
 use crate::journal::sweeps::{Progress, SweepId, Wanted};
-use crate::journal::{Audit, Journal};
+use crate::journal::{Audit, Journal, gate_since};
 use crate::order::{ChannelId, MchId};
 use crate::shutdown::{Shutdown, Signals};
 use anyhow::{Context, bail};
@@ -21,6 +21,7 @@ use jiff::civil::Date;
 use report::Report;
 use serde_json::{Map, Value, json};
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,8 @@ use tokio::time::Instant;
                   sweep.route if that confirms it; refunded ones follow on_refunded. What was accepted before is not sent \
                   again, so a sweep can be repeated. A running gate does it; without one this command does.\n\nTry \
                   --dry-run first where the order system got its callbacks without the gate on that day: those orders were \
-                  never accepted by way of the gate.\n\nExit codes: 0 the bill was compared and every order found is \
+                  never accepted by way of the gate. It says how many of the days are before the gate's first whole one, and at \
+                  a terminal it asks.\n\nExit codes: 0 the bill was compared and every order found is \
                   delivered, parked or closed; 1 something is left to do or went wrong; 2 wrong usage."
 )]
 pub(super) struct Args {
@@ -96,6 +98,10 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return look(args, &Sqlite::beside(&path)?).await;
     }
     let (mch_id, dates) = wanted(args, &outline)?;
+    let early = early(&path, &dates);
+    if !agrees(args, &early)? {
+        return Ok(ExitCode::FAILURE);
+    }
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     if Sqlite::is_in_use(&path) {
         let journal = Sqlite::beside(&path)?;
@@ -119,6 +125,40 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // A disk that hangs keeps nobody here.
     let _ = tokio::time::timeout(WRITTEN_OUT, works.gate.records.written()).await;
     code
+}
+
+/// The days that the gate was not there for as a whole, and its first one.
+struct Early {
+    days: usize,
+    /// Of so many.
+    all: usize,
+    gate_since: Option<Date>,
+}
+
+fn early(journal: &Path, dates: &[Date]) -> Early {
+    let gate_since = made_at(journal).and_then(gate_since);
+    let days = dates.iter().filter(|date| gate_since.is_some_and(|since| **date < since)).count();
+    Early { days, all: dates.len(), gate_since }
+}
+
+/// Says on standard error what may be sent again, and asks whoever sits at a terminal.
+fn agrees(args: &Args, early: &Early) -> anyhow::Result<bool> {
+    let (Some(since), false, true) = (early.gate_since, args.dry_run, early.days > 0) else { return Ok(true) };
+    let (days, all) = (early.days, early.all);
+    let mut out = std::io::stderr().lock();
+    writeln!(
+        out,
+        "before the gate's first whole day, {since}: {days} of {all} days. What the order system got then, without the gate, is \
+         sent again. --dry-run says what that is."
+    )?;
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        return Ok(true);
+    }
+    write!(out, "Send it? [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Whose bill, and of which days.

@@ -90,6 +90,10 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let sweeps: Vec<_> = channels.iter().map(|read| (&read.channel, read.sweep.as_ref())).collect();
     synthesize::check(&map, &routes, &sweeps, &pending_orders);
     sweep::check(&map, &sweeps);
+    if let Some(journal) = &journal {
+        let plans: Vec<_> = sweeps.iter().filter_map(|(_, plan)| *plan).collect();
+        sweep::warn(&map, &plans, &journal.path);
+    }
     let mut config = Config {
         listen: listen?,
         tls,

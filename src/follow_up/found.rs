@@ -87,8 +87,9 @@ impl FollowUp {
 
     /// Orders that wait for payment are mostly given up by the payer.
     fn after_not_yet(&self, work: &Work) -> Option<Duration> {
-        let age = age(work);
-        (age < self.ask_again.lasts).then(|| next_question(age))
+        // Counted, since by a clock that was set an order may look old that was made just now.
+        let counted = work.age_before.saturating_add(work.age);
+        (counted < self.ask_again.lasts).then(|| next_question(age(work)))
     }
 
     /// What is done with an order that was found without a callback, if its payment comes to the upstream by the way of one

@@ -30,6 +30,8 @@ mod owners;
 
 mod minutes;
 
+mod times;
+
 mod kinds;
 
 mod figures;
@@ -40,7 +42,10 @@ mod audit;
 
 mod check;
 
+mod sound;
+
 pub use check::{Health, check};
+pub use times::made_at;
 
 use super::{
     Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Looks, Note, Queue, Record,
@@ -60,7 +65,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use writer::{Op, Stamped, Write, Writer};
@@ -89,6 +94,8 @@ pub struct Sqlite {
     hand: Arc<Hand>,
     readers: Arc<Readers>,
     healthy: Arc<AtomicBool>,
+    /// Held while the clock is set, so that nobody sees times of one clock at a time of the other.
+    setting: Arc<RwLock<()>>,
     /// Counts the looks at what is due.
     turn: AtomicUsize,
     _lock: Option<Lock>,
@@ -131,8 +138,23 @@ pub enum OpenError {
         known: usize,
     },
     /// Something else than a journal.
-    #[error("{} is no journal of tollgate: name another file in journal.path", .0.display())]
+    #[error(
+        "{} is no journal of tollgate, or its first page is damaged: name another file in journal.path, or restore this one \
+         from a backup", .0.display()
+    )]
     Foreign(PathBuf),
+    /// It was one, and is not whole any more.
+    #[error(
+        "{} is damaged: {what}. Nothing was changed in it. Keep a copy of it and of its -wal; then restore a backup, or save \
+         what can be read with `sqlite3 {} .recover` (docs/operating.md, \"A damaged journal\"); `tollgate journal check` says \
+         all that is wrong", path.display(), path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// There is none yet.
     #[error("there is no journal at {}: it is made when the gate runs with this configuration", .0.display())]
     Absent(PathBuf),
@@ -156,10 +178,17 @@ impl OpenError {
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
                 Self::Foreign(path.to_owned())
             }
+            Self::Sqlite(error) => match sound::of_the_file(&error) {
+                Some(what) => Self::Damaged { path: path.to_owned(), what },
+                None => Self::Sqlite(error),
+            },
             other => other,
         }
     }
 }
+
+/// What is wrong with a file, as somebody sees it who looks for it.
+type Damage = fn(&mut Connection) -> rusqlite::Result<Option<String>>;
 
 fn by(process: Option<u32>) -> String {
     process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
@@ -180,7 +209,7 @@ impl Sqlite {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_measured(path: &Path, unconfirmed: u64, meters: JournalMeters) -> Result<Self, OpenError> {
-        Self::locked(path, unconfirmed, meters, Lock::take(path)?)
+        Self::locked(path, unconfirmed, meters, (Lock::take(path)?, sound::damage))
     }
 
     /// The same, but waits until the gate that has the file gives it back, however long that takes. Blocks.
@@ -188,14 +217,31 @@ impl Sqlite {
     /// # Errors
     /// If it is not ours, newer, damaged or not to be had.
     pub fn open_when_free(path: &Path, unconfirmed: u64, meters: JournalMeters) -> Result<Self, OpenError> {
-        Self::locked(path, unconfirmed, meters, Lock::take_when_free(path)?)
+        // Connections wait, and another gate has just worked with the file.
+        Self::locked(path, unconfirmed, meters, (Lock::take_when_free(path)?, |_| Ok(None)))
     }
 
-    fn locked(path: &Path, unconfirmed: u64, meters: JournalMeters, lock: Lock) -> Result<Self, OpenError> {
+    fn locked(
+        path: &Path,
+        unconfirmed: u64,
+        meters: JournalMeters,
+        (lock, damage): (Lock, Damage),
+    ) -> Result<Self, OpenError> {
+        sound::before_opening(path)?;
         make(path)?;
-        let mut connection = connect(path, true).map_err(|error| error.of_a_file(path))?;
-        schema::migrate(&mut connection, path)?;
+        let connection = Self::prepared(path, damage).map_err(|error| error.of_a_file(path))?;
         Ok(Self::start(path, connection, unconfirmed, Some(lock), meters)?)
+    }
+
+    /// A connection to a file that is whole and of this version, as far as can be told in a moment.
+    fn prepared(path: &Path, damage: Damage) -> Result<Connection, OpenError> {
+        let mut connection = connect(path, true)?;
+        schema::migrate(&mut connection, path)?;
+        if let Some(what) = damage(&mut connection)? {
+            return Err(OpenError::Damaged { path: path.to_owned(), what });
+        }
+        times::begin(&mut connection)?;
+        Ok(connection)
     }
 
     /// Opens the file beside a gate that may be running: to read, and to ask for redelivery.
@@ -206,11 +252,18 @@ impl Sqlite {
         if !path.exists() {
             return Err(OpenError::Absent(path.to_owned()));
         }
+        let is_in_use = Self::is_in_use(path);
+        if !is_in_use {
+            sound::before_opening(path)?;
+        }
         let connection = connect(path, false)?;
         match schema::version(&connection, path)? {
             None => return Err(OpenError::Absent(path.to_owned())),
             Some(schema::VERSION) => {}
             Some(version) => return Err(OpenError::Older { path: path.to_owned(), version, known: schema::VERSION }),
+        }
+        if is_in_use {
+            times::join(&connection)?;
         }
         Ok(Self::start(path, connection, u64::MAX, None, JournalMeters::default())?)
     }
@@ -233,8 +286,9 @@ impl Sqlite {
         let waiting = Arc::new(AtomicUsize::new(0));
         let healthy = Arc::new(AtomicBool::new(true));
         let owner = lock.is_some();
-        let health = (Arc::clone(&healthy), meters);
-        let writer = Writer::new(path, connection, owner, budget, Arc::clone(&hand), health)?;
+        let (setting, health) = (Arc::default(), (Arc::clone(&healthy), meters));
+        let shared = (Arc::clone(&hand), Arc::clone(&setting));
+        let writer = Writer::new(path, connection, owner, budget, shared, health)?;
         let (ended, end) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             writer.run(&queue);
@@ -245,7 +299,7 @@ impl Sqlite {
         let ops = Some(ops);
         let turn = AtomicUsize::new(0);
         let end = Mutex::new(end);
-        Ok(Self { path: path.to_owned(), ops, end, waiting, hand, readers, healthy, turn, _lock: lock })
+        Ok(Self { path: path.to_owned(), ops, end, waiting, hand, readers, healthy, setting, turn, _lock: lock })
     }
 
     fn send(&self, op: Op, at: i64) {
@@ -393,7 +447,11 @@ impl Journal for Sqlite {
             limit,
             shut,
         };
-        self.read(move |connection| read::due(connection, &look))
+        let setting = Arc::clone(&self.setting);
+        self.read(move |connection| {
+            let _not_now = setting.read().unwrap_or_else(PoisonError::into_inner);
+            read::due(connection, &look)
+        })
     }
 
     fn lift(&self, channel: ChannelId, looks: Looks) -> Soon<'_, ()> {

@@ -9,6 +9,8 @@ mod owners;
 
 mod rank;
 
+mod times;
+
 use super::*;
 use crate::metrics::{Latencies, Moment, Totals};
 use crate::money::{Currency, Fen, Money};
@@ -123,6 +125,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     owners::all(stores).await;
     looking_in::all(stores).await;
     rank::all(stores).await;
+    times::all(stores).await;
 }
 
 async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {

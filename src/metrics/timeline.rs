@@ -7,7 +7,7 @@ use super::callbacks::VERDICTS;
 use super::histogram::LATENCY;
 use super::{Histogram, Outcome};
 use crate::reason::Verdict;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +16,9 @@ use std::time::Duration;
 const DAY: u32 = 24 * 60;
 
 const MINUTE: i64 = 60;
+
+/// A clock that goes back by less is waited for.
+const SET_BACK: SignedDuration = SignedDuration::from_hours(1);
 
 /// A stretch of time, and the callbacks that ended in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,7 +178,9 @@ impl Timeline {
     pub(super) fn end_minute(&self, now: Timestamp, at_once: bool, totals: impl FnOnce() -> Totals) -> Option<Moment> {
         let minute = begin(now, 1);
         let mut state = self.lock();
-        let began = *state.since.get_or_insert(minute);
+        // One that begins long after now began by a clock that was set back since.
+        let began = state.since.filter(|began| began.duration_since(minute) < SET_BACK).unwrap_or(minute);
+        state.since = Some(began);
         if began >= minute && !at_once {
             return None;
         }
@@ -308,6 +313,14 @@ mod tests {
         let timeline = Timeline::default();
         assert_eq!(timeline.end_minute(at(0), false, || totals(0)), None);
         assert_eq!(timeline.end_minute(at(-300), false, || totals(5)), None);
+        assert_eq!(timeline.end_minute(at(60), false, || totals(5)).unwrap().callbacks(), 5);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_by_a_day_goes_on_counting() {
+        let timeline = Timeline::default();
+        assert_eq!(timeline.end_minute(at(86_400), false, || totals(0)), None);
+        assert_eq!(timeline.end_minute(at(0), false, || totals(3)), None);
         assert_eq!(timeline.end_minute(at(60), false, || totals(5)).unwrap().callbacks(), 5);
     }
 

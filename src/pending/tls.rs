@@ -2,6 +2,7 @@
 //! URL does not ask for it.
 
 use super::error::SourceError;
+use crate::outbound::GatesTime;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -51,7 +52,7 @@ pub(super) const NO_AUTHORITIES: SourceError =
     SourceError::NotSetUp("no certificate authorities: install ca-certificates, or name a file in SSL_CERT_FILE");
 
 fn builder() -> Result<ConfigBuilder<ClientConfig, rustls::WantsVerifier>, SourceError> {
-    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    ClientConfig::builder_with_details(Arc::new(aws_lc_rs::default_provider()), Arc::new(GatesTime))
         .with_safe_default_protocol_versions()
         .map_err(|_| SourceError::NotSetUp("TLS"))
 }

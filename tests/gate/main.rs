@@ -56,6 +56,8 @@ mod flood;
 
 mod sweep;
 
+mod first_day;
+
 mod pending;
 
 mod second_payment;
@@ -115,7 +117,11 @@ mod commands;
 
 mod journal_file;
 
+mod damaged_journals;
+
 mod disk;
+
+mod clock;
 
 mod kill_points;
 

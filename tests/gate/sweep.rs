@@ -236,7 +236,8 @@ fn each_merchants_rows_go_to_its_own_channels() {
 fn a_schedule_catches_up_and_runs_once_a_day() {
     let mut world = World::with(|setup| {
         swept(setup);
-        setup.config["channels"]["app"]["sweep"] = json!({ "route": "app", "at": "00:00", "days": 2 });
+        setup.config["channels"]["app"]["sweep"] =
+            json!({ "route": "app", "at": "00:00", "days": 2, "from": "2020-01-01", "before_gate": "deliver" });
         // Also of today, which is over if a day begins meanwhile.
         let today = tollgate::clock::beijing(tollgate::clock::now()).date();
         for ago in 0..3 {

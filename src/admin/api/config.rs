@@ -7,6 +7,7 @@ use crate::clock;
 use crate::generation::{self, Generation};
 use axum::Json;
 use axum::extract::State;
+use jiff::civil::Date;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -23,6 +24,12 @@ pub(super) struct Config {
     pub(super) since: String,
     /// The latest attempt to replace it, if that failed.
     pub(super) refused: Option<RefusedConfig>,
+    /// The gate's first whole day in Beijing, `2026-12-01`: the one after its journal was made. Bills of earlier days are not
+    /// delivered by schedule. Null without a journal, or while it cannot be read.
+    pub(super) gate_since: Option<String>,
+    /// By how many seconds the system's clock has jumped away from the time that this gate goes by; null while it is
+    /// believed.
+    pub(super) clock_away_s: Option<i64>,
 }
 
 /// A configuration that was not put in force.
@@ -35,11 +42,20 @@ pub(super) struct RefusedConfig {
     pub(super) problem: String,
 }
 
-impl From<Generation> for Config {
-    fn from(Generation { number, since, refused }: Generation) -> Self {
+impl Config {
+    pub(super) fn new(generation: Generation, gate_since: Option<Date>) -> Self {
+        let Generation { number, since, refused } = generation;
         let refused =
             refused.map(|generation::Refused { at, problem }| RefusedConfig { at: clock::rfc3339(at), problem });
-        Self { version: env!("CARGO_PKG_VERSION"), generation: number, since: clock::rfc3339(since), refused }
+        let (gate_since, clock_away_s) = (gate_since.map(|day| day.to_string()), clock::away().map(|by| by.as_secs()));
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            generation: number,
+            since: clock::rfc3339(since),
+            refused,
+            gate_since,
+            clock_away_s,
+        }
     }
 }
 
@@ -48,5 +64,5 @@ impl From<Generation> for Config {
     (status = 200, description = "Without anything secret.", body = Config)
 ))]
 pub(super) async fn config(State(admin): State<Arc<Admin>>, Asked(Nothing {}): Asked<Nothing>) -> Json<Config> {
-    Json(admin.generation().into())
+    Json(Config::new(admin.generation(), admin.gate_since().await))
 }

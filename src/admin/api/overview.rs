@@ -136,7 +136,7 @@ impl From<admin::Overview> for Overview {
                 .collect(),
             cache_entries: overview.cache_entries,
             upstreams: overview.upstreams.into_iter().map(Upstream::from).collect(),
-            config: overview.generation.into(),
+            config: Config::new(overview.generation, overview.gate_since),
         }
     }
 }

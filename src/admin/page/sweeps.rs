@@ -23,6 +23,8 @@ const ROWS: usize = 100;
 #[template(path = "sweeps.html")]
 struct List {
     shell: Shell,
+    /// The gate's first whole day.
+    gate_since: Option<String>,
     sweeps: Vec<Line>,
 }
 
@@ -113,7 +115,11 @@ pub(super) async fn list(
     let title = shell.words.sweeps;
     let shell = shell.titled(title);
     match admin.sweeps(None, MOST_SWEEPS).await {
-        Ok(sweeps) => render(List { sweeps: sweeps.iter().map(|sweep| Line::of(sweep, &shell)).collect(), shell }),
+        Ok(sweeps) => {
+            let gate_since = admin.gate_since().await.map(|day| fill(shell.words.gate_since, &[&day]));
+            let sweeps = sweeps.iter().map(|sweep| Line::of(sweep, &shell)).collect();
+            render(List { sweeps, shell, gate_since })
+        }
         Err(error) => notice::unread(shell, &error),
     }
 }

@@ -280,6 +280,7 @@ words! {
 
     // Sweeps.
     sweeps_text: "A sweep compares WeChat Pay's bill of a day with what the order system accepted, and delivers what is missing.", "对账将微信支付某日的账单与订单系统已接收的订单核对，并补发缺失的。";
+    gate_since: "The gate's first whole day is {}: nothing of a day before it is delivered by schedule, since the order system may have got that without the gate.", "网关的首个完整日为 {}：此前各日的订单可能已不经网关送达订单系统，定时对账不会补发。";
     sweeps_caption: "Sweeps, the latest first", "对账记录，最新在前";
     sweeps_none: "No bill was compared yet. Give a channel a sweep section, or run tollgate sweep.", "还没有核对过账单。请为渠道配置 sweep，或运行 tollgate sweep。";
     bill_of: "Bill of {}", "{} 的账单";

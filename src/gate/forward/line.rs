@@ -6,6 +6,7 @@
 
 use super::{LARGEST_ANSWER, Upstream, UpstreamAnswer};
 use crate::alarm::Alarm;
+use crate::outbound::GatesTime;
 use crate::reason::Reason;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -250,7 +251,7 @@ impl Connector {
 
 fn tls_connector() -> Result<TlsConnector, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_details(provider, Arc::new(GatesTime))
         .with_safe_default_protocol_versions()?
         .with_platform_verifier()?
         .with_no_client_auth();

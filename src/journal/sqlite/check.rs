@@ -1,7 +1,9 @@
 //! Is the file sound? What SQLite says of it, and what must hold between its rows.
 
-use super::{OpenError, connect, figures, schema};
+use super::lock::Lock;
+use super::{OpenError, connect, figures, schema, sound, times};
 use crate::journal::Figures;
+use jiff::Timestamp;
 use rusqlite::Connection;
 use std::path::Path;
 
@@ -10,6 +12,8 @@ use std::path::Path;
 pub struct Health {
     /// The layout's version.
     pub version: usize,
+    /// When it was made, if it says so.
+    pub made_at: Option<Timestamp>,
     /// Everything that is not as it should be; empty if all is well.
     pub problems: Vec<String>,
     /// How much there is of what.
@@ -61,11 +65,21 @@ pub fn check(path: &Path) -> Result<Health, OpenError> {
     if !path.exists() {
         return Err(OpenError::Absent(path.to_owned()));
     }
+    if !Lock::is_taken(path) {
+        sound::before_opening(path)?;
+    }
+    read(path).map_err(|error| error.of_a_file(path))
+}
+
+fn read(path: &Path) -> Result<Health, OpenError> {
     let connection = connect(path, false)?;
     connection.pragma_update(None, "query_only", true)?;
     let version = schema::version(&connection, path)?.ok_or_else(|| OpenError::Absent(path.to_owned()))?;
     let mut problems = damage(&connection)?;
-    let mut figures = Figures::default();
+    if version == schema::VERSION {
+        problems.extend(sound::layout(&connection).unwrap_or_default());
+    }
+    let (mut figures, mut made_at) = (Figures::default(), None);
     if problems.is_empty() {
         for (sql, what) in RULES {
             let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
@@ -74,8 +88,9 @@ pub fn check(path: &Path) -> Result<Health, OpenError> {
             }
         }
         figures = figures::figures(&connection, path)?;
+        made_at = times::made(&connection).ok().flatten();
     }
-    Ok(Health { version, problems, figures })
+    Ok(Health { version, made_at, problems, figures })
 }
 
 fn damage(connection: &Connection) -> rusqlite::Result<Vec<String>> {

@@ -137,6 +137,17 @@ impl Hand {
         due.into_iter().map(|(entry, next)| (Held { hand: Arc::clone(self), entry, kept: false }, next)).collect()
     }
 
+    /// The clock was set by so many milliseconds: what rests or waits goes on as long as it would have.
+    pub(super) fn clock_was_set(&self, by: i64) {
+        for holding in self.lock().entries.values_mut() {
+            match holding {
+                Holding::Resting { until } => *until = until.saturating_add(by),
+                Holding::Unwritten { due_at: Some(due_at), .. } => *due_at = due_at.saturating_add(by),
+                Holding::Working | Holding::Unwritten { due_at: None, .. } => {}
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -174,6 +185,17 @@ mod tests {
         hand.rest(EntryId(2), 100);
         assert!(hand.entries(99) == HashSet::from([EntryId(1)]) && !hand.take(EntryId(1)));
         assert!(hand.entries(100).is_empty() && hand.take(EntryId(1)));
+    }
+
+    #[test]
+    fn what_rests_goes_on_resting_when_the_clock_is_set() {
+        for by in [1_000_000, -1_000_000] {
+            let hand = Hand::default();
+            hand.take(EntryId(1));
+            hand.rest(EntryId(1), 100);
+            hand.clock_was_set(by);
+            assert!(hand.entries(by + 99) == HashSet::from([EntryId(1)]) && hand.entries(by + 100).is_empty());
+        }
     }
 
     #[test]

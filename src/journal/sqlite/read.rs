@@ -226,13 +226,16 @@ fn read_callback(row: &Row<'_>) -> Result<Callback> {
 
 fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
     let since: i64 = row.get("since")?;
+    let span = |from: i64, to: i64| Duration::from_millis(u64::try_from(to.saturating_sub(from)).unwrap_or(0));
+    let made_at = row.get::<_, Option<i64>>("created_at")?.unwrap_or(i64::MAX);
     Ok(Work {
         entry: EntryId(row.get("id")?),
         callback: read_callback(row)?,
         state: columns::state(row)?,
         rank: columns::rank(row)?,
         tries: row.get("tries")?,
-        age: Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0)),
+        age: span(since, now),
+        age_before: span(made_at, row.get("received_at")?),
         reason: columns::reason(row, "reason")?,
         attempts: count(row, "attempts")?,
         accepted: columns::acceptance(row)?,

@@ -19,3 +19,24 @@ UPDATE entry SET rank = 2 WHERE due_at IS NOT NULL AND reason = 'order-not-found
 
 DROP INDEX entry_due;
 CREATE INDEX entry_due ON entry (state, channel, origin, rank, due_at) WHERE due_at IS NOT NULL;
+
+-- Since when there is a journal, and how far its time has come.
+CREATE TABLE clock (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    -- when it was made; an older file was there when it took in its oldest entry. None while no clock is to be believed
+    made_at INTEGER,
+    -- the latest time at which a gate is known to have had it
+    latest_at INTEGER
+) STRICT;
+INSERT INTO clock (id, made_at) SELECT 1, min(received_at) FROM entry;
+
+-- When the clock was set, or no gate ran: time that was not spent. Only the latest are kept.
+CREATE TABLE clock_step (
+    id INTEGER PRIMARY KEY,
+    old_at INTEGER NOT NULL,
+    new_at INTEGER NOT NULL
+) STRICT;
+
+-- A schedule may want a day compared for one channel, and delivered for another.
+DROP INDEX sweep_due;
+CREATE UNIQUE INDEX sweep_due ON sweep (mch_id, bill_date, due_on, dry_run) WHERE due_on IS NOT NULL;

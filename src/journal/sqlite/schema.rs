@@ -41,6 +41,13 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Op
     Ok(())
 }
 
+/// What a file of this version has, and nothing in it.
+pub(super) fn model() -> rusqlite::Result<Connection> {
+    let model = Connection::open_in_memory()?;
+    STEPS.iter().try_for_each(|step| model.execute_batch(step))?;
+    Ok(model)
+}
+
 /// The file's version; `None` if it is empty.
 ///
 /// # Errors
@@ -88,6 +95,25 @@ mod tests {
         assert_eq!(attempts, 3);
         connection.prepare("SELECT * FROM ledger").unwrap();
         migrate(&mut connection, &path).unwrap();
+    }
+
+    #[test]
+    fn an_older_file_was_there_when_it_took_in_its_oldest_entry() {
+        let directory = tempfile::tempdir().unwrap();
+        for (index, received) in [vec![], vec![1_764_500_000_000_i64, 1_764_400_000_000]].into_iter().enumerate() {
+            let path = directory.path().join(format!("{index}.db"));
+            let mut connection = old(&path, 5);
+            for at in &received {
+                let entry = "INSERT INTO entry (key, delivery, request_id, route, channel, \"order\", out_trade_no, received_at,
+                    state, since) VALUES (randomblob(16), 'd', 'r', 'app', 'app', ?1, 'A', ?1, 'closed', 0)";
+                connection.execute(entry, [at]).unwrap();
+            }
+            let oldest = received.iter().min().copied();
+            let made_at = || super::super::made_at(&path).map(|at| at.as_millisecond());
+            assert_eq!(made_at(), oldest, "read beside the gate that has it");
+            migrate(&mut connection, &path).unwrap();
+            assert_eq!(made_at(), oldest, "led here");
+        }
     }
 
     #[test]

@@ -128,8 +128,8 @@ fn want(connection: &Connection, wanted: &Wanted, at: i64) -> Result<i64> {
     let (mch_id, bill_date) = (mch_id.as_str(), bill_date.to_string());
     let due_on = due_on.map(|day| day.to_string());
     let before = connection
-        .prepare_cached("SELECT id FROM sweep WHERE mch_id = ?1 AND bill_date = ?2 AND due_on = ?3")?
-        .query_row(params![mch_id, bill_date, due_on], |row| row.get(0))
+        .prepare_cached("SELECT id FROM sweep WHERE mch_id = ?1 AND bill_date = ?2 AND due_on = ?3 AND dry_run = ?4")?
+        .query_row(params![mch_id, bill_date, due_on, dry_run], |row| row.get(0))
         .optional()?;
     if let Some(id) = before {
         return Ok(id);

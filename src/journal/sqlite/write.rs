@@ -2,7 +2,7 @@
 
 use super::columns::{self, number};
 use super::hand::millis;
-use super::{audit, owners, rank, read, sweeps};
+use super::{audit, owners, rank, read, sweeps, times};
 use crate::journal::{
     Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Next, Note, Outcome, Rank, Refused, Request,
     Sending, State, Taken, Verified, Worth,
@@ -453,7 +453,7 @@ pub(super) fn forget(
     at: i64,
     budget: &mut Budget,
 ) -> Result<Forgotten> {
-    let before = at.saturating_sub(millis(keep));
+    let before = times::kept_since(connection, at, keep)?;
     let limit = number(limit as u64);
     let mut forgotten = Forgotten::default();
     // That it is not due is said for the index that has no others.

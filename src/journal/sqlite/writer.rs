@@ -8,18 +8,19 @@
 
 use super::hand::{Hand, Held};
 use super::inbox::Inbox;
-use super::{BUSY_TIMEOUT, Place, audit, connect, write};
+use super::{BUSY_TIMEOUT, Place, audit, connect, times, write};
 use crate::clock;
 use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, Note, Search, Taken, Worth};
 use crate::metrics::JournalMeters;
+use jiff::SignedDuration;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior};
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -59,6 +60,7 @@ pub(super) enum Op {
     Written(Reply<()>),
     Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
     Forget { keep: Duration, limit: usize, reply: Reply<Forgotten> },
+    SetClock { by: SignedDuration, reply: Reply<()> },
     Write { write: Write, reply: Reply<i64> },
 }
 
@@ -99,6 +101,9 @@ pub(super) struct Writer {
     /// Whether the file is this process's. Beside another it leaves the log alone.
     owner: bool,
     hand: Arc<Hand>,
+    setting: Arc<RwLock<()>>,
+    /// When the clock was set the last time, until when it was read before, and by how much it was set.
+    was_set: Option<(Instant, i64, i64)>,
     healthy: Arc<AtomicBool>,
     meters: JournalMeters,
     budget: write::Budget,
@@ -119,7 +124,7 @@ impl Writer {
         mut connection: Connection,
         owner: bool,
         budget: u64,
-        hand: Arc<Hand>,
+        (hand, setting): (Arc<Hand>, Arc<RwLock<()>>),
         (healthy, meters): (Arc<AtomicBool>, JournalMeters),
     ) -> rusqlite::Result<Self> {
         let pages = Arc::new(AtomicI32::new(0));
@@ -128,6 +133,8 @@ impl Writer {
             path: path.to_owned(),
             owner,
             hand,
+            setting,
+            was_set: None,
             healthy,
             meters,
             budget: write::Budget { most: budget, spent: write::count_unconfirmed(&connection)? },
@@ -167,6 +174,13 @@ impl Writer {
         if self.connection.is_none() {
             return self.fail(batch);
         }
+        let sets_clock = batch.iter().any(|stamped| matches!(stamped.op, Op::SetClock { .. }));
+        if sets_clock && batch.len() > 1 {
+            // What comes after it is of the time after it.
+            return batch.into_iter().for_each(|stamped| self.work(vec![stamped]));
+        }
+        let setting = Arc::clone(&self.setting);
+        let _alone = sets_clock.then(|| setting.write().unwrap_or_else(PoisonError::into_inner));
         let mut outcome = self.commit(&batch);
         while let Err(error) = &outcome
             && is_busy(error)
@@ -209,6 +223,7 @@ impl Writer {
     fn commit(&mut self, batch: &[Stamped]) -> rusqlite::Result<Vec<Done>> {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         let before = self.budget;
+        let was_set = self.was_set;
         let (hand, budget) = (&self.hand, &mut self.budget);
         let mut write = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -220,7 +235,7 @@ impl Writer {
                 if !is_note && since.get_or_insert_with(Instant::now).elapsed() >= LONGEST {
                     break;
                 }
-                done.push(perform(&transaction, stamped, hand, budget)?);
+                done.push(perform(&transaction, stamped, was_set, hand, budget)?);
             }
             transaction.commit()?;
             Ok(done)
@@ -236,7 +251,7 @@ impl Writer {
     }
 
     /// Tells whoever waits what has come of an operation, now that it is durable.
-    fn tell(&self, op: Op, done: Done) {
+    fn tell(&mut self, op: Op, done: Done) {
         match (op, done) {
             // Where nobody waits any longer, what was held is given back with the answer.
             (Op::TakeIn { reply, place, .. }, Done::Taken(taken)) => {
@@ -247,6 +262,10 @@ impl Writer {
             // For the rest it does not matter whether somebody still waits.
             (Op::Written(reply), _) => drop(reply.send(Ok(()))),
             (Op::Act { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
+            (Op::SetClock { by, reply }, Done::Number(old)) => {
+                self.set_clock(old, by);
+                drop(reply.send(Ok(())));
+            }
             (Op::Write { reply, .. }, Done::Number(number)) => drop(reply.send(Ok(number))),
             (Op::Forget { reply, .. }, Done::Forgotten(forgotten)) => {
                 self.shrink(&forgotten);
@@ -254,6 +273,14 @@ impl Writer {
             }
             (op, _) => refuse(op),
         }
+    }
+
+    /// What is on disk is of the clock that was set; from now on, everything is.
+    fn set_clock(&mut self, old: i64, by: SignedDuration) {
+        let millis = i64::try_from(by.as_millis()).unwrap_or(0);
+        clock::settle(by);
+        self.hand.clock_was_set(millis);
+        self.was_set = Some((Instant::now(), old, millis));
     }
 
     /// Gives what was freed back to the file system, a little at a time.
@@ -348,9 +375,11 @@ impl Writer {
 fn perform(
     connection: &Connection,
     Stamped { op, at }: &Stamped,
+    was_set: Option<(Instant, i64, i64)>,
     hand: &Arc<Hand>,
     budget: &mut write::Budget,
 ) -> rusqlite::Result<Done> {
+    let at = &by_the_clock_that_was_set(*at, was_set);
     Ok(match op {
         Op::TakeIn { callback, worth, due_in, .. } => {
             let taken = write::take_in(connection, callback, *worth, *due_in, *at, budget)?;
@@ -367,8 +396,26 @@ fn perform(
         Op::Written(_) => Done::Nothing,
         Op::Act { act, search, limit, by, .. } => Done::Entries(audit::act(connection, *act, search, *limit, by, *at)?),
         Op::Write { write, .. } => Done::Number(write.0(connection, *at)?),
+        Op::SetClock { by, .. } => {
+            times::set(connection, *at, *by)?;
+            Done::Number(*at)
+        }
         Op::Forget { keep, limit, .. } => Done::Forgotten(write::forget(connection, *keep, *limit, *at, budget)?),
     })
+}
+
+/// How long after the clock was set something may come that was stamped before, and how near to that time.
+const STAMPED_BEFORE: Duration = Duration::from_secs(60);
+
+/// When something was asked for, if the clock was set since: by the clock as it is now.
+fn by_the_clock_that_was_set(at: i64, was_set: Option<(Instant, i64, i64)>) -> i64 {
+    let near = i64::try_from(STAMPED_BEFORE.as_millis()).unwrap_or(i64::MAX);
+    match was_set {
+        Some((set_at, old, by)) if set_at.elapsed() < STAMPED_BEFORE && (at - old).abs() < near && by.abs() > near => {
+            at.saturating_add(by)
+        }
+        _ => at,
+    }
 }
 
 /// Counts the pages in the log after each commit, in place of SQLite's own checkpoint, whose failure nobody would notice.
@@ -418,6 +465,7 @@ fn refuse(op: Op) {
         Op::Written(reply) => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Act { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Forget { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
+        Op::SetClock { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Write { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Note { .. } => {}
     }
