@@ -72,6 +72,7 @@ use tokio::sync::watch;
 /// Ceilings on what somebody can make the admin listener hold or wait for.
 pub const LIMITS: server::Limits = server::Limits {
     body: 64 * 1024,
+    memory: 16 * 1024 * 1024,
     head: 16 * 1024,
     headers: 64,
     connections: 256,

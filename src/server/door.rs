@@ -1,6 +1,7 @@
-//! Where connections come in: a socket, and a count of those who are inside. Whoever serves them may change while the door
+//! Where connections come in: a socket, a count of those who are inside, and what their bodies take. Whoever serves them may change while the door
 //! stays open.
 
+use super::memory::Memory;
 #[cfg(target_os = "linux")]
 use socket2::{SockFilter, SockRef};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ const DROP: u16 = 0x06;
 pub struct Door {
     listener: Arc<TcpListener>,
     inside: Arc<AtomicUsize>,
+    memory: Memory,
 }
 
 /// The place of one connection; given back when it is dropped.
@@ -27,13 +29,13 @@ impl Door {
     /// The door at this socket. Nobody is inside.
     #[must_use]
     pub fn new(listener: TcpListener) -> Self {
-        Self { listener: Arc::new(listener), inside: Arc::default() }
+        Self { listener: Arc::new(listener), inside: Arc::default(), memory: Memory::default() }
     }
 
     /// The same place inside, by another socket.
     #[must_use]
     pub fn moved_to(&self, listener: TcpListener) -> Self {
-        Self { listener: Arc::new(listener), inside: Arc::clone(&self.inside) }
+        Self { listener: Arc::new(listener), inside: Arc::clone(&self.inside), memory: self.memory.clone() }
     }
 
     /// The socket.
@@ -55,6 +57,11 @@ impl Door {
     #[must_use]
     pub fn inside(&self) -> usize {
         self.inside.load(Ordering::Relaxed)
+    }
+
+    /// What the bodies of those who are inside share.
+    pub(super) fn memory(&self) -> Memory {
+        self.memory.clone()
     }
 
     /// A place, unless there are `most` already.

@@ -5,10 +5,11 @@
 //! after any failure the connection is given up. Nothing is taken in until a new one has moved everything to the
 //! main file, which writes those pages anew, and has committed a probe. Notes wait in memory for that.
 
+use super::budget::Budget;
 use super::hand::{Hand, Held};
 use super::{BUSY_TIMEOUT, Place, audit, connect, write};
 use crate::clock;
-use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, Note, Search, Taken, Worth};
+use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, Keep, Note, Room, Search, Taken, Worth};
 use crate::metrics::JournalMeters;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior};
@@ -36,6 +37,9 @@ const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Pages that are given back to the file system at once.
 const GIVEN_BACK: u32 = 1000;
 
+/// How long those who wait for an answer are held up by somebody who reads the log, when it is to be cut.
+const CUT_PATIENCE: Duration = Duration::from_millis(200);
+
 /// The log is moved into the main file when so many pages of 4 KiB were added to it.
 const CHECKPOINT_PAGES: i32 = 4000;
 
@@ -51,7 +55,7 @@ pub(super) enum Op {
     Note { note: Note, seq: u64 },
     Written(Reply<()>),
     Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
-    Forget { keep: Duration, limit: usize, reply: Reply<Forgotten> },
+    Forget { keep: Keep, limit: usize, reply: Reply<Forgotten> },
     Write { write: Write, reply: Reply<i64> },
 }
 
@@ -94,7 +98,7 @@ pub(super) struct Writer {
     hand: Arc<Hand>,
     healthy: Arc<AtomicBool>,
     meters: JournalMeters,
-    budget: write::Budget,
+    budget: Budget,
     /// Notes to be written when the disk works again.
     backlog: VecDeque<Stamped>,
     last_probe: Instant,
@@ -102,6 +106,8 @@ pub(super) struct Writer {
     pages: Arc<AtomicI32>,
     /// At how many it is moved.
     checkpoint_at: i32,
+    /// Whether the log may still have what was removed.
+    uncut: bool,
 }
 
 impl Writer {
@@ -109,7 +115,7 @@ impl Writer {
         path: &Path,
         mut connection: Connection,
         owner: bool,
-        budget: u64,
+        room: Room,
         hand: Arc<Hand>,
         (healthy, meters): (Arc<AtomicBool>, JournalMeters),
     ) -> rusqlite::Result<Self> {
@@ -121,12 +127,14 @@ impl Writer {
             hand,
             healthy,
             meters,
-            budget: write::Budget { most: budget, spent: write::count_unconfirmed(&connection)? },
+            budget: Budget::count(&connection, room)?,
             connection: Some(connection),
             backlog: VecDeque::new(),
             last_probe: Instant::now(),
             pages,
             checkpoint_at: CHECKPOINT_PAGES,
+            // Another process may have been about to.
+            uncut: true,
         })
     }
 
@@ -242,7 +250,7 @@ impl Writer {
     }
 
     /// Tells whoever waits what has come of an operation, now that it is durable.
-    fn tell(&self, op: Op, done: Done) {
+    fn tell(&mut self, op: Op, done: Done) {
         match (op, done) {
             // Where nobody waits any longer, what was held is given back with the answer.
             (Op::TakeIn { reply, place, .. }, Done::Taken(taken)) => {
@@ -256,6 +264,7 @@ impl Writer {
             (Op::Write { reply, .. }, Done::Number(number)) => drop(reply.send(Ok(number))),
             (Op::Forget { reply, .. }, Done::Forgotten(forgotten)) => {
                 self.shrink(&forgotten);
+                self.cut_the_log(&forgotten);
                 drop(reply.send(Ok(forgotten)));
             }
             (op, _) => refuse(op),
@@ -264,10 +273,29 @@ impl Writer {
 
     /// Gives what was freed back to the file system, a little at a time.
     fn shrink(&self, forgotten: &Forgotten) {
-        if let Some(connection) = self.connection.as_ref().filter(|_| forgotten.entries.len() + forgotten.others > 0)
+        if let Some(connection) = self.connection.as_ref().filter(|_| !forgotten.is_nothing())
             && let Err(error) = give_back(connection)
         {
             tracing::debug!(%error, "the journal's file was not made smaller");
+        }
+    }
+
+    /// Ends the log after a cleaning, since what was removed stands in it until it is written over. Where somebody reads it
+    /// the next cleaning tries again.
+    fn cut_the_log(&mut self, forgotten: &Forgotten) {
+        if !forgotten.is_nothing() {
+            self.uncut = true;
+            return;
+        }
+        let Some(connection) = self.connection.as_ref().filter(|_| self.owner && self.uncut) else { return };
+        let cut = connection
+            .busy_timeout(CUT_PATIENCE)
+            .and_then(|()| checkpoint(connection, "TRUNCATE"))
+            .and_then(|cut| connection.busy_timeout(BUSY_TIMEOUT).map(|()| cut));
+        match cut {
+            Ok(cut) => self.uncut = !cut,
+            Err(error) if is_busy(&error) => {}
+            Err(error) => self.give_up(&error),
         }
     }
 
@@ -325,13 +353,13 @@ impl Writer {
         let mut connection = connect(&self.path, true)?;
         count_pages(&mut connection, &self.pages)?;
         // Those who wait for an answer are not kept waiting for somebody who reads the log.
-        connection.busy_timeout(Duration::from_millis(200))?;
+        connection.busy_timeout(CUT_PATIENCE)?;
         anyhow::ensure!(checkpoint(&connection, "TRUNCATE")?, "somebody reads the log");
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         write::probe(&transaction, clock::now().as_millisecond())?;
         transaction.commit()?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        self.budget.spent = write::count_unconfirmed(&connection)?;
+        self.budget.recount(&connection)?;
         Ok(connection)
     }
 
