@@ -57,12 +57,11 @@ fn callback_of(world: &World, form: &[u8]) -> u16 {
     world.send(&Request::post("/pay/success").form(form)).status()
 }
 
-/// A form for an order with so many more bytes that nobody can make smaller.
+/// A form for an order with so many more bytes that can hardly be made smaller.
 fn padded(order: &str, bytes: usize) -> Vec<u8> {
     let mut form = format!("OrderID={order}&x=").into_bytes();
-    // Every byte but those that mean something in a form.
-    let noise = std::iter::repeat_with(|| fastrand::u8(..)).filter(|byte| !b"%&=+;".contains(byte));
-    form.extend(noise.take(bytes));
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._*".contains(byte);
+    form.extend(std::iter::repeat_with(|| fastrand::u8(..)).filter(plain).take(bytes));
     form
 }
 
@@ -84,9 +83,9 @@ fn large_bodies_of_made_up_orders_cannot_fill_the_disk_nor_keep_a_paid_one_out()
     });
     assert!(statuses.concat().iter().all(|status| *status == 503), "{statuses:?}");
     let before = figures(&world);
-    assert_eq!((&before["sound"], &before["unconfirmed"]), (&json!(true), &json!(17)), "{before}");
-    let bytes = before["unconfirmed_bytes"].as_u64().unwrap();
-    assert!((17 * 60_000..=1024 * 1024).contains(&bytes), "{before}");
+    assert_eq!(before["sound"], true, "{before}");
+    let (records, bytes) = (before["unconfirmed"].as_u64().unwrap(), before["unconfirmed_bytes"].as_u64().unwrap());
+    assert!((17..25).contains(&records) && (980_000..=1024 * 1024).contains(&bytes), "{before}");
     // What honest senders send fits beside them, or is taken in once it is confirmed.
     world.wechat.order(&APP, "REAL-1").paid(100);
     assert_eq!(world.app_callback("REAL-1").status(), 200);
@@ -100,7 +99,7 @@ fn large_bodies_of_made_up_orders_cannot_fill_the_disk_nor_keep_a_paid_one_out()
         assert_eq!(after[key], before[key], "{key}: {after}");
     }
     assert_eq!(callback_of(&world, &padded("MADE-UP-LATE", 60_000)), 503);
-    assert_eq!(figures(&world)["unconfirmed"], 17);
+    assert_eq!(figures(&world)["unconfirmed"], records);
     let shown = world.admin_json("/api/overview")["figures"]["unconfirmed_bytes"].as_u64().unwrap();
     assert_eq!(shown, bytes);
 }
