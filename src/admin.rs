@@ -73,6 +73,7 @@ use tokio::sync::watch;
 /// is silent longest gives way to the next.
 pub const LIMITS: server::Limits = server::Limits {
     body: 64 * 1024,
+    memory: 16 * 1024 * 1024,
     head: 16 * 1024,
     headers: 64,
     connections: 256,

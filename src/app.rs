@@ -365,9 +365,9 @@ impl Fixed {
 
     /// The key that the other one has otherwise.
     fn difference(&self, other: &Self) -> Option<&'static str> {
-        let file = |fixed: &Self| fixed.journal.as_ref().map(|journal| (journal.path.clone(), journal.unconfirmed));
+        let file = |fixed: &Self| fixed.journal.as_ref().map(|journal| (journal.path.clone(), journal.room()));
         if file(self) != file(other) {
-            return Some("journal.path, journal.unconfirmed or journal: none");
+            return Some("journal.path, journal.unconfirmed, journal.unconfirmed_bytes or journal: none");
         }
         (self.format != other.format).then_some("log.format")
     }

@@ -446,7 +446,7 @@ fn reread(
     let same_claim = read.channel == Some(claimed.channel)
         && claim.transaction_id == claimed.transaction_id
         && claim.amount == claimed.amount.map(|amount| amount.fen);
-    (same_order && (same_claim || origin.is_found())).then_some(Read { claim, fill: read.fill })
+    (same_order && (same_claim || origin.is_found() || request.is_made())).then_some(Read { claim, fill: read.fill })
 }
 
 /// Says in the span what the line says.

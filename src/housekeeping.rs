@@ -4,7 +4,7 @@
 use crate::clock;
 use crate::clock::steady::{HOLD, Look};
 use crate::gate::Gate;
-use crate::journal::{Figures, Forgotten, Journal, State};
+use crate::journal::{Figures, Journal, Keep, State};
 use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ pub struct Housekeeping {
     pub gate: Arc<Gate>,
     /// What is cleaned.
     pub journal: Option<Arc<dyn Journal>>,
-    /// How long finished callbacks are kept.
-    pub keep: Duration,
+    /// How long finished callbacks are kept, and what is in them.
+    pub keep: Keep,
     /// Whether this goes on with what another one did before.
     pub goes_on: bool,
 }
@@ -26,7 +26,7 @@ pub struct Housekeeping {
 /// How often counts are written down.
 const LEVEL_EVERY: Duration = Duration::from_secs(1);
 
-/// Every so many times, quiet senders are forgotten and the journal is cleaned.
+/// Every so many times, quiet senders are forgotten and the journal is cleaned; more often where something is kept for less.
 const CLEAN_EVERY: u32 = 60;
 
 /// Every so many times, the journal notes that there is a gate.
@@ -107,10 +107,11 @@ impl Housekeeping {
     async fn clean_up(&self) {
         let mut ticks = tokio::time::interval(LEVEL_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let clean_every = clean_every(&self.keep);
         for tick in (0..TELL_EVERY).cycle().skip(usize::from(self.goes_on)) {
             ticks.tick().await;
             self.gate.records.level();
-            if tick % CLEAN_EVERY == 0 {
+            if tick % clean_every == 0 {
                 self.gate.senders.forget_quiet();
                 self.forget().await;
             }
@@ -131,10 +132,11 @@ impl Housekeeping {
         let Some(journal) = &self.journal else { return };
         let mut removed = 0;
         // While the disk fails nothing is removed, which the journal says itself.
-        while let Ok(Forgotten { entries, others }) = journal.forget(self.keep, STEP).await {
-            self.gate.records.forget(&entries);
-            removed += entries.len();
-            if entries.len() + others == 0 {
+        while let Ok(forgotten) = journal.forget(self.keep, STEP).await {
+            self.gate.records.forget(&forgotten.entries);
+            self.gate.records.forget_answers(&forgotten.answers);
+            removed += forgotten.entries.len();
+            if forgotten.is_nothing() {
                 break;
             }
             tokio::time::sleep(REST).await;
@@ -153,6 +155,12 @@ impl Housekeeping {
     }
 }
 
+/// Each half of the shortest time that something is kept, a second at least.
+fn clean_every(keep: &Keep) -> u32 {
+    let half = u32::try_from(keep.shortest().as_secs() / 2).unwrap_or(CLEAN_EVERY);
+    half.clamp(1, CLEAN_EVERY)
+}
+
 fn tell(figures: &Figures) {
     let in_state = |state| figures.in_state(state);
     tracing::info!(
@@ -162,6 +170,7 @@ fn tell(figures: &Figures) {
         accepted = in_state(State::Accepted),
         closed = in_state(State::Closed),
         unconfirmed = figures.unconfirmed,
+        unconfirmed_bytes = figures.unconfirmed_bytes,
         paid_not_accepted = figures.paid_not_accepted,
         oldest_not_accepted_s = figures.oldest_not_accepted.map(|oldest| oldest.as_secs()),
         found_by_sweep = figures.found_by_sweep,

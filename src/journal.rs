@@ -10,6 +10,8 @@
 
 pub mod audit;
 
+pub mod bounds;
+
 pub mod callback;
 
 pub mod history;
@@ -34,6 +36,7 @@ pub mod sqlite;
 mod suite;
 
 pub use audit::{Act, Audit, Audits, By};
+pub use bounds::{Keep, Room};
 pub use callback::{Callback, Claimed, Request, Verified};
 pub use history::{AttemptRecord, Event, Figures, Record, Refused, Search};
 pub use ids::{DeliveryId, EntryId, EntryKey};
@@ -128,12 +131,14 @@ pub trait Journal: Sweeps + Listings + Owners + Views + Audits + Minutes + Times
     /// If it cannot be read.
     fn refused(&self, search: Search, limit: usize) -> Soon<'_, Vec<Refused>>;
 
-    /// Removes accepted and closed entries, parked ones that were never confirmed, and what people did, after `keep`; and the
-    /// content of what is closed: a small step of at most `limit` of each.
+    /// Removes accepted and closed entries, parked ones that were never confirmed, and what people did, after `keep.entries`;
+    /// the requests of accepted and closed ones and the upstream's answers after `keep.bodies`, of closed ones after a minute
+    /// at most: a small step of at most `limit` of each. What is removed is overwritten; of that nothing is left in the store
+    /// once a step has found nothing to do, unless somebody reads it at that moment.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn forget(&self, keep: Duration, limit: usize) -> Soon<'_, Forgotten>;
+    fn forget(&self, keep: Keep, limit: usize) -> Soon<'_, Forgotten>;
 
     /// How much there is of what.
     ///
@@ -157,8 +162,9 @@ pub enum JournalError {
     /// More callbacks wait to be written than may.
     #[error("too many callbacks wait for the journal")]
     Busy,
-    /// There are as many records of unconfirmed orders as there may be (`journal.unconfirmed`).
-    #[error("there are as many records of unconfirmed orders as there may be")]
+    /// There are as many records of unconfirmed orders as there may be (`journal.unconfirmed`), or as many bytes of them
+    /// (`journal.unconfirmed_bytes`).
+    #[error("there are as many records of unconfirmed orders as there may be, or as many bytes of them")]
     Full,
     /// It cannot be read.
     #[error("the journal cannot be read: {0}")]
@@ -181,8 +187,18 @@ pub enum Worth {
 pub struct Forgotten {
     /// Entries that are not there any more.
     pub entries: Vec<EntryKey>,
-    /// Requests and refused callbacks.
+    /// Deliveries whose answer is not there any more.
+    pub answers: Vec<DeliveryId>,
+    /// Requests, refused callbacks and the like.
     pub others: usize,
+}
+
+impl Forgotten {
+    /// Whether there was nothing to remove.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.entries.is_empty() && self.answers.is_empty() && self.others == 0
+    }
 }
 
 /// What became of a callback that was taken in.

@@ -162,7 +162,7 @@ reasons! {
     TargetTooLong = "target-too-long", Stage::Request, "The request target is longer than the limit.", "If it is a callback, raise limits.head (a target may take half of it, at most 8 KiB).";
     HeadTooLarge = "head-too-large", Stage::Request, "The head is larger than limits.head or has more than limits.headers fields.", "If it is a callback, raise limits.head or limits.headers.";
     BodyTooLarge = "body-too-large", Stage::Request, "The body is larger than limits.body.", "If it is a callback, raise limits.body.";
-    RequestTimeout = "request-timeout", Stage::Request, "Head or body did not arrive in time.", "Single ones are broken connections. Many from one address are an attack.";
+    RequestTimeout = "request-timeout", Stage::Request, "Head or body did not arrive in time, or the body was the slowest when limits.memory was reached.", "Single ones are broken connections. Many from one address are an attack.";
     TooManyRequests = "too-many-requests", Stage::Request, "This address sends more callbacks than limits.rate_per_address.", "If the address is a proxy of yours, name it in forwarding.trusted_proxies.";
     // The legacy system.
     UpstreamUnreachable = "upstream-unreachable", Stage::Upstream, "The upstream refused the connection or could not be reached; it saw nothing.", "Is the order system up, and upstream right? The sender has to send again.";
@@ -183,7 +183,7 @@ reasons! {
     // The gate.
     DeliveryUnderWay = "delivery-under-way", Stage::Gate, "The same order was still being delivered when this callback's deadline was over.", "Nothing; the sender comes again. Is the order system slow? Only with duplicates: absorb.";
     JournalUnavailable = "journal-unavailable", Stage::Gate, "The journal cannot be written, so nothing new is taken in.", "Make room on the disk, or replace it; the gate goes on by itself. docs/operating.md says more.";
-    Overloaded = "overloaded", Stage::Gate, "limits.connections is reached, or too many callbacks wait for the journal.", "Raise limits.connections (and the limit of open files), or find out who holds them. If it is the journal, its disk is too slow.";
+    Overloaded = "overloaded", Stage::Gate, "limits.connections or limits.memory is reached, or too many callbacks wait for the journal.", "Raise that limit (for connections that of open files too), or find out who holds them. If it is the journal, its disk is too slow.";
     InternalError = "internal-error", Stage::Gate, "A fault in the gate; please report it with the log.", "Report it with the log.";
 }
 

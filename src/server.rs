@@ -7,6 +7,8 @@ mod connection;
 
 mod door;
 
+mod memory;
+
 mod seat;
 
 mod wire;
@@ -25,6 +27,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::{Response, http::request::Parts};
+use memory::Memory;
 use rustix::net::sockopt;
 use std::future::Future;
 use std::io;
@@ -81,6 +84,8 @@ pub struct Limits {
     pub body: usize,
     /// Bytes of a head. A target may take half of it, and at most 8 KiB.
     pub head: usize,
+    /// Bytes of all bodies that are larger than 4 KiB, and of the buffers beside them, while they come in and are worked on.
+    pub memory: usize,
     /// Header fields.
     pub headers: usize,
     /// Open connections.
@@ -101,6 +106,7 @@ struct Server<H> {
     limits: Limits,
     tls: Option<Tls>,
     shutdown: Shutdown,
+    memory: Memory,
     http: http1::Builder,
 }
 
@@ -161,7 +167,7 @@ pub async fn accept<H: Handler>(
     shutdown: Shutdown,
 ) {
     let http = http_builder(&limits);
-    let server = Arc::new(Server { handler, limits, tls, shutdown, http });
+    let server = Arc::new(Server { handler, limits, tls, shutdown, memory: door.memory(), http });
     let courtesy = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
     let mut complaints = Complaints::default();
     let mut closed = pin!(open.begun());
@@ -245,7 +251,7 @@ fn is_the_peers(error: &io::Error) -> bool {
 }
 
 /// Keeps a trouble that repeats from filling the log.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Complaints {
     last: Option<Instant>,
 }

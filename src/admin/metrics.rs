@@ -100,6 +100,8 @@ fn tell(now: &mut Gauges, figures: &Figures, age: Duration, gate: &Gate) {
     now.by_label("tollgate_journal_entries", "Entries that are there", entries);
     let help = "Entries whose order was never confirmed as paid";
     now.gauge("tollgate_journal_unconfirmed_entries", help, figures.unconfirmed as f64);
+    let help = "Bytes of their requests, head and body, as they stand in the file";
+    now.gauge("tollgate_journal_unconfirmed_bytes", help, figures.unconfirmed_bytes as f64);
     now.gauge("tollgate_journal_size_bytes", "The file and its log", figures.bytes as f64);
     now.gauge("tollgate_journal_free_bytes", "What is free in the file", figures.free_bytes as f64);
     let help = "How long ago the oldest entry was taken in that the follow-up goes on with";

@@ -87,12 +87,12 @@ pub(super) async fn open(
     meters: JournalMeters,
     before: Option<Predecessor>,
 ) -> Result<(Arc<dyn Journal>, Option<Predecessor>), BuildError> {
-    let (path, unconfirmed) = (file.path.clone(), file.unconfirmed);
-    let Some(before) = before else { return Ok((Arc::new(Sqlite::open_measured(&path, unconfirmed, meters)?), None)) };
+    let (path, room) = (file.path.clone(), file.room());
+    let Some(before) = before else { return Ok((Arc::new(Sqlite::open_measured(&path, room, meters)?), None)) };
     let (process, patience) = (before.process, before.grace + WRITING_OUT);
     let mut opening = spawn_blocking(move || {
         before.go().map_err(BuildError::NoSuccession)?;
-        Ok((Sqlite::open_when_free(&path, unconfirmed, meters)?, before))
+        Ok((Sqlite::open_when_free(&path, room, meters)?, before))
     });
     loop {
         match timeout(patience, &mut opening).await {

@@ -54,7 +54,7 @@ impl Works {
     pub fn build(config: Config, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
         let journal = match &config.journal {
             Some(file) => {
-                let opened = Sqlite::open_measured(&file.path, file.unconfirmed, metrics.journal.clone())?;
+                let opened = Sqlite::open_measured(&file.path, file.room(), metrics.journal.clone())?;
                 Some(Arc::new(opened) as Arc<dyn Journal>)
             }
             None => None,
@@ -99,8 +99,8 @@ impl Works {
         for channel in &mut config.channels {
             channel.generation = same_hosts.and_then(|before| asked_so_since(&before.gate, channel)).unwrap_or(number);
         }
-        let keep = config.journal.as_ref().map_or(Duration::MAX, |journal| journal.keep);
-        let reach = u16::try_from(keep.as_secs() / (24 * 3600)).unwrap_or(u16::MAX).min(BILLS_ARE_KEPT);
+        let keep = config.journal.as_ref().map_or(Duration::MAX.into(), |journal| journal.keep);
+        let reach = u16::try_from(keep.entries.as_secs() / (24 * 3600)).unwrap_or(u16::MAX).min(BILLS_ARE_KEPT);
         let (follow_up, queries) = (config.follow_up.clone(), config.wechat.queries_per_second);
         let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
         let (plans, sources) = (std::mem::take(&mut config.sweeps), std::mem::take(&mut config.pending_orders));

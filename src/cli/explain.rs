@@ -34,6 +34,10 @@ pub(super) struct Args {
     json: bool,
 }
 
+/// What is said of an entry whose request is gone.
+pub(super) const NOT_KEPT: &str = "not kept any more (journal.keep.bodies); if it is delivered again, its callback is made \
+    anew as its route's synthesize says, or it is parked as cannot-synthesize";
+
 /// Entries of one order that are shown.
 const MOST: usize = 100;
 
@@ -50,7 +54,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if found.is_empty() && refused.is_empty() {
         bail!(
             "the journal knows nothing of {}; a callback without a readable order, a repetition beyond the first of an \
-             order, and what is older than journal.keep are in the log only (request_id)",
+             order, and what is older than journal.keep.entries are in the log only (request_id)",
             args.id
         );
     }
@@ -100,6 +104,9 @@ fn tell(lines: &mut Lines, record: &Record) {
     lines.item("sent", sent(record));
     lines.item("next", next(record));
     lines.item("callback", record.request_id);
+    if record.is_without_request() {
+        lines.item("request", NOT_KEPT);
+    }
     for (at, what) in history(record) {
         lines.say(format!("    {}  {what}", rfc3339(at)));
     }

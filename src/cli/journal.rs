@@ -137,7 +137,8 @@ fn lines(path: &str, health: &Health) -> Lines {
     for state in State::ALL {
         lines.item(state.as_str(), health.figures.in_state(state));
     }
-    lines.item("unconfirmed", health.figures.unconfirmed);
+    let (records, bytes) = (health.figures.unconfirmed, health.figures.unconfirmed_bytes);
+    lines.item("unconfirmed", format!("{records}, their requests have {} KiB", bytes / 1024));
     lines.item("refused", health.figures.refused);
     tell_recovery(&mut lines, &health.figures);
     lines.item(

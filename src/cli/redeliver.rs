@@ -1,6 +1,7 @@
 //! `tollgate redeliver`: confirm again, deliver again. A running gate does it; without one this command does.
 
 use super::ConfigFile;
+use super::explain::NOT_KEPT;
 use super::journal::state;
 use super::print::{self, Lines};
 use super::records;
@@ -213,6 +214,9 @@ impl Watch {
         for record in self.done.iter().filter(|record| record.state != State::Accepted) {
             let why = record.reason.map_or("not known", |reason| reason.code());
             lines.say(format!("  {} on {}: {} ({why})", record.claimed.order, record.claimed.channel, record.state));
+            if record.is_without_request() {
+                lines.say(format!("    its request is {NOT_KEPT}"));
+            }
         }
         if !self.waiting.is_empty() {
             lines.say("What was not tried yet goes on when, and as long as, the gate runs.");

@@ -2,6 +2,7 @@
 
 use super::read::{Map, Section, Value};
 use crate::gate::schedule::Schedule;
+use crate::journal::{Keep, Room};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,10 +11,20 @@ use std::time::Duration;
 pub struct Journal {
     /// The file.
     pub path: PathBuf,
-    /// How long finished callbacks are kept.
-    pub keep: Duration,
+    /// How long finished callbacks are kept, and what is in them.
+    pub keep: Keep,
     /// Most records of orders that were never confirmed.
     pub unconfirmed: u64,
+    /// Most bytes of their requests.
+    pub unconfirmed_bytes: u64,
+}
+
+impl Journal {
+    /// What may be kept of orders that were never confirmed.
+    #[must_use]
+    pub const fn room(&self) -> Room {
+        Room { records: self.unconfirmed, bytes: self.unconfirmed_bytes }
+    }
 }
 
 /// When undecided orders are asked for again, and confirmed ones delivered again.
@@ -27,7 +38,9 @@ pub struct FollowUp {
     pub concurrency: usize,
 }
 
-pub(super) static JOURNAL: Section = Section { name: "journal", keys: &["path", "url", "keep", "unconfirmed"] };
+pub(super) static JOURNAL: Section =
+    Section { name: "journal", keys: &["path", "url", "keep", "unconfirmed", "unconfirmed_bytes"] };
+pub(super) static KEEP: Section = Section { name: "journal.keep", keys: &["bodies", "entries"] };
 pub(super) static FOLLOW_UP: Section =
     Section { name: "follow_up", keys: &["ask_again", "redeliver", "ask_again_for", "redeliver_for", "concurrency"] };
 
@@ -35,9 +48,12 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 const JOURNAL_FILE: &str = "tollgate.db";
-const KEEP: Duration = Duration::from_secs(90 * DAY);
+const KEPT: Keep = Keep { bodies: Duration::from_secs(30 * DAY), entries: Duration::from_secs(90 * DAY) };
 /// About 150 MB at a kilobyte and a half each.
 const UNCONFIRMED: u64 = 100_000;
+/// Two and a half kilobytes for each of those: an ordinary callback has less.
+const UNCONFIRMED_BYTES: u64 = 256 * MIB;
+const MIB: u64 = 1024 * 1024;
 
 impl Default for FollowUp {
     fn default() -> Self {
@@ -55,7 +71,12 @@ impl Default for FollowUp {
 
 /// A file beside the configuration.
 pub(super) fn default_journal(directory: &Path) -> Journal {
-    Journal { path: directory.join(JOURNAL_FILE), keep: KEEP, unconfirmed: UNCONFIRMED }
+    Journal {
+        path: directory.join(JOURNAL_FILE),
+        keep: KEPT,
+        unconfirmed: UNCONFIRMED,
+        unconfirmed_bytes: UNCONFIRMED_BYTES,
+    }
 }
 
 /// `journal`; `Some(None)` is none.
@@ -74,9 +95,29 @@ pub(super) fn journal(value: &Value<'_>) -> Option<Option<Journal>> {
     let default = default_journal(value.directory());
     Some(Some(Journal {
         path: map.or("path", default.path, Value::file_path),
-        keep: map.or("keep", default.keep, Value::duration),
+        keep: map.or("keep", default.keep, keep),
         unconfirmed: map.or("unconfirmed", default.unconfirmed, |v| v.number(100..=100_000_000)),
+        unconfirmed_bytes: map.or("unconfirmed_bytes", default.unconfirmed_bytes, |v| {
+            v.size(MIB..=1024 * 1024 * MIB).map(|bytes| bytes as u64)
+        }),
     }))
+}
+
+/// A duration, which is that of the entries, or how long each.
+fn keep(value: &Value<'_>) -> Option<Keep> {
+    if !value.is_map() {
+        let entries = value.duration()?;
+        return Some(Keep { bodies: KEPT.bodies.min(entries), entries });
+    }
+    let map = value.map(&KEEP)?;
+    let entries = map.or("entries", KEPT.entries, Value::duration);
+    let bodies = map.optional("bodies", Value::duration);
+    if bodies.is_some_and(|bodies| bodies > entries)
+        && let Some(value) = map.get("bodies")
+    {
+        value.warn("is longer than journal.keep.entries, with which bodies go at the latest");
+    }
+    Some(Keep { bodies: bodies.unwrap_or(KEPT.bodies).min(entries), entries })
 }
 
 pub(super) fn follow_up(value: &Value<'_>) -> Option<FollowUp> {

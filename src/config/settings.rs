@@ -1,7 +1,7 @@
 //! The parts of the file that are plain settings: how WeChat Pay is asked, what is remembered, limits, forwarding, TLS
 //! and the log.
 
-use super::read::{Section, Value, is_loopback};
+use super::read::{Map, Section, Value, is_loopback};
 use super::value::duration;
 use super::{Cache, Forwarding, Limits, Log, LogFormat, TlsFiles};
 use crate::gate::forward::{BadUpstream, Upstream};
@@ -23,6 +23,7 @@ pub(super) static LIMITS: Section = Section {
     name: "limits",
     keys: &[
         "body",
+        "memory",
         "head",
         "headers",
         "connections",
@@ -37,6 +38,10 @@ pub(super) static FORWARDING: Section =
     Section { name: "forwarding", keys: &["connect", "keep_alive", "host", "trusted_proxies"] };
 pub(super) static LOG: Section = Section { name: "log", keys: &["format", "level"] };
 
+/// Bodies of `limits.body` that `limits.memory` holds at least, and fewer than which are worth a warning.
+const LEAST_BODIES: usize = 2;
+const FEW_BODIES: usize = 16;
+
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
@@ -50,6 +55,7 @@ impl Default for Limits {
     fn default() -> Self {
         let server = server::Limits {
             body: 64 * 1024,
+            memory: 128 * 1024 * 1024,
             head: 16 * 1024,
             headers: 64,
             connections: 8192,
@@ -161,6 +167,7 @@ pub(super) fn limits(value: &Value<'_>) -> Option<Limits> {
     let Limits { server: default, rate_per_address } = Limits::default();
     let server = server::Limits {
         body: map.or("body", default.body, |v| v.size(1..=64 * MIB)),
+        memory: map.or("memory", default.memory, |v| v.size(MIB..=1024 * 1024 * MIB)),
         head: map.or("head", default.head, |v| v.size(KIB..=MIB)),
         headers: map.or("headers", default.headers, |v| v.number(1..=1000)),
         connections: map.or("connections", default.connections, |v| v.number(1..=1_000_000)),
@@ -169,11 +176,29 @@ pub(super) fn limits(value: &Value<'_>) -> Option<Limits> {
         answer_timeout: map.or("answer_timeout", default.answer_timeout, Value::duration),
         idle_timeout: map.or("idle_timeout", default.idle_timeout, Value::duration),
     };
+    room_for_bodies(&map, &server);
     let rate_per_address = map.or("rate_per_address", rate_per_address, |v| match v.written() {
         Some("auto") => Some(Rate::Auto),
         _ => v.number(0..=1_000_000).map(Rate::Each),
     });
     Some(Limits { server, rate_per_address })
+}
+
+/// A body has room beside another one, and for a crowd of them there is room as well.
+fn room_for_bodies(map: &Map<'_>, limits: &server::Limits) {
+    let holds = limits.memory / limits.body.max(1);
+    if holds < LEAST_BODIES {
+        let value = map.get("memory").unwrap_or_else(|| map.value().clone());
+        value.problem("is less than two bodies of limits.body", "raise it, or lower limits.body");
+    } else if holds < FEW_BODIES {
+        map.value().warn_of(
+            "memory",
+            format!(
+                "holds {holds} bodies of limits.body: a few slow senders of large bodies \
+            make the others wait"
+            ),
+        );
+    }
 }
 
 pub(super) fn forwarding(value: &Value<'_>) -> Option<Forwarding> {

@@ -72,6 +72,7 @@ static SECTIONS: &[&read::Section] = &[
     &traces::TRACES,
     &admin::ADMIN,
     &journal::JOURNAL,
+    &journal::KEEP,
     &journal::FOLLOW_UP,
     &pending::PENDING,
     &pending::SQL,
@@ -299,6 +300,34 @@ fn the_journal_is_a_file_beside_the_configuration_unless_it_is_none() {
     let journal = minimal_and("").unwrap().journal.unwrap();
     assert_eq!((journal.path.as_path(), journal.unconfirmed), (Path::new("dir/tollgate.db"), 100_000));
     assert_eq!(minimal_and("journal: none\n").unwrap().journal, None);
+}
+
+#[test]
+fn bodies_are_kept_for_a_while_and_entries_for_longer() {
+    let days = |days: u64| std::time::Duration::from_secs(days * 24 * 3600);
+    for (written, bodies, entries) in [
+        ("{ path: j.db }", 30, 90),
+        ("{ keep: 60d }", 30, 60),
+        ("{ keep: 7d }", 7, 7),
+        ("{ keep: { bodies: 1d } }", 1, 90),
+        ("{ keep: { entries: 10d } }", 10, 10),
+        ("{ keep: { bodies: 20d, entries: 10d } }", 10, 10),
+    ] {
+        let config = minimal_and(&format!("journal: {written}\n")).unwrap();
+        let keep = config.journal.as_ref().unwrap().keep;
+        assert_eq!((keep.bodies, keep.entries), (days(bodies), days(entries)), "{written}");
+    }
+    assert!(minimal_and("journal: { keep: { ledger: 3y } }\n").is_err());
+}
+
+#[test]
+fn memory_for_bodies_holds_two_of_them_at_least() {
+    let memory = |limits: &str| minimal_and(&format!("limits: {limits}\n")).map(|config| config.limits.server.memory);
+    assert_eq!(memory("{ body: 64KiB }").unwrap(), 128 << 20);
+    assert_eq!(memory("{ body: 64MiB }").unwrap(), 128 << 20);
+    assert!(memory("{ memory: 1MiB, body: 512KiB }").is_ok());
+    assert!(memory("{ memory: 1MiB, body: 513KiB }").is_err());
+    assert!(memory("{ memory: 1KiB }").is_err());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 pub use crate::journal::{Acceptance, DeliveryId, Origin};
 use crate::order::TransactionId;
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use std::collections::HashMap;
@@ -32,8 +33,9 @@ pub struct Delivery {
 pub struct Accepted {
     /// The payment that was delivered.
     pub transaction_id: Option<TransactionId>,
-    /// What the upstream said; `None` if that is too large to be kept at hand, and the journal has it.
-    pub answer: Option<Arc<Acceptance>>,
+    /// What the upstream said; none if that is too large to be kept at hand, or is not kept any more: then the journal has
+    /// what there is.
+    pub answer: ArcSwapOption<Acceptance>,
 }
 
 /// The largest answer that is kept at hand, since there may be as many as deliveries: acknowledgements are shorter.
@@ -101,7 +103,14 @@ impl Delivery {
         let headers: usize = acceptance.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         let bytes = headers + acceptance.body.as_ref().map_or(0, Bytes::len);
         let answer = (bytes <= AT_HAND).then(|| Arc::new(acceptance));
-        let _ = self.accepted.set(Accepted { transaction_id, answer });
+        let _ = self.accepted.set(Accepted { transaction_id, answer: ArcSwapOption::new(answer) });
+    }
+
+    /// What the upstream said is not kept at hand any more.
+    pub(super) fn forget_answer(&self) {
+        if let Some(accepted) = self.accepted.get() {
+            accepted.answer.store(None);
+        }
     }
 
     /// Notes that the count is ahead of the journal's. `true` if it was not before.

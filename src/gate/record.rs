@@ -190,6 +190,13 @@ impl Records {
         keys.iter().for_each(|key| self.kept.known.remove(key));
     }
 
+    /// Forgets what the upstream answered, where the journal does not keep it any more.
+    pub fn forget_answers(&self, deliveries: &[DeliveryId]) {
+        for delivery in deliveries.iter().filter_map(|id| self.kept.deliveries.get(id)) {
+            delivery.forget_answer();
+        }
+    }
+
     /// The record of a delivery that no journal keeps.
     #[must_use]
     pub fn unkept(&self, route: &str, order: &OrderId) -> Arc<Record> {
@@ -392,8 +399,8 @@ impl Records {
     /// # Errors
     /// If the journal has it and cannot be read.
     pub async fn answer(&self, delivery: &Delivery, accepted: &Accepted) -> Result<Arc<Acceptance>, Reason> {
-        if let Some(answer) = &accepted.answer {
-            return Ok(Arc::clone(answer));
+        if let Some(answer) = accepted.answer.load_full() {
+            return Ok(answer);
         }
         let journal = self.kept.journal.as_ref().ok_or(Reason::InternalError)?;
         let answer = journal.acceptance(delivery.id).await.ok().flatten();

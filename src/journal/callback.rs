@@ -89,6 +89,12 @@ impl Callback {
 }
 
 impl Request {
+    /// Whether the gate made it: no socket has a peer with the port 0.
+    #[must_use]
+    pub const fn is_made(&self) -> bool {
+        self.peer.port() == 0
+    }
+
     /// Its head, as the gate's steps want it.
     #[must_use]
     pub fn head(&self) -> Parts {

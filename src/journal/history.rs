@@ -65,6 +65,8 @@ pub struct Record {
     pub attempts: u64,
     /// When the upstream accepted the delivery.
     pub accepted_at: Option<Timestamp>,
+    /// Whether its request is there, to be sent again.
+    pub request_kept: bool,
     /// What happened, oldest first.
     pub events: Vec<Event>,
     /// The sendings of its delivery, oldest first, as far as each has a line.
@@ -135,6 +137,8 @@ pub struct Figures {
     pub oldest_unfinished: Option<Duration>,
     /// Entries whose order was never confirmed as paid.
     pub unconfirmed: u64,
+    /// Bytes of their requests, head and body, as they stand in the store.
+    pub unconfirmed_bytes: u64,
     /// Refused callbacks that are kept.
     pub refused: u64,
     /// Orders that WeChat Pay confirmed as paid and the upstream has not accepted: being delivered, or parked.
@@ -162,6 +166,13 @@ pub struct Figures {
 }
 
 impl Record {
+    /// Whether its request was there and is not kept any more (`journal.keep.bodies`).
+    #[must_use]
+    pub fn is_without_request(&self) -> bool {
+        let had_one = !self.origin.is_found() || self.accepted_at.is_some();
+        had_one && !self.request_kept && self.state != State::Closed
+    }
+
     /// What somebody may want to know of its payment, whatever became of it.
     pub fn flags(&self) -> impl Iterator<Item = Reason> {
         self.events.iter().filter(|event| event.what == "flagged").filter_map(|event| event.reason)

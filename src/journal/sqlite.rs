@@ -14,6 +14,10 @@ mod inbox;
 
 mod columns;
 
+mod content;
+
+mod budget;
+
 mod write;
 
 mod writer;
@@ -48,8 +52,8 @@ pub use check::{Health, check};
 pub use times::made_at;
 
 use super::{
-    Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Looks, Note, Queue, Record,
-    Refused, Search, Soon, Taken, Work, Worth,
+    Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Keep, Looks, Note, Queue,
+    Record, Refused, Room, Search, Soon, Taken, Work, Worth,
 };
 use crate::clock;
 use crate::metrics::JournalMeters;
@@ -196,41 +200,41 @@ fn by(process: Option<u32>) -> String {
 
 impl Sqlite {
     /// Opens the file for the gate: makes it if there is none, leads an older one here, and keeps other gates away.
-    /// `unconfirmed` is the budget for records of orders that were never confirmed.
+    /// `room` is the budget for what was never confirmed.
     ///
     /// # Errors
     /// If it is in use, not ours, newer, damaged or not to be had.
-    pub fn open(path: &Path, unconfirmed: u64) -> Result<Self, OpenError> {
-        Self::open_measured(path, unconfirmed, JournalMeters::default())
+    pub fn open(path: &Path, room: impl Into<Room>) -> Result<Self, OpenError> {
+        Self::open_measured(path, room, JournalMeters::default())
     }
 
     /// The same, counting what is written in `meters`.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_measured(path: &Path, unconfirmed: u64, meters: JournalMeters) -> Result<Self, OpenError> {
-        Self::locked(path, unconfirmed, meters, (Lock::take(path)?, sound::damage))
+    pub fn open_measured(path: &Path, room: impl Into<Room>, meters: JournalMeters) -> Result<Self, OpenError> {
+        Self::locked(path, room.into(), meters, (Lock::take(path)?, sound::damage))
     }
 
     /// The same, but waits until the gate that has the file gives it back, however long that takes. Blocks.
     ///
     /// # Errors
     /// If it is not ours, newer, damaged or not to be had.
-    pub fn open_when_free(path: &Path, unconfirmed: u64, meters: JournalMeters) -> Result<Self, OpenError> {
+    pub fn open_when_free(path: &Path, room: Room, meters: JournalMeters) -> Result<Self, OpenError> {
         // Connections wait, and another gate has just worked with the file.
-        Self::locked(path, unconfirmed, meters, (Lock::take_when_free(path)?, |_| Ok(None)))
+        Self::locked(path, room, meters, (Lock::take_when_free(path)?, |_| Ok(None)))
     }
 
     fn locked(
         path: &Path,
-        unconfirmed: u64,
+        room: Room,
         meters: JournalMeters,
         (lock, damage): (Lock, Damage),
     ) -> Result<Self, OpenError> {
         sound::before_opening(path)?;
         make(path)?;
         let connection = Self::prepared(path, damage).map_err(|error| error.of_a_file(path))?;
-        Ok(Self::start(path, connection, unconfirmed, Some(lock), meters)?)
+        Ok(Self::start(path, connection, room, Some(lock), meters)?)
     }
 
     /// A connection to a file that is whole and of this version, as far as can be told in a moment.
@@ -265,7 +269,7 @@ impl Sqlite {
         if is_in_use {
             times::join(&connection)?;
         }
-        Ok(Self::start(path, connection, u64::MAX, None, JournalMeters::default())?)
+        Ok(Self::start(path, connection, u64::MAX.into(), None, JournalMeters::default())?)
     }
 
     /// Whether a gate has the file at `path`.
@@ -277,7 +281,7 @@ impl Sqlite {
     fn start(
         path: &Path,
         connection: Connection,
-        budget: u64,
+        room: Room,
         lock: Option<Lock>,
         meters: JournalMeters,
     ) -> rusqlite::Result<Self> {
@@ -288,7 +292,7 @@ impl Sqlite {
         let owner = lock.is_some();
         let (setting, health) = (Arc::default(), (Arc::clone(&healthy), meters));
         let shared = (Arc::clone(&hand), Arc::clone(&setting));
-        let writer = Writer::new(path, connection, owner, budget, shared, health)?;
+        let writer = Writer::new(path, connection, owner, room, shared, health)?;
         let (ended, end) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             writer.run(&queue);
@@ -370,6 +374,8 @@ fn connect(path: &Path, gate: bool) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // What is removed is overwritten: it may be personal data.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -474,7 +480,7 @@ impl Journal for Sqlite {
         self.read(move |connection| read::refused(connection, &search, limit))
     }
 
-    fn forget(&self, keep: Duration, limit: usize) -> Soon<'_, Forgotten> {
+    fn forget(&self, keep: Keep, limit: usize) -> Soon<'_, Forgotten> {
         self.ask(|reply| Op::Forget { keep, limit, reply })
     }
 
@@ -495,8 +501,8 @@ mod tests {
     struct File(TempDir);
 
     impl Store for File {
-        fn open(&self, unconfirmed: u64) -> Arc<dyn Journal> {
-            Arc::new(Sqlite::open(&self.0.path().join("j.db"), unconfirmed).unwrap())
+        fn open_for(&self, room: Room) -> Arc<dyn Journal> {
+            Arc::new(Sqlite::open(&self.0.path().join("j.db"), room).unwrap())
         }
     }
 
@@ -520,7 +526,7 @@ mod tests {
         journal.written().await.unwrap();
         let full = journal.figures().await.unwrap();
         tokio::time::sleep(Duration::from_millis(2)).await;
-        while !journal.forget(Duration::from_millis(1), 500).await.unwrap().entries.is_empty() {}
+        while !journal.forget(Duration::from_millis(1).into(), 500).await.unwrap().entries.is_empty() {}
         let empty = journal.figures().await.unwrap();
         assert_eq!(empty.entries, [0; 5]);
         assert!(empty.free_bytes * 4 < full.bytes, "{full:?} {empty:?}");

@@ -1,6 +1,8 @@
 //! What every implementation of the journal must do, whatever it keeps its records in. An implementation's tests run
 //! [`all`] on a store of its own for each test.
 
+mod bounds;
+
 mod found;
 
 mod looking_in;
@@ -22,8 +24,13 @@ use std::sync::Arc;
 
 /// A store to be tested: what is there when it is opened, and opened again.
 pub(crate) trait Store {
+    /// Opens it, with this budget for what is unconfirmed.
+    fn open_for(&self, room: Room) -> Arc<dyn Journal>;
+
     /// Opens it, with this budget for unconfirmed records.
-    fn open(&self, unconfirmed: u64) -> Arc<dyn Journal>;
+    fn open(&self, unconfirmed: u64) -> Arc<dyn Journal> {
+        self.open_for(unconfirmed.into())
+    }
 }
 
 const SOON: Duration = Duration::from_millis(1);
@@ -114,10 +121,13 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     sendings_that_nobody_saw_do_not_grow_without_end(&*stores()).await;
     what_is_being_delivered_is_not_closed_by_who_was_slower(&*stores()).await;
     unconfirmed_records_have_a_budget(&*stores()).await;
+    bounds::the_bytes_of_what_is_unconfirmed_have_a_budget(&*stores()).await;
+    bounds::a_request_comes_back_byte_for_byte(&*stores()).await;
     an_operator_makes_due_what_is_not_closed(&*stores()).await;
     an_order_is_sent_again_once_however_many_claims_name_it(&*stores()).await;
     what_is_done_is_forgotten_after_its_time(&*stores()).await;
     what_was_taken_in_is_there_or_forgotten(&*stores()).await;
+    bounds::requests_and_answers_go_before_their_entries(&*stores()).await;
     what_happened_in_a_minute_is_added_up(&*stores()).await;
     refused_callbacks_are_found(&*stores()).await;
     figures_count(&*stores()).await;
@@ -397,9 +407,9 @@ async fn what_is_done_is_forgotten_after_its_time(store: &dyn Store) {
         journal.note(Note::Found { entry: taken.entry, reason: Reason::NotPaidYet, verified, next: Some(next) });
     }
     journal.written().await.unwrap();
-    assert!(journal.forget(LATE, 10).await.unwrap().entries.is_empty());
+    assert!(journal.forget(LATE.into(), 10).await.unwrap().entries.is_empty());
     tokio::time::sleep(Duration::from_millis(5)).await;
-    assert_eq!(journal.forget(SOON, 10).await.unwrap().entries.len(), 3);
+    assert_eq!(journal.forget(SOON.into(), 10).await.unwrap().entries.len(), 3);
     let kept: Vec<_> = journal.find(Search::default(), 10).await.unwrap();
     assert_eq!(kept.iter().map(|record| record.claimed.order.to_string()).collect::<Vec<_>>(), ["ASKED", "HELD"]);
 }
@@ -472,7 +482,7 @@ async fn what_was_taken_in_is_there_or_forgotten(store: &dyn Store) {
     take_in(&*journal, "A1", LATE).await;
     assert_eq!(law().await, (4, 3, 1));
     tokio::time::sleep(SOON * 2).await;
-    journal.forget(Duration::ZERO, 10).await.unwrap();
+    journal.forget(Duration::ZERO.into(), 10).await.unwrap();
     assert_eq!(law().await, (4, 1, 3));
 }
 

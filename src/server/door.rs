@@ -1,6 +1,7 @@
-//! Where connections come in: a socket, and a count of those who are inside. Whoever serves them may change while the door
+//! Where connections come in: a socket, a count of those who are inside, and what their bodies take. Whoever serves them may change while the door
 //! stays open.
 
+use super::memory::Memory;
 use super::seat::{Seat, WaitedFor};
 #[cfg(target_os = "linux")]
 use socket2::{SockFilter, SockRef};
@@ -18,6 +19,7 @@ const DROP: u16 = 0x06;
 pub struct Door {
     listener: Arc<TcpListener>,
     inside: Arc<AtomicUsize>,
+    memory: Memory,
     /// Where whoever is waited for gives way, who that is.
     waited_for: Option<Arc<WaitedFor>>,
 }
@@ -33,7 +35,7 @@ impl Door {
     /// The door at this socket. Nobody is inside.
     #[must_use]
     pub fn new(listener: TcpListener) -> Self {
-        Self { listener: Arc::new(listener), inside: Arc::default(), waited_for: None }
+        Self { listener: Arc::new(listener), inside: Arc::default(), waited_for: None, memory: Memory::default() }
     }
 
     /// The same door, where the connection that has been waited for longest is closed when there is no place for another:
@@ -68,6 +70,11 @@ impl Door {
     #[must_use]
     pub fn inside(&self) -> usize {
         self.inside.load(Ordering::Relaxed)
+    }
+
+    /// What the bodies of those who are inside share.
+    pub(super) fn memory(&self) -> Memory {
+        self.memory.clone()
     }
 
     /// A place, unless there are `most` already and nobody gives way.

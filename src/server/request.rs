@@ -1,10 +1,11 @@
 //! One request: reads its body whole, hands it to the handler, and outlives whatever the handler does.
 
 use super::head::{Framing, Refusal};
+use super::memory::{self, Memory, Share};
 use super::seat::Seat;
 use super::{Arrival, Handler, Limits, Peer, Server};
 use crate::reason::Reason;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -45,7 +46,7 @@ impl Exchange {
         // Hyper's offer to upgrade stands there (P-12).
         head.extensions.clear();
         let body = match self.refusal {
-            None => read(body, self.framing, &server.limits).await,
+            None => read(body, self.framing, &server.limits, &server.memory).await,
             Some(refusal) => {
                 head.method = refusal.method;
                 head.uri = refusal.uri;
@@ -75,34 +76,75 @@ impl Exchange {
     }
 }
 
-async fn read(body: Incoming, framing: Framing, limits: &Limits) -> Result<Bytes, Reason> {
+async fn read(body: Incoming, framing: Framing, limits: &Limits, memory: &Memory) -> Result<Bytes, Reason> {
     match framing {
         Framing::Length(0) => Ok(Bytes::new()),
         Framing::Length(length) if length > limits.body as u64 => Err(Reason::BodyTooLarge),
         Framing::Length(_) | Framing::Chunked => {
-            timeout(limits.body_timeout, collect(body, limits.body)).await.unwrap_or(Err(Reason::RequestTimeout))
+            let collected = collect(body, Whole { bytes: Vec::new(), limits, memory, share: None });
+            timeout(limits.body_timeout, collected).await.unwrap_or(Err(Reason::RequestTimeout))
         }
     }
 }
 
-async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Reason> {
+async fn collect(mut body: Incoming, mut whole: Whole<'_>) -> Result<Bytes, Reason> {
     let first = next_data(&mut body).await?.unwrap_or_default();
-    if first.len() > limit {
-        return Err(Reason::BodyTooLarge);
+    if body.is_end_stream() {
+        // Most bodies come in one piece, which stays where hyper has read it.
+        return if first.len() > whole.limits.body { Err(Reason::BodyTooLarge) } else { Ok(first) };
     }
-    let Some(second) = next_data(&mut body).await? else { return Ok(first) };
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(limit);
-    let mut whole = BytesMut::with_capacity(limit.min(first.len() + second.len() + expected));
-    whole.extend_from_slice(&first);
-    let mut next = Some(second);
-    while let Some(data) = next {
-        if whole.len() + data.len() > limit {
+    let mut next = Some(first);
+    while let Some(data) = next.take() {
+        whole.push(&data, body.size_hint().lower())?;
+        // Hyper reads into the same buffer again if nobody holds a piece of it.
+        drop(data);
+        next = match &whole.share {
+            None => next_data(&mut body).await?,
+            Some(share) => tokio::select! {
+                biased;
+                data = next_data(&mut body) => data?,
+                () = share.is_cut() => return Err(Reason::RequestTimeout),
+            },
+        };
+    }
+    whole.finish()
+}
+
+/// A body that comes in several pieces. Its buffer grows with what has come, not with what is announced.
+struct Whole<'a> {
+    bytes: Vec<u8>,
+    limits: &'a Limits,
+    memory: &'a Memory,
+    /// There once it is not small any more.
+    share: Option<Share>,
+}
+
+impl Whole<'_> {
+    fn push(&mut self, data: &[u8], announced: u64) -> Result<(), Reason> {
+        let length = self.bytes.len() + data.len();
+        if length > self.limits.body {
             return Err(Reason::BodyTooLarge);
         }
-        whole.extend_from_slice(&data);
-        next = next_data(&mut body).await?;
+        if length > self.bytes.capacity() {
+            let rest = usize::try_from(announced).unwrap_or(usize::MAX);
+            let most = if rest > 0 { length.saturating_add(rest).min(self.limits.body) } else { self.limits.body };
+            let buffer = (self.bytes.capacity() * 2).max(memory::SMALL).min(most).max(length);
+            if buffer > memory::SMALL {
+                let share = self.share.get_or_insert_with(|| self.memory.share());
+                share.grow(buffer, self.limits.memory)?;
+            }
+            self.bytes.reserve_exact(buffer - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
     }
-    Ok(whole.freeze())
+
+    fn finish(self) -> Result<Bytes, Reason> {
+        match self.share {
+            None => Ok(self.bytes.into()),
+            Some(share) => share.hold(self.bytes),
+        }
+    }
 }
 
 /// The next piece of the body; trailers are dropped (P-10).

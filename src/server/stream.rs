@@ -1,8 +1,10 @@
 //! A socket, with or without TLS, and how it is closed so that the last answer is not lost.
 
+use super::wire::spare;
 use rustix::net::{RecvFlags, recv};
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -34,12 +36,19 @@ impl Stream {
         let _ = tokio::time::timeout(linger, async {
             self.shutdown().await?;
             if unread {
-                let mut sink = vec![0; 16 * 1024];
-                while self.read(&mut sink).await? > 0 {}
+                while poll_fn(|cx| self.poll_discard(cx)).await? > 0 {}
             }
             io::Result::Ok(())
         })
         .await;
+    }
+
+    /// Takes what has come, for nobody.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut buffer = spare::take();
+        let read = pin!(self.read_buf(&mut buffer)).poll(cx);
+        spare::put(buffer);
+        read
     }
 }
 

@@ -25,6 +25,7 @@ const LONG: Duration = Duration::from_secs(20);
 /// Limits that no test meets by accident.
 const WIDE: Limits = Limits {
     body: 64 * 1024,
+    memory: 16 << 20,
     head: 16 * 1024,
     headers: 64,
     connections: 1000,

@@ -21,6 +21,9 @@ use tokio::time::Sleep;
 /// What one read takes from the socket at most.
 const READ: usize = 16 * 1024;
 
+/// What hyper gets at once: if its buffer of 8 KiB is filled by one read, it takes a buffer twice as large from then on.
+const HANDED_ON: usize = 8 * 1024 - 1;
+
 /// What hyper sees of a head that must not be used, so that the refusal is answered like any request.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: stand-in\r\nconnection: close\r\n\r\n";
 /// The same for `HEAD`, whose answer has no body.
@@ -168,7 +171,7 @@ impl Wire {
     }
 
     fn hand_on(&mut self, wanted: usize, cursor: &mut ReadBufCursor<'_>) -> usize {
-        let count = wanted.min(cursor.remaining());
+        let count = wanted.min(cursor.remaining()).min(HANDED_ON);
         cursor.put_slice(self.pending().get(..count).unwrap_or_default());
         self.start += count;
         if self.start >= self.held.len() {
@@ -185,7 +188,7 @@ impl Wire {
         cursor: &mut ReadBufCursor<'_>,
     ) -> Poll<io::Result<usize>> {
         let mut buffer = spare::take();
-        let filled = pin!(self.stream.read_buf(&mut (&mut buffer).limit(most.min(READ)))).poll(cx);
+        let filled = pin!(self.stream.read_buf(&mut (&mut buffer).limit(most.min(HANDED_ON)))).poll(cx);
         cursor.put_slice(&buffer);
         spare::put(buffer);
         filled
@@ -267,19 +270,19 @@ impl hyper::rt::Write for Wire {
 }
 
 /// One read buffer a thread, lent to whichever connection has something to read.
-mod spare {
+pub(super) mod spare {
     use super::{Cell, READ};
 
     thread_local! {
         static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     }
 
-    pub(super) fn take() -> Vec<u8> {
+    pub(in crate::server) fn take() -> Vec<u8> {
         let buffer = BUFFER.take();
         if buffer.capacity() == 0 { Vec::with_capacity(READ) } else { buffer }
     }
 
-    pub(super) fn put(mut buffer: Vec<u8>) {
+    pub(in crate::server) fn put(mut buffer: Vec<u8>) {
         if buffer.capacity() == READ {
             buffer.clear();
             BUFFER.set(buffer);

@@ -40,6 +40,8 @@ mod framing;
 
 mod limits;
 
+mod memory;
+
 mod routing;
 
 mod asking;

@@ -26,7 +26,7 @@ pub(super) struct Which {
 /// A page of the audit trail.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AuditPage {
-    /// The latest first; kept as long as `journal.keep` says.
+    /// The latest first; kept as long as `journal.keep.entries` says.
     pub(super) audit: Vec<AuditLine>,
     /// The `cursor` of the next page; null if there is none.
     pub(super) next: Option<i64>,

@@ -269,8 +269,12 @@ fn columns(record: &Record, shell: &Shell) -> [Column; 3] {
     let was_asked = amount_differs || transaction_differs;
     let unsaid = if is_contradicted && was_asked { words.not_kept } else { words.not_confirmed };
     let column = |id, name, facts, empty: Option<&'static str>| Column { id, name, facts, empty };
+    let mut claim = rows(4, claim, differs);
+    if record.is_without_request() {
+        claim.push(Fact { name: words.request, value: None, otherwise: words.request_not_kept, differs: false });
+    }
     [
-        column("claim", claim_name, rows(4, claim, differs), None),
+        column("claim", claim_name, claim, None),
         column("answer", words.answer, rows(0, answer, differs), verified.is_none().then_some(unsaid)),
         column("sent", words.sent, rows(0, delivered, [false; 2]), (!was_sent).then_some(words.nothing_sent)),
     ]

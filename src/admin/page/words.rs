@@ -225,6 +225,8 @@ words! {
     compare: "Claim, answer, and what was sent", "说法、答复与发送内容对照";
     other_entries: "Other claims for the same order", "同一订单的其他回调";
     story_caption: "Everything that happened, oldest first", "全部经过，最早在前";
+    request: "Request", "请求";
+    request_not_kept: "not kept any more; a redelivery makes it anew where the route can", "已不再保存；重新投递时由路由重新生成（如已配置）";
     duration: "Duration", "耗时";
     what: "What", "事件";
     came_callback: "The callback came", "收到回调";

@@ -55,6 +55,8 @@ pub struct Entry {
     /// When the upstream accepted the delivery.
     #[schema(value_type = Option<words::Time>)]
     pub accepted_at: Option<String>,
+    /// Whether its request is there, to be sent again; it goes after `journal.keep.bodies`.
+    pub request_kept: bool,
 }
 
 /// What a callback claims of a payment; each may be missing.
@@ -149,6 +151,7 @@ impl From<&Record> for Entry {
             payment: record.verified.as_ref().map(|verified| Payment::new(verified, record.verified_at)),
             attempts: record.attempts,
             accepted_at: record.accepted_at.map(time),
+            request_kept: record.request_kept,
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct Figures {
     pub entries: Entries,
     /// Entries whose order was never confirmed as paid.
     pub unconfirmed: u64,
+    /// Bytes of their requests, head and body, as they stand in the file.
+    pub unconfirmed_bytes: u64,
     /// Refused callbacks that are kept.
     pub refused: u64,
     /// Orders that are paid and that the upstream has not accepted.
@@ -95,6 +97,7 @@ impl From<&journal::Figures> for Figures {
         Self {
             entries: Entries::counted(|state| figures.in_state(state)),
             unconfirmed: figures.unconfirmed,
+            unconfirmed_bytes: figures.unconfirmed_bytes,
             refused: figures.refused,
             paid_not_accepted: figures.paid_not_accepted,
             oldest_not_accepted_s: figures.oldest_not_accepted.map(|oldest| oldest.as_secs()),

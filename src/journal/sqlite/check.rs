@@ -24,7 +24,7 @@ pub struct Health {
 const MOST: usize = 100;
 
 /// What must not be found, and what it is called.
-const RULES: [(&str, &str); 6] = [
+const RULES: [(&str, &str); 7] = [
     (
         "SELECT count(*) FROM entry WHERE state IN ('asking', 'delivering') AND due_at IS NULL",
         "entries that wait for no time",
@@ -40,8 +40,14 @@ const RULES: [(&str, &str); 6] = [
     ),
     (
         "SELECT count(*) FROM entry WHERE state <> 'closed'
-        AND (origin = 'callback' OR state IN ('delivering', 'accepted')) AND NOT EXISTS (SELECT 1 FROM request WHERE request.entry = entry.id)",
+        AND (origin = 'callback' OR state IN ('delivering', 'accepted')) AND NOT EXISTS (SELECT 1 FROM request WHERE request.entry = entry.id)
+        AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.id = entry.delivery AND delivery.accepted_at NOT NULL)",
         "entries whose request is not there",
+    ),
+    (
+        "SELECT count(*) FROM entry LEFT JOIN request ON request.entry = entry.id
+        WHERE bytes <> ifnull(octet_length(target) + octet_length(headers) + octet_length(body), 0)",
+        "entries whose request has not the size it is counted with",
     ),
     (
         "SELECT count(*) FROM entry WHERE state = 'accepted'

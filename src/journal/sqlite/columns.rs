@@ -1,5 +1,6 @@
 //! How the journal's types stand in columns, and are read back.
 
+use super::content;
 use crate::journal::{Acceptance, Claimed, DeliveryId, Origin, Rank, Request, State, Verified};
 use crate::money::{Currency, Fen, Money};
 use crate::reason::Reason;
@@ -148,13 +149,20 @@ pub(super) fn request(row: &Row<'_>) -> Result<Option<Request>> {
     else {
         return Ok(None);
     };
+    let body = match row.get::<_, Option<i64>>("inflated")?.map(usize::try_from) {
+        None => Bytes::from(body),
+        Some(length) => {
+            let inflated = length.ok().and_then(|length| content::inflate(&body, length));
+            inflated.ok_or_else(|| damaged("body"))?
+        }
+    };
     Ok(Some(Request {
         peer: parsed(row, "peer")?,
         tls: row.get("tls")?,
         method: parsed(row, "method")?,
         target: parsed(row, "target")?,
         headers: read_headers(&headers).ok_or_else(|| damaged("headers"))?,
-        body: Bytes::from(body),
+        body,
     }))
 }
 

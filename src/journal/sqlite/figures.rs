@@ -1,9 +1,9 @@
 //! How much there is of what, counted without looking at every entry.
 
+use super::budget::{UNCONFIRMED, UNCONFIRMED_BYTES};
 use super::columns::{self, count, parsed, time};
 use super::kinds::{Kind, kinds};
 use super::listed;
-use super::write::UNCONFIRMED;
 use crate::clock;
 use crate::journal::view::Filter;
 use crate::journal::{Figures, Origin, State};
@@ -33,6 +33,7 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     figures.oldest_unfinished = oldest_unfinished(connection)?.map(|since| ago(since, now));
     figures.forgotten = one("SELECT entries AS n FROM forgotten")?;
     figures.unconfirmed = one(UNCONFIRMED)?;
+    figures.unconfirmed_bytes = one(UNCONFIRMED_BYTES)?;
     figures.refused = one("SELECT count(*) AS n FROM refused")?;
     recovery(connection, &mut figures, now)?;
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));

@@ -360,6 +360,7 @@ pub(super) fn head(connection: &Connection, entry: EntryId) -> Result<Record> {
                 verified_at: optional_time(row, "verified_at")?,
                 attempts: count(row, "attempts")?,
                 accepted_at: optional_time(row, "accepted_at")?,
+                request_kept: count(row, "bytes")? > 0,
                 events: Vec::new(),
                 sendings: Vec::new(),
             })

@@ -117,6 +117,28 @@ mod tests {
     }
 
     #[test]
+    fn an_older_file_is_led_here_with_the_bytes_of_its_requests() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("old.db");
+        let mut connection = old(&path, 5);
+        connection
+            .execute_batch(
+                "INSERT INTO entry (id, key, delivery, request_id, route, channel, \"order\", out_trade_no, received_at, state, since)
+                 VALUES (1, x'01', 'd', 'r', 'app', 'app', 'A', 'A', 1, 'parked', 1),
+                     (2, x'02', 'e', 's', 'app', 'app', 'B', 'B', 1, 'closed', 1);
+                 INSERT INTO request (entry, peer, tls, method, target, headers, body)
+                 VALUES (1, '127.0.0.1:9', 0, 'POST', '/pay', x'0000', zeroblob(70));",
+            )
+            .unwrap();
+        migrate(&mut connection, &path).unwrap();
+        let bytes = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(bytes("SELECT bytes FROM entry WHERE id = 1"), 76);
+        assert_eq!(bytes("SELECT bytes FROM entry WHERE id = 2"), 0);
+        assert_eq!(bytes(crate::journal::sqlite::budget::UNCONFIRMED_BYTES), 76);
+        assert_eq!(bytes("SELECT count(*) FROM request WHERE inflated IS NULL"), 1);
+    }
+
+    #[test]
     fn a_newer_file_and_somebody_elses_are_refused_and_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new.db");

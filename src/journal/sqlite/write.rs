@@ -1,10 +1,12 @@
 //! What is written, in SQL. Everything here runs inside one transaction of the writer's.
 
+use super::budget::{Budget, Spent};
 use super::columns::{self, number};
+use super::content::{self, Content};
 use super::hand::millis;
 use super::{audit, owners, rank, read, sweeps, times};
 use crate::journal::{
-    Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Next, Note, Outcome, Rank, Refused, Request,
+    Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Keep, Next, Note, Outcome, Rank, Refused,
     Sending, State, Taken, Verified, Worth,
 };
 use crate::reason::Reason;
@@ -19,35 +21,6 @@ const ATTEMPTS_KEPT: i64 = 200;
 
 /// How long the content of what was closed is kept, in milliseconds: another callback of the same claim may be on its way.
 const CONTENT_OF_CLOSED: i64 = 60_000;
-
-/// How many records of unconfirmed orders there may be, and are.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Budget {
-    pub(super) most: u64,
-    pub(super) spent: u64,
-}
-
-/// Of the records of unconfirmed orders, one in this many is left for likely ones.
-const SHARE_OF_LIKELY: u64 = 8;
-
-impl Budget {
-    /// How many records there may be before one of this worth finds no place.
-    fn most_of(&self, worth: Worth) -> u64 {
-        match worth {
-            Worth::Unconfirmed => self.most - self.most / SHARE_OF_LIKELY,
-            Worth::Likely => self.most,
-            Worth::Confirmed => u64::MAX,
-        }
-    }
-}
-
-pub(super) const UNCONFIRMED: &str =
-    "SELECT count(*) AS n FROM entry WHERE transaction_id IS NULL AND origin = 'callback'";
-
-/// The records of callbacks whose order was never confirmed.
-pub(super) fn count_unconfirmed(connection: &Connection) -> Result<u64> {
-    connection.query_row(UNCONFIRMED, [], |row| columns::count(row, "n"))
-}
 
 /// Finds out whether the disk works.
 pub(super) fn probe(connection: &Connection, at: i64) -> Result<()> {
@@ -70,15 +43,18 @@ pub(super) fn take_in(
             return Ok(Ok(taken));
         }
         // It begins anew, with what this callback brings.
-        budget.spent = budget.spent.saturating_sub(remove(connection, taken.entry, at)?);
+        budget.give_back(remove(connection, taken.entry)?);
     }
-    if budget.spent >= budget.most_of(worth) && !make_room(connection, budget, at)? {
+    let content = callback.request.as_ref().map(Content::of);
+    let bytes = content.as_ref().map_or(0, Content::bytes);
+    if !budget.make_room(connection, bytes, worth)? {
         return Ok(Err(JournalError::Full));
     }
     let delivery = callback.delivery().to_string();
     let rank = if worth == Worth::Unconfirmed { Rank::Strange } else { Rank::Likely };
-    let entry = insert(connection, key.0, &delivery, callback, rank, at, at.saturating_add(millis(due_in)))?;
-    budget.spent += 1;
+    let due_at = at.saturating_add(millis(due_in));
+    let entry = insert(connection, key.0, &delivery, callback, (rank, content.as_ref()), at, due_at)?;
+    budget.spend(bytes);
     let (attempts, accepted) = read::delivered(connection, &delivery)?;
     let paid_by = read::paid_by(connection, &callback.claimed.order)?;
     Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted, paid_by }))
@@ -99,7 +75,8 @@ pub(super) fn take_in_found(
         .query_row(params![callback.claimed.order.as_str(), key.0], |row| row.get(0))
         .optional()?;
     let Some(known) = known else {
-        return insert(connection, key.0, &callback.delivery().to_string(), callback, Rank::Likely, at, due_at);
+        let (delivery, content) = (callback.delivery().to_string(), callback.request.as_ref().map(Content::of));
+        return insert(connection, key.0, &delivery, callback, (Rank::Likely, content.as_ref()), at, due_at);
     };
     if anew {
         connection
@@ -130,18 +107,18 @@ fn insert(
     key: [u8; 16],
     delivery: &str,
     callback: &Callback,
-    rank: Rank,
+    (rank, content): (Rank, Option<&Content<'_>>),
     at: i64,
     due_at: i64,
 ) -> Result<EntryId> {
-    let Callback { request_id, route, origin, claimed, created_at, request } = callback;
+    let Callback { request_id, route, origin, claimed, created_at, request: _ } = callback;
     connection
         .prepare_cached(
             "INSERT INTO entry (key, delivery, request_id, route, channel, \"order\", out_trade_no,
                  claimed_transaction_id, claimed_total_fee, claimed_fee_type, received_at, state, since, due_at,
-                 origin, created_at, rank)
+                 origin, created_at, rank, bytes)
              VALUES (:key, :delivery, :request_id, :route, :channel, :order, :out_trade_no,
-                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at, :origin, :created_at, :rank)",
+                 :transaction_id, :total_fee, :fee_type, :at, 'asking', :at, :due_at, :origin, :created_at, :rank, :bytes)",
         )?
         .execute(named_params! {
             ":key": key,
@@ -159,60 +136,30 @@ fn insert(
             ":origin": origin.as_str(),
             ":created_at": created_at.map(|at| at.as_millisecond()),
             ":rank": rank as u8,
+            ":bytes": content.map_or(0, |content| number(content.bytes())),
         })?;
     let entry = EntryId(connection.last_insert_rowid());
-    if let Some(request) = request {
-        insert_request(connection, entry, request)?;
+    if let Some(content) = content {
+        content.insert(connection, entry)?;
     }
     Ok(entry)
 }
 
-fn insert_request(connection: &Connection, entry: EntryId, request: &Request) -> Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO request (entry, peer, tls, method, target, headers, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            entry.0,
-            request.peer.to_string(),
-            request.tls,
-            request.method.as_str(),
-            request.target.to_string(),
-            columns::write_headers(&request.headers),
-            request.body.as_ref(),
-        ])?;
-    Ok(())
-}
-
-/// Removes the oldest record of an unconfirmed order that is done with, if there is one: closed, or else parked.
-fn make_room(connection: &Connection, budget: &mut Budget, at: i64) -> Result<bool> {
-    for state in [State::Closed, State::Parked] {
-        let oldest = connection
-            .prepare_cached(
-                "SELECT id FROM entry WHERE state = ?1 AND transaction_id IS NULL AND origin = 'callback'
-                 ORDER BY id LIMIT 1",
-            )?
-            .query_row([state.as_str()], |row| row.get(0).map(EntryId))
-            .optional()?;
-        if let Some(oldest) = oldest {
-            budget.spent = budget.spent.saturating_sub(remove(connection, oldest, at)?);
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Removes an entry and, if it was the last of its delivery, that. Returns 1 if it was a callback of an unconfirmed order.
-fn remove(connection: &Connection, entry: EntryId, at: i64) -> Result<u64> {
-    owners::outlive(connection, entry, at)?;
+/// Removes an entry and, if it was the last of its delivery, that. Returns what a callback of an unconfirmed order
+/// had taken of the budget.
+pub(super) fn remove(connection: &Connection, entry: EntryId) -> Result<Spent> {
     let removed = connection
         .prepare_cached(
             "DELETE FROM entry WHERE id = ?1 RETURNING delivery, \"order\",
-                 transaction_id IS NULL AND origin = 'callback'",
+                 transaction_id IS NULL AND origin = 'callback' AS unconfirmed, bytes",
         )?
-        .query_row([entry.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?)))
+        .query_row([entry.0], |row| {
+            let spent = Spent { records: 1, bytes: columns::count(row, "bytes")? };
+            let spent = if row.get("unconfirmed")? { spent } else { Spent::default() };
+            Ok((row.get::<_, String>("delivery")?, row.get::<_, String>("order")?, spent))
+        })
         .optional()?;
-    let Some((delivery, order, unconfirmed)) = removed else { return Ok(0) };
+    let Some((delivery, order, spent)) = removed else { return Ok(Spent::default()) };
     connection.prepare_cached("DELETE FROM request WHERE entry = ?1")?.execute([entry.0])?;
     connection.prepare_cached("DELETE FROM event WHERE entry = ?1")?.execute([entry.0])?;
     connection.prepare_cached("DELETE FROM attempt WHERE entry = ?1")?.execute([entry.0])?;
@@ -222,7 +169,7 @@ fn remove(connection: &Connection, entry: EntryId, at: i64) -> Result<u64> {
     if !others {
         connection.prepare_cached("DELETE FROM delivery WHERE id = ?1")?.execute([&delivery])?;
     }
-    Ok(u64::from(unconfirmed))
+    Ok(spent)
 }
 
 /// Writes a note that was made at `at`.
@@ -235,9 +182,9 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
             go_on(connection, *entry, *next, at)
         }
         Note::Made { entry, request } => {
-            let there = "SELECT EXISTS (SELECT 1 FROM entry WHERE id = ?1)";
-            if connection.prepare_cached(there)?.query_row([entry.0], |row| row.get(0))? {
-                insert_request(connection, *entry, request)?;
+            let content = Content::of(request);
+            if let Some((before, true)) = content::replace(connection, *entry, &content)? {
+                budget.replaced(before, content.bytes());
             }
             Ok(())
         }
@@ -303,12 +250,12 @@ fn verify(
         at,
         reason.code(),
     ];
-    let unconfirmed = format!("{VERIFY} AND transaction_id IS NULL AND origin = 'callback'");
-    let newly = connection.prepare_cached(&unconfirmed)?.execute(values)?;
-    if newly == 0 {
-        connection.prepare_cached(VERIFY)?.execute(values)?;
+    let unconfirmed = format!("{VERIFY} AND transaction_id IS NULL AND origin = 'callback' RETURNING bytes");
+    let newly = connection.prepare_cached(&unconfirmed)?.query_row(values, |row| columns::count(row, "bytes"));
+    match newly.optional()? {
+        Some(bytes) => budget.give_back(Spent { records: 1, bytes }),
+        None => drop(connection.prepare_cached(VERIFY)?.execute(values)?),
     }
-    budget.spent = budget.spent.saturating_sub(newly as u64);
     Ok(())
 }
 
@@ -448,12 +395,12 @@ fn refuse(connection: &Connection, refused: &Refused, at: i64) -> Result<()> {
 /// Removes what was kept long enough.
 pub(super) fn forget(
     connection: &Connection,
-    keep: Duration,
+    keep: Keep,
     limit: usize,
     at: i64,
     budget: &mut Budget,
 ) -> Result<Forgotten> {
-    let before = times::kept_since(connection, at, keep)?;
+    let before = times::kept_since(connection, at, keep.entries)?;
     let limit = number(limit as u64);
     let mut forgotten = Forgotten::default();
     // That it is not due is said for the index that has no others.
@@ -465,22 +412,22 @@ pub(super) fn forget(
             .query_map([before, limit], |row| Ok((EntryId(row.get(0)?), row.get(1)?)))?
             .collect::<Result<_>>()?;
         for (entry, key) in entries {
-            budget.spent = budget.spent.saturating_sub(remove(connection, entry, at)?);
+            owners::outlive(connection, entry, at)?;
+            budget.give_back(remove(connection, entry)?);
             forgotten.entries.push(EntryKey(key));
         }
     }
-    let closed = connection
-        .prepare_cached(
-            "DELETE FROM request WHERE entry IN (
-                 SELECT id FROM entry JOIN request ON request.entry = entry.id
-                 WHERE state = 'closed' AND due_at IS NULL AND since < ?1 LIMIT ?2)",
-        )?
-        .execute([at.saturating_sub(CONTENT_OF_CLOSED), limit])?;
+    let bodies = times::kept_since(connection, at, keep.bodies)?;
+    let closed = bodies.max(at.saturating_sub(CONTENT_OF_CLOSED));
+    for (state, before) in [(State::Accepted, bodies), (State::Closed, closed)] {
+        forgotten.others += content::forget(connection, state, before, limit, budget)?;
+    }
+    forgotten.answers = content::forget_answers(connection, bodies, limit)?;
     let refused = connection
         .prepare_cached("DELETE FROM refused WHERE id IN (SELECT id FROM refused WHERE at < ?1 ORDER BY id LIMIT ?2)")?
         .execute([before, limit])?;
     let audits = audit::forget(connection, before, limit)?;
-    let owners = owners::forget(connection, millis(keep), limit, at)?;
-    forgotten.others = closed + refused + audits + owners + sweeps::forget(connection, before, limit)?;
+    let owners = owners::forget(connection, millis(keep.entries), limit, at)?;
+    forgotten.others += refused + audits + owners + sweeps::forget(connection, before, limit)?;
     Ok(forgotten)
 }

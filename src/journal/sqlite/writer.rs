@@ -6,11 +6,12 @@
 //! after any failure the connection is given up. Nothing is taken in until a new one has moved everything to the
 //! main file, which writes those pages anew, and has committed a probe. Notes wait in memory for that.
 
+use super::budget::Budget;
 use super::hand::{Hand, Held};
 use super::inbox::Inbox;
 use super::{BUSY_TIMEOUT, Place, audit, connect, times, write};
 use crate::clock;
-use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, Note, Search, Taken, Worth};
+use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, Keep, Note, Room, Search, Taken, Worth};
 use crate::metrics::JournalMeters;
 use jiff::SignedDuration;
 use rusqlite::hooks::Wal;
@@ -47,6 +48,9 @@ const GIVEN_BACK: u32 = 1000;
 /// meanwhile, so more of them at once would make notes late: 4000 pages took 160 to 750 ms on a busy disk, 1000 took 80.
 const CHECKPOINT_PAGES: i32 = 1000;
 
+/// How long those who wait for an answer are held up by somebody who reads the log, when it is to be cut.
+const CUT_PATIENCE: Duration = Duration::from_millis(200);
+
 /// A callback that was taken in, and its entry if it is in the hand of the one who asked.
 type Kept = (Taken, Option<Held>);
 
@@ -59,7 +63,7 @@ pub(super) enum Op {
     Note { note: Note, seq: u64 },
     Written(Reply<()>),
     Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
-    Forget { keep: Duration, limit: usize, reply: Reply<Forgotten> },
+    Forget { keep: Keep, limit: usize, reply: Reply<Forgotten> },
     SetClock { by: SignedDuration, reply: Reply<()> },
     Write { write: Write, reply: Reply<i64> },
 }
@@ -106,7 +110,7 @@ pub(super) struct Writer {
     was_set: Option<(Instant, i64, i64)>,
     healthy: Arc<AtomicBool>,
     meters: JournalMeters,
-    budget: write::Budget,
+    budget: Budget,
     /// What is to be done.
     inbox: Inbox,
     /// Notes to be written when the disk works again.
@@ -116,6 +120,8 @@ pub(super) struct Writer {
     pages: Arc<AtomicI32>,
     /// At how many it is moved.
     checkpoint_at: i32,
+    /// Whether the log may still have what was removed.
+    uncut: bool,
 }
 
 impl Writer {
@@ -123,7 +129,7 @@ impl Writer {
         path: &Path,
         mut connection: Connection,
         owner: bool,
-        budget: u64,
+        room: Room,
         (hand, setting): (Arc<Hand>, Arc<RwLock<()>>),
         (healthy, meters): (Arc<AtomicBool>, JournalMeters),
     ) -> rusqlite::Result<Self> {
@@ -137,13 +143,15 @@ impl Writer {
             was_set: None,
             healthy,
             meters,
-            budget: write::Budget { most: budget, spent: write::count_unconfirmed(&connection)? },
+            budget: Budget::count(&connection, room)?,
             connection: Some(connection),
             inbox: Inbox::default(),
             backlog: VecDeque::new(),
             last_probe: Instant::now(),
             pages,
             checkpoint_at: CHECKPOINT_PAGES,
+            // Another process may have been about to.
+            uncut: true,
         })
     }
 
@@ -269,6 +277,7 @@ impl Writer {
             (Op::Write { reply, .. }, Done::Number(number)) => drop(reply.send(Ok(number))),
             (Op::Forget { reply, .. }, Done::Forgotten(forgotten)) => {
                 self.shrink(&forgotten);
+                self.cut_the_log(&forgotten);
                 drop(reply.send(Ok(forgotten)));
             }
             (op, _) => refuse(op),
@@ -285,10 +294,29 @@ impl Writer {
 
     /// Gives what was freed back to the file system, a little at a time.
     fn shrink(&self, forgotten: &Forgotten) {
-        if let Some(connection) = self.connection.as_ref().filter(|_| forgotten.entries.len() + forgotten.others > 0)
+        if let Some(connection) = self.connection.as_ref().filter(|_| !forgotten.is_nothing())
             && let Err(error) = give_back(connection)
         {
             tracing::debug!(%error, "the journal's file was not made smaller");
+        }
+    }
+
+    /// Ends the log after a cleaning, since what was removed stands in it until it is written over. Where somebody reads it
+    /// the next cleaning tries again.
+    fn cut_the_log(&mut self, forgotten: &Forgotten) {
+        if !forgotten.is_nothing() {
+            self.uncut = true;
+            return;
+        }
+        let Some(connection) = self.connection.as_ref().filter(|_| self.owner && self.uncut) else { return };
+        let cut = connection
+            .busy_timeout(CUT_PATIENCE)
+            .and_then(|()| checkpoint(connection, "TRUNCATE"))
+            .and_then(|cut| connection.busy_timeout(BUSY_TIMEOUT).map(|()| cut));
+        match cut {
+            Ok(cut) => self.uncut = !cut,
+            Err(error) if is_busy(&error) => {}
+            Err(error) => self.give_up(&error),
         }
     }
 
@@ -346,13 +374,13 @@ impl Writer {
         let mut connection = connect(&self.path, true)?;
         count_pages(&mut connection, &self.pages)?;
         // Those who wait for an answer are not kept waiting for somebody who reads the log.
-        connection.busy_timeout(Duration::from_millis(200))?;
+        connection.busy_timeout(CUT_PATIENCE)?;
         anyhow::ensure!(checkpoint(&connection, "TRUNCATE")?, "somebody reads the log");
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         write::probe(&transaction, clock::now().as_millisecond())?;
         transaction.commit()?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        self.budget.spent = write::count_unconfirmed(&connection)?;
+        self.budget.recount(&connection)?;
         Ok(connection)
     }
 
@@ -377,7 +405,7 @@ fn perform(
     Stamped { op, at }: &Stamped,
     was_set: Option<(Instant, i64, i64)>,
     hand: &Arc<Hand>,
-    budget: &mut write::Budget,
+    budget: &mut Budget,
 ) -> rusqlite::Result<Done> {
     let at = &by_the_clock_that_was_set(*at, was_set);
     Ok(match op {

@@ -324,7 +324,7 @@ async fn what_people_did_is_kept_with_the_change(store: &dyn Store) {
     assert!(first.at <= latest.at && first.id < latest.id);
     assert_eq!(journal.audits(Some(latest.id), 10).await.unwrap().len(), 1);
     tokio::time::sleep(Duration::from_millis(5)).await;
-    journal.forget(SOON, 10).await.unwrap();
+    journal.forget(SOON.into(), 10).await.unwrap();
     assert!(journal.audits(None, 10).await.unwrap().is_empty());
     let nowhere = Cursor { received_at: 0, entry: EntryId(0) };
     assert!(journal.list(Filter::default(), Some(nowhere), 10).await.unwrap().records.is_empty());

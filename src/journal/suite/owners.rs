@@ -111,6 +111,6 @@ async fn an_owner_outlives_its_entry(store: &dyn Store) {
     journal.note(Note::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(Next::Accepted) });
     journal.written().await.unwrap();
     tokio::time::sleep(SOON * 2).await;
-    while !journal.forget(SOON, 10).await.unwrap().entries.is_empty() {}
+    while !journal.forget(SOON.into(), 10).await.unwrap().entries.is_empty() {}
     assert_eq!(owner(&*journal).await.as_deref(), Some("A"));
 }

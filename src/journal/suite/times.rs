@@ -56,7 +56,7 @@ async fn a_clock_that_is_set_moves_what_waits_and_makes_nothing_older(store: &dy
     assert_eq!(one(&*journal, "DONE").await.since, finished.since);
     let made = journal.made_at().await.unwrap().unwrap();
     assert_eq!(moved(made, made_at), by, "it was made by the clock that was wrong");
-    assert!(journal.forget(DAY, 10).await.unwrap().entries.is_empty(), "{days}");
+    assert!(journal.forget(DAY.into(), 10).await.unwrap().entries.is_empty(), "{days}");
     // What was stamped before the clock was set, and comes after that, is of the same time.
     let next = Some(Next::Ask { again_in: LATE, tries: 4 });
     journal.note(Note::Found { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });

@@ -234,7 +234,7 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         }
         Reason::Overloaded => (
             "Overloaded",
-            "Raise limits.connections and the limit of open files, or find out who holds the connections. If it is the journal, its disk is too slow.",
+            "Raise limits.connections (and the limit of open files) or limits.memory, or find out who holds them. If it is the journal, its disk is too slow.",
         ),
         Reason::InternalError => ("A fault in the gate", "Report it, with the log."),
     }
@@ -507,8 +507,8 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         }
         Reason::Overloaded => (
             "超出负载",
-            "达到 limits.connections，或等待写入日志库的回调过多。",
-            "请调高 limits.connections 和打开文件数限制，或查明是谁占用了连接。如果是日志库，说明磁盘过慢。",
+            "达到 limits.connections 或 limits.memory，或等待写入日志库的回调过多。",
+            "请调高 limits.connections（及打开文件数限制）或 limits.memory，或查明是谁占用。如果是日志库，说明磁盘过慢。",
         ),
         Reason::InternalError => ("网关故障", "网关内部发生故障；请连同日志反馈。", "请连同日志反馈。"),
     }

@@ -1,0 +1,185 @@
+//! The request of an entry as it stands in the file, and its removal. `entry.bytes` says how much that is, and is 0 where
+//! there is none.
+
+use super::budget::{Budget, Spent};
+use super::columns::{self, number};
+use crate::journal::{DeliveryId, EntryId, Request, State};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::{DeflateDecoder, DeflateEncoder};
+use rusqlite::{Connection, OptionalExtension, Result, params};
+use std::borrow::Cow;
+use std::io::Read;
+use uuid::Uuid;
+
+/// A body up to this size stands as it was received: most callbacks are smaller, and are to cost no time.
+const SMALL: usize = 1024;
+
+/// The beginning of a body that shows whether the rest is worth the time.
+const SAMPLE: usize = 4096;
+
+/// The largest body that is inflated; none that is larger was ever accepted.
+const LARGEST: usize = 64 * 1024 * 1024;
+
+/// A request, ready to be written.
+#[derive(Debug)]
+pub(super) struct Content<'r> {
+    request: &'r Request,
+    target: String,
+    headers: Vec<u8>,
+    body: Cow<'r, [u8]>,
+    /// The body's length, where it stands deflated.
+    inflated: Option<usize>,
+}
+
+impl<'r> Content<'r> {
+    /// Deflates the body where that makes it notably smaller, which takes time: for the thread that writes.
+    pub(super) fn of(request: &'r Request) -> Self {
+        let deflated = deflate(&request.body);
+        Self {
+            request,
+            target: request.target.to_string(),
+            headers: columns::write_headers(&request.headers),
+            inflated: deflated.is_some().then_some(request.body.len()),
+            body: deflated.map_or(Cow::Borrowed(request.body.as_ref()), Cow::Owned),
+        }
+    }
+
+    /// What it takes in the file.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.target.len() + self.headers.len() + self.body.len()) as u64
+    }
+
+    /// Writes it down. Its bytes are the entry's to say.
+    pub(super) fn insert(&self, connection: &Connection, entry: EntryId) -> Result<()> {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO request (entry, peer, tls, method, target, headers, body, inflated)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                entry.0,
+                self.request.peer.to_string(),
+                self.request.tls,
+                self.request.method.as_str(),
+                self.target,
+                self.headers,
+                self.body,
+                self.inflated.map(|length| number(length as u64)),
+            ])
+            .map(drop)
+    }
+}
+
+/// Gives an entry that is there this request. Returns the bytes it had before, and whether they are an unconfirmed
+/// callback's; `None` if there is no such entry.
+pub(super) fn replace(connection: &Connection, entry: EntryId, content: &Content<'_>) -> Result<Option<(u64, bool)>> {
+    let before = connection
+        .prepare_cached(
+            "SELECT bytes, transaction_id IS NULL AND origin = 'callback' AS unconfirmed FROM entry WHERE id = ?1",
+        )?
+        .query_row([entry.0], |row| Ok((columns::count(row, "bytes")?, row.get("unconfirmed")?)))
+        .optional()?;
+    if before.is_some() {
+        content.insert(connection, entry)?;
+        connection
+            .prepare_cached("UPDATE entry SET bytes = ?2 WHERE id = ?1")?
+            .execute([entry.0, number(content.bytes())])?;
+    }
+    Ok(before)
+}
+
+/// Removes the request of an entry that stays. Returns its bytes if they were an unconfirmed callback's.
+pub(super) fn clear(connection: &Connection, entry: EntryId) -> Result<u64> {
+    let bytes = connection
+        .prepare_cached("SELECT bytes FROM entry WHERE id = ?1 AND transaction_id IS NULL AND origin = 'callback'")?
+        .query_row([entry.0], |row| columns::count(row, "bytes"))
+        .optional()?;
+    connection.prepare_cached("DELETE FROM request WHERE entry = ?1")?.execute([entry.0])?;
+    connection.prepare_cached("UPDATE entry SET bytes = 0 WHERE id = ?1")?.execute([entry.0])?;
+    Ok(bytes.unwrap_or(0))
+}
+
+/// Removes the requests of what has been in a state since before a time. Returns how many.
+pub(super) fn forget(
+    connection: &Connection,
+    state: State,
+    before: i64,
+    limit: i64,
+    budget: &mut Budget,
+) -> Result<usize> {
+    let entries: Vec<EntryId> = connection
+        .prepare_cached(
+            "SELECT id FROM entry INDEXED BY entry_content
+             WHERE state = ?1 AND due_at IS NULL AND bytes > 0 AND since < ?2 ORDER BY since LIMIT ?3",
+        )?
+        .query_map(params![state.as_str(), before, limit], |row| row.get(0).map(EntryId))?
+        .collect::<Result<_>>()?;
+    for entry in &entries {
+        let bytes = clear(connection, *entry)?;
+        budget.give_back(Spent { records: 0, bytes });
+    }
+    Ok(entries.len())
+}
+
+/// Removes the upstream's answers from before a time, but for the status. Returns whose.
+pub(super) fn forget_answers(connection: &Connection, before: i64, limit: i64) -> Result<Vec<DeliveryId>> {
+    let deliveries: Vec<Uuid> = connection
+        .prepare_cached(
+            "SELECT id FROM delivery INDEXED BY delivery_answer
+             WHERE answer_headers IS NOT NULL AND accepted_at < ?1 ORDER BY accepted_at LIMIT ?2",
+        )?
+        .query_map([before, limit], |row| columns::parsed(row, "id"))?
+        .collect::<Result<_>>()?;
+    let mut clear =
+        connection.prepare_cached("UPDATE delivery SET answer_headers = NULL, answer_body = NULL WHERE id = ?1")?;
+    for delivery in &deliveries {
+        clear.execute([delivery.to_string()])?;
+    }
+    Ok(deliveries.into_iter().map(DeliveryId).collect())
+}
+
+/// The body, smaller by a quarter at least.
+fn deflate(body: &[u8]) -> Option<Vec<u8>> {
+    if body.len() <= SMALL {
+        return None;
+    }
+    if let Some(sample) = body.get(..SAMPLE) {
+        deflated(sample)?;
+    }
+    deflated(body)
+}
+
+fn deflated(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut deflated = Vec::new();
+    DeflateEncoder::new(bytes, Compression::fast()).read_to_end(&mut deflated).ok()?;
+    (deflated.len() <= bytes.len() - bytes.len() / 4).then_some(deflated)
+}
+
+/// The body that was deflated; `None` if it is not of that length.
+pub(super) fn inflate(deflated: &[u8], length: usize) -> Option<Bytes> {
+    if length > LARGEST {
+        return None;
+    }
+    let mut body = Vec::with_capacity(length);
+    DeflateDecoder::new(deflated).take(length as u64 + 1).read_to_end(&mut body).ok()?;
+    (body.len() == length).then(|| Bytes::from(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_deflated_where_that_helps_and_comes_back_as_it_went() {
+        let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(60_000).collect();
+        assert!(deflate(&noise).is_none());
+        assert!(deflate(&[b'x'; SMALL]).is_none());
+        let text = "OrderID=A1&attach=%e5%95%86%e5%93%81&x=".repeat(1500);
+        let deflated = deflate(text.as_bytes()).unwrap();
+        assert!(deflated.len() * 10 < text.len());
+        assert_eq!(inflate(&deflated, text.len()).unwrap(), text.as_bytes());
+        assert!(inflate(&deflated, text.len() - 1).is_none() && inflate(&deflated, text.len() + 1).is_none());
+        assert!(inflate(b"no stream", 5).is_none() && inflate(&deflated, usize::MAX).is_none());
+    }
+}
