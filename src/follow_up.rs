@@ -8,15 +8,18 @@ mod lanes;
 
 mod found;
 
+mod overridden;
+
 use crate::gate::channel::Channel;
 use crate::gate::claim::{Blank, Claim};
 use crate::gate::decide::{self, Confirmed, Finding, Mode};
 use crate::gate::delivery::Origin;
+use crate::gate::flag::Asked;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::schedule::{Schedule, jittered};
 use crate::gate::{Gate, Parcel};
-use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Queue, State, Work};
+use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Override, Queue, State, Work};
 use crate::money::Currency;
 use crate::reason::{Reason, Verdict};
 use crate::server::Peer;
@@ -28,6 +31,7 @@ pub use found::next_question;
 use hyper::header::HeaderValue;
 use lanes::Lane;
 pub use lanes::Lanes;
+use overridden::was_accepted;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -178,12 +182,11 @@ impl FollowUp {
         // What was made says more than the one that named the order.
         let claim =
             read_again.flatten().filter(|_| origin.is_found()).map_or_else(|| claim_of(&claimed), |read| read.claim);
-        let confirmed = match self.decide(channel, &work, &claim, record, &finding) {
+        let confirmed = match self.decide(channel, &work, &claim, record, &finding, span).await {
             Ok(confirmed) => confirmed,
             Err(reason) => return self.not_confirmed(&work, record, reason, &finding),
         };
-        let paid_by = Some(confirmed.payment().transaction_id);
-        if record.delivery.accepted().is_some_and(|accepted| !work.asked_for && accepted.transaction_id == paid_by) {
+        if was_accepted(record, &confirmed) && !work.overrides.has(Override::Accepted) {
             if origin.is_found() && work.state == State::Asking {
                 return self.close(record, Reason::AlreadyAccepted);
             }
@@ -209,26 +212,31 @@ impl FollowUp {
         };
         let (head, peer) = (request.head(), Peer { addr: request.peer, tls: request.tls });
         let (order, body) = (Some(claimed.order), request.body.clone());
+        let (overrides, trace) = (self.overridden(channel, &work, record, &confirmed), span.parent());
         let parcel =
-            Parcel { route, channel: Some(channel), order, head, body, fill, peer, request_id, trace: span.parent() };
+            Parcel { route, channel: Some(channel), order, head, body, fill, peer, request_id, trace, overrides };
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
         self.deliver(parcel, record, confirmed, origin, tries, age).await
     }
 
-    fn decide(
+    async fn decide(
         &self,
         channel: &Channel,
         work: &Work,
         claim: &Claim,
         record: &Record,
         finding: &Finding,
+        span: &Span,
     ) -> Result<Confirmed, Reason> {
         let claimed = &work.callback.claimed;
-        // An operator who asks for it has looked at the price.
-        let expected =
-            if work.asked_for { None } else { self.gate.expected.amount(claimed.channel, claimed.out_trade_no) };
-        let confirmed = decide::decide(claim, expected, &claimed.out_trade_no, finding, channel.on_refunded)?;
-        self.gate.flag(channel, &claimed.order, Some(record), confirmed, work.asked_for)
+        let (claim, expected) = self.prices(work, claim);
+        let confirmed = decide::decide(&claim, expected, &claimed.out_trade_no, finding, channel.on_refunded)?;
+        if overridden::is_billed_otherwise(work, confirmed.payment()) && !work.overrides.has(Override::Amount) {
+            return Err(Reason::AmountDiffers);
+        }
+        let (within, until) = (span.parent(), Instant::now() + self.gate.confirm.patience());
+        let asked = Asked { overrides: work.overrides, afresh: work.asked_for, until, within: &within };
+        self.gate.flag(channel, &claimed.order, Some(record), confirmed, asked).await
     }
 
     /// Route and channel of a callback, if they are still configured.
@@ -278,7 +286,11 @@ impl FollowUp {
         let deadline = Instant::now() + self.gate.deadline;
         // That it is parked is noted with its reason, at once.
         let noted = Some(next).filter(|next| *next != Next::Park);
+        let overrides = parcel.overrides;
         let delivered = self.gate.deliver(parcel, &pass, record, origin, noted, deadline).await;
+        if tries == 0 {
+            overrides.iter().for_each(|one| self.gate.metrics.overridden(one.as_str()));
+        }
         match (delivered, next) {
             (Ok(delivered), _) if delivered.accepted => Step::Delivered,
             (_, Next::Park) => self.park(record, Reason::GaveUpDelivering),
@@ -307,7 +319,7 @@ impl FollowUp {
             }
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None => {
                 let Some(delay) = self.ask_again.after(work.tries + 1, work.age) else {
-                    return self.park(record, Reason::GaveUpAsking);
+                    return self.park_payment(record, Reason::GaveUpAsking, finding);
                 };
                 let next = Next::Ask { again_in: jittered(delay), tries: work.tries + 1 };
                 self.gate.records.found(record, reason, None, Some(next));

@@ -18,6 +18,8 @@ pub mod ids;
 
 pub mod listed;
 
+pub mod overrides;
+
 pub mod sweeps;
 
 pub mod minutes;
@@ -35,9 +37,11 @@ pub use history::{AttemptRecord, Event, Figures, Record, Refused, Search};
 pub use ids::{DeliveryId, EntryId, EntryKey};
 pub use listed::Listings;
 pub use minutes::Minutes;
+pub use overrides::{Override, Overrides, Redeliveries};
 pub use sweeps::Sweeps;
 pub use view::Views;
 
+use crate::money::Money;
 use crate::order::{ChannelId, TransactionId};
 use crate::reason::Reason;
 use bytes::Bytes;
@@ -51,7 +55,7 @@ use uuid::Uuid;
 pub type Soon<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
 
 /// The durable record. All methods may be called from any task; none of them does disk work in it.
-pub trait Journal: Sweeps + Listings + Views + Audits + Minutes + Send + Sync + fmt::Debug {
+pub trait Journal: Sweeps + Listings + Views + Audits + Redeliveries + Minutes + Send + Sync + fmt::Debug {
     /// Writes a callback down; when it is ready the callback survives whatever happens to this machine's processes and,
     /// as far as its disk keeps its word, to the machine. A claim that is known already costs no write.
     ///
@@ -176,6 +180,8 @@ pub struct Taken {
     /// The payments that were confirmed for its order so far and not refunded since, each with its channel, on whatever
     /// route; the earliest first.
     pub paid_by: Vec<(ChannelId, TransactionId)>,
+    /// What it costs, noted when another amount was paid: whoever said so may have forgotten it since.
+    pub price: Option<Money>,
 }
 
 /// What waits together, and takes turns with others: the entries of one channel in one state that came the same way.
@@ -343,6 +349,13 @@ pub enum Note {
         /// The request.
         request: Box<Request>,
     },
+    /// WeChat Pay says that a payment was refunded since, asked because its order was paid again.
+    Refunded {
+        /// The merchant account.
+        channel: ChannelId,
+        /// The payment.
+        transaction_id: TransactionId,
+    },
     /// Something about a payment that somebody may want to know, whatever becomes of it.
     Flagged {
         /// The entry.
@@ -456,6 +469,10 @@ pub struct Work {
     pub accepted: Option<Acceptance>,
     /// As [`Taken::paid_by`].
     pub paid_by: Vec<(ChannelId, TransactionId)>,
-    /// Whether an operator asked for it: it is sent although it was accepted.
+    /// Whether an operator asked for it.
     pub asked_for: bool,
+    /// What that operator decided.
+    pub overrides: Overrides,
+    /// As [`Taken::price`].
+    pub price: Option<Money>,
 }

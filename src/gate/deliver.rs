@@ -11,7 +11,7 @@ use super::reply::ReplyStyle;
 use super::route::{Duplicates, Route};
 use super::story::Story;
 use super::{Gate, stamp};
-use crate::journal::{Next, Outcome, State};
+use crate::journal::{Next, Outcome, Override, Overrides, State};
 use crate::metrics::Sent;
 use crate::order::OrderId;
 use crate::reason::Reason;
@@ -46,6 +46,8 @@ pub struct Parcel<'p> {
     pub request_id: HeaderValue,
     /// What sending it is a step of.
     pub trace: Parent,
+    /// What a person decided, as far as it counts for this.
+    pub overrides: Overrides,
 }
 
 /// What a sending came to.
@@ -127,7 +129,7 @@ impl Gate {
         next: Option<Next>,
         deadline: Instant,
     ) -> Result<Delivered, Reason> {
-        let keeps_answer = parcel.route.duplicates == Duplicates::Absorb;
+        let (keeps_answer, overrides) = (parcel.route.duplicates == Duplicates::Absorb, parcel.overrides);
         let sending = record.delivery.next(origin);
         let meanwhile = next.filter(|next| next.state() == State::Delivering);
         let noted = |payment| self.records.sending(record, payment, &sending, meanwhile);
@@ -144,8 +146,22 @@ impl Gate {
             Ok(Delivered { answer, accepted: false }) => Outcome::Answered(answer.status),
             Err(reason) => Outcome::Failed(*reason),
         };
+        // Before what came of it, so that no crash leaves the one without the other.
+        if !matches!(outcome, Outcome::Failed(Reason::UpstreamUnreachable)) {
+            self.flag_overridden(record, overrides);
+        }
         self.records.sent(record, &sending, line, outcome, next);
         delivered
+    }
+
+    /// That a person decided it stays with the record for ever. A second payment is flagged anyway.
+    fn flag_overridden(&self, record: &Record, overrides: Overrides) {
+        if overrides.has(Override::Amount) {
+            self.records.flag(Some(record), Reason::DeliveredOverPrice);
+        }
+        if overrides.has(Override::Accepted) {
+            self.records.flag(Some(record), Reason::DeliveredAgain);
+        }
     }
 
     async fn send(
@@ -158,7 +174,12 @@ impl Gate {
         let (route, channel) = (parcel.route, parcel.channel);
         let upstream = self.upstream_of(&parcel).clone();
         let origin = sending.as_ref().map_or(Origin::Callback, |sending| sending.origin);
-        let sending = sending.zip(channel).map(|(sending, channel)| stamp::Delivered { channel: &channel.id, sending });
+        let overrides = parcel.overrides;
+        let sending = sending.zip(channel).map(|(sending, channel)| stamp::Delivered {
+            channel: &channel.id,
+            sending,
+            overrides,
+        });
         let mut span = parcel.trace.client("forward");
         span.set("tollgate.origin", origin.as_str());
         span.set("server.address", &upstream);

@@ -4,9 +4,11 @@ use super::Gate;
 use super::channel::Channel;
 use super::confirm::Source;
 use super::decide::{Confirmed, Finding, Mode};
+use super::flag::Asked;
 use super::route::Route;
 use super::story::Story;
-use crate::journal::{Callback, Claimed, EntryKey, Origin, Request, Worth};
+use crate::journal::{Callback, Claimed, EntryKey, Origin, Overrides, Request, Worth};
+use crate::order::OrderId;
 use crate::reason::{Reason, Verdict};
 use crate::server::Peer;
 use crate::wechat::AskBy;
@@ -87,15 +89,31 @@ impl Gate {
                 Err(_) => self.keep(sighting, Worth::Unconfirmed, story).await?,
             }
         }
-        let order = &sighting.claimed.order;
-        let decided =
-            decided.and_then(|confirmed| self.flag(channel, order, story.record.as_deref(), confirmed, false));
+        let decided = match decided {
+            Ok(confirmed) => self.look_over(channel, &sighting.claimed.order, confirmed, story).await,
+            Err(reason) => Err(reason),
+        };
         if let (Finding::Paid(payment), Err(reason)) = (&finding, &decided)
             && reason.holds_payment()
         {
             story.payment = Some(Arc::clone(payment));
         }
         decided
+    }
+
+    /// Flags what is odd about a confirmed payment, and holds it back if a person has to decide. An earlier payment is asked about
+    /// as long as this one was, and within the callback's deadline.
+    async fn look_over(
+        &self,
+        channel: &Channel,
+        order: &OrderId,
+        confirmed: Confirmed,
+        story: &Story<'_>,
+    ) -> Result<Confirmed, Reason> {
+        let until = (story.began + self.deadline).min(Instant::now() + self.confirm.patience());
+        let within = story.span.parent();
+        let asked = Asked { overrides: Overrides::NONE, afresh: false, until, within: &within };
+        self.flag(channel, order, story.record.as_deref(), confirmed, asked).await
     }
 
     /// Takes a callback in. Observing goes on without a record if it cannot be written. Nobody waits for a disk that hangs

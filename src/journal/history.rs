@@ -2,6 +2,7 @@
 
 use super::ids::{DeliveryId, EntryId};
 use super::listed::SourceHealth;
+use super::overrides::Price;
 use super::{Claimed, Origin, State, Verified};
 use crate::order::{ChannelId, MchId, OrderId};
 use crate::reason::{Reason, Verdict};
@@ -65,6 +66,8 @@ pub struct Record {
     pub attempts: u64,
     /// When the upstream accepted the delivery.
     pub accepted_at: Option<Timestamp>,
+    /// What the order costs by a source of pending orders.
+    pub price: Option<Price>,
     /// What happened, oldest first.
     pub events: Vec<Event>,
     /// The sendings of its delivery, oldest first, as far as each has a line.

@@ -32,6 +32,8 @@ mod view;
 
 mod audit;
 
+mod redeliver;
+
 mod check;
 
 pub use check::{Health, check};

@@ -1,6 +1,8 @@
 //! What every implementation of the journal must do, whatever it keeps its records in. An implementation's tests run
 //! [`all`] on a store of its own for each test.
 
+mod decided;
+
 mod found;
 
 mod looking_in;
@@ -117,6 +119,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     figures_count(&*stores()).await;
     found::all(stores).await;
     looking_in::all(stores).await;
+    decided::all(stores).await;
 }
 
 async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
@@ -349,9 +352,13 @@ async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
     take_in(&*journal, "D", LATE).await;
     journal.written().await.unwrap();
     let day = Search { received_within: Some(LATE), ..Search::default() };
-    let redeliver = |search, limit| journal.act(Act::Redeliver, search, limit, looking_in::somebody());
-    let asked_for = redeliver(day, 2).await.unwrap();
-    let rest = redeliver(Search { after: asked_for.last().copied(), ..day }, 10).await.unwrap();
+    let redeliver = async |search, limit| {
+        let given: Overrides = [Override::Accepted].into_iter().collect();
+        let wanted = decided::redelivery(search, limit, given, true);
+        journal.redeliver(wanted).await.unwrap().entries
+    };
+    let asked_for = redeliver(day, 2).await;
+    let rest = redeliver(Search { after: asked_for.last().copied(), ..day }, 10).await;
     assert_eq!((asked_for.len(), rest.len()), (2, 1));
     let mut work = due(&*journal).await;
     work.sort_by_key(|work| work.entry);

@@ -56,6 +56,8 @@ mod pending;
 
 mod second_payment;
 
+mod overrides;
+
 mod recovery;
 
 #[path = "../support/databases.rs"]

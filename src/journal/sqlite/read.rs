@@ -2,10 +2,10 @@
 
 use super::columns::{self, count, number, optional, optional_time, parsed, time};
 use super::hand::{Hand, Held, millis};
-use super::{OpenError, connect, view};
+use super::{OpenError, connect, redeliver, view};
 use crate::clock;
 use crate::journal::{
-    Acceptance, AttemptRecord, Callback, EntryId, Event, Queue, Record, Refused, Search, State, Work,
+    Acceptance, AttemptRecord, Callback, EntryId, Event, Overrides, Queue, Record, Refused, Search, State, Work,
 };
 use crate::order::{ChannelId, OrderId, TransactionId};
 use rusqlite::types::Value;
@@ -203,6 +203,8 @@ fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
         accepted: columns::acceptance(row)?,
         paid_by: Vec::new(),
         asked_for: row.get("asked_for")?,
+        overrides: Overrides::from_bits(row.get("overrides")?),
+        price: columns::expected(row)?,
     })
 }
 
@@ -299,6 +301,7 @@ pub(super) fn head(connection: &Connection, entry: EntryId) -> Result<Record> {
                 verified_at: optional_time(row, "verified_at")?,
                 attempts: count(row, "attempts")?,
                 accepted_at: optional_time(row, "accepted_at")?,
+                price: redeliver::price(connection, row)?,
                 events: Vec::new(),
                 sendings: Vec::new(),
             })

@@ -2,7 +2,7 @@
 
 use super::columns::{self, number};
 use super::hand::millis;
-use super::{audit, read, sweeps};
+use super::{audit, read, redeliver, sweeps};
 use crate::journal::{
     Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Next, Note, Outcome, Refused, Request, Sending,
     State, Taken, Verified, Worth,
@@ -66,7 +66,7 @@ pub(super) fn take_in(
     budget.spent += 1;
     let (attempts, accepted) = read::delivered(connection, &delivery)?;
     let paid_by = read::paid_by(connection, &callback.claimed.order)?;
-    Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted, paid_by }))
+    Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted, paid_by, price: None }))
 }
 
 /// Takes in an order that was found without a callback, or finds the entry it has. One that was given up without ever being
@@ -99,15 +99,16 @@ pub(super) fn take_in_found(
 
 fn known(connection: &Connection, callback: &Callback, key: [u8; 16]) -> Result<Option<Taken>> {
     let found = connection
-        .prepare_cached("SELECT id, state, delivery FROM entry WHERE \"order\" = ?1 AND key = ?2")?
+        .prepare_cached("SELECT id, state, delivery, expected_fee FROM entry WHERE \"order\" = ?1 AND key = ?2")?
         .query_row(params![callback.claimed.order.as_str(), key], |row| {
-            Ok((EntryId(row.get("id")?), columns::state(row)?, row.get::<_, String>("delivery")?))
+            let delivery: String = row.get("delivery")?;
+            Ok((EntryId(row.get("id")?), columns::state(row)?, delivery, columns::expected(row)?))
         })
         .optional()?;
-    let Some((entry, state, delivery)) = found else { return Ok(None) };
+    let Some((entry, state, delivery, price)) = found else { return Ok(None) };
     let (attempts, accepted) = read::delivered(connection, &delivery)?;
     let paid_by = read::paid_by(connection, &callback.claimed.order)?;
-    Ok(Some(Taken { entry, fresh: false, state, attempts, accepted, paid_by }))
+    Ok(Some(Taken { entry, fresh: false, state, attempts, accepted, paid_by, price }))
 }
 
 fn insert(
@@ -212,6 +213,9 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
     match note {
         Note::Found { entry, reason, verified, next } => {
             found(connection, *entry, *reason, at)?;
+            if *reason == Reason::ExpectedAmountDiffers {
+                redeliver::note_price(connection, *entry)?;
+            }
             verify(connection, *entry, verified.as_ref(), Some(*reason), at, budget)?;
             go_on(connection, *entry, *next, at)
         }
@@ -222,6 +226,7 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
             }
             Ok(())
         }
+        Note::Refunded { channel, transaction_id } => refund(connection, channel.as_str(), transaction_id.as_str(), at),
         Note::Flagged { entry, reason } => flag(connection, *entry, *reason, at),
         Note::Sending { sending, verified, next } => {
             verify(connection, sending.entry, verified.as_ref(), None, at, budget)?;
@@ -251,6 +256,18 @@ fn found(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Re
         ))?
         .execute(params![entry.0, reason.code()])?;
     if changed > 0 { event(connection, entry, at, "found", Some(reason), None) } else { Ok(()) }
+}
+
+/// A payment was refunded; where its entries go on stays as it is.
+fn refund(connection: &Connection, channel: &str, transaction_id: &str, at: i64) -> Result<()> {
+    let entries = connection
+        .prepare_cached(
+            "UPDATE entry SET trade_state = 'REFUND', verified_at = ?3
+             WHERE channel = ?1 AND transaction_id = ?2 AND trade_state <> 'REFUND' RETURNING id",
+        )?
+        .query_map(params![channel, transaction_id, at], |row| row.get(0).map(EntryId))?
+        .collect::<Result<Vec<_>>>()?;
+    entries.into_iter().try_for_each(|entry| event(connection, entry, at, "found", Some(Reason::Refunded), None))
 }
 
 /// A line for what is flagged, the first time.
@@ -290,7 +307,7 @@ fn verify(
         connection.prepare_cached(VERIFY)?.execute(values)?;
     }
     budget.spent = budget.spent.saturating_sub(newly as u64);
-    Ok(())
+    redeliver::renew_price(connection, entry)
 }
 
 const VERIFY: &str =
@@ -318,6 +335,7 @@ fn go_on(connection: &Connection, entry: EntryId, next: Option<Next>, at: i64) -
             "UPDATE entry SET
                  since = CASE WHEN state = ?2 THEN since ELSE ?3 END,
                  state = ?2, due_at = ?4, tries = ?5, asked_for = asked_for AND ?4 NOT NULL,
+                 overrides = CASE WHEN ?4 IS NULL THEN 0 ELSE overrides END,
                  reason = CASE WHEN ?2 = 'accepted' AND {HELD} THEN 'paid' ELSE reason END
              WHERE id = ?1 AND {from}"
         ))?

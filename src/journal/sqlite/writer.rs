@@ -6,8 +6,9 @@
 //! main file, which writes those pages anew, and has committed a probe. Notes wait in memory for that.
 
 use super::hand::{Hand, Held};
-use super::{BUSY_TIMEOUT, Place, audit, connect, write};
+use super::{BUSY_TIMEOUT, Place, audit, connect, redeliver, write};
 use crate::clock;
+use crate::journal::overrides::{Redelivered, Redelivery};
 use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, Note, Search, Taken, Worth};
 use crate::metrics::JournalMeters;
 use rusqlite::hooks::Wal;
@@ -51,6 +52,7 @@ pub(super) enum Op {
     Note { note: Note, seq: u64 },
     Written(Reply<()>),
     Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
+    Redeliver { redelivery: Box<Redelivery>, reply: Reply<Redelivered> },
     Forget { keep: Duration, limit: usize, reply: Reply<Forgotten> },
     Write { write: Write, reply: Reply<i64> },
 }
@@ -79,6 +81,7 @@ enum Done {
     Nothing,
     Taken(Result<Kept, JournalError>),
     Entries(Vec<EntryId>),
+    Redelivered(Redelivered),
     Forgotten(Forgotten),
     Number(i64),
 }
@@ -225,6 +228,9 @@ impl Writer {
                     Op::Act { act, search, limit, by, .. } => {
                         Done::Entries(audit::act(&transaction, *act, search, *limit, by, *at)?)
                     }
+                    Op::Redeliver { redelivery, .. } => {
+                        Done::Redelivered(redeliver::redeliver(&transaction, redelivery, *at)?)
+                    }
                     Op::Write { write, .. } => Done::Number(write.0(&transaction, *at)?),
                     Op::Forget { keep, limit, .. } => {
                         Done::Forgotten(write::forget(&transaction, *keep, *limit, *at, budget)?)
@@ -253,6 +259,7 @@ impl Writer {
             // For the rest it does not matter whether somebody still waits.
             (Op::Written(reply), _) => drop(reply.send(Ok(()))),
             (Op::Act { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
+            (Op::Redeliver { reply, .. }, Done::Redelivered(done)) => drop(reply.send(Ok(done))),
             (Op::Write { reply, .. }, Done::Number(number)) => drop(reply.send(Ok(number))),
             (Op::Forget { reply, .. }, Done::Forgotten(forgotten)) => {
                 self.shrink(&forgotten);
@@ -396,6 +403,7 @@ fn refuse(op: Op) {
         Op::TakeIn { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Written(reply) => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Act { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
+        Op::Redeliver { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Forget { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Write { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Note { .. } => {}
