@@ -15,6 +15,7 @@ use crate::gate::claim::{Blank, Claim};
 use crate::gate::decide::{self, Confirmed, Finding, Mode};
 use crate::gate::delivery::Origin;
 use crate::gate::flag::Asked;
+use crate::gate::payment::Payment;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::schedule::{Schedule, jittered};
@@ -31,7 +32,6 @@ pub use found::next_question;
 use hyper::header::HeaderValue;
 use lanes::Lane;
 pub use lanes::Lanes;
-use overridden::was_accepted;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -184,15 +184,15 @@ impl FollowUp {
             read_again.flatten().filter(|_| origin.is_found()).map_or_else(|| claim_of(&claimed), |read| read.claim);
         let confirmed = match self.decide(channel, &work, &claim, record, &finding, span).await {
             Ok(confirmed) => confirmed,
-            Err(reason) => return self.not_confirmed(&work, record, reason, &finding),
+            Err(reason) => match &finding {
+                Finding::Paid(payment) if overridden::is_done(&work, reason, record, payment) => {
+                    return self.accepted_before(&work, record, payment);
+                }
+                _ => return self.not_confirmed(&work, record, reason, &finding),
+            },
         };
-        if was_accepted(record, &confirmed) && !work.overrides.has(Override::Accepted) {
-            if origin.is_found() && work.state == State::Asking {
-                return self.close(record, Reason::AlreadyAccepted);
-            }
-            let verified = record::verified(confirmed.payment());
-            self.gate.records.found(record, Reason::Paid, Some(verified), Some(Next::Accepted));
-            return Step::AcceptedBefore;
+        if record.was_accepted(confirmed.payment()) && !work.overrides.has(Override::Accepted) {
+            return self.accepted_before(&work, record, confirmed.payment());
         }
         if let Some(step) = self.is_delivered_otherwise(&work, record, Some(confirmed.payment())).await {
             return step;
@@ -217,6 +217,14 @@ impl FollowUp {
             Parcel { route, channel: Some(channel), order, head, body, fill, peer, request_id, trace, overrides };
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
         self.deliver(parcel, record, confirmed, origin, tries, age).await
+    }
+
+    fn accepted_before(&self, work: &Work, record: &Record, payment: &Payment) -> Step {
+        if work.callback.origin.is_found() && work.state == State::Asking {
+            return self.close(record, Reason::AlreadyAccepted);
+        }
+        self.gate.records.found(record, Reason::Paid, Some(record::verified(payment)), Some(Next::Accepted));
+        Step::AcceptedBefore
     }
 
     async fn decide(

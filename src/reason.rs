@@ -196,6 +196,12 @@ impl Reason {
         matches!(self, Self::Refunded | Self::ExpectedAmountDiffers | Self::SecondPayment)
     }
 
+    /// Whether a person can decide to have it delivered all the same.
+    #[must_use]
+    pub const fn is_overridable(self) -> bool {
+        matches!(self, Self::ExpectedAmountDiffers | Self::AmountDiffers | Self::SecondPayment)
+    }
+
     /// The verdict this reason belongs to, if WeChat Pay's word or the claim's truth decided.
     #[must_use]
     pub const fn verdict(self) -> Option<Verdict> {

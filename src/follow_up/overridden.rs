@@ -9,6 +9,7 @@ use crate::gate::payment::Payment;
 use crate::gate::record::Record;
 use crate::journal::{Override, Overrides, Work};
 use crate::money::Money;
+use crate::reason::Reason;
 
 impl FollowUp {
     /// What the payment is held against: the claim, and what the order costs. Of an order that was found the bill's amount is
@@ -40,7 +41,8 @@ impl FollowUp {
             || is_held && self.gate.records.other_payment(channel.id, order, Some(record), payment).is_some();
         let counts = |one| match one {
             Override::Amount => is_over_price,
-            Override::Accepted => was_accepted(record, confirmed),
+            // It was when it was decided.
+            Override::Accepted => true,
             Override::SecondPayment => is_second(),
         };
         let overrides: Overrides = work.overrides.iter().filter(|one| counts(*one)).collect();
@@ -52,10 +54,10 @@ impl FollowUp {
     }
 }
 
-/// Whether the upstream took this very payment before.
-pub(super) fn was_accepted(record: &Record, confirmed: &Confirmed) -> bool {
-    let paid_by = Some(confirmed.payment().transaction_id);
-    record.delivery.accepted().is_some_and(|accepted| accepted.transaction_id == paid_by)
+/// Whether an order that is held for this reason was delivered by a decision. What a callback claims is no price.
+pub(super) fn is_done(work: &Work, reason: Reason, record: &Record, payment: &Payment) -> bool {
+    let is_price = reason != Reason::AmountDiffers || work.callback.origin.is_found();
+    reason.is_overridable() && is_price && record.was_accepted(payment)
 }
 
 /// Whether the bill that brought an order to light says another amount than was paid.

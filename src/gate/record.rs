@@ -111,6 +111,13 @@ impl Record {
         State::ALL.into_iter().find(|other| *other as u8 == state).unwrap_or(State::Asking)
     }
 
+    /// Whether the upstream took this very payment before.
+    #[must_use]
+    pub fn was_accepted(&self, payment: &Payment) -> bool {
+        let paid_by = Some(payment.transaction_id);
+        self.delivery.accepted().is_some_and(|accepted| accepted.transaction_id == paid_by)
+    }
+
     /// What its order was noted to cost, when another amount was paid.
     #[must_use]
     pub fn price(&self) -> Option<Money> {
@@ -272,6 +279,10 @@ impl Records {
     /// made the record.
     pub fn held(&self, record: &Record, fresh: bool, reason: Reason, payment: Option<&Payment>) {
         let next = after_refusal(record.state(), fresh, reason, self.first.ask);
+        // What was delivered by a decision is done, whatever claim names it afterwards.
+        let is_done = reason.is_overridable() && payment.is_some_and(|payment| record.was_accepted(payment));
+        let (reason, next) =
+            if is_done && next == Some(Next::Park) { (Reason::Paid, Some(Next::Accepted)) } else { (reason, next) };
         self.found(record, reason, payment.map(verified), next);
     }
 

@@ -88,7 +88,8 @@ fn keep_price(connection: &Connection, entry: EntryId, only: &str) -> Result<()>
 fn needed(connection: &Connection, entry: EntryId) -> Result<Needed> {
     connection
         .prepare_cached(
-            "SELECT entry.*, delivery.accepted_at NOT NULL AND ifnull(delivery.transaction_id = entry.transaction_id, 1)
+            "SELECT entry.*, state = 'accepted'
+                     OR delivery.accepted_at NOT NULL AND ifnull(delivery.transaction_id = entry.transaction_id, 1)
                  AS was_accepted
              FROM entry LEFT JOIN delivery ON delivery.id = entry.delivery WHERE entry.id = ?1",
         )?
@@ -155,6 +156,27 @@ pub(super) fn redeliver(connection: &Connection, wanted: &Redelivery, at: i64) -
         audit::keep(connection, &line, at)?;
     }
     Ok(done)
+}
+
+/// What a person had delivered is accepted: other claims that were held with the same payment of the same delivery are done too.
+pub(super) fn settle(connection: &Connection, entry: EntryId, at: i64) -> Result<()> {
+    let asked_for: Option<bool> = connection
+        .prepare_cached("SELECT asked_for FROM entry WHERE id = ?1")?
+        .query_row([entry.0], |row| row.get(0))
+        .optional()?;
+    if asked_for != Some(true) {
+        return Ok(());
+    }
+    let settled = connection
+        .prepare_cached(
+            "UPDATE entry SET state = 'accepted', reason = 'paid', since = ?2
+             WHERE state = 'parked' AND id <> ?1 AND ifnull(reason, '') <> 'parked-by-operator'
+                 AND (\"order\", delivery, transaction_id) = (
+                     SELECT \"order\", delivery, transaction_id FROM entry WHERE id = ?1) RETURNING id",
+        )?
+        .query_map([entry.0, at], |row| row.get(0).map(EntryId))?
+        .collect::<Result<Vec<_>>>()?;
+    settled.into_iter().try_for_each(|other| write::event(connection, other, at, "found", Some(Reason::Paid), None))
 }
 
 /// `override amount: paid 1, expected 990`.

@@ -235,6 +235,9 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
         }
         Note::Sent { sending, outcome, next } => {
             end(connection, sending, outcome, at)?;
+            if matches!(outcome, Outcome::Accepted(_)) {
+                redeliver::settle(connection, sending.entry, at)?;
+            }
             go_on(connection, sending.entry, *next, at)
         }
         Note::Counted { entry, delivery, attempts } => count(connection, *entry, &delivery.to_string(), *attempts),

@@ -10,6 +10,7 @@ pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     a_decision_is_with_the_work_and_its_line_until_it_is_done(&*stores()).await;
     a_second_payment_is_to_be_decided_while_it_is_parked_for_that(&*stores()).await;
     a_refunded_payment_is_no_first_one(&*stores()).await;
+    claims_that_were_held_with_the_same_payment_are_done_with_it(&*stores()).await;
 }
 
 pub(super) fn redelivery(search: Search, limit: usize, given: Overrides, leave_out: bool) -> Redelivery {
@@ -135,4 +136,30 @@ async fn a_refunded_payment_is_no_first_one(store: &dyn Store) {
     assert_eq!((record.state, record.verified.map(|verified| verified.refunded)), (State::Parked, Some(true)));
     let told = record.events.iter().filter(|event| event.reason == Some(Reason::Refunded));
     assert_eq!(told.count(), 1, "{:?}", record.events);
+}
+
+async fn claims_that_were_held_with_the_same_payment_are_done_with_it(store: &dyn Store) {
+    let journal = store.open(100);
+    let mut entries = Vec::new();
+    for fen in [1, 2, 3] {
+        let mut callback = callback("A");
+        callback.claimed.amount = Some(Money { fen: Fen(fen), currency: Currency::default() });
+        let entry = journal.take_in(callback, Worth::Unconfirmed, LATE).await.unwrap();
+        let other = TransactionId::parse("4200000000000000000000000009").unwrap();
+        let transaction_id = if fen == 2 { other } else { verified().transaction_id };
+        let verified = Some(Verified { transaction_id, ..verified() });
+        let reason = Reason::GaveUpDelivering;
+        journal.note(Note::Found { entry: entry.entry, reason, verified, next: Some(Next::Park) });
+        entries.push(entry);
+    }
+    journal.written().await.unwrap();
+    let sending = sending(&entries[2], "A", 1);
+    assert_eq!(redeliver(&*journal, "A", &[]).await.entries, [sending.entry]);
+    journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
+    journal.note(Note::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(Next::Accepted) });
+    journal.written().await.unwrap();
+    let mut records = journal.find(of("A"), 10).await.unwrap();
+    records.reverse();
+    let states: Vec<_> = records.iter().map(|record| record.state).collect();
+    assert_eq!(states, [State::Accepted, State::Parked, State::Accepted], "another payment is not that one");
 }
