@@ -128,7 +128,11 @@ impl Metrics {
         registry.register("tollgate_follow_up_steps", help, Family::clone(&follow_up_steps));
         let help = "One step of the follow-up";
         registry.register_with_unit("tollgate_follow_up_duration", help, Unit::Seconds, follow_up_duration.clone());
-        let overrides = Family::default();
+        let overrides: Family<WhatLabel, Counter> = Family::default();
+        // There from the start, so that the first one is seen as a rise.
+        for what in ["amount", "accepted", "second-payment"] {
+            drop(overrides.get_or_create(&WhatLabel { what }));
+        }
         let help = "Orders that were sent because a person decided so, by what was decided";
         registry.register("tollgate_overrides", help, Family::clone(&overrides));
         Self {

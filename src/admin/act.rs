@@ -173,8 +173,15 @@ impl Admin {
         let (reason, action) = (finding.reason(), Audited::Query);
         tracing::info!(%who, from = %from.ip(), action = action.as_str(), %channel, %order, %reason, "audit");
         let (outcome, entries) = (Some(reason.code().to_owned()), Vec::new());
-        let line =
-            Audit { by: by(who, from.ip()), action, channel: Some(channel), order: Some(order), entries, outcome, because: None };
+        let line = Audit {
+            by: by(who, from.ip()),
+            action,
+            channel: Some(channel),
+            order: Some(order),
+            entries,
+            outcome,
+            because: None,
+        };
         self.write_down(line).await;
         Ok(Asked { out_trade_no, reason, payment })
     }

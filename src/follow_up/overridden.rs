@@ -35,7 +35,8 @@ impl FollowUp {
             return Overrides::NONE;
         }
         let (payment, order) = (confirmed.payment(), &work.callback.claimed.order);
-        let is_over_price = self.gate.is_other_price(Some(record), payment, channel) || is_billed_otherwise(work, payment);
+        let is_over_price =
+            self.gate.is_other_price(Some(record), payment, channel) || is_billed_otherwise(work, payment);
         let is_held = channel.on_second_payment == OnSecondPayment::Park;
         let is_second =
             || is_held && self.gate.records.other_payment(channel.id, order, Some(record), payment).is_some();

@@ -61,7 +61,8 @@ fn an_operator_can_have_a_second_payment_delivered() {
     let world = World::with(Setup::hurry);
     assert_eq!(paid_twice(&world, "DOUBLE-4"), (200, 409));
     until("the parked payment", || world.journal("SELECT count(*) FROM entry WHERE state = 'parked'") == 1);
-    let args = ["redeliver", "DOUBLE-4", "--state", "parked", "--override", "second-payment", "--because", "two of them"];
+    let args =
+        ["redeliver", "DOUBLE-4", "--state", "parked", "--override", "second-payment", "--because", "two of them"];
     let ended = world.command(&args);
     assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
     assert_eq!(world.upstream.requests_for("DOUBLE-4").len(), 2);

@@ -156,10 +156,9 @@ impl From<NotDone> for Problem {
         match refusal {
             NotDone::Journal(reason) => problem.because(reason.code()),
             NotDone::OverrideNeeded { needs, .. } => problem.needing(needs.iter().map(Override::as_str).collect()),
-            NotDone::NoSuchOrder
-            | NotDone::NoSuchChannel
-            | NotDone::Conflict(_)
-            | NotDone::OverrideNotNeeded(_) => problem,
+            NotDone::NoSuchOrder | NotDone::NoSuchChannel | NotDone::Conflict(_) | NotDone::OverrideNotNeeded(_) => {
+                problem
+            }
         }
     }
 }
@@ -206,7 +205,8 @@ impl Decision {
     fn read(self) -> Result<Decided, Problem> {
         let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
         let named = |name: &String| {
-            Override::from_name(name).ok_or_else(|| wrong("override has something that is none of its words".to_owned()))
+            Override::from_name(name)
+                .ok_or_else(|| wrong("override has something that is none of its words".to_owned()))
         };
         let overrides: Overrides = self.overrides.iter().map(named).collect::<Result<_, _>>()?;
         let because = self.because.map(|text| overrides::because(&text)).transpose();

@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use std::fmt::Display;
 use std::str::FromStr;
 use utoipa::IntoParams;
@@ -44,7 +45,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Said<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default().to_ascii_lowercase());
+        let kind =
+            request.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default().to_ascii_lowercase());
         let refused = |rejection: BytesRejection| Problem::new(rejection.status(), rejection.body_text());
         let body = Bytes::from_request(request, state).await.map_err(refused)?;
         if body.is_empty() {
@@ -55,8 +57,11 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Said<T> {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
         let wrong = |error| Problem::new(StatusCode::BAD_REQUEST, format!("the body is not what is wanted: {error}"));
-        let said: Option<T> = serde_json::from_slice(&body).map_err(wrong)?;
-        Ok(Self(said.unwrap_or_default()))
+        // An object or null; what is derived would take a list of its values too.
+        let Some(said) = serde_json::from_slice::<Option<Map<String, Value>>>(&body).map_err(wrong)? else {
+            return Ok(Self(T::default()));
+        };
+        serde_json::from_value(Value::Object(said)).map(Self).map_err(wrong)
     }
 }
 

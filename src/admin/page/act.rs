@@ -15,11 +15,11 @@ use crate::order::{ChannelId, OrderId};
 use crate::reason::Reason;
 use crate::server::Peer;
 use askama::Template;
-use axum::{Extension, Form};
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, State as Shared};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Form};
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 
@@ -113,10 +113,8 @@ pub(super) struct Standing<'n> {
 impl Standing<'_> {
     /// What one most likely wants. Nothing where a person has to decide first, and nothing where all is done.
     fn likeliest(self) -> Option<Button> {
-        let is_held = matches!(
-            self.reason,
-            Some(Reason::ExpectedAmountDiffers | Reason::AmountDiffers | Reason::SecondPayment)
-        );
+        let is_held =
+            matches!(self.reason, Some(Reason::ExpectedAmountDiffers | Reason::AmountDiffers | Reason::SecondPayment));
         match self.state {
             State::Accepted => None,
             State::Closed => Some(Button::Query),
@@ -175,7 +173,9 @@ pub(super) async fn act(
     let said = match button {
         Button::Redeliver => redeliver(&admin, channel, order, &who, peer, Filled::read(form)).await.map(|()| did()),
         Button::Park => admin.act(Action::Park, channel, order, &who, peer.addr).await.map_err(why_not).map(|_| did()),
-        Button::Unpark => admin.act(Action::Unpark, channel, order, &who, peer.addr).await.map_err(why_not).map(|_| did()),
+        Button::Unpark => {
+            admin.act(Action::Unpark, channel, order, &who, peer.addr).await.map_err(why_not).map(|_| did())
+        }
         Button::Query => admin.ask(channel, order, &who, peer.addr).await.map_err(why_not).map(|asked| said(&asked)),
     };
     let said = said.unwrap_or_else(|why| format!("not~{why}"));

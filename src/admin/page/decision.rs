@@ -28,9 +28,8 @@ impl Decision {
         }
         let over_price = all.iter().filter(|one| one.needs.has(Override::Amount));
         let said = |amount: Option<Money>| amount.map_or_else(|| "?".to_owned(), show::plain_amount);
-        let amounts = over_price.map(|one| {
-            fill(words.paid_costs, &[&said(one.paid), &said(one.price.as_ref().map(|price| price.amount))])
-        });
+        let amounts = over_price
+            .map(|one| fill(words.paid_costs, &[&said(one.paid), &said(one.price.as_ref().map(|price| price.amount))]));
         let mut matters: Vec<String> = amounts.collect();
         matters.dedup();
         let more = [(Override::Accepted, words.accepted_before), (Override::SecondPayment, words.paid_twice)];
@@ -74,7 +73,11 @@ impl Filled {
         for (name, value) in form.map(|Form(fields)| fields).unwrap_or_default() {
             match name.as_str() {
                 "override" => {
-                    filled.overrides = value.split(',').filter_map(|one| Override::from_name(one.trim())).chain(filled.overrides.iter()).collect();
+                    filled.overrides = value
+                        .split(',')
+                        .filter_map(|one| Override::from_name(one.trim()))
+                        .chain(filled.overrides.iter())
+                        .collect();
                 }
                 "confirm" => filled.confirm = value,
                 "because" => filled.because = value,

@@ -226,8 +226,7 @@ fn columns(record: &Record, shell: &Shell) -> [Column; 4] {
     let was_sent = record.attempts > 0;
     let sent = verified.filter(|_| was_sent);
     let paid = verified.map(|verified| verified.amount);
-    let [price_differs, claim_differs, paid_differs] =
-        differing(price.map(|price| price.amount), claimed.amount, paid);
+    let [price_differs, claim_differs, paid_differs] = differing(price.map(|price| price.amount), claimed.amount, paid);
     let other_transaction = verified.zip(claimed.transaction_id).is_some_and(|(paid, id)| paid.transaction_id != id);
     let trade_state = |refunded| if refunded { "REFUND" } else { "SUCCESS" }.to_owned();
     let moment = |at: Timestamp| crate::clock::beijing(at).strftime("%Y-%m-%d %H:%M:%S").to_string();

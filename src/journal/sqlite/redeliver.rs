@@ -46,11 +46,8 @@ pub(super) fn price(connection: &Connection, entry: &Row<'_>) -> Result<Option<P
     let (channel, number): (String, String) = (entry.get("channel")?, entry.get("out_trade_no")?);
     let read = |fee: Option<i64>, source: Option<String>, listed_at| {
         let fen = fee.map(u64::try_from).transpose().map_err(|_| columns::damaged("total_fee"))?;
-        let of = |(fen, source)| Price {
-            amount: Money { fen: Fen(fen), currency: Currency::default() },
-            source,
-            listed_at,
-        };
+        let of =
+            |(fen, source)| Price { amount: Money { fen: Fen(fen), currency: Currency::default() }, source, listed_at };
         Ok(fen.zip(source).map(of))
     };
     let listed = connection
@@ -103,7 +100,8 @@ fn needed(connection: &Connection, entry: EntryId) -> Result<Needed> {
             let is_other = |price: &Price| paid.is_some_and(|paid| paid != price.amount);
             let other = [&listed, &billed].into_iter().flatten().find(|price| is_other(price)).cloned();
             let unpaid_but_other = paid.is_none()
-                && (reason == Some(Reason::ExpectedAmountDiffers) || (is_found && reason == Some(Reason::AmountDiffers)));
+                && (reason == Some(Reason::ExpectedAmountDiffers)
+                    || (is_found && reason == Some(Reason::AmountDiffers)));
             let needs = Overrides::NONE
                 .with(Override::Amount, other.is_some() || unpaid_but_other)
                 .with(Override::Accepted, row.get("was_accepted")?)

@@ -201,10 +201,9 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
             "A person has to decide",
             "Look at both amounts, or at what was accepted. Then press Redeliver and say what you decide, and why.",
         ),
-        Reason::DeliveredOverPrice => (
-            "Delivered at another price, by a decision",
-            "Nothing. The audit trail says who decided it, and why.",
-        ),
+        Reason::DeliveredOverPrice => {
+            ("Delivered at another price, by a decision", "Nothing. The audit trail says who decided it, and why.")
+        }
         Reason::DeliveredAgain => (
             "Delivered again, by a decision",
             "Nothing, if the order system books an order once. The audit trail says who decided it, and why.",
