@@ -48,7 +48,7 @@ pub mod records;
 mod session;
 
 pub use access::{Access, Who};
-pub use act::{Action, Asked, Done, NotDone};
+pub use act::{Action, Asked, Decided, Done, NotDone, needs, told};
 pub use health::NotReady;
 pub use held::Held;
 pub use listener::Listener;

@@ -9,17 +9,20 @@ mod lanes;
 mod found;
 
 mod familiar;
+mod overridden;
 
 use crate::gate::channel::Channel;
 use crate::gate::claim::{Blank, Claim};
 use crate::gate::decide::{self, Confirmed, Finding, Mode};
 use crate::gate::delivery::Origin;
+use crate::gate::flag::Asked;
 use crate::gate::number_proof::Case;
+use crate::gate::payment::Payment;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::schedule::{Schedule, jittered};
 use crate::gate::{Gate, Parcel};
-use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Queue, State, Work};
+use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Override, Queue, State, Work};
 use crate::money::Currency;
 use crate::reason::{Reason, Verdict};
 use crate::server::Peer;
@@ -189,20 +192,19 @@ impl FollowUp {
         // What was made says more than the one that named the order.
         let claim =
             read_again.flatten().filter(|_| origin.is_found()).map_or_else(|| claim_of(&claimed), |read| read.claim);
-        let decided = self.decide(route, channel, &work, &claim, record, &finding).await;
+        let decided = self.decide(route, channel, &work, &claim, record, &finding, span).await;
         self.learn(&work, &decided);
         let confirmed = match decided {
             Ok(confirmed) => confirmed,
-            Err(reason) => return self.not_confirmed(&work, record, reason, &finding),
+            Err(reason) => match &finding {
+                Finding::Paid(payment) if overridden::is_done(&work, reason, record, payment) => {
+                    return self.accepted_before(&work, record, payment);
+                }
+                _ => return self.not_confirmed(&work, record, reason, &finding),
+            },
         };
-        let paid_by = Some(confirmed.payment().transaction_id);
-        if record.delivery.accepted().is_some_and(|accepted| !work.asked_for && accepted.transaction_id == paid_by) {
-            if origin.is_found() && work.state == State::Asking {
-                return self.close(record, Reason::AlreadyAccepted);
-            }
-            let verified = record::verified(confirmed.payment());
-            self.gate.records.found(record, Reason::Paid, Some(verified), Some(Next::Accepted));
-            return Step::AcceptedBefore;
+        if record.was_accepted(confirmed.payment()) && !work.overrides.has(Override::Accepted) {
+            return self.accepted_before(&work, record, confirmed.payment());
         }
         if let Some(step) = self.is_delivered_otherwise(&work, record, Some(confirmed.payment())).await {
             return step;
@@ -222,10 +224,19 @@ impl FollowUp {
         };
         let (head, peer) = (request.head(), Peer { addr: request.peer, tls: request.tls });
         let (order, body) = (Some(claimed.order), request.body.clone());
+        let (overrides, trace) = (self.overridden(channel, &work, record, &confirmed), span.parent());
         let parcel =
-            Parcel { route, channel: Some(channel), order, head, body, fill, peer, request_id, trace: span.parent() };
+            Parcel { route, channel: Some(channel), order, head, body, fill, peer, request_id, trace, overrides };
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
         self.deliver(parcel, record, confirmed, origin, tries, age).await
+    }
+
+    fn accepted_before(&self, work: &Work, record: &Record, payment: &Payment) -> Step {
+        if work.callback.origin.is_found() && work.state == State::Asking {
+            return self.close(record, Reason::AlreadyAccepted);
+        }
+        self.gate.records.found(record, Reason::Paid, Some(record::verified(payment)), Some(Next::Accepted));
+        Step::AcceptedBefore
     }
 
     async fn decide(
@@ -236,16 +247,18 @@ impl FollowUp {
         claim: &Claim,
         record: &Record,
         finding: &Finding,
+        span: &Span,
     ) -> Result<Confirmed, Reason> {
         let claimed = &work.callback.claimed;
-        // An operator who asks for it has looked at the price.
-        let expected =
-            if work.asked_for { None } else { self.gate.expected.amount(claimed.channel, claimed.out_trade_no) };
-        let until = Instant::now() + self.gate.confirm.patience();
-        let case = Case { route, channel, claim, claimed, expected };
+        let (claim, expected) = self.prices(work, claim);
+        let (within, until) = (span.parent(), Instant::now() + self.gate.confirm.patience());
+        let case = Case { route, channel, claim: &claim, claimed, expected };
         let confirmed = self.gate.judge(&case, finding, until).await?;
-        let confirmed = self.gate.own(route, channel, claimed, Some(record), confirmed, until).await?;
-        self.gate.flag(channel, &claimed.order, Some(record), confirmed, work.asked_for)
+        if overridden::is_billed_otherwise(work, confirmed.payment()) && !work.overrides.has(Override::Amount) {
+            return Err(Reason::AmountDiffers);
+        }
+        let asked = Asked { overrides: work.overrides, afresh: work.asked_for, until, within: &within };
+        self.gate.flag(&case, Some(record), confirmed, asked).await
     }
 
     /// Route and channel of a callback, if they are still configured.
@@ -300,7 +313,11 @@ impl FollowUp {
         let deadline = Instant::now() + self.gate.deadline;
         // That it is parked is noted with its reason, at once.
         let noted = Some(next).filter(|next| *next != Next::Park);
+        let overrides = parcel.overrides;
         let delivered = self.gate.deliver(parcel, &pass, record, origin, noted, deadline).await;
+        if tries == 0 {
+            overrides.iter().for_each(|one| self.gate.metrics.overridden(one.as_str()));
+        }
         match (delivered, next) {
             (Ok(delivered), _) if delivered.accepted => Step::Delivered,
             (_, Next::Park) => self.park(record, Reason::GaveUpDelivering),
@@ -329,13 +346,21 @@ impl FollowUp {
             }
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None => {
                 let Some(delay) = self.ask_again.after(work.tries + 1, work.age) else {
-                    return self.park(record, given_up(reason));
+                    return self.give_up(record, reason, finding);
                 };
                 let next = Next::Ask { again_in: jittered(delay), tries: work.tries + 1 };
                 self.gate.records.found(record, reason, None, Some(next));
                 Step::Undecided(reason)
             }
         }
+    }
+
+    /// Nobody asks any longer. That an order is paid and its number not proven is said as it is, and its payment is not noted.
+    fn give_up(&self, record: &Record, reason: Reason, finding: &Finding) -> Step {
+        if reason == Reason::NumberNotListed {
+            return self.park(record, reason);
+        }
+        self.park_payment(record, Reason::GaveUpAsking, finding)
     }
 
     fn park(&self, record: &Record, reason: Reason) -> Step {
@@ -387,11 +412,6 @@ impl FollowUp {
         self.gate.records.found(record, Reason::Paid, verified, Some(next));
         Step::Postponed
     }
-}
-
-/// Why nobody asks any longer. That an order is paid and its number not proven is said as it is.
-pub(super) fn given_up(reason: Reason) -> Reason {
-    if reason == Reason::NumberNotListed { reason } else { Reason::GaveUpAsking }
 }
 
 /// Whether a question was sent, or answered without. What the budget had no place for costs no try: it has its turn later.

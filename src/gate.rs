@@ -54,7 +54,7 @@ mod to_the_end;
 
 pub mod current;
 
-use crate::journal::Claimed;
+use crate::journal::{Claimed, Overrides};
 use crate::metrics::{Counts, Metrics, UpstreamMeters};
 use crate::money::Money;
 use crate::reason::Reason;
@@ -152,6 +152,7 @@ impl Gate {
             peer,
             request_id: story.request_id.clone(),
             trace: story.span.parent(),
+            overrides: Overrides::NONE,
         };
         self.hand_over(parcel, &pass, story).await.map_err(Refusal::from)
     }

@@ -22,6 +22,8 @@ pub mod listed;
 
 pub mod owners;
 
+pub mod overrides;
+
 pub mod sweeps;
 
 pub mod times;
@@ -42,11 +44,13 @@ pub use history::{AttemptRecord, Event, Figures, Record, Refused, Search};
 pub use ids::{DeliveryId, EntryId, EntryKey};
 pub use listed::Listings;
 pub use minutes::Minutes;
+pub use overrides::{Override, Overrides, Redeliveries};
 pub use owners::Owners;
 pub use sweeps::Sweeps;
 pub use times::{Times, gate_since};
 pub use view::Views;
 
+use crate::money::Money;
 use crate::order::{ChannelId, OutTradeNo, TransactionId};
 use crate::reason::Reason;
 use bytes::Bytes;
@@ -60,7 +64,9 @@ use uuid::Uuid;
 pub type Soon<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
 
 /// The durable record. All methods may be called from any task; none of them does disk work in it.
-pub trait Journal: Sweeps + Listings + Owners + Views + Audits + Minutes + Times + Send + Sync + fmt::Debug {
+pub trait Journal:
+    Sweeps + Listings + Owners + Views + Audits + Redeliveries + Minutes + Times + Send + Sync + fmt::Debug
+{
     /// Writes a callback down; when it is ready the callback survives whatever happens to this machine's processes and,
     /// as far as its disk keeps its word, to the machine. A claim that is known already costs no write.
     ///
@@ -217,6 +223,8 @@ pub struct Taken {
     /// The payments that were confirmed for its order so far and not refunded since, each with its channel, on whatever
     /// route; the earliest first.
     pub paid_by: Vec<(ChannelId, TransactionId)>,
+    /// What it costs, noted when another amount was paid: whoever said so may have forgotten it since.
+    pub price: Option<Money>,
 }
 
 /// How much speaks for it that an entry's order is one. The numbers are those in the file.
@@ -407,6 +415,13 @@ pub enum Note {
         /// The request.
         request: Box<Request>,
     },
+    /// WeChat Pay says that a payment was refunded since, asked because its order was paid again.
+    Refunded {
+        /// The merchant account.
+        channel: ChannelId,
+        /// The payment.
+        transaction_id: TransactionId,
+    },
     /// Something about a payment that somebody may want to know, whatever becomes of it.
     Flagged {
         /// The entry.
@@ -525,6 +540,10 @@ pub struct Work {
     pub accepted: Option<Acceptance>,
     /// As [`Taken::paid_by`].
     pub paid_by: Vec<(ChannelId, TransactionId)>,
-    /// Whether an operator asked for it: it is sent although it was accepted.
+    /// Whether an operator asked for it.
     pub asked_for: bool,
+    /// What that operator decided.
+    pub overrides: Overrides,
+    /// As [`Taken::price`].
+    pub price: Option<Money>,
 }

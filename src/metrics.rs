@@ -33,7 +33,7 @@ pub use wechat::{Queried, QueryMeters};
 use crate::clock;
 use histogram::{COARSE, LATENCY};
 use jiff::Timestamp;
-use labels::{SourceLabel, StepLabel};
+use labels::{SourceLabel, StepLabel, WhatLabel};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::info::Info;
@@ -59,6 +59,7 @@ pub struct Metrics {
     upstreams: Upstreams,
     follow_up_steps: Family<StepLabel, Counter>,
     follow_up_duration: Histogram,
+    overrides: Family<WhatLabel, Counter>,
     timeline: Timeline,
     certificates: Mutex<BTreeMap<&'static str, Timestamp>>,
     log: OnceLock<ErrorCounter>,
@@ -127,6 +128,13 @@ impl Metrics {
         registry.register("tollgate_follow_up_steps", help, Family::clone(&follow_up_steps));
         let help = "One step of the follow-up";
         registry.register_with_unit("tollgate_follow_up_duration", help, Unit::Seconds, follow_up_duration.clone());
+        let overrides: Family<WhatLabel, Counter> = Family::default();
+        // There from the start, so that the first one is seen as a rise.
+        for what in ["amount", "accepted", "second-payment"] {
+            drop(overrides.get_or_create(&WhatLabel { what }));
+        }
+        let help = "Orders that were sent because a person decided so, by what was decided";
+        registry.register("tollgate_overrides", help, Family::clone(&overrides));
         Self {
             callbacks,
             queries: QueryMeters::new(&mut registry),
@@ -135,6 +143,7 @@ impl Metrics {
             upstreams: Upstreams::new(&mut registry),
             follow_up_steps,
             follow_up_duration,
+            overrides,
             timeline: Timeline::default(),
             certificates: Mutex::default(),
             log: OnceLock::new(),
@@ -165,6 +174,11 @@ impl Metrics {
         if let Some(took) = took {
             self.follow_up_duration.observe(took);
         }
+    }
+
+    /// An order was sent because a person decided this.
+    pub fn overridden(&self, what: &'static str) {
+        self.overrides.get_or_create(&WhatLabel { what }).inc();
     }
 
     /// How long the certificate of a listener, `callbacks` or `admin`, is valid; `None` if it has none any more.

@@ -121,8 +121,8 @@ reasons! {
     Revoked = "revoked", Stage::Verdict(Verdict::Unpaid), "trade_state REVOKED: the payment was reversed.", "Nothing. The money went back.";
     PayError = "pay-error", Stage::Verdict(Verdict::Unpaid), "trade_state PAYERROR: the payment failed.", "Nothing. The payer has to try again.";
     // The claim is wrong.
-    AmountDiffers = "amount-differs", Stage::Verdict(Verdict::Contradicted), "The callback names another amount than was paid.", "Look the order up: a tampered callback, or amount names a field that holds something else (amount_unit?).";
-    ExpectedAmountDiffers = "expected-amount-differs", Stage::Verdict(Verdict::Contradicted), "Another amount was paid than the order costs by its source of pending orders.", "Parked, since there is money. Compare the order's price with what was paid; if it is right after all, tollgate redeliver once the source lists that price.";
+    AmountDiffers = "amount-differs", Stage::Verdict(Verdict::Contradicted), "The callback, or the bill that the order was found in, names another amount than was paid.", "Look the order up: a tampered callback, or amount names a field that holds something else (amount_unit?). One found in the bill is parked, and delivered by tollgate redeliver --override amount --because WHY only.";
+    ExpectedAmountDiffers = "expected-amount-differs", Stage::Verdict(Verdict::Contradicted), "Another amount was paid than the order costs by its source of pending orders.", "Parked, since there is money: nothing sends it but a person who takes it at that price. Compare the two amounts; refund it, let the source list the right price and unpark it, or tollgate redeliver --override amount --because WHY.";
     TransactionDiffers = "transaction-differs", Stage::Verdict(Verdict::Contradicted), "The callback names another transaction id than the order's payment has.", "Look the order up: a tampered callback, or transaction or fill names a field that holds something else.";
     TransactionOfOtherOrder = "transaction-of-other-order", Stage::Verdict(Verdict::Contradicted), "The claimed transaction id belongs to another order.", "An attempt to use one payment for two orders, or a wrong number mapping. Look both orders up.";
     NumberOfAnotherOrder = "number-of-another-order", Stage::Verdict(Verdict::Contradicted), "The number belongs to another order: what the route's number_proof goes by does not name this one.", "Somebody tried to have one payment count for two orders, or the first callback that named this payment named a wrong order. Look both orders up: tollgate lookup with the number. If one payment pays several orders on purpose: number_proof: shared.";
@@ -171,7 +171,7 @@ reasons! {
     UpstreamAnswerTooLarge = "upstream-answer-too-large", Stage::Upstream, "The upstream's answer was larger than the gate takes.", "The callback was delivered; its answer, beyond 1 MiB, was not passed on. Look at what the order system answers.";
     NotAccepted = "not-accepted", Stage::Upstream, "The upstream answered, and not as the route's accepted rule wants; it may have acted.", "Look in the order system's log. It is sent again by follow_up.redeliver.";
     // Paid, and held or told of all the same.
-    SecondPayment = "second-payment", Stage::Verdict(Verdict::Paid), "Another payment of the same order was confirmed before; on_second_payment says what becomes of this one.", "Refund one of the two: tollgate lookup shows both transaction ids. on_second_payment: forward lets the second pass, and it is flagged all the same.";
+    SecondPayment = "second-payment", Stage::Verdict(Verdict::Paid), "Another payment of the same order was confirmed before; on_second_payment says what becomes of this one.", "Refund one of the two: tollgate lookup shows both transaction ids. tollgate redeliver --override second-payment delivers this one all the same; on_second_payment: forward lets the second pass, and it is flagged all the same.";
     PaidAfterClose = "paid-after-close", Stage::Verdict(Verdict::Paid), "Paid after its source of pending orders had stopped listing it: told of, and forwarded.", "Find out whether the order system still delivers the order; refund it if not.";
     // After the callback was answered.
     ParkedByOperator = "parked-by-operator", Stage::FollowUp, "Somebody parked it: the gate does not go on with it by itself.", "Find out why: the audit trail says who did it. Then unpark it, or tollgate redeliver.";
@@ -180,6 +180,10 @@ reasons! {
     AlreadyAccepted = "already-accepted", Stage::FollowUp, "The order was found without a callback, and its payment was accepted meanwhile by the way of one.", "Nothing.";
     CannotSynthesize = "cannot-synthesize", Stage::FollowUp, "The callback for it cannot be made: the route's synthesize does not give what the route reads.", "The money is there, the order is not booked. The log line says what is read otherwise: correct the route's synthesize, then tollgate redeliver; or book the order by hand.";
     RouteGone = "route-gone", Stage::FollowUp, "The route or channel it came on is no longer configured, or reads it otherwise.", "Put it back into the configuration, then tollgate redeliver; or book the order by hand.";
+    // What a person decided.
+    OverrideNeeded = "override-needed", Stage::FollowUp, "Another amount was paid than the order costs, it was accepted before, or it is paid twice: it is sent only if a person decides so.", "Look at both amounts, or at what was accepted. Then say what you decide, and why: tollgate redeliver --override, or the order's page.";
+    DeliveredOverPrice = "delivered-over-price", Stage::FollowUp, "A person had it delivered although another amount was paid than the order costs.", "Nothing. The audit trail says who decided it, and why.";
+    DeliveredAgain = "delivered-again", Stage::FollowUp, "A person had it delivered again although it was accepted before.", "Nothing, if the order system books an order once. The audit trail says who decided it, and why.";
     // The gate.
     DeliveryUnderWay = "delivery-under-way", Stage::Gate, "The same order was still being delivered when this callback's deadline was over.", "Nothing; the sender comes again. Is the order system slow? Only with duplicates: absorb.";
     JournalUnavailable = "journal-unavailable", Stage::Gate, "The journal cannot be written, so nothing new is taken in.", "Make room on the disk, or replace it; the gate goes on by itself. docs/operating.md says more.";
@@ -192,6 +196,12 @@ impl Reason {
     #[must_use]
     pub const fn holds_payment(self) -> bool {
         matches!(self, Self::Refunded | Self::ExpectedAmountDiffers | Self::SecondPayment)
+    }
+
+    /// Whether a person can decide to have it delivered all the same.
+    #[must_use]
+    pub const fn is_overridable(self) -> bool {
+        matches!(self, Self::ExpectedAmountDiffers | Self::AmountDiffers | Self::SecondPayment)
     }
 
     /// The verdict this reason belongs to, if WeChat Pay's word or the claim's truth decided.

@@ -6,7 +6,8 @@ use crate::gate::decide::Finding;
 use crate::gate::record::verified;
 pub use crate::journal::Act as Action;
 use crate::journal::audit::Action as Audited;
-use crate::journal::{Audit, By, EntryId, Search, Verified};
+use crate::journal::overrides::{Needed, Override, Overrides, Redelivery};
+use crate::journal::{Audit, By, EntryId, JournalError, Search, Verified};
 use crate::order::{ChannelId, OrderId, OutTradeNo};
 use crate::reason::Reason;
 use crate::wechat::AskBy;
@@ -38,6 +39,15 @@ pub struct Asked {
     pub payment: Option<Verified>,
 }
 
+/// What somebody decides against the rules, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// What.
+    pub overrides: Overrides,
+    /// Why; there must be a reason for an override.
+    pub because: Option<String>,
+}
+
 /// Why nothing was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotDone {
@@ -50,6 +60,17 @@ pub enum NotDone {
     /// Not to one in this state.
     #[error("{0}")]
     Conflict(&'static str),
+    /// A person has to decide first.
+    #[error("{told}: it is sent only with override: [{needs}] and because")]
+    OverrideNeeded {
+        /// What about.
+        needs: Overrides,
+        /// Both amounts, or what else is the matter.
+        told: String,
+    },
+    /// Nothing of it needs this decision.
+    #[error("override {0} is not needed")]
+    OverrideNotNeeded(Overrides),
     /// The journal cannot be written.
     #[error("{}", .0.text())]
     Journal(Reason),
@@ -68,21 +89,72 @@ impl Admin {
         who: &Who,
         from: SocketAddr,
     ) -> Result<Done, NotDone> {
-        let unavailable = |_| NotDone::Journal(Reason::JournalUnavailable);
+        if action == Action::Redeliver {
+            return self.redeliver(channel, order, Decided::default(), who, from).await;
+        }
         let journal = self.journal.as_ref().ok_or(NotDone::Journal(Reason::JournalUnavailable))?;
-        let search = Search { order_id: Some(order), channel: Some(channel), ..Search::default() };
+        let search = of_order(channel, order);
         let entries = journal.act(action, search, MOST, by(who, from.ip())).await.map_err(unavailable)?;
         if entries.is_empty() {
-            let known = journal.find(search, 1).await.map_err(unavailable)?;
-            return Err(if known.is_empty() {
-                NotDone::NoSuchOrder
-            } else {
-                NotDone::Conflict(not_in_this_state(action))
-            });
+            return Err(self.nothing_to(action, search).await);
         }
         let (name, count) = (Audited::Act(action).as_str(), entries.len());
         tracing::info!(%who, from = %from.ip(), action = name, %channel, %order, entries = count, "audit");
         Ok(Done { entries })
+    }
+
+    /// Has every entry of an order sent again that there is anything left of, and writes down who decided what, from where and
+    /// why.
+    ///
+    /// # Errors
+    /// If nothing was done: also where more has to be decided, or less.
+    pub async fn redeliver(
+        &self,
+        channel: ChannelId,
+        order: OrderId,
+        decided: Decided,
+        who: &Who,
+        from: SocketAddr,
+    ) -> Result<Done, NotDone> {
+        let journal = self.journal.as_ref().ok_or(NotDone::Journal(Reason::JournalUnavailable))?;
+        let (search, given, because) = (of_order(channel, order), decided.overrides, decided.because.clone());
+        let by = by(who, from.ip());
+        let wanted = Redelivery { search, limit: MOST, given, because, leave_out: false, by };
+        let done = journal.redeliver(wanted).await.map_err(unavailable)?;
+        if !done.held.is_empty() {
+            return Err(NotDone::OverrideNeeded { needs: needs(&done.held), told: told(&done.held) });
+        }
+        if !done.unneeded.is_empty() {
+            return Err(NotDone::OverrideNotNeeded(done.unneeded));
+        }
+        if done.entries.is_empty() {
+            return Err(self.nothing_to(Action::Redeliver, search).await);
+        }
+        let (name, count) = (Audited::Act(Action::Redeliver).as_str(), done.entries.len());
+        let (overrides, because) = (given.to_string(), decided.because.unwrap_or_default());
+        tracing::info!(
+            %who, from = %from.ip(), action = name, %channel, %order, entries = count, overrides, because, "audit"
+        );
+        Ok(Done { entries: done.entries })
+    }
+
+    /// What a person has to decide before an order is sent again, for each of its entries that can be; as far as that can be
+    /// read.
+    pub async fn needed(&self, channel: ChannelId, order: OrderId) -> Vec<Needed> {
+        match &self.journal {
+            Some(journal) => journal.needed(of_order(channel, order), MOST).await.unwrap_or_default(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Why an action has found nothing.
+    async fn nothing_to(&self, action: Action, search: Search) -> NotDone {
+        let Some(journal) = &self.journal else { return NotDone::Journal(Reason::JournalUnavailable) };
+        match journal.find(search, 1).await {
+            Ok(known) if known.is_empty() => NotDone::NoSuchOrder,
+            Ok(_) => NotDone::Conflict(not_in_this_state(action)),
+            Err(error) => unavailable(error),
+        }
     }
 
     /// Asks WeChat Pay about an order now. Nothing is noted of the order; that it was asked is.
@@ -101,8 +173,15 @@ impl Admin {
         let (reason, action) = (finding.reason(), Audited::Query);
         tracing::info!(%who, from = %from.ip(), action = action.as_str(), %channel, %order, %reason, "audit");
         let (outcome, entries) = (Some(reason.code().to_owned()), Vec::new());
-        let line =
-            Audit { by: by(who, from.ip()), action, channel: Some(channel), order: Some(order), entries, outcome };
+        let line = Audit {
+            by: by(who, from.ip()),
+            action,
+            channel: Some(channel),
+            order: Some(order),
+            entries,
+            outcome,
+            because: None,
+        };
         self.write_down(line).await;
         Ok(Asked { out_trade_no, reason, payment })
     }
@@ -127,7 +206,7 @@ impl Admin {
     /// the disk does not let it be.
     pub(super) fn note_access(&self, action: Audited, who: &str, from: IpAddr) -> impl Future<Output = ()> {
         let by = By { who: who.to_owned(), from: from.to_string() };
-        let line = Audit { by, action, channel: None, order: None, entries: Vec::new(), outcome: None };
+        let line = Audit { by, action, channel: None, order: None, entries: Vec::new(), outcome: None, because: None };
         tracing::info!(who, %from, action = action.as_str(), "audit");
         let writing = self.journal.as_ref().map(|journal| journal.audit(line));
         async move {
@@ -145,6 +224,35 @@ impl Admin {
             tracing::warn!(%error, "what was done is in the log only");
         }
     }
+}
+
+fn unavailable(_: JournalError) -> NotDone {
+    NotDone::Journal(Reason::JournalUnavailable)
+}
+
+fn of_order(channel: ChannelId, order: OrderId) -> Search {
+    Search { order_id: Some(order), channel: Some(channel), ..Search::default() }
+}
+
+/// All that has to be decided.
+#[must_use]
+pub fn needs(all: &[Needed]) -> Overrides {
+    all.iter().fold(Overrides::NONE, |needs, one| needs.and(one.needs))
+}
+
+/// What the matter is, in one line, with both amounts.
+#[must_use]
+pub fn told(all: &[Needed]) -> String {
+    let mut told: Vec<String> = all.iter().filter_map(Needed::amounts).collect();
+    let needs = needs(all);
+    if needs.has(Override::Accepted) {
+        told.push("it was accepted before".to_owned());
+    }
+    if needs.has(Override::SecondPayment) {
+        told.push("another payment of it was confirmed before".to_owned());
+    }
+    told.dedup();
+    told.join("; ")
 }
 
 fn by(who: &Who, from: IpAddr) -> By {

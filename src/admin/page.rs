@@ -11,6 +11,8 @@ mod audit;
 
 mod chart;
 
+mod decision;
+
 mod health;
 
 mod language;

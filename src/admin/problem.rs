@@ -34,6 +34,10 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<&'static str>,
+    /// With `override-needed`: what has to be decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(nullable = false, required = false)]
+    needs: Vec<&'static str>,
     /// What the answer says beside it.
     #[serde(skip)]
     header: Option<Box<(HeaderName, HeaderValue)>>,
@@ -45,13 +49,19 @@ impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
         let (kind, detail) = ("about:blank", detail.into());
-        Self { kind, title, status: status.as_u16(), detail, reason: None, header: None }
+        Self { kind, title, status: status.as_u16(), detail, reason: None, needs: Vec::new(), header: None }
     }
 
     /// With a reason code.
     #[must_use]
     pub(super) fn because(self, reason: &'static str) -> Self {
         Self { reason: Some(reason), ..self }
+    }
+
+    /// Because these have to be decided first.
+    #[must_use]
+    pub(super) fn needing(self, needs: Vec<&'static str>) -> Self {
+        Self { reason: Some("override-needed"), needs, ..self }
     }
 
     /// Somebody has to say first who they are.

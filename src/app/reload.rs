@@ -93,6 +93,7 @@ impl Reloads {
             order: None,
             entries: Vec::new(),
             outcome: Some(outcome),
+            because: None,
         }
     }
 

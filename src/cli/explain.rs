@@ -5,7 +5,7 @@ use super::print::{self, Lines};
 use super::records;
 use crate::admin::records::{self as shapes, EntryStory};
 use crate::clock::{self, rfc3339};
-use crate::journal::{Journal, Origin, Record, Refused, Search, State};
+use crate::journal::{Journal, Origin, Override, Record, Refused, Search, State};
 use crate::order::OrderId;
 use crate::reason::Reason;
 use anyhow::bail;
@@ -100,6 +100,10 @@ fn tell(lines: &mut Lines, record: &Record) {
         Origin::Callback | Origin::FollowUp => "claim",
     };
     lines.item(claim, format!("order {order}, out_trade_no {}{transaction}{amount}", claimed.out_trade_no));
+    if let Some(price) = &record.price {
+        let since = price.listed_at.map(|at| format!(" since {}", rfc3339(at))).unwrap_or_default();
+        lines.item("costs", format!("{}, says {}{since}", price.amount, price.source));
+    }
     lines.item("answer", answer(record));
     lines.item("sent", sent(record));
     lines.item("next", next(record));
@@ -136,8 +140,24 @@ fn next(record: &Record) -> String {
     match (record.state, record.due_at) {
         (State::Asking, Some(at)) => format!("WeChat Pay is asked again at {}", rfc3339(at)),
         (State::Delivering, Some(at)) => format!("it is sent again at {}", rfc3339(at)),
-        (State::Parked, _) => "somebody has to look; then: tollgate redeliver".to_owned(),
+        (State::Parked, _) => match record.reason.and_then(decision) {
+            Some(one) => format!(
+                "nothing, unless you decide it: tollgate redeliver {} --override {} --because WHY",
+                record.claimed.order,
+                one.as_str()
+            ),
+            None => "somebody has to look; then: tollgate redeliver".to_owned(),
+        },
         _ => "nothing".to_owned(),
+    }
+}
+
+/// What a person decides who has it sent although it was parked for this.
+const fn decision(reason: Reason) -> Option<Override> {
+    match reason {
+        Reason::ExpectedAmountDiffers => Some(Override::Amount),
+        Reason::SecondPayment => Some(Override::SecondPayment),
+        _ => None,
     }
 }
 

@@ -88,6 +88,9 @@ fn tell(lines: &mut Lines, record: &Record) {
     lines.item("transaction_id", payment.transaction_id);
     lines.item("out_trade_no", claimed.out_trade_no);
     tell_payment(lines, payment);
+    if let Some(price) = record.price.as_ref().filter(|price| price.amount != payment.amount) {
+        lines.item("costs", format!("{}, says {}", price.amount, price.source));
+    }
     lines.item("verified at", record.verified_at.map_or_else(|| "unknown".to_owned(), rfc3339));
     for flag in record.flags() {
         lines.item("flagged", format!("{flag}: {}", flag.text()));

@@ -6,11 +6,14 @@ use super::journal::state;
 use super::print::{self, Lines};
 use super::records;
 use crate::admin::records::EntryStory;
+use crate::admin::{needs, told};
 use crate::app::{Works, recall};
 use crate::config::{Config, Outline, parse_duration};
+use crate::journal::overrides::{self, Needed, Override, Overrides, Redelivered, Redelivery};
 use crate::journal::sqlite::Sqlite;
-use crate::journal::{Act, EntryId, Journal, Record, Search, State};
+use crate::journal::{EntryId, Journal, Record, Search, State};
 use crate::order::{ChannelId, OrderId};
+use crate::reason::Reason;
 use crate::shutdown::{Shutdown, Signals};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -23,10 +26,11 @@ use tokio::time::Instant;
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Each order is confirmed with WeChat Pay again and sent again, with the same X-Tollgate-Delivery, whatever \
-                  became of it before; what is not paid is not sent. A running gate does it; without one this command does, \
-                  and the follow-up of everything else that is due with it.\n\nExit codes: 0 the order system took all of \
-                  them, 1 not all, 2 wrong usage."
+    after_help = "Each order is confirmed with WeChat Pay again and sent again, with the same X-Tollgate-Delivery; what is not \
+                  paid is not sent. What was paid at another price than the order costs, was accepted before, or is a second \
+                  payment is sent only with --override and --because, order by order; --since leaves it out, and says so. A \
+                  running gate does it; without one this command does, and the follow-up of everything else that is due with \
+                  it.\n\nExit codes: 0 the order system took all of them, 1 not all, or an override is needed, 2 wrong usage."
 )]
 pub(super) struct Args {
     /// The order: the legacy system's id, WeChat Pay's out_trade_no, or a transaction id.
@@ -44,6 +48,18 @@ pub(super) struct Args {
     /// Only on this channel.
     #[arg(long, value_name = "CHANNEL")]
     channel: Option<ChannelId>,
+
+    /// What you decide against the rules, if this order needs it: amount (another one was paid than it costs), accepted (the
+    /// order system took it before), second-payment.
+    #[arg(
+        long = "override", value_name = "WHAT", value_delimiter = ',', value_parser = decision, requires = "because",
+        conflicts_with = "since"
+    )]
+    overrides: Vec<Override>,
+
+    /// Why, in 4 to 200 characters; the audit trail keeps it.
+    #[arg(long, value_name = "WHY", value_parser = overrides::because)]
+    because: Option<String>,
 
     /// How long to wait for the outcome; what is not done then goes on.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "5m")]
@@ -99,12 +115,20 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn redeliver(args: &Args, journal: &dyn Journal, signals: &mut Signals) -> anyhow::Result<ExitCode> {
-    let asked_for = ask(args, journal).await?;
-    if asked_for.is_empty() {
-        let what = args.order.map_or_else(|| "that time and state".to_owned(), |order| order.to_string());
-        bail!("the journal has nothing to deliver for {what}; `tollgate explain` says what it knows");
+    let Redelivered { entries, held, unneeded, .. } = ask(args, journal).await?;
+    if !unneeded.is_empty() {
+        bail!("--override {unneeded} is not needed: nothing was done");
     }
-    let mut watch = Watch { waiting: asked_for, done: Vec::new(), on_terminal: std::io::stderr().is_terminal() };
+    if let Some(order) = args.order.filter(|_| !held.is_empty()) {
+        return refuse(args, &order, &held);
+    }
+    if entries.is_empty() {
+        let what = args.order.map_or_else(|| "that time and state".to_owned(), |order| order.to_string());
+        let left_out = if held.is_empty() { String::new() } else { format!("; {}", left_out(&held)) };
+        bail!("the journal has nothing to deliver for {what}{left_out}; `tollgate explain` says what it knows");
+    }
+    let on_terminal = std::io::stderr().is_terminal();
+    let mut watch = Watch { waiting: entries, done: Vec::new(), left_out: held, on_terminal };
     let deadline = Instant::now() + args.wait;
     while !watch.waiting.is_empty() && Instant::now() < deadline {
         tokio::select! {
@@ -120,8 +144,9 @@ async fn redeliver(args: &Args, journal: &dyn Journal, signals: &mut Signals) ->
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Makes everything due that was asked for.
-async fn ask(args: &Args, journal: &dyn Journal) -> anyhow::Result<Vec<EntryId>> {
+/// Makes everything due that was asked for. Of one order everything is done or nothing; of many those are left out that a person
+/// has to decide about.
+async fn ask(args: &Args, journal: &dyn Journal) -> anyhow::Result<Redelivered> {
     let mut search = Search {
         order: args.order,
         channel: args.channel,
@@ -130,13 +155,68 @@ async fn ask(args: &Args, journal: &dyn Journal) -> anyhow::Result<Vec<EntryId>>
         after: Some(EntryId(0)),
         ..Search::default()
     };
-    let mut all = Vec::new();
+    let given: Overrides = args.overrides.iter().copied().collect();
+    let leave_out = args.order.is_none();
+    let mut all = Redelivered::default();
     loop {
-        let page = journal.act(Act::Redeliver, search, PAGE, records::by()).await?;
-        let Some(last) = page.last() else { return Ok(all) };
-        search.after = Some(*last);
-        all.extend(page);
+        let because = args.because.clone();
+        let wanted = Redelivery { search, limit: PAGE, given, because, leave_out, by: records::by() };
+        let page = journal.redeliver(wanted).await?;
+        all.entries.extend(page.entries);
+        all.held.extend(page.held);
+        all.unneeded = page.unneeded;
+        match page.last {
+            Some(last) if leave_out => search.after = Some(last),
+            _ => return Ok(all),
+        }
     }
+}
+
+/// Names what a person has to decide, with both amounts, and how.
+fn refuse(args: &Args, order: &OrderId, held: &[Needed]) -> anyhow::Result<ExitCode> {
+    let needs = needs(held);
+    if args.json {
+        let held: Vec<_> = held.iter().map(shown).collect();
+        print::json(&json!({ "reason": Reason::OverrideNeeded.code(), "needs": words(needs), "held": held }))?;
+        return Ok(ExitCode::FAILURE);
+    }
+    let lines: Vec<String> = held
+        .iter()
+        .map(|one| format!("{} on {}: {}", one.order, one.channel, told(std::slice::from_ref(one))))
+        .collect();
+    let option: String = words(needs).iter().map(|word| format!(" --override {word}")).collect();
+    bail!(
+        "nothing was done, since you have to decide it:\n  {}\nif it is to be sent all the same: tollgate redeliver \
+         {order}{option} --because \"...\"",
+        lines.join("\n  ")
+    )
+}
+
+fn shown(one: &Needed) -> Value {
+    json!({
+        "entry": one.entry.0,
+        "channel": one.channel.to_string(),
+        "order": one.order.to_string(),
+        "needs": words(one.needs),
+        "paid": one.paid.map(|paid| paid.fen.0),
+        "expected": one.price.as_ref().map(|price| price.amount.fen.0),
+    })
+}
+
+fn decision(name: &str) -> Result<Override, &'static str> {
+    Override::from_name(name).ok_or("it is amount, accepted or second-payment")
+}
+
+fn words(overrides: Overrides) -> Vec<&'static str> {
+    overrides.iter().map(Override::as_str).collect()
+}
+
+/// `2 left out, which you have to decide one by one (amount 1, accepted 1)`.
+fn left_out(held: &[Needed]) -> String {
+    let count = |one: Override| held.iter().filter(|held| held.needs.has(one)).count();
+    let counts = Override::ALL.map(|one| (one, count(one))).into_iter().filter(|(_, count)| *count > 0);
+    let counts: Vec<String> = counts.map(|(one, count)| format!("{} {count}", one.as_str())).collect();
+    format!("{} left out, which you have to decide one by one ({})", held.len(), counts.join(", "))
 }
 
 fn is_being_sent(record: &Record) -> bool {
@@ -147,6 +227,8 @@ fn is_being_sent(record: &Record) -> bool {
 struct Watch {
     waiting: Vec<EntryId>,
     done: Vec<Record>,
+    /// What a person has to decide about.
+    left_out: Vec<Needed>,
     on_terminal: bool,
 }
 
@@ -204,6 +286,7 @@ impl Watch {
             "closed": self.count(State::Closed),
             "due_again": self.count(State::Asking) + self.count(State::Delivering),
             "not_yet_tried": self.waiting.len(),
+            "left_out": { Reason::OverrideNeeded.code(): self.left_out.len() },
             "entries": self.done.iter().map(EntryStory::from).collect::<Vec<_>>(),
         })
     }
@@ -217,6 +300,9 @@ impl Watch {
             if record.is_without_request() {
                 lines.say(format!("    its request is {NOT_KEPT}"));
             }
+        }
+        if !self.left_out.is_empty() {
+            lines.say(format!("{}: tollgate redeliver ORDER --override WHAT --because WHY", left_out(&self.left_out)));
         }
         if !self.waiting.is_empty() {
             lines.say("What was not tried yet goes on when, and as long as, the gate runs.");

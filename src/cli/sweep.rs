@@ -244,6 +244,7 @@ fn line(args: &Args, date: Date, id: SweepId) -> Audit {
         order: None,
         entries: Vec::new(),
         outcome: Some(format!("bill of {date}: sweep {}", id.0)),
+        because: None,
     }
 }
 

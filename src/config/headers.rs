@@ -18,6 +18,7 @@ pub(super) static HEADERS: Section = Section {
         "delivery",
         "attempt",
         "origin",
+        "override",
         "signature",
     ],
 };
@@ -68,6 +69,7 @@ pub(super) fn headers(value: &Value<'_>) -> Option<HeaderNames> {
         delivery: map.or("delivery", default.delivery, name),
         attempt: map.or("attempt", default.attempt, name),
         origin: map.or("origin", default.origin, name),
+        overrides: map.or("override", default.overrides, name),
         signature: map.optional("signature", signature),
     };
     report_alike(&map, &names);
@@ -113,6 +115,7 @@ fn report_alike(map: &Map<'_>, names: &HeaderNames) {
         ("delivery", &names.delivery),
         ("attempt", &names.attempt),
         ("origin", &names.origin),
+        ("override", &names.overrides),
     ];
     let all: Vec<_> = all.into_iter().chain(signature).collect();
     for (index, (key, name)) in all.iter().enumerate() {

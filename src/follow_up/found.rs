@@ -1,6 +1,6 @@
 //! Orders that never called back: asked about on a schedule of their own, and given a callback once they are confirmed.
 
-use super::{FollowUp, Step, given_up};
+use super::{FollowUp, Step};
 use crate::clock;
 use crate::gate::channel::Channel;
 use crate::gate::decide::{Confirmed, Finding};
@@ -10,7 +10,7 @@ use crate::gate::route::Route;
 use crate::gate::schedule::jittered;
 use crate::gate::synthesize::Facts;
 use crate::journal::sweeps::Standing;
-use crate::journal::{Next, Note, Origin, Request, State, Work};
+use crate::journal::{Next, Note, Origin, Override, Request, State, Work};
 use crate::order::ChannelId;
 use crate::reason::{Reason, Verdict};
 use std::time::Duration;
@@ -71,6 +71,8 @@ impl FollowUp {
             (_, Some(Verdict::Pending | Verdict::Unpaid)) if work.tries + 1 >= DENIALS && was_denied(work) => {
                 return self.park(record, reason);
             }
+            // The bill has another amount than was paid: there is money.
+            _ if reason == Reason::AmountDiffers => return self.park_payment(record, reason, finding),
             (_, Some(Verdict::Contradicted)) => return self.park(record, reason),
             _ => self.ask_again.after(work.tries + 1, work.age),
         };
@@ -81,7 +83,7 @@ impl FollowUp {
                 Step::Undecided(reason)
             }
             (None, Origin::Pending, Some(Verdict::Pending)) => self.close(record, Reason::GaveUpAsking),
-            (None, ..) => self.park(record, given_up(reason)),
+            (None, ..) => self.give_up(record, reason, finding),
         }
     }
 
@@ -100,7 +102,8 @@ impl FollowUp {
         record: &Record,
         confirmed: Option<&Payment>,
     ) -> Option<Step> {
-        if !work.callback.origin.is_found() || work.state == State::Delivering || work.asked_for {
+        let decided = work.overrides.has(Override::Accepted);
+        if !work.callback.origin.is_found() || work.state == State::Delivering || decided {
             return None;
         }
         let ask_in = |again_in| {
@@ -108,7 +111,7 @@ impl FollowUp {
             self.gate.records.found(record, Reason::Paid, None, Some(next));
             Some(Step::Undecided(Reason::Paid))
         };
-        if let Some(payment) = confirmed {
+        if let Some(payment) = confirmed.filter(|_| !work.asked_for) {
             let since = payment.paid_at.and_then(|at| Duration::try_from(clock::now().duration_since(at)).ok());
             let left = since.and_then(|since| ITS_OWN_CALLBACK.checked_sub(since)).filter(|left| !left.is_zero());
             if let Some(left) = left {
@@ -128,7 +131,7 @@ impl FollowUp {
                 Standing { accepted: true, .. } if its_own.is_some() => {
                     return Some(self.close(record, Reason::AlreadyAccepted));
                 }
-                Standing { entry, state: State::Delivering, .. } if entry != work.entry => {
+                Standing { entry, state: State::Delivering, .. } if entry != work.entry && !work.asked_for => {
                     return ask_in(next_question(age(work)).max(LOOK_AGAIN));
                 }
                 Standing { .. } => {}

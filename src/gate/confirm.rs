@@ -190,6 +190,13 @@ impl Confirm {
 }
 
 impl Confirm {
+    /// Finds out whatever is known, together with all who ask so at the same time, within the confirm deadline. A payment that is
+    /// confirmed stands behind it, so nobody goes before.
+    pub async fn ask_again(&self, channel: &Arc<Channel>, ask: AskBy, within: &Parent) -> Finding {
+        self.memory.cache.invalidate(&question(channel, ask)).await;
+        self.ask(channel, ask, Part::KnownSender, within).await.0
+    }
+
     /// Asks now, whatever is known, and in the caller's own time; for one who needs the whole answer.
     pub async fn ask_now(&self, channel: &Channel, ask: AskBy) -> (Finding, Bytes) {
         self.ask_now_within(channel, ask, &Parent::default()).await

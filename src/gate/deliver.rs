@@ -13,7 +13,7 @@ use super::reply::ReplyStyle;
 use super::route::{Duplicates, Route};
 use super::story::Story;
 use super::{Gate, stamp};
-use crate::journal::{self, Next, Outcome, State};
+use crate::journal::{self, Next, Outcome, Override, Overrides, State};
 use crate::metrics::Sent;
 use crate::order::{ChannelId, OrderId};
 use crate::reason::Reason;
@@ -49,6 +49,8 @@ pub struct Parcel<'p> {
     pub request_id: HeaderValue,
     /// What sending it is a step of.
     pub trace: Parent,
+    /// What a person decided, as far as it counts for this.
+    pub overrides: Overrides,
 }
 
 /// What a sending came to.
@@ -80,6 +82,7 @@ struct Way<'p> {
     order: Option<OrderId>,
     upstream: &'p Upstream,
     origin: Origin,
+    overrides: Overrides,
     trace: Parent,
 }
 
@@ -180,6 +183,10 @@ impl Gate {
             Ok((answer, false)) => Outcome::Answered(answer.status),
             Err(unanswered) => Outcome::Failed(unanswered.reason),
         };
+        // Before what came of it, so that no crash leaves the one without the other.
+        if !matches!(outcome, Outcome::Failed(Reason::UpstreamUnreachable)) {
+            self.flag_overridden(record, way.overrides);
+        }
         self.records.sent(record, &sending, line, outcome, next);
         told(sent, resent)
     }
@@ -212,6 +219,16 @@ impl Gate {
         match again.filter(|_| Instant::now() < deadline) {
             None => told(sent, false),
             Some(request) => told(self.send_again(*request, pass, &way, None, deadline).await, true),
+        }
+    }
+
+    /// That a person decided it stays with the record for ever. A second payment is flagged anyway.
+    fn flag_overridden(&self, record: &Record, overrides: Overrides) {
+        if overrides.has(Override::Amount) {
+            self.records.flag(Some(record), Reason::DeliveredOverPrice);
+        }
+        if overrides.has(Override::Accepted) {
+            self.records.flag(Some(record), Reason::DeliveredAgain);
         }
     }
 
@@ -283,8 +300,8 @@ impl Gate {
     }
 
     fn way<'a>(&'a self, parcel: &Parcel<'a>, origin: Origin) -> Way<'a> {
-        let Parcel { route, channel, order, ref trace, .. } = *parcel;
-        Way { route, channel, order, upstream: self.upstream_of(parcel), origin, trace: trace.clone() }
+        let Parcel { route, channel, order, overrides, ref trace, .. } = *parcel;
+        Way { route, channel, order, upstream: self.upstream_of(parcel), origin, overrides, trace: trace.clone() }
     }
 
     /// Where a callback goes.
@@ -295,7 +312,7 @@ impl Gate {
 
 fn stamped<'w>(way: &Way<'w>, sending: Option<&Sending>) -> Option<stamp::Delivered<'w>> {
     let (sending, channel) = sending.cloned().zip(way.channel)?;
-    Some(stamp::Delivered { channel: &channel.id, sending })
+    Some(stamp::Delivered { channel: &channel.id, sending, overrides: way.overrides })
 }
 
 /// The span of a sending, which takes the place of what the request belonged to.

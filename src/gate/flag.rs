@@ -1,12 +1,19 @@
-//! What is odd about a payment that is confirmed: another one of the same order, or one that came after its order was
-//! closed. It is told whatever becomes of it; a second payment is held back unless its channel forwards it.
+//! What is odd about a payment that is confirmed: another amount than its order was noted to cost, another payment of the same
+//! order, or one that came after its order was closed. It is told whatever becomes of it; what only a person may let pass is held
+//! back.
 
 use super::Gate;
 use super::channel::Channel;
-use super::decide::Confirmed;
-use super::record::Record;
-use crate::order::OrderId;
-use crate::reason::Reason;
+use super::decide::{Confirmed, Finding};
+use super::number_proof::Case;
+use super::payment::Payment;
+use super::record::{Record, Standing};
+use crate::journal::{Override, Overrides};
+use crate::reason::{Reason, Verdict};
+use crate::traces::Parent;
+use crate::wechat::AskBy;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// What becomes of a second verified payment of the same order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,31 +25,80 @@ pub enum OnSecondPayment {
     Forward,
 }
 
+/// What a person decided of it, and how WeChat Pay may be asked about an earlier payment.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// What was decided.
+    pub overrides: Overrides,
+    /// Whether it is asked whatever it said a moment ago.
+    pub afresh: bool,
+    /// Until when it is waited for.
+    pub until: Instant,
+    /// What asking is a step of.
+    pub within: &'a Parent,
+}
+
+/// How long WeChat Pay's word counts that an earlier payment was not refunded. Repetitions of the second come quickly.
+const STANDS_FOR: Duration = Duration::from_secs(5);
+
 impl Gate {
-    /// Lets a confirmed payment pass on, flagged if it is odd. `wanted` is whether an operator asked for its delivery.
+    /// Lets a confirmed payment pass on, flagged if it is odd.
     ///
     /// # Errors
-    /// [`Reason::SecondPayment`], if that is held back.
-    pub fn flag(
+    /// [`Reason::ExpectedAmountDiffers`] and [`Reason::SecondPayment`], if that is held back; those of [`Gate::own`]; a reason of verdict `unknown` if
+    /// an earlier payment may have been refunded, and WeChat Pay does not say.
+    pub async fn flag(
         &self,
-        channel: &Channel,
-        order: &OrderId,
+        case: &Case<'_>,
         record: Option<&Record>,
         confirmed: Confirmed,
-        wanted: bool,
+        asked: Asked<'_>,
     ) -> Result<Confirmed, Reason> {
-        let payment = confirmed.payment();
+        let Case { route, channel, claimed, .. } = *case;
+        let (payment, order) = (confirmed.payment(), &claimed.order);
+        if !asked.overrides.has(Override::Amount) && self.is_other_price(record, payment, channel) {
+            return Err(Reason::ExpectedAmountDiffers);
+        }
+        self.own(route, channel, claimed, record, payment, asked.until).await?;
         if self.expected.was_gone(channel.id, payment.out_trade_no, payment.paid_at) {
             self.records.flag(record, Reason::PaidAfterClose);
         }
-        if !self.records.is_second_payment(channel.id, order, record, payment) {
+        let Some(first) = self.records.other_payment(channel.id, order, record, payment) else { return Ok(confirmed) };
+        let is_let_through =
+            channel.on_second_payment == OnSecondPayment::Forward || asked.overrides.has(Override::SecondPayment);
+        if !is_let_through && self.was_given_back(&first, asked).await? {
+            self.records.stands(&first, true, (channel.id, order, record), payment);
             return Ok(confirmed);
         }
         self.records.flag(record, Reason::SecondPayment);
-        match channel.on_second_payment {
-            OnSecondPayment::Forward => Ok(confirmed),
-            OnSecondPayment::Park if wanted => Ok(confirmed),
-            OnSecondPayment::Park => Err(Reason::SecondPayment),
+        if is_let_through {
+            return Ok(confirmed);
+        }
+        self.records.stands(&first, false, (channel.id, order, record), payment);
+        Err(Reason::SecondPayment)
+    }
+
+    /// Whether an order costs something else than was paid, by what its source says or was noted to have said.
+    #[must_use]
+    pub fn is_other_price(&self, record: Option<&Record>, payment: &Payment, channel: &Channel) -> bool {
+        let price = self.expected.amount(channel.id, payment.out_trade_no);
+        price.or_else(|| record?.price()).is_some_and(|price| price != payment.amount)
+    }
+
+    /// Whether the first payment of an order was refunded since.
+    async fn was_given_back(&self, first: &Standing, asked: Asked<'_>) -> Result<bool, Reason> {
+        if !asked.afresh && first.asked_at.is_some_and(|at| at.elapsed() < STANDS_FOR) {
+            return Ok(false);
+        }
+        // Of a channel that is not configured any more nobody can be asked.
+        let Some(channel) = self.channels.get(&first.channel) else { return Ok(false) };
+        let asking = self.confirm.ask_again(channel, AskBy::TransactionId(first.transaction_id), asked.within);
+        let finding = timeout_at(asked.until, asking).await.unwrap_or(Finding::Not(Reason::QueryTimeout));
+        match finding {
+            Finding::Paid(payment) if payment.transaction_id == first.transaction_id => Ok(payment.refunded),
+            Finding::Paid(_) => Err(Reason::AnswerForOtherOrder),
+            Finding::Not(reason) if reason.verdict() == Some(Verdict::Unknown) => Err(reason),
+            Finding::Not(reason) => Ok(reason == Reason::Revoked),
         }
     }
 }

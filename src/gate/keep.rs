@@ -6,10 +6,11 @@ use super::claim::Claim;
 use super::confirm::Source;
 use super::decide::{Confirmed, Finding, Mode};
 use super::familiar::{Appearance, Familiarity};
+use super::flag::Asked;
 use super::number_proof::Case;
 use super::route::Route;
 use super::story::Story;
-use crate::journal::{Callback, Claimed, EntryKey, Origin, Request, Worth};
+use crate::journal::{Callback, Claimed, EntryKey, Origin, Overrides, Request, Worth};
 use crate::reason::{Reason, Verdict};
 use crate::server::Peer;
 use crate::wechat::AskBy;
@@ -97,7 +98,7 @@ impl Gate {
             }
         }
         let decided = match decided {
-            Ok(confirmed) => self.own_and_flag(&case, story, confirmed).await,
+            Ok(confirmed) => self.look_over(&case, confirmed, story).await,
             refused => refused,
         };
         if source == Source::Asked && (!kept || story.in_hand.is_some()) {
@@ -111,17 +112,13 @@ impl Gate {
         decided
     }
 
-    /// What of a confirmed payment concerns other callbacks: that it is no other order's, and the order's first.
-    async fn own_and_flag(
-        &self,
-        case: &Case<'_>,
-        story: &Story<'_>,
-        confirmed: Confirmed,
-    ) -> Result<Confirmed, Reason> {
-        let Case { route, channel, claimed, .. } = *case;
-        let record = story.record.as_deref();
-        let confirmed = self.own(route, channel, claimed, record, confirmed, story.began + self.deadline).await?;
-        self.flag(channel, &claimed.order, record, confirmed, false)
+    /// Flags what is odd about a confirmed payment, and holds it back if a person has to decide. An earlier payment is asked about
+    /// as long as this one was, and within the callback's deadline.
+    async fn look_over(&self, case: &Case<'_>, confirmed: Confirmed, story: &Story<'_>) -> Result<Confirmed, Reason> {
+        let until = (story.began + self.deadline).min(Instant::now() + self.confirm.patience());
+        let within = story.span.parent();
+        let asked = Asked { overrides: Overrides::NONE, afresh: false, until, within: &within };
+        self.flag(case, story.record.as_deref(), confirmed, asked).await
     }
 
     /// Takes a callback in. Observing goes on without a record if it cannot be written. Nobody waits for a disk that hangs

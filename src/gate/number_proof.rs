@@ -186,14 +186,13 @@ impl Gate {
         channel: &Channel,
         claimed: &Claimed,
         record: Option<&Record>,
-        confirmed: Confirmed,
+        payment: &Payment,
         until: Instant,
-    ) -> Result<Confirmed, Reason> {
-        let payment = confirmed.payment();
+    ) -> Result<(), Reason> {
         let is_same = |owner| self.records.is_same_order(&owner, channel, &claimed.order);
         let is_evident = route.is_evident(channel, &claimed.order, &claimed.out_trade_no);
         if route.number_proof == NumberProof::Shared {
-            return Ok(confirmed);
+            return Ok(());
         }
         let owner = match self.records.known_owner(payment) {
             Some(owner) => Some(owner),
@@ -210,14 +209,14 @@ impl Gate {
             }
         };
         if owner.is_none_or(is_same) {
-            return Ok(confirmed);
+            return Ok(());
         }
         if !is_evident && matches!(route.number_proof, NumberProof::First | NumberProof::SourceOnceNamed(_)) {
             return Err(Reason::NumberOfAnotherOrder);
         }
         // It is proven, so whoever was confirmed with it before had no right to it.
         self.records.flag(record, Reason::NumberOfAnotherOrder);
-        Ok(confirmed)
+        Ok(())
     }
 
     /// The routes whose payments have no one owner.

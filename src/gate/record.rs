@@ -5,6 +5,8 @@
 
 mod owner;
 
+mod standing;
+
 use super::channel::Channel;
 use super::delivery::{Acceptance, Accepted, Delivery, DeliveryId, Latest, Origin, Sending};
 use super::forward::Upstream;
@@ -14,13 +16,16 @@ use crate::journal::{
     self, Callback, Claimed, EntryId, EntryKey, Journal, JournalError, Next, Note, Outcome, Refused, State, Taken,
     Verified, Worth,
 };
+use crate::money::Money;
 use crate::order::{ChannelId, OrderId, TransactionId};
 use crate::reason::{Reason, Verdict};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use standing::FirstPayment;
+pub use standing::Standing;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -68,13 +73,12 @@ pub struct Record {
     /// What its order's delivery is at.
     pub delivery: Arc<Delivery>,
     payment: FirstPayment,
+    /// What it was noted to cost, when another amount was paid.
+    price: Mutex<Option<Money>>,
     state: AtomicU8,
     again: AtomicU32,
     flags: AtomicU8,
 }
-
-/// The payment that confirmed an order first.
-type FirstPayment = Arc<OnceLock<TransactionId>>;
 
 /// A record that was made just now, in the hand of whoever made it. What is not gone on with is let go of.
 #[derive(Debug)]
@@ -101,7 +105,8 @@ impl Drop for InHand {
 impl Record {
     fn new(entry: Option<EntryId>, state: State, delivery: Arc<Delivery>, payment: FirstPayment) -> Self {
         let state = AtomicU8::new(state as u8);
-        Self { entry, delivery, payment, state, again: AtomicU32::new(0), flags: AtomicU8::new(0) }
+        let price = Mutex::default();
+        Self { entry, delivery, payment, price, state, again: AtomicU32::new(0), flags: AtomicU8::new(0) }
     }
 
     /// How it stands, as far as this process knows.
@@ -109,6 +114,23 @@ impl Record {
     pub fn state(&self) -> State {
         let state = self.state.load(Ordering::Relaxed);
         State::ALL.into_iter().find(|other| *other as u8 == state).unwrap_or(State::Asking)
+    }
+
+    /// Whether the upstream took this very payment before.
+    #[must_use]
+    pub fn was_accepted(&self, payment: &Payment) -> bool {
+        let paid_by = Some(payment.transaction_id);
+        self.delivery.accepted().is_some_and(|accepted| accepted.transaction_id == paid_by)
+    }
+
+    /// What its order was noted to cost, when another amount was paid.
+    #[must_use]
+    pub fn price(&self) -> Option<Money> {
+        *self.price.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn costs(&self, price: Option<Money>) {
+        *self.price.lock().unwrap_or_else(PoisonError::into_inner) = price;
     }
 
     fn set(&self, next: Option<Next>) {
@@ -230,18 +252,19 @@ impl Records {
     }
 
     fn remember(&self, key: EntryKey, delivery: DeliveryId, taken: Taken, payment: FirstPayment) -> Arc<Record> {
-        let Taken { entry, state, attempts, accepted, .. } = taken;
+        let Taken { entry, state, attempts, accepted, price, .. } = taken;
         let made = || {
             let delivery = self.delivery(delivery, attempts, accepted.clone());
             Arc::new(Record::new(Some(entry), state, delivery, Arc::clone(&payment)))
         };
-        let known = self.kept.known.get_or(&key, made);
-        if known.entry == Some(entry) {
-            return known;
+        let mut known = self.kept.known.get_or(&key, made);
+        if known.entry != Some(entry) {
+            // It began anew.
+            self.kept.known.remove(&key);
+            known = self.kept.known.get_or(&key, made);
         }
-        // It began anew.
-        self.kept.known.remove(&key);
-        self.kept.known.get_or(&key, made)
+        known.costs(price);
+        known
     }
 
     /// The record of what the follow-up works on.
@@ -254,58 +277,11 @@ impl Records {
             attempts: work.attempts,
             accepted: work.accepted.clone(),
             paid_by: Vec::new(),
+            price: work.price,
         };
         let Claimed { channel, order, .. } = &work.callback.claimed;
         let payment = self.first_payment(*channel, order, &work.paid_by);
         self.remember(work.callback.key(), work.callback.delivery(), taken, payment)
-    }
-
-    /// The first payment of an order, of those that the journal has or the one that comes next.
-    fn first_payment(
-        &self,
-        channel: ChannelId,
-        order: &OrderId,
-        paid_by: &[(ChannelId, TransactionId)],
-    ) -> FirstPayment {
-        let scope = |channel: &ChannelId| self.scopes.get(channel).copied();
-        // Of a channel that is not configured any more nothing is sent.
-        let ours = scope(&channel).unwrap_or(usize::MAX);
-        let first = self.kept.payments.get_or(&(ours, *order), FirstPayment::default);
-        if let Some((_, payment)) = paid_by.iter().find(|(channel, _)| scope(channel) == Some(ours)) {
-            let _ = first.set(*payment);
-        }
-        first
-    }
-
-    /// Whether an order was confirmed by another payment before.
-    #[must_use]
-    pub fn is_second_payment(
-        &self,
-        channel: ChannelId,
-        order: &OrderId,
-        record: Option<&Record>,
-        payment: &Payment,
-    ) -> bool {
-        let unkept = || self.first_payment(channel, order, &[]);
-        let first = record.map_or_else(unkept, |record| Arc::clone(&record.payment));
-        // What was given back leaves the order to be paid, once it is known to be.
-        let first = if payment.refunded { first.get() } else { Some(first.get_or_init(|| payment.transaction_id)) };
-        first.is_some_and(|first| *first != payment.transaction_id)
-    }
-
-    /// Notes what is odd about a record's payment, once.
-    pub fn flag(&self, record: Option<&Record>, reason: Reason) {
-        let bit = match reason {
-            Reason::SecondPayment => 1,
-            Reason::NumberOfAnotherOrder => 2,
-            _ => 4,
-        };
-        if let (Some(journal), Some(record)) = (&self.kept.journal, record)
-            && let Some(entry) = record.entry
-            && record.flags.fetch_or(bit, Ordering::Relaxed) & bit == 0
-        {
-            journal.note(Note::Flagged { entry, reason });
-        }
     }
 
     fn delivery(&self, id: DeliveryId, attempts: u64, accepted: Option<Acceptance>) -> Arc<Delivery> {
@@ -316,6 +292,10 @@ impl Records {
     /// made the record.
     pub fn held(&self, record: &Record, fresh: bool, reason: Reason, payment: Option<&Payment>) {
         let next = after_refusal(record.state(), fresh, reason, self.first.ask);
+        // What was delivered by a decision is done, whatever claim names it afterwards.
+        let is_done = reason.is_overridable() && payment.is_some_and(|payment| record.was_accepted(payment));
+        let (reason, next) =
+            if is_done && next == Some(Next::Park) { (Reason::Paid, Some(Next::Accepted)) } else { (reason, next) };
         self.found(record, reason, payment.map(verified), next);
     }
 

@@ -182,6 +182,7 @@ pub const fn http_status(reason: Reason) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         R::CannotSynthesize | R::RouteGone => StatusCode::SERVICE_UNAVAILABLE,
+        R::OverrideNeeded | R::DeliveredOverPrice | R::DeliveredAgain => StatusCode::SERVICE_UNAVAILABLE,
         // A paid callback is forwarded; one that is refused as paid would be a fault of ours.
         R::SecondPayment => StatusCode::CONFLICT,
         R::InternalError | R::Paid | R::PaidAfterClose => StatusCode::INTERNAL_SERVER_ERROR,

@@ -7,6 +7,7 @@ use super::forward::Upstream;
 use super::hop::named_by_connection;
 use super::payment::Payment;
 use super::sender::{Sender, X_FORWARDED_FOR};
+use crate::journal::Overrides;
 use crate::order::ChannelId;
 use crate::secret::Secret;
 use hmac::{Hmac, KeyInit, Mac};
@@ -39,7 +40,9 @@ pub struct HeaderNames {
     pub attempt: HeaderName,
     /// Where the delivery comes from: `callback`, later also `follow-up`, `sweep`, `pending`.
     pub origin: HeaderName,
-    /// An HMAC-SHA256 over the values above, for receivers that can check it.
+    /// What a person decided against the rules for this sending: `amount`, `accepted`, `second-payment`; absent otherwise.
+    pub overrides: HeaderName,
+    /// An HMAC-SHA256 over the values above but for the last, for receivers that can check it.
     pub signature: Option<SignatureHeader>,
 }
 
@@ -60,6 +63,7 @@ impl Default for HeaderNames {
             delivery: HeaderName::from_static("x-tollgate-delivery"),
             attempt: HeaderName::from_static("x-tollgate-attempt"),
             origin: HeaderName::from_static("x-tollgate-origin"),
+            overrides: HeaderName::from_static("x-tollgate-override"),
             signature: None,
         }
     }
@@ -78,6 +82,7 @@ impl HeaderNames {
             &self.delivery,
             &self.attempt,
             &self.origin,
+            &self.overrides,
         ];
         values.into_iter().chain(self.signature.iter().map(|signature| &signature.name))
     }
@@ -121,6 +126,8 @@ pub struct Delivered<'a> {
     pub channel: &'a ChannelId,
     /// Which delivery, and the how-manieth time.
     pub sending: Sending,
+    /// What a person decided for it.
+    pub overrides: Overrides,
 }
 
 /// Rewrites headers.
@@ -169,7 +176,7 @@ const NEVER_PASSED: [&str; 28] = [
 ];
 
 /// How many fields are added at most.
-const MOST_ADDED: usize = 15;
+const MOST_ADDED: usize = 16;
 
 /// Fields by which a proxy in front says who called; believed from a trusted proxy only.
 const PASSED_FROM_TRUSTED: [&str; 13] = [
@@ -290,6 +297,9 @@ impl Stamp {
             if let Some(value) = value {
                 headers.insert(name, value);
             }
+        }
+        if !delivered.overrides.is_empty() {
+            headers.insert(&names.overrides, HeaderValue::from_str(&delivered.overrides.to_string())?);
         }
         Ok(())
     }

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 /// What somebody asks for of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Act {
-    /// It is confirmed again and sent again, whatever became of it.
+    /// It is confirmed again and sent again. What a person has to decide about is left out:
+    /// [`Redeliveries`](super::Redeliveries) takes decisions.
     Redeliver,
     /// The follow-up leaves it alone until somebody says otherwise.
     Park,
@@ -97,6 +98,8 @@ pub struct Audit {
     pub entries: Vec<EntryId>,
     /// What came of it.
     pub outcome: Option<String>,
+    /// Why it was done, in that person's words.
+    pub because: Option<String>,
 }
 
 /// A line, as it is kept.

@@ -2,6 +2,7 @@
 
 use super::ids::{DeliveryId, EntryId};
 use super::listed::SourceHealth;
+use super::overrides::Price;
 use super::{Claimed, Origin, State, Verified};
 use crate::order::{ChannelId, MchId, OrderId};
 use crate::reason::{Reason, Verdict};
@@ -67,6 +68,8 @@ pub struct Record {
     pub accepted_at: Option<Timestamp>,
     /// Whether its request is there, to be sent again.
     pub request_kept: bool,
+    /// What the order costs by a source of pending orders.
+    pub price: Option<Price>,
     /// What happened, oldest first.
     pub events: Vec<Event>,
     /// The sendings of its delivery, oldest first, as far as each has a line.

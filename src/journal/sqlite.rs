@@ -44,6 +44,8 @@ mod view;
 
 mod audit;
 
+mod redeliver;
+
 mod check;
 
 mod sound;

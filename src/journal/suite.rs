@@ -3,6 +3,8 @@
 
 mod bounds;
 
+mod decided;
+
 mod found;
 
 mod looking_in;
@@ -136,6 +138,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     looking_in::all(stores).await;
     rank::all(stores).await;
     times::all(stores).await;
+    decided::all(stores).await;
 }
 
 async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
@@ -368,9 +371,13 @@ async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
     take_in(&*journal, "D", LATE).await;
     journal.written().await.unwrap();
     let day = Search { received_within: Some(LATE), ..Search::default() };
-    let redeliver = |search, limit| journal.act(Act::Redeliver, search, limit, looking_in::somebody());
-    let asked_for = redeliver(day, 2).await.unwrap();
-    let rest = redeliver(Search { after: asked_for.last().copied(), ..day }, 10).await.unwrap();
+    let redeliver = async |search, limit| {
+        let given: Overrides = [Override::Accepted].into_iter().collect();
+        let wanted = decided::redelivery(search, limit, given, true);
+        journal.redeliver(wanted).await.unwrap().entries
+    };
+    let asked_for = redeliver(day, 2).await;
+    let rest = redeliver(Search { after: asked_for.last().copied(), ..day }, 10).await;
     assert_eq!((asked_for.len(), rest.len()), (2, 1));
     let mut work = due(&*journal).await;
     work.sort_by_key(|work| work.entry);

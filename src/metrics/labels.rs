@@ -46,6 +46,12 @@ pub(super) struct SourceLabel {
     pub(super) source: &'static str,
 }
 
+/// Of what a person decided.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct WhatLabel {
+    pub(super) what: &'static str,
+}
+
 /// Of the follow-up's steps.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct StepLabel {

@@ -4,13 +4,14 @@ import test from "node:test";
 import assert from "node:assert/strict";
 import { until, visitor } from "./harness.js";
 
-/** Opens an order, presses a button and confirms it in the dialog. */
-async function press(page, order, action) {
+/** Opens an order, presses a button and confirms it in the dialog; gives a reason where one is wanted. */
+async function press(page, order, action, because) {
   await page.goto(`/orders/app/${order}`);
   await page.click(`#act-${action}`);
   const dialog = page.locator(`#ask-${action}`);
   await dialog.waitFor();
   assert.ok((await dialog.innerText()).includes(`Order ${order} on channel app`));
+  if (because) await dialog.locator("#because").fill(because);
   await page.click(`#do-${action}`);
   await page.locator("#flash").waitFor();
   return page.locator("#flash").innerText();
@@ -23,7 +24,9 @@ export default (world) => {
     const { page } = one;
     await one.logIn();
     const before = await demo.delivered("A1001");
-    assert.match(await press(page, "A1001", "redeliver"), /The order is due now/);
+    await page.goto("/orders/app/A1001");
+    assert.equal(await page.locator("[id^=act-].first").count(), 0, "nothing of what was accepted is blue");
+    assert.match(await press(page, "A1001", "redeliver", "it was lost"), /The order is due now/);
     await until("the shop got it again", async () => (await demo.delivered("A1001")) === before + 1);
     // Live: the page shows it without being reloaded.
     await page.getByText("An operator asked for another delivery").waitFor();
@@ -99,6 +102,8 @@ export default (world) => {
     await page.waitForURL("**/orders/app/A1011/redeliver");
     assert.match(await page.locator("main").innerText(), /Order A1011 on channel app[^]*WeChat Pay is asked once more/);
     const before = await demo.delivered("A1011");
+    assert.match(await page.locator(".matter").innerText(), /accepted it before/);
+    await page.fill("#because", "it was lost");
     await page.click("#do-redeliver");
     await page.waitForURL("**/orders/app/A1011");
     assert.match(await page.locator("#flash").innerText(), /The order is due now/);

@@ -60,7 +60,7 @@ export default (world) => {
     await one.leave();
   });
 
-  test("an order's story stands beside each other: claim, answer, what was sent", async () => {
+  test("an order's story stands beside each other: price, claim, answer, what was sent", async () => {
     const one = await visitor(world.browser, world.demo);
     const { page } = one;
     await one.logIn();
@@ -68,15 +68,17 @@ export default (world) => {
     await page.getByRole("link", { name: "A1008" }).click();
     await page.waitForURL("**/orders/app/A1008");
     const column = (id) => page.locator(`section[aria-labelledby=facing-${id}]`).innerText();
-    assert.match(await column("claim"), /What the callback claims[^]*A1008[^]*not said[^]*¥66\.00/);
-    const id = (await column("answer")).match(/\d{28}/)[0];
-    assert.match(await column("answer"), /SUCCESS/);
+    assert.match(await column("claimed"), /What the callback claims[^]*A1008[^]*not said[^]*¥66\.00/);
+    const id = (await column("paid")).match(/\d{28}/)[0];
+    assert.match(await column("paid"), /SUCCESS/);
     assert.ok((await column("sent")).includes(id));
     const story = await page.locator(".story tbody").innerText();
     assert.match(story, /The callback came[^]*WeChat Pay confirmed the payment[^]*attempt 1[^]*status 200, accepted/);
-    // What differs is marked, in words too.
+    assert.match(await column("expected"), /No source says what it costs/);
+    // What was paid is not kept, so there is nothing to differ from.
     await page.goto("/orders/app/A1007");
-    assert.match(await column("claim"), /¥66\.00\s+≠ differs/);
+    assert.match(await column("claimed"), /¥66\.00/);
+    assert.ok(!(await column("claimed")).includes("≠"));
     assert.match(await page.locator(".reason").innerText(), /Another amount than was paid[^]*What to do/);
     // A channel's name may have a slash in it.
     await page.goto("/orders?text=B1006");

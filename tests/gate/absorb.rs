@@ -123,7 +123,7 @@ fn an_operator_sends_it_again_all_the_same() {
     world.wechat.order(&APP, "ONCE-7").paid(100);
     assert_eq!(world.app_callback("ONCE-7").status(), 200);
     stands(&world, "ONCE-7", "accepted");
-    let ended = world.command(&["redeliver", "ONCE-7"]);
+    let ended = world.command(&["redeliver", "ONCE-7", "--override", "accepted", "--because", "it was lost"]);
     assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
     let seen = world.upstream.requests();
     assert_eq!((seen.len(), seen[1].folded("X-Tollgate-Attempt")), (2, vec!["2".to_owned()]));

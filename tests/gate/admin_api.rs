@@ -154,7 +154,9 @@ fn s07_a_redelivery_is_confirmed_again_and_audited() {
     world.wechat.order(&APP, "AGAIN-1").paid(100);
     world.app_callback("AGAIN-1");
     let entry = world.stands("AGAIN-1", "accepted")["entry"].clone();
-    let answer = world.admin_post(&format!("{APP_ORDERS}/AGAIN-1/redeliver"));
+    let decided = json!({ "override": ["accepted"], "because": "it was lost" });
+    let again = Request::post(&format!("{APP_ORDERS}/AGAIN-1/redeliver"));
+    let answer = world.admin_ask(again.json(decided.to_string()));
     assert_eq!(answer.status(), 202, "{}", answer.text());
     let done = json!({ "action": "redeliver", "channel": "app", "order": "AGAIN-1", "entries": [entry] });
     assert_eq!(answer.json(), done);
@@ -167,7 +169,8 @@ fn s07_a_redelivery_is_confirmed_again_and_audited() {
     );
     assert_eq!((&line["order"], &line["entries"]), (&json!("AGAIN-1"), &json!([entry])));
     // The command says who as well.
-    assert_eq!(world.command(&["redeliver", "AGAIN-1"]).code, 0);
+    let args = ["redeliver", "AGAIN-1", "--override", "accepted", "--because", "it was lost"];
+    assert_eq!(world.command(&args).code, 0);
     let line = world.audited();
     assert_eq!((&line["action"], &line["from"]), (&json!("redeliver"), &json!("cli")), "{line}");
     assert!(line["who"].as_str().unwrap().starts_with("cli:"), "{line}");

@@ -168,7 +168,8 @@ fn redeliver_since_takes_all_of_a_time_and_confirms_each_again() {
     for index in 0..5 {
         let order = format!("BULK-{index}");
         world.wechat.order(&APP, &order).states(&["SUCCESS", if index == 0 { "REFUND" } else { "SUCCESS" }]);
-        assert_eq!(world.app_callback(&order).status(), 200);
+        world.upstream.answers_once(Reply::Breaks);
+        assert_eq!(world.app_callback(&order).status(), 502);
     }
     world.wechat.order(&APP, "BULK-UNPAID");
     assert_eq!(world.app_callback("BULK-UNPAID").status(), 503);

@@ -66,6 +66,8 @@ mod second_payment;
 
 mod number_proof;
 
+mod overrides;
+
 mod recovery;
 
 #[path = "../support/databases.rs"]

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 /// A file of pending orders that is read every second; it need not be there yet.
-fn listing(setup: &mut Setup) {
+pub fn listing(setup: &mut Setup) {
     setup.hurry();
     setup.route("app")["synthesize"] =
         json!({ "body": "OrderID={{ order }}&WeixinTransactionID={{ transaction_id }}&TotalFee={{ amount }}" });
@@ -19,7 +19,7 @@ fn listing(setup: &mut Setup) {
         json!([{ "name": "shop", "every": "1s", "route": "app", "file": { "path": path } }]);
 }
 
-fn list(dir: &Path, orders: &[Value]) {
+pub fn list(dir: &Path, orders: &[Value]) {
     let lines: Vec<_> = orders.iter().map(|order| format!("{order}\n")).collect();
     fs::write(dir.join("new.jsonl"), lines.concat()).unwrap();
     fs::rename(dir.join("new.jsonl"), dir.join("unpaid.jsonl")).unwrap();
@@ -88,7 +88,7 @@ fn a_payment_of_another_amount_than_the_order_costs_is_held_back() {
     assert_eq!(world.app_callback("PRICE-1").status(), 403);
     assert_eq!(world.app_callback("PRICE-2").status(), 200);
     let parked = "SELECT count(*) FROM entry WHERE \"order\" = 'PRICE-1' AND state = 'parked' AND total_fee = 1";
-    until("the parked payment", || world.journal(parked) == 1);
+    until("the parked payment", || world.journal(parked) > 0);
     assert!(world.upstream.requests_for("PRICE-1").is_empty());
 }
 
@@ -182,7 +182,7 @@ fn a_source_that_is_not_configured_any_more_rules_nothing() {
 }
 
 #[test]
-fn a_price_holds_without_a_gate_too_until_an_operator_has_looked() {
+fn a_price_holds_without_a_gate_too_until_an_operator_has_decided() {
     let world = World::with(listing);
     list(world.dir(), &[order("ALONE-1"), order("ALONE-2")]);
     until("the prices", || world.journal("SELECT count(*) FROM listed") == 2);
@@ -192,7 +192,7 @@ fn a_price_holds_without_a_gate_too_until_an_operator_has_looked() {
     }
     until("both parked", || world.journal("SELECT count(*) FROM entry WHERE state = 'parked'") == 2);
     world.kill9();
-    let ended = world.command(&["redeliver", "ALONE-1"]);
+    let ended = world.command(&["redeliver", "ALONE-1", "--override", "amount", "--because", "a voucher"]);
     assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
     assert_eq!(world.upstream_received().text(), "OrderID=ALONE-1");
 }

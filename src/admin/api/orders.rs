@@ -1,11 +1,12 @@
 //! Orders: a list of their entries, the story of one, and what can be done to it.
 
-use super::params::{self, Asked, Nothing, OrderPlace, Place};
-use crate::admin::act::Action;
+use super::params::{self, Asked, Nothing, OrderPlace, Place, Said};
+use crate::admin::act::{Action, Decided, Done};
 use crate::admin::problem::Problem;
 use crate::admin::records::{self, Entry, EntryStory, words};
 use crate::admin::{Admin, NotDone, Who};
 use crate::journal::audit;
+use crate::journal::overrides::{self, Override, Overrides};
 use crate::journal::view::{Cursor, Filter};
 use crate::journal::{Origin, State};
 use crate::order::{ChannelId, OrderId};
@@ -147,13 +148,17 @@ impl From<NotDone> for Problem {
     fn from(refusal: NotDone) -> Self {
         let status = match refusal {
             NotDone::NoSuchOrder | NotDone::NoSuchChannel => StatusCode::NOT_FOUND,
-            NotDone::Conflict(_) => StatusCode::CONFLICT,
+            NotDone::Conflict(_) | NotDone::OverrideNeeded { .. } => StatusCode::CONFLICT,
+            NotDone::OverrideNotNeeded(_) => StatusCode::BAD_REQUEST,
             NotDone::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         let problem = Self::new(status, refusal.to_string());
         match refusal {
             NotDone::Journal(reason) => problem.because(reason.code()),
-            NotDone::NoSuchOrder | NotDone::NoSuchChannel | NotDone::Conflict(_) => problem,
+            NotDone::OverrideNeeded { needs, .. } => problem.needing(needs.iter().map(Override::as_str).collect()),
+            NotDone::NoSuchOrder | NotDone::NoSuchChannel | NotDone::Conflict(_) | NotDone::OverrideNotNeeded(_) => {
+                problem
+            }
         }
     }
 }
@@ -167,24 +172,65 @@ async fn act(
 ) -> Result<(StatusCode, Json<Acted>), Problem> {
     let (channel, order) = place.read()?;
     let done = admin.act(action, channel, order, who, peer.addr).await?;
-    let acted = Acted {
-        action: audit::Action::Act(action).as_str(),
-        channel: channel.to_string(),
-        order: order.to_string(),
-        entries: done.entries.iter().map(|entry| entry.0).collect(),
-    };
     // The rest is the follow-up's, in a moment.
     let status = if action == Action::Park { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(acted)))
+    Ok((status, Json(Acted::new(action, channel, order, &done))))
+}
+
+impl Acted {
+    fn new(action: Action, channel: ChannelId, order: OrderId, done: &Done) -> Self {
+        Self {
+            action: audit::Action::Act(action).as_str(),
+            channel: channel.to_string(),
+            order: order.to_string(),
+            entries: done.entries.iter().map(|entry| entry.0).collect(),
+        }
+    }
+}
+
+/// What is decided against the rules, and why.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decision {
+    /// What is decided.
+    #[serde(default, rename = "override")]
+    #[schema(value_type = Vec<words::Override>, required = false)]
+    overrides: Vec<String>,
+    /// Why, as the audit trail has it. There must be a reason for an override.
+    #[schema(min_length = 4, max_length = 200, pattern = "[^\\s\\x00-\\x1f\\x7f-\\x9f]")]
+    because: Option<String>,
+}
+
+impl Decision {
+    fn read(self) -> Result<Decided, Problem> {
+        let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
+        let named = |name: &String| {
+            Override::from_name(name)
+                .ok_or_else(|| wrong("override has something that is none of its words".to_owned()))
+        };
+        let overrides: Overrides = self.overrides.iter().map(named).collect::<Result<_, _>>()?;
+        let because = self.because.map(|text| overrides::because(&text)).transpose();
+        let because = because.map_err(|problem| wrong(problem.to_owned()))?;
+        if because.is_none() && !overrides.is_empty() {
+            return Err(wrong("because is missing: an override has a reason, in 4 to 200 characters".to_owned()));
+        }
+        Ok(Decided { overrides, because })
+    }
 }
 
 /// Confirms an order again and sends it again.
 ///
-/// Whatever became of it before, even if it was accepted; what is not paid is not sent. The follow-up does it in a moment.
-#[utoipa::path(post, path = "/api/orders/{channel}/{order}/redeliver", tag = "actions", params(OrderPlace), responses(
+/// What is not paid is not sent. What was paid at another price than the order costs, was accepted before, or is a second
+/// payment, is sent only with an `override` that says so, and a reason. The follow-up does it in a moment.
+#[utoipa::path(post, path = "/api/orders/{channel}/{order}/redeliver", tag = "actions", params(OrderPlace),
+    request_body(content = Option<Decision>, description = "What is decided against the rules; there may be no body."),
+    responses(
     (status = 202, description = "It is due now.", body = Acted),
+    (status = 400, description = "An override that is not needed, or no reason for one.", body = Problem,
+        content_type = "application/problem+json"),
     (status = 404, description = "There is no such order.", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "Nothing of it is left to be sent.", body = Problem, content_type = "application/problem+json")
+    (status = 409, description = "Nothing of it is left to be sent, or an override is needed (reason `override-needed`).",
+        body = Problem, content_type = "application/problem+json")
 ))]
 pub(super) async fn redeliver(
     Shared(admin): Shared<Arc<Admin>>,
@@ -192,8 +238,11 @@ pub(super) async fn redeliver(
     Extension(peer): Extension<Peer>,
     Place(place): Place<OrderPlace>,
     Asked(Nothing {}): Asked<Nothing>,
+    Said(decision): Said<Decision>,
 ) -> Result<(http::StatusCode, Json<Acted>), Problem> {
-    act(Action::Redeliver, &admin, &place, &who, peer).await
+    let (channel, order) = place.read()?;
+    let done = admin.redeliver(channel, order, decision.read()?, &who, peer.addr).await?;
+    Ok((StatusCode::ACCEPTED, Json(Acted::new(Action::Redeliver, channel, order, &done))))
 }
 
 /// Stops going on with an order.

@@ -1,13 +1,16 @@
 //! What requests say in their path and query, and what of it is refused.
 
 use crate::admin::problem::Problem;
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use std::fmt::Display;
 use std::str::FromStr;
 use utoipa::IntoParams;
@@ -34,6 +37,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
+
+/// The body as JSON, or nothing.
+pub(super) struct Said<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Said<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kind =
+            request.headers().get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default().to_ascii_lowercase());
+        let refused = |rejection: BytesRejection| Problem::new(rejection.status(), rejection.body_text());
+        let body = Bytes::from_request(request, state).await.map_err(refused)?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        if kind.as_deref().and_then(|kind| kind.split(';').next()).map(str::trim) != Some("application/json") {
+            let detail = "the body is JSON: Content-Type: application/json";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        let wrong = |error| Problem::new(StatusCode::BAD_REQUEST, format!("the body is not what is wanted: {error}"));
+        // An object or null; what is derived would take a list of its values too.
+        let Some(said) = serde_json::from_slice::<Option<Map<String, Value>>>(&body).map_err(wrong)? else {
+            return Ok(Self(T::default()));
+        };
+        serde_json::from_value(Value::Object(said)).map(Self).map_err(wrong)
+    }
+}
 
 /// The path.
 pub(super) struct Place<T>(pub(super) T);

@@ -36,6 +36,7 @@ struct Line {
     who: String,
     from: String,
     outcome: String,
+    because: String,
 }
 
 /// What the address says.
@@ -80,6 +81,7 @@ impl Line {
             who: audit.by.who,
             from: audit.by.from,
             outcome: audit.outcome.unwrap_or_default(),
+            because: audit.because.unwrap_or_default(),
         }
     }
 }

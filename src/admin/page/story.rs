@@ -1,13 +1,15 @@
 //! The page of one order: its whole story, and what can be done about it.
 
-use super::act::{self, Ask};
+use super::act::{self, Ask, Standing};
 use super::notice;
 use super::shell::{Chip, Shell, encoded};
 use super::words::fill;
 use super::words::reasons::{Explained, explain};
 use super::{Html, render, show};
 use crate::admin::{Admin, Who};
-use crate::journal::{AttemptRecord, Event, Record, State};
+use crate::journal::overrides::Needed;
+use crate::journal::{AttemptRecord, Event, Origin, Record, State};
+use crate::money::Money;
 use crate::order::{ChannelId, OrderId};
 use crate::reason::{Reason, Stage, Verdict};
 use askama::Template;
@@ -37,7 +39,7 @@ struct Story {
     back: String,
     in_page: bool,
     flags: Vec<Explained>,
-    columns: [Column; 3],
+    columns: [Column; 4],
     steps: Vec<Step>,
     others: Vec<Other>,
 }
@@ -125,7 +127,8 @@ pub(super) async fn show(
     };
     let lead = records.remove(place);
     let said_once = shell.says_something();
-    let page = render(Story::of(shell, channel, order, &lead, &records));
+    let needed = admin.needed(channel, order).await;
+    let page = render(Story::of(shell, (channel, order), &lead, &records, &needed));
     if said_once { page.with_cookie(act::forget_flash(channel, order)) } else { page }
 }
 
@@ -140,7 +143,13 @@ fn weight(record: &Record) -> u8 {
 }
 
 impl Story {
-    fn of(shell: Shell, channel: ChannelId, order: OrderId, lead: &Record, others: &[Record]) -> Self {
+    fn of(
+        shell: Shell,
+        (channel, order): (ChannelId, OrderId),
+        lead: &Record,
+        others: &[Record],
+        needed: &[Needed],
+    ) -> Self {
         let words = shell.words;
         let why = lead.why();
         let explained = shell.explain(lead.state, why);
@@ -171,7 +180,7 @@ impl Story {
                 &[&show::span(shell.now.duration_since(lead.since).unsigned_abs(), shell.language)],
             ),
             next: due.map(|at| if at <= shell.now { words.now_due.to_owned() } else { shell.away(at) }),
-            actions: act::possible(lead.state, channel, order, words),
+            actions: act::possible(Standing { state: lead.state, reason: why, needed }, channel, order, words),
             about: fill(words.about_order, &[&order, &channel]),
             back: super::shell::order_href(channel.as_str(), order.as_str()),
             in_page: false,
@@ -198,34 +207,43 @@ impl Other {
     }
 }
 
-/// Claim beside answer beside what was sent, line by line.
-fn columns(record: &Record, shell: &Shell) -> [Column; 3] {
+/// Which of three amounts is not what another of them is: each is held against what was paid, or against the other where nothing
+/// was paid. There is nothing to differ from an amount that nobody has said.
+fn differing(expected: Option<Money>, claimed: Option<Money>, paid: Option<Money>) -> [bool; 3] {
+    let differ = |one: Option<Money>, other: Option<Money>| one.zip(other).is_some_and(|(one, other)| one != other);
+    if paid.is_none() {
+        let differ = differ(expected, claimed);
+        return [differ, differ, false];
+    }
+    let [expected, claimed] = [expected, claimed].map(|said| differ(said, paid));
+    [expected, claimed, expected || claimed]
+}
+
+/// Price beside claim beside answer beside what was sent, line by line.
+fn columns(record: &Record, shell: &Shell) -> [Column; 4] {
     let words = shell.words;
-    let (claimed, verified) = (&record.claimed, record.verified.as_ref());
+    let (claimed, verified, price) = (&record.claimed, record.verified.as_ref(), record.price.as_ref());
     let was_sent = record.attempts > 0;
     let sent = verified.filter(|_| was_sent);
-    // Where the answer is not kept because the claim was wrong, the reason says which part of it is.
-    let amount_differs = matches!(record.reason, Some(Reason::AmountDiffers | Reason::ExpectedAmountDiffers))
-        || verified.zip(claimed.amount).is_some_and(|(verified, amount)| verified.amount != amount);
-    let transaction_differs =
-        matches!(record.reason, Some(Reason::TransactionDiffers | Reason::TransactionOfOtherOrder))
-            || verified.zip(claimed.transaction_id).is_some_and(|(verified, id)| verified.transaction_id != id);
+    let paid = verified.map(|verified| verified.amount);
+    let [price_differs, claim_differs, paid_differs] = differing(price.map(|price| price.amount), claimed.amount, paid);
+    let other_transaction = verified.zip(claimed.transaction_id).is_some_and(|(paid, id)| paid.transaction_id != id);
     let trade_state = |refunded| if refunded { "REFUND" } else { "SUCCESS" }.to_owned();
-    let paid_at = |at: Timestamp| crate::clock::beijing(at).strftime("%Y-%m-%d %H:%M:%S").to_string();
-    let rows = |said: usize, values: [Option<String>; 7], differs: [bool; 2]| -> Vec<Fact> {
-        let names = [
-            words.order,
-            words.out_trade_no,
-            words.transaction_id,
-            words.amount,
-            words.trade_state,
-            words.paid_at,
-            words.delivery,
-        ];
+    let moment = |at: Timestamp| crate::clock::beijing(at).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let mut names = [
+        words.order,
+        words.out_trade_no,
+        words.transaction_id,
+        words.amount,
+        words.trade_state,
+        words.paid_at,
+        words.delivery,
+    ];
+    let rows = |names: &[&'static str; 7], said: usize, values: [Option<String>; 7], differs: [bool; 2]| -> Vec<Fact> {
         let [transaction_differs, amount_differs] = differs;
         let marks = [false, false, transaction_differs, amount_differs, false, false, false];
         let otherwise = |place: usize| if place < said { words.not_claimed } else { "–" };
-        let facts = names.into_iter().zip(values).zip(marks).enumerate();
+        let facts = names.iter().zip(values).zip(marks).enumerate();
         facts
             .map(|(place, ((name, value), differs))| Fact {
                 name,
@@ -235,7 +253,6 @@ fn columns(record: &Record, shell: &Shell) -> [Column; 3] {
             })
             .collect()
     };
-    let differs = [transaction_differs, amount_differs];
     let claim = [
         Some(claimed.order.to_string()),
         Some(claimed.out_trade_no.to_string()),
@@ -249,9 +266,9 @@ fn columns(record: &Record, shell: &Shell) -> [Column; 3] {
         None,
         verified.map(|_| claimed.out_trade_no.to_string()),
         verified.map(|verified| verified.transaction_id.to_string()),
-        verified.map(|verified| show::plain_amount(verified.amount)),
+        paid.map(show::plain_amount),
         verified.map(|verified| trade_state(verified.refunded)),
-        verified.and_then(|verified| verified.paid_at).map(paid_at),
+        verified.and_then(|verified| verified.paid_at).map(moment),
         None,
     ];
     let delivered = [
@@ -260,23 +277,43 @@ fn columns(record: &Record, shell: &Shell) -> [Column; 3] {
         sent.map(|sent| sent.transaction_id.to_string()),
         sent.map(|sent| show::plain_amount(sent.amount)),
         sent.map(|sent| trade_state(sent.refunded)),
-        sent.and_then(|sent| sent.paid_at).map(paid_at),
+        sent.and_then(|sent| sent.paid_at).map(moment),
         was_sent.then(|| record.delivery.to_string()),
     ];
-    let claim_name = if record.origin.is_found() { words.claim_found } else { words.claim };
-    let is_contradicted = record.reason.and_then(Reason::verdict) == Some(Verdict::Contradicted);
+    let mut claim = rows(&names, 4, claim, [other_transaction, claim_differs]);
+    let answer = rows(&names, 0, answer, [other_transaction, paid_differs]);
+    let delivered = rows(&names, 0, delivered, [false; 2]);
+    (names[0], names[1]) = (words.expected_source, words.expected_since);
+    let expected = [
+        price.map(|price| price.source.clone()),
+        price.and_then(|price| price.listed_at).map(moment),
+        None,
+        price.map(|price| show::plain_amount(price.amount)),
+        None,
+        None,
+        None,
+    ];
+    let expected = rows(&names, 0, expected, [false, price_differs]);
+    let claim_name = match record.origin {
+        Origin::Sweep => words.claim_bill,
+        Origin::Pending => words.claim_list,
+        Origin::Callback | Origin::FollowUp => words.claim,
+    };
     // What is wrong with a notification itself costs no question.
-    let was_asked = amount_differs || transaction_differs;
-    let unsaid = if is_contradicted && was_asked { words.not_kept } else { words.not_confirmed };
+    let was_contradicted = matches!(
+        record.reason,
+        Some(Reason::AmountDiffers | Reason::TransactionDiffers | Reason::TransactionOfOtherOrder)
+    );
+    let unsaid = if was_contradicted { words.not_kept } else { words.not_confirmed };
     let column = |id, name, facts, empty: Option<&'static str>| Column { id, name, facts, empty };
-    let mut claim = rows(4, claim, differs);
     if record.is_without_request() {
         claim.push(Fact { name: words.request, value: None, otherwise: words.request_not_kept, differs: false });
     }
     [
-        column("claim", claim_name, claim, None),
-        column("answer", words.answer, rows(0, answer, differs), verified.is_none().then_some(unsaid)),
-        column("sent", words.sent, rows(0, delivered, [false; 2]), (!was_sent).then_some(words.nothing_sent)),
+        column("expected", words.expected, expected, price.is_none().then_some(words.not_expected)),
+        column("claimed", claim_name, claim, None),
+        column("paid", words.answer, answer, verified.is_none().then_some(unsaid)),
+        column("sent", words.sent, delivered, (!was_sent).then_some(words.nothing_sent)),
     ]
 }
 

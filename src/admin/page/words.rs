@@ -212,8 +212,13 @@ words! {
 
     // One order.
     story: "What happened", "经过";
+    expected: "What the order costs", "订单价格";
+    expected_source: "Source", "来源";
+    expected_since: "Listed since", "列出时间";
+    not_expected: "No source says what it costs.", "没有来源给出价格。";
     claim: "What the callback claims", "回调的说法";
-    claim_found: "What the list or bill says", "列表或账单的说法";
+    claim_bill: "What the bill says", "账单的说法";
+    claim_list: "What the list says", "列表的说法";
     answer: "What WeChat Pay answers", "微信支付的答复";
     sent: "What the order system got", "发给订单系统的内容";
     claim_short: "Claim", "说法";
@@ -222,7 +227,7 @@ words! {
     not_confirmed: "No payment was confirmed.", "没有确认到付款。";
     not_kept: "It is not what the callback claims; what it was is not kept. Ask WeChat Pay shows it.", "与回调的说法不一致，其内容未保存。点击“查询微信支付”即可查看。";
     nothing_sent: "Nothing was sent.", "没有发送任何内容。";
-    compare: "Claim, answer, and what was sent", "说法、答复与发送内容对照";
+    compare: "Price, claim, answer, and what was sent", "价格、说法、答复与发送内容对照";
     other_entries: "Other claims for the same order", "同一订单的其他回调";
     story_caption: "Everything that happened, oldest first", "全部经过，最早在前";
     request: "Request", "请求";
@@ -251,7 +256,15 @@ words! {
     // Actions.
     actions: "Actions", "操作";
     redeliver: "Redeliver", "重新投递";
-    redeliver_text: "WeChat Pay is asked once more, and if the order is paid its callback is sent to the order system now, even if that accepted it before. The order system sees the same X-Tollgate-Delivery as before.", "再次查询微信支付；如果已支付，立即将回调发送给订单系统，即使以前已接收过。订单系统会看到相同的 X-Tollgate-Delivery。";
+    redeliver_text: "WeChat Pay is asked once more, and if the order is paid its callback is sent to the order system now. The order system sees the same X-Tollgate-Delivery as before.", "再次查询微信支付；如果已支付，立即将回调发送给订单系统。订单系统会看到相同的 X-Tollgate-Delivery。";
+    paid_costs: "paid {}, costs {}", "已付 {}，应付 {}";
+    accepted_before: "The order system accepted it before.", "订单系统以前已接收过该订单。";
+    paid_twice: "Another payment of this order was confirmed before.", "该订单此前已确认过另一笔付款。";
+    you_decide: "The gate does not send it by itself. If you have it sent, the order stays flagged, and the audit trail has your name and reason.", "网关不会自行发送。如果由您决定发送，该订单将永久标记，操作记录中会留下您的名字和理由。";
+    type_amount: "Type the amount that was paid, as 0.01", "请输入实付金额，例如 0.01";
+    because: "Why", "理由";
+    because_hint: "voucher 8.90", "优惠券 8.90";
+    redeliver_all_the_same: "Redeliver all the same", "仍然投递";
     redeliver_now: "Redeliver now", "立即重新投递";
     query: "Ask WeChat Pay", "查询微信支付";
     query_text: "WeChat Pay is asked about this order now, past the cache. Nothing is sent and nothing changes; you see the answer. It costs one query.", "立即向微信支付查询该订单，不使用缓存。不会发送或改变任何内容，只显示答复。消耗一次查询。";
@@ -272,6 +285,9 @@ words! {
     did_nothing: "Nothing was changed: {}", "没有改变任何内容：{}";
     no_such_order: "There is no such order on this channel.", "该渠道没有这个订单。";
     no_such_channel: "No channel of this name is configured.", "没有配置该渠道。";
+    wrong_confirm: "what was typed is not the amount that was paid.", "输入的金额与实付金额不符。";
+    no_because: "a reason is needed, in 4 to 200 characters.", "需要填写理由，4 至 200 个字符。";
+    override_not_needed: "that is not to be decided any more; look at the order again.", "已不需要作此决定，请重新查看该订单。";
     not_in_this_state: "the order's state does not allow it.", "订单当前状态不允许此操作。";
 
     // The ledger.

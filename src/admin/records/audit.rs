@@ -27,8 +27,10 @@ pub struct AuditLine {
     pub order: Option<String>,
     /// To these entries.
     pub entries: Vec<i64>,
-    /// What came of it.
+    /// What came of it; of a redelivery what was decided, with both amounts in fen.
     pub outcome: Option<String>,
+    /// Why, in that person's words.
+    pub because: Option<String>,
 }
 
 impl From<&AuditRecord> for AuditLine {
@@ -43,6 +45,7 @@ impl From<&AuditRecord> for AuditLine {
             order: audit.order.map(|id| id.to_string()),
             entries: audit.entries.iter().map(|entry| entry.0).collect(),
             outcome: audit.outcome.clone(),
+            because: audit.because.clone(),
         }
     }
 }

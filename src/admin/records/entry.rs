@@ -30,6 +30,8 @@ pub struct Entry {
     pub out_trade_no: String,
     /// What was claimed beside that.
     pub claimed: Claimed,
+    /// What it costs by a source of pending orders; null if none says so.
+    pub expected: Option<Expected>,
     /// When it came.
     #[schema(value_type = words::Time)]
     pub received_at: String,
@@ -68,6 +70,18 @@ pub struct Claimed {
     pub total_fee: Option<u64>,
     /// Its currency.
     pub fee_type: Option<String>,
+}
+
+/// What an order costs by a source of pending orders.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Expected {
+    /// The amount, in fen.
+    pub total_fee: u64,
+    /// The source, by name.
+    pub source: String,
+    /// Since when it says so.
+    #[schema(value_type = Option<words::Time>)]
+    pub listed_at: Option<String>,
 }
 
 /// An entry, and everything that happened to it.
@@ -142,6 +156,11 @@ impl From<&Record> for Entry {
                 total_fee: claimed.amount.map(|amount| amount.fen.0),
                 fee_type: claimed.amount.map(|amount| amount.currency.as_str().to_owned()),
             },
+            expected: record.price.as_ref().map(|price| Expected {
+                total_fee: price.amount.fen.0,
+                source: price.source.clone(),
+                listed_at: price.listed_at.map(time),
+            }),
             received_at: time(record.received_at),
             state: record.state.as_str(),
             since: time(record.since),

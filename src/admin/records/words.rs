@@ -39,6 +39,7 @@ words! {
     Verdict, "What WeChat Pay's word comes to.", reason::Verdict::ALL.map(reason::Verdict::as_str);
     Progress, "How far a sweep is.", sweeps::Progress::ALL.map(sweeps::Progress::as_str);
     RowKind, "What a row of a bill is.", sweeps::RowKind::ALL.map(sweeps::RowKind::as_str);
+    Override, "What only a person decides.", journal::Override::ALL.map(journal::Override::as_str);
     Action, "What somebody did.", Audited::ALL.map(Audited::as_str);
 }
 

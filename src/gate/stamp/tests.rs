@@ -5,6 +5,7 @@ use crate::gate::decide::{self, Finding, Mode, OnRefunded};
 use crate::gate::delivery::Origin;
 use crate::gate::number_proof::Pair;
 use crate::gate::payment::{Payment, Written};
+use crate::journal::Override;
 use crate::money::{Currency, Fen, Money};
 use crate::order::{OrderId, OutTradeNo, TransactionId};
 use crate::reason::Reason;
@@ -58,7 +59,8 @@ fn stamped_by(stamp: &Stamp, fields: &[(&str, &str)], pass: &Pass, trusted_proxy
         upstream: &Upstream::parse("http://127.0.0.1:5000").unwrap(),
         request_id: &HeaderValue::from_static("r-1"),
     };
-    stamp.headers(received(fields), &source, pass, Some(&Delivered { channel: &channel, sending })).unwrap()
+    let delivered = Delivered { channel: &channel, sending, overrides: Overrides::NONE };
+    stamp.headers(received(fields), &source, pass, Some(&delivered)).unwrap()
 }
 
 fn stamped(fields: &[(&str, &str)], pass: &Pass) -> HeaderMap {
@@ -109,6 +111,30 @@ fn no_spelling_of_a_header_of_ours_survives() {
 fn what_is_not_confirmed_never_carries_a_header_of_ours() {
     let headers = stamped(&[("x-verified-transaction-id", "FAKE")], &observed());
     assert!(headers.keys().all(|name| !name.as_str().starts_with("x-verified") && !name.as_str().contains("tollgate")));
+}
+
+#[test]
+fn what_a_person_decided_is_told_and_not_signed() {
+    let signature = |headers: &HeaderMap| headers[&SIGNATURE_BY_DEFAULT].clone();
+    let stamped = |overrides| {
+        let key = Secret::new("0123456789abcdef".to_owned());
+        let signature = Some(SignatureHeader { name: SIGNATURE_BY_DEFAULT.clone(), key });
+        let stamp = Stamp::new(HeaderNames { signature, ..HeaderNames::default() }, Host::Preserve);
+        let peer = Peer { addr: ([203, 0, 113, 9], 4711).into(), tls: false };
+        let source = Source {
+            sender: Sender { peer, trusted_proxy: false },
+            upstream: &Upstream::parse("http://127.0.0.1:5000").unwrap(),
+            request_id: &HeaderValue::from_static("r-1"),
+        };
+        let sending = Sending { delivery: HeaderValue::from_static("d-1"), attempt: 2, origin: Origin::FollowUp };
+        let delivered = Delivered { channel: &ChannelId::parse("app").unwrap(), sending, overrides };
+        stamp.headers(received(&[("X_Tollgate_Override", "amount")]), &source, &confirmed(), Some(&delivered)).unwrap()
+    };
+    let by_the_rules = stamped(Overrides::NONE);
+    assert!(!by_the_rules.contains_key("x-tollgate-override") && !by_the_rules.contains_key("x_tollgate_override"));
+    let decided = stamped([Override::SecondPayment, Override::Amount].into_iter().collect());
+    assert_eq!(decided.get_all("x-tollgate-override").iter().collect::<Vec<_>>(), ["amount, second-payment"]);
+    assert_eq!(signature(&decided), signature(&by_the_rules), "receivers' checks stay as they are");
 }
 
 /// P-08.

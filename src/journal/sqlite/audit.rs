@@ -1,8 +1,9 @@
 //! What people did, in SQL: the change and its line in one transaction.
 
 use super::columns::{self, number, optional, parsed, time};
-use super::{Sqlite, read, write};
+use super::{Sqlite, read, redeliver, write};
 use crate::journal::audit::{Act, Action, Audit, AuditRecord, Audits, By};
+use crate::journal::overrides::{Overrides, Redelivery};
 use crate::journal::{EntryId, Search, Soon};
 use crate::reason::Reason;
 use rusqlite::{Connection, Result, Row, named_params, params};
@@ -26,14 +27,6 @@ impl Audits for Sqlite {
     }
 }
 
-/// What can be sent again, once for each delivery: the latest claim that was confirmed, or else the latest. What is closed
-/// has nothing left to send.
-const SENDABLE: &str = "AND state <> 'closed' AND NOT EXISTS (
-        SELECT 1 FROM entry AS other
-        WHERE other.\"order\" = entry.\"order\" AND other.delivery = entry.delivery AND other.state <> 'closed'
-            AND (other.transaction_id IS NOT NULL, other.id) > (entry.transaction_id IS NOT NULL, entry.id))
-    ORDER BY id";
-
 /// What can be parked.
 const UNFINISHED: &str = "AND state IN ('asking', 'delivering') ORDER BY id";
 
@@ -50,16 +43,15 @@ pub(super) fn act(
     at: i64,
 ) -> Result<Vec<EntryId>> {
     let (which, change, what, reason) = match act {
-        Act::Redeliver => (
-            SENDABLE,
-            "state = CASE WHEN transaction_id IS NULL THEN 'asking' ELSE 'delivering' END,
-             since = ?2, due_at = ?2, tries = 0, asked_for = 1",
-            "asked-for",
-            None,
-        ),
+        Act::Redeliver => {
+            let (search, by, given) = (*search, by.clone(), Overrides::NONE);
+            let wanted = Redelivery { search, limit, given, because: None, leave_out: true, by };
+            return redeliver::redeliver(connection, &wanted, at).map(|done| done.entries);
+        }
         Act::Park => (
             UNFINISHED,
-            "state = 'parked', reason = 'parked-by-operator', since = ?2, due_at = NULL, tries = 0, asked_for = 0",
+            "state = 'parked', reason = 'parked-by-operator', since = ?2, due_at = NULL, tries = 0, asked_for = 0,
+             overrides = 0",
             "found",
             Some(Reason::ParkedByOperator),
         ),
@@ -68,7 +60,7 @@ pub(super) fn act(
             PARKED,
             "state = CASE WHEN transaction_id IS NULL THEN 'asking' ELSE 'delivering' END,
              reason = CASE WHEN transaction_id IS NULL THEN NULL WHEN trade_state = 'REFUND' THEN 'refunded' ELSE 'paid' END,
-             since = ?2, due_at = ?2, tries = 0, asked_for = 0",
+             since = ?2, due_at = ?2, tries = 0, asked_for = 0, overrides = 0",
             "unparked",
             None,
         ),
@@ -87,6 +79,7 @@ pub(super) fn act(
             order: search.order_id.or(search.order),
             entries: entries.clone(),
             outcome: None,
+            because: None,
         };
         keep(connection, &line, at)?;
     }
@@ -96,12 +89,12 @@ pub(super) fn act(
 /// Lines about wrong tokens that are kept: anybody can cause them, and they must not bury what people did.
 const REFUSED_KEPT: i64 = 1000;
 
-fn keep(connection: &Connection, audit: &Audit, at: i64) -> Result<()> {
+pub(super) fn keep(connection: &Connection, audit: &Audit, at: i64) -> Result<()> {
     let entries: Vec<_> = audit.entries.iter().map(|entry| entry.0.to_string()).collect();
     connection
         .prepare_cached(
-            "INSERT INTO audit (at, who, came_from, action, channel, \"order\", entries, outcome)
-             VALUES (:at, :who, :came_from, :action, :channel, :order, :entries, :outcome)",
+            "INSERT INTO audit (at, who, came_from, action, channel, \"order\", entries, outcome, because)
+             VALUES (:at, :who, :came_from, :action, :channel, :order, :entries, :outcome, :because)",
         )?
         .execute(named_params! {
             ":at": at,
@@ -112,6 +105,7 @@ fn keep(connection: &Connection, audit: &Audit, at: i64) -> Result<()> {
             ":order": audit.order.as_ref().map(|id| id.as_str()),
             ":entries": entries.join(" "),
             ":outcome": audit.outcome,
+            ":because": audit.because,
         })?;
     if audit.action == Action::LoginRefused {
         // The action is said for the index that has no others.
@@ -139,6 +133,7 @@ fn read_audit(row: &Row<'_>) -> Result<AuditRecord> {
             order: optional(row, "order")?,
             entries: entries.collect::<std::result::Result<_, _>>().map_err(|_| columns::damaged("entries"))?,
             outcome: row.get("outcome")?,
+            because: row.get("because")?,
         },
     })
 }

@@ -115,6 +115,13 @@ pub(super) fn money(row: &Row<'_>, fee: &str, currency: &str) -> Result<Option<M
     Ok(Some(Money { fen: Fen(fen), currency }))
 }
 
+/// What an order was noted to cost, in yuan as sources count.
+pub(super) fn expected(row: &Row<'_>) -> Result<Option<Money>> {
+    let fen: Option<i64> = row.get("expected_fee")?;
+    let fen = fen.map(u64::try_from).transpose().map_err(|_| damaged("expected_fee"))?;
+    Ok(fen.map(|fen| Money { fen: Fen(fen), currency: Currency::default() }))
+}
+
 /// What a callback claims.
 pub(super) fn claimed(row: &Row<'_>) -> Result<Claimed> {
     Ok(Claimed {

@@ -3,11 +3,11 @@
 use super::columns::{self, count, number, optional, optional_time, parsed, time};
 use super::hand::{Hand, Held, millis};
 use super::kinds::{Kind, kinds};
-use super::{OpenError, connect, view};
+use super::{OpenError, connect, redeliver, view};
 use crate::clock;
 use crate::journal::view::Filter;
 use crate::journal::{
-    Acceptance, AttemptRecord, Callback, EntryId, Event, Origin, Queue, Record, Refused, Search, State, Work,
+    Acceptance, AttemptRecord, Callback, EntryId, Event, Origin, Overrides, Queue, Record, Refused, Search, State, Work,
 };
 use crate::order::{ChannelId, OrderId, TransactionId};
 use crate::reason::Reason;
@@ -241,6 +241,8 @@ fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
         accepted: columns::acceptance(row)?,
         paid_by: Vec::new(),
         asked_for: row.get("asked_for")?,
+        overrides: Overrides::from_bits(row.get("overrides")?),
+        price: columns::expected(row)?,
     })
 }
 
@@ -361,6 +363,7 @@ pub(super) fn head(connection: &Connection, entry: EntryId) -> Result<Record> {
                 attempts: count(row, "attempts")?,
                 accepted_at: optional_time(row, "accepted_at")?,
                 request_kept: count(row, "bytes")? > 0,
+                price: redeliver::price(connection, row)?,
                 events: Vec::new(),
                 sendings: Vec::new(),
             })

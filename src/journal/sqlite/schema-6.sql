@@ -52,3 +52,18 @@ CREATE INDEX entry_unconfirmed_bytes ON entry (state, id, bytes)
 -- What has a request that goes after a time.
 CREATE INDEX entry_content ON entry (state, since) WHERE due_at IS NULL AND bytes > 0;
 CREATE INDEX delivery_answer ON delivery (accepted_at) WHERE answer_headers IS NOT NULL;
+
+-- What a person decided of an order that is to be sent again (bits: 1 amount, 2 accepted, 4 second-payment), until it was; and
+-- what the order costs, noted when another amount was paid, with whoever said so and since when.
+ALTER TABLE entry ADD COLUMN overrides INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entry ADD COLUMN expected_fee INTEGER;
+ALTER TABLE entry ADD COLUMN expected_source TEXT;
+ALTER TABLE entry ADD COLUMN expected_at INTEGER;
+-- What waits for that decision, and was parked before this was noted.
+UPDATE entry SET (expected_fee, expected_source, expected_at) = (
+    SELECT total_fee, source, listed_at FROM listed
+    WHERE listed.channel = entry.channel AND listed.out_trade_no = entry.out_trade_no AND listed.total_fee NOT NULL
+    ORDER BY gone_at IS NOT NULL, listed_at LIMIT 1)
+WHERE reason = 'expected-amount-differs';
+-- Why somebody did it.
+ALTER TABLE audit ADD COLUMN because TEXT;

@@ -4,7 +4,7 @@ use super::budget::{Budget, Spent};
 use super::columns::{self, number};
 use super::content::{self, Content};
 use super::hand::millis;
-use super::{audit, owners, rank, read, sweeps, times};
+use super::{audit, owners, rank, read, redeliver, sweeps, times};
 use crate::journal::{
     Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Keep, Next, Note, Outcome, Rank, Refused,
     Sending, State, Taken, Verified, Worth,
@@ -57,7 +57,7 @@ pub(super) fn take_in(
     budget.spend(bytes);
     let (attempts, accepted) = read::delivered(connection, &delivery)?;
     let paid_by = read::paid_by(connection, &callback.claimed.order)?;
-    Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted, paid_by }))
+    Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted, paid_by, price: None }))
 }
 
 /// Takes in an order that was found without a callback, or finds the entry it has. One that was given up without ever being
@@ -91,15 +91,16 @@ pub(super) fn take_in_found(
 
 fn known(connection: &Connection, callback: &Callback, key: [u8; 16]) -> Result<Option<Taken>> {
     let found = connection
-        .prepare_cached("SELECT id, state, delivery FROM entry WHERE \"order\" = ?1 AND key = ?2")?
+        .prepare_cached("SELECT id, state, delivery, expected_fee FROM entry WHERE \"order\" = ?1 AND key = ?2")?
         .query_row(params![callback.claimed.order.as_str(), key], |row| {
-            Ok((EntryId(row.get("id")?), columns::state(row)?, row.get::<_, String>("delivery")?))
+            let delivery: String = row.get("delivery")?;
+            Ok((EntryId(row.get("id")?), columns::state(row)?, delivery, columns::expected(row)?))
         })
         .optional()?;
-    let Some((entry, state, delivery)) = found else { return Ok(None) };
+    let Some((entry, state, delivery, price)) = found else { return Ok(None) };
     let (attempts, accepted) = read::delivered(connection, &delivery)?;
     let paid_by = read::paid_by(connection, &callback.claimed.order)?;
-    Ok(Some(Taken { entry, fresh: false, state, attempts, accepted, paid_by }))
+    Ok(Some(Taken { entry, fresh: false, state, attempts, accepted, paid_by, price }))
 }
 
 fn insert(
@@ -178,6 +179,9 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
         Note::Found { entry, reason, verified, next } => {
             found(connection, *entry, *reason, at)?;
             rank::told(connection, *entry, *reason)?;
+            if *reason == Reason::ExpectedAmountDiffers {
+                redeliver::note_price(connection, *entry)?;
+            }
             verify(connection, *entry, verified.as_ref(), Some(*reason), at, budget)?;
             go_on(connection, *entry, *next, at)
         }
@@ -188,6 +192,7 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
             }
             Ok(())
         }
+        Note::Refunded { channel, transaction_id } => refund(connection, channel.as_str(), transaction_id.as_str(), at),
         Note::Flagged { entry, reason } => flag(connection, *entry, *reason, at),
         Note::Sending { sending, verified, next } => {
             verify(connection, sending.entry, verified.as_ref(), None, at, budget)?;
@@ -196,6 +201,9 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
         }
         Note::Sent { sending, outcome, next } => {
             end(connection, sending, outcome, at)?;
+            if matches!(outcome, Outcome::Accepted(_)) {
+                redeliver::settle(connection, sending.entry, at)?;
+            }
             go_on(connection, sending.entry, *next, at)
         }
         Note::Counted { entry, delivery, attempts } => count(connection, *entry, &delivery.to_string(), *attempts),
@@ -217,6 +225,18 @@ fn found(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Re
         ))?
         .execute(params![entry.0, reason.code()])?;
     if changed > 0 { event(connection, entry, at, "found", Some(reason), None) } else { Ok(()) }
+}
+
+/// A payment was refunded; where its entries go on stays as it is.
+fn refund(connection: &Connection, channel: &str, transaction_id: &str, at: i64) -> Result<()> {
+    let entries = connection
+        .prepare_cached(
+            "UPDATE entry SET trade_state = 'REFUND', verified_at = ?3
+             WHERE channel = ?1 AND transaction_id = ?2 AND trade_state <> 'REFUND' RETURNING id",
+        )?
+        .query_map(params![channel, transaction_id, at], |row| row.get(0).map(EntryId))?
+        .collect::<Result<Vec<_>>>()?;
+    entries.into_iter().try_for_each(|entry| event(connection, entry, at, "found", Some(Reason::Refunded), None))
 }
 
 /// A line for what is flagged, the first time.
@@ -256,7 +276,7 @@ fn verify(
         Some(bytes) => budget.give_back(Spent { records: 1, bytes }),
         None => drop(connection.prepare_cached(VERIFY)?.execute(values)?),
     }
-    Ok(())
+    redeliver::renew_price(connection, entry)
 }
 
 const VERIFY: &str =
@@ -284,6 +304,7 @@ fn go_on(connection: &Connection, entry: EntryId, next: Option<Next>, at: i64) -
             "UPDATE entry SET
                  since = CASE WHEN state = ?2 THEN since ELSE ?3 END,
                  state = ?2, due_at = ?4, tries = ?5, asked_for = asked_for AND ?4 NOT NULL,
+                 overrides = CASE WHEN ?4 IS NULL THEN 0 ELSE overrides END,
                  reason = CASE WHEN ?2 = 'accepted' AND {HELD} THEN 'paid' ELSE reason END
              WHERE id = ?1 AND {from}"
         ))?

@@ -9,8 +9,9 @@
 use super::budget::Budget;
 use super::hand::{Hand, Held};
 use super::inbox::Inbox;
-use super::{BUSY_TIMEOUT, Place, audit, connect, times, write};
+use super::{BUSY_TIMEOUT, Place, audit, connect, redeliver, times, write};
 use crate::clock;
+use crate::journal::overrides::{Redelivered, Redelivery};
 use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, Keep, Note, Room, Search, Taken, Worth};
 use crate::metrics::JournalMeters;
 use jiff::SignedDuration;
@@ -63,6 +64,7 @@ pub(super) enum Op {
     Note { note: Note, seq: u64 },
     Written(Reply<()>),
     Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
+    Redeliver { redelivery: Box<Redelivery>, reply: Reply<Redelivered> },
     Forget { keep: Keep, limit: usize, reply: Reply<Forgotten> },
     SetClock { by: SignedDuration, reply: Reply<()> },
     Write { write: Write, reply: Reply<i64> },
@@ -92,6 +94,7 @@ enum Done {
     Nothing,
     Taken(Result<Kept, JournalError>),
     Entries(Vec<EntryId>),
+    Redelivered(Redelivered),
     Forgotten(Forgotten),
     Number(i64),
 }
@@ -274,6 +277,7 @@ impl Writer {
                 self.set_clock(old, by);
                 drop(reply.send(Ok(())));
             }
+            (Op::Redeliver { reply, .. }, Done::Redelivered(done)) => drop(reply.send(Ok(done))),
             (Op::Write { reply, .. }, Done::Number(number)) => drop(reply.send(Ok(number))),
             (Op::Forget { reply, .. }, Done::Forgotten(forgotten)) => {
                 self.shrink(&forgotten);
@@ -424,6 +428,7 @@ fn perform(
         Op::Written(_) => Done::Nothing,
         Op::Act { act, search, limit, by, .. } => Done::Entries(audit::act(connection, *act, search, *limit, by, *at)?),
         Op::Write { write, .. } => Done::Number(write.0(connection, *at)?),
+        Op::Redeliver { redelivery, .. } => Done::Redelivered(redeliver::redeliver(connection, redelivery, *at)?),
         Op::SetClock { by, .. } => {
             times::set(connection, *at, *by)?;
             Done::Number(*at)
@@ -492,6 +497,7 @@ fn refuse(op: Op) {
         Op::TakeIn { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Written(reply) => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Act { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
+        Op::Redeliver { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Forget { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::SetClock { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Write { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),

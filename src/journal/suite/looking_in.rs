@@ -313,6 +313,7 @@ async fn what_people_did_is_kept_with_the_change(store: &dyn Store) {
         order: None,
         entries: Vec::new(),
         outcome: Some("for 12 hours".to_owned()),
+        because: Some("a test".to_owned()),
     };
     journal.audit(login.clone()).await.unwrap();
     drop(journal);
@@ -339,6 +340,7 @@ async fn wrong_tokens_do_not_bury_what_people_did(store: &dyn Store) {
         order: None,
         entries: Vec::new(),
         outcome: None,
+        because: None,
     };
     journal.audit(line(Action::Login, "::1".to_owned())).await.unwrap();
     let wrong: Vec<_> =

@@ -64,7 +64,7 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         ),
         Reason::ExpectedAmountDiffers => (
             "Another amount than the order costs",
-            "There is money. Compare the order's price with what was paid. If it is right after all, press Redeliver once the source lists that price; otherwise refund it.",
+            "There is money, and nothing sends it but a person who takes it at that price. Compare the two amounts below; refund it, let the source list the right price and take it out of parking, or press Redeliver and say why.",
         ),
         Reason::TransactionDiffers => (
             "Another transaction id than the payment's",
@@ -199,11 +199,22 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         ),
         Reason::SecondPayment => (
             "Paid a second time",
-            "The order was paid twice. Refund one of the two: the ledger shows both transaction ids.",
+            "The order was paid twice. Refund one of the two: the ledger shows both transaction ids. Redeliver sends this one all the same, if you say why.",
         ),
         Reason::PaidAfterClose => (
             "Paid after it was closed",
             "Find out whether the order system still delivers the order; refund it if not.",
+        ),
+        Reason::OverrideNeeded => (
+            "A person has to decide",
+            "Look at both amounts, or at what was accepted. Then press Redeliver and say what you decide, and why.",
+        ),
+        Reason::DeliveredOverPrice => {
+            ("Delivered at another price, by a decision", "Nothing. The audit trail says who decided it, and why.")
+        }
+        Reason::DeliveredAgain => (
+            "Delivered again, by a decision",
+            "Nothing, if the order system books an order once. The audit trail says who decided it, and why.",
         ),
         Reason::ParkedByOperator => (
             "Parked by an operator",
@@ -289,7 +300,7 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::ExpectedAmountDiffers => (
             "实付与订单价格不符",
             "实际支付的金额与待支付订单来源中的价格不同。",
-            "款项已到账。请将订单价格与实付金额核对。如果金额其实正确，待来源更新价格后点击“重新投递”；否则请退款。",
+            "款项已到账，只有由人决定接受该金额后才会发送。请核对下方的两个金额：可以退款，可以由来源更正价格后取消搁置，也可以点击“重新投递”并说明理由。",
         ),
         Reason::TransactionDiffers => (
             "交易号与付款不符",
@@ -466,12 +477,27 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::SecondPayment => (
             "重复付款",
             "同一订单此前已确认过另一笔付款；on_second_payment 决定如何处理这一笔。",
-            "该订单被支付了两次，请退还其中一笔：退款台账列有两个微信支付订单号。",
+            "该订单被支付了两次，请退还其中一笔：退款台账列有两个微信支付订单号。如说明理由，点击“重新投递”仍可发送这一笔。",
         ),
         Reason::PaidAfterClose => (
             "关闭后付款",
             "待支付订单来源不再列出该订单之后才付款：已提示，并已转发。",
             "请确认订单系统是否仍会发货；如果不会，请退款。",
+        ),
+        Reason::OverrideNeeded => (
+            "需要由人决定",
+            "实付金额与订单价格不符、以前已接收过，或者重复付款：只有由人决定后才会发送。",
+            "请核对两个金额或已接收的内容，然后点击“重新投递”，作出决定并说明理由。",
+        ),
+        Reason::DeliveredOverPrice => (
+            "由人决定按其他金额投递",
+            "实付金额与订单价格不符，有人决定仍然投递。",
+            "无需处理。操作记录中有决定者和理由。",
+        ),
+        Reason::DeliveredAgain => (
+            "由人决定再次投递",
+            "以前已接收过，有人决定再次投递。",
+            "如果订单系统对同一订单只入账一次，则无需处理。操作记录中有决定者和理由。",
         ),
         Reason::ParkedByOperator => (
             "由操作员搁置",

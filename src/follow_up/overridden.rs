@@ -1,0 +1,68 @@
+//! What a person decided against the rules, as far as it counts for the payment that is confirmed now.
+
+use super::FollowUp;
+use crate::gate::channel::Channel;
+use crate::gate::claim::Claim;
+use crate::gate::decide::Confirmed;
+use crate::gate::flag::OnSecondPayment;
+use crate::gate::payment::Payment;
+use crate::gate::record::Record;
+use crate::journal::{Override, Overrides, Work};
+use crate::money::Money;
+use crate::reason::Reason;
+
+impl FollowUp {
+    /// What the payment is held against: the claim, and what the order costs. Of an order that was found the bill's amount is
+    /// a price too, and a callback's own claim is never decided upon.
+    pub(super) fn prices(&self, work: &Work, claim: &Claim) -> (Claim, Option<Money>) {
+        let claimed = &work.callback.claimed;
+        if !work.overrides.has(Override::Amount) {
+            return (claim.clone(), self.gate.expected.amount(claimed.channel, claimed.out_trade_no));
+        }
+        let amount = claim.amount.filter(|_| !work.callback.origin.is_found());
+        (Claim { amount, ..claim.clone() }, None)
+    }
+
+    /// What of the decisions is needed to send it: an order that was put right meanwhile is sent by the rules.
+    pub(super) fn overridden(
+        &self,
+        channel: &Channel,
+        work: &Work,
+        record: &Record,
+        confirmed: &Confirmed,
+    ) -> Overrides {
+        if work.overrides.is_empty() {
+            return Overrides::NONE;
+        }
+        let (payment, order) = (confirmed.payment(), &work.callback.claimed.order);
+        let is_over_price =
+            self.gate.is_other_price(Some(record), payment, channel) || is_billed_otherwise(work, payment);
+        let is_held = channel.on_second_payment == OnSecondPayment::Park;
+        let is_second =
+            || is_held && self.gate.records.other_payment(channel.id, order, Some(record), payment).is_some();
+        let counts = |one| match one {
+            Override::Amount => is_over_price,
+            // It was when it was decided.
+            Override::Accepted => true,
+            Override::SecondPayment => is_second(),
+        };
+        let overrides: Overrides = work.overrides.iter().filter(|one| counts(*one)).collect();
+        if !overrides.is_empty() {
+            let entry = work.entry.0;
+            tracing::warn!(%order, channel = %channel.id, entry, %overrides, "it is sent because a person decided so");
+        }
+        overrides
+    }
+}
+
+/// Whether an order that is held for this reason was delivered by a decision. What a callback claims is no price.
+pub(super) fn is_done(work: &Work, reason: Reason, record: &Record, payment: &Payment) -> bool {
+    let is_price = reason != Reason::AmountDiffers || work.callback.origin.is_found();
+    reason.is_overridable() && is_price && record.was_accepted(payment)
+}
+
+/// Whether the bill that brought an order to light says another amount than was paid.
+pub(super) fn is_billed_otherwise(work: &Work, payment: &Payment) -> bool {
+    let billed = work.callback.claimed.amount.filter(|_| work.callback.origin.is_found());
+    billed.is_some_and(|billed| billed != payment.amount)
+}

@@ -1,0 +1,107 @@
+//! The payment that an order was confirmed by first, so that another one of it is known as such; and what is flagged.
+
+use super::{Record, Records};
+use crate::gate::payment::Payment;
+use crate::journal::Note;
+use crate::order::{ChannelId, OrderId, TransactionId};
+use crate::reason::Reason;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::Instant;
+
+/// The payment that confirmed an order first.
+pub(super) type FirstPayment = Arc<Mutex<Option<Standing>>>;
+
+/// A payment that stands for its order.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing {
+    /// Where it was paid.
+    pub channel: ChannelId,
+    /// Which.
+    pub transaction_id: TransactionId,
+    /// When WeChat Pay said the last time, asked because of another payment, that it was not refunded.
+    pub asked_at: Option<Instant>,
+}
+
+impl Records {
+    /// The first payment of an order, of those that the journal has or the one that comes next.
+    pub(super) fn first_payment(
+        &self,
+        channel: ChannelId,
+        order: &OrderId,
+        paid_by: &[(ChannelId, TransactionId)],
+    ) -> FirstPayment {
+        let scope = |channel: &ChannelId| self.scopes.get(channel).copied();
+        // Of a channel that is not configured any more nothing is sent.
+        let ours = scope(&channel).unwrap_or(usize::MAX);
+        let first = self.kept.payments.get_or(&(ours, *order), FirstPayment::default);
+        if let Some((channel, transaction_id)) = paid_by.iter().find(|(channel, _)| scope(channel) == Some(ours)) {
+            let standing = Standing { channel: *channel, transaction_id: *transaction_id, asked_at: None };
+            first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(standing);
+        }
+        first
+    }
+
+    /// The payment that an order was confirmed by before, if it is another one.
+    #[must_use]
+    pub fn other_payment(
+        &self,
+        channel: ChannelId,
+        order: &OrderId,
+        record: Option<&Record>,
+        payment: &Payment,
+    ) -> Option<Standing> {
+        let first = self.first_of(channel, order, record);
+        let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+        let this = Standing { channel, transaction_id: payment.transaction_id, asked_at: None };
+        // What was given back leaves the order to be paid, once it is known to be.
+        let first = if payment.refunded { *first } else { Some(*first.get_or_insert(this)) };
+        first.filter(|first| first.transaction_id != payment.transaction_id)
+    }
+
+    /// WeChat Pay says how a payment stands that was `first`: it was refunded, so that `payment` is the one that the order is
+    /// paid by; or it was not, as of now.
+    pub fn stands(
+        &self,
+        first: &Standing,
+        refunded: bool,
+        (channel, order, record): (ChannelId, &OrderId, Option<&Record>),
+        payment: &Payment,
+    ) {
+        let known = self.first_of(channel, order, record);
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none_or(|known| known.transaction_id != first.transaction_id) {
+            return;
+        }
+        if !refunded {
+            *known = Some(Standing { asked_at: Some(Instant::now()), ..*first });
+            return;
+        }
+        let this = Standing { channel, transaction_id: payment.transaction_id, asked_at: None };
+        *known = Some(this).filter(|_| !payment.refunded);
+        if let Some(journal) = &self.kept.journal {
+            journal.note(Note::Refunded { channel: first.channel, transaction_id: first.transaction_id });
+        }
+    }
+
+    fn first_of(&self, channel: ChannelId, order: &OrderId, record: Option<&Record>) -> FirstPayment {
+        record.map_or_else(|| self.first_payment(channel, order, &[]), |record| Arc::clone(&record.payment))
+    }
+
+    /// Notes what is odd about a record's payment, once.
+    pub fn flag(&self, record: Option<&Record>, reason: Reason) {
+        let bit = match reason {
+            Reason::SecondPayment => 1,
+            Reason::DeliveredOverPrice => 4,
+            Reason::DeliveredAgain => 8,
+            Reason::NumberOfAnotherOrder => 16,
+            _ => 2,
+        };
+        if let (Some(journal), Some(record)) = (&self.kept.journal, record)
+            && let Some(entry) = record.entry
+            && record.flags.fetch_or(bit, Ordering::Relaxed) & bit == 0
+        {
+            journal.note(Note::Flagged { entry, reason });
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Sending again, in SQL: what a person has to decide for that, the change, and its line, in one transaction.
+
+use super::columns::{self, money, optional_time, parsed};
+use super::{Sqlite, audit, read, write};
+use crate::journal::audit::{Act, Action, Audit};
+use crate::journal::overrides::{Needed, Override, Overrides, Price, Redelivered, Redeliveries, Redelivery};
+use crate::journal::{EntryId, Search, Soon};
+use crate::money::{Currency, Fen, Money};
+use crate::reason::Reason;
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+
+impl Redeliveries for Sqlite {
+    fn redeliver(&self, redelivery: Redelivery) -> Soon<'_, Redelivered> {
+        self.ask(|reply| super::Op::Redeliver { redelivery: Box::new(redelivery), reply })
+    }
+
+    fn needed(&self, search: Search, limit: usize) -> Soon<'_, Vec<Needed>> {
+        self.read(move |connection| {
+            let now = crate::clock::now().as_millisecond();
+            let entries = read::entries(connection, &search, limit, SENDABLE, now)?;
+            entries.into_iter().map(|entry| needed(connection, entry)).collect()
+        })
+    }
+}
+
+/// What can be sent again, once for each delivery: the latest claim that was confirmed, or else the latest. What is closed
+/// has nothing left to send.
+const SENDABLE: &str = "AND state <> 'closed' AND NOT EXISTS (
+        SELECT 1 FROM entry AS other
+        WHERE other.\"order\" = entry.\"order\" AND other.delivery = entry.delivery AND other.state <> 'closed'
+            AND (other.transaction_id IS NOT NULL, other.id) > (entry.transaction_id IS NOT NULL, entry.id))
+    ORDER BY id";
+
+/// What a source says that an order costs; one that still lists it rather than one that did.
+const LISTED: &str = "SELECT total_fee, source, listed_at FROM listed
+    WHERE listed.channel = ?1 AND listed.out_trade_no = ?2 AND listed.total_fee NOT NULL
+    ORDER BY gone_at IS NOT NULL, listed_at LIMIT 1";
+
+/// The same, for the order of an entry.
+const LISTED_OF_ENTRY: &str = "SELECT total_fee, source, listed_at FROM listed
+    WHERE listed.channel = entry.channel AND listed.out_trade_no = entry.out_trade_no AND listed.total_fee NOT NULL
+    ORDER BY gone_at IS NOT NULL, listed_at LIMIT 1";
+
+/// What the order of an entry costs, by a source as it lists it now, or as it did when another amount was paid.
+pub(super) fn price(connection: &Connection, entry: &Row<'_>) -> Result<Option<Price>> {
+    let (channel, number): (String, String) = (entry.get("channel")?, entry.get("out_trade_no")?);
+    let read = |fee: Option<i64>, source: Option<String>, listed_at| {
+        let fen = fee.map(u64::try_from).transpose().map_err(|_| columns::damaged("total_fee"))?;
+        let of =
+            |(fen, source)| Price { amount: Money { fen: Fen(fen), currency: Currency::default() }, source, listed_at };
+        Ok(fen.zip(source).map(of))
+    };
+    let listed = connection
+        .prepare_cached(LISTED)?
+        .query_row([channel, number], |row| {
+            read(row.get("total_fee")?, row.get("source")?, optional_time(row, "listed_at")?)
+        })
+        .optional()?;
+    match listed.flatten() {
+        Some(listed) => Ok(Some(listed)),
+        None => read(entry.get("expected_fee")?, entry.get("expected_source")?, optional_time(entry, "expected_at")?),
+    }
+}
+
+/// Notes what the order of an entry costs, since another amount was paid.
+pub(super) fn note_price(connection: &Connection, entry: EntryId) -> Result<()> {
+    keep_price(connection, entry, "")
+}
+
+/// The same where it was noted before: its source may have put it right.
+pub(super) fn renew_price(connection: &Connection, entry: EntryId) -> Result<()> {
+    keep_price(connection, entry, "expected_fee NOT NULL AND")
+}
+
+fn keep_price(connection: &Connection, entry: EntryId, only: &str) -> Result<()> {
+    connection
+        .prepare_cached(&format!(
+            "UPDATE entry SET (expected_fee, expected_source, expected_at) = ({LISTED_OF_ENTRY})
+             WHERE id = ?1 AND {only} EXISTS ({LISTED_OF_ENTRY})"
+        ))?
+        .execute([entry.0])
+        .map(drop)
+}
+
+fn needed(connection: &Connection, entry: EntryId) -> Result<Needed> {
+    connection
+        .prepare_cached(
+            "SELECT entry.*, state = 'accepted'
+                     OR delivery.accepted_at NOT NULL AND ifnull(delivery.transaction_id = entry.transaction_id, 1)
+                 AS was_accepted
+             FROM entry LEFT JOIN delivery ON delivery.id = entry.delivery WHERE entry.id = ?1",
+        )?
+        .query_row([entry.0], |row| {
+            let (reason, paid) = (columns::reason(row, "reason")?, money(row, "total_fee", "fee_type")?);
+            let is_found = columns::origin(row)?.is_found();
+            let listed = price(connection, row)?;
+            let billed = money(row, "claimed_total_fee", "claimed_fee_type")?.filter(|_| is_found);
+            let billed = billed.map(|amount| Price { amount, source: Price::BILL.to_owned(), listed_at: None });
+            // Of what differs the source is told first, since somebody set that price.
+            let is_other = |price: &Price| paid.is_some_and(|paid| paid != price.amount);
+            let other = [&listed, &billed].into_iter().flatten().find(|price| is_other(price)).cloned();
+            let unpaid_but_other = paid.is_none()
+                && (reason == Some(Reason::ExpectedAmountDiffers)
+                    || (is_found && reason == Some(Reason::AmountDiffers)));
+            let needs = Overrides::NONE
+                .with(Override::Amount, other.is_some() || unpaid_but_other)
+                .with(Override::Accepted, row.get("was_accepted")?)
+                .with(Override::SecondPayment, reason == Some(Reason::SecondPayment));
+            let price = other.or(listed).or(billed);
+            Ok(Needed { entry, channel: parsed(row, "channel")?, order: parsed(row, "order")?, needs, paid, price })
+        })
+}
+
+/// Makes due what is wanted, and keeps a line of it.
+pub(super) fn redeliver(connection: &Connection, wanted: &Redelivery, at: i64) -> Result<Redelivered> {
+    let Redelivery { search, limit, given, because, leave_out, by } = wanted;
+    let entries = read::entries(connection, search, *limit, SENDABLE, at)?;
+    let mut done = Redelivered { last: entries.last().copied(), ..Redelivered::default() };
+    let all = entries.into_iter().map(|entry| needed(connection, entry)).collect::<Result<Vec<_>>>()?;
+    if all.is_empty() {
+        return Ok(done);
+    }
+    let needs = all.iter().fold(Overrides::NONE, |needs, one| needs.and(one.needs));
+    let (free, held): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.needs.without(*given).is_empty());
+    done.held = held;
+    if !leave_out {
+        done.unneeded = given.without(needs);
+        if !(done.unneeded.is_empty() && done.held.is_empty()) {
+            return Ok(done);
+        }
+    }
+    let mut change = connection.prepare_cached(
+        "UPDATE entry SET state = CASE WHEN transaction_id IS NULL THEN 'asking' ELSE 'delivering' END,
+             since = ?2, due_at = ?2, tries = 0, asked_for = 1, overrides = ?3 WHERE id = ?1",
+    )?;
+    for one in &free {
+        change.execute(params![one.entry.0, at, one.needs.bits()])?;
+        if one.needs.has(Override::Amount) {
+            note_price(connection, one.entry)?;
+        }
+        write::event(connection, one.entry, at, "asked-for", None, None)?;
+    }
+    done.entries = free.iter().map(|one| one.entry).collect();
+    if !free.is_empty() {
+        let line = Audit {
+            by: by.clone(),
+            action: Action::Act(Act::Redeliver),
+            channel: search.channel,
+            order: search.order_id.or(search.order),
+            entries: done.entries.clone(),
+            outcome: outcome(*given, &free),
+            because: because.clone(),
+        };
+        audit::keep(connection, &line, at)?;
+    }
+    Ok(done)
+}
+
+/// What a person had delivered is accepted: other claims that were held with the same payment of the same delivery are done too.
+pub(super) fn settle(connection: &Connection, entry: EntryId, at: i64) -> Result<()> {
+    let asked_for: Option<bool> = connection
+        .prepare_cached("SELECT asked_for FROM entry WHERE id = ?1")?
+        .query_row([entry.0], |row| row.get(0))
+        .optional()?;
+    if asked_for != Some(true) {
+        return Ok(());
+    }
+    let settled = connection
+        .prepare_cached(
+            "UPDATE entry SET state = 'accepted', reason = 'paid', since = ?2
+             WHERE state = 'parked' AND id <> ?1 AND ifnull(reason, '') <> 'parked-by-operator'
+                 AND (\"order\", delivery, transaction_id) = (
+                     SELECT \"order\", delivery, transaction_id FROM entry WHERE id = ?1) RETURNING id",
+        )?
+        .query_map([entry.0, at], |row| row.get(0).map(EntryId))?
+        .collect::<Result<Vec<_>>>()?;
+    settled.into_iter().try_for_each(|other| write::event(connection, other, at, "found", Some(Reason::Paid), None))
+}
+
+/// `override amount: paid 1, expected 990`.
+fn outcome(given: Overrides, all: &[Needed]) -> Option<String> {
+    if given.is_empty() {
+        return None;
+    }
+    let amounts = all.iter().filter(|one| one.needs.has(Override::Amount)).map(|one| {
+        let told = |amount: Option<Money>| amount.map_or_else(|| "unknown".to_owned(), |amount| amount.fen.to_string());
+        format!("paid {}, expected {}", told(one.paid), told(one.price.as_ref().map(|price| price.amount)))
+    });
+    let mut amounts: Vec<String> = amounts.collect();
+    amounts.dedup();
+    let amounts = if amounts.is_empty() { String::new() } else { format!(": {}", amounts.join("; ")) };
+    Some(format!("override {given}{amounts}"))
+}
