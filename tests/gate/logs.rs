@@ -156,8 +156,11 @@ fn r06_a_log_that_nobody_reads_stops_nobody() {
 
 #[test]
 fn a_start_that_is_well_warns_of_nothing() {
-    // With first, which is the default, it warns of that.
-    let world = World::with(|setup| setup.route("app")["number_proof"] = json!("attach"));
+    // It warns of a number that is not proven, and of senders that it cannot tell apart.
+    let world = World::with(|setup| {
+        setup.route("app")["number_proof"] = json!("attach");
+        setup.config["forwarding"] = json!({ "trusted_proxies": ["10.0.0.1"] });
+    });
     world.app_callback("LOG-7");
     until("the summary line, behind everything at start-up", || !world.gate.summaries().is_empty());
     let log = world.gate.log();

@@ -322,7 +322,7 @@ fn redeliver_since_leaves_out_what_a_person_has_to_decide_and_says_so() {
     for order in ["MANY-2", "MANY-3"] {
         world.wechat.order(&APP, order).paid(100);
         if order == "MANY-3" {
-            world.upstream.answers_once(Reply::Breaks);
+            world.upstream.answers_once(Reply::half());
         }
         world.app_callback(order);
     }

@@ -115,8 +115,8 @@ pub(super) async fn requests_and_answers_go_before_their_entries(store: &dyn Sto
     assert!(without[0].is_without_request());
     // It can be asked for all the same.
     let search = of("TAKEN");
-    let by = looking_in::somebody();
-    assert_eq!(journal.act(Act::Redeliver, search, 10, by).await.unwrap().len(), 1);
+    let again = decided::redelivery(search, 10, Overrides::NONE.with(Override::Accepted, true), false);
+    assert_eq!(journal.redeliver(again).await.unwrap().entries.len(), 1);
     let [work] = &due(&*journal).await[..] else { panic!() };
     assert!(work.callback.request.is_none() && work.asked_for);
 }
