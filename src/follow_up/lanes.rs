@@ -64,9 +64,10 @@ impl Lane {
     #[must_use]
     pub const fn part(self) -> Part {
         match self {
-            Self::FollowUp | Self::Late | Self::Old => Part::FollowUp,
+            // Of what only looks likely little can be made up before it does not look so any more.
+            Self::FollowUp | Self::LikelyAbsent | Self::Late | Self::Old => Part::FollowUp,
             Self::Strange => Part::StrangeFollowUp,
-            Self::LikelyAbsent | Self::Absent => Part::Absent,
+            Self::Absent => Part::Absent,
         }
     }
 }
@@ -219,7 +220,7 @@ mod tests {
         for (rank, state, operator, lane, part) in [
             (Rank::Likely, State::Asking, false, Lane::FollowUp, Part::FollowUp),
             (Rank::Strange, State::Asking, false, Lane::Strange, Part::StrangeFollowUp),
-            (Rank::LikelyAbsent, State::Asking, false, Lane::LikelyAbsent, Part::Absent),
+            (Rank::LikelyAbsent, State::Asking, false, Lane::LikelyAbsent, Part::FollowUp),
             (Rank::Absent, State::Asking, false, Lane::Absent, Part::Absent),
             (Rank::Absent, State::Asking, true, Lane::FollowUp, Part::FollowUp),
             (Rank::Strange, State::Delivering, false, Lane::FollowUp, Part::FollowUp),

@@ -146,9 +146,8 @@ fn r05_orders_first_seen_amid_a_flood_and_paid_later_are_delivered_soon() {
         for index in 10..16 {
             world.wechat.order(&APP, &honest(index)).paid(100);
         }
-        for index in 10..16 {
-            until("an order that was paid later", || is_delivered(&world, &honest(index)));
-        }
+        let all = || (10..16).all(|index| is_delivered(&world, &honest(index)));
+        assert!(within(Duration::from_secs(30), all), "some that were paid later are not delivered");
     });
 }
 
@@ -175,21 +174,21 @@ fn r05_made_up_numbers_get_no_more_than_their_share_where_others_ask() {
     is_known(&world, SHOP);
     let is_honest = |number: &str| number.starts_with("SHOP");
     amid_a_flood(&world, made_up, || {
-        let (began, before) = (Instant::now(), asked_about(&world.wechat, |number| !is_honest(number)));
-        // More than there is budget for.
-        let refused = at_once(6, |thread| {
-            let orders = (1000 * thread + 100..).take_while(|_| began.elapsed() < Duration::from_secs(4));
-            let is_refused = |index: &usize| {
-                world.wechat.order(&APP, &honest(*index)).paid(100);
-                world.send(&form(&honest(*index), SHOP)).status() != 200
+        let before = asked_about(&world.wechat, |number| !is_honest(number));
+        // Twelve a second, which is more than there is budget for.
+        let confirmed = at_once(6, |thread| {
+            let sent = |index: &usize| {
+                let order = honest(100 * thread + 100 + index);
+                world.wechat.order(&APP, &order).paid(100);
+                thread::sleep(Duration::from_millis(500));
+                world.send(&form(&order, SHOP)).status() == 200
             };
-            orders.filter(is_refused).count()
+            (0..8).filter(sent).count()
         });
-        assert!(refused.iter().sum::<usize>() > 0, "there was enough for all");
+        let confirmed: usize = confirmed.into_iter().sum();
         let made_up = asked_about(&world.wechat, |number| !is_honest(number)) - before;
-        // Strangers, and what waits of theirs: 2, 2 and 1 sixteenths of 8 a second, and what was left when it began.
-        let share = began.elapsed().as_secs_f64() * 8.0 * 5.0 / 16.0 + 8.0;
-        assert!((made_up as f64) < share, "{made_up} of {share}");
+        // Strangers, and what waits of theirs, have 2, 2 and 1 of 16 parts, and a sender that is known has 4 and what is left.
+        assert!(made_up < confirmed, "{made_up} made up, {confirmed} confirmed");
     });
 }
 
@@ -257,11 +256,10 @@ fn r05_by_default_one_address_behind_a_proxy_gets_429_and_the_proxy_itself_never
             })
             .collect::<Vec<_>>()
     };
-    let began = Instant::now();
-    let one = statuses(&|_| form("RATE-1", "203.0.113.9"));
-    let most = 100 + (began.elapsed().as_secs_f64() * 50.0) as usize + 1;
-    let admitted = one.iter().filter(|status| **status == 200).count();
-    assert!((100..=most).contains(&admitted), "{admitted} of {most}");
+    let one = |_| form("RATE-1", "203.0.113.9");
+    let first = statuses(&one);
+    assert!(first[..100].iter().all(|status| *status == 200), "{first:?}");
+    until("429", || statuses(&one).contains(&429));
     let others = statuses(&|index| form("RATE-1", &format!("203.0.{}.7", index % 100)));
     assert!(others.iter().all(|status| *status == 200), "{others:?}");
     let unnamed = statuses(&|_| Request::post("/pay/success").form("OrderID=RATE-1"));
