@@ -37,6 +37,8 @@ pub struct Steady {
 struct Jumps {
     now: Option<Jump>,
     told: bool,
+    /// What was said to be believed, until that is done.
+    held: Option<SignedDuration>,
 }
 
 /// The system's clock shows another time than what is counted.
@@ -64,7 +66,7 @@ pub enum Look {
 
 impl Steady {
     pub(super) const fn new() -> Self {
-        let jump = Mutex::new(Jumps { now: None, told: false });
+        let jump = Mutex::new(Jumps { now: None, told: false, held: None });
         Self { ahead: AtomicI64::new(UNREAD), jumped: AtomicBool::new(false), jump }
     }
 
@@ -95,7 +97,7 @@ impl Steady {
         let mut jumps = self.lock();
         let goes_on = |jump: &Jump| jump.ahead.saturating_sub(here).saturating_abs() <= STEP;
         if !jumps.now.as_ref().is_some_and(goes_on) {
-            *jumps = Jumps { now: Some(Jump { ahead: here, since: mono }), told: false };
+            *jumps = Jumps { now: Some(Jump { ahead: here, since: mono }), told: false, held: jumps.held };
         }
         self.jumped.store(true, Ordering::Relaxed);
     }
@@ -117,16 +119,21 @@ impl Steady {
         let hold = i64::try_from(HOLD.as_millis()).unwrap_or(i64::MAX);
         // A time that cannot be is believed never, and one that can be at once where what is counted cannot.
         let is_believed = wall >= EARLIEST && (now < EARLIEST || held >= hold);
-        if is_believed { Look::Held(by) } else { Look::AsBefore }
+        if is_believed {
+            jumps.held = Some(by);
+            Look::Held(by)
+        } else {
+            Look::AsBefore
+        }
     }
 
-    /// Goes on with what the system's clock has jumped to, if that is so much away; otherwise nothing is done.
+    /// Goes on by so much away, if that was said to be [held](Look::Held); otherwise nothing is done. Where the system's clock
+    /// is elsewhere again by now, that is another jump: what waits was moved already.
     pub(super) fn settle(&self, by: SignedDuration) {
         let mut jumps = self.lock();
-        let ahead = self.ahead.load(Ordering::Relaxed);
-        let off = |jump: &Jump| SignedDuration::from_millis(jump.ahead.saturating_sub(ahead)).as_millis();
-        if let Some(jump) = jumps.now.filter(|jump| (off(jump) - by.as_millis()).abs() <= i128::from(STEP)) {
-            self.ahead.store(jump.ahead, Ordering::Relaxed);
+        if jumps.held == Some(by) {
+            let by = i64::try_from(by.as_millis()).unwrap_or(0);
+            self.ahead.fetch_add(by, Ordering::Relaxed);
             self.jumped.store(false, Ordering::Relaxed);
             *jumps = Jumps::default();
         }
@@ -208,6 +215,19 @@ mod tests {
             assert_eq!(clock.read(at(HELD + 5).0, at(HELD + 5).1), T + HELD + 5 + jump);
             assert_eq!((clock.look(at(HELD + 9).0, at(HELD + 9).1), clock.away()), (Look::AsBefore, None));
         }
+    }
+
+    #[test]
+    fn what_was_moved_is_gone_on_with_although_the_clock_returns_in_that_moment() {
+        let clock = begun();
+        assert_eq!(clock.look(T + DAY, 1000), Look::Jumped(by(DAY)));
+        assert_eq!(clock.look(T + DAY + HELD, 1000 + HELD), Look::Held(by(DAY)));
+        assert_eq!(clock.read(T + HELD + 1, 1001 + HELD), T + HELD + 1, "it has returned");
+        clock.settle(by(DAY));
+        assert_eq!(clock.read(T + HELD + 2, 1002 + HELD), T + DAY + HELD + 2);
+        assert_eq!(clock.look(T + HELD + 3, 1003 + HELD), Look::Jumped(by(-DAY)));
+        clock.settle(by(DAY));
+        assert_eq!(clock.read(T + HELD + 4, 1004 + HELD), T + DAY + HELD + 4, "once");
     }
 
     #[test]
