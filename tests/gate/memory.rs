@@ -72,7 +72,7 @@ fn what_is_announced_and_does_not_come_takes_nothing() {
     assert_eq!(world.send(&large("MEMORY-1")).status(), 200);
     // Nobody gave way: each of them can go on.
     let mut last = crowd.pop().unwrap();
-    last.send(form("MEMORY-1", LARGE)[2000..].as_bytes());
+    last.send(&form("MEMORY-1", LARGE).as_bytes()[2000..]);
     assert_eq!(last.answer().unwrap().status(), 503);
 }
 
