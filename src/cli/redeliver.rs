@@ -115,11 +115,11 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 async fn redeliver(args: &Args, journal: &dyn Journal, signals: &mut Signals) -> anyhow::Result<ExitCode> {
     let Redelivered { entries, held, unneeded, .. } = ask(args, journal).await?;
-    if !unneeded.is_empty() {
-        bail!("--override {unneeded} is not needed: nothing was done");
-    }
     if let Some(order) = args.order.filter(|_| !held.is_empty()) {
         return refuse(args, &order, &held);
+    }
+    if !unneeded.is_empty() {
+        bail!("--override {unneeded} is not needed: nothing was done");
     }
     if entries.is_empty() {
         let what = args.order.map_or_else(|| "that time and state".to_owned(), |order| order.to_string());
