@@ -192,7 +192,7 @@ impl FollowUp {
         // What was made says more than the one that named the order.
         let claim =
             read_again.flatten().filter(|_| origin.is_found()).map_or_else(|| claim_of(&claimed), |read| read.claim);
-        let decided = self.decide(route, channel, &work, &claim, record, &finding, span).await;
+        let decided = self.decide((route, channel), &work, &claim, record, &finding, span).await;
         self.learn(&work, &decided);
         let confirmed = match decided {
             Ok(confirmed) => confirmed,
@@ -241,8 +241,7 @@ impl FollowUp {
 
     async fn decide(
         &self,
-        route: &Route,
-        channel: &Channel,
+        (route, channel): (&Route, &Channel),
         work: &Work,
         claim: &Claim,
         record: &Record,

@@ -150,7 +150,8 @@ fn what_a_command_asks_for_while_the_clock_is_wrong_is_done_at_once() {
         sees(&world, "the system's clock has jumped");
         let file = world.config_file();
         let decided = ["--override", "accepted", "--because", "a test"];
-        let args = [&["redeliver", "AGAIN-1", "--wait", "20s", "--config", file.to_str().unwrap()], &decided[..]].concat();
+        let args =
+            [&["redeliver", "AGAIN-1", "--wait", "20s", "--config", file.to_str().unwrap()], &decided[..]].concat();
         let env: Vec<_> = world.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let ended = crate::program::command(&args, &env);
         assert_eq!(ended.code, 0, "{seconds}: {} {}", ended.stdout, ended.stderr);

@@ -89,6 +89,7 @@ pub(super) struct Stamped {
 }
 
 /// What an operation has come to, to be told once it is durable.
+#[expect(clippy::large_enum_variant, reason = "there are 256 at most, and most are the large one")]
 enum Done {
     Nothing,
     Taken(Result<Kept, JournalError>),
