@@ -12,10 +12,12 @@ use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Pla
 use tollgate::gate::decide::{self, Mode, OnRefunded, Pass};
 use tollgate::gate::delivery::{Origin, Sending};
 use tollgate::gate::forward::{Accepted, AcceptedStatus, Upstream};
+use tollgate::gate::number_proof::{NumberProof, Pair};
 use tollgate::gate::reply::{Dialect, ReplyStyle};
 use tollgate::gate::route::{Duplicates, PathPattern, Route, Routes};
 use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
+use tollgate::journal::Overrides;
 use tollgate::money::Currency;
 use tollgate::order::{AppId, ChannelId, MchId, OrderId, OutTradeNo};
 use tollgate::secret::Secret;
@@ -80,6 +82,7 @@ fn routes(reader: ClaimReader) -> Routes {
         methods: vec![hyper::Method::POST],
         claim: reader,
         notification: false,
+        number_proof: NumberProof::First,
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
         accepted: Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None },
         duplicates: Duplicates::Forward,
@@ -157,7 +160,11 @@ fn confirmed() -> Pass {
     let account = account();
     let answer = v2::read_answer(&account, answer().into()).unwrap();
     let finding = decide::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
-    decide::permit(decide::decide(&claim, None, &out_trade_no, &finding, OnRefunded::Refuse), Mode::Enforce).unwrap()
+    decide::permit(
+        decide::decide(&claim, None, &out_trade_no, Pair::Proven, &finding, OnRefunded::Refuse),
+        Mode::Enforce,
+    )
+    .unwrap()
 }
 
 #[divan::bench]
@@ -166,7 +173,9 @@ fn decide_claim(bencher: Bencher) {
     let account = account();
     let answer = v2::read_answer(&account, answer().into()).unwrap();
     let finding = decide::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
-    bencher.bench(|| decide::decide(black_box(&claim), None, &out_trade_no, black_box(&finding), OnRefunded::Refuse));
+    bencher.bench(|| {
+        decide::decide(black_box(&claim), None, &out_trade_no, Pair::Proven, black_box(&finding), OnRefunded::Refuse)
+    });
 }
 
 #[divan::bench]
@@ -179,7 +188,12 @@ fn stamp_headers(bencher: Bencher) {
     bencher.bench(|| {
         let sending = Sending { delivery: HeaderValue::from_static("d-1"), attempt: 1, origin: Origin::Callback };
         stamp
-            .headers(black_box(head.headers.clone()), &source, &pass, Some(&Delivered { channel: &channel, sending }))
+            .headers(
+                black_box(head.headers.clone()),
+                &source,
+                &pass,
+                Some(&Delivered { channel: &channel, sending, overrides: Overrides::NONE }),
+            )
             .unwrap()
     });
 }
