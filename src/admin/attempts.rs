@@ -54,7 +54,7 @@ pub(super) struct Wrong {
     /// Whether it is worth telling of.
     pub(super) is_told: bool,
     /// One too many: until when its address should not try again, and what the answer waits for.
-    pub(super) late: Option<(Duration, Option<Penance>)>,
+    pub(super) late: Option<(Duration, Option<Box<Penance>>)>,
 }
 
 /// Whose answers are late.
@@ -131,7 +131,7 @@ fn whose(address: IpAddr) -> IpAddr {
 
 impl Late {
     /// One more wrong one, if it is one too many: how long until none is, and what its answer waits for, if it can.
-    fn join(self: &Arc<Self>, whose: Whose, now: Instant) -> Option<(Duration, Option<Penance>)> {
+    fn join(self: &Arc<Self>, whose: Whose, now: Instant) -> Option<(Duration, Option<Box<Penance>>)> {
         let mut late = self.lock();
         let all_held_back: usize = late.values().map(|turns| turns.held_back).sum();
         let turns = late.get_mut(&whose).filter(|turns| turns.until > now)?;
@@ -142,11 +142,11 @@ impl Late {
         turns.held_back += 1;
         turns.last = turns.last.max(now) + turns.next;
         turns.next = (turns.next * 2).min(LONGEST_PENANCE);
-        Some((left, Some(Penance { late: Arc::clone(self), whose, at: turns.last })))
+        Some((left, Some(Box::new(Penance { late: Arc::clone(self), whose, at: turns.last }))))
     }
 
     /// From now on wrong ones are too many, and this is the first.
-    fn begin(self: &Arc<Self>, whose: Whose, now: Instant) -> (Duration, Option<Penance>) {
+    fn begin(self: &Arc<Self>, whose: Whose, now: Instant) -> (Duration, Option<Box<Penance>>) {
         {
             let mut late = self.lock();
             if late.len() >= MANY {

@@ -87,7 +87,7 @@ async fn guard(State(admin): State<Arc<Admin>>, mut request: Request, next: Next
 }
 
 /// The answer to somebody who may not, and what it waits for.
-type Refusal = Box<(Response, Option<Penance>)>;
+type Refusal = Box<(Response, Option<Box<Penance>>)>;
 
 /// Who it is, if that was asked.
 fn admit(admin: &Admin, request: &Request) -> Result<Option<Who>, Refusal> {
@@ -128,7 +128,7 @@ fn foreign() -> Problem {
 }
 
 /// Who asks.
-fn who(admin: &Admin, headers: &HeaderMap, address: IpAddr) -> Result<Who, (Problem, Option<Penance>)> {
+fn who(admin: &Admin, headers: &HeaderMap, address: IpAddr) -> Result<Who, (Problem, Option<Box<Penance>>)> {
     let brought = match admin.access.load().known(headers) {
         Ok(who) => return Ok(who),
         Err(brought) => brought,

@@ -53,7 +53,7 @@ impl Admin {
     ///
     /// # Errors
     /// 401 if it is wrong, 429 if too many were; and what that answer waits for.
-    pub(super) fn check_token(&self, token: &[u8], address: IpAddr) -> Result<(), (Problem, Option<Penance>)> {
+    pub(super) fn check_token(&self, token: &[u8], address: IpAddr) -> Result<(), (Problem, Option<Box<Penance>>)> {
         if self.access.load().is_token(token) {
             return Ok(());
         }
