@@ -17,10 +17,10 @@ impl FollowUp {
     pub(super) fn prices(&self, work: &Work, claim: &Claim) -> (Claim, Option<Money>) {
         let claimed = &work.callback.claimed;
         if !work.overrides.has(Override::Amount) {
-            return (claim.clone(), self.gate.expected.amount(claimed.channel, claimed.out_trade_no));
+            return (*claim, self.gate.expected.amount(claimed.channel, claimed.out_trade_no));
         }
         let amount = claim.amount.filter(|_| !work.callback.origin.is_found());
-        (Claim { amount, ..claim.clone() }, None)
+        (Claim { amount, ..*claim }, None)
     }
 
     /// What of the decisions is needed to send it: an order that was put right meanwhile is sent by the rules.
