@@ -99,10 +99,14 @@ fn large_bodies_of_made_up_orders_cannot_fill_the_disk_nor_keep_a_paid_one_out()
     for key in ["sound", "unconfirmed", "unconfirmed_bytes"] {
         assert_eq!(after[key], before[key], "{key}: {after}");
     }
-    assert_eq!(callback_of(&world, &padded("MADE-UP-LATE", 60_000)), 503);
-    assert_eq!(figures(&world)["unconfirmed"], records);
+    // Its sender is known by now, and may use the last eighth, but no more.
+    for late in 0..4 {
+        assert_eq!(callback_of(&world, &padded(&format!("MADE-UP-LATE-{late}"), 60_000)), 503);
+    }
+    let late = figures(&world);
+    assert!((records..records + 4).contains(&late["unconfirmed"].as_u64().unwrap()), "{late}");
     let shown = world.admin_json("/api/overview")["figures"]["unconfirmed_bytes"].as_u64().unwrap();
-    assert_eq!(shown, bytes);
+    assert!((bytes..=1024 * 1024).contains(&shown), "{shown}");
 }
 
 #[test]
