@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """A flood of made-up order numbers, and what becomes of honest callbacks amid it.
 
-    benches/flood.py target/release/tollgate RATE [--copied] [--seconds 45] [--after 60]
+    benches/flood.py target/release/tollgate RATE [--copied] [--known 0] [--seconds 45] [--after 60]
 
 Starts the gate with a new journal and default limits between a WeChat Pay and an order system of its own, all on 127.0.0.1; sends
 RATE made-up callbacks a second, and 60 honest ones: 40 paid, 10 paid ten seconds later, and 10 that WeChat Pay does not know until
-they are paid ten seconds later. With --copied the made-up numbers look like the honest ones. Prints how long each honest order took
+they are paid ten seconds later. With --known so many honest orders are
+confirmed before, as with a gate that has been there for a while. With --copied the made-up numbers look like the honest ones. Prints how long each honest order took
 from when it was paid and called back to its delivery, and who was asked about.
 """
 
@@ -140,9 +141,13 @@ async def run(args):
         alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
         other = lambda: "".join(random.choices(alphabet, k=20))
         number = (lambda: f"20261130{random.randrange(10**10):010}") if args.copied else other
+        for _ in range(args.known):
+            before = f"20261130{random.randrange(10**10):010}"
+            world.orders[before] = {"kind": "known", "hidden": False, "paid_at": 0.0}
+            await callback(None, port, before)
         await asyncio.gather(flood(world, port, args.rate, args.seconds, number), honest(world, port, args.seconds))
         until = time.monotonic() + args.after
-        while time.monotonic() < until and len(world.delivered) < HONEST:
+        while time.monotonic() < until and len(world.delivered) < HONEST + args.known:
             await asyncio.sleep(0.2)
     finally:
         gate.terminate()
@@ -170,6 +175,7 @@ if __name__ == "__main__":
     parser.add_argument("gate")
     parser.add_argument("rate", type=int)
     parser.add_argument("--copied", action="store_true")
+    parser.add_argument("--known", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=45)
     parser.add_argument("--after", type=float, default=60)
     asyncio.run(run(parser.parse_args()))
