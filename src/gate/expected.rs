@@ -12,7 +12,6 @@ use requests::Requests;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::time::Instant;
 
 /// The orders that are listed, and those that were until a while ago.
 #[derive(Debug, Default)]
@@ -81,11 +80,6 @@ impl Expected {
         if !self.names_numbers(&[source.to_owned()]) {
             self.naming_numbers.write().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned());
         }
-    }
-
-    /// Has these sources read now, and waits for that until `until` at most.
-    pub async fn read_again(&self, sources: &[String], until: Instant) {
-        self.requests.read(sources, until).await;
     }
 
     fn of<T>(&self, channel: ChannelId, number: OutTradeNo, read: impl FnOnce(&[Word]) -> Option<T>) -> Option<T> {

@@ -1,6 +1,6 @@
 //! What is odd about a payment that is confirmed: another amount than its order was noted to cost, another payment of the same
 //! order, or one that came after its order was closed. It is told whatever becomes of it; what only a person may let pass is held
-//! back.
+//! back, and what passes is given to its order.
 
 use super::Gate;
 use super::channel::Channel;
@@ -54,12 +54,12 @@ impl Gate {
         confirmed: Confirmed,
         asked: Asked<'_>,
     ) -> Result<Confirmed, Reason> {
-        let Case { route, channel, claimed, .. } = *case;
+        let Case { channel, claimed, .. } = *case;
         let (payment, order) = (confirmed.payment(), &claimed.order);
         if !asked.overrides.has(Override::Amount) && self.is_other_price(record, payment, channel) {
             return Err(Reason::ExpectedAmountDiffers);
         }
-        self.own(route, channel, claimed, record, payment, asked.until).await?;
+        self.own(case, record, payment, asked.until).await?;
         if self.expected.was_gone(channel.id, payment.out_trade_no, payment.paid_at) {
             self.records.flag(record, Reason::PaidAfterClose);
         }

@@ -101,9 +101,9 @@ impl Gate {
     /// # Errors
     /// The reason why the callback may not pass.
     pub async fn judge(&self, case: &Case<'_>, finding: &Finding, until: Instant) -> Result<Confirmed, Reason> {
-        let Case { route, channel, claim, claimed, expected } = *case;
+        let Case { channel, claim, claimed, expected, .. } = *case;
         let pair = match finding {
-            Finding::Paid(payment) => self.pair(route, channel, claimed, payment, until).await,
+            Finding::Paid(payment) => self.pair(case, payment, until).await,
             Finding::Not(_) => Pair::Proven,
         };
         decide::decide(claim, expected, &claimed.out_trade_no, pair, finding, channel.on_refunded)
@@ -111,15 +111,8 @@ impl Gate {
 
     /// What is known of a claim's pair. Only asked where the payment is confirmed: sources are read at once then, until `until`
     /// at most, if they do not know the number yet.
-    async fn pair(
-        &self,
-        route: &Route,
-        channel: &Channel,
-        claimed: &Claimed,
-        payment: &Payment,
-        until: Instant,
-    ) -> Pair {
-        let Claimed { order, out_trade_no: number, .. } = claimed;
+    async fn pair(&self, case: &Case<'_>, payment: &Payment, until: Instant) -> Pair {
+        let Case { route, channel, claimed: Claimed { order, out_trade_no: number, .. }, .. } = *case;
         if route.is_evident(channel, order, number) {
             return Pair::Proven;
         }
@@ -129,9 +122,9 @@ impl Gate {
                 Some(attach) if attach::names(attach, field.as_deref(), order) => Pair::Proven,
                 _ => Pair::OfAnotherOrder,
             },
-            NumberProof::Source(sources) => self.listed_pair(sources, channel, claimed, payment, until).await,
+            NumberProof::Source(sources) => self.listed_pair(sources, case, payment, until).await,
             NumberProof::SourceOnceNamed(sources) if self.expected.names_numbers(sources) => {
-                self.listed_pair(sources, channel, claimed, payment, until).await
+                self.listed_pair(sources, case, payment, until).await
             }
             NumberProof::First | NumberProof::SourceOnceNamed(_) => {
                 let known = self.records.known_owner(payment);
@@ -144,14 +137,8 @@ impl Gate {
     }
 
     /// What its sources say, or have said, of a pair.
-    async fn listed_pair(
-        &self,
-        sources: &[String],
-        channel: &Channel,
-        claimed: &Claimed,
-        payment: &Payment,
-        until: Instant,
-    ) -> Pair {
+    async fn listed_pair(&self, sources: &[String], case: &Case<'_>, payment: &Payment, until: Instant) -> Pair {
+        let Case { channel, claimed, .. } = *case;
         let Claimed { order, out_trade_no: number, .. } = claimed;
         let listing = || self.expected.listing(sources, channel.id, number, order);
         if listing() == Listing::ThisOrder {
@@ -166,7 +153,7 @@ impl Gate {
             None => {}
         }
         if listing() == Listing::Unknown {
-            self.expected.read_again(sources, until).await;
+            self.expected.requests.read(sources, until).await;
         }
         match listing() {
             Listing::ThisOrder => Pair::Proven,
@@ -182,18 +169,17 @@ impl Gate {
     /// [`Reason::JournalUnavailable`] if that cannot be found out by `until`.
     pub async fn own(
         &self,
-        route: &Route,
-        channel: &Channel,
-        claimed: &Claimed,
+        case: &Case<'_>,
         record: Option<&Record>,
         payment: &Payment,
         until: Instant,
     ) -> Result<(), Reason> {
-        let is_same = |owner| self.records.is_same_order(&owner, channel, &claimed.order);
-        let is_evident = route.is_evident(channel, &claimed.order, &claimed.out_trade_no);
+        let Case { route, channel, claimed, .. } = *case;
         if route.number_proof == NumberProof::Shared {
             return Ok(());
         }
+        let is_same = |owner| self.records.is_same_order(&owner, channel, &claimed.order);
+        let is_evident = route.is_evident(channel, &claimed.order, &claimed.out_trade_no);
         let owner = match self.records.known_owner(payment) {
             Some(owner) => Some(owner),
             // Its entry says it to whoever comes with the same payment.
