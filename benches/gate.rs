@@ -14,7 +14,7 @@ use tollgate::gate::delivery::{Origin, Sending};
 use tollgate::gate::forward::{Accepted, AcceptedStatus, Upstream};
 use tollgate::gate::number_proof::{NumberProof, Pair};
 use tollgate::gate::reply::{Dialect, ReplyStyle};
-use tollgate::gate::route::{Duplicates, PathPattern, Route, Routes};
+use tollgate::gate::route::{Duplicates, PathPattern, QueryMatch, Route, Routes};
 use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
 use tollgate::journal::Overrides;
@@ -79,6 +79,7 @@ fn routes(reader: ClaimReader) -> Routes {
     Routes::new(vec![Route {
         name: "peer".into(),
         path: PathPattern::parse("/pay/notify").unwrap(),
+        query: QueryMatch::default(),
         methods: vec![hyper::Method::POST],
         claim: reader,
         notification: false,

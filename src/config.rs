@@ -21,6 +21,8 @@ mod fields;
 
 mod reply;
 
+mod query_match;
+
 mod channels;
 
 mod headers;

@@ -458,7 +458,7 @@ fn reread(
     request: &journal::Request,
 ) -> Option<Read> {
     let head = request.head();
-    let path = route.path.matches(head.uri.path())?;
+    let path = route.takes(&head)?;
     let read = route.claim.read(&head, &path, &request.body).ok()?;
     let claim = read.claim;
     let same_order = claim.order == claimed.order && channel.number(&claim) == Ok(claimed.out_trade_no);

@@ -156,7 +156,7 @@ reasons! {
     // The request.
     RequestMalformed = "request-malformed", Stage::Request, "Not a clean HTTP/1.1 message: framing, line ends, Host, or a body cut off.", "If honest senders get it, a proxy in between rewrites requests; save one and try tollgate verify --file.";
     TargetNotCanonical = "target-not-canonical", Stage::Request, "The path changes under normalisation.", "If honest senders get it, they call a path with //, dots or needless escapes: correct their URL.";
-    RouteUnknown = "route-unknown", Stage::Request, "No route has this path.", "If it is a callback, add a route. Otherwise nothing.";
+    RouteUnknown = "route-unknown", Stage::Request, "No route has this path, or its `match` wants another query.", "If it is a callback, add a route. Otherwise nothing.";
     MethodNotAllowed = "method-not-allowed", Stage::Request, "The route does not take this method.", "If it is a callback, add the method to the route. tollgate health makes such a line too.";
     Misdirected = "misdirected", Stage::Request, "The target names another authority than Host.", "Nothing, or correct the proxy in front.";
     TargetTooLong = "target-too-long", Stage::Request, "The request target is longer than the limit.", "If it is a callback, raise limits.head (a target may take half of it, at most 8 KiB).";

@@ -2,6 +2,7 @@
 
 use super::channels::refused_as_v3;
 use super::fields::Context;
+use super::query_match;
 use super::read::{Map, Section, Value};
 use super::reply;
 use super::synthesize::{self, RouteName};
@@ -10,7 +11,7 @@ use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, P
 use crate::gate::forward::Accepted;
 use crate::gate::number_proof::NumberProof;
 use crate::gate::reply::{Dialect, ReplyStyle};
-use crate::gate::route::{Duplicates, PathPattern, Route};
+use crate::gate::route::{Duplicates, PathPattern, QueryMatch, Route};
 use hyper::Method;
 
 pub(super) static ROUTE: Section = Section {
@@ -18,6 +19,7 @@ pub(super) static ROUTE: Section = Section {
     keys: &[
         "name",
         "path",
+        "match",
         "preset",
         "methods",
         "carrier",
@@ -61,7 +63,18 @@ const WECHAT_V2: &[(&str, &str)] = &[
 struct Taken<'r> {
     at: Value<'r>,
     path: PathPattern,
+    query: QueryMatch,
     methods: Vec<Method>,
+}
+
+impl Taken<'_> {
+    /// Whether some request is for both. A spelling of the query that the one does not take must not go to the other, which
+    /// reads it otherwise: so a route without `match` shares its path with no other.
+    fn clashes(&self, other: &Self) -> bool {
+        self.path.overlaps(&other.path)
+            && !self.query.excludes(&other.query)
+            && self.methods.iter().any(|method| other.methods.contains(method))
+    }
 }
 
 /// How a callback is read and answered.
@@ -77,12 +90,10 @@ pub(super) fn routes(value: &Value<'_>, channels: &[&str]) -> Option<Vec<Route>>
     let routes = items.iter().filter_map(|item| route(&item.map(&ROUTE)?, channels, &mut taken)).collect();
     report_same_names(&items);
     for (index, route) in taken.iter().enumerate() {
-        let clash = taken.iter().take(index).find(|other| {
-            other.path.overlaps(&route.path) && other.methods.iter().any(|method| route.methods.contains(method))
-        });
-        if let Some(other) = clash {
+        if let Some(other) = taken.iter().take(index).find(|other| other.clashes(route)) {
             let what = format!("matches the same requests as {} ({})", other.at.path(), other.at.place());
-            route.at.problem(what, "give the routes other paths or methods");
+            let remedy = "give the routes other paths or methods, or each of them a match with another value of the same parameter";
+            route.at.problem(what, remedy);
         }
     }
     Some(routes)
@@ -115,14 +126,15 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     let name = map.required("name", "name: app-pay-success", |v| {
         v.parse(route_name, "use letters, digits, - _ and . as in app-pay-success")
     });
-    let path = map.required("path", "path: /pay/success", |v| v.parse(PathPattern::parse, "write /pay/success"));
+    let path = map.required("path", "path: /pay/success", query_match::path);
+    let query = map.or("match", QueryMatch::default(), query_match::query_match);
     let preset = map.optional("preset", |v| if refused_as_v3(v) { None } else { v.choice(&[("wechat-v2", ())]) });
     let carrier = map.optional("carrier", |v| v.choice(CARRIERS));
     let notification = map.get("preset").is_some();
     let carrier = if notification { Some(Carrier::Xml) } else { carrier };
     let methods = map.or("methods", default_methods(carrier), methods);
     if let (Some(at), Some(path)) = (map.get("path"), &path) {
-        taken.push(Taken { at, path: path.clone(), methods: methods.clone() });
+        taken.push(Taken { at, path: path.clone(), query: query.clone(), methods: methods.clone() });
     }
     let context = Context { carrier: carrier.unwrap_or(Carrier::Form), path: path.as_ref(), channels };
     let reading = if notification { wechat_v2(map, &context, &methods) } else { custom(map, &context) };
@@ -142,12 +154,25 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         map.value().problem(bad.to_string(), "name fields that no backend can take for one another");
         return None;
     }
-    let claim = ClaimReader::new(fields);
+    query_match::check(map, &query, &fields);
+    let claim = ClaimReader::new(fields).guarding(query.names());
     let notification = preset.is_some();
     let (name, path) = (name?, path?);
     // Settled once the sources are known.
     let number_proof = NumberProof::First;
-    Some(Route { name, path, methods, claim, notification, number_proof, reply, accepted, duplicates, synthesize })
+    Some(Route {
+        name,
+        path,
+        query,
+        methods,
+        claim,
+        notification,
+        number_proof,
+        reply,
+        accepted,
+        duplicates,
+        synthesize,
+    })
 }
 
 fn route_name(text: &str) -> Result<String, &'static str> {
@@ -165,7 +190,17 @@ fn default_methods(carrier: Option<Carrier>) -> Vec<Method> {
 
 fn methods(value: &Value<'_>) -> Option<Vec<Method>> {
     let mut methods = Vec::new();
+    if let Some(written) = value.written().map(named_methods).filter(|names| !names.is_empty()) {
+        value.problem("must be a list", format!("write [{written}]"));
+        return None;
+    }
     for item in value.list()? {
+        if let Some(meant) =
+            item.written().map(named_methods).filter(|meant| Some(&**meant) != item.written() && !meant.is_empty())
+        {
+            item.problem("is not in capital letters", format!("write [{meant}]"));
+            continue;
+        }
         let Some(method) = item.choice(METHODS) else { continue };
         if methods.contains(&method) {
             item.problem("names the same method again", "remove it");
@@ -173,6 +208,13 @@ fn methods(value: &Value<'_>) -> Option<Vec<Method>> {
         methods.push(method);
     }
     Some(methods)
+}
+
+/// The methods that a text names in any case: `POST, GET`; nothing if it names anything else.
+fn named_methods(text: &str) -> String {
+    let known = |word: &str| METHODS.iter().map(|(name, _)| *name).find(|name| name.eq_ignore_ascii_case(word));
+    let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+    words.map(known).collect::<Option<Vec<_>>>().unwrap_or_default().join(", ")
 }
 
 /// A route that says itself what its callbacks look like.

@@ -178,6 +178,16 @@ impl ClaimReader {
         Self { fields, names }
     }
 
+    /// The same for callbacks that are routed by these parameters of the query: each of them may stand there once, and
+    /// nowhere else in any spelling.
+    #[must_use]
+    pub fn guarding<'n>(mut self, parameters: impl IntoIterator<Item = &'n str>) -> Self {
+        for name in parameters {
+            self.names.guard(name, self.fields.carrier);
+        }
+        self
+    }
+
     /// What it reads.
     #[must_use]
     pub fn fields(&self) -> &ClaimFields {
@@ -306,6 +316,14 @@ impl Unreadable {
 }
 
 impl ClaimFields {
+    /// The field that a backend may take for this parameter of the query, if it is not that parameter itself.
+    #[must_use]
+    pub fn alike(&self, parameter: &str) -> Option<&Field> {
+        let folded = fold::fold(parameter);
+        let itself = |field: &Field| field.home(self.carrier) == Home::Query && field.name == parameter;
+        self.all().find(|field| fold::fold(&field.name) == folded && !itself(field))
+    }
+
     /// Whether requests can carry these fields and tell them apart.
     ///
     /// # Errors

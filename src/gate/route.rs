@@ -1,7 +1,12 @@
-//! Which route a request belongs to: an exact match on the path as it was sent.
+//! Which route a request belongs to: an exact match on the path as it was sent, and on those parameters of the query that
+//! a route wants.
 //!
 //! A path that two programs could read differently is refused rather than normalised, because the legacy system behind
 //! might normalise it the other way (threat P-06).
+
+mod query;
+
+pub use query::QueryMatch;
 
 use super::claim::ClaimReader;
 use super::number_proof::NumberProof;
@@ -20,6 +25,8 @@ pub struct Route {
     pub name: String,
     /// What it matches.
     pub path: PathPattern,
+    /// What it wants in the query.
+    pub query: QueryMatch,
     /// Which methods it takes.
     pub methods: Vec<Method>,
     /// How the claim is read.
@@ -73,6 +80,9 @@ pub enum BadPattern {
     /// Braces that are not a whole segment, or hold no name.
     #[error("has a placeholder that is not a whole segment of the form {{name}}, name being letters, digits and _")]
     Placeholder,
+    /// As other programs write a placeholder.
+    #[error("has a segment of * or :name, which would stand for itself")]
+    Wildcard,
     /// Two placeholders of one name.
     #[error("names the placeholder {{{0}}} twice")]
     Repeated(String),
@@ -112,8 +122,8 @@ pub enum RouteError {
     /// A path that changes under normalisation.
     #[error("the path changes under normalisation")]
     NotCanonical,
-    /// No such path.
-    #[error("no route has this path")]
+    /// No such path, or no such query on it.
+    #[error("no route has this path and query")]
     Unknown,
     /// The path is there, for other methods: these, for the Allow field. None for CONNECT and `OPTIONS *`.
     #[error("the path does not take this method")]
@@ -160,13 +170,23 @@ impl Routes {
         let path = target_path(head)?;
         let mut others = Vec::new();
         for route in &self.0 {
-            let Some(values) = route.path.matches(path) else { continue };
+            let Some(values) = route.path.matches(path).filter(|_| route.query.takes(head.uri.query())) else {
+                continue;
+            };
             if route.methods.contains(&head.method) {
                 return Ok((route, values));
             }
             others.extend(route.methods.iter().filter(|method| !others.contains(*method)).cloned().collect::<Vec<_>>());
         }
         Err(if others.is_empty() { RouteError::Unknown } else { RouteError::Method(others) })
+    }
+}
+
+impl Route {
+    /// What the placeholders of its path stand for in this target; `None` if it is not for this route.
+    #[must_use]
+    pub fn takes<'h>(&'h self, head: &'h Parts) -> Option<PathValues<'h>> {
+        self.path.matches(head.uri.path()).filter(|_| self.query.takes(head.uri.query()))
     }
 }
 
@@ -259,6 +279,9 @@ impl PathPattern {
     /// ```
     pub fn parse(text: &str) -> Result<Self, BadPattern> {
         let Some(path) = text.strip_prefix('/') else { return Err(BadPattern::NotAbsolute) };
+        if path.split('/').any(|segment| segment.ends_with('*') || segment.starts_with(':')) {
+            return Err(BadPattern::Wildcard);
+        }
         let segments = path.split('/').map(Segment::parse).collect::<Result<Vec<_>, _>>()?;
         // A placeholder is as good as any word here.
         let sample: String = segments.iter().flat_map(|segment| ["/", segment.literal().unwrap_or("x")]).collect();

@@ -110,7 +110,7 @@ impl Synthesize {
             Self::Notification => notify(facts)?,
             Self::Template(template) => template.render(&facts.variables(), route.claim.fields().carrier)?,
         };
-        let target = match query.filter(|query| !query.is_empty()) {
+        let target = match route.query.beside(query) {
             Some(query) if query.is_ascii() => format!("{path}?{query}"),
             Some(_) => return Err(CannotSynthesize::Target),
             None => path,
@@ -215,7 +215,7 @@ fn method(route: &Route) -> Method {
 /// to that channel's upstream, where an order id is one order.
 fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), CannotSynthesize> {
     let head = request.head();
-    let path = route.path.matches(head.uri.path()).ok_or_else(|| otherwise("a request on another path"))?;
+    let path = route.takes(&head).ok_or_else(|| otherwise("a request on another path, or with another query"))?;
     let mut read = route.claim.read(&head, &path, &request.body).map_err(CannotSynthesize::Unreadable)?;
     if route.notification {
         let checked = notification::check(&facts.channel.account, read.xml.as_ref());
@@ -236,7 +236,7 @@ fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), 
 
 fn claim_in(route: &Route, request: &Request) -> Option<Claim> {
     let head = request.head();
-    let path = route.path.matches(head.uri.path())?;
+    let path = route.takes(&head)?;
     route.claim.read(&head, &path, &request.body).ok().map(|read| read.claim)
 }
 

@@ -44,6 +44,8 @@ mod memory;
 
 mod routing;
 
+mod query_routes;
+
 mod asking;
 
 mod caching;

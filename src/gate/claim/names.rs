@@ -2,7 +2,7 @@
 //! name asks here whether it is a claim field, or a second spelling of one.
 
 use super::fold::{any_spelling, fold, plain_name_folds_to};
-use super::{Carrier, ClaimFields, Field, Unreadable};
+use super::{Carrier, ClaimFields, Field, Place, Unreadable};
 use std::borrow::Cow;
 
 /// Where a field really stands.
@@ -65,9 +65,20 @@ impl Names {
             let is_id = *field == fields.order || fields.out_trade_no.as_ref() == Some(field);
             names.add(field, fields.carrier, is_id);
         }
-        names.first_bytes =
-            names.folds.iter().filter_map(|(name, _)| name.bytes().next()).fold(0, |bits, byte| bits | bit(byte));
+        names.note_first_bytes();
         names
+    }
+
+    /// Keeps a parameter of the query clear of second occurrences and spellings, as claim fields are.
+    pub(super) fn guard(&mut self, name: &str, carrier: Carrier) {
+        let place = if carrier == Carrier::Query { Place::Carrier } else { Place::Query };
+        self.add(&Field { place, name: name.to_owned() }, carrier, false);
+        self.note_first_bytes();
+    }
+
+    fn note_first_bytes(&mut self) {
+        let first = self.folds.iter().filter_map(|(name, _)| name.bytes().next());
+        self.first_bytes = first.fold(0, |bits, byte| bits | bit(byte));
     }
 
     fn add(&mut self, field: &Field, carrier: Carrier, is_id: bool) {

@@ -8,6 +8,7 @@ fn route(name: &str, path: &str, methods: &[Method]) -> Route {
     Route {
         name: name.to_owned(),
         path: PathPattern::parse(path).unwrap(),
+        query: QueryMatch::default(),
         methods: methods.to_vec(),
         claim: ClaimReader::new(ClaimFields {
             carrier: Carrier::Form,

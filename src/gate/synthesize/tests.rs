@@ -7,7 +7,7 @@ use crate::gate::forward::{Accepted, AcceptedStatus, Upstream};
 use crate::gate::number_proof::NumberProof;
 use crate::gate::payment::Written;
 use crate::gate::reply::{Dialect, ReplyStyle};
-use crate::gate::route::{Duplicates, PathPattern};
+use crate::gate::route::{Duplicates, PathPattern, QueryMatch};
 use crate::money::{Currency, Fen};
 use crate::order::ChannelId;
 use crate::order::{AppId, MchId, OutTradeNo, TransactionId};
@@ -57,6 +57,7 @@ fn route(path: &str, fields: ClaimFields, synthesize: Synthesize) -> Route {
     Route {
         name: "r".to_owned(),
         path: PathPattern::parse(path).unwrap(),
+        query: QueryMatch::default(),
         methods: if by_query { vec![Method::GET, Method::POST] } else { vec![Method::GET, Method::PUT, Method::POST] },
         claim: ClaimReader::new(fields),
         notification,
