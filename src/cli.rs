@@ -32,6 +32,7 @@ mod sweep;
 
 mod verify;
 
+use crate::config;
 use crate::sockets::Sockets;
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
@@ -96,8 +97,11 @@ enum Command {
 /// Which configuration.
 #[derive(Debug, Clone, Args)]
 struct ConfigFile {
-    /// The configuration file.
-    #[arg(short, long, value_name = "FILE", default_value = "config.yaml", env = "TOLLGATE_CONFIG")]
+    /// The configuration file; without it config.yaml here, or else /etc/tollgate/config.yaml.
+    #[arg(
+        short, long, value_name = "FILE", env = "TOLLGATE_CONFIG", default_value_os_t = config::default_file(),
+        hide_default_value = true
+    )]
     config: PathBuf,
 }
 

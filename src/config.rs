@@ -5,6 +5,10 @@ mod problem;
 
 mod environment;
 
+mod text;
+
+mod lookalikes;
+
 mod node;
 
 mod value;
@@ -49,6 +53,7 @@ use environment::Noting;
 pub use environment::{Environment, Process};
 pub use journal::{FollowUp, Journal};
 pub use problem::{Place, Problem, Problems, Warning};
+pub use text::default_file;
 
 use self::read::{Gathered, Reader, Secrets};
 use crate::gate::channel::Channel;
@@ -209,13 +214,13 @@ impl Config {
     /// # Errors
     /// With everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        Self::parse(&text_of(path)?, path, &Process)
+        Self::parse(&text::read(path)?, path, &Process)
     }
 
     /// The same; beside it, the files that it was read from, and those that it names, also if it is wrong.
     pub fn load_noting_files(path: &Path) -> (Result<Self, Problems>, Vec<PathBuf>) {
         let environment = Noting::new(&Process, path);
-        let config = text_of(path).and_then(|text| Self::parse(&text, path, &environment));
+        let config = text::read(path).and_then(|text| Self::parse(&text, path, &environment));
         (config, environment.files())
     }
 
@@ -241,7 +246,7 @@ impl Outline {
     /// # Errors
     /// With everything else that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        Self::parse(&text_of(path)?, path, &Process)
+        Self::parse(&text::read(path)?, path, &Process)
     }
 
     /// Checks `text` as the content of `path`: [`Config::parse`], but a `${NAME}` or `${file:PATH}` where a secret
@@ -280,15 +285,6 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     value::duration(text).map_err(|error| error.to_string())
 }
 
-fn text_of(path: &Path) -> Result<String, Problems> {
-    std::fs::read_to_string(path).map_err(|error| {
-        let what = format!("cannot be read ({})", error.kind());
-        let remedy = "name the file with --config, and see that it is UTF-8 and readable".to_owned();
-        let problem = Problem { place: None, key: String::new(), what, remedy };
-        Problems { file: path.to_path_buf(), list: vec![problem] }
-    })
-}
-
 /// The configuration, and the references left unread. A configuration about which anything was reported is none.
 fn read(
     text: &str,
@@ -296,6 +292,11 @@ fn read(
     environment: &dyn Environment,
     secrets: Secrets,
 ) -> Result<(Config, Vec<String>), Problems> {
+    let lookalikes = lookalikes::find(text, KEYS);
+    if !lookalikes.problems.is_empty() {
+        let list = with_others(lookalikes, path, environment, secrets);
+        return Err(Problems { file: path.to_path_buf(), list });
+    }
     let (root, problems) = node::parse(text);
     let reader = Reader::new(environment, path, secrets, problems);
     let config = root.and_then(|root| file::config(&reader.root(&root)));
@@ -304,4 +305,21 @@ fn read(
         Some(config) if list.is_empty() => Ok((Config { warnings, ..config }, unread)),
         _ => Err(Problems { file: path.to_path_buf(), list }),
     }
+}
+
+/// The keys that a colon without a blank is told of.
+const KEYS: &[&[&str]] = &[file::FILE.keys, routes::ROUTE.keys, channels::CHANNEL.keys, pending::PENDING.keys];
+
+/// What only looks like YAML, and behind it what is wrong beside: on other lines of the text that was probably meant.
+fn with_others(found: lookalikes::Found, path: &Path, environment: &dyn Environment, secrets: Secrets) -> Vec<Problem> {
+    let lookalikes::Found { problems: mut list, meant } = found;
+    let lines: Vec<_> = list.iter().filter_map(|problem| problem.place).map(|place| place.line).collect();
+    let (root, faults) = meant.map(|meant| node::parse(&meant)).unwrap_or_default();
+    // Of what is still no YAML, nothing more is known.
+    let Some(root) = root else { return list };
+    let reader = Reader::new(environment, path, secrets, faults);
+    let _ = file::config(&reader.root(&root));
+    let is_other = |problem: &Problem| problem.place.is_some_and(|place| !lines.contains(&place.line));
+    list.extend(reader.finish().problems.into_iter().filter(is_other));
+    list
 }

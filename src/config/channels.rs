@@ -132,7 +132,17 @@ pub(super) fn refused_as_v3(value: &Value<'_>) -> bool {
 }
 
 fn merchant(value: &Value<'_>) -> Option<MchId> {
-    value.parse(MchId::parse, "copy the number from the merchant platform")
+    let id = value.parse(MchId::parse, "copy the number from the merchant platform")?;
+    if id.as_str().bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(id);
+    }
+    let remedy = if id.as_str().starts_with("wx") {
+        "that is an appid: it goes to appid, and the merchant's number has digits only"
+    } else {
+        "copy the number from the merchant platform: it has digits only, as 1900000109"
+    };
+    value.problem("has letters", remedy);
+    None
 }
 
 /// The key that signs, and those that still verify.

@@ -89,8 +89,7 @@ fn database(value: &Value<'_>) -> Option<Database> {
         // Nobody reads a source of an outline.
         return Some(Database::Postgres(url));
     }
-    let remedy =
-        "write mysql://USER:PASSWORD@HOST/DATABASE, postgres://... or sqlite:PATH, with %40 for @ in a password";
+    let remedy = "write mysql://USER:PASSWORD@HOST/DATABASE, postgres://... or sqlite:PATH, and in a password %40 for @, %2F for /, %3A for :, %23 for #";
     Database::parse(&url, value.directory()).map_err(|error| value.problem(error.to_string(), remedy)).ok()
 }
 

@@ -167,6 +167,10 @@ impl<'r> Value<'r> {
             self.problem("has ${...} as a part of it", "only a whole value is replaced: key: ${NAME}");
             return None;
         }
+        if let Some(name) = self.written().and_then(other_reference) {
+            self.problem("names a variable in another program's way", format!("write ${{{name}}}"));
+            return None;
+        }
         Some(text)
     }
 
@@ -373,9 +377,23 @@ pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// The variable that is meant by `$NAME`, `$(NAME)` or `%NAME%`. One that does not look like a variable's name is not
+/// repeated: it may be a secret.
+fn other_reference(text: &str) -> Option<&str> {
+    let inner = match text.strip_prefix('$') {
+        Some(name) => name.strip_prefix('(').and_then(|name| name.strip_suffix(')')).unwrap_or(name),
+        None => text.strip_prefix('%')?.strip_suffix('%')?,
+    };
+    let is_name = inner.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && inner.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let is_shown = inner.len() <= 24 || inner.contains('_') && inner.len() <= 64;
+    let is_shown = is_shown && !inner.bytes().any(|byte| byte.is_ascii_lowercase());
+    is_name.then_some(if is_shown { inner } else { "NAME" })
+}
+
 /// `did you mean form?` if one of the known words is near, `otherwise` if not.
 pub(super) fn suggest(written: &str, known: &[&str], otherwise: &str) -> String {
-    let distance = |word: &&str| strsim::osa_distance(word, &written.to_ascii_lowercase());
+    let distance = |word: &&str| strsim::osa_distance(&word.to_ascii_lowercase(), &written.to_ascii_lowercase());
     match known.iter().copied().min_by_key(distance) {
         Some(near) if near.len() > 1 && distance(&near) <= 1 + near.len() / 4 => format!("did you mean {near}?"),
         _ => otherwise.to_owned(),

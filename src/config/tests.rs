@@ -216,12 +216,14 @@ fn only_secrets_may_stay_unread() {
 
 #[test]
 fn ids_stay_as_they_are_written() {
-    for written in ["0123456789", "\"0123456789\"", "'0123456789'", "1e10", "0x1F", "1_000", "true", "yes"] {
-        let config = parse(&MINIMAL.replace("0123456789", written));
+    for written in ["0123456789", "\"0123456789\"", "'0123456789'", "0600", "1e10", "0x1F", "true", "yes"] {
         let kept = written.trim_matches(['"', '\'']);
+        let config = parse(&MINIMAL.replace("wxd930ea5d5a258f4f", written)).unwrap();
+        assert_eq!(config.channels[0].account.appid.as_str(), kept);
+        let config = parse(&MINIMAL.replace("0123456789", written));
         match config {
             Ok(config) => assert_eq!(config.channels[0].account.mch_id.as_str(), kept),
-            Err(problems) => assert!(kept.contains('_'), "{problems}"),
+            Err(problems) => assert!(kept.contains(|c: char| c.is_ascii_alphabetic()), "{problems}"),
         }
     }
 }
@@ -384,7 +386,8 @@ fn asking_gets_two_seconds_of_the_deadline_and_never_more_than_half() {
 #[test]
 fn a_file_that_is_not_there_is_one_plain_message() {
     let problems = Config::load(Path::new("no/such/config.yaml")).unwrap_err();
-    let wanted = "no/such/config.yaml: cannot be read (entity not found); name the file with --config, and see that it is UTF-8 and readable";
+    let wanted = "no/such/config.yaml: cannot be read (entity not found); name the file with --config or TOLLGATE_CONFIG, or \
+                  have one made: tollgate init";
     assert_eq!(problems.to_string(), wanted);
 }
 

@@ -12,7 +12,9 @@ pub enum SourceError {
     #[error("cannot be reached ({0}); see that it runs, and that the address is right")]
     Unreachable(String),
     /// It answers, and does not let us in.
-    #[error("refuses the login ({0}); check user, password and database in the url")]
+    #[error(
+        "refuses the login ({0}); check user, password and database in the url; in a password write %40 for @, %2F for /, %3A for :, %23 for #"
+    )]
     LoginRefused(String),
     /// It shows no certificate that we believe, or none at all.
     #[error("has no certificate that can be believed ({0}); name its authority in SSL_CERT_FILE, or change the url")]
