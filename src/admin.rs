@@ -54,6 +54,7 @@ pub use held::Held;
 pub use listener::Listener;
 pub use look::Unread;
 pub use overview::{BudgetLeft, Overview};
+pub(crate) use page::reason_in_chinese;
 
 use crate::gate::current::Current;
 use crate::generation::Generation;

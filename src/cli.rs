@@ -32,6 +32,8 @@ mod sweep;
 
 mod verify;
 
+mod words;
+
 use crate::config;
 use crate::sockets::Sockets;
 use clap::{Args, Parser, Subcommand};
@@ -123,6 +125,9 @@ pub fn main() -> ExitCode {
         outcome
     });
     outcome.unwrap_or_else(|error| {
+        if print::is_reader_gone(&error) {
+            return ExitCode::SUCCESS;
+        }
         // Nothing is left to tell if standard error is closed.
         let _ = writeln!(std::io::stderr(), "tollgate: {error:#}");
         ExitCode::FAILURE

@@ -83,7 +83,7 @@ pub struct PendingOrders {
 }
 
 /// Most orders that one source may list: more are not read.
-const MOST_ORDERS: usize = 100_000;
+pub const MOST_ORDERS: usize = 100_000;
 
 /// Most orders that are remembered over a restart, listed or gone.
 const MOST_REMEMBERED: usize = 1_000_000;
@@ -186,7 +186,7 @@ impl Watch {
                 () = desk.wanted() => {}
             }
             desk.begins();
-            let deadline = watched.every.clamp(SHORTEST_READ, LONGEST_READ);
+            let deadline = watched.patience();
             let listing = tokio::select! {
                 biased;
                 () = shutdown.begun() => return,
@@ -316,6 +316,24 @@ impl Watch {
         health.failed_at = Some(clock::now());
         health.failures += 1;
         health.problem = Some(problem);
+    }
+}
+
+impl Watched {
+    /// Why a listed order could not be asked about, with these routes and channels.
+    #[must_use]
+    pub fn refuses(&self, listed: &Row, routes: &[Route], channels: &[Channel]) -> Option<String> {
+        let route = routes.iter().find(|route| route.name == self.route)?;
+        let Some(channel) = channels.iter().find(|channel| channel.id == listed.channel) else {
+            return Some(format!("there is no channel {}", listed.channel));
+        };
+        numbers(route, channel, listed).err()
+    }
+
+    /// How long it may take to read it.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.every.clamp(SHORTEST_READ, LONGEST_READ)
     }
 }
 

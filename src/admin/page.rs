@@ -43,6 +43,8 @@ mod switch;
 
 mod words;
 
+pub(crate) use words::reasons::reason_in_chinese;
+
 use super::Admin;
 use askama::Template;
 use axum::Router;

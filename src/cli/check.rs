@@ -1,11 +1,12 @@
 //! `tollgate check`: is this configuration usable?
 
+mod resolve;
+
 use super::ConfigFile;
 use super::print::{self, Lines};
+use super::words::{fill, words};
 use crate::config::{Config, Outline, Problems, Warning};
-use crate::order::OutTradeNo;
-use crate::reason::{Reason, Verdict};
-use crate::wechat::{AskBy, WeChatPay};
+use resolve::{Resolved, resolve};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::ExitCode;
@@ -16,12 +17,15 @@ use std::process::ExitCode;
 Without --resolve, secrets (${NAME} or ${file:PATH} as a key or token) are not read, so that a file can be checked where
 they are not. The files of tls.cert and tls.key must be there and readable.
 
+With --resolve every channel's account is asked about an order that nobody has, a connection to every order system is opened
+and closed, every source of pending orders is read once, and a file is made and removed in the journal's folder. No callback is sent.
+
 Exit codes: 0 usable, 1 not usable, 2 wrong usage.")]
 pub(super) struct Args {
     #[command(flatten)]
     file: ConfigFile,
 
-    /// Also read the secrets, and ask WeChat Pay one harmless question for each channel.
+    /// Also read the secrets, and ask everybody who is named: WeChat Pay, order systems, sources of pending orders.
     #[arg(long)]
     resolve: bool,
 
@@ -30,25 +34,22 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// An order number that no shop gives: the right answer is ORDERNOTEXIST, signed.
-const NOBODYS_ORDER: &str = "TOLLGATE-CHECK";
-
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let outline = match Outline::load(&args.file.config) {
         Ok(outline) => outline,
         Err(problems) => return show(&problems, args.json),
     };
-    let channels = if args.resolve {
+    let resolved = if args.resolve {
         match Config::load(&args.file.config) {
-            Ok(config) => Some(ask_each(&config).await?),
+            Ok(config) => Some(resolve(&config).await?),
             Err(problems) => return show(&problems, args.json),
         }
     } else {
         None
     };
-    let all_answer = channels.iter().flatten().all(|(_, reason)| answers(*reason));
-    print::print(args.json, &report(&outline, channels.as_deref()), &lines(args, &outline, channels.as_deref()))?;
-    Ok(if all_answer { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    print::print(args.json, &report(&outline, resolved.as_ref()), &lines(args, &outline, resolved.as_ref()))?;
+    let is_well = resolved.as_ref().is_none_or(Resolved::is_well);
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Shows everything that is wrong with a configuration.
@@ -57,34 +58,12 @@ pub(super) fn show(problems: &Problems, as_json: bool) -> anyhow::Result<ExitCod
         let list: Vec<_> = problems.list.iter().map(ToString::to_string).collect();
         print::json(&json!({ "usable": false, "problems": list }))?;
     } else {
-        writeln!(std::io::stderr(), "{problems}")?;
+        writeln!(std::io::stderr(), "{}", words().problems(problems))?;
     }
     Ok(ExitCode::FAILURE)
 }
 
-async fn ask_each(config: &Config) -> anyhow::Result<Vec<(String, Reason)>> {
-    let wechat = WeChatPay::new(&config.wechat)?;
-    let ask = AskBy::OutTradeNo(OutTradeNo::parse(NOBODYS_ORDER)?);
-    let mut answers = Vec::with_capacity(config.channels.len());
-    for channel in &config.channels {
-        let (finding, _) = super::query::ask(&wechat, channel, &ask).await;
-        answers.push((channel.id.to_string(), finding.reason()));
-    }
-    Ok(answers)
-}
-
-/// Whether a channel's account works: WeChat Pay knew it and signed, whatever it said of the order.
-fn answers(reason: Reason) -> bool {
-    reason.verdict() != Some(Verdict::Unknown)
-}
-
-fn report(outline: &Outline, channels: Option<&[(String, Reason)]>) -> Value {
-    let channels = channels.map(|channels| {
-        let answer = |(channel, reason): &(String, Reason)| {
-            json!({ "channel": channel, "answers": answers(*reason), "reason": reason.code() })
-        };
-        channels.iter().map(answer).collect::<Vec<_>>()
-    });
+fn report(outline: &Outline, resolved: Option<&Resolved>) -> Value {
     let warning = |warning: &Warning| json!({ "key": warning.key, "text": warning.text });
     let warnings: Vec<_> = outline.warnings.iter().map(warning).collect();
     json!({
@@ -96,31 +75,29 @@ fn report(outline: &Outline, channels: Option<&[(String, Reason)]>) -> Value {
         "channels": outline.channels,
         "unread_secrets": outline.unread_secrets,
         "admin": outline.admin.map(|(listen, _)| listen.to_string()),
-        "asked": channels,
+        "asked": resolved.map(Resolved::asked),
+        "upstreams": resolved.map(Resolved::upstreams),
+        "sources": resolved.map(Resolved::sources),
+        "journal": resolved.map(Resolved::journal),
     })
 }
 
-fn lines(args: &Args, outline: &Outline, channels: Option<&[(String, Reason)]>) -> Lines {
+fn lines(args: &Args, outline: &Outline, resolved: Option<&Resolved>) -> Lines {
+    let (words, file) = (words(), args.file.config.display());
     let mut lines = Lines::default();
-    lines.say(format!(
-        "{}: usable. {} -> {}, {} routes, {} channels.",
-        args.file.config.display(),
-        outline.listen,
-        outline.upstream,
-        outline.routes,
-        outline.channels
-    ));
+    let routes = words.count(words.routes, outline.routes);
+    let channels = words.count(words.channels, outline.channels);
+    lines.say(fill(words.usable, &[&file, &outline.listen, &outline.upstream, &routes, &channels]));
     for warning in &outline.warnings {
         let space = if warning.place.is_some() { "" } else { " " };
-        lines.say(format!("warning: {}:{space}{warning}", args.file.config.display()));
+        let warning = Warning { text: words.text(&warning.text), ..warning.clone() };
+        lines.say(fill(words.warning, &[&format!("{file}:{space}{warning}")]));
     }
-    if !outline.unread_secrets.is_empty() && channels.is_none() {
-        let names = outline.unread_secrets.join(", ");
-        lines.say(format!("Not read without --resolve, and needed to run: {names}"));
+    if let (false, None) = (outline.unread_secrets.is_empty(), resolved) {
+        lines.say(fill(words.not_read, &[&outline.unread_secrets.join(", ")]));
     }
-    for (channel, reason) in channels.unwrap_or_default() {
-        let outcome = if answers(*reason) { "WeChat Pay answers and knows the account" } else { reason.text() };
-        lines.say(format!("channel {channel}: {outcome} ({reason})"));
+    if let Some(resolved) = resolved {
+        resolved.tell(&mut lines, words);
     }
     lines
 }

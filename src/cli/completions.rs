@@ -24,6 +24,6 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "tollgate", &mut script);
-    std::io::stdout().write_all(&script)?;
+    super::print::out().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 use super::ConfigFile;
 use super::print::{self, Lines};
 use super::records;
+use super::words::english;
 use crate::admin::records::{EntryStory, Figures};
 use crate::clock::rfc3339;
 use crate::config::Outline;
@@ -35,7 +36,8 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Export {
-    /// Only what was received since: a duration like 2h or 3d, or a time like 2026-11-24T10:00:00+08:00.
+    /// Only what was received since: a duration like 2h or 3d, a day (today, yesterday, 2026-11-24), or a time like
+    /// 2026-11-24T10:00:00+08:00.
     #[arg(long, value_name = "TIME", value_parser = records::since)]
     since: Option<Duration>,
 
@@ -83,10 +85,11 @@ async fn export(args: &Export) -> anyhow::Result<ExitCode> {
         let page = journal.find(search, PAGE).await?;
         let Some(last) = page.last() else { return Ok(ExitCode::SUCCESS) };
         search.after = Some(last.entry);
-        let mut out = std::io::stdout().lock();
+        let mut out = std::io::BufWriter::new(print::out());
         for record in &page {
             writeln!(out, "{}", serde_json::to_string(&EntryStory::from(record))?)?;
         }
+        out.flush()?;
     }
 }
 
@@ -149,7 +152,8 @@ fn lines(path: &str, health: &Health) -> Lines {
 }
 
 fn tell_recovery(lines: &mut Lines, figures: &journal::Figures) {
-    let oldest = figures.oldest_not_accepted.map(|oldest| format!(", the oldest for {} s", oldest.as_secs()));
+    let words = english();
+    let oldest = figures.oldest_not_accepted.map(|oldest| format!(", the oldest for {}", words.duration(oldest)));
     lines.item("not accepted", format!("{} that are paid{}", figures.paid_not_accepted, oldest.unwrap_or_default()));
     lines.item("found", format!("{} by sweeps, {} by sources", figures.found_by_sweep, figures.found_by_pending));
     lines.item("paid twice", figures.second_payments);
@@ -160,7 +164,10 @@ fn tell_recovery(lines: &mut Lines, figures: &journal::Figures) {
     if figures.sweeps_missing > 0 {
         lines.item(
             "not swept",
-            format!("{} bills that a schedule wanted: tollgate sweep --list", figures.sweeps_missing),
+            format!(
+                "{} that a schedule wanted: tollgate sweep --list",
+                words.count("{} bill|{} bills", figures.sweeps_missing)
+            ),
         );
     }
     for source in &figures.sources {
@@ -168,7 +175,12 @@ fn tell_recovery(lines: &mut Lines, figures: &journal::Figures) {
         let ill = source.problem.as_ref().map(|problem| format!("; {problem}")).unwrap_or_default();
         lines.item(
             "source",
-            format!("{}: {well}, {} orders, {} failures{ill}", source.name, source.orders, source.failures),
+            format!(
+                "{}: {well}, {}, {}{ill}",
+                source.name,
+                words.count(words.orders, source.orders),
+                words.count("{} failure|{} failures", source.failures)
+            ),
         );
     }
 }

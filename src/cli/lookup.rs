@@ -13,6 +13,7 @@ use crate::journal::{Journal, Record, Search, Verified};
 use crate::order::{ChannelId, OrderId, OutTradeNo};
 use crate::reason::Reason;
 use crate::wechat::{AskBy, WeChatPay};
+use anyhow::bail;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 #[command(
     after_help = "Looks into the journal, whether or not the gate is running. If that knows no payment, WeChat Pay is asked \
                   on every channel (or on --channel), for which the secrets of the configuration must be there.\n\nExit \
-                  codes: 0 a payment is known, 1 none is, 2 wrong usage."
+                  codes: 0 a payment is known, 1 none is, or there is no such channel, 2 wrong usage."
 )]
 pub(super) struct Args {
     /// The order: the legacy system's id, WeChat Pay's out_trade_no, or a transaction id.
@@ -70,6 +71,15 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(problems) => return super::check::show(&problems, args.json),
     };
+    if let Some(unknown) = args.channel.filter(|id| config.channels.iter().all(|channel| channel.id != *id)) {
+        let known: Vec<_> = config.channels.iter().map(|channel| channel.id.to_string()).collect();
+        bail!(
+            "the journal knows no payment of {} on {unknown}, and there is no channel {unknown} in {}; there are: {}",
+            args.order,
+            args.file.config.display(),
+            known.join(", ")
+        );
+    }
     let answers = ask(&config, args).await?;
     for Live { channel, reason, payment, .. } in &answers {
         tell_live(&mut lines, channel, *reason, payment.as_ref());

@@ -31,7 +31,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             std::fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
         }
     } else if let Some((_, page)) = pages.first() {
-        std::io::stdout().write_all(page)?;
+        super::print::out().write_all(page)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use crate::journal::sqlite::Sqlite;
 use crate::{clock, config};
 use anyhow::bail;
 use jiff::Timestamp;
+use jiff::civil::{Date, Time};
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,14 +37,29 @@ pub(super) fn by() -> By {
     By { who: format!("cli:{user}"), from: "cli".to_owned() }
 }
 
-/// How long ago `text` is: a duration like `2h`, or a time like `2026-11-24T10:00:00Z`.
+/// A day in Beijing: `2026-11-22`, `today` or `yesterday`.
+pub(super) fn date(text: &str) -> Result<Date, String> {
+    let today = clock::beijing(clock::now()).date();
+    let day = match text {
+        "today" => Some(today),
+        "yesterday" => today.yesterday().ok(),
+        text => text.parse().ok(),
+    };
+    day.ok_or_else(|| "write a day like 2026-11-22, today or yesterday; it is Beijing's".to_owned())
+}
+
+/// How long ago `text` is: a duration like `2h`, a time like `2026-11-24T10:00:00Z`, or a day, which begins at midnight in
+/// Beijing.
 pub(super) fn since(text: &str) -> Result<Duration, String> {
     if let Ok(duration) = parse_duration(text) {
         return Ok(duration);
     }
-    let at: Timestamp = text
-        .parse()
-        .map_err(|_| "write a duration like 30m, 2h or 3d, or a time like 2026-11-24T10:00:00+08:00".to_owned())?;
+    let midnight = || clock::from_beijing(date(text).ok()?.to_datetime(Time::midnight()));
+    let at: Timestamp = text.parse().ok().or_else(midnight).ok_or_else(|| {
+        "write a duration like 30m, 2h or 3d, a day like 2026-11-24, today or yesterday, or a time like \
+         2026-11-24T10:00:00+08:00"
+            .to_owned()
+    })?;
     Duration::try_from(clock::now().duration_since(at)).map_err(|_| "that time is still to come".to_owned())
 }
 
@@ -56,8 +72,22 @@ mod tests {
         assert_eq!(since("2h"), Ok(Duration::from_secs(7200)));
         let day = Duration::from_secs(24 * 3600);
         assert!(since("2020-01-01T00:00:00+08:00").unwrap() > day);
-        for text in ["", "yesterday", "2099-01-01T00:00:00Z", "2026-11-24"] {
+        for text in ["", "tomorrow", "Yesterday", "2099-01-01T00:00:00Z", "2099-01-01", "2026-13-01"] {
             assert!(since(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_in_beijing() {
+        assert_eq!(date("2026-11-22").unwrap().to_string(), "2026-11-22");
+        assert_eq!(date("today").unwrap().yesterday().unwrap(), date("yesterday").unwrap());
+        assert!(date("2026-11-31").is_err() && date("").is_err() && date("TODAY").is_err());
+        let day = Duration::from_secs(24 * 3600);
+        let (today, yesterday) = (since("today").unwrap(), since("yesterday").unwrap());
+        assert!(
+            today < day + Duration::from_secs(60) && yesterday >= day && yesterday < 2 * day + Duration::from_secs(60)
+        );
+        let at = since(&date("yesterday").unwrap().to_string()).unwrap();
+        assert!(at >= yesterday && at - yesterday < Duration::from_secs(60));
     }
 }

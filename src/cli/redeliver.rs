@@ -8,6 +8,7 @@ use super::records;
 use crate::admin::records::EntryStory;
 use crate::admin::{needs, told};
 use crate::app::{Works, recall};
+use crate::clock::rfc3339;
 use crate::config::{Config, Outline, parse_duration};
 use crate::journal::overrides::{self, Needed, Override, Overrides, Redelivered, Redelivery};
 use crate::journal::sqlite::Sqlite;
@@ -37,7 +38,8 @@ pub(super) struct Args {
     #[arg(value_name = "ORDER", required_unless_present = "since", conflicts_with = "since")]
     order: Option<OrderId>,
 
-    /// Every order received since: a duration like 2h or 3d, or a time like 2026-11-24T10:00:00+08:00.
+    /// Every order received since: a duration like 2h or 3d, a day (today, yesterday, 2026-11-24), or a time like
+    /// 2026-11-24T10:00:00+08:00.
     #[arg(long, value_name = "TIME", value_parser = records::since)]
     since: Option<Duration>,
 
@@ -224,6 +226,17 @@ fn is_being_sent(record: &Record) -> bool {
     record.sendings.last().is_some_and(|sending| sending.ended_at.is_none())
 }
 
+/// What came of it, for one that was not accepted: what the order system said, if it was asked.
+fn outcome(record: &Record) -> String {
+    let last = record.sendings.last().filter(|last| record.state == State::Delivering && !last.accepted);
+    let again = record.due_at.map(|at| format!("; sent again at {}", rfc3339(at))).unwrap_or_default();
+    match last.map(|last| (last.status, last.reason)) {
+        Some((Some(status), _)) => format!("answered {status}, which is not accepted{again}"),
+        Some((None, Some(reason))) => format!("no answer ({reason}){again}"),
+        _ => format!("{} ({})", record.state, record.reason.map_or("not known", |reason| reason.code())),
+    }
+}
+
 /// What is waited for, and what has come of the rest.
 struct Watch {
     waiting: Vec<EntryId>,
@@ -296,8 +309,7 @@ impl Watch {
         let mut lines = Lines::default();
         lines.say(self.summary());
         for record in self.done.iter().filter(|record| record.state != State::Accepted) {
-            let why = record.reason.map_or("not known", |reason| reason.code());
-            lines.say(format!("  {} on {}: {} ({why})", record.claimed.order, record.claimed.channel, record.state));
+            lines.say(format!("  {} on {}: {}", record.claimed.order, record.claimed.channel, outcome(record)));
             if record.is_without_request() {
                 lines.say(format!("    its request is {NOT_KEPT}"));
             }

@@ -45,12 +45,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "CHANNEL", required_unless_present_any = ["list", "report"])]
     channel: Option<ChannelId>,
 
-    /// The bill's day, Beijing time, like 2026-11-22.
-    #[arg(long, value_name = "DATE")]
+    /// The bill's day, Beijing time: like 2026-11-22, or yesterday.
+    #[arg(long, value_name = "DATE", value_parser = records::date)]
     date: Option<Date>,
 
     /// The last day, to sweep several.
-    #[arg(long, value_name = "DATE", requires = "date")]
+    #[arg(long, value_name = "DATE", requires = "date", value_parser = records::date)]
     to: Option<Date>,
 
     /// Only say what is found; nothing is asked or delivered.

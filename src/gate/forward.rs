@@ -8,6 +8,9 @@ mod line;
 
 mod pool;
 
+// Whether somebody is there at all.
+pub mod reach;
+
 use super::hop::named_by_connection;
 use crate::reason::Reason;
 use crate::wechat::xml::Fields;

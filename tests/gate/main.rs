@@ -121,6 +121,10 @@ mod config_check;
 
 mod commands;
 
+mod command_line;
+
+mod resolve;
+
 mod journal_file;
 
 mod damaged_journals;

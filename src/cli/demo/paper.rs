@@ -2,8 +2,9 @@
 
 use super::report::Report;
 use super::stage::{Dashboard, Stage};
+use crate::cli::print::{Out, out};
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Stdout, Write};
+use std::io::{self, IsTerminal, Write};
 
 const PROMISE: &str = "A callback is only a claim. The gate asks WeChat Pay before the order system hears of it.";
 
@@ -12,7 +13,7 @@ const WITHOUT: &str = "What you see below is what happens today. Run it again wi
 /// Standard output.
 #[derive(Debug)]
 pub(super) struct Paper {
-    out: Stdout,
+    out: Out,
     colours: bool,
 }
 
@@ -27,9 +28,8 @@ enum Ink {
 
 impl Paper {
     pub(super) fn on_stdout() -> Self {
-        let out = io::stdout();
-        let colours = out.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { out, colours }
+        let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { out: out(), colours }
     }
 
     /// Who plays.

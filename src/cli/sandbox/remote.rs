@@ -332,7 +332,7 @@ async fn call(plain: &Plain, method: Method, path: &str, body: &Value) -> anyhow
 
 fn show(plain: &Plain, answer: &Value) -> anyhow::Result<ExitCode> {
     let text = if plain.json { serde_json::to_string_pretty(answer)? + "\n" } else { for_people(answer) };
-    std::io::stdout().write_all(text.as_bytes())?;
+    crate::cli::print::out().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -66,7 +66,7 @@ pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
 
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let first = listen(args.listen).await?;
-    let mut out = std::io::stdout();
+    let mut out = crate::cli::print::out();
     writeln!(out, "sandbox listening on http://{}", first.local_addr()?)?;
     let second = match args.second_listen {
         Some(address) => {

@@ -249,7 +249,7 @@ impl Connector {
     }
 }
 
-fn tls_connector() -> Result<TlsConnector, rustls::Error> {
+pub(super) fn tls_connector() -> Result<TlsConnector, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_details(provider, Arc::new(GatesTime))
         .with_safe_default_protocol_versions()?

@@ -29,6 +29,12 @@ pub(in crate::admin::page) fn explain(reason: Reason, language: Language) -> Exp
     }
 }
 
+/// What a reason means, in Chinese.
+#[must_use]
+pub(crate) fn reason_in_chinese(reason: Reason) -> &'static str {
+    chinese(reason).1
+}
+
 /// In short, and what to do.
 fn english(reason: Reason) -> (&'static str, &'static str) {
     match reason {

@@ -1,0 +1,182 @@
+//! `check --resolve`: whether those who are named in a configuration are there. Nobody is sent a callback, and nothing is
+//! written but a file that is removed again.
+
+use crate::cli::print::Lines;
+use crate::cli::words::{Words, fill};
+use crate::config::Config;
+use crate::gate::forward::Upstream;
+use crate::gate::forward::reach::reach;
+use crate::order::OutTradeNo;
+use crate::pending::listing::{Listed, Listing};
+use crate::pending::{MOST_ORDERS, Watched};
+use crate::reason::{Reason, Verdict};
+use crate::wechat::{AskBy, WeChatPay};
+use serde_json::{Value, json};
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// An order number that no shop gives: the right answer is ORDERNOTEXIST, signed.
+const NOBODYS_ORDER: &str = "TOLLGATE-CHECK";
+
+/// How long is waited for an upstream.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Orders of a source that are shown.
+const SHOWN: usize = 3;
+
+/// What was found out.
+pub(super) struct Resolved {
+    channels: Vec<(String, Reason)>,
+    upstreams: Vec<(Upstream, Option<String>)>,
+    sources: Vec<Source>,
+    journal: Option<(PathBuf, Option<String>)>,
+}
+
+/// A source that was read once.
+struct Source {
+    name: String,
+    rows: usize,
+    malformed: usize,
+    first: Vec<Listed>,
+    problem: Option<String>,
+}
+
+/// Asks everybody once.
+pub(super) async fn resolve(config: &Config) -> anyhow::Result<Resolved> {
+    let wechat = WeChatPay::new(&config.wechat)?;
+    let ask = AskBy::OutTradeNo(OutTradeNo::parse(NOBODYS_ORDER)?);
+    let mut channels = Vec::with_capacity(config.channels.len());
+    let mut upstreams = vec![config.upstream.clone()];
+    for channel in &config.channels {
+        let (finding, _) = crate::cli::query::ask(&wechat, channel, &ask).await;
+        channels.push((channel.id.to_string(), finding.reason()));
+        if !upstreams.contains(&channel.upstream) {
+            upstreams.push(channel.upstream.clone());
+        }
+    }
+    let mut reached = Vec::with_capacity(upstreams.len());
+    for upstream in upstreams {
+        let problem = reach(&upstream, PATIENCE).await.err();
+        reached.push((upstream, problem));
+    }
+    let mut sources = Vec::with_capacity(config.pending_orders.len());
+    for watched in &config.pending_orders {
+        sources.push(read(config, watched).await);
+    }
+    let journal = config.journal.as_ref().map(|journal| (journal.path.clone(), unwritable(&journal.path)));
+    Ok(Resolved { channels, upstreams: reached, sources, journal })
+}
+
+async fn read(config: &Config, watched: &Watched) -> Source {
+    let mut source = Source { name: watched.name.clone(), rows: 0, malformed: 0, first: Vec::new(), problem: None };
+    let listing = match watched.source.read(MOST_ORDERS, watched.patience()).await {
+        Ok(listing) => listing,
+        Err(error) => {
+            source.problem = Some(error.to_string());
+            return source;
+        }
+    };
+    let Listing { orders, malformed, malformed_count, cut } = listing;
+    let refused = orders.iter().filter_map(|order| {
+        let why = watched.refuses(order, &config.routes, &config.channels)?;
+        Some(format!("order {}: {why}", order.order))
+    });
+    let refused: Vec<_> = refused.collect();
+    source.rows = orders.len() + malformed_count;
+    source.malformed = malformed_count + refused.len();
+    source.first = orders.into_iter().take(SHOWN).collect();
+    let too_many = cut.then(|| format!("lists more than {MOST_ORDERS} orders"));
+    source.problem = malformed.first().map(ToString::to_string).or(refused.into_iter().next()).or(too_many);
+    source
+}
+
+/// Why the journal could not be made there. It is not touched itself: a gate may run with it.
+fn unwritable(journal: &Path) -> Option<String> {
+    let folder = journal.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let probe = folder.join(format!(".tollgate-check-{}", std::process::id()));
+    let made = OpenOptions::new().write(true).create_new(true).open(&probe);
+    let removed = made.and_then(|_| std::fs::remove_file(&probe));
+    removed.err().map(|error| format!("no file can be made in {} ({})", folder.display(), error.kind()))
+}
+
+/// Whether a channel's account works: WeChat Pay knew it and signed, whatever it said of the order.
+fn answers(reason: Reason) -> bool {
+    reason.verdict() != Some(Verdict::Unknown)
+}
+
+impl Resolved {
+    /// Whether everybody is there.
+    pub(super) fn is_well(&self) -> bool {
+        self.channels.iter().all(|(_, reason)| answers(*reason))
+            && self.upstreams.iter().all(|(_, problem)| problem.is_none())
+            && self.sources.iter().all(|source| source.problem.is_none())
+            && self.journal.as_ref().is_none_or(|(_, problem)| problem.is_none())
+    }
+
+    pub(super) fn asked(&self) -> Value {
+        let answer = |(channel, reason): &(String, Reason)| json!({ "channel": channel, "answers": answers(*reason), "reason": reason.code() });
+        self.channels.iter().map(answer).collect()
+    }
+
+    pub(super) fn upstreams(&self) -> Value {
+        let upstream = |(upstream, problem): &(Upstream, Option<String>)| json!({ "upstream": upstream.to_string(), "answers": problem.is_none(), "problem": problem });
+        self.upstreams.iter().map(upstream).collect()
+    }
+
+    pub(super) fn sources(&self) -> Value {
+        let source = |source: &Source| {
+            let orders: Vec<_> = source.first.iter().map(|listed| listed.order.to_string()).collect();
+            json!({
+                "source": source.name,
+                "rows": source.rows,
+                "malformed": source.malformed,
+                "orders": orders,
+                "problem": source.problem,
+            })
+        };
+        self.sources.iter().map(source).collect()
+    }
+
+    pub(super) fn journal(&self) -> Value {
+        let Some((path, problem)) = &self.journal else { return Value::Null };
+        json!({ "path": path, "writable": problem.is_none(), "problem": problem })
+    }
+
+    pub(super) fn tell(&self, lines: &mut Lines, words: &Words) {
+        for (channel, reason) in &self.channels {
+            let outcome = if answers(*reason) { words.account_known } else { words.reason(*reason) };
+            lines.say(fill(words.channel_is, &[channel, &outcome, reason]));
+        }
+        for (upstream, problem) in &self.upstreams {
+            lines.say(match problem {
+                None => fill(words.upstream_answers, &[upstream]),
+                Some(problem) => fill(words.upstream_silent, &[upstream, problem]),
+            });
+        }
+        self.sources.iter().for_each(|source| source.tell(lines, words));
+        match &self.journal {
+            Some((path, None)) => lines.say(fill(words.journal_writable, &[&path.display()])),
+            Some((path, Some(problem))) => lines.say(fill(words.journal_unwritable, &[&path.display(), problem])),
+            None => {}
+        }
+    }
+}
+
+impl Source {
+    fn tell(&self, lines: &mut Lines, words: &Words) {
+        let Self { name, rows, malformed, first, problem } = self;
+        let rows = words.count(words.rows, *rows);
+        lines.say(match problem {
+            None => fill(words.source_read, &[name, &rows]),
+            Some(problem) if first.is_empty() && *malformed == 0 => fill(words.source_unread, &[name, problem]),
+            Some(problem) => fill(words.source_unusable, &[name, &rows, malformed, problem]),
+        });
+        for listed in first {
+            let number = listed.out_trade_no.map(|number| format!(", out_trade_no {number}")).unwrap_or_default();
+            let amount =
+                listed.amount.map(|fen| format!(", {}.{:02} CNY", fen.0 / 100, fen.0 % 100)).unwrap_or_default();
+            lines.say(format!("  {}, {}{number}{amount}", listed.order, listed.channel));
+        }
+    }
+}
