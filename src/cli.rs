@@ -10,6 +10,8 @@ mod explain;
 
 mod health;
 
+mod init;
+
 mod journal;
 
 mod lookup;
@@ -69,6 +71,8 @@ enum Command {
     Run(run::Args),
     /// Validate the configuration and show every error with line, column and remedy.
     Check(check::Args),
+    /// Write a configuration from a saved callback.
+    Init(init::Args),
     /// Show the whole story on this machine: a simulated WeChat Pay, a sample order system and the gate.
     Demo(demo::Args),
     /// Run the simulated WeChat Pay alone, to test your own system against.
@@ -138,6 +142,7 @@ async fn dispatch(cli: Cli, sockets: Sockets) -> anyhow::Result<ExitCode> {
     match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(args) => run::run(&args, sockets).await,
         Command::Check(args) => check::run(&args).await,
+        Command::Init(args) => init::run(&args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Health(args) => health::run(&args).await,

@@ -61,7 +61,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Sends the saved bytes to the real server, on a socket of this process, so that what it refuses is refused here too.
-async fn arrive(saved: Vec<u8>, limits: Limits) -> anyhow::Result<Arrival> {
+pub(super) async fn arrive(saved: Vec<u8>, limits: Limits) -> anyhow::Result<Arrival> {
     let (handler, mut arrivals) = mpsc::channel(1);
     let listener = server::bind((Ipv4Addr::LOCALHOST, 0).into())?;
     let addr = listener.local_addr()?;

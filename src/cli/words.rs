@@ -60,6 +60,40 @@ words! {
     parked: "parked", "已挂起";
     closed: "closed", "已关闭";
 
+    // init.
+    made_from: "Made by `tollgate init` from {}. Every key is described in docs/config.md.", "由 `tollgate init` 根据 {} 生成。每个键的说明见 docs/config.md。";
+    next_steps: "Put the merchant's APIv2 key into the environment variable WECHAT_KEY, then: tollgate check --resolve", "请将商户的 APIv2 密钥放入环境变量 WECHAT_KEY，然后执行：tollgate check --resolve";
+    listen_here: "where callbacks arrive: your nginx sends them here", "回调到达的地址：由 nginx 转发到这里";
+    upstream_keeps: "the order system; a callback keeps its path and query", "订单系统；回调的路径和查询参数不变";
+    mode_first: "`observe` forwards all and only says what it would refuse", "`observe`（观察模式）放行所有回调，只记录本应拒绝的";
+    path_exact: "exactly this path", "路径须完全一致";
+    match_exact: "exactly this parameter of the query", "查询参数须完全一致";
+    preset_is: "WeChat Pay's own notification, signature checked first", "微信支付的支付结果通知，先验签";
+    carrier_is: "where the fields are: query, form, json or xml", "字段所在位置：query、form、json 或 xml";
+    any_type: "the request names another type than it has", "请求声明的类型与内容不符";
+    or_perhaps: "or perhaps {}", "也可能是 {}";
+    proof_is: "attach or source if you can: docs/config.md", "如有条件请用 attach 或 source：见 docs/config.md";
+    fill_is: "the verified id is written into the empty field", "字段为空时写入核实后的微信支付订单号";
+    unit_yuan: "it has a decimal point", "金额带小数点";
+    unit_fen: "it has no decimal point; yuan if it is not in fen", "金额没有小数点；如果单位是元请改为 yuan";
+    channel_hint: "with several merchant accounts perhaps chosen by {}", "如有多个商户号，可能由 {} 选择";
+    accepted_is: "when the order system has taken it; docs/config.md", "订单系统怎样应答算已接收；见 docs/config.md";
+    key_is: "the account's APIv2 key, 32 letters and digits", "商户号的 APIv2 密钥，32 位字母和数字";
+    journal_is: "every callback is kept here until it is taken", "每个回调都保存在这里，直到订单系统接收";
+    behind_proxy: "If nginx on this machine stands in front, so that senders are told apart:", "如果前面是本机的 nginx，加上这一行以区分发送方：";
+    is_there: "{} is there already, and is left as it is: name another file with --out", "{} 已存在，不会覆盖：请用 --out 指定另一个文件";
+    cannot_read: "cannot read {}", "无法读取 {}";
+    cannot_write: "cannot write {}", "无法写入 {}";
+    no_order: "no field of it has an order id", "没有字段像订单号";
+    cannot_make: "no route can be made of this request: {}", "无法根据此请求生成路由：{}";
+    missing: "nobody can be asked here, so give: {}", "当前无法询问，请提供：{}";
+    ask_from: "A saved callback, as a file:", "保存的回调请求文件：";
+    ask_upstream: "The order system's address, such as http://127.0.0.1:5000:", "订单系统地址，例如 http://127.0.0.1:5000：";
+    ask_appid: "The appid of the merchant account:", "商户号对应的 appid：";
+    ask_mch_id: "The merchant's number (mch_id):", "商户号（mch_id）：";
+    written: "{} was written from {}. It takes:", "已生成 {}（根据 {}）。取用：";
+    now_do: "Look it through, put the APIv2 key into {}, then:", "请检查一遍，将 APIv2 密钥放入环境变量 {}，然后：";
+
     // check.
     usable: "{}: usable. {} -> {}, {}, {}.", "{}：可用。{} -> {}，{}，{}。";
     warning: "warning: {}", "警告：{}";

@@ -123,6 +123,8 @@ mod commands;
 
 mod command_line;
 
+mod init;
+
 mod resolve;
 
 mod journal_file;
