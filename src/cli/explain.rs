@@ -3,6 +3,7 @@
 use super::ConfigFile;
 use super::print::{self, Lines};
 use super::records;
+use super::words::{Words, fill, words};
 use crate::admin::records::{self as shapes, EntryStory};
 use crate::clock::{self, rfc3339};
 use crate::journal::{Journal, Origin, Override, Record, Refused, Search, State};
@@ -34,10 +35,6 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// What is said of an entry whose request is gone.
-pub(super) const NOT_KEPT: &str = "not kept any more (journal.keep.bodies); if it is delivered again, its callback is made \
-    anew as its route's synthesize says, or it is parked as cannot-synthesize";
-
 /// Entries of one order that are shown.
 const MOST: usize = 100;
 
@@ -52,11 +49,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         refused.extend(journal.refused(search, MOST).await?);
     }
     if found.is_empty() && refused.is_empty() {
-        bail!(
-            "the journal knows nothing of {}; a callback without a readable order, a repetition beyond the first of an \
-             order, and what is older than journal.keep.entries are in the log only (request_id)",
-            args.id
-        );
+        bail!(fill(words().journal_knows_nothing, &[&args.id]));
     }
     found.reverse();
     let mut lines = Lines::default();
@@ -76,79 +69,81 @@ fn searches(id: &str) -> anyhow::Result<Vec<Search>> {
     let order = OrderId::parse(id).ok().map(|order| Search { order: Some(order), ..Search::default() });
     let searches: Vec<_> = request_id.into_iter().chain(order).collect();
     if searches.is_empty() {
-        bail!("that is neither a request id nor an order");
+        bail!(words().neither);
     }
     Ok(searches)
 }
 
 fn tell(lines: &mut Lines, record: &Record) {
+    let words = words();
     let claimed = &record.claimed;
     let (order, channel, route) = (claimed.order, claimed.channel, &record.route);
-    lines.say(format!("{order} on {channel} (route {route}): {} since {}", record.state, rfc3339(record.since)));
-    lines.item(
-        "why",
-        record.reason.map_or_else(|| "not known yet".to_owned(), |reason| format!("{reason}: {}", reason.text())),
-    );
-    let transaction = claimed.transaction_id.map(|id| format!(", transaction {id}")).unwrap_or_default();
-    let amount = claimed.amount.map(|amount| format!(", {amount}")).unwrap_or_default();
+    let (state, since) = (words.state(record.state), rfc3339(record.since));
+    lines.say(fill(words.entry, &[&order, &channel, route, &state, &since]));
+    let why = |reason: Reason| format!("{reason}{}", fill(words.because, &[&words.reason(reason)]));
+    lines.item(words.why, record.reason.map_or_else(|| words.not_known_yet.to_owned(), why));
     for flag in record.flags() {
-        lines.item("flagged", format!("{flag}: {}", flag.text()));
+        lines.item(words.flagged, why(flag));
     }
     let claim = match record.origin {
-        Origin::Sweep => "the bill",
-        Origin::Pending => "its source",
-        Origin::Callback | Origin::FollowUp => "claim",
+        Origin::Sweep => words.the_bill,
+        Origin::Pending => words.its_source,
+        Origin::Callback | Origin::FollowUp => words.claim,
     };
-    lines.item(claim, format!("order {order}, out_trade_no {}{transaction}{amount}", claimed.out_trade_no));
+    let mut said = fill(words.claimed, &[&order, &claimed.out_trade_no]);
+    said.extend(claimed.transaction_id.map(|id| fill(words.claimed_transaction, &[&id])));
+    said.extend(claimed.amount.map(|amount| fill(words.claimed_amount, &[&amount])));
+    lines.item(claim, said);
     if let Some(price) = &record.price {
-        let since = price.listed_at.map(|at| format!(" since {}", rfc3339(at))).unwrap_or_default();
-        lines.item("costs", format!("{}, says {}{since}", price.amount, price.source));
+        let (amount, source) = (&price.amount, &price.source);
+        lines.item(
+            words.costs,
+            match price.listed_at {
+                Some(at) => fill(words.costs_since, &[amount, source, &rfc3339(at)]),
+                None => fill(words.costs_by, &[amount, source]),
+            },
+        );
     }
-    lines.item("answer", answer(record));
-    lines.item("sent", sent(record));
-    lines.item("next", next(record));
-    lines.item("callback", record.request_id);
+    lines.item(words.answer, answer(words, record));
+    lines.item(words.sent, sent(words, record));
+    lines.item(words.next, next(words, record));
+    lines.item(words.callback, record.request_id);
     if record.is_without_request() {
-        lines.item("request", NOT_KEPT);
+        lines.item(words.request, words.not_kept);
     }
-    for (at, what) in history(record) {
+    for (at, what) in history(words, record) {
         lines.say(format!("    {}  {what}", rfc3339(at)));
     }
 }
 
 /// What WeChat Pay said, as far as it was a payment.
-fn answer(record: &Record) -> String {
-    let Some(payment) = &record.verified else { return "no payment was confirmed".to_owned() };
-    let state = if payment.refunded { "refunded since" } else { "paid" };
-    let paid_at = payment.paid_at.map(|at| format!(", paid at {}", clock::rfc3339_beijing(at))).unwrap_or_default();
-    let when = record.verified_at.map(|at| format!("; confirmed at {}", rfc3339(at))).unwrap_or_default();
-    format!("{state}: transaction {}, {}{paid_at}{when}", payment.transaction_id, payment.amount)
+fn answer(words: &Words, record: &Record) -> String {
+    let Some(payment) = &record.verified else { return words.no_payment.to_owned() };
+    let state = if payment.refunded { words.refunded_since } else { words.paid };
+    let mut answer = fill(words.answered, &[&state, &payment.transaction_id, &payment.amount]);
+    answer.extend(payment.paid_at.map(|at| fill(words.paid_at, &[&clock::rfc3339_beijing(at)])));
+    answer.extend(record.verified_at.map(|at| fill(words.confirmed_at, &[&rfc3339(at)])));
+    answer
 }
 
-fn sent(record: &Record) -> String {
-    let times = match record.attempts {
-        0 => return "not yet: the order system has seen nothing of it".to_owned(),
-        1 => "once".to_owned(),
-        attempts => format!("{attempts} times"),
-    };
-    let accepted =
-        record.accepted_at.map_or_else(|| "not accepted".to_owned(), |at| format!("accepted at {}", rfc3339(at)));
-    format!("{times}, as delivery {}; {accepted}", record.delivery)
+fn sent(words: &Words, record: &Record) -> String {
+    if record.attempts == 0 {
+        return words.not_sent.to_owned();
+    }
+    let accepted = record.accepted_at.map(|at| fill(words.accepted_at, &[&rfc3339(at)]));
+    let accepted = accepted.unwrap_or_else(|| words.not_accepted.to_owned());
+    fill(words.sent_as, &[&words.count(words.times, record.attempts), &record.delivery, &accepted])
 }
 
-fn next(record: &Record) -> String {
+fn next(words: &Words, record: &Record) -> String {
     match (record.state, record.due_at) {
-        (State::Asking, Some(at)) => format!("WeChat Pay is asked again at {}", rfc3339(at)),
-        (State::Delivering, Some(at)) => format!("it is sent again at {}", rfc3339(at)),
+        (State::Asking, Some(at)) => fill(words.asked_again_at, &[&rfc3339(at)]),
+        (State::Delivering, Some(at)) => fill(words.sent_again_at, &[&rfc3339(at)]),
         (State::Parked, _) => match record.reason.and_then(decision) {
-            Some(one) => format!(
-                "nothing, unless you decide it: tollgate redeliver {} --override {} --because WHY",
-                record.claimed.order,
-                one.as_str()
-            ),
-            None => "somebody has to look; then: tollgate redeliver".to_owned(),
+            Some(one) => fill(words.unless_decided, &[&record.claimed.order, &one.as_str()]),
+            None => words.somebody_looks.to_owned(),
         },
-        _ => "nothing".to_owned(),
+        _ => words.nothing.to_owned(),
     }
 }
 
@@ -162,43 +157,45 @@ const fn decision(reason: Reason) -> Option<Override> {
 }
 
 /// What happened, in order of time.
-fn history(record: &Record) -> Vec<(Timestamp, String)> {
-    let because = |reason: Option<Reason>| reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+fn history(words: &Words, record: &Record) -> Vec<(Timestamp, String)> {
+    let by = |id: &Uuid| fill(words.by_callback, &[id]);
     let events = record.events.iter().map(|event| {
-        let by = event.request_id.map(|id| format!(" (callback {id})")).unwrap_or_default();
-        (event.at, format!("{}{}{by}", event.what, because(event.reason)))
+        let because = event.reason.map(|reason| fill(words.because, &[&reason])).unwrap_or_default();
+        let by = event.request_id.as_ref().map(by).unwrap_or_default();
+        (event.at, format!("{}{because}{by}", event.what))
     });
     let sendings = record.sendings.iter().map(|sent| {
         let outcome = match (sent.status, sent.reason, sent.ended_at) {
-            (Some(status), _, _) if sent.accepted => format!("answered {status}, accepted"),
-            (Some(status), _, _) => format!("answered {status}, which is not accepted"),
+            (Some(status), _, _) if sent.accepted => fill(words.took, &[&status]),
+            (Some(status), _, _) => fill(words.did_not_take, &[&status]),
             (None, Some(reason), _) => reason.to_string(),
-            (None, None, Some(_)) => "nothing was heard".to_owned(),
-            (None, None, None) => "under way, or broken off with the gate".to_owned(),
+            (None, None, Some(_)) => words.unheard.to_owned(),
+            (None, None, None) => words.under_way.to_owned(),
         };
-        (sent.began_at, format!("sent, attempt {} ({}): {outcome}", sent.attempt, sent.origin.as_str()))
+        (sent.began_at, fill(words.attempt, &[&sent.attempt, &sent.origin.as_str(), &outcome]))
     });
     let came = match record.origin {
-        Origin::Sweep => "found in the bill, without a callback",
-        Origin::Pending => "listed by a source of pending orders",
-        Origin::Callback | Origin::FollowUp => "received",
+        Origin::Sweep => words.found_in_bill,
+        Origin::Pending => words.listed_by_source,
+        Origin::Callback | Origin::FollowUp => words.received,
     };
-    let received = (record.received_at, format!("{came} (callback {})", record.request_id));
+    let received = (record.received_at, format!("{came}{}", by(&record.request_id)));
     let mut history: Vec<_> = std::iter::once(received).chain(events).chain(sendings).collect();
     history.sort_by_key(|(at, _)| *at);
     history
 }
 
 fn tell_refused(lines: &mut Lines, refused: &Refused) {
-    let order = refused.order.map_or_else(|| "no readable order".to_owned(), |order| order.to_string());
-    let route = refused.route.as_deref().unwrap_or("none");
-    lines.say(format!("A callback for {order} (route {route}) was refused before it was taken in"));
-    lines.item("why", format!("{}: {}", refused.reason, refused.reason.text()));
+    let words = words();
+    let order = refused.order.map_or_else(|| words.no_order_id.to_owned(), |order| order.to_string());
+    let route = refused.route.as_deref().unwrap_or(words.no_route);
+    lines.say(fill(words.was_refused, &[&order, &route]));
+    lines.item(words.why, format!("{}{}", refused.reason, fill(words.because, &[&words.reason(refused.reason)])));
     if let Some(detail) = &refused.detail {
-        lines.item("detail", detail);
+        lines.item(words.detail, detail);
     }
     if let Some(at) = refused.at {
-        lines.item("at", rfc3339(at));
+        lines.item(words.at, rfc3339(at));
     }
-    lines.item("callback", refused.request_id);
+    lines.item(words.callback, refused.request_id);
 }

@@ -100,7 +100,14 @@ struct Made {
 }
 
 /// The first guess that the gate itself agrees with.
-fn make(head: &Parts, body: &Bytes, request: &Request, known: &Known, from: &str, words: &Words) -> anyhow::Result<Made> {
+fn make(
+    head: &Parts,
+    body: &Bytes,
+    request: &Request,
+    known: &Known,
+    from: &str,
+    words: &Words,
+) -> anyhow::Result<Made> {
     let mut why = words.no_order.to_owned();
     let mut is_first = true;
     for guess in guess::guesses(head, request) {
@@ -177,7 +184,8 @@ fn known(args: &Args, request: &Request, words: &Words) -> anyhow::Result<Result
     Ok(match (upstream, appid, mch_id) {
         (Some(upstream), Some(appid), Some(mch_id)) => Ok(Known { upstream, appid, mch_id }),
         (upstream, appid, mch_id) => {
-            let missing = [("--upstream", upstream.is_none()), ("--appid", appid.is_none()), ("--mch-id", mch_id.is_none())];
+            let missing =
+                [("--upstream", upstream.is_none()), ("--appid", appid.is_none()), ("--mch-id", mch_id.is_none())];
             Err(missing.into_iter().filter(|(_, is_missing)| *is_missing).map(|(option, _)| option).collect())
         }
     })
@@ -243,7 +251,11 @@ fn tell(args: &Args, from: &Path, guess: &Guess, words: &Words) -> Lines {
     ];
     for (name, choice) in parts {
         let Some(Choice { field, others }) = choice else { continue };
-        let perhaps = if others.is_empty() { String::new() } else { format!("; {}", fill(words.or_perhaps, &[&others.join(", ")])) };
+        let perhaps = if others.is_empty() {
+            String::new()
+        } else {
+            format!("; {}", fill(words.or_perhaps, &[&others.join(", ")]))
+        };
         let unit = match (name, guess.in_yuan) {
             ("amount", true) => " yuan",
             ("amount", false) => " fen",
@@ -253,7 +265,11 @@ fn tell(args: &Args, from: &Path, guess: &Guess, words: &Words) -> Lines {
     }
     if !guess.is_notification {
         let names: Vec<_> = guess.channels.iter().map(|field| field.name.as_str()).collect();
-        let hint = if names.is_empty() { String::new() } else { format!("; {}", fill(words.channel_hint, &[&names.join(", ")])) };
+        let hint = if names.is_empty() {
+            String::new()
+        } else {
+            format!("; {}", fill(words.channel_hint, &[&names.join(", ")]))
+        };
         lines.item("channel", format!("app{hint}"));
     }
     let (out, from) = (args.out.display(), from.display());

@@ -1,10 +1,10 @@
 //! `tollgate redeliver`: confirm again, deliver again. A running gate does it; without one this command does.
 
 use super::ConfigFile;
-use super::explain::NOT_KEPT;
 use super::journal::state;
 use super::print::{self, Lines};
 use super::records;
+use super::words::english;
 use crate::admin::records::EntryStory;
 use crate::admin::{needs, told};
 use crate::app::{Works, recall};
@@ -311,7 +311,7 @@ impl Watch {
         for record in self.done.iter().filter(|record| record.state != State::Accepted) {
             lines.say(format!("  {} on {}: {}", record.claimed.order, record.claimed.channel, outcome(record)));
             if record.is_without_request() {
-                lines.say(format!("    its request is {NOT_KEPT}"));
+                lines.say(format!("    its request is {}", english().not_kept));
             }
         }
         if !self.left_out.is_empty() {

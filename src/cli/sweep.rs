@@ -6,6 +6,7 @@ mod report;
 use super::ConfigFile;
 use super::print::{self, Lines};
 use super::records;
+use super::words::{fill, words};
 use crate::app::{Works, recall};
 use crate::clock;
 use crate::config::{Config, Outline, parse_duration};
@@ -144,17 +145,14 @@ fn early(journal: &Path, dates: &[Date]) -> Early {
 /// Says on standard error what may be sent again, and asks whoever sits at a terminal.
 fn agrees(args: &Args, early: &Early) -> anyhow::Result<bool> {
     let (Some(since), false, true) = (early.gate_since, args.dry_run, early.days > 0) else { return Ok(true) };
-    let (days, all) = (early.days, early.all);
+    let words = words();
+    let all = words.count(words.day_count, early.all);
     let mut out = std::io::stderr().lock();
-    writeln!(
-        out,
-        "before the gate's first whole day, {since}: {days} of {all} days. What the order system got then, without the gate, is \
-         sent again. --dry-run says what that is."
-    )?;
+    writeln!(out, "{}", fill(words.early_days, &[&since, &early.days, &all]))?;
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Ok(true);
     }
-    write!(out, "Send it? [y/N] ")?;
+    write!(out, "{} ", words.send_it)?;
     out.flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
@@ -277,7 +275,7 @@ async fn read(journal: &dyn Journal, id: SweepId) -> anyhow::Result<Report> {
 fn show(args: &Args, reports: &[Report]) -> anyhow::Result<()> {
     let mut lines = Lines::default();
     if reports.is_empty() {
-        lines.say("There was no sweep yet.");
+        lines.say(words().no_sweep_yet);
     }
     reports.iter().for_each(|report| report.tell(&mut lines));
     let sweeps = reports.iter().map(Report::value).collect::<Result<Vec<_>, _>>()?;

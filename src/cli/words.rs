@@ -60,6 +60,97 @@ words! {
     parked: "parked", "已挂起";
     closed: "closed", "已关闭";
 
+    // explain.
+    entry: "{} on {} (route {}): {} since {}", "{}，渠道 {}（路由 {}）：{}，自 {}";
+    why: "why", "原因";
+    not_known_yet: "not known yet", "尚不清楚";
+    flagged: "flagged", "标记";
+    the_bill: "the bill", "账单";
+    its_source: "its source", "订单来源";
+    claim: "claim", "回调内容";
+    claimed: "order {}, out_trade_no {}", "订单号 {}，商户订单号 {}";
+    claimed_transaction: ", transaction {}", "，微信支付订单号 {}";
+    claimed_amount: ", {}", "，金额 {}";
+    costs: "costs", "应付金额";
+    costs_by: "{}, says {}", "{}，来自 {}";
+    costs_since: "{}, says {} since {}", "{}，来自 {}，自 {}";
+    answer: "answer", "查单结果";
+    no_payment: "no payment was confirmed", "尚未确认付款";
+    paid: "paid", "已支付";
+    refunded_since: "refunded since", "已转入退款";
+    answered: "{}: transaction {}, {}", "{}：微信支付订单号 {}，{}";
+    paid_at: ", paid at {}", "，支付时间 {}";
+    confirmed_at: "; confirmed at {}", "；核实时间 {}";
+    sent: "sent", "投递";
+    not_sent: "not yet: the order system has seen nothing of it", "尚未投递：订单系统没有收到";
+    sent_as: "{}, as delivery {}; {}", "{}，投递编号 {}；{}";
+    accepted_at: "accepted at {}", "接收时间 {}";
+    not_accepted: "not accepted", "未被接收";
+    next: "next", "下一步";
+    asked_again_at: "WeChat Pay is asked again at {}", "{} 再次查单";
+    sent_again_at: "it is sent again at {}", "{} 重新投递";
+    unless_decided: "nothing, unless you decide it: tollgate redeliver {} --override {} --because WHY", "无，除非人工决定：tollgate redeliver {} --override {} --because 原因";
+    somebody_looks: "somebody has to look; then: tollgate redeliver", "需要人工查看，然后：tollgate redeliver";
+    nothing: "nothing", "无";
+    callback: "callback", "回调编号";
+    request: "request", "回调请求";
+    not_kept: "not kept any more (journal.keep.bodies); if it is delivered again, its callback is made anew as its route's synthesize says, or it is parked as cannot-synthesize", "已不再保存（journal.keep.bodies）；再次投递时按路由的 synthesize 重新生成，否则以 cannot-synthesize 挂起";
+    by_callback: " (callback {})", "（回调 {}）";
+    because: ": {}", "：{}";
+    took: "answered {}, accepted", "应答 {}，已接收";
+    did_not_take: "answered {}, which is not accepted", "应答 {}，不算接收";
+    unheard: "nothing was heard", "没有应答";
+    under_way: "under way, or broken off with the gate", "进行中，或随网关中断";
+    attempt: "sent, attempt {} ({}): {}", "投递，第 {} 次（{}）：{}";
+    found_in_bill: "found in the bill, without a callback", "在账单中发现，没有回调";
+    listed_by_source: "listed by a source of pending orders", "由待支付订单来源列出";
+    received: "received", "收到回调";
+    was_refused: "A callback for {} (route {}) was refused before it was taken in", "订单 {} 的回调（路由 {}）在查单之前即被拒绝";
+    no_order_id: "no readable order", "无法识别";
+    no_route: "none", "无";
+    detail: "detail", "详情";
+    at: "at", "时间";
+    journal_knows_nothing: "the journal knows nothing of {}; a callback without a readable order, a repetition beyond the first of an order, and what is older than journal.keep.entries are in the log only (request_id)", "本地流水中没有 {}；无法识别订单号的回调、同一订单的重复回调，以及超过 journal.keep.entries 的记录，只在日志中（request_id）";
+    neither: "that is neither a request id nor an order", "既不是请求编号，也不是订单号";
+
+    // sweep.
+    no_sweep_yet: "There was no sweep yet.", "还没有对过账。";
+    sweep_of: "Sweep {}: bill of {}, merchant {}, {}: {}{}", "对账 {}：{} 的账单，商户号 {}，{}：{}{}";
+    dry: ", dry run", "，试运行（只核对不补发）";
+    sweep_asked: "asked", "等待中";
+    sweep_running: "running", "进行中";
+    sweep_done: "done", "已完成";
+    sweep_failed: "failed", "失败";
+    note: "note", "说明";
+    again_while_running: "tried again at {} while the gate runs", "网关运行时于 {} 重试";
+    bill_rows: "rows", "行数";
+    of_rows: "{} ({}, {}, {}{})", "{}（{}，{}，{}{}）";
+    payments: "{} payment|{} payments", "付款 {} 笔";
+    refunds: "{} refund|{} refunds", "退款 {} 笔";
+    others: "{} other|{} others", "其他 {} 行";
+    unreadable: ", {} UNREADABLE", "，无法读取 {} 行";
+    accepted_before: "accepted", "已送达";
+    before: "{} before", "此前 {} 笔";
+    rows_under_way: "under way", "处理中";
+    rows_parked: "parked", "已挂起";
+    unknown_order: "unknown order", "无法对应到订单";
+    not_ours: "not ours", "不属于已配置渠道";
+    found: "found", "漏单";
+    out_not_asked: "not asked about", "未查单";
+    out_asking: "asked about again", "再次查单";
+    out_delivering: "being delivered", "投递中";
+    out_delivered: "delivered", "已送达";
+    rows_cut: "and more: only the first {} rows are shown; the journal's table sweep_row has all", "还有更多：只显示前 {} 行；全部在本地流水的 sweep_row 表中";
+    row_line: "line {} {}:{}{}{}{}", "第 {} 行 {}：{}{}{}{}";
+    row_payment: " {}, transaction {}, {}{}", " {}，微信支付订单号 {}，{}{}";
+    row_refunded: ", refunded in the same bill", "，同一账单中已退款";
+    waiting: "waiting for its turn", "排队中";
+    reading_bill: "reading the bill: {}, {} found", "正在读取账单：{}，漏单 {} 笔";
+    progress: "{} found: {} delivered, {} parked", "漏单 {} 笔：已送达 {}，已挂起 {}";
+    early_days: "before the gate's first whole day, {}: {} of {}. What the order system got then, without the gate, is sent again. --dry-run says what that is.", "早于网关的第一个完整日 {}：{}，共 {}。订单系统当时未经网关收到的订单会再次投递。先用 --dry-run 查看。";
+    day_count: "{} day|{} days", "{} 天";
+    send_it: "Send it? [y/N]", "继续投递？[y/N]";
+
     // init.
     made_from: "Made by `tollgate init` from {}. Every key is described in docs/config.md.", "由 `tollgate init` 根据 {} 生成。每个键的说明见 docs/config.md。";
     next_steps: "Put the merchant's APIv2 key into the environment variable WECHAT_KEY, then: tollgate check --resolve", "请将商户的 APIv2 密钥放入环境变量 WECHAT_KEY，然后执行：tollgate check --resolve";
@@ -193,21 +284,26 @@ impl Words {
         match self.language {
             Language::English => problems.to_string(),
             Language::Chinese => {
-                let list = problems.list.iter().map(|problem| self.problem(problem)).collect();
-                Problems { file: problems.file.clone(), list }.to_string()
+                let lines: Vec<_> =
+                    problems.list.iter().map(|problem| chinese(&problems.file.display(), problem)).collect();
+                lines.join("\n")
             }
         }
-    }
-
-    fn problem(&self, problem: &Problem) -> Problem {
-        let [what, remedy] = [&problem.what, &problem.remedy].map(|text| problems::in_chinese(text));
-        Problem { what, remedy, ..problem.clone() }
     }
 
     /// A warning's text.
     pub(super) fn text(&self, text: &str) -> String {
         if self.is_chinese() { problems::in_chinese(text) } else { text.to_owned() }
     }
+}
+
+/// `config.yaml:14:9: routes[0].carier: 未知的键；是否想写 carrier？`
+fn chinese(file: &dyn Display, problem: &Problem) -> String {
+    let Problem { place, key, what, remedy } = problem;
+    let place = place.map(|place| format!("{place}:")).unwrap_or_default();
+    let key = if key.is_empty() { String::new() } else { format!(" {key}:") };
+    let [what, remedy] = [what, remedy].map(|text| problems::in_chinese(text));
+    format!("{file}:{place}{key} {what}；{remedy}")
 }
 
 #[cfg(test)]

@@ -217,3 +217,31 @@ fn the_language_is_that_of_the_environment_and_json_is_always_english() {
     let ended = check(&[], &[("LANG", "zh_CN.UTF-8")]);
     assert!(ended.code == 0 && ended.stdout.contains("可用"), "{}", ended.stdout);
 }
+
+#[test]
+fn explain_and_sweep_speak_chinese() {
+    let world = World::with(|setup| {
+        setup.hurry();
+        setup.route("app")["synthesize"] =
+            json!({ "body": "OrderID={{ order }}&paymentcenter_id=&TotalFee={{ amount }}" });
+        setup.config["channels"]["app"]["sweep"] = json!({ "route": "app" });
+    });
+    world.wechat.order(&APP, "ZH-1").paid(100);
+    assert_eq!(world.app_callback("ZH-1").status(), 200);
+    let config = world.config_file();
+    let chinese = |args: &[&str]| {
+        let env = [("APP_KEY", APP.key), ("LC_ALL", "zh_CN.UTF-8")];
+        command(&[args, &["--config", config.to_str().unwrap()]].concat(), &env)
+    };
+    let told = chinese(&["explain", "ZH-1"]);
+    for word in ["订单号 ZH-1", "已支付", "查单结果", "下一步"] {
+        assert!(told.code == 0 && told.stdout.contains(word), "no {word} in {}{}", told.stdout, told.stderr);
+    }
+    assert!(!told.stdout.contains("nothing") && !told.stdout.contains("answered"), "{}", told.stdout);
+    assert!(chinese(&["explain", "NOBODY"]).stderr.contains("本地流水中没有 NOBODY"));
+    assert!(chinese(&["explain", "ZH-1", "--json"]).stdout.is_ascii());
+    assert!(chinese(&["sweep", "--list"]).stdout.contains("还没有对过账"));
+    let told = chinese(&["sweep", "--channel", "app", "--date", "yesterday", "--dry-run", "--wait", "10s"]);
+    assert!(told.stdout.contains("的账单") && told.stdout.contains("试运行"), "{}{}", told.stdout, told.stderr);
+    assert!(chinese(&["check"]).stdout.contains("警告"));
+}

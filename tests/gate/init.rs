@@ -42,8 +42,16 @@ impl Desk {
 fn what_it_writes_passes_check_and_reads_the_order() {
     let xml = signed_xml(notification(&APP, "INIT-1", 100), APP.key, SignType::Md5);
     for (request, given, words) in [
-        (Request::post("/pay/success").form("OrderID=INIT-1&TotalFee=88.00"), &GIVEN[..], &["order: OrderID", "amount_unit: yuan"][..]),
-        (Request::post("/pay").json(r#"{"data":{"order_id":"INIT-1"}}"#), &GIVEN, &["carrier: json", "order: data.order_id"]),
+        (
+            Request::post("/pay/success").form("OrderID=INIT-1&TotalFee=88.00"),
+            &GIVEN[..],
+            &["order: OrderID", "amount_unit: yuan"][..],
+        ),
+        (
+            Request::post("/pay").json(r#"{"data":{"order_id":"INIT-1"}}"#),
+            &GIVEN,
+            &["carrier: json", "order: data.order_id"],
+        ),
         (Request::get("/pay?order_no=INIT-1"), &GIVEN, &["carrier: query", "order: order_no"]),
         (Request::post("/pay").xml("<xml><order_sn>INIT-1</order_sn></xml>"), &GIVEN, &["carrier: xml"]),
         (

@@ -188,7 +188,7 @@ fn redeliver_says_what_is_wrong_with_its_arguments() {
     let world = world();
     for (args, code, part) in [
         (&["redeliver"][..], 2, "ORDER"),
-        (&["redeliver", "--since", "yesterday"], 2, "a duration like 30m"),
+        (&["redeliver", "--since", "tomorrow"], 2, "a duration like 30m"),
         (&["redeliver", "A", "--state", "lost"], 2, "asking, delivering, accepted, parked, closed"),
         (&["redeliver", "NO-SUCH-ORDER"], 1, "nothing to deliver for NO-SUCH-ORDER"),
     ] {

@@ -58,7 +58,9 @@ impl Request {
 fn carrier(head: &Parts, body: &[u8]) -> anyhow::Result<Carrier> {
     let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.to_ascii_lowercase().starts_with("multipart/") {
-        bail!("the request is multipart/form-data, which init does not read; docs/config.md says which carriers there are");
+        bail!(
+            "the request is multipart/form-data, which init does not read; docs/config.md says which carriers there are"
+        );
     }
     Ok(match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => Carrier::Query,

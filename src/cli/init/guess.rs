@@ -9,10 +9,37 @@ use hyper::http::request::Parts;
 
 /// The order id, the likeliest name first; all in lower case, with letters and digits only.
 const ORDER: &[&str] = &[
-    "orderid", "orderno", "ordersn", "ordernumber", "ordernum", "ordercode", "outorderno", "outorderid", "merchantorderno",
-    "merchantorderid", "merorderno", "merorderid", "mchorderno", "mchorderid", "shoporderno", "shoporderid", "bizorderno",
-    "bizorderid", "billno", "billid", "dingdanhao", "ddh", "订单号", "订单编号", "outtradeno", "payorderno", "payorderid",
-    "tradeno", "oid", "sn", "id",
+    "orderid",
+    "orderno",
+    "ordersn",
+    "ordernumber",
+    "ordernum",
+    "ordercode",
+    "outorderno",
+    "outorderid",
+    "merchantorderno",
+    "merchantorderid",
+    "merorderno",
+    "merorderid",
+    "mchorderno",
+    "mchorderid",
+    "shoporderno",
+    "shoporderid",
+    "bizorderno",
+    "bizorderid",
+    "billno",
+    "billid",
+    "dingdanhao",
+    "ddh",
+    "订单号",
+    "订单编号",
+    "outtradeno",
+    "payorderno",
+    "payorderid",
+    "tradeno",
+    "oid",
+    "sn",
+    "id",
 ];
 
 /// The number that WeChat Pay knows, where it is another one.
@@ -20,25 +47,82 @@ const NUMBER: &[&str] =
     &["outtradeno", "paymentcenterid", "paymentno", "paymentid", "payno", "paysn", "payid", "payorderno", "payorderid"];
 
 const TRANSACTION: &[&str] = &[
-    "transactionid", "wxtransactionid", "weixintransactionid", "wechattransactionid", "wxtransid", "transid", "微信支付订单号",
-    "wxtradeno", "tradeno", "thirdtradeno", "thirdorderno", "channelorderno", "channeltradeno", "payno",
+    "transactionid",
+    "wxtransactionid",
+    "weixintransactionid",
+    "wechattransactionid",
+    "wxtransid",
+    "transid",
+    "微信支付订单号",
+    "wxtradeno",
+    "tradeno",
+    "thirdtradeno",
+    "thirdorderno",
+    "channelorderno",
+    "channeltradeno",
+    "payno",
 ];
 
 const AMOUNT: &[&str] = &[
-    "totalfee", "totalamount", "orderamount", "ordermoney", "payamount", "paymoney", "paidamount", "paymentamount",
-    "realamount", "realmoney", "payprice", "orderprice", "payfee", "orderfee", "amount", "money", "fee", "price", "total",
-    "amounttotal", "sum", "金额", "支付金额",
+    "totalfee",
+    "totalamount",
+    "orderamount",
+    "ordermoney",
+    "payamount",
+    "paymoney",
+    "paidamount",
+    "paymentamount",
+    "realamount",
+    "realmoney",
+    "payprice",
+    "orderprice",
+    "payfee",
+    "orderfee",
+    "amount",
+    "money",
+    "fee",
+    "price",
+    "total",
+    "amounttotal",
+    "sum",
+    "金额",
+    "支付金额",
 ];
 
 /// What may say which merchant account it is.
 const CHANNEL: &[&str] = &[
-    "channelid", "channel", "paychannel", "mchid", "merchantid", "merid", "shopid", "storeid", "customerid", "appid",
-    "payway", "paytype",
+    "channelid",
+    "channel",
+    "paychannel",
+    "mchid",
+    "merchantid",
+    "merid",
+    "shopid",
+    "storeid",
+    "customerid",
+    "appid",
+    "payway",
+    "paytype",
 ];
 
 /// Parameters by which order systems of one file tell their pages apart.
 const ROUTERS: &[&str] = &[
-    "s", "r", "route", "m", "c", "a", "mod", "module", "act", "action", "op", "do", "ctl", "controller", "method", "wc-api",
+    "s",
+    "r",
+    "route",
+    "m",
+    "c",
+    "a",
+    "mod",
+    "module",
+    "act",
+    "action",
+    "op",
+    "do",
+    "ctl",
+    "controller",
+    "method",
+    "wc-api",
 ];
 
 /// How many names of the order id are tried.
@@ -79,7 +163,8 @@ pub(super) struct Choice {
 pub(super) fn guesses(head: &Parts, request: &Request) -> Vec<Guess> {
     let is_notification = is_notification(request);
     let names: &[&str] = if is_notification { &["outtradeno"] } else { ORDER };
-    let mut orders = ranked(&request.fields, names, |field| OrderId::parse(&field.value).is_ok() && !is_wechats(&field.value));
+    let mut orders =
+        ranked(&request.fields, names, |field| OrderId::parse(&field.value).is_ok() && !is_wechats(&field.value));
     let by_part = |field: &&Field| {
         folded(leaf(&field.name)).contains("order") && OrderId::parse(&field.value).is_ok() && !orders.contains(field)
     };
@@ -143,7 +228,8 @@ fn guess(head: &Parts, request: &Request, order: Choice, is_notification: bool) 
 
 /// WeChat Pay's own notification of a payment, API v2.
 pub(super) fn is_notification(request: &Request) -> bool {
-    let has = ["appid", "mch_id", "out_trade_no", "transaction_id", "total_fee", "sign"].iter().all(|name| request.has(name));
+    let has =
+        ["appid", "mch_id", "out_trade_no", "transaction_id", "total_fee", "sign"].iter().all(|name| request.has(name));
     request.carrier == Carrier::Xml && has
 }
 

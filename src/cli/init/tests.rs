@@ -48,7 +48,8 @@ fn requests_of_many_order_systems_are_understood() {
          <transaction_id>{WECHAT}</transaction_id><sign>0123456789ABCDEF0123456789ABCDEF</sign></xml>"
     );
     let xml = "<xml><order_sn>X1</order_sn><money>8.80</money></xml>";
-    let with_number = format!("OrderID=B_22&paymentcenter_id=PC9&WeixinTransactionID={WECHAT}&TotalFee=6600&ChannelID=2");
+    let with_number =
+        format!("OrderID=B_22&paymentcenter_id=PC9&WeixinTransactionID={WECHAT}&TotalFee=6600&ChannelID=2");
     for (method, target, kind, body, wanted) in [
         ("POST", "/pay/success", FORM, "OrderID=B_22&TotalFee=6600", ["OrderID", "", "", "TotalFee fen", ""]),
         (
@@ -112,7 +113,9 @@ fn requests_of_many_order_systems_are_understood() {
 #[test]
 fn the_file_says_what_else_it_might_be() {
     let text = made("POST", "/pay", FORM, "order_id=1&order_sn=2&fee=3&price=4&ChannelID=5").unwrap().text;
-    for words in ["or perhaps order_sn", "or perhaps price", "chosen by ChannelID", "no decimal point", "key: ${WECHAT_KEY}"] {
+    for words in
+        ["or perhaps order_sn", "or perhaps price", "chosen by ChannelID", "no decimal point", "key: ${WECHAT_KEY}"]
+    {
         assert!(text.contains(words), "no {words} in\n{text}");
     }
 }
@@ -136,7 +139,8 @@ fn what_is_no_payment_callback_of_ours_is_said() {
 
 /// A field of a random place in a random carrier.
 fn request() -> impl Strategy<Value = (String, String, Option<&'static str>, String, String)> {
-    let order = prop::sample::select(vec!["OrderID", "order_no", "order_sn", "orderId", "out_trade_no", "bill_no", "oid"]);
+    let order =
+        prop::sample::select(vec!["OrderID", "order_no", "order_sn", "orderId", "out_trade_no", "bill_no", "oid"]);
     let amount = prop::sample::select(vec!["total_fee", "money", "Amount", "pay_money"]);
     let paid = prop_oneof!["[1-9][0-9]{0,6}", "[1-9][0-9]{0,4}\\.[0-9]{2}"];
     let page = prop::sample::select(vec!["/pay", "/index.php?s=/Home/Pay/done", "/a/b.do?m=pay&a=done"]);

@@ -52,7 +52,8 @@ fn route(file: &mut File, guess: &Guess, words: &Words) {
     file.line(2, &format!("- name: {}", if guess.is_notification { "wechat-notify" } else { "pay-success" }), "");
     file.line(4, &format!("path: {}", quoted(&guess.path)), if is_plain { words.path_exact } else { "" });
     if !is_plain {
-        let wanted = |(name, value): &(String, String)| format!("{}: {}", quoted(&format!("query.{name}")), quoted(value));
+        let wanted =
+            |(name, value): &(String, String)| format!("{}: {}", quoted(&format!("query.{name}")), quoted(value));
         let wanted: Vec<_> = guess.matched.iter().map(wanted).collect();
         file.line(4, &format!("match: {{ {} }}", wanted.join(", ")), words.match_exact);
     }

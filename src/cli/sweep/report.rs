@@ -2,6 +2,7 @@
 
 use crate::admin::records::{self, SweepOutcome, SweepRow};
 use crate::cli::print::Lines;
+use crate::cli::words::{Words, fill, words};
 use crate::clock::rfc3339;
 use crate::journal::sweeps::{Outcome, Progress, RowKind, RowRecord, Sweep};
 use crate::journal::{Journal, State};
@@ -60,67 +61,60 @@ impl Report {
 
     /// One line while it is waited for.
     pub(super) fn progress(&self) -> String {
-        let counts = &self.sweep.counts;
+        let (words, counts) = (words(), &self.sweep.counts);
         let what = match self.sweep.state {
-            Progress::Asked => "waiting for its turn".to_owned(),
-            Progress::Running => format!("reading the bill: {} rows, {} found", counts.rows, counts.found),
-            Progress::Done | Progress::Failed => format!(
-                "{} found: {} delivered, {} parked",
-                counts.found,
-                self.orders(State::Accepted),
-                self.orders(State::Parked)
-            ),
+            Progress::Asked => words.waiting.to_owned(),
+            Progress::Running => fill(words.reading_bill, &[&words.count(words.rows, counts.rows), &counts.found]),
+            Progress::Done | Progress::Failed => {
+                fill(words.progress, &[&counts.found, &self.orders(State::Accepted), &self.orders(State::Parked)])
+            }
         };
-        format!("{}: {what}", self.sweep.wanted.bill_date)
+        format!("{}{}", self.sweep.wanted.bill_date, fill(words.because, &[&what]))
     }
 
     pub(super) fn tell(&self, lines: &mut Lines) {
+        let words = words();
         let Sweep { id, wanted, state, counts, .. } = &self.sweep;
         let channels: Vec<_> = wanted.channels.iter().map(|channel| channel.as_str()).collect();
-        let dry = if wanted.dry_run { ", dry run" } else { "" };
-        let (date, mch_id) = (wanted.bill_date, wanted.mch_id);
-        lines.say(format!("Sweep {}: bill of {date}, merchant {mch_id}, {}: {state}{dry}", id.0, channels.join(" ")));
+        let dry = if wanted.dry_run { words.dry } else { "" };
+        let (date, mch_id, channels) = (wanted.bill_date, wanted.mch_id, channels.join(" "));
+        lines.say(fill(words.sweep_of, &[&id.0, &date, &mch_id, &channels, &progress(words, *state), &dry]));
         if let Some(problem) = &self.sweep.problem {
-            lines.item("note", problem);
+            lines.item(words.note, problem);
         }
         if let (Progress::Asked, Some(at)) = (state, self.sweep.again_at) {
-            lines.item("next", format!("tried again at {} while the gate runs", rfc3339(at)));
+            lines.item(words.next, fill(words.again_while_running, &[&rfc3339(at)]));
         }
         if *state == Progress::Asked {
             return;
         }
         let unreadable =
-            if counts.malformed > 0 { format!(", {} UNREADABLE", counts.malformed) } else { String::new() };
-        lines.item(
-            "rows",
-            format!(
-                "{} ({} payments, {} refunds, {} others{unreadable})",
-                counts.rows, counts.paid, counts.refunds, counts.others
-            ),
-        );
-        lines.item("accepted", format!("{} before", counts.accepted));
+            if counts.malformed > 0 { fill(words.unreadable, &[&counts.malformed]) } else { String::new() };
+        let [payments, refunds, others] =
+            [(words.payments, counts.paid), (words.refunds, counts.refunds), (words.others, counts.others)]
+                .map(|(template, number)| words.count(template, number));
+        lines.item(words.bill_rows, fill(words.of_rows, &[&counts.rows, &payments, &refunds, &others, &unreadable]));
+        lines.item(words.accepted_before, fill(words.before, &[&counts.accepted]));
         for (name, count) in [
-            ("under way", counts.under_way),
-            ("parked", counts.parked),
-            ("unknown order", counts.unknown),
-            ("not ours", counts.not_ours),
+            (words.rows_under_way, counts.under_way),
+            (words.rows_parked, counts.parked),
+            (words.unknown_order, counts.unknown),
+            (words.not_ours, counts.not_ours),
         ] {
             if count > 0 {
                 lines.item(name, count);
             }
         }
-        lines.item("found", counts.found);
+        lines.item(words.found, counts.found);
         for outcome in &self.outcomes {
             let why = outcome.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-            lines.say(format!("    {} {}{why}", outcome.orders, word(outcome.state)));
+            lines.say(format!("    {} {}{why}", outcome.orders, word(words, outcome.state)));
         }
         for row in self.rows.iter().filter(|row| needs_somebody(row)) {
-            tell_row(lines, row);
+            tell_row(words, lines, row);
         }
         if self.cut {
-            lines.say(format!(
-                "    and more: only the first {MOST_ROWS} rows are shown; the journal's table sweep_row has all"
-            ));
+            lines.say(format!("    {}", fill(words.rows_cut, &[&MOST_ROWS])));
         }
     }
 
@@ -164,14 +158,23 @@ fn was_tried(outcome: &Outcome) -> bool {
     }
 }
 
-fn word(state: Option<State>) -> &'static str {
+fn progress(words: &Words, state: Progress) -> &'static str {
     match state {
-        None => "not asked about",
-        Some(State::Asking) => "asked about again",
-        Some(State::Delivering) => "being delivered",
-        Some(State::Accepted) => "delivered",
-        Some(State::Parked) => "parked",
-        Some(State::Closed) => "closed",
+        Progress::Asked => words.sweep_asked,
+        Progress::Running => words.sweep_running,
+        Progress::Done => words.sweep_done,
+        Progress::Failed => words.sweep_failed,
+    }
+}
+
+fn word(words: &Words, state: Option<State>) -> &'static str {
+    match state {
+        None => words.out_not_asked,
+        Some(State::Asking) => words.out_asking,
+        Some(State::Delivering) => words.out_delivering,
+        Some(State::Accepted) => words.out_delivered,
+        Some(State::Parked) => words.parked,
+        Some(State::Closed) => words.closed,
     }
 }
 
@@ -183,16 +186,18 @@ fn needs_somebody(row: &RowRecord) -> bool {
     }
 }
 
-fn tell_row(lines: &mut Lines, record: &RowRecord) {
+fn tell_row(words: &Words, lines: &mut Lines, record: &RowRecord) {
     let row = &record.row;
     let order = row.payment.map(|payment| {
         let order = payment.order.map_or_else(|| payment.out_trade_no.to_string(), |order| order.to_string());
-        let refunded = if payment.refunded { ", refunded in the same bill" } else { "" };
-        format!(" {order}, transaction {}, {}{refunded}", payment.transaction_id, payment.amount)
+        let refunded = if payment.refunded { words.row_refunded } else { "" };
+        fill(words.row_payment, &[&order, &payment.transaction_id, &payment.amount, &refunded])
     });
-    let state = record.state.map(|state| format!(": {state}")).unwrap_or_default();
+    let because = |what: &dyn std::fmt::Display| fill(words.because, &[what]);
+    let state = record.state.map(|state| because(&words.state(state))).unwrap_or_default();
     let why = record.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let detail = row.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let detail = row.detail.as_ref().map(|detail| because(detail)).unwrap_or_default();
     let order = order.unwrap_or_default();
-    lines.say(format!("    line {} {}:{order}{state}{why}{detail}", row.line, row.kind.as_str()));
+    let line = fill(words.row_line, &[&row.line, &row.kind.as_str(), &order, &state, &why, &detail]);
+    lines.say(format!("    {line}"));
 }
