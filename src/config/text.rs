@@ -22,7 +22,7 @@ pub fn default_file() -> PathBuf {
 }
 
 /// The first that is there; if none is, the first.
-fn first_of<'p, const N: usize>(files: [&'p Path; N]) -> PathBuf {
+fn first_of<const N: usize>(files: [&Path; N]) -> PathBuf {
     let there = files.iter().find(|file| file.exists()).or(files.first());
     there.copied().unwrap_or(Path::new(HERE)).to_path_buf()
 }

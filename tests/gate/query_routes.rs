@@ -31,7 +31,7 @@ fn two_routes_of_one_path_are_told_apart_by_the_query_and_it_goes_on_untouched()
         ("Q-3", "/index.php?x&%73=/Home/App/paid", "paid"),
     ] {
         world.wechat.order(&APP, order).paid(100);
-        let answer = world.send(&Request::post(target).form(&format!("id={order}")));
+        let answer = world.send(&Request::post(target).form(format!("id={order}")));
         // The last is another spelling of the name to the claim reader, which may take it for a second one.
         if answer.status() == 200 {
             let seen = world.upstream.requests().pop().unwrap();
