@@ -222,7 +222,7 @@ impl FollowUp {
         let Ok(request_id) = HeaderValue::from_str(&work.callback.request_id.to_string()) else {
             return self.park(record, Reason::InternalError);
         };
-        let (head, peer) = (request.head(), Peer { addr: request.peer, tls: request.tls });
+        let (head, peer) = (request.head(), Peer::new(request.peer, request.tls));
         let (order, body) = (Some(claimed.order), request.body.clone());
         let (overrides, trace) = (self.overridden(channel, &work, record, &confirmed), span.parent());
         let parcel =

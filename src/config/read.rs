@@ -370,7 +370,7 @@ impl<'r> Map<'r> {
 /// Whether `host` of a URL is this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// `did you mean form?` if one of the known words is near, `otherwise` if not.

@@ -75,6 +75,8 @@ mod servers;
 
 mod databases;
 
+mod behind_proxies;
+
 mod absorb;
 
 mod scrape;
