@@ -2,6 +2,8 @@
 //! seen it. It does not retry a request of which a byte was sent; only the sender, the journal, or whoever counts it as
 //! another attempt may do that (threats D-05, D-06).
 
+pub mod coding;
+
 pub mod health;
 
 mod line;
@@ -236,7 +238,7 @@ impl Forward {
         while let Some(mut line) = pool.take(self.keep_alive) {
             let again = request.clone();
             match line.exchange(request, deadline).await {
-                Ok(answer) => return Ok(self.keep(pool, line, answer)),
+                Ok(answer) => return Ok(self.keep(pool, line, answer)?),
                 Err(LineError::Unsent(unsent)) => request = *unsent,
                 Err(LineError::Unanswered) => {
                     return Err(Unanswered { reason: Reason::UpstreamBroke, again: Some(Box::new(again)) });
@@ -256,17 +258,20 @@ impl Forward {
     ) -> Result<UpstreamAnswer, Reason> {
         let mut line = self.connector.connect(upstream, deadline).await?;
         match line.exchange(request, deadline).await {
-            Ok(answer) => Ok(self.keep(pool, line, answer)),
+            Ok(answer) => self.keep(pool, line, answer),
             Err(LineError::Unsent(_)) => Err(Reason::UpstreamUnreachable),
             Err(LineError::Unanswered) => Err(Reason::UpstreamBroke),
             Err(LineError::Failed(reason)) => Err(reason),
         }
     }
 
-    /// Keeps the connection as long as both sides want it, and what was answered without what speaks about it.
-    fn keep(&self, pool: &Pool, line: Line, answer: UpstreamAnswer) -> UpstreamAnswer {
+    /// Keeps the connection as long as both sides want it, and what was answered without what speaks about it, legible.
+    fn keep(&self, pool: &Pool, line: Line, answer: UpstreamAnswer) -> Result<UpstreamAnswer, Reason> {
         pool.keep(line, pool::limit(self.keep_alive, &answer.headers));
-        UpstreamAnswer { headers: without_connection_fields(answer.headers), ..answer }
+        let UpstreamAnswer { status, headers, body } = answer;
+        let mut headers = without_connection_fields(headers);
+        let body = coding::undo(&mut headers, body).map_err(coding::Illegible::reason)?;
+        Ok(UpstreamAnswer { status, headers, body })
     }
 }
 
