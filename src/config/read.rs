@@ -132,6 +132,11 @@ impl<'r> Value<'r> {
         }
     }
 
+    /// Whether it is written without quotes: `0` is a number then, and `"0"` a text.
+    pub(super) fn is_plain(&self) -> bool {
+        self.node.plain
+    }
+
     /// The value of `key`, if this is a map that has it; nothing is reported.
     pub(super) fn peek(&self, key: &str) -> Option<Value<'r>> {
         let Kind::Map(entries) = &self.node.kind else { return None };

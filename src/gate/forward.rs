@@ -12,7 +12,6 @@ mod pool;
 
 use super::hop::named_by_connection;
 use crate::reason::Reason;
-use crate::wechat::xml::Fields;
 use bytes::Bytes;
 use health::UpstreamHealth;
 use http_body_util::Full;
@@ -79,50 +78,14 @@ impl fmt::Display for Upstream {
     }
 }
 
-/// When the upstream counts as having taken a callback (`accepted` of a route). Every rule that is given must hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// The status.
-    pub status: AcceptedStatus,
-    /// A text that the answer's body must contain.
-    pub body_contains: Option<String>,
-    /// The `return_code` that an XML answer must have, for WeChat v2 notifications `SUCCESS`.
-    pub return_code: Option<String>,
-}
-
-/// Which statuses count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AcceptedStatus {
-    /// A class by its first digit: `2xx` is 2.
-    Class(u16),
-    /// Exactly this one.
-    Exactly(StatusCode),
-}
-
-impl Accepted {
-    /// Whether `answer` says that the callback was taken (threat D-09).
-    #[must_use]
-    pub fn holds(&self, answer: &UpstreamAnswer) -> bool {
-        let status = match self.status {
-            AcceptedStatus::Class(class) => answer.status.as_u16() / 100 == class,
-            AcceptedStatus::Exactly(status) => answer.status == status,
-        };
-        let contains = |text: &String| memchr::memmem::find(&answer.body, text.as_bytes()).is_some();
-        let says = |code: &String| {
-            Fields::read(&answer.body).is_ok_and(|fields| fields.get("return_code") == Some(code.as_str()))
-        };
-        status && self.body_contains.as_ref().is_none_or(contains) && self.return_code.as_ref().is_none_or(says)
-    }
-}
-
 /// The upstream's own answer.
 #[derive(Debug, Clone)]
 pub struct UpstreamAnswer {
     /// Its status.
     pub status: StatusCode,
-    /// Its headers, less those that speak about the connection.
+    /// Its headers, less those that speak about the connection, or about a content coding that was undone.
     pub headers: HeaderMap,
-    /// Its body, byte for byte.
+    /// Its body, byte for byte, a content coding undone.
     pub body: Bytes,
 }
 

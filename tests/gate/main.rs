@@ -75,7 +75,11 @@ mod servers;
 
 mod databases;
 
+mod accepted;
+
 mod behind_proxies;
+
+mod patience;
 
 mod absorb;
 
