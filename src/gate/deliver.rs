@@ -24,7 +24,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{DATE, HeaderName, HeaderValue, SET_COOKIE};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Request};
+use hyper::{HeaderMap, Request, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -300,9 +300,13 @@ impl Gate {
             Ok(answer) => span.set_number("http.response.status_code", answer.status.as_u16()),
             Err(unanswered) => span.failed(unanswered.reason.code()),
         }
+        span.set("tollgate.accepted", matches!(judged, Ok(Ok(()))));
         let judged = judged.unwrap_or(Err(FailedRule::Status));
-        span.set("tollgate.accepted", judged.is_ok());
-        Ok((answer?, judged))
+        let answer = answer?;
+        if let Err(failed_rule) = judged {
+            not_taken(way, answer.status, failed_rule);
+        }
+        Ok((answer, judged))
     }
 
     fn way<'a>(&'a self, parcel: &Parcel<'a>, origin: Origin) -> Way<'a> {
@@ -313,6 +317,21 @@ impl Gate {
     /// Where a callback goes.
     pub(super) fn upstream_of<'a>(&'a self, parcel: &Parcel<'a>) -> &'a Upstream {
         parcel.channel.map_or(&self.upstream, |channel| &channel.upstream)
+    }
+}
+
+/// Says why an answer does not count, where no line about a callback says it.
+fn not_taken(way: &Way<'_>, status: StatusCode, failed_rule: FailedRule) {
+    if way.origin != Origin::Callback {
+        tracing::info!(
+            route = way.route.name,
+            channel = way.channel.map(|channel| channel.id.as_str()),
+            order = way.order.as_ref().map(OrderId::as_str),
+            origin = way.origin.as_str(),
+            status = status.as_u16(),
+            failed_rule = failed_rule.as_str(),
+            "the order system answered, and not as the route's accepted wants"
+        );
     }
 }
 

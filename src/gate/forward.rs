@@ -201,7 +201,7 @@ impl Forward {
         while let Some(mut line) = pool.take(self.keep_alive) {
             let again = request.clone();
             match line.exchange(request, deadline).await {
-                Ok(answer) => return Ok(self.keep(pool, line, answer)?),
+                Ok(answer) => return Ok(self.keep(pool, upstream, line, answer)?),
                 Err(LineError::Unsent(unsent)) => request = *unsent,
                 Err(LineError::Unanswered) => {
                     return Err(Unanswered { reason: Reason::UpstreamBroke, again: Some(Box::new(again)) });
@@ -221,7 +221,7 @@ impl Forward {
     ) -> Result<UpstreamAnswer, Reason> {
         let mut line = self.connector.connect(upstream, deadline).await?;
         match line.exchange(request, deadline).await {
-            Ok(answer) => self.keep(pool, line, answer),
+            Ok(answer) => self.keep(pool, upstream, line, answer),
             Err(LineError::Unsent(_)) => Err(Reason::UpstreamUnreachable),
             Err(LineError::Unanswered) => Err(Reason::UpstreamBroke),
             Err(LineError::Failed(reason)) => Err(reason),
@@ -229,11 +229,20 @@ impl Forward {
     }
 
     /// Keeps the connection as long as both sides want it, and what was answered without what speaks about it, legible.
-    fn keep(&self, pool: &Pool, line: Line, answer: UpstreamAnswer) -> Result<UpstreamAnswer, Reason> {
+    fn keep(
+        &self,
+        pool: &Pool,
+        upstream: &Upstream,
+        line: Line,
+        answer: UpstreamAnswer,
+    ) -> Result<UpstreamAnswer, Reason> {
         pool.keep(line, pool::limit(self.keep_alive, &answer.headers));
         let UpstreamAnswer { status, headers, body } = answer;
         let mut headers = without_connection_fields(headers);
-        let body = coding::undo(&mut headers, body).map_err(coding::Illegible::reason)?;
+        let body = coding::undo(&mut headers, body).map_err(|illegible| {
+            tracing::warn!(%upstream, status = status.as_u16(), "the body of an answer {illegible}");
+            illegible.reason()
+        })?;
         Ok(UpstreamAnswer { status, headers, body })
     }
 }

@@ -103,6 +103,10 @@ fn a_word_is_the_whole_answer_or_none() {
     assert_eq!(world.summary(&answer)["failed_rule"], "body");
     until("the answer that counts", || world.upstream.requests_for("WORD-1").len() == 3);
     stands(&world, "WORD-1", "accepted");
+    // Of the redelivery a line of its own says it.
+    let log = world.gate.log();
+    let says = |line: &&str| line.contains("\"failed_rule\":\"body\"") && line.contains("\"origin\":\"follow-up\"");
+    assert_eq!(log.lines().filter(says).count(), 1, "{log}");
 }
 
 #[test]
@@ -189,6 +193,7 @@ fn an_answer_in_a_coding_that_cannot_be_undone_is_no_answer() {
         world.upstream.answers_once(coded(serial, coding, &body));
         let answer = world.app_callback(&order);
         assert_eq!((answer.status(), world.reason(&answer).as_str()), (502, reason), "{coding}");
+        assert!(world.gate.log().contains("the body of an answer is "), "{coding}");
         // The next answer can be read.
         stands(&world, &order, "accepted");
     }
