@@ -195,7 +195,7 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         ),
         Reason::NotAccepted => (
             "Order system did not accept it",
-            "Look in the order system's log for why. The gate sends again by itself; Redeliver sends now.",
+            "Look in the order system's log for why. If it did take it, accepted of the route is wrong: tollgate verify --answer. The gate sends again by itself; Redeliver sends now.",
         ),
         Reason::SecondPayment => (
             "Paid a second time",
@@ -472,7 +472,7 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::NotAccepted => (
             "订单系统未接收",
             "订单系统已应答，但不符合路由的 accepted 规则；它可能已经处理。",
-            "请在订单系统的日志中查找原因。网关会自动再次发送；“重新投递”可立即发送。",
+            "请在订单系统的日志中查找原因。如果订单系统其实已接收，则是路由的 accepted 规则不对：可用 tollgate verify --answer 检查。网关会自动再次发送；“重新投递”可立即发送。",
         ),
         Reason::SecondPayment => (
             "重复付款",
