@@ -6,8 +6,10 @@ use super::ConfigFile;
 use super::print::{self, Lines};
 use super::words::{fill, words};
 use crate::config::{Config, Outline, Problems, Warning};
+use crate::gate::accepted::Accepted;
 use resolve::{Resolved, resolve};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -72,6 +74,7 @@ fn report(outline: &Outline, resolved: Option<&Resolved>) -> Value {
         "listen": outline.listen.to_string(),
         "upstream": outline.upstream.to_string(),
         "routes": outline.routes,
+        "accepted": outline.accepted.iter().map(|(route, rule)| (route.as_str(), rule.to_string())).collect::<BTreeMap<_, _>>(),
         "channels": outline.channels,
         "unread_secrets": outline.unread_secrets,
         "admin": outline.admin.map(|(listen, _)| listen.to_string()),
@@ -88,6 +91,11 @@ fn lines(args: &Args, outline: &Outline, resolved: Option<&Resolved>) -> Lines {
     let routes = words.count(words.routes, outline.routes);
     let channels = words.count(words.channels, outline.channels);
     lines.say(fill(words.usable, &[&file, &outline.listen, &outline.upstream, &routes, &channels]));
+    // What is written replaces the default, so it is said what counts then.
+    let is_default = |rule: &Accepted| *rule == Accepted::any_2xx() || *rule == Accepted::notification();
+    for (route, rule) in outline.accepted.iter().filter(|(_, rule)| !is_default(rule)) {
+        lines.say(fill(words.counts_as_taken, &[route, rule]));
+    }
     for warning in &outline.warnings {
         let space = if warning.place.is_some() { "" } else { " " };
         let warning = Warning { text: words.text(&warning.text), ..warning.clone() };

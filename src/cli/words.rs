@@ -187,6 +187,7 @@ words! {
 
     // check.
     usable: "{}: usable. {} -> {}, {}, {}.", "{}：可用。{} -> {}，{}，{}。";
+    counts_as_taken: "route {}: an answer counts as taken with {}", "路由 {}：应答满足以下条件算已接收：{}";
     warning: "warning: {}", "警告：{}";
     not_read: "Not read without --resolve, and needed to run: {}", "未读取（加 --resolve 才读取），运行时必须有：{}";
     channel_is: "channel {}: {} ({})", "渠道 {}：{}（{}）";

@@ -1,14 +1,15 @@
 //! The routes: which requests are callbacks, and how each kind is read and answered.
 
+use super::accepted;
 use super::channels::refused_as_v3;
 use super::fields::Context;
 use super::query_match;
 use super::read::{Map, Section, Value};
 use super::reply;
 use super::synthesize::{self, RouteName};
+use crate::gate::accepted::Accepted;
 use crate::gate::channel::{ChannelRule, Choose};
 use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
-use crate::gate::forward::Accepted;
 use crate::gate::number_proof::NumberProof;
 use crate::gate::reply::{Dialect, ReplyStyle};
 use crate::gate::route::{Duplicates, PathPattern, QueryMatch, Route};
@@ -34,6 +35,7 @@ pub(super) static ROUTE: Section = Section {
         "reply",
         "duplicates",
         "accepted",
+        "deadline",
         "synthesize",
     ],
 };
@@ -143,6 +145,7 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     } else {
         map.optional("synthesize", |v| synthesize::template(v, context.carrier))
     };
+    let deadline = map.optional("deadline", Value::duration);
     let duplicates = map.or("duplicates", Duplicates::default(), |v| {
         v.choice(&[("forward", Duplicates::Forward), ("absorb", Duplicates::Absorb)])
     });
@@ -170,6 +173,7 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         number_proof,
         reply,
         accepted,
+        deadline,
         duplicates,
         synthesize,
     })
@@ -232,7 +236,7 @@ fn custom(map: &Map<'_>, context: &Context<'_>) -> Option<Reading> {
     let fill = map.optional("fill", |v| fill(v, context));
     let channel = map.required("channel", "channel: the name of a channel, or rules", |v| context.rules(v));
     let reply = map.or("reply", reply::plain(Dialect::Http), |v| reply::reply(v, Dialect::Http));
-    let accepted = map.or("accepted", reply::any_2xx(), |v| reply::accepted(v, reply::any_2xx()));
+    let accepted = map.or("accepted", Accepted::any_2xx(), accepted::accepted);
     let carrier = context.carrier;
     let fields = ClaimFields { carrier, order: order?, out_trade_no, transaction, amount, fill, channel: channel? };
     Some(Reading { fields, reply, accepted })
@@ -272,8 +276,7 @@ fn wechat_v2(map: &Map<'_>, context: &Context<'_>, methods: &[Method]) -> Option
         None if has_placeholder => Some(vec![by_path()]),
         _ => map.required("channel", "{channel} to the path, or channel: the name of a channel", |v| context.rules(v)),
     };
-    let default = Accepted { return_code: Some("SUCCESS".to_owned()), ..reply::any_2xx() };
-    let accepted = map.or("accepted", default.clone(), |v| reply::accepted(v, default));
+    let accepted = map.or("accepted", Accepted::notification(), accepted::of_notification);
     let order = at(Place::Carrier, "out_trade_no");
     let fields = ClaimFields {
         carrier: Carrier::Xml,

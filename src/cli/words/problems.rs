@@ -260,6 +260,24 @@ static TEXTS: &[(&str, &str)] = &[
         "write a 4xx or 5xx status, or 200 and an XML body whose return_code is FAIL",
         "请写 4xx 或 5xx 状态码，或写 200 且 XML 正文的 return_code 为 FAIL",
     ),
+    // What counts as taken.
+    (
+        "write what must hold, such as { status: 2xx }, or remove the key",
+        "请写必须满足的条件，如 { status: 2xx }，或删除该键",
+    ),
+    ("is a body that does not meet {}, so nothing ever counts", "这样的正文不满足 {}，永远不会算已接收"),
+    ("remove body or {}", "请删除 body 或 {}"),
+    ("does not have 1 to 16 places", "没有写位置，或多于 16 个"),
+    ("write where in the answer what must stand: { code: 0 }", "请写应答中哪个位置应是什么：{ code: 0 }"),
+    ("write a whole number, or a text in quotes", "请写整数，或加引号的文本"),
+    ("is at no place in JSON", "不是 JSON 中的位置"),
+    ("write the keys that lead there, with dots: data.code", "请写通往该处的键，用点连接：data.code"),
+    ("is too large a number", "数字过大"),
+    ("write a text in quotes", "请写加引号的文本"),
+    (
+        "write more than confirm_deadline, which is {} here, or lower that",
+        "请写大于 confirm_deadline（此处为 {}）的值，或调小它",
+    ),
     // Channels.
     ("has no channel", "没有渠道"),
     ("add at least one merchant account", "请至少添加一个商户号"),
