@@ -314,7 +314,17 @@ fn read(
 }
 
 /// The keys that a colon without a blank is told of.
-const KEYS: &[&[&str]] = &[file::FILE.keys, routes::ROUTE.keys, channels::CHANNEL.keys, pending::PENDING.keys];
+const KEYS: &[&[&str]] = &[
+    file::FILE.keys,
+    routes::ROUTE.keys,
+    channels::CHANNEL.keys,
+    pending::PENDING.keys,
+    admin::ADMIN.keys,
+    sweep::SWEEP.keys,
+    settings::LIMITS.keys,
+    journal::JOURNAL.keys,
+    journal::FOLLOW_UP.keys,
+];
 
 /// What only looks like YAML, and behind it what is wrong beside: on other lines of the text that was probably meant.
 fn with_others(found: lookalikes::Found, path: &Path, environment: &dyn Environment, secrets: Secrets) -> Vec<Problem> {

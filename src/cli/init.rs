@@ -261,7 +261,8 @@ fn tell(args: &Args, from: &Path, guess: &Guess, words: &Words) -> Lines {
             ("amount", false) => " fen",
             _ => "",
         };
-        lines.item(name, format!("{} ({}{unit}){perhaps}", field.name, field.value));
+        let value = if field.value.is_empty() { String::new() } else { format!(" ({}{unit})", field.value) };
+        lines.item(name, format!("{}{value}{perhaps}", field.name));
     }
     if !guess.is_notification {
         let names: Vec<_> = guess.channels.iter().map(|field| field.name.as_str()).collect();

@@ -228,9 +228,10 @@ impl Scan<'_> {
             line.found.extend(token.suspects.into_iter().filter(counts));
         }
         let colon = text.iter().position(|c| *c == ':').filter(|_| !token.is_value);
-        let Some((name, [_, behind, ..])) = colon.and_then(|colon| text.split_at_checked(colon)) else { return };
+        let Some((name, [_, behind, rest @ ..])) = colon.and_then(|colon| text.split_at_checked(colon)) else { return };
         let name: String = name.iter().collect();
-        if *behind != '/' && !is_odd_blank(*behind) && self.keys.iter().any(|keys| keys.contains(&name.as_str())) {
+        let is_url = *behind == '/' && rest.first() == Some(&'/');
+        if !is_url && !is_odd_blank(*behind) && self.keys.iter().any(|keys| keys.contains(&name.as_str())) {
             let at = token.from + name.chars().count();
             let (kind, remedy) = ("no blank behind the colon", "write \"key: value\"");
             line.found.push(Suspect { at, kind, shown: String::new(), instead: ": ", remedy });
@@ -374,6 +375,7 @@ mod tests {
             ("name：商店", "1:5: full-width colon ：; write \": \""),
             ("a:\n\t- b: 1", "2:1: a tab in the indentation; write blanks"),
             ("– name: a", "1:1: dash –; write -"),
+            ("body:/pay", "1:5: no blank behind the colon; write \"key: value\""),
             ("carrier:form", "1:8: no blank behind the colon; write \"key: value\""),
             ("  - name:商店", "1:9: no blank behind the colon; write \"key: value\""),
             ("{ carrier:form, order: id }", "1:10: no blank behind the colon; write \"key: value\""),
@@ -397,6 +399,7 @@ mod tests {
             "- body: >-  # 注释\n    任何：，\n  name: a",
             "body_contains: it’s ok",
             "url: http://127.0.0.1:5000",
+            "- url://x",
             "url: localhost:80",
             "hosts: [localhost:80, name:80]",
             "key: ${KEY}",

@@ -114,6 +114,24 @@ fn a_made_callback_has_the_query_that_routes_it() {
     assert_eq!(seen.text(), "id=Q-7");
 }
 
+/// The same of WeChat Pay's own notification, which no template writes.
+#[test]
+fn a_made_notification_has_the_query_that_routes_it() {
+    let world = World::with(|setup| {
+        thinkphp(setup);
+        setup.hurry();
+        let list = setup.dir.join("unpaid.json");
+        std::fs::write(&list, r#"[{"order":"Q-9","channel":"app","created_at":"2020-01-01T00:00:00Z"}]"#).unwrap();
+        setup.config["pending_orders"] =
+            json!([{ "name": "shop", "every": "1s", "route": "notify", "file": { "path": list } }]);
+        setup.wechat().order(&APP, "Q-9").paid(100);
+    });
+    until("the made notification", || !world.upstream.requests().is_empty());
+    let seen = world.upstream.requests().remove(0);
+    assert!(seen.line().starts_with(&format!("POST {NOTIFY} ")), "{}", seen.line());
+    assert!(seen.text().contains("Q-9"));
+}
+
 #[test]
 fn verify_knows_the_query() {
     let world = World::with(thinkphp);

@@ -379,6 +379,14 @@ static TEXTS: &[(&str, &str)] = &[
         "all senders behind one proxy would share {} callbacks a second: {}",
         "同一代理后面的所有发送方会共用每秒 {} 个回调：如果前面是 nginx 或负载均衡，请在 forwarding.trusted_proxies 中写其地址；如果发送方直接访问网关，则无需处理",
     ),
+    (
+        "is a single word, and other answers contain it: success is in unsuccessful and in {\"success\":false}; if the word is the whole answer, write body",
+        "是单个词，其他应答也可能包含它：unsuccessful 和 {\"success\":false} 里都有 success；如果整个应答就是这个词，请写 body",
+    ),
+    (
+        "asks nothing of the body: an answer whose return_code is FAIL counts as taken, and is not sent again; if the order system answers WeChat Pay's XML, add return_code: SUCCESS",
+        "对正文没有要求：return_code 为 FAIL 的应答也算已接收，不会再投递；如果订单系统按微信支付的 XML 应答，请加上 return_code: SUCCESS",
+    ),
     // What is left says itself what to write.
     ("write {}", "请写 {}"),
 ];
