@@ -172,6 +172,7 @@ words! {
     generation: "generation {}, in force {}", "第 {} 版，生效于 {}";
     last_sweeps: "Last sweep", "最近对账";
     sweeps_missing: "{} bills could not be compared", "{} 份账单未能核对";
+    sweep_rows_malformed: "{} rows of the latest bills cannot be read", "最近账单中有 {} 行无法识别";
     swept_never: "none so far", "尚未进行";
     pending_sources: "Sources of pending orders", "待支付订单来源";
 
