@@ -82,6 +82,7 @@ fn routes(reader: ClaimReader) -> Routes {
         methods: vec![hyper::Method::POST],
         claim: reader,
         notification: false,
+        events: tollgate::gate::notification::Events::default(),
         number_proof: NumberProof::First,
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
         accepted: Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None },

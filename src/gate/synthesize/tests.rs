@@ -4,6 +4,7 @@ use crate::gate::claim::{AmountUnit, ClaimFields, ClaimReader, Field, Place};
 use crate::gate::decide::{Mode, OnRefunded};
 use crate::gate::flag::OnSecondPayment;
 use crate::gate::forward::{Accepted, AcceptedStatus, Upstream};
+use crate::gate::notification::Events;
 use crate::gate::number_proof::NumberProof;
 use crate::gate::payment::Written;
 use crate::gate::reply::{Dialect, ReplyStyle};
@@ -60,6 +61,7 @@ fn route(path: &str, fields: ClaimFields, synthesize: Synthesize) -> Route {
         methods: if by_query { vec![Method::GET, Method::POST] } else { vec![Method::GET, Method::PUT, Method::POST] },
         claim: ClaimReader::new(fields),
         notification,
+        events: Events::default(),
         number_proof: NumberProof::First,
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
         accepted: Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None },
