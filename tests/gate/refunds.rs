@@ -40,8 +40,7 @@ fn a_route_that_takes_payments_only_says_what_came_and_where_it_should_go() {
 fn a_refund_of_a_paid_order_goes_on_with_what_is_verified_and_as_what_it_is() {
     let world = World::with(both);
     world.upstream.answers(Reply::xml(ACK));
-    let id = world.wechat.order(&APP, "BACK-2").state("REFUND");
-    drop(id);
+    world.wechat.order(&APP, "BACK-2").state("REFUND");
     let xml = Refund::of(&APP, "BACK-2", 100, 40).xml(APP.key);
     let request = Request::post("/wxpay/notify/app").xml(&xml).header("X_Verified_Event", "payment");
     let answer = world.send(&request);
@@ -202,7 +201,7 @@ fn what_two_readers_could_read_in_two_ways_is_no_refund() {
         );
     }
     for target in ["/wxpay/notify/app?out_trade_no=OTHER-10", "/wxpay/notify/app?total_fee=1"] {
-        let answer = world.send(&Request::post(target).xml(&good.xml(APP.key)));
+        let answer = world.send(&Request::post(target).xml(good.xml(APP.key)));
         assert_eq!(world.reason(&answer), "field-repeated", "{target}");
     }
     for xml in [

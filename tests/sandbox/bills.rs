@@ -62,7 +62,7 @@ fn some_trade(world: &World) {
     world.sandbox.put(world.key("A2"), TradeState::Refund, said).unwrap();
 }
 
-fn account(mch_id: &str, appid: &str) -> Account {
+pub(crate) fn account(mch_id: &str, appid: &str) -> Account {
     let key = ApiKey::parse(Secret::new(KEY.to_owned())).unwrap();
     Account {
         provider: Provider::V2(Keys::from_list([key], SignType::HmacSha256).unwrap()),
