@@ -88,6 +88,9 @@ fn it_is_asked_about_anew_and_a_payments_delivery_is_not_its_own() {
     assert_ne!(told(0, "X-Tollgate-Delivery"), told(1, "X-Tollgate-Delivery"));
     assert_eq!((told(1, "X-Tollgate-Attempt"), told(2, "X-Tollgate-Attempt")), ("1".to_owned(), "2".to_owned()));
     assert_eq!(entries(&world), 1, "the payment's");
+    let told = "SELECT count(*) FROM event WHERE what = 'again' AND reason = 'refund-confirmed'";
+    until("what the payment's entry tells", || world.journal(told) == 2);
+    assert!(world.admin_get("/orders/app/BACK-3").text().contains("A refund notification came"));
     // What absorbs the payment's repetitions is the payment's delivery.
     let again = world.wechat_calls_back("app", notification(&APP, "BACK-3", 100), APP.key, SignType::Md5);
     assert_eq!((return_code(&again).as_str(), world.upstream.requests().len()), ("SUCCESS", 3));

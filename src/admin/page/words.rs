@@ -241,6 +241,7 @@ words! {
     event_decided: "The gate decided", "网关处理";
     event_confirmed: "WeChat Pay confirmed the payment", "微信支付确认付款";
     event_again: "The same callback came again", "再次收到相同回调";
+    event_refund: "A refund notification came", "收到退款通知";
     event_asked_for: "An operator asked for another delivery", "操作员要求重新投递";
     event_flagged: "Something to look at", "需要关注";
     event_parked: "An operator parked it", "操作员搁置";

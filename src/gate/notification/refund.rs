@@ -11,7 +11,7 @@ use crate::gate::number_proof::Pair;
 use crate::gate::route::{PathValues, Route};
 use crate::gate::story::Story;
 use crate::gate::{Checked, Gate};
-use crate::journal::DeliveryId;
+use crate::journal::{Claimed, DeliveryId, EntryKey, Origin};
 use crate::money::Currency;
 use crate::order::OrderId;
 use crate::reason::{Reason, Verdict};
@@ -99,7 +99,24 @@ impl Gate {
         let within = story.span.parent();
         let finding = self.confirm.ask_again(channel, channel.ask(&claim, refund.out_trade_no), &within).await;
         story.confirmed(Source::Asked, asked_at.elapsed());
-        decide(claim, &refund, &finding).map_err(|reason| refused(reason, story))
+        let confirmed = decide(claim, &refund, &finding).map_err(|reason| refused(reason, story))?;
+        self.tell_the_payment(route, channel, &confirmed, story);
+        Ok(confirmed)
+    }
+
+    /// What is kept of the payment tells of its refund too, if it came as a notification and is at hand.
+    fn tell_the_payment(&self, route: &Route, channel: &Channel, confirmed: &Confirmed, story: &Story<'_>) {
+        let (Some(order), payment) = (story.order, confirmed.payment()) else { return };
+        let claimed = Claimed {
+            channel: channel.id,
+            order,
+            out_trade_no: payment.out_trade_no,
+            transaction_id: Some(payment.transaction_id),
+            amount: Some(payment.amount),
+        };
+        if let Some(record) = self.records.known(&EntryKey::of(&route.name, &claimed, Origin::Callback)) {
+            self.records.again(&record, story.id, Reason::RefundConfirmed);
+        }
     }
 }
 

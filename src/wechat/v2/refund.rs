@@ -62,6 +62,10 @@ pub fn open(account: &Account, req_info: &str) -> Result<Refund, Unopened> {
         let Some(text) = decrypted(key, sealed.clone()) else { continue };
         // A wrong key makes a right padding of one in 256 texts, and never this XML.
         let Ok(fields) = Fields::read_below(ROOT, &text) else { continue };
+        // Blocks of other notifications within a text could be tags to a blunter reader.
+        if fields.iter().any(|(_, value)| value.contains(['<', '&'])) {
+            return Err(Unopened::Malformed("a text"));
+        }
         return Refund::read(&fields);
     }
     Err(Unopened::Sealed)
@@ -81,7 +85,8 @@ impl Refund {
         let text = |name: &'static str| fields.filled(name).ok_or(Unopened::Missing(name));
         let word = |name: &'static str, longest: usize| {
             let value = text(name)?;
-            let plain = value.len() <= longest && value.bytes().all(|byte| byte.is_ascii_graphic());
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-|*@".contains(&byte);
+            let plain = value.len() <= longest && value.bytes().all(is_plain);
             plain.then(|| value.to_owned()).ok_or(Unopened::Malformed(name))
         };
         Ok(Self {

@@ -73,6 +73,8 @@ fn what_is_sealed_is_read_as_strictly_as_anything() {
         ("[REFUND-1]", "[REFUND 1]", Unopened::Malformed("out_trade_no")),
         ("[4200000000202401010000000001]", "[]", Unopened::Missing("transaction_id")),
         ("[50000000382019052709732678859]", "[5\n0]", Unopened::Malformed("refund_id")),
+        ("支付用户零钱", "<total_fee>1</total_fee>", Unopened::Malformed("a text")),
+        ("支付用户零钱", "&amp;lt;total_fee&amp;gt;", Unopened::Malformed("a text")),
     ] {
         let text = PLAIN.replace(from, to).replace("</root>", if to == "<xml>" { "</xml>" } else { "</root>" });
         assert_eq!(open(&account(&[KEY]), &sealed(text.as_bytes())), Err(error), "{to}");
