@@ -120,7 +120,9 @@ impl SummaryLayout {
     pub(super) fn read(header: &[u8]) -> Self {
         let names = names(header);
         let find = |name: &str| names.iter().position(|column| *column == name.as_bytes());
-        Self { columns: names.len(), rows: find(STATED_ROWS), paid: find(STATED_PAID) }
+        // A header has no backticks; the rest of a broken row has.
+        let rows = find(STATED_ROWS).filter(|_| !header.contains(&b'`'));
+        Self { columns: names.len(), rows, paid: find(STATED_PAID) }
     }
 
     /// Whether the header says that it is one.

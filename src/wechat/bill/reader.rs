@@ -51,8 +51,9 @@ enum Part {
     Doubt(Layout, SummaryLayout),
     /// The values of the summary.
     Summary(Layout, SummaryLayout),
-    /// Nothing more; the summary stood in this line. If there is a row after all, it was somebody's text.
-    End(Layout, u64),
+    /// Nothing more; the summary stood in this line. If there is a row after all, it was somebody's text: that of the row that
+    /// was open, if there is no line here.
+    End(Layout, Option<u64>),
 }
 
 impl Part {
@@ -173,7 +174,10 @@ impl BillReader {
                 self.reopen(layout, at, line, is_row, rows)
             }
             Part::End(layout, at) => {
-                self.out_of_place(self.lines, rows);
+                match self.open {
+                    Some(values) => self.go_on(&layout, values, line),
+                    None => self.out_of_place(self.lines, rows),
+                }
                 Part::End(layout, at)
             }
         };
@@ -185,9 +189,7 @@ impl BillReader {
         let begins = is_row && layout.begins(line, &self.values);
         match self.open {
             Some(values) if !begins && !SummaryLayout::read(line).is_certain() => {
-                // Only the row's own rest has the values that it lacks.
-                let values = values + separators(line);
-                self.open = Some(values).filter(|values| !layout.is_whole(*values));
+                self.go_on(&layout, values, line);
                 Part::Details(layout)
             }
             open if is_row => {
@@ -198,6 +200,11 @@ impl BillReader {
             }
             _ => Part::behind(layout, line),
         }
+    }
+
+    /// A line is the rest of the row that has so many values, or part of its rest: nothing else has the values that it lacks.
+    fn go_on(&mut self, layout: &Layout, values: usize, line: &[u8]) {
+        self.open = Some(values + separators(line)).filter(|values| !layout.is_whole(*values));
     }
 
     /// The line behind a header of the summary: its values, or that header was somebody's text.
@@ -228,10 +235,10 @@ impl BillReader {
     }
 
     /// Goes on behind what was no summary. A bill that is cut off later must not pass for whole.
-    fn reopen(&mut self, layout: Layout, at: u64, line: &[u8], is_row: bool, rows: &mut Vec<Row>) -> Part {
+    fn reopen(&mut self, layout: Layout, at: Option<u64>, line: &[u8], is_row: bool, rows: &mut Vec<Row>) -> Part {
         let Summary { rows: seen, malformed, paid, amounts_unknown, .. } = self.summary;
         self.summary = Summary { rows: seen, malformed, paid, amounts_unknown, ..Summary::default() };
-        if self.open.is_none() {
+        if let Some(at) = at {
             self.out_of_place(at, rows);
         }
         self.detail(layout, line, is_row, rows)
@@ -260,7 +267,11 @@ impl BillReader {
         if header.fits(&self.values) {
             header.take_down(line, &self.values, &mut self.summary);
         }
-        Part::End(layout, self.lines)
+        let at = self.open.is_none().then_some(self.lines);
+        if let Some(values) = self.open {
+            self.go_on(&layout, values, line);
+        }
+        Part::End(layout, at)
     }
 }
 

@@ -56,8 +56,12 @@ const ROOT: &str = "root";
 /// If no key opens it, or it is not what WeChat Pay seals.
 pub fn open(account: &Account, req_info: &str) -> Result<Refund, Unopened> {
     let Provider::V2(keys) = &account.provider;
-    let sealed = (req_info.len() <= LONGEST).then(|| BASE64_STANDARD.decode(req_info).ok()).flatten();
-    let sealed = sealed.ok_or(Unopened::Sealed)?;
+    if req_info.len() > LONGEST {
+        return Err(Unopened::Sealed);
+    }
+    // Line ends within base64 mean nothing to any decoder.
+    let digits: Vec<u8> = req_info.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let sealed = BASE64_STANDARD.decode(digits).map_err(|_| Unopened::Sealed)?;
     for key in keys.verifying() {
         let Some(text) = decrypted(key, sealed.clone()) else { continue };
         // A wrong key makes a right padding of one in 256 texts, and never this XML.

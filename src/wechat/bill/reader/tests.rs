@@ -218,6 +218,12 @@ fn a_row_that_its_text_breaks_is_read_up_to_the_text() {
         let expected = [Row::Payment(payment(2)), expected, Row::Payment(payment(4))];
         assert_eq!(rows(&[PAYMENT, line, PAYMENT]), expected, "{line}");
     }
+    // Where the order's amount stands in front of the text, as in old bills, it counts.
+    let old = ALL.split(',').take(24).collect::<Vec<_>>().join(",").replace("应结订单金额", "总金额");
+    let (found, _) = read(&bill(&[&old, &with(21, "a,`b"), SUMMARY, NOTHING])).unwrap();
+    let why = BadRow::Values { found: 28, columns: 24 };
+    let expected = BillPayment { broken: Some(Broken { why, settled: None }), ..payment(2) };
+    assert_eq!(found, [Row::Payment(expected)]);
     let refund = REFUND.replace("`tea", "`tea,`green");
     assert_eq!(rows(&[&refund]), [Row::Refund(refund_of(2))]);
     let said = Broken { why: BadRow::Values { found: 28, columns: 27 }, settled: Some(yuan()) }.to_string();
@@ -383,6 +389,23 @@ proptest! {
     #[test]
     fn commas_in_values_never_move_a_column(value in "[,a-z ]{0,30}") {
         prop_assert_eq!(rows(&[&with(21, &value)]), [Row::Payment(payment(2))]);
+    }
+
+    #[test]
+    fn no_text_hides_its_own_payment_or_another_one(
+        (column, text) in (21..=22usize, "([`,\n 茶a-z]|,`|\n`|总交易单数,?|`1\n){0,24}"),
+        chunk in 1..600usize,
+    ) {
+        let own = with(column, &text).replace("4200000000202401010000000001", "4200000000000000000000000009");
+        let text = bill(&[ALL, PAYMENT, &own, PAYMENT, SUMMARY, "`3,`3.00,`0.00,`0.00,`0.03000,`3.00,`0.00"]);
+        let (rows, said) = read_in(chunk, text.as_bytes()).unwrap();
+        let ids: Vec<_> = rows.iter().filter_map(|row| match row {
+            Row::Payment(paid) => Some((paid.transaction_id, paid.broken.is_some_and(|broken| broken.why == BadRow::MayBeText))),
+            _ => None,
+        }).collect();
+        let (other, own) = (payment(0).transaction_id, "4200000000000000000000000009".parse().unwrap());
+        prop_assert_eq!(ids, [(other, false), (own, false), (other, false)]);
+        prop_assert_eq!(said.stated_rows, Some(3));
     }
 
     #[test]

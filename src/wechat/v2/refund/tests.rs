@@ -49,6 +49,8 @@ fn what_openssl_has_sealed_is_opened() {
         assert_eq!(refund, expected);
     }
     assert_eq!(sealed(PLAIN.as_bytes()), SEALED);
+    let lines: Vec<&str> = SEALED.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    assert!(open(&account(&[KEY]), &lines.join("\r\n")).is_ok());
 }
 
 #[test]
