@@ -13,6 +13,7 @@ use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Pla
 use tollgate::gate::decide::{self, Mode, OnRefunded, Pass};
 use tollgate::gate::delivery::{Origin, Sending};
 use tollgate::gate::forward::Upstream;
+use tollgate::gate::notification::{Event, Events};
 use tollgate::gate::number_proof::{NumberProof, Pair};
 use tollgate::gate::reply::{Dialect, ReplyStyle};
 use tollgate::gate::route::{Duplicates, PathPattern, Route, Routes};
@@ -83,6 +84,7 @@ fn routes(reader: ClaimReader) -> Routes {
         methods: vec![hyper::Method::POST],
         claim: reader,
         notification: false,
+        events: Events::default(),
         number_proof: NumberProof::First,
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
         accepted: Accepted::any_2xx(),
@@ -194,7 +196,7 @@ fn stamp_headers(bencher: Bencher) {
                 black_box(head.headers.clone()),
                 &source,
                 &pass,
-                Some(&Delivered { channel: &channel, sending, overrides: Overrides::NONE }),
+                Some(&Delivered { channel: &channel, sending, overrides: Overrides::NONE, event: Event::Payment }),
             )
             .unwrap()
     });

@@ -9,6 +9,7 @@ use super::synthesize::{self, RouteName};
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::{ChannelRule, Choose};
 use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
+use crate::gate::notification::Events;
 use crate::gate::number_proof::NumberProof;
 use crate::gate::reply::{Dialect, ReplyStyle};
 use crate::gate::route::{Duplicates, PathPattern, Route};
@@ -20,6 +21,7 @@ pub(super) static ROUTE: Section = Section {
         "name",
         "path",
         "preset",
+        "events",
         "methods",
         "carrier",
         "order",
@@ -147,6 +149,7 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     }
     let claim = ClaimReader::new(fields);
     let notification = preset.is_some();
+    let events = events(map)?;
     let (name, path) = (name?, path?);
     // Settled once the sources are known.
     let number_proof = NumberProof::First;
@@ -156,6 +159,7 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         methods,
         claim,
         notification,
+        events,
         number_proof,
         reply,
         accepted,
@@ -163,6 +167,21 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         duplicates,
         synthesize,
     })
+}
+
+/// What a preset's route takes notifications of: payments always, refunds if it says so.
+fn events(map: &Map<'_>) -> Option<Events> {
+    let Some(value) = map.get("events") else { return Some(Events::default()) };
+    if map.get("preset").is_none() {
+        value.problem("stands without a preset", "remove it: a route's own fields are those of payments");
+    }
+    let items = value.list()?;
+    let kinds: Vec<bool> =
+        items.iter().filter_map(|item| item.choice(&[("payment", false), ("refund", true)])).collect();
+    if kinds.len() == items.len() && kinds.iter().filter(|refund| !**refund).count() != 1 || kinds.len() > 2 {
+        value.problem("names neither payment alone nor payment and refund", "write [payment] or [payment, refund]");
+    }
+    Some(Events { refund: kinds.contains(&true) })
 }
 
 fn route_name(text: &str) -> Result<String, &'static str> {

@@ -21,6 +21,10 @@ mod xml;
 
 mod hidden;
 
+mod sealed;
+
+pub use sealed::{REQ_INFO, Sealed};
+
 use self::found::Found;
 use self::names::{Home, Names};
 use self::value::{Malformed, Value};

@@ -32,6 +32,8 @@ mod contradicted;
 
 mod notifications;
 
+mod refunds;
+
 mod duplicate_fields;
 
 mod forged_headers;

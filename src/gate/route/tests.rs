@@ -19,6 +19,7 @@ fn route(name: &str, path: &str, methods: &[Method]) -> Route {
             channel: Vec::new(),
         }),
         notification: false,
+        events: Events::default(),
         number_proof: NumberProof::First,
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
         accepted: Accepted::any_2xx(),

@@ -77,6 +77,21 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         Reason::NotificationUnsigned => {
             ("Notification without a sign", "It is not from WeChat Pay. Find out who sends to this path.")
         }
+        Reason::NotificationUndecipherable => (
+            "Refund notification undecipherable",
+            "If all of a channel's are refused, its key is wrong or was replaced: run tollgate check --resolve. Otherwise it is a forgery.",
+        ),
+        Reason::NotificationNotPayment => (
+            "Refund notification on a payment route",
+            "Give refunds an address of their own (notify_url of the refund request), or write events: [payment, refund] on the route.",
+        ),
+        Reason::RefundConfirmed => {
+            ("Refund notification delivered", "Nothing. How much was refunded is the notification's word alone.")
+        }
+        Reason::RefundNotConfirmed => (
+            "Refund not confirmed",
+            "Look the order up in the merchant platform. WeChat Pay sends the notification again.",
+        ),
         Reason::NotificationBadlySigned => (
             "Notification badly signed",
             "If all of a channel's notifications are refused, its key is wrong or was replaced: run tollgate check --resolve. Otherwise it is a forgery, or one of WeChat Pay's probes.",
@@ -85,7 +100,10 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
             "Notification for another merchant",
             "The notify_url of another account points to this channel's path, or appid and mch_id of the channel are mixed up.",
         ),
-        Reason::NotificationNotSuccess => ("Notification of no payment", "Nothing. It reports no payment."),
+        Reason::NotificationNotSuccess => (
+            "Notification of no payment",
+            "Nothing. It was not paid by this attempt. WeChat Pay repeats it up to 15 times in a day.",
+        ),
         Reason::QueryTimeout => (
             "WeChat Pay did not answer in time",
             "The gate asks again by itself. If there are many, find out whether the way to WeChat Pay is slow.",
@@ -315,6 +333,26 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::NotificationUnsigned => {
             ("通知没有签名", "没有签名的微信支付通知。", "它不是微信支付发来的。请查明是谁在向此路径发送。")
         }
+        Reason::NotificationUndecipherable => (
+            "退款通知无法解密",
+            "退款通知的 req_info 用该渠道的任何密钥都无法解密：可能是伪造，也可能密钥有误。",
+            "如果某渠道的所有退款通知都被拒绝，说明密钥有误或已更换：请运行 tollgate check --resolve。否则是伪造。",
+        ),
+        Reason::NotificationNotPayment => (
+            "支付路由收到退款通知",
+            "退款通知（req_info）发到了只接收支付通知的路由。",
+            "请为退款设置单独的地址（退款请求的 notify_url，或商户平台的退款配置）；如果订单系统用同一地址接收两者，请在路由上写 events: [payment, refund]。",
+        ),
+        Reason::RefundConfirmed => (
+            "退款通知已送达",
+            "退款通知对应的订单经查单确认已支付：已带 X-Verified-Event: refund 转发。",
+            "无需处理。退款金额仅以通知内容为准。",
+        ),
+        Reason::RefundNotConfirmed => (
+            "退款未获确认",
+            "退款通知对应的订单，查单结果不是以该微信支付订单号和该金额支付的。",
+            "请在商户平台查询该订单。微信支付会重发通知。",
+        ),
         Reason::NotificationBadlySigned => (
             "通知签名错误",
             "通知的签名与该渠道的任何密钥都不匹配：可能是伪造，也可能密钥有误。",
@@ -325,9 +363,11 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
             "通知中的 appid、mch_id 或 sub_mch_id 不是该渠道的。",
             "其他账号的 notify_url 指向了此渠道的路径，或该渠道的 appid 与 mch_id 配置混淆。",
         ),
-        Reason::NotificationNotSuccess => {
-            ("通知并非付款成功", "通知的 return_code 或 result_code 不是 SUCCESS。", "无需处理。它没有报告付款。")
-        }
+        Reason::NotificationNotSuccess => (
+            "通知并非付款成功",
+            "微信支付的通知签名正确，但 return_code 或 result_code 不是 SUCCESS。",
+            "无需处理。这次支付没有成功；微信支付一天内最多重发 15 次。",
+        ),
         Reason::QueryTimeout => (
             "微信支付未及时应答",
             "在 confirm_deadline 内没有答复；网关在后台继续查询。",
