@@ -8,7 +8,7 @@ use hyper::Request;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use tollgate::gate::channel::{ChannelRule, Choose};
-use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Place};
+use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Place, Strictness};
 use tollgate::gate::decide::{self, Mode, OnRefunded, Pass};
 use tollgate::gate::delivery::{Origin, Sending};
 use tollgate::gate::forward::{Accepted, AcceptedStatus, Upstream};
@@ -61,6 +61,7 @@ fn reader(carrier: Carrier, order: &str, channel: Choose) -> ClaimReader {
         amount: None,
         fill: None,
         channel: vec![ChannelRule { when_empty: None, choose: channel }],
+        strictness: Strictness::default(),
     })
 }
 

@@ -147,10 +147,10 @@ reasons! {
     AnswerForOtherApp = "answer-for-other-app", Stage::Verdict(Verdict::Unknown), "A signed answer for another appid or sub_appid.", "Compare appid and sub_appid of the channel with the merchant platform.";
     AnswerIncomplete = "answer-incomplete", Stage::Verdict(Verdict::Unknown), "A signed answer that lacks a field it must have, or has it malformed.", "Report it, with order and time.";
     // The claim cannot be read.
-    UnsupportedMediaType = "unsupported-media-type", Stage::Claim, "Content-Type or Content-Encoding is not what the route's carrier wants.", "If honest senders get it, the route's carrier is not what they send, or they name a charset other than utf-8.";
+    UnsupportedMediaType = "unsupported-media-type", Stage::Claim, "Content-Type or Content-Encoding is not what the route's carrier wants.", "If honest senders get it, the route's carrier is not what they send, or they name a charset that it cannot be in. content_type: any on the route reads the body whatever it is called.";
     BodyMalformed = "body-malformed", Stage::Claim, "The body (or query) is not well-formed for the route's carrier.", "Read detail. Honest senders should not get it; a DOCTYPE in XML is an attack.";
     FieldMissing = "field-missing", Stage::Claim, "The order field is not there or empty.", "If honest senders get it, the route's order is not their field's name.";
-    FieldRepeated = "field-repeated", Stage::Claim, "A claim field stands twice, in two places, or in a second spelling that a backend may read.", "Read detail. If honest senders get it, change them: their order system may read another order than they mean.";
+    FieldRepeated = "field-repeated", Stage::Claim, "A claim field stands twice, in two places, or in a second spelling that a backend may read.", "Read detail. If honest senders get it, change them: their order system may read another order than they mean. A cookie of that name: cookies: ignore, if the order system reads no cookie as a parameter.";
     FieldMalformed = "field-malformed", Stage::Claim, "A claim field's value is outside its grammar.", "Read detail. tollgate verify --file tries a saved request.";
     ChannelUnknown = "channel-unknown", Stage::Claim, "The callback selects a channel that is not configured, or none.", "If honest senders get it, configure the channel or add a rule.";
     // The request.

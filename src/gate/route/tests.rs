@@ -1,5 +1,5 @@
 use super::*;
-use crate::gate::claim::{Carrier, ClaimFields, Field, Place};
+use crate::gate::claim::{Carrier, ClaimFields, Field, Place, Strictness};
 use crate::gate::forward::{Accepted, AcceptedStatus};
 use crate::gate::reply::Dialect;
 use hyper::Request;
@@ -17,6 +17,7 @@ fn route(name: &str, path: &str, methods: &[Method]) -> Route {
             amount: None,
             fill: None,
             channel: Vec::new(),
+            strictness: Strictness::default(),
         }),
         notification: false,
         number_proof: NumberProof::First,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::gate::channel::{Affix, ChannelRule, Choose, QueryBy};
-use crate::gate::claim::{AmountUnit, ClaimFields, ClaimReader, Field, Place};
+use crate::gate::claim::{AmountUnit, ClaimFields, ClaimReader, Field, Place, Strictness};
 use crate::gate::decide::{Mode, OnRefunded};
 use crate::gate::flag::OnSecondPayment;
 use crate::gate::forward::{Accepted, AcceptedStatus, Upstream};
@@ -40,6 +40,7 @@ fn fields(carrier: Carrier) -> ClaimFields {
         amount: Some((field("TotalFee"), AmountUnit::Fen)),
         fill: None,
         channel: by_shop("Shop"),
+        strictness: Strictness::default(),
     }
 }
 
