@@ -34,6 +34,8 @@ mod notifications;
 
 mod duplicate_fields;
 
+mod spellings;
+
 mod forged_headers;
 
 mod framing;
