@@ -215,7 +215,7 @@ impl ClaimReader {
         let carrier = self.fields.carrier;
         let media = media::check(&self.fields, &head.headers, !body.is_empty())?;
         let xml = if carrier == Carrier::Xml { Some(xml::parse(body)?) } else { None };
-        let json = if carrier == Carrier::Json { Some(json::text(body)?) } else { None };
+        let json = if carrier == Carrier::Json { Some(json::document(body)?) } else { None };
         let mut found = Found::new(&self.names);
         found.path(path)?;
         found.headers(&head.headers)?;
@@ -226,9 +226,9 @@ impl ClaimReader {
         }
         let mut json_blank = None;
         match (&json, &xml, media.boundary) {
-            (Some(text), _, _) => {
+            (Some(document), _, _) => {
                 let most_keys = self.fields.strictness.json_keys;
-                json_blank = json::read(&mut found, text, most_keys, self.fill_at(Home::Body))?;
+                json_blank = json::read(&mut found, document, most_keys, self.fill_at(Home::Body))?;
             }
             (_, Some(fields), _) => xml::read(&mut found, body, fields)?,
             (_, _, Some(boundary)) => multipart::read(&mut found, body, boundary)?,
@@ -249,12 +249,9 @@ impl ClaimReader {
     /// Takes the claim fields of a form. Where it need not be called one, it must not be what it may be called: to a
     /// backend that goes by Content-Type `{"OrderID":"B","x":"&OrderID=A"}` is about B.
     fn read_form<'b>(&self, found: &mut Found<'_, 'b>, body: &'b [u8], media: &Media<'_>) -> Result<(), Unreadable> {
-        let looks_otherwise = body.trim_ascii_start().first().is_some_and(|first| b"{[<".contains(first));
-        if looks_otherwise && self.fields.strictness.content_type == ContentType::Any {
-            return Err(Unreadable::new(
-                Reason::BodyMalformed,
-                "the body begins as JSON or XML does, and not as a form",
-            ));
+        if self.fields.strictness.content_type == ContentType::Any && form::begins_otherwise(body) {
+            let detail = "the body begins as JSON or XML does, and not as a form";
+            return Err(Unreadable::new(Reason::BodyMalformed, detail));
         }
         form::read(found, body, Some(Home::Body), "the body", media.charset)
     }

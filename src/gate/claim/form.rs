@@ -76,6 +76,12 @@ fn refuse_in(found: &mut Found<'_, '_>, charset: Charset, pair: &[u8], place: &'
     Ok(())
 }
 
+/// Whether a body has what makes JSON or XML of it where a form has its first name.
+pub(super) fn begins_otherwise(body: &[u8]) -> bool {
+    let (first_name, _) = name_and_value(body);
+    first_name.starts_with(b"[") || first_name.iter().any(|byte| b"{<\"".contains(byte))
+}
+
 /// Refuses the claim fields that a backend finds which takes another carrier's body for a form, because Content-Type says
 /// so: `{"id":"A","note":"&id=B&"}`. What stands before the first `&` has a name that begins as that carrier does.
 pub(super) fn refuse(found: &mut Found<'_, '_>, body: &[u8]) -> Result<(), Unreadable> {

@@ -18,24 +18,28 @@ use std::fmt;
 /// The deepest nesting.
 const DEEPEST: usize = 32;
 
-/// The text of a document, with [`HALF`] for every half of a character in it.
-pub(super) fn text(body: &[u8]) -> Result<Cow<'_, str>, Unreadable> {
+/// A document that is text, with [`HALF`] for every half of a character; of its own if there are any.
+pub(super) struct Document<'b>(Cow<'b, str>);
+
+/// The text of a document.
+pub(super) fn document(body: &[u8]) -> Result<Document<'_>, Unreadable> {
     let text = std::str::from_utf8(body).map_err(|_| malformed("the JSON is not UTF-8"))?;
     if text.starts_with('\u{feff}') {
         return Err(malformed("the JSON begins with a byte order mark"));
     }
-    Ok(halves::replaced(text))
+    Ok(Document(halves::replaced(text)))
 }
 
 /// Takes the claim fields of a document of at most so many keys, and says where `fill` can be written if it is absent or
 /// empty.
 pub(super) fn read<'a>(
     found: &mut Found<'_, 'a>,
-    text: &'a Cow<'_, str>,
+    document: &'a Document<'_>,
     most_keys: usize,
     fill: Option<&Field>,
 ) -> Result<Option<Blank>, Unreadable> {
-    let has_halves = matches!(text, Cow::Owned(_));
+    let text = &*document.0;
+    let has_halves = matches!(document.0, Cow::Owned(_));
     let start = text.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len();
     if text.as_bytes().get(start) != Some(&b'{') {
         return Err(malformed("the JSON is not an object"));

@@ -143,12 +143,12 @@ fn read_parameter<'h>(media: &mut Media<'h>, carrier: Carrier, parameter: &'h st
     (is_boundary && media.boundary.replace(boundary).is_none()).then_some(())
 }
 
-/// Whether every program takes the same text for the boundary: none that ends it early (`,` and blanks for PHP), and
-/// nothing but a token without quotes.
+/// Whether every program takes the same text for the boundary: none that ends it early (`,` and blanks for PHP) or decodes
+/// it (`=?utf-8?Q?x?=` for Tomcat), and nothing but a token without quotes.
 fn is_plain_boundary(boundary: &str, is_quoted: bool) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.'+".contains(&byte);
     let fits = (1..=LONGEST_BOUNDARY).contains(&boundary.len());
-    fits && boundary.bytes().all(|byte| is_plain(byte) || is_quoted && b"=:/?()".contains(&byte))
+    fits && boundary.bytes().all(|byte| is_plain(byte) || is_quoted && b"=:/".contains(&byte))
 }
 
 fn refused(detail: &str) -> Unreadable {

@@ -154,6 +154,10 @@ impl<'a> Part<'a> {
         if name == b"_charset_" {
             return Err(malformed("has a part that names a charset for the others"));
         }
+        // Tomcat decodes `=?utf-8?Q?OrderID?=` in a name.
+        if memmem::find(name, b"=?").is_some() {
+            return Err(odd_head());
+        }
         Ok(Self { name, content, is_plain })
     }
 }

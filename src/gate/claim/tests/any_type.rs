@@ -2,6 +2,9 @@
 //! by what they are called.
 
 use super::*;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 fn any(fields: ClaimFields) -> ClaimFields {
     let strictness = Strictness { content_type: ContentType::Any, ..Strictness::default() };
@@ -74,7 +77,66 @@ fn a_claim_that_the_other_parser_would_find_is_refused() {
     all_get(Reason::FieldRepeated, &any(xml()), [Sent::body(FORM, hidden)]);
     let harmless = "<xml><out_trade_no>A</out_trade_no><attach><![CDATA[a=1&b=2;c]]></attach><n>&lt;</n></xml>";
     assert_eq!(Sent::body(FORM, harmless).order(&any(xml())).as_deref(), Ok("A"));
-    for body in [r#"{"OrderID":"B","x":"&OrderID=A&"}"#, " [1,\"&OrderID=A\"]", "<a>&OrderID=A&</a>"] {
+    for body in [
+        r#"{"OrderID":"B","x":"&OrderID=A&"}"#,
+        "\u{feff}{\"OrderID\":\"B\",\"x\":\"&OrderID=A&\"}",
+        "/**/{\"OrderID\":\"B\",\"x\":\"&OrderID=A&\"}",
+        " [1,\"&OrderID=A\"]",
+        "[1]&OrderID=A",
+        "<a>&OrderID=A&</a>",
+    ] {
         all_get(Reason::BodyMalformed, &any(app()), [Sent::body("application/json", body), Sent::form(body)]);
     }
+}
+
+/// What PHP and others find under the name in a body that is called a form, in any case.
+fn as_form(body: &str, wanted: &str) -> Vec<String> {
+    let pairs = body.split(['&', ';']).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let decoded =
+        |text: &str| percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let named = pairs.filter(|(name, _)| {
+        let name = decoded(name).trim().replace(['.', ' '], "_").to_lowercase();
+        name.split('[').next() == Some(wanted)
+    });
+    named.map(|(_, value)| decoded(value)).collect()
+}
+
+fn note() -> impl Strategy<Value = String> {
+    let piece = select(vec!["&", ";", "=", "id", "ID", "i%64", "+id", "id[]", "B", "x", "%20", "[", "."]);
+    vec(piece, 0..7).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn no_form_of_the_claim_is_found_in_json_that_is_called_one(before in note(), behind in note()) {
+        let body = format!(r#"{{"a":"{before}","id":"A","b":"{behind}"}}"#);
+        if Sent::body(FORM, &body).order(&any(fields(Carrier::Json, "id"))).is_ok() {
+            prop_assert_eq!(as_form(&body, "id"), [""; 0], "{}", body);
+        }
+    }
+
+    #[test]
+    fn no_form_of_the_claim_is_found_in_xml_that_is_called_one(before in note(), behind in note()) {
+        let body = format!("<xml><a><![CDATA[{before}]]></a><id>A</id><b><![CDATA[{behind}]]></b></xml>");
+        if Sent::body(FORM, &body).order(&any(fields(Carrier::Xml, "id"))).is_ok() {
+            prop_assert_eq!(as_form(&body, "id"), [""; 0], "{}", body);
+        }
+    }
+}
+
+/// The properties say nothing if everything is refused, or if nothing would be found.
+#[test]
+fn the_notes_are_accepted_and_refused() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let bodies: Vec<_> = (0..1000)
+        .map(|_| format!(r#"{{"id":"A","b":"{}"}}"#, note().new_tree(&mut runner).unwrap().current()))
+        .collect();
+    let fields = any(fields(Carrier::Json, "id"));
+    let accepted = bodies.iter().filter(|body| Sent::body(FORM, body).order(&fields).is_ok()).count();
+    let fooling = bodies.iter().filter(|body| !as_form(body, "id").is_empty()).count();
+    assert!((200..990).contains(&accepted) && fooling > 10, "{accepted} accepted, {fooling} fooling");
 }

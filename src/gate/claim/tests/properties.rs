@@ -195,7 +195,9 @@ impl Tree {
 }
 
 fn assert_json_agrees(body: &[u8], id: &str, claim_everywhere: bool) {
-    let tree: Tree = serde_json::from_slice(body).unwrap();
+    // A half of a character is a question mark to many.
+    let body = String::from_utf8_lossy(body).replace("\\ud83e", "\\u003f");
+    let tree: Tree = serde_json::from_str(&body).unwrap();
     let path = ["data", "order_id"];
     assert_eq!(tree.on_path(&path, &|key, wanted| key == wanted), [id]);
     assert_eq!(tree.on_path(&path, &|key, wanted| key.eq_ignore_ascii_case(wanted)), [id]);
@@ -207,19 +209,33 @@ fn assert_json_agrees(body: &[u8], id: &str, claim_everywhere: bool) {
     if claim_everywhere {
         assert_eq!(tree.anywhere("order_id"), [id]);
     }
-    let last_wins: serde_json::Value = serde_json::from_slice(body).unwrap();
+    let last_wins: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(last_wins["data"]["order_id"], id);
 }
 
 fn json_text() -> impl Strategy<Value = String> {
-    let keys =
-        ["data", "order_id", "txn", "x", "Data", "ORDER_ID", "order_id[]", "data.order_id", "order\\u005fid", ""];
+    let keys = [
+        "data",
+        "order_id",
+        "txn",
+        "x",
+        "user",
+        "Data",
+        "ORDER_ID",
+        "order_id[]",
+        "data.order_id",
+        "data_order_id",
+        "order\\u005fid",
+        "order_id\\ud83e",
+        "",
+    ];
     let scalar = prop_oneof![
         Just("1".to_owned()),
         Just("null".to_owned()),
         Just("\"\"".to_owned()),
         "\"[A-Z]{1,4}\"",
-        Just("\"\\u0041\"".to_owned())
+        Just("\"\\u0041\"".to_owned()),
+        Just("\"B\\ud83e\"".to_owned())
     ];
     let value = scalar.prop_recursive(3, 12, 3, move |inner| {
         let members = vec((select(keys.to_vec()), inner.clone()), 0..3);
