@@ -31,7 +31,8 @@ impl Charset {
         if ASCII.iter().any(|ascii| ascii.eq_ignore_ascii_case(name)) {
             return Some(Self::Ascii);
         }
-        let encoding = Encoding::for_label(name.as_bytes())?;
+        // The list's own reader takes blanks around a name; others do not.
+        let encoding = Encoding::for_label(name.as_bytes()).filter(|_| name.trim() == name)?;
         SUPERSETS.contains(&encoding).then_some(Self::Superset(encoding))
     }
 
@@ -87,6 +88,7 @@ mod tests {
             "ibm037",
             "iso-8859-8-i",
             "",
+            " gbk",
             "nonsense",
         ] {
             assert_eq!(Charset::named(name), None, "{name}");

@@ -91,8 +91,12 @@ impl Names {
         let index = self.fields.len();
         let home = field.home(carrier);
         let folded = fold(&field.name);
-        let group = self.folded(&folded).and_then(|same| self.get(same)).map_or(index, |same| same.group);
-        let nested = (carrier == Carrier::Json && home == Home::Body).then(|| field.name.rsplit_once('.')).flatten();
+        let is_key = carrier == Carrier::Json && home == Home::Body;
+        // Two keys of one name under two parents are two fields.
+        let alike = |name: &Name| fold(&name.field.name) == folded;
+        let same = if is_key && !self.everywhere { self.fields.iter().position(alike) } else { self.folded(&folded) };
+        let group = same.and_then(|same| self.get(same)).map_or(index, |same| same.group);
+        let nested = is_key.then(|| field.name.rsplit_once('.')).flatten();
         if is_id {
             let leaf = nested.map_or_else(|| folded.clone(), |(_, leaf)| fold(leaf));
             self.folds.push((leaf.clone(), index));

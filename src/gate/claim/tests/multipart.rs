@@ -59,7 +59,9 @@ fn honest_parts_are_read() {
     let quoted = plain.replace("xYz", "----=_Part_0_12.34");
     let content_type = "multipart/form-data; boundary=\"----=_Part_0_12.34\"";
     assert_eq!(Sent::body(content_type, quoted).order(&multipart()).as_deref(), Ok("A"));
-    assert_eq!(sent(plain.trim_end()).order(&multipart()).as_deref(), Ok("A"));
+    for body in [plain.trim_end().to_owned(), format!("\r\n{plain}")] {
+        assert_eq!(sent(body).order(&multipart()).as_deref(), Ok("A"));
+    }
     all_get(Reason::FieldMissing, &multipart(), [sent("--xYz--"), sent(body(&[(&named("OrderID"), "")]))]);
 }
 
@@ -155,7 +157,8 @@ fn e_08_parts_that_programs_find_differently_are_refused() {
     let whole = body(&[(&order, "A")]);
     for damaged in [
         String::new(),
-        format!("\r\n{whole}"),
+        format!("\r\n\r\n{whole}"),
+        format!("\n{whole}"),
         format!("preamble\r\n{whole}"),
         format!("{whole}epilogue"),
         format!("{whole}\r\n"),

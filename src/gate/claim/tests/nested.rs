@@ -31,6 +31,13 @@ fn the_same_name_under_another_parent_is_another_field() {
     assert_eq!(Sent::json(body).order(&order).as_deref(), Ok("B24"));
     let order = fields(Carrier::Json, "order_id");
     assert_eq!(Sent::json(r#"{"order":{"id":7},"order_id":"A"}"#).order(&order).as_deref(), Ok("A"));
+    let two = ClaimFields { transaction: Some(field("id")), ..fields(Carrier::Json, "order.id") };
+    for body in [r#"{"id":"42","order":{"id":"A"}}"#, r#"{"order":{"id":"A"},"id":"42"}"#] {
+        let reader = ClaimReader::new(two.clone());
+        let sent = Sent::json(body);
+        let claim = sent.read_by(&reader).unwrap().claim;
+        assert_eq!((claim.order.as_str(), claim.transaction_id), ("A", TransactionId::parse("42").ok()), "{body}");
+    }
     // Only what is on the way is looked for.
     all_get(Reason::FieldMissing, &json(), [r#"{"order_id":"A"}"#, r#"{"data":[{"order_id":"A"}]}"#].map(Sent::json));
 }
