@@ -7,11 +7,12 @@ use divan::{Bencher, black_box};
 use hyper::Request;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
+use tollgate::gate::accepted::Accepted;
 use tollgate::gate::channel::{ChannelRule, Choose};
 use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Place, Strictness};
 use tollgate::gate::decide::{self, Mode, OnRefunded, Pass};
 use tollgate::gate::delivery::{Origin, Sending};
-use tollgate::gate::forward::{Accepted, AcceptedStatus, Upstream};
+use tollgate::gate::forward::Upstream;
 use tollgate::gate::number_proof::{NumberProof, Pair};
 use tollgate::gate::reply::{Dialect, ReplyStyle};
 use tollgate::gate::route::{Duplicates, PathPattern, Route, Routes};
@@ -85,7 +86,8 @@ fn routes(reader: ClaimReader) -> Routes {
         notification: false,
         number_proof: NumberProof::First,
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
-        accepted: Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None },
+        accepted: Accepted::any_2xx(),
+        deadline: None,
         duplicates: Duplicates::Forward,
         synthesize: None,
     }])

@@ -85,7 +85,7 @@ enum Command {
     /// Exit 0 if the gate that this configuration describes answers; for container health checks.
     #[command(after_help = "Exit codes: 0 it answers, 1 it does not, 2 wrong usage.")]
     Health(ConfigFile),
-    /// Say offline what the gate would do with a saved HTTP request, and why.
+    /// Say offline what the gate would do with a saved HTTP request, or whether a saved answer would count, and why.
     Verify(verify::Args),
     /// Print what a shell needs to complete this program's arguments.
     Completions(completions::Args),

@@ -17,6 +17,8 @@ mod admin;
 
 mod routes;
 
+mod accepted;
+
 mod fields;
 
 mod reply;
@@ -51,6 +53,7 @@ pub use journal::{FollowUp, Journal};
 pub use problem::{Place, Problem, Problems, Warning};
 
 use self::read::{Gathered, Reader, Secrets};
+use crate::gate::accepted::Accepted;
 use crate::gate::channel::Channel;
 use crate::gate::decide::Mode;
 use crate::gate::forward::Upstream;
@@ -86,7 +89,7 @@ pub struct Config {
     pub headers: HeaderNames,
     /// Hosts, hedge, budget.
     pub wechat: wechat::Settings,
-    /// The whole way of a callback, from head read to first byte of the answer.
+    /// The whole way of a callback, from head read to first byte of the answer, where a route does not say.
     pub deadline: Duration,
     /// The part of it that confirming may take.
     pub confirm_deadline: Duration,
@@ -129,6 +132,8 @@ pub struct Outline {
     pub mode: Mode,
     /// How many routes there are.
     pub routes: usize,
+    /// When the upstream counts as having taken a callback, by route.
+    pub accepted: Vec<(String, Accepted)>,
     /// How many channels there are.
     pub channels: usize,
     /// Where callbacks would be kept.
@@ -264,6 +269,7 @@ impl Outline {
             upstream: config.upstream,
             mode: config.mode,
             routes: config.routes.len(),
+            accepted: config.routes.into_iter().map(|route| (route.name, route.accepted)).collect(),
             channels: config.channels.len(),
             journal: config.journal,
             sweeps,

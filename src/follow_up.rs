@@ -52,6 +52,8 @@ pub struct FollowUp {
     pub redeliver: Schedule,
     /// How many orders are worked on at once.
     pub concurrency: usize,
+    /// How long the upstream has for what nobody waits for.
+    pub upstream_timeout: Duration,
     /// What it leaves to callbacks that wait.
     pub lanes: Lanes,
 }
@@ -106,7 +108,7 @@ const AFTER_A_FAULT: Duration = Duration::from_secs(60);
 const UNTIL_CONFIRMED_AGAIN: Duration = Duration::from_secs(60);
 
 impl FollowUp {
-    /// Works until `shutdown` begins; what is under way then is finished.
+    /// Works until `shutdown` begins; what is under way then is finished, unless the gate itself stops and it takes too long.
     pub async fn run(self: Arc<Self>, shutdown: Shutdown) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -151,7 +153,22 @@ impl FollowUp {
                 }
             }
         }
-        while steps.join_next().await.is_some() {}
+        tokio::select! {
+            biased;
+            () = async { while steps.join_next().await.is_some() {} } => {}
+            () = self.nobody_may_wait(&shutdown) => {
+                let orders = steps.len();
+                tracing::warn!(orders, "stopping: the order system takes long; what is under way is sent again after the start");
+                steps.shutdown().await;
+            }
+        }
+    }
+
+    /// Ready when the gate has been stopping for as long as a callback may take: whoever goes on would wait for longer. What
+    /// breaks off then is as after a crash: noted as sent, with no outcome, and due again.
+    async fn nobody_may_wait(&self, shutdown: &Shutdown) {
+        shutdown.draining().await;
+        tokio::time::sleep(self.gate.deadline).await;
     }
 
     /// Works on one entry, and says what came of it.
@@ -222,7 +239,7 @@ impl FollowUp {
         let Ok(request_id) = HeaderValue::from_str(&work.callback.request_id.to_string()) else {
             return self.park(record, Reason::InternalError);
         };
-        let (head, peer) = (request.head(), Peer { addr: request.peer, tls: request.tls });
+        let (head, peer) = (request.head(), Peer::new(request.peer, request.tls));
         let (order, body) = (Some(claimed.order), request.body.clone());
         let (overrides, trace) = (self.overridden(channel, &work, record, &confirmed), span.parent());
         let parcel =
@@ -309,7 +326,7 @@ impl FollowUp {
         let Ok(pass) = decide::permit(Ok(confirmed), Mode::Enforce) else {
             return self.park(record, Reason::InternalError);
         };
-        let deadline = Instant::now() + self.gate.deadline;
+        let deadline = Instant::now() + self.upstream_timeout;
         // That it is parked is noted with its reason, at once.
         let noted = Some(next).filter(|next| *next != Next::Park);
         let overrides = parcel.overrides;

@@ -36,6 +36,8 @@ pub mod delivery;
 
 pub mod forward;
 
+pub mod accepted;
+
 pub mod reply;
 
 pub mod synthesize;
@@ -109,7 +111,7 @@ pub struct Gate {
     pub upstream: Upstream,
     /// Whether verdicts are enforced for callbacks whose channel is not known.
     pub mode: Mode,
-    /// From the whole request to the first byte of the answer.
+    /// From the whole request to the first byte of the answer, where a route does not say.
     pub deadline: Duration,
     /// Everything that is counted in this process.
     pub metrics: Arc<Metrics>,
@@ -155,6 +157,11 @@ impl Gate {
             overrides: Overrides::NONE,
         };
         self.hand_over(parcel, &pass, story).await.map_err(Refusal::from)
+    }
+
+    /// From the whole request to the first byte of the answer, on this route.
+    fn deadline_of(&self, route: &Route) -> Duration {
+        route.deadline.unwrap_or(self.deadline)
     }
 
     fn mode_of(&self, story: &Story<'_>) -> Mode {

@@ -71,6 +71,15 @@ pub struct Peer {
     pub tls: bool,
 }
 
+impl Peer {
+    /// Who is at `addr`. An IPv4 peer of a socket that listens at `[::]` has an address like `::ffff:192.0.2.7`, which is
+    /// 192.0.2.7 to everybody.
+    #[must_use]
+    pub fn new(addr: SocketAddr, tls: bool) -> Self {
+        Self { addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()), tls }
+    }
+}
+
 /// What the server hands requests to.
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request. Must not panic, and must keep to its own deadline.

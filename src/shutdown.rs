@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 pub struct Shutdown {
     token: CancellationToken,
     winding_down: CancellationToken,
+    draining: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -37,8 +38,7 @@ impl Shutdown {
     /// One that this one's word reaches too, and whose own word this one does not hear; its tasks are this one's.
     #[must_use]
     pub fn child(&self) -> Self {
-        let winding_down = self.winding_down.clone();
-        Self { token: self.token.child_token(), winding_down, tasks: self.tasks.clone() }
+        Self { token: self.token.child_token(), ..self.clone() }
     }
 
     /// Announces the word: what is begun from now on is not meant to last.
@@ -68,6 +68,11 @@ impl Shutdown {
         self.token.cancelled()
     }
 
+    /// Waits until everybody is waited for, which the end of a child alone is not.
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.draining.cancelled()
+    }
+
     /// Starts a task that [`drain`](Self::drain) waits for.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
@@ -77,6 +82,7 @@ impl Shutdown {
     /// left are not ended: that is the process's end.
     pub async fn drain(&self, grace: Duration, force: impl Future<Output = ()>) -> Drained {
         self.begin();
+        self.draining.cancel();
         self.tasks.close();
         tokio::select! {
             biased;
@@ -134,10 +140,11 @@ mod tests {
         let (ended, goes_on) = (shutdown.child(), shutdown.child());
         ended.begin();
         assert!(ended.has_begun() && !shutdown.has_begun() && !goes_on.has_begun());
+        assert!(!ended.draining.is_cancelled());
         let task = goes_on.clone();
         goes_on.spawn(async move { task.begun().await });
         assert_eq!(shutdown.drain(Duration::from_secs(60), pending()).await, Drained::Whole);
-        assert!(goes_on.has_begun());
+        assert!(goes_on.has_begun() && ended.draining.is_cancelled());
     }
 
     #[tokio::test]

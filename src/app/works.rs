@@ -119,6 +119,7 @@ impl Works {
                 ask_again: follow_up.ask_again,
                 redeliver: follow_up.redeliver,
                 concurrency: follow_up.concurrency,
+                upstream_timeout: follow_up.upstream_timeout,
                 lanes,
             })
         });

@@ -3,10 +3,12 @@
 use super::ConfigFile;
 use super::print::{self, Lines};
 use crate::config::{Config, Outline, Problems, Warning};
+use crate::gate::accepted::Accepted;
 use crate::order::OutTradeNo;
 use crate::reason::{Reason, Verdict};
 use crate::wechat::{AskBy, WeChatPay};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -93,6 +95,7 @@ fn report(outline: &Outline, channels: Option<&[(String, Reason)]>) -> Value {
         "listen": outline.listen.to_string(),
         "upstream": outline.upstream.to_string(),
         "routes": outline.routes,
+        "accepted": outline.accepted.iter().map(|(route, rule)| (route.as_str(), rule.to_string())).collect::<BTreeMap<_, _>>(),
         "channels": outline.channels,
         "unread_secrets": outline.unread_secrets,
         "admin": outline.admin.map(|(listen, _)| listen.to_string()),
@@ -110,6 +113,11 @@ fn lines(args: &Args, outline: &Outline, channels: Option<&[(String, Reason)]>) 
         outline.routes,
         outline.channels
     ));
+    // What is written replaces the default, so it is said what counts then.
+    let is_default = |rule: &Accepted| *rule == Accepted::any_2xx() || *rule == Accepted::notification();
+    for (route, rule) in outline.accepted.iter().filter(|(_, rule)| !is_default(rule)) {
+        lines.say(format!("route {route}: an answer counts as taken with {rule}"));
+    }
     for warning in &outline.warnings {
         let space = if warning.place.is_some() { "" } else { " " };
         lines.say(format!("warning: {}:{space}{warning}", args.file.config.display()));

@@ -1,4 +1,7 @@
-//! `tollgate verify`: what would the gate do with this saved request? Offline: nobody is asked, nothing is forwarded.
+//! `tollgate verify`: what would the gate do with this saved request, and would this saved answer count? Offline: nobody is
+//! asked, nothing is forwarded.
+
+mod answer;
 
 use super::ConfigFile;
 use super::print::{self, Lines};
@@ -17,7 +20,7 @@ use http_body_util::Full;
 use hyper::Response;
 use serde_json::{Map, Value, json};
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,14 +32,26 @@ use tokio::time::timeout;
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The file holds one HTTP request as it goes over the wire: request line, fields, an empty line, the \
-                  body. Line ends of the head may be LF.\n\nExit codes: 0 the gate would ask WeChat Pay about it, 1 it \
-                  would refuse it without asking, 2 wrong usage."
+    after_help = "REQUEST holds one HTTP request as it goes over the wire: request line, fields, an empty line, the \
+                  body. Line ends of the head may be LF.\n\nANSWER holds what the order system answered: head and body, \
+                  as `curl -i` prints them, or the body alone, whose status is then taken to be 200. Each part of the \
+                  route's `accepted` is held against it; no secret is read for that.\n\nExit codes: with --file, 0 the \
+                  gate would ask WeChat Pay about it, 1 it would refuse it without asking; with --answer, 0 it would \
+                  count as taken, 1 it would not, and the callback be sent again; 2 wrong usage."
 )]
+#[command(group = clap::ArgGroup::new("saved").required(true))]
 pub(super) struct Args {
     /// The saved request.
-    #[arg(long, value_name = "REQUEST")]
-    file: PathBuf,
+    #[arg(long, value_name = "REQUEST", group = "saved")]
+    file: Option<PathBuf>,
+
+    /// A saved answer of the order system: would it count as taken?
+    #[arg(long, value_name = "ANSWER", group = "saved", requires = "route")]
+    answer: Option<PathBuf>,
+
+    /// The route whose `accepted` the answer is held against.
+    #[arg(long, value_name = "NAME", requires = "answer", conflicts_with = "file")]
+    route: Option<String>,
 
     #[command(flatten)]
     config: ConfigFile,
@@ -47,11 +62,20 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match (&args.file, &args.answer, &args.route) {
+        (_, Some(answer), Some(route)) => answer::run(&args.config, answer, route, args.json),
+        (Some(file), ..) => request(args, file).await,
+        // The arguments' own rules leave nothing else.
+        (None, ..) => anyhow::bail!("name --file, or --answer and --route"),
+    }
+}
+
+async fn request(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
     let config = match Config::load(&args.config.config) {
         Ok(config) => config,
         Err(problems) => return super::check::show(&problems, args.json),
     };
-    let saved = std::fs::read(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let saved = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let arrival = arrive(saved, config.limits.server).await?;
     let mut account = Account::default();
     let outcome = walk(config, arrival, &mut account);

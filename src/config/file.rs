@@ -11,6 +11,7 @@ use super::routes;
 use super::sweep;
 use super::synthesize;
 use super::traces;
+use super::value::duration;
 use super::{Cache, Config, Forwarding, Limits, Log, settings};
 use crate::gate::decide::Mode;
 use crate::gate::forward::Upstream;
@@ -68,6 +69,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let headers = map.or("headers", HeaderNames::default(), headers::headers);
     let wechat = map.or("wechat", settings::default_wechat(), settings::wechat);
     let (deadline, confirm_deadline) = deadlines(&map);
+    report_short_deadlines(&map, confirm_deadline);
     let cache = map.or("cache", Cache::default(), settings::cache);
     let limits = map.or("limits", Limits::default(), settings::limits);
     let forwarding = map.or("forwarding", Forwarding::default(), settings::forwarding);
@@ -184,6 +186,19 @@ fn deadlines(map: &Map<'_>) -> (Duration, Duration) {
         at.problem("leaves the upstream no time", "write less than deadline (default 4500ms), or remove it");
     }
     (deadline, confirm)
+}
+
+/// A route whose senders wait for less than asking may take would forward nothing that has to be asked about.
+fn report_short_deadlines(map: &Map<'_>, confirm: Duration) {
+    let routes = map.get("routes").map(|routes| routes.peek_items()).unwrap_or_default();
+    for at in routes.iter().filter_map(|route| route.peek("deadline")) {
+        let deadline = at.written().and_then(|written| duration(written).ok());
+        if deadline.is_some_and(|deadline| deadline <= confirm) {
+            let remedy =
+                format!("write more than confirm_deadline, which is {}ms here, or lower that", confirm.as_millis());
+            at.problem("leaves the upstream no time", remedy);
+        }
+    }
 }
 
 fn admin(map: &Map<'_>, listen: Option<SocketAddr>) -> Option<Admin> {

@@ -30,6 +30,7 @@ const MIN_KEY: usize = 16;
 /// What HTTP, proxies and the carriers use; folded.
 const TAKEN: &[&str] = &[
     "accept",
+    "accept-encoding",
     "authorization",
     "connection",
     "content-encoding",

@@ -36,13 +36,17 @@ pub struct FollowUp {
     pub redeliver: Schedule,
     /// How many orders are worked on at once.
     pub concurrency: usize,
+    /// How long the upstream has for what nobody waits for.
+    pub upstream_timeout: Duration,
 }
 
 pub(super) static JOURNAL: Section =
     Section { name: "journal", keys: &["path", "url", "keep", "unconfirmed", "unconfirmed_bytes"] };
 pub(super) static KEEP: Section = Section { name: "journal.keep", keys: &["bodies", "entries"] };
-pub(super) static FOLLOW_UP: Section =
-    Section { name: "follow_up", keys: &["ask_again", "redeliver", "ask_again_for", "redeliver_for", "concurrency"] };
+pub(super) static FOLLOW_UP: Section = Section {
+    name: "follow_up",
+    keys: &["ask_again", "redeliver", "ask_again_for", "redeliver_for", "concurrency", "upstream_timeout"],
+};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -65,6 +69,7 @@ impl Default for FollowUp {
             ask_again: schedule(&[5, 15, 30, MINUTE, 3 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR], 26 * HOUR),
             redeliver: schedule(&[5, 15, MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR], 7 * DAY),
             concurrency: 16,
+            upstream_timeout: Duration::from_secs(30),
         }
     }
 }
@@ -127,6 +132,7 @@ pub(super) fn follow_up(value: &Value<'_>) -> Option<FollowUp> {
         ask_again: schedule(&map, "ask_again", "ask_again_for", default.ask_again),
         redeliver: schedule(&map, "redeliver", "redeliver_for", default.redeliver),
         concurrency: map.or("concurrency", default.concurrency, |v| v.number(1..=1024)),
+        upstream_timeout: map.or("upstream_timeout", default.upstream_timeout, Value::duration),
     })
 }
 

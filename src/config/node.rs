@@ -11,6 +11,8 @@ use std::collections::HashMap;
 pub(super) struct Node {
     pub(super) place: Place,
     pub(super) kind: Kind,
+    /// Whether a scalar is written without quotes.
+    pub(super) plain: bool,
 }
 
 /// The three shapes of YAML.
@@ -188,6 +190,7 @@ impl<'t> Tree<'t> {
         if tag {
             self.fault(place, "has a YAML tag (!)".to_owned(), "remove the tag, or quote the value");
         }
+        let plain = matches!(event, Event::Scalar(_, ScalarStyle::Plain, ..));
         let kind = match event {
             Event::Scalar(text, ScalarStyle::Plain, ..) if matches!(&*text, "" | "~" | "null") => Kind::Null,
             Event::Scalar(text, ..) => Kind::Scalar(unmask(&text)),
@@ -196,7 +199,7 @@ impl<'t> Tree<'t> {
             Event::Alias(of) => return self.alias(of, place),
             _ => return Err(problem(place, "is not understood", "write plain YAML")),
         };
-        let node = Node { place, kind };
+        let node = Node { place, kind, plain };
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }

@@ -132,6 +132,11 @@ impl<'r> Value<'r> {
         }
     }
 
+    /// Whether it is written without quotes: `0` is a number then, and `"0"` a text.
+    pub(super) fn is_plain(&self) -> bool {
+        self.node.plain
+    }
+
     /// The value of `key`, if this is a map that has it; nothing is reported.
     pub(super) fn peek(&self, key: &str) -> Option<Value<'r>> {
         let Kind::Map(entries) = &self.node.kind else { return None };
@@ -370,7 +375,7 @@ impl<'r> Map<'r> {
 /// Whether `host` of a URL is this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// `did you mean form?` if one of the known words is near, `otherwise` if not.

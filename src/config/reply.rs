@@ -1,8 +1,7 @@
-//! How a route answers, and when its upstream counts as having taken a callback.
+//! How a route answers.
 
 use super::channels::refused_as_v3;
 use super::read::{Map, Section, Value};
-use crate::gate::forward::{Accepted, AcceptedStatus};
 use crate::gate::reply::{Dialect, OwnReply, ReplyStyle};
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -11,19 +10,12 @@ use hyper::header::HeaderValue;
 pub(super) static REPLY: Section = Section { name: "routes[].reply", keys: &["style", "success", "failure"] };
 pub(super) static SUCCESS: Section = Section { name: "routes[].reply.success", keys: &["status", "type", "body"] };
 pub(super) static FAILURE: Section = Section { name: "routes[].reply.failure", keys: &["status", "type", "body"] };
-pub(super) static ACCEPTED: Section =
-    Section { name: "routes[].accepted", keys: &["status", "body_contains", "return_code"] };
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// Answers in one dialect and with no body of the route's own.
 pub(super) const fn plain(dialect: Dialect) -> ReplyStyle {
     ReplyStyle { dialect, success: None, failure: None }
-}
-
-/// Any 2xx.
-pub(super) const fn any_2xx() -> Accepted {
-    Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None }
 }
 
 /// `reply`; `default` is the style where it names none.
@@ -99,27 +91,7 @@ const fn remedy(dialect: Dialect) -> &'static str {
     }
 }
 
-/// `accepted`, with what is not said taken from `default`.
-pub(super) fn accepted(value: &Value<'_>, default: Accepted) -> Option<Accepted> {
-    let map = value.map(&ACCEPTED)?;
-    Some(Accepted {
-        status: map.or("status", default.status, |v| v.parse(status, "write 2xx, or one status like 200")),
-        body_contains: map.optional("body_contains", Value::text).or(default.body_contains),
-        return_code: map.optional("return_code", Value::text).or(default.return_code),
-    })
-}
-
-fn status(text: &str) -> Result<AcceptedStatus, &'static str> {
-    match text {
-        "2xx" => Ok(AcceptedStatus::Class(2)),
-        "3xx" => Ok(AcceptedStatus::Class(3)),
-        "4xx" => Ok(AcceptedStatus::Class(4)),
-        "5xx" => Ok(AcceptedStatus::Class(5)),
-        exact => exactly(exact).map(AcceptedStatus::Exactly),
-    }
-}
-
-fn exactly(text: &str) -> Result<StatusCode, &'static str> {
+pub(super) fn exactly(text: &str) -> Result<StatusCode, &'static str> {
     let status = StatusCode::from_bytes(text.as_bytes()).ok();
     status.filter(|status| (200..600).contains(&status.as_u16())).ok_or("is not a status")
 }

@@ -1,14 +1,15 @@
 //! The routes: which requests are callbacks, and how each kind is read and answered.
 
+use super::accepted;
 use super::channels::refused_as_v3;
 use super::fields::Context;
 use super::read::{Map, Section, Value};
 use super::reply;
 use super::strictness;
 use super::synthesize::{self, RouteName};
+use crate::gate::accepted::Accepted;
 use crate::gate::channel::{ChannelRule, Choose};
 use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
-use crate::gate::forward::Accepted;
 use crate::gate::number_proof::NumberProof;
 use crate::gate::reply::{Dialect, ReplyStyle};
 use crate::gate::route::{Duplicates, PathPattern, Route};
@@ -33,6 +34,7 @@ pub(super) static ROUTE: Section = Section {
         "reply",
         "duplicates",
         "accepted",
+        "deadline",
         "synthesize",
         "content_type",
         "claim_everywhere",
@@ -141,6 +143,7 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     } else {
         map.optional("synthesize", |v| synthesize::template(v, context.carrier))
     };
+    let deadline = map.optional("deadline", Value::duration);
     let duplicates = map.or("duplicates", Duplicates::default(), |v| {
         v.choice(&[("forward", Duplicates::Forward), ("absorb", Duplicates::Absorb)])
     });
@@ -157,7 +160,19 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     let (name, path) = (name?, path?);
     // Settled once the sources are known.
     let number_proof = NumberProof::First;
-    Some(Route { name, path, methods, claim, notification, number_proof, reply, accepted, duplicates, synthesize })
+    Some(Route {
+        name,
+        path,
+        methods,
+        claim,
+        notification,
+        number_proof,
+        reply,
+        accepted,
+        deadline,
+        duplicates,
+        synthesize,
+    })
 }
 
 fn route_name(text: &str) -> Result<String, &'static str> {
@@ -200,7 +215,7 @@ fn custom(map: &Map<'_>, context: &Context<'_>) -> Option<Reading> {
     let fill = map.optional("fill", |v| fill(v, context));
     let channel = map.required("channel", "channel: the name of a channel, or rules", |v| context.rules(v));
     let reply = map.or("reply", reply::plain(Dialect::Http), |v| reply::reply(v, Dialect::Http));
-    let accepted = map.or("accepted", reply::any_2xx(), |v| reply::accepted(v, reply::any_2xx()));
+    let accepted = map.or("accepted", Accepted::any_2xx(), accepted::accepted);
     let carrier = context.carrier;
     let strictness = strictness::strictness(map, carrier);
     let (order, channel) = (order?, channel?);
@@ -242,8 +257,7 @@ fn wechat_v2(map: &Map<'_>, context: &Context<'_>, methods: &[Method]) -> Option
         None if has_placeholder => Some(vec![by_path()]),
         _ => map.required("channel", "{channel} to the path, or channel: the name of a channel", |v| context.rules(v)),
     };
-    let default = Accepted { return_code: Some("SUCCESS".to_owned()), ..reply::any_2xx() };
-    let accepted = map.or("accepted", default.clone(), |v| reply::accepted(v, default));
+    let accepted = map.or("accepted", Accepted::notification(), accepted::of_notification);
     let order = at(Place::Carrier, "out_trade_no");
     let fields = ClaimFields {
         carrier: Carrier::Xml,

@@ -56,7 +56,7 @@ static SECTIONS: &[&read::Section] = &[
     &reply::REPLY,
     &reply::SUCCESS,
     &reply::FAILURE,
-    &reply::ACCEPTED,
+    &accepted::ACCEPTED,
     &synthesize::SYNTHESIZE,
     &channels::CHANNEL,
     &channels::OUT_TRADE_NO,
@@ -344,7 +344,7 @@ fn the_preset_says_what_a_notification_is() {
         crate::gate::channel::Choose::From(vec![Field { place: In::Path, name: "channel".to_owned() }])
     );
     assert_eq!(by_name.accepted.body_contains.as_deref(), Some("OK"));
-    assert_eq!(by_name.accepted.return_code.as_deref(), Some("SUCCESS"));
+    assert_eq!(by_name.accepted.return_code, None, "what is written replaces the default");
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn what_a_section_leaves_out_has_its_default() {
     assert_eq!(config.headers.channel, "x-verified-channel");
     assert_eq!((config.cache.capacity, config.cache.pending), (100_000, Duration::from_millis(100)));
     assert_eq!(config.follow_up.concurrency, 16);
-    assert_eq!(config.routes[0].accepted.status, crate::gate::forward::AcceptedStatus::Class(2));
+    assert_eq!(config.routes[0].accepted.status, crate::gate::accepted::AcceptedStatus::Class(2));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //!
 //! It is sent once; and once more, as an attempt of its own, if a kept connection took it along.
 
+use super::accepted::FailedRule;
 use super::channel::Channel;
 use super::claim::Blank;
 use super::decide::Pass;
@@ -23,7 +24,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{DATE, HeaderName, HeaderValue, SET_COOKIE};
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Request};
+use hyper::{HeaderMap, Request, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -60,6 +61,8 @@ pub struct Delivered {
     pub answer: UpstreamAnswer,
     /// Whether that counts as having taken it.
     pub accepted: bool,
+    /// Which part of the route's `accepted` it did not meet.
+    pub failed_rule: Option<FailedRule>,
     /// Whether it was sent twice.
     pub resent: bool,
 }
@@ -86,6 +89,9 @@ struct Way<'p> {
     trace: Parent,
 }
 
+/// An answer, and whether it counts as having taken what was sent.
+type Judged = (UpstreamAnswer, Result<(), FailedRule>);
+
 /// An attempt, and its line in the journal if it has one.
 type Attempt = (Sending, Option<journal::Sending>);
 
@@ -111,7 +117,7 @@ impl Gate {
         pass: &Pass,
         story: &mut Story<'g>,
     ) -> Result<Answer<'g>, Reason> {
-        let (route, deadline) = (parcel.route, story.began + self.deadline);
+        let (route, deadline) = (parcel.route, story.began + self.deadline_of(parcel.route));
         let (Some(confirmed), Some(order)) = (pass.confirmed(), parcel.order) else {
             let delivered = self.send_unnoted(parcel, pass, deadline).await;
             story.sent(&delivered);
@@ -177,10 +183,10 @@ impl Gate {
             }
         };
         let outcome = match &sent {
-            Ok((answer, true)) => {
+            Ok((answer, Ok(()))) => {
                 Outcome::Accepted(acceptance(answer, pass, way.route.duplicates == Duplicates::Absorb))
             }
-            Ok((answer, false)) => Outcome::Answered(answer.status),
+            Ok((answer, Err(_))) => Outcome::Answered(answer.status),
             Err(unanswered) => Outcome::Failed(unanswered.reason),
         };
         // Before what came of it, so that no crash leaves the one without the other.
@@ -239,7 +245,7 @@ impl Gate {
         way: &Way<'_>,
         sending: Option<&Sending>,
         deadline: Instant,
-    ) -> Result<(UpstreamAnswer, bool), Unanswered> {
+    ) -> Result<Judged, Unanswered> {
         let mut request = self.outgoing(parcel, pass, stamped(way, sending))?;
         let span = span(way, sending, &mut request);
         let sent_at = Instant::now();
@@ -255,7 +261,7 @@ impl Gate {
         way: &Way<'_>,
         sending: Option<&Sending>,
         deadline: Instant,
-    ) -> Result<(UpstreamAnswer, bool), Unanswered> {
+    ) -> Result<Judged, Unanswered> {
         let verified = self.stamp.verify(request.headers_mut(), pass, stamped(way, sending).as_ref());
         verified.map_err(|_| Reason::InternalError)?;
         let mut span = span(way, sending, &mut request);
@@ -282,11 +288,11 @@ impl Gate {
         answer: Result<UpstreamAnswer, Unanswered>,
         mut span: Span,
         sent_at: Instant,
-    ) -> Result<(UpstreamAnswer, bool), Unanswered> {
-        let accepted = answer.as_ref().map(|answer| way.route.accepted.holds(answer));
-        let sent = match &accepted {
-            Ok(true) => Sent::Accepted,
-            Ok(false) => Sent::NotAccepted,
+    ) -> Result<Judged, Unanswered> {
+        let judged = answer.as_ref().map(|answer| way.route.accepted.judge(answer));
+        let sent = match &judged {
+            Ok(Ok(())) => Sent::Accepted,
+            Ok(Err(_)) => Sent::NotAccepted,
             Err(unanswered) => Sent::Failed(unanswered.reason),
         };
         self.sent.sent(way.channel.map(|channel| channel.id), way.origin.as_str(), sent, sent_at.elapsed());
@@ -294,9 +300,13 @@ impl Gate {
             Ok(answer) => span.set_number("http.response.status_code", answer.status.as_u16()),
             Err(unanswered) => span.failed(unanswered.reason.code()),
         }
-        let accepted = accepted.is_ok_and(|accepted| accepted);
-        span.set("tollgate.accepted", accepted);
-        Ok((answer?, accepted))
+        span.set("tollgate.accepted", matches!(judged, Ok(Ok(()))));
+        let judged = judged.unwrap_or(Err(FailedRule::Status));
+        let answer = answer?;
+        if let Err(failed_rule) = judged {
+            not_taken(way, answer.status, failed_rule);
+        }
+        Ok((answer, judged))
     }
 
     fn way<'a>(&'a self, parcel: &Parcel<'a>, origin: Origin) -> Way<'a> {
@@ -307,6 +317,21 @@ impl Gate {
     /// Where a callback goes.
     pub(super) fn upstream_of<'a>(&'a self, parcel: &Parcel<'a>) -> &'a Upstream {
         parcel.channel.map_or(&self.upstream, |channel| &channel.upstream)
+    }
+}
+
+/// Says why an answer does not count, where no line about a callback says it.
+fn not_taken(way: &Way<'_>, status: StatusCode, failed_rule: FailedRule) {
+    if way.origin != Origin::Callback {
+        tracing::info!(
+            route = way.route.name,
+            channel = way.channel.map(|channel| channel.id.as_str()),
+            order = way.order.as_ref().map(OrderId::as_str),
+            origin = way.origin.as_str(),
+            status = status.as_u16(),
+            failed_rule = failed_rule.as_str(),
+            "the order system answered, and not as the route's accepted wants"
+        );
     }
 }
 
@@ -327,9 +352,9 @@ fn span(way: &Way<'_>, sending: Option<&Sending>, request: &mut Request<Full<Byt
     span
 }
 
-fn told(sent: Result<(UpstreamAnswer, bool), Unanswered>, resent: bool) -> Result<Delivered, Undelivered> {
+fn told(sent: Result<Judged, Unanswered>, resent: bool) -> Result<Delivered, Undelivered> {
     match sent {
-        Ok((answer, accepted)) => Ok(Delivered { answer, accepted, resent }),
+        Ok((answer, judged)) => Ok(Delivered { answer, accepted: judged.is_ok(), failed_rule: judged.err(), resent }),
         Err(unanswered) => Err(Undelivered { reason: unanswered.reason, resent }),
     }
 }

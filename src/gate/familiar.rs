@@ -197,7 +197,7 @@ impl Gate {
     pub fn appearance(&self, callback: &Callback) -> Option<Appearance> {
         let Claimed { channel, out_trade_no, .. } = callback.claimed;
         let request = callback.request.as_ref().filter(|_| !callback.origin.is_found())?;
-        let from = self.senders.from(Peer { addr: request.peer, tls: request.tls }, &request.headers);
+        let from = self.senders.from(Peer::new(request.peer, request.tls), &request.headers);
         Some(Appearance { channel, number: out_trade_no, from })
     }
 }

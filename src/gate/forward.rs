@@ -2,6 +2,8 @@
 //! seen it. It does not retry a request of which a byte was sent; only the sender, the journal, or whoever counts it as
 //! another attempt may do that (threats D-05, D-06).
 
+pub mod coding;
+
 pub mod health;
 
 mod line;
@@ -10,7 +12,6 @@ mod pool;
 
 use super::hop::named_by_connection;
 use crate::reason::Reason;
-use crate::wechat::xml::Fields;
 use bytes::Bytes;
 use health::UpstreamHealth;
 use http_body_util::Full;
@@ -77,50 +78,14 @@ impl fmt::Display for Upstream {
     }
 }
 
-/// When the upstream counts as having taken a callback (`accepted` of a route). Every rule that is given must hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// The status.
-    pub status: AcceptedStatus,
-    /// A text that the answer's body must contain.
-    pub body_contains: Option<String>,
-    /// The `return_code` that an XML answer must have, for WeChat v2 notifications `SUCCESS`.
-    pub return_code: Option<String>,
-}
-
-/// Which statuses count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AcceptedStatus {
-    /// A class by its first digit: `2xx` is 2.
-    Class(u16),
-    /// Exactly this one.
-    Exactly(StatusCode),
-}
-
-impl Accepted {
-    /// Whether `answer` says that the callback was taken (threat D-09).
-    #[must_use]
-    pub fn holds(&self, answer: &UpstreamAnswer) -> bool {
-        let status = match self.status {
-            AcceptedStatus::Class(class) => answer.status.as_u16() / 100 == class,
-            AcceptedStatus::Exactly(status) => answer.status == status,
-        };
-        let contains = |text: &String| memchr::memmem::find(&answer.body, text.as_bytes()).is_some();
-        let says = |code: &String| {
-            Fields::read(&answer.body).is_ok_and(|fields| fields.get("return_code") == Some(code.as_str()))
-        };
-        status && self.body_contains.as_ref().is_none_or(contains) && self.return_code.as_ref().is_none_or(says)
-    }
-}
-
 /// The upstream's own answer.
 #[derive(Debug, Clone)]
 pub struct UpstreamAnswer {
     /// Its status.
     pub status: StatusCode,
-    /// Its headers, less those that speak about the connection.
+    /// Its headers, less those that speak about the connection, or about a content coding that was undone.
     pub headers: HeaderMap,
-    /// Its body, byte for byte.
+    /// Its body, byte for byte, a content coding undone.
     pub body: Bytes,
 }
 
@@ -236,7 +201,7 @@ impl Forward {
         while let Some(mut line) = pool.take(self.keep_alive) {
             let again = request.clone();
             match line.exchange(request, deadline).await {
-                Ok(answer) => return Ok(self.keep(pool, line, answer)),
+                Ok(answer) => return Ok(self.keep(pool, upstream, line, answer)?),
                 Err(LineError::Unsent(unsent)) => request = *unsent,
                 Err(LineError::Unanswered) => {
                     return Err(Unanswered { reason: Reason::UpstreamBroke, again: Some(Box::new(again)) });
@@ -256,17 +221,29 @@ impl Forward {
     ) -> Result<UpstreamAnswer, Reason> {
         let mut line = self.connector.connect(upstream, deadline).await?;
         match line.exchange(request, deadline).await {
-            Ok(answer) => Ok(self.keep(pool, line, answer)),
+            Ok(answer) => self.keep(pool, upstream, line, answer),
             Err(LineError::Unsent(_)) => Err(Reason::UpstreamUnreachable),
             Err(LineError::Unanswered) => Err(Reason::UpstreamBroke),
             Err(LineError::Failed(reason)) => Err(reason),
         }
     }
 
-    /// Keeps the connection as long as both sides want it, and what was answered without what speaks about it.
-    fn keep(&self, pool: &Pool, line: Line, answer: UpstreamAnswer) -> UpstreamAnswer {
+    /// Keeps the connection as long as both sides want it, and what was answered without what speaks about it, legible.
+    fn keep(
+        &self,
+        pool: &Pool,
+        upstream: &Upstream,
+        line: Line,
+        answer: UpstreamAnswer,
+    ) -> Result<UpstreamAnswer, Reason> {
         pool.keep(line, pool::limit(self.keep_alive, &answer.headers));
-        UpstreamAnswer { headers: without_connection_fields(answer.headers), ..answer }
+        let UpstreamAnswer { status, headers, body } = answer;
+        let mut headers = without_connection_fields(headers);
+        let body = coding::undo(&mut headers, body).map_err(|illegible| {
+            tracing::warn!(%upstream, status = status.as_u16(), "the body of an answer {illegible}");
+            illegible.reason()
+        })?;
+        Ok(UpstreamAnswer { status, headers, body })
     }
 }
 

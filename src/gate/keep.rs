@@ -115,7 +115,7 @@ impl Gate {
     /// Flags what is odd about a confirmed payment, and holds it back if a person has to decide. An earlier payment is asked about
     /// as long as this one was, and within the callback's deadline.
     async fn look_over(&self, case: &Case<'_>, confirmed: Confirmed, story: &Story<'_>) -> Result<Confirmed, Reason> {
-        let until = (story.began + self.deadline).min(Instant::now() + self.confirm.patience());
+        let until = (story.began + self.deadline_of(case.route)).min(Instant::now() + self.confirm.patience());
         let within = story.span.parent();
         let asked = Asked { overrides: Overrides::NONE, afresh: false, until, within: &within };
         self.flag(case, story.record.as_deref(), confirmed, asked).await
@@ -127,7 +127,7 @@ impl Gate {
         let callback = Box::new(sighting.callback(story.id, story.peer));
         let observing = self.mode_of(story) == Mode::Observe;
         // Where everything is forwarded the upstream must have its time all the same.
-        let patience = if observing { self.confirm.patience() } else { self.deadline };
+        let patience = if observing { self.confirm.patience() } else { self.deadline_of(sighting.route) };
         let mut span = story.span.child("journal");
         let taking = timeout_at(story.began + patience, self.records.take_in(callback, worth));
         match taking.await.unwrap_or(Err(Reason::JournalUnavailable)) {

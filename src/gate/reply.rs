@@ -5,7 +5,7 @@
 //! which of them are paid (threat V-10). The operator finds the reason by `X-Request-Id`.
 
 use super::delivery::Acceptance;
-use super::forward::UpstreamAnswer;
+use super::forward::{UpstreamAnswer, coding};
 use super::route::RouteError;
 use super::stamp::X_REQUEST_ID;
 use crate::reason::{Reason, Stage};
@@ -84,7 +84,7 @@ const V2_TAKEN: &str =
 const V2_NOT_TAKEN: &str =
     "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[not taken]]></return_msg></xml>";
 
-/// The upstream's own answer, byte for byte.
+/// The upstream's own answer, byte for byte, in no coding.
 #[must_use]
 pub fn forwarded(answer: UpstreamAnswer, request_id: &HeaderValue) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(answer.body));
@@ -104,9 +104,12 @@ pub fn absorbed(style: &ReplyStyle, acceptance: &Acceptance, request_id: &Header
             fixed(StatusCode::OK, XML, Bytes::from_static(V2_TAKEN.as_bytes()))
         }
         ReplyStyle { dialect: Dialect::Http, .. } => {
-            let mut stored = Response::new(Full::new(acceptance.body.clone().unwrap_or_default()));
+            // Earlier versions kept answers as they came: this sender may not have offered their coding.
+            let mut headers = acceptance.headers.clone();
+            let body = coding::undo(&mut headers, acceptance.body.clone().unwrap_or_default()).unwrap_or_default();
+            let mut stored = Response::new(Full::new(body));
             *stored.status_mut() = acceptance.status;
-            *stored.headers_mut() = acceptance.headers.clone();
+            *stored.headers_mut() = headers;
             stored
         }
     };

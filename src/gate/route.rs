@@ -3,6 +3,7 @@
 //! A path that two programs could read differently is refused rather than normalised, because the legacy system behind
 //! might normalise it the other way (threat P-06).
 
+use super::accepted::Accepted;
 use super::claim::ClaimReader;
 use super::number_proof::NumberProof;
 use super::reply::ReplyStyle;
@@ -12,6 +13,7 @@ use hyper::header::HOST;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::time::Duration;
 
 /// A path of the legacy system that takes callbacks, and how one is read, judged and answered there.
 #[derive(Debug)]
@@ -31,7 +33,9 @@ pub struct Route {
     /// How it is proven that the number in a callback is that of the order in it.
     pub number_proof: NumberProof,
     /// When the upstream counts as having taken a callback.
-    pub accepted: super::forward::Accepted,
+    pub accepted: Accepted,
+    /// From the whole request to the first byte of the answer, if its senders wait longer or shorter than others.
+    pub deadline: Option<Duration>,
     /// What becomes of callbacks whose order was accepted before.
     pub duplicates: Duplicates,
     /// How the callback of a paid order is made that never called back, if the gate is told.

@@ -6,7 +6,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 /// Where proxies in front of the gate write whom they speak for.
@@ -116,15 +116,30 @@ impl Senders {
             if !self.trusts(address) {
                 break;
             }
-            let Ok(hop) = hop.parse() else { break };
+            let Some(hop) = hop_address(hop) else { break };
             address = hop;
         }
         address
     }
 
+    /// An IPv4 address is in a network of either writing: 10.0.0.0/8, or `::ffff:10.0.0.0/104`.
     fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|net| net.contains(&address))
+        let address = address.to_canonical();
+        let mapped = match address {
+            IpAddr::V4(address) => Some(IpAddr::V6(address.to_ipv6_mapped())),
+            IpAddr::V6(_) => None,
+        };
+        let has = |net: &IpNet| net.contains(&address) || mapped.is_some_and(|mapped| net.contains(&mapped));
+        self.trusted_proxies.iter().any(has)
     }
+}
+
+/// The address of a hop, which some proxies write with a port and in brackets.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let bare = || hop.parse::<IpAddr>().ok();
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|hop| hop.ip());
+    let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    bare().or_else(with_port).or_else(in_brackets).map(|address| address.to_canonical())
 }
 
 /// What of an address is one sender's.
@@ -157,7 +172,7 @@ mod tests {
     use hyper::header::HeaderValue;
 
     fn peer(address: &str) -> Peer {
-        Peer { addr: (address.parse::<IpAddr>().unwrap(), 1).into(), tls: false }
+        Peer::new((address.parse::<IpAddr>().unwrap(), 1).into(), false)
     }
 
     fn chain(value: &'static str) -> HeaderMap {
@@ -173,8 +188,36 @@ mod tests {
             ("10.0.0.1", "6.6.6.6, 1.1.1.1", "1.1.1.1"),
             ("10.0.0.1", "6.6.6.6, 1.1.1.1, 10.0.0.2", "1.1.1.1"),
             ("10.0.0.1", "rubbish", "10.0.0.1"),
+            ("10.0.0.1", "1.1.1.1, rubbish, 10.0.0.2", "10.0.0.2"),
+            ("::ffff:10.0.0.1", "1.1.1.1", "1.1.1.1"),
+            ("::ffff:10.0.0.1", "::ffff:1.1.1.1, ::ffff:10.0.0.2", "1.1.1.1"),
+            ("::ffff:203.0.113.9", "1.1.1.1", "203.0.113.9"),
+            ("10.0.0.1", "1.1.1.1:50312", "1.1.1.1"),
+            ("10.0.0.1", "6.6.6.6, 1.1.1.1:50312, 10.0.0.2:80", "1.1.1.1"),
+            ("10.0.0.1", "[2001:db8::a]:50312", "2001:db8::a"),
+            ("10.0.0.1", "[2001:db8::a]", "2001:db8::a"),
+            ("10.0.0.1", "[::ffff:1.1.1.1]:50312", "1.1.1.1"),
+            ("10.0.0.1", "2001:db8::a", "2001:db8::a"),
+            ("10.0.0.1", "1.1.1.1:", "10.0.0.1"),
+            ("10.0.0.1", "1.1.1.1:99999", "10.0.0.1"),
+            ("10.0.0.1", "[1.1.1.1]", "10.0.0.1"),
+            ("10.0.0.1", "[2001:db8::a", "10.0.0.1"),
+            ("10.0.0.1", "unknown", "10.0.0.1"),
         ] {
             assert_eq!(senders.address(peer(from), &chain(sent)).to_string(), expected, "{from} {sent}");
+        }
+    }
+
+    #[test]
+    fn a_network_means_the_same_addresses_in_either_writing() {
+        for net in ["10.1.2.3/32", "::ffff:10.1.2.3/128", "::ffff:10.0.0.0/104", "10.0.0.0/8"] {
+            let senders = Senders::new(vec![net.parse().unwrap()], Rate::Auto);
+            for address in ["10.1.2.3", "::ffff:10.1.2.3"] {
+                assert!(senders.identify(peer(address)).trusted_proxy, "{net} {address}");
+            }
+            for address in ["11.1.2.3", "::ffff:11.1.2.3", "::10.1.2.3", "2001:db8::1"] {
+                assert!(!senders.identify(peer(address)).trusted_proxy, "{net} {address}");
+            }
         }
     }
 

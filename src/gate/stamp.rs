@@ -12,7 +12,7 @@ use crate::order::ChannelId;
 use crate::secret::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::HeaderMap;
-use hyper::header::{FORWARDED, HOST, HeaderName, HeaderValue, InvalidHeaderValue};
+use hyper::header::{ACCEPT_ENCODING, FORWARDED, HOST, HeaderName, HeaderValue, InvalidHeaderValue};
 use sha2::Sha256;
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -142,9 +142,13 @@ pub struct Stamp {
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// The upstream's answer is judged, and may be told to senders who offered no coding.
+const AS_IT_IS: HeaderValue = HeaderValue::from_static("identity");
+
 /// Fields that speak about one connection only (RFC 9110 section 7.6.1), or that would change what the request is: a
-/// callback is no part of something, and hangs on no condition (sections 13.1 and 14.2).
-const NEVER_PASSED: [&str; 28] = [
+/// callback is no part of something, and hangs on no condition (sections 13.1 and 14.2); and the answer is read here.
+const NEVER_PASSED: [&str; 29] = [
+    "accept-encoding",
     "connection",
     "content-length",
     "expect",
@@ -176,7 +180,7 @@ const NEVER_PASSED: [&str; 28] = [
 ];
 
 /// How many fields are added at most.
-const MOST_ADDED: usize = 16;
+const MOST_ADDED: usize = 17;
 
 /// Fields by which a proxy in front says who called; believed from a trusted proxy only.
 const PASSED_FROM_TRUSTED: [&str; 13] = [
@@ -224,6 +228,7 @@ impl Stamp {
             headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
         }
         headers.insert(X_REQUEST_ID, source.request_id.clone());
+        headers.insert(ACCEPT_ENCODING, AS_IT_IS);
         self.verify(&mut headers, pass, delivered)?;
         Ok(headers)
     }

@@ -1,5 +1,6 @@
 //! What is told of a callback: one line in the log with everything an operator asks for, and what is counted of it.
 
+use super::accepted::FailedRule;
 use super::channel::Channel;
 use super::claim::Unreadable;
 use super::confirm::Source;
@@ -48,7 +49,7 @@ pub(super) struct Story<'g> {
     unreadable: Option<Unreadable>,
     confirm: Option<(Source, Duration)>,
     sent_at: Option<Instant>,
-    upstream: Option<(StatusCode, bool)>,
+    upstream: Option<(StatusCode, Option<FailedRule>)>,
     resent: bool,
 }
 
@@ -100,7 +101,7 @@ impl<'g> Story<'g> {
     pub(super) fn sent(&mut self, delivered: &Result<Delivered, Undelivered>) {
         match delivered {
             Ok(delivered) => {
-                self.upstream = Some((delivered.answer.status, delivered.accepted));
+                self.upstream = Some((delivered.answer.status, delivered.failed_rule));
                 self.resent = delivered.resent;
             }
             Err(undelivered) => self.resent = undelivered.resent,
@@ -192,6 +193,7 @@ impl<'g> Story<'g> {
                         status = status.as_u16(),
                         upstream_status = fields.upstream_status,
                         accepted = fields.accepted,
+                        failed_rule = fields.failed_rule,
                         resent = fields.resent,
                         absorbed = fields.absorbed,
                         elapsed_ms = fields.elapsed_ms,
@@ -287,7 +289,8 @@ impl<'g> Story<'g> {
             would_refuse: self.would_refuse.is_some().then_some(true),
             source: self.confirm.map(|(source, _)| source.as_str()),
             upstream_status: self.upstream.map(|(status, _)| status.as_u16()),
-            accepted: self.upstream.map(|(_, accepted)| accepted),
+            accepted: self.upstream.map(|(_, failed)| failed.is_none()),
+            failed_rule: self.upstream.and_then(|(_, failed)| failed).map(FailedRule::as_str),
             resent: self.resent.then_some(true),
             absorbed: self.absorbed.then_some(true),
             elapsed_ms: ms(self.began.elapsed()),
@@ -310,6 +313,7 @@ struct Fields<'a> {
     source: Option<&'static str>,
     upstream_status: Option<u16>,
     accepted: Option<bool>,
+    failed_rule: Option<&'static str>,
     resent: Option<bool>,
     absorbed: Option<bool>,
     elapsed_ms: f64,

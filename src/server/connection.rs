@@ -35,6 +35,7 @@ const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
 /// Serves what arrives on a connection until it is over, and then gives its place to another.
 pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream, addr: SocketAddr, place: Place) {
     let first_head = Instant::now() + server.limits.head_timeout;
+    let Peer { addr, .. } = Peer::new(addr, false);
     // It only makes answers slower when it fails.
     let _ = stream.set_nodelay(true);
     bound_reading(&stream, server.limits.answer_timeout);

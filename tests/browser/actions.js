@@ -29,7 +29,7 @@ export default (world) => {
     assert.match(await press(page, "A1001", "redeliver", "it was lost"), /The order is due now/);
     await until("the shop got it again", async () => (await demo.delivered("A1001")) === before + 1);
     // Live: the page shows it without being reloaded.
-    await page.getByText("An operator asked for another delivery").waitFor();
+    await page.getByText("An operator asked for a redelivery").waitFor();
     await page.locator(".story tbody tr", { hasText: "attempt 2" }).filter({ hasText: "accepted" }).waitFor();
     await page.reload();
     assert.equal(await page.locator("#flash").count(), 0, "what was done is said once");
@@ -62,7 +62,7 @@ export default (world) => {
     await page.goto("/orders?state=parked");
     await page.getByRole("link", { name: "A1003" }).waitFor();
     assert.equal(await demo.delivered("A1003"), 0);
-    assert.match(await press(page, "A1003", "unpark"), /taken out of parking/);
+    assert.match(await press(page, "A1003", "unpark"), /is unparked/);
     await until("the shop got it", async () => (await demo.delivered("A1003")) === 1);
     await page.locator(".title .chip", { hasText: "Delivered" }).waitFor();
     // A button that would do nothing is not there; pressed from an old page, it says so.
@@ -72,7 +72,7 @@ export default (world) => {
     assert.match(await page.locator("#flash.is-bad").innerText(), /Nothing was changed/);
     await page.goto("/audit");
     const trail = await page.locator("tbody").innerText();
-    for (const what of ["redelivered", "asked WeChat Pay", "parked", "took out of parking"]) assert.ok(trail.includes(what), what);
+    for (const what of ["redelivered", "asked WeChat Pay", "parked", "unparked"]) assert.ok(trail.includes(what), what);
     await one.leave();
   });
 

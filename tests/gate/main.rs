@@ -77,6 +77,12 @@ mod servers;
 
 mod databases;
 
+mod accepted;
+
+mod behind_proxies;
+
+mod patience;
+
 mod absorb;
 
 mod scrape;

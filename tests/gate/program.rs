@@ -168,7 +168,7 @@ fn listening(who: &str, log: &str) -> Option<SocketAddr> {
     let line = lines.find(|line| line.contains(&start))?.trim_end();
     let (_, origin) = line.split_once("listening on ")?;
     let (_, authority) = origin.split_once("://")?;
-    authority.split(|c: char| !(c.is_ascii_digit() || ".:".contains(c))).next()?.parse().ok()
+    authority.split(|c: char| !(c.is_ascii_hexdigit() || ".:[]".contains(c))).next()?.parse().ok()
 }
 
 /// `tollgate run` with this config and this environment.

@@ -107,7 +107,7 @@ words! {
     asking: "Not confirmed", "待确认";
     delivering: "Paid, not delivered", "已付未送达";
     accepted: "Delivered", "已送达";
-    parked: "Parked", "已搁置";
+    parked: "Parked", "已挂起";
     closed: "Closed", "已关闭";
     being_sent: "Being sent now", "正在发送";
     asking_text: "WeChat Pay has not confirmed a payment. It is asked again by itself.", "微信支付尚未确认付款，网关会自动再次查询。";
@@ -126,7 +126,7 @@ words! {
 
     // What brought a callback.
     by_callback: "a callback", "回调";
-    by_follow_up: "the follow-up", "自动跟进";
+    by_follow_up: "the follow-up", "自动重试";
     by_sweep: "the bill (sweep)", "账单对账";
     by_pending: "the list of unpaid orders", "待支付订单列表";
     by_anything: "anything", "全部来源";
@@ -240,10 +240,10 @@ words! {
     event_decided: "The gate decided", "网关处理";
     event_confirmed: "WeChat Pay confirmed the payment", "微信支付确认付款";
     event_again: "The same callback came again", "再次收到相同回调";
-    event_asked_for: "An operator asked for another delivery", "操作员要求重新投递";
+    event_asked_for: "An operator asked for a redelivery", "操作人要求重新投递";
     event_flagged: "Something to look at", "需要关注";
-    event_parked: "An operator parked it", "操作员搁置";
-    event_unparked: "An operator took it out of parking", "操作员取消搁置";
+    event_parked: "An operator parked it", "人工挂起";
+    event_unparked: "An operator unparked it", "人工恢复处理";
     event_other: "Noted: {}", "记录：{}";
     sending: "Sent to the order system, attempt {}", "第 {} 次发送给订单系统";
     status: "status {}", "状态码 {}";
@@ -269,17 +269,17 @@ words! {
     query: "Ask WeChat Pay", "查询微信支付";
     query_text: "WeChat Pay is asked about this order now, past the cache. Nothing is sent and nothing changes; you see the answer. It costs one query.", "立即向微信支付查询该订单，不使用缓存。不会发送或改变任何内容，只显示答复。消耗一次查询。";
     query_now: "Ask now", "立即查询";
-    park: "Park", "搁置";
-    park_text: "The gate leaves this order alone: it is neither asked about nor sent until somebody takes it out of parking or a new callback comes. Use it when the order system must not get this order for now.", "网关不再处理该订单：不再查询也不再发送，直到有人取消搁置。适用于订单系统暂时不应收到该订单的情况。";
-    park_now: "Park it", "确认搁置";
-    unpark: "Take out of parking", "取消搁置";
+    park: "Park", "挂起";
+    park_text: "The gate leaves this order alone: it is neither asked about nor sent until somebody unparks it or a new callback comes. Use it when the order system must not get this order for now.", "网关不再处理该订单：不再查询也不再发送，直到有人恢复处理。适用于订单系统暂时不应收到该订单的情况。";
+    park_now: "Park it", "确认挂起";
+    unpark: "Unpark", "恢复处理";
     unpark_text: "The gate goes on with this order at once: WeChat Pay is asked again, and if it is paid and nothing else is wrong, the callback is sent.", "网关立即继续处理该订单：再次查询微信支付，如果已支付且没有其他问题，则发送回调。";
     unpark_now: "Go on with it", "继续处理";
     cancel: "Cancel", "取消";
     about_order: "Order {} on channel {}", "订单 {}，渠道 {}";
     did_redeliver: "The order is due now: WeChat Pay is asked, then it is sent. Watch it below.", "已安排立即处理：先查询微信支付，再发送。请看下方进展。";
-    did_park: "The order is parked. The gate leaves it alone until it is taken out.", "订单已搁置，取消搁置前网关不会处理。";
-    did_unpark: "The order was taken out of parking and is due now.", "已取消搁置，立即继续处理。";
+    did_park: "The order is parked. The gate leaves it alone until somebody unparks it.", "订单已挂起，恢复处理前网关不会处理。";
+    did_unpark: "The order is unparked and due now.", "已恢复处理，立即继续处理。";
     not_done: "It could not be done.", "无法完成。";
     did_query: "WeChat Pay was asked just now and says: {}.", "刚刚查询了微信支付，答复：{}。";
     did_nothing: "Nothing was changed: {}", "没有改变任何内容：{}";
@@ -305,7 +305,7 @@ words! {
     bill_date: "Bill of", "账单日期";
     wanted_by: "Wanted by", "发起";
     by_schedule: "schedule", "定时任务";
-    by_operator: "an operator", "操作员";
+    by_operator: "an operator", "操作人";
     dry_run: "dry run", "仅核对";
     progress_asked: "waiting", "等待中";
     progress_running: "running", "进行中";
@@ -322,7 +322,7 @@ words! {
     rows_not_ours: "Of no swept channel", "不属于任何渠道";
     rows_accepted: "Accepted before", "此前已送达";
     rows_under_way: "Being delivered", "投递中";
-    rows_parked: "Parked", "已搁置";
+    rows_parked: "Parked", "已挂起";
     rows_unknown: "Order not known", "订单未知";
     rows_found: "Found missing", "发现遗漏";
     rows_caption: "The rows of the bill behind these numbers, except those accepted before", "这些数字对应的账单行（不含此前已送达的）";
@@ -364,10 +364,10 @@ words! {
     act_logout: "logged out", "退出登录";
     act_redeliver: "redelivered", "重新投递";
     act_query: "asked WeChat Pay", "查询微信支付";
-    act_park: "parked", "搁置";
+    act_park: "parked", "挂起";
     act_reload: "reloaded the configuration", "重新加载配置";
     act_sweep: "compared a bill", "核对账单";
-    act_unpark: "took out of parking", "取消搁置";
+    act_unpark: "unparked", "恢复处理";
 
     // Login.
     token: "Access token", "访问令牌";

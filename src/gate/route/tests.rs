@@ -1,6 +1,6 @@
 use super::*;
+use crate::gate::accepted::Accepted;
 use crate::gate::claim::{Carrier, ClaimFields, Field, Place, Strictness};
-use crate::gate::forward::{Accepted, AcceptedStatus};
 use crate::gate::reply::Dialect;
 use hyper::Request;
 
@@ -22,7 +22,8 @@ fn route(name: &str, path: &str, methods: &[Method]) -> Route {
         notification: false,
         number_proof: NumberProof::First,
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
-        accepted: Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None },
+        accepted: Accepted::any_2xx(),
+        deadline: None,
         duplicates: Duplicates::Forward,
         synthesize: None,
     }

@@ -1,9 +1,10 @@
 use super::*;
+use crate::gate::accepted::Accepted;
 use crate::gate::channel::{Affix, ChannelRule, Choose, QueryBy};
 use crate::gate::claim::{AmountUnit, ClaimFields, ClaimReader, Field, Place, Strictness};
 use crate::gate::decide::{Mode, OnRefunded};
 use crate::gate::flag::OnSecondPayment;
-use crate::gate::forward::{Accepted, AcceptedStatus, Upstream};
+use crate::gate::forward::Upstream;
 use crate::gate::number_proof::NumberProof;
 use crate::gate::payment::Written;
 use crate::gate::reply::{Dialect, ReplyStyle};
@@ -63,7 +64,8 @@ fn route(path: &str, fields: ClaimFields, synthesize: Synthesize) -> Route {
         notification,
         number_proof: NumberProof::First,
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
-        accepted: Accepted { status: AcceptedStatus::Class(2), body_contains: None, return_code: None },
+        accepted: Accepted::any_2xx(),
+        deadline: None,
         duplicates: Duplicates::Forward,
         synthesize: Some(synthesize),
     }

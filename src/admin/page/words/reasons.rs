@@ -64,7 +64,7 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         ),
         Reason::ExpectedAmountDiffers => (
             "Another amount than the order costs",
-            "There is money, and nothing sends it but a person who takes it at that price. Compare the two amounts below; refund it, let the source list the right price and take it out of parking, or press Redeliver and say why.",
+            "There is money, and nothing sends it but a person who takes it at that price. Compare the two amounts below; refund it, let the source list the right price and unpark it, or press Redeliver and say why.",
         ),
         Reason::TransactionDiffers => (
             "Another transaction id than the payment's",
@@ -195,7 +195,7 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         ),
         Reason::NotAccepted => (
             "Order system did not accept it",
-            "Look in the order system's log for why. The gate sends again by itself; Redeliver sends now.",
+            "Look in the order system's log for why. If it did take it, accepted of the route is wrong: tollgate verify --answer. The gate sends again by itself; Redeliver sends now.",
         ),
         Reason::SecondPayment => (
             "Paid a second time",
@@ -218,7 +218,7 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         ),
         Reason::ParkedByOperator => (
             "Parked by an operator",
-            "Find out why: the audit trail says who did it. Then take it out of parking, or press Redeliver.",
+            "Find out why: the audit trail says who did it. Then unpark it, or press Redeliver.",
         ),
         Reason::GaveUpAsking => (
             "Nobody paid in time",
@@ -300,7 +300,7 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::ExpectedAmountDiffers => (
             "实付与订单价格不符",
             "实际支付的金额与待支付订单来源中的价格不同。",
-            "款项已到账，只有由人决定接受该金额后才会发送。请核对下方的两个金额：可以退款，可以由来源更正价格后取消搁置，也可以点击“重新投递”并说明理由。",
+            "款项已到账，只有由人决定接受该金额后才会发送。请核对下方的两个金额：可以退款，可以由来源更正价格后恢复处理，也可以点击“重新投递”并说明理由。",
         ),
         Reason::TransactionDiffers => (
             "交易号与付款不符",
@@ -472,7 +472,7 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::NotAccepted => (
             "订单系统未接收",
             "订单系统已应答，但不符合路由的 accepted 规则；它可能已经处理。",
-            "请在订单系统的日志中查找原因。网关会自动再次发送；“重新投递”可立即发送。",
+            "请在订单系统的日志中查找原因。如果订单系统其实已接收，则是路由的 accepted 规则不对：可用 tollgate verify --answer 检查。网关会自动再次发送；“重新投递”可立即发送。",
         ),
         Reason::SecondPayment => (
             "重复付款",
@@ -500,9 +500,9 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
             "如果订单系统对同一订单只入账一次，则无需处理。操作记录中有决定者和理由。",
         ),
         Reason::ParkedByOperator => (
-            "由操作员搁置",
-            "有人将其搁置：网关不会自动继续处理。",
-            "请查明原因：操作记录中有操作者。然后取消搁置，或点击“重新投递”。",
+            "人工挂起",
+            "有人将其挂起：网关不会自动继续处理。",
+            "请查明原因：操作记录中有操作者。然后恢复处理，或点击“重新投递”。",
         ),
         Reason::GaveUpAsking => (
             "超时无人付款",

@@ -1,0 +1,130 @@
+//! When a route's upstream counts as having taken a callback.
+
+use super::read::{Section, Value};
+use super::reply::exactly;
+use crate::gate::accepted::{Accepted, AcceptedStatus, JsonRule, Scalar};
+
+pub(super) static ACCEPTED: Section =
+    Section { name: "routes[].accepted", keys: &["status", "return_code", "body", "body_contains", "json"] };
+
+/// Places in a JSON answer that may be looked at.
+const MOST_PLACES: usize = 16;
+
+/// The longest path of one.
+const LONGEST_PATH: usize = 200;
+
+/// `accepted`: what is written is the whole rule, but for the status, which is 2xx if none is written.
+pub(super) fn accepted(value: &Value<'_>) -> Option<Accepted> {
+    let map = value.map(&ACCEPTED)?;
+    if value.peek_keys().is_empty() {
+        value.problem("is empty", "write what must hold, such as { status: 2xx }, or remove the key");
+        return None;
+    }
+    let accepted = Accepted {
+        status: map.or("status", AcceptedStatus::Class(2), |v| v.parse(status, "write 2xx, or one status like 200")),
+        return_code: map.optional("return_code", Value::text),
+        body: map.optional("body", Value::text_or_empty),
+        body_contains: map.optional("body_contains", body_contains),
+        json: map.or("json", Vec::new(), json),
+    };
+    if let (Some(at), Some(body)) = (map.get("body"), &accepted.body)
+        && let Err(failed) = accepted.judge_body(body.as_bytes())
+    {
+        at.problem(
+            format!("is a body that does not meet {failed}, so nothing ever counts"),
+            format!("remove body or {failed}"),
+        );
+    }
+    Some(accepted)
+}
+
+/// `accepted` beside `preset: wechat-v2`.
+pub(super) fn of_notification(value: &Value<'_>) -> Option<Accepted> {
+    let accepted = accepted(value)?;
+    if accepted.is_status_only() {
+        value.warn(
+            "asks nothing of the body: an answer whose return_code is FAIL counts as taken, and is not sent again; \
+             if the order system answers WeChat Pay's XML, add return_code: SUCCESS",
+        );
+    }
+    Some(accepted)
+}
+
+fn status(text: &str) -> Result<AcceptedStatus, &'static str> {
+    match text {
+        "2xx" => Ok(AcceptedStatus::Class(2)),
+        "3xx" => Ok(AcceptedStatus::Class(3)),
+        "4xx" => Ok(AcceptedStatus::Class(4)),
+        "5xx" => Ok(AcceptedStatus::Class(5)),
+        exact => exactly(exact).map(AcceptedStatus::Exactly),
+    }
+}
+
+fn body_contains(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    if is_word(text.trim()) {
+        value.warn(
+            "is a single word, and other answers contain it: success is in unsuccessful and in {\"success\":false}; \
+             if the word is the whole answer, write body",
+        );
+    }
+    Some(text)
+}
+
+/// Whether a text has neither blanks nor signs that would tell it from a part of another word.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+}
+
+/// `json: { code: 0, data.state: ok }`.
+fn json(value: &Value<'_>) -> Option<Vec<JsonRule>> {
+    let entries = value.entries()?;
+    if entries.is_empty() || entries.len() > MOST_PLACES {
+        value.problem(
+            format!("does not have 1 to {MOST_PLACES} places"),
+            "write where in the answer what must stand: { code: 0 }",
+        );
+        return None;
+    }
+    let rules = entries.into_iter().filter_map(|(path, _, value)| {
+        if path.len() > LONGEST_PATH || path.split('.').any(str::is_empty) {
+            value.problem("is at no place in JSON", "write the keys that lead there, with dots: data.code");
+            return None;
+        }
+        Some(JsonRule { path: path.to_owned(), is: scalar(&value)? })
+    });
+    Some(rules.collect())
+}
+
+/// What must stand at a place. Without quotes a whole number is a number and `true` is true, as in JSON.
+fn scalar(value: &Value<'_>) -> Option<Scalar> {
+    let text = value.text_or_empty()?;
+    if !value.is_plain() {
+        return Some(Scalar::Text(text));
+    }
+    match &*text {
+        "true" | "True" | "TRUE" => return Some(Scalar::Bool(true)),
+        "false" | "False" | "FALSE" => return Some(Scalar::Bool(false)),
+        _ => {}
+    }
+    if is_integer(&text) {
+        let number = text.parse().map_err(|_| value.problem("is too large a number", "write a text in quotes"));
+        return number.ok().map(Scalar::Integer);
+    }
+    // With zeros in front it can only be a text: JSON has no such number.
+    let like_a_number =
+        text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) && text.parse::<f64>().is_ok();
+    if like_a_number && !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        value.problem("is not a whole number", "write a whole number, or a text in quotes");
+        return None;
+    }
+    Some(Scalar::Text(text))
+}
+
+/// Whether a text is a whole number as JSON writes it.
+fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (digits == "0" || !digits.starts_with('0'))
+}
