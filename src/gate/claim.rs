@@ -324,10 +324,10 @@ fn id<T, E>(
 const fn number_or(value: &Value<'_>, numbers: OrderType, otherwise: &'static str) -> &'static str {
     match (value, numbers) {
         (Value::Number(_), OrderType::Text) => {
-            "is a number, a text is wanted (or a whole number of at most 15 digits, without sign, point and exponent)"
+            "is a number, a text is wanted (or 1 to 15 digits without sign, point and exponent, and not 0)"
         }
         (Value::Number(_), OrderType::Integer) => {
-            "is a number, a text is wanted (or a whole number of 64 bits, without sign, point and exponent)"
+            "is a number, a text is wanted (or a whole number of 64 bits without sign, point and exponent, and not 0)"
         }
         _ => otherwise,
     }
@@ -360,9 +360,8 @@ const DECIMAL_FEN: &str = "has decimal places, and fen have none (a whole number
 /// The value of a field that a channel rule asks for, if it is there.
 fn channel_value(found: &Found<'_, '_>, field: &Field) -> Result<Option<value::Text>, Unreadable> {
     let Some(value) = found.get(field) else { return Ok(None) };
-    let numbers = OrderType::Text;
-    let text = value.id(numbers).map(Some);
-    text.map_err(|Malformed| malformed(field, number_or(value, numbers, "is no part of a channel's name")))
+    let what = number_or(value, OrderType::Text, "is no part of a channel's name");
+    value.channel().map(Some).map_err(|Malformed| malformed(field, what))
 }
 
 fn malformed(field: &Field, what: &str) -> Unreadable {

@@ -190,10 +190,14 @@ impl<'a> Reading<'_, '_, 'a> {
         if self.has_halves && key.contains(HALF) {
             return self.refuse(malformed("a key of the JSON has half a character"));
         }
-        if is_repeated && !matches!(kind, Key::Claim(_)) {
-            return self.refuse(malformed("a key stands twice in one object of the JSON"));
+        match kind {
+            Key::Parent if is_repeated => {
+                let detail = "a key on the way to a claim field stands in the JSON a second time";
+                self.refuse(Unreadable::new(Reason::FieldRepeated, detail))
+            }
+            Key::Other if is_repeated => self.refuse(malformed("a key stands twice in one object of the JSON")),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Takes the value of a claim field.

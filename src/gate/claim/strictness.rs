@@ -60,17 +60,25 @@ impl Default for Strictness {
 }
 
 impl OrderType {
-    /// Whether a JSON number is an id that the backend reads as it is written: without sign, point or exponent, which JSON
-    /// itself keeps free of leading zeros.
+    /// Whether a JSON number is an id that the backend reads as it is written: without sign, point or exponent; JSON itself
+    /// keeps it free of leading zeros. 0 is none, because it stands for nothing in some languages and not in others.
     pub(super) fn takes(self, number: &str) -> bool {
-        let is_whole = number.bytes().all(|byte| byte.is_ascii_digit());
         let fits = match self {
-            Self::Text => number.len() <= MOST_DIGITS,
-            Self::Integer => number.parse::<i64>().is_ok(),
+            Self::Text => is_exact(number),
+            Self::Integer => is_whole(number) && number.parse::<i64>().is_ok(),
         };
-        is_whole && fits
+        fits && number != "0"
     }
 }
 
 /// Two numbers of so many digits are never one double.
 const MOST_DIGITS: usize = 15;
+
+/// Whether a JSON number is whole and the same to everybody.
+pub(super) fn is_exact(number: &str) -> bool {
+    is_whole(number) && number.len() <= MOST_DIGITS
+}
+
+fn is_whole(number: &str) -> bool {
+    number.bytes().all(|byte| byte.is_ascii_digit())
+}

@@ -1,7 +1,7 @@
 //! The values of claim fields, as they stand in a request, and the one grammar they are read by.
 
 use super::hex_byte;
-use super::strictness::OrderType;
+use super::strictness::{OrderType, is_exact};
 use arrayvec::ArrayString;
 use std::borrow::Cow;
 
@@ -37,12 +37,20 @@ impl Value<'_> {
         }
     }
 
-    /// The value of an id or of a channel. Two large numbers can be one to a backend (threat E-09): `numbers` says which
+    /// The value of an id. Two large numbers can be one to a backend (threat E-09): `numbers` says which
     /// cannot.
     pub(super) fn id(&self, numbers: OrderType) -> Result<Text, Malformed> {
         match self {
             Self::Number(digits) if numbers.takes(digits) => Text::from(digits).map_err(|_| Malformed),
             Self::Number(_) => Err(Malformed),
+            other => other.text(),
+        }
+    }
+
+    /// The value of a channel field, which may be a small whole number.
+    pub(super) fn channel(&self) -> Result<Text, Malformed> {
+        match self {
+            Self::Number(digits) if is_exact(digits) => Text::from(digits).map_err(|_| Malformed),
             other => other.text(),
         }
     }

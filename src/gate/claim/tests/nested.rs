@@ -71,9 +71,11 @@ fn a_spelling_of_the_way_is_refused_wherever_it_begins() {
     let twice = [
         r#"{"data":{"order_id":"A"},"data":{"order_id":"B"}}"#,
         r#"{"data":{"order_id":"A"},"d\u0061ta":{}}"#,
-        r#"{"data":{"order_id":"A"},"x":{"a":1,"a":2}}"#,
+        r#"{"data":null,"data":{"order_id":"A"}}"#,
     ];
-    all_get(Reason::BodyMalformed, &json(), twice.map(Sent::json));
+    all_get(Reason::FieldRepeated, &json(), twice.map(Sent::json));
+    let beside = [r#"{"data":{"order_id":"A"},"x":{"a":1,"a":2}}"#, r#"{"x":1,"data":{"order_id":"A"},"x":1}"#];
+    all_get(Reason::BodyMalformed, &json(), beside.map(Sent::json));
     // A copy in the query is refused by its last name too, and one of a query's field in the document.
     let sent = Sent::json(r#"{"data":{"order_id":"A"}}"#);
     for query in ["order_id=B", "data.order_id=B", "data[order_id]=B", "Order%5Fid=B"] {

@@ -158,7 +158,7 @@ fn a_whole_number_of_few_digits_is_an_id() {
     let integer = Strictness { order_type: OrderType::Integer, ..Strictness::default() };
     let by_integer = ClaimFields { strictness: integer, ..by_text.clone() };
     let sent = |number: &str| Sent::json(format!(r#"{{"id":{number}}}"#));
-    for number in ["20071", "7", "0", "999999999999999"] {
+    for number in ["20071", "7", "10", "999999999999999"] {
         assert_eq!(sent(number).order(&by_text).as_deref(), Ok(number));
         assert_eq!(sent(number).order(&by_integer).as_deref(), Ok(number));
     }
@@ -167,12 +167,13 @@ fn a_whole_number_of_few_digits_is_an_id() {
         assert_eq!(sent(number).order(&by_integer).as_deref(), Ok(number));
     }
     // Beyond 64 bits with a sign it is a double again to PHP and to others.
-    for number in ["9223372036854775808", "12345678901234567890", "-7", "7.0", "7e0", "7E2", "-0"] {
+    for number in ["9223372036854775808", "12345678901234567890", "-7", "7.0", "7e0", "7E2", "-0", "0"] {
         all_get(Reason::FieldMalformed, &by_text, [sent(number)]);
         all_get(Reason::FieldMalformed, &by_integer, [sent(number)]);
     }
     all_get(Reason::BodyMalformed, &by_integer, ["007", "+7", "0x7", "7."].map(sent));
     assert_eq!(sent("\"A-1\"").order(&by_integer).as_deref(), Ok("A-1"));
+    assert_eq!(Sent::json(r#"{"data":{"order_id":"A","channel":0}}"#).channel(&json()).unwrap().as_deref(), Some("0"));
     let others = ClaimFields { out_trade_no: Some(field("no")), transaction: Some(field("txn")), ..by_text.clone() };
     let reader = ClaimReader::new(others);
     let sent = Sent::json(r#"{"id":1,"no":22,"txn":333}"#);
@@ -188,7 +189,7 @@ fn the_detail_says_what_is_odd() {
         (
             channel.clone(),
             Sent::json(r#"{"id":1234567890123456,"channel":"a"}"#),
-            "id is a number, a text is wanted (or a whole number of at most 15 digits",
+            "id is a number, a text is wanted (or 1 to 15 digits",
         ),
         (channel.clone(), Sent::json(r#"{"id":1.5,"channel":"a"}"#), "id is a number, a text is wanted"),
         (channel.clone(), Sent::json(r#"{"id":"A","channel":1.5}"#), "channel is a number, a text is wanted"),
