@@ -9,7 +9,7 @@ use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use tollgate::gate::accepted::Accepted;
 use tollgate::gate::channel::{ChannelRule, Choose};
-use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Place};
+use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Place, Strictness};
 use tollgate::gate::decide::{self, Mode, OnRefunded, Pass};
 use tollgate::gate::delivery::{Origin, Sending};
 use tollgate::gate::forward::Upstream;
@@ -63,6 +63,7 @@ fn reader(carrier: Carrier, order: &str, channel: Choose) -> ClaimReader {
         amount: None,
         fill: None,
         channel: vec![ChannelRule { when_empty: None, choose: channel }],
+        strictness: Strictness::default(),
     })
 }
 

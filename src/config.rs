@@ -29,6 +29,8 @@ mod headers;
 
 mod settings;
 
+mod strictness;
+
 mod journal;
 
 mod number_proof;
@@ -173,6 +175,8 @@ pub struct Limits {
     pub server: server::Limits,
     /// Callbacks a second from one address.
     pub rate_per_address: Rate,
+    /// The most keys of a JSON document.
+    pub json_keys: usize,
 }
 
 /// How the upstream is spoken to.

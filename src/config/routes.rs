@@ -5,6 +5,7 @@ use super::channels::refused_as_v3;
 use super::fields::Context;
 use super::read::{Map, Section, Value};
 use super::reply;
+use super::strictness;
 use super::synthesize::{self, RouteName};
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::{ChannelRule, Choose};
@@ -37,11 +38,20 @@ pub(super) static ROUTE: Section = Section {
         "accepted",
         "deadline",
         "synthesize",
+        "content_type",
+        "claim_everywhere",
+        "order_type",
+        "cookies",
     ],
 };
 
-const CARRIERS: &[(&str, Carrier)] =
-    &[("query", Carrier::Query), ("form", Carrier::Form), ("json", Carrier::Json), ("xml", Carrier::Xml)];
+const CARRIERS: &[(&str, Carrier)] = &[
+    ("query", Carrier::Query),
+    ("form", Carrier::Form),
+    ("json", Carrier::Json),
+    ("xml", Carrier::Xml),
+    ("multipart", Carrier::Multipart),
+];
 
 const METHODS: &[(&str, Method)] = &[
     ("POST", Method::POST),
@@ -140,7 +150,7 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         v.choice(&[("forward", Duplicates::Forward), ("absorb", Duplicates::Absorb)])
     });
     if !notification {
-        map.required("carrier", "carrier: form (or query, json, xml)", |_| Some(()));
+        map.required("carrier", "carrier: form (or query, json, xml, multipart)", |_| Some(()));
     }
     let Reading { fields, reply, accepted } = reading?;
     if let Err(bad) = fields.check() {
@@ -226,7 +236,9 @@ fn custom(map: &Map<'_>, context: &Context<'_>) -> Option<Reading> {
     let reply = map.or("reply", reply::plain(Dialect::Http), |v| reply::reply(v, Dialect::Http));
     let accepted = map.or("accepted", Accepted::any_2xx(), accepted::accepted);
     let carrier = context.carrier;
-    let fields = ClaimFields { carrier, order: order?, out_trade_no, transaction, amount, fill, channel: channel? };
+    let strictness = strictness::strictness(map, carrier);
+    let (order, channel) = (order?, channel?);
+    let fields = ClaimFields { carrier, order, out_trade_no, transaction, amount, fill, channel, strictness };
     Some(Reading { fields, reply, accepted })
 }
 
@@ -274,6 +286,7 @@ fn wechat_v2(map: &Map<'_>, context: &Context<'_>, methods: &[Method]) -> Option
         amount: Some((at(Place::Carrier, "total_fee"), AmountUnit::Fen)),
         fill: None,
         channel: channel?,
+        strictness: strictness::strictness(map, Carrier::Xml),
     };
     let reply = map.or("reply", reply::plain(Dialect::WechatV2), |v| reply::reply(v, Dialect::WechatV2));
     Some(Reading { fields, reply, accepted })

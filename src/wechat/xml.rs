@@ -280,7 +280,8 @@ fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), XmlError> {
     if let Some(encoding) = &attribute
         && encoding.key.as_ref() == "encoding"
     {
-        if !encoding.value.eq_ignore_ascii_case("utf-8") {
+        // Where `utf8` is no name of it, it is an error and not another encoding.
+        if !["utf-8", "utf8"].iter().any(|utf8| encoding.value.eq_ignore_ascii_case(utf8)) {
             return Err(XmlError::Declaration);
         }
         attribute = next()?;

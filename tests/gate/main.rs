@@ -36,6 +36,8 @@ mod refunds;
 
 mod duplicate_fields;
 
+mod spellings;
+
 mod forged_headers;
 
 mod framing;

@@ -3,7 +3,7 @@
 
 use super::found::Found;
 use super::names::Home;
-use super::{ClaimReader, channel, channel_value, form, media, xml};
+use super::{ClaimReader, Cookies, channel, channel_value, form, media, xml};
 use crate::gate::route::PathValues;
 use crate::order::ChannelId;
 use crate::wechat::xml::Fields;
@@ -32,16 +32,21 @@ impl ClaimReader {
     #[must_use]
     pub fn read_sealed<'b>(&self, head: &Parts, path: &PathValues<'_>, body: &'b Bytes) -> Option<Sealed<'b>> {
         memmem::find(body, REQ_INFO.as_bytes())?;
-        media::check(self.fields.carrier, &head.headers, !body.is_empty()).ok()?;
+        let media = media::check(&self.fields, &head.headers, !body.is_empty()).ok()?;
         let xml = xml::parse(body).ok()?;
         xml.filled(REQ_INFO)?;
         let mut found = Found::new(&self.names);
         found.path(path).ok()?;
         found.headers(&head.headers).ok()?;
         let query = head.uri.query().unwrap_or_default().as_bytes();
-        form::read(&mut found, query, Some(Home::Query), "the query").ok()?;
-        form::read_cookies(&mut found, &head.headers).ok()?;
+        form::read(&mut found, query, Some(Home::Query), "the query", None).ok()?;
+        if self.fields.strictness.cookies == Cookies::Refuse {
+            form::read_cookies(&mut found, &head.headers).ok()?;
+        }
         xml::read(&mut found, body, &xml).ok()?;
+        if media.is_called_form {
+            form::refuse(&mut found, body).ok()?;
+        }
         let fields = &self.fields;
         let amount = fields.amount.as_ref().map(|(field, _)| field);
         let mut claimed = [Some(&fields.order), fields.out_trade_no.as_ref(), fields.transaction.as_ref(), amount]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::gate::accepted::Accepted;
-use crate::gate::claim::{Carrier, ClaimFields, Field, Place};
+use crate::gate::claim::{Carrier, ClaimFields, Field, Place, Strictness};
 use crate::gate::reply::Dialect;
 use hyper::Request;
 
@@ -17,6 +17,7 @@ fn route(name: &str, path: &str, methods: &[Method]) -> Route {
             amount: None,
             fill: None,
             channel: Vec::new(),
+            strictness: Strictness::default(),
         }),
         notification: false,
         events: Events::default(),

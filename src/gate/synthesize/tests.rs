@@ -1,7 +1,7 @@
 use super::*;
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::{Affix, ChannelRule, Choose, QueryBy};
-use crate::gate::claim::{AmountUnit, ClaimFields, ClaimReader, Field, Place};
+use crate::gate::claim::{AmountUnit, ClaimFields, ClaimReader, Field, Place, Strictness};
 use crate::gate::decide::{Mode, OnRefunded};
 use crate::gate::flag::OnSecondPayment;
 use crate::gate::forward::Upstream;
@@ -42,6 +42,7 @@ fn fields(carrier: Carrier) -> ClaimFields {
         amount: Some((field("TotalFee"), AmountUnit::Fen)),
         fill: None,
         channel: by_shop("Shop"),
+        strictness: Strictness::default(),
     }
 }
 

@@ -155,7 +155,7 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         Reason::AnswerIncomplete => ("Answer incomplete", "Report it, with order and time."),
         Reason::UnsupportedMediaType => (
             "Wrong content type",
-            "If honest senders get it, the route's carrier is not what they send, or they name a charset other than utf-8.",
+            "If honest senders get it, the route's carrier is not what they send, or they name a charset that it cannot be in. content_type: any on the route reads the body whatever it is called.",
         ),
         Reason::BodyMalformed => {
             ("Body malformed", "Read the detail. Honest senders should not get it; a DOCTYPE in XML is an attack.")
@@ -165,7 +165,7 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         }
         Reason::FieldRepeated => (
             "A field stands twice",
-            "Read the detail. If honest senders get it, change them: their order system may read another order than they mean.",
+            "Read the detail. If honest senders get it, change them: their order system may read another order than they mean. A cookie of that name: cookies: ignore, if the order system reads no cookie as a parameter.",
         ),
         Reason::FieldMalformed => {
             ("A field's value is malformed", "Read the detail. tollgate verify --file tries a saved request.")
@@ -438,7 +438,7 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::UnsupportedMediaType => (
             "内容类型不符",
             "Content-Type 或 Content-Encoding 不是路由的 carrier 所要求的。",
-            "如果正常的发送方遇到，说明路由的 carrier 与其发送的内容不符，或使用了 utf-8 以外的字符集。",
+            "如果正常的发送方遇到，说明路由的 carrier 与其发送的内容不符，或声明了不支持的字符集。路由配置 content_type: any 后，不论 Content-Type 是什么都按 carrier 解析。",
         ),
         Reason::BodyMalformed => (
             "正文格式错误",
@@ -451,7 +451,7 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::FieldRepeated => (
             "字段重复",
             "某个字段出现两次、出现在两处，或以后端可能识别的另一种写法出现。",
-            "请查看详情。如果正常的发送方遇到，请修改发送方：其订单系统读到的可能不是同一个订单。",
+            "请查看详情。如果正常的发送方遇到，请修改发送方：其订单系统读到的可能不是同一个订单。如果只是同名 cookie，且订单系统不从 cookie 取参数，可配置 cookies: ignore。",
         ),
         Reason::FieldMalformed => {
             ("字段值格式错误", "字段的值不符合规定的格式。", "请查看详情。tollgate verify --file 可检验保存的请求。")
