@@ -9,10 +9,11 @@ use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use tollgate::gate::accepted::Accepted;
 use tollgate::gate::channel::{ChannelRule, Choose};
-use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Place};
+use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Place, Strictness};
 use tollgate::gate::decide::{self, Mode, OnRefunded, Pass};
 use tollgate::gate::delivery::{Origin, Sending};
 use tollgate::gate::forward::Upstream;
+use tollgate::gate::notification::{Event, Events};
 use tollgate::gate::number_proof::{NumberProof, Pair};
 use tollgate::gate::reply::{Dialect, ReplyStyle};
 use tollgate::gate::route::{Duplicates, PathPattern, QueryMatch, Route, Routes};
@@ -62,6 +63,7 @@ fn reader(carrier: Carrier, order: &str, channel: Choose) -> ClaimReader {
         amount: None,
         fill: None,
         channel: vec![ChannelRule { when_empty: None, choose: channel }],
+        strictness: Strictness::default(),
     })
 }
 
@@ -84,6 +86,7 @@ fn routes(reader: ClaimReader) -> Routes {
         methods: vec![hyper::Method::POST],
         claim: reader,
         notification: false,
+        events: Events::default(),
         number_proof: NumberProof::First,
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
         accepted: Accepted::any_2xx(),
@@ -195,7 +198,7 @@ fn stamp_headers(bencher: Bencher) {
                 black_box(head.headers.clone()),
                 &source,
                 &pass,
-                Some(&Delivered { channel: &channel, sending, overrides: Overrides::NONE }),
+                Some(&Delivered { channel: &channel, sending, overrides: Overrides::NONE, event: Event::Payment }),
             )
             .unwrap()
     });

@@ -35,6 +35,8 @@ mod headers;
 
 mod settings;
 
+mod strictness;
+
 mod journal;
 
 mod number_proof;
@@ -180,6 +182,8 @@ pub struct Limits {
     pub server: server::Limits,
     /// Callbacks a second from one address.
     pub rate_per_address: Rate,
+    /// The most keys of a JSON document.
+    pub json_keys: usize,
 }
 
 /// How the upstream is spoken to.

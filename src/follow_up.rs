@@ -16,6 +16,7 @@ use crate::gate::claim::{Blank, Claim};
 use crate::gate::decide::{self, Confirmed, Finding, Mode};
 use crate::gate::delivery::Origin;
 use crate::gate::flag::Asked;
+use crate::gate::notification::Event;
 use crate::gate::number_proof::Case;
 use crate::gate::payment::Payment;
 use crate::gate::record::{self, Record};
@@ -242,8 +243,19 @@ impl FollowUp {
         let (head, peer) = (request.head(), Peer::new(request.peer, request.tls));
         let (order, body) = (Some(claimed.order), request.body.clone());
         let (overrides, trace) = (self.overridden(channel, &work, record, &confirmed), span.parent());
-        let parcel =
-            Parcel { route, channel: Some(channel), order, head, body, fill, peer, request_id, trace, overrides };
+        let parcel = Parcel {
+            route,
+            channel: Some(channel),
+            order,
+            head,
+            body,
+            fill,
+            peer,
+            request_id,
+            trace,
+            overrides,
+            event: Event::Payment,
+        };
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
         self.deliver(parcel, record, confirmed, origin, tries, age).await
     }

@@ -139,7 +139,10 @@ impl Gate {
         let (route, path) = found?;
         self.senders.admit(peer, &head.headers)?;
 
-        let checked = self.check(route, &path, &head, &body, story).await;
+        let checked = match self.check_refund(route, &path, &head, &body, story).await {
+            Some(refund) => refund,
+            None => self.check(route, &path, &head, &body, story).await,
+        };
         let fill = checked.as_ref().ok().and_then(|checked| checked.fill.clone());
         let pass = decide::permit(checked.map(|checked| checked.confirmed), self.mode_of(story))?;
         story.passed(&pass);
@@ -155,6 +158,7 @@ impl Gate {
             request_id: story.request_id.clone(),
             trace: story.span.parent(),
             overrides: Overrides::NONE,
+            event: story.event,
         };
         self.hand_over(parcel, &pass, story).await.map_err(Refusal::from)
     }

@@ -178,6 +178,7 @@ fn tell(figures: &Figures) {
         second_payments = figures.second_payments,
         paid_after_close = figures.paid_after_close,
         sweeps_missing = figures.sweeps_missing,
+        rows_malformed = figures.rows_malformed,
         bytes = figures.bytes,
         free_bytes = figures.free_bytes,
         "journal"

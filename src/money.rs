@@ -36,26 +36,29 @@ impl Fen {
         text.parse().map(Self).map_err(|_| BadAmount)
     }
 
-    /// Reads yuan as an exact decimal: `66`, `66.5` and `66.50`, at most two places.
+    /// Reads yuan as an exact decimal: `66`, `66.5`, `66.50` and `66.5000`. Zeros behind the last place that counts are a
+    /// decimal column's or a serializer's, not the amount's; two other places are the most.
     ///
     /// # Errors
-    /// For anything else: a sign, an exponent, a third place, a missing digit, a leading zero.
+    /// For anything else: a sign, an exponent, a third place that is not zero, a missing digit, a leading zero.
     ///
     /// ```
     /// use tollgate::money::Fen;
     /// assert_eq!(Fen::parse_yuan("0.10"), Ok(Fen(10)));
     /// assert_eq!(Fen::parse_yuan("66"), Ok(Fen(6600)));
+    /// assert_eq!(Fen::parse_yuan("66.0000"), Ok(Fen(6600)));
     /// assert!(Fen::parse_yuan("1.005").is_err() && Fen::parse_yuan(".5").is_err());
     /// ```
     pub fn parse_yuan(text: &str) -> Result<Self, BadAmount> {
-        let (yuan, places) = text.split_once('.').unwrap_or((text, "00"));
+        let (yuan, places) = text.split_once('.').unwrap_or((text, "0"));
         let Self(yuan) = Self::parse(yuan)?;
-        if !places.bytes().all(|byte| byte.is_ascii_digit()) {
+        if places.is_empty() || !places.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(BadAmount);
         }
-        let places: u64 = match places.len() {
-            1 => places.parse::<u64>().map_err(|_| BadAmount)? * 10,
-            2 => places.parse().map_err(|_| BadAmount)?,
+        let places: u64 = match places.trim_end_matches('0') {
+            "" => 0,
+            tenths if tenths.len() == 1 => tenths.parse::<u64>().map_err(|_| BadAmount)? * 10,
+            hundredths if hundredths.len() == 2 => hundredths.parse().map_err(|_| BadAmount)?,
             _ => return Err(BadAmount),
         };
         yuan.checked_mul(100).and_then(|fen| fen.checked_add(places)).map(Self).ok_or(BadAmount)
@@ -125,7 +128,8 @@ mod tests {
         for text in ["", "+1", "-1", "1.00", "1e2", " 1", "1 ", "01", "１", "1,000", "9999999999999999"] {
             assert_eq!(Fen::parse(text), Err(BadAmount), "{text:?}");
         }
-        for text in ["", ".", "1.", ".1", "1.001", "-1.00", "1e2", "1.0 ", "00.1", "1.+1", "0x1.00"] {
+        for text in ["", ".", "1.", ".1", "1.001", "1.0010", "-1.00", "1e2", "1.0 ", "00.1", "1.+1", "1.00+", "0x1.00"]
+        {
             assert_eq!(Fen::parse_yuan(text), Err(BadAmount), "{text:?}");
         }
     }
@@ -135,6 +139,10 @@ mod tests {
         for (text, fen) in [("0", 0), ("0.01", 1), ("0.1", 10), ("1.15", 115), ("4.35", 435), ("999999.99", 99_999_999)]
         {
             assert_eq!(Fen::parse_yuan(text), Ok(Fen(fen)), "{text}");
+            let with_places = if text.contains('.') { text.to_owned() } else { format!("{text}.") };
+            for zeros in ["0", "00", "0000000000"] {
+                assert_eq!(Fen::parse_yuan(&format!("{with_places}{zeros}")), Ok(Fen(fen)), "{text} {zeros}");
+            }
         }
     }
 

@@ -111,15 +111,18 @@ reasons! {
     // What WeChat Pay says.
     Paid = "paid", Stage::Verdict(Verdict::Paid), "WeChat Pay confirmed, signed, that this order is paid.", "Nothing. If accepted is false, the order system answered, but not as the route's accepted wants: look at its log.";
     Refunded = "refunded", Stage::Verdict(Verdict::Refunded), "The order was paid, and a refund (full or partial) was started since.", "With on_refunded: refuse, find out whether the order was delivered before the refund. forward lets such callbacks through, marked REFUND.";
+    RefundConfirmed = "refund-confirmed", Stage::Verdict(Verdict::Refunded), "A refund notification whose order was paid, as the order query says: forwarded with X-Verified-Event: refund.", "Nothing. How much was refunded is the notification's word alone; ask WeChat Pay for the refund before much depends on it.";
     NotPaidYet = "not-paid-yet", Stage::Verdict(Verdict::Pending), "trade_state NOTPAY: nobody has paid this order so far.", "Nothing; the sender comes again. Many from one address are guesses, or an APP that calls before the payment is done.";
     UserPaying = "user-paying", Stage::Verdict(Verdict::Pending), "trade_state USERPAYING: the payer is typing the password.", "Nothing; the sender comes again.";
     AwaitingDeduction = "awaiting-deduction", Stage::Verdict(Verdict::Pending), "trade_state ACCEPT: the deduction was accepted and is not done yet.", "Nothing; the sender comes again.";
     OrderNotFound = "order-not-found", Stage::Verdict(Verdict::Pending), "ORDERNOTEXIST: this merchant has no such order; too early, a wrong number mapping, or made up.", "If the order is real: compare what was asked (out_trade_no in the line) with the merchant platform, then the route's out_trade_no field and channel rules and the channel's prefix and suffix. Otherwise nothing.";
     TradeStateUnknown = "trade-state-unknown", Stage::Verdict(Verdict::Pending), "A trade_state that this version does not know.", "Look the order up in the merchant platform, and report the state.";
     NumberNotListed = "number-not-listed", Stage::Verdict(Verdict::Pending), "It is paid, and no source of pending orders of the route lists the order with this number, or did.", "Nothing at first: the source is read again. If it lasts, the source does not list paid orders long enough, cannot be read, or lists another number; somebody who makes pairs up gets it too.";
+    RefundNotConfirmed = "refund-not-confirmed", Stage::Verdict(Verdict::Pending), "A refund notification whose order the order query does not know as paid, by that transaction and so much.", "Read detail, and look the order up in the merchant platform. WeChat Pay sends the notification again.";
     Closed = "closed", Stage::Verdict(Verdict::Unpaid), "trade_state CLOSED: the order was closed unpaid.", "Nothing. The payer has to order again.";
     Revoked = "revoked", Stage::Verdict(Verdict::Unpaid), "trade_state REVOKED: the payment was reversed.", "Nothing. The money went back.";
     PayError = "pay-error", Stage::Verdict(Verdict::Unpaid), "trade_state PAYERROR: the payment failed.", "Nothing. The payer has to try again.";
+    NotificationNotSuccess = "notification-not-success", Stage::Verdict(Verdict::Unpaid), "WeChat Pay notifies, rightly signed, of no payment: return_code or result_code is not SUCCESS.", "Nothing. It was not paid by this attempt; no order is asked about. WeChat Pay repeats it up to 15 times in a day, since only success would end that, and what was not delivered is never answered so.";
     // The claim is wrong.
     AmountDiffers = "amount-differs", Stage::Verdict(Verdict::Contradicted), "The callback, or the bill that the order was found in, names another amount than was paid.", "Look the order up: a tampered callback, or amount names a field that holds something else (amount_unit?). One found in the bill is parked, and delivered by tollgate redeliver --override amount --because WHY only.";
     ExpectedAmountDiffers = "expected-amount-differs", Stage::Verdict(Verdict::Contradicted), "Another amount was paid than the order costs by its source of pending orders.", "Parked, since there is money: nothing sends it but a person who takes it at that price. Compare the two amounts; refund it, let the source list the right price and unpark it, or tollgate redeliver --override amount --because WHY.";
@@ -129,7 +132,7 @@ reasons! {
     NotificationUnsigned = "notification-unsigned", Stage::Verdict(Verdict::Contradicted), "A WeChat Pay notification without a sign.", "Not from WeChat Pay. Find out who sends to this path.";
     NotificationBadlySigned = "notification-badly-signed", Stage::Verdict(Verdict::Contradicted), "A notification whose sign fits none of the channel's keys: forged, or the key is wrong.", "If all of a channel's are refused, its key is wrong or was replaced: tollgate check --resolve. Otherwise a forgery, or one of WeChat Pay's probes.";
     NotificationForOtherMerchant = "notification-for-other-merchant", Stage::Verdict(Verdict::Contradicted), "A notification whose appid, mch_id or sub_mch_id is not the channel's.", "The notify_url of another account points to this channel's path, or appid and mch_id of the channel are mixed up.";
-    NotificationNotSuccess = "notification-not-success", Stage::Verdict(Verdict::Contradicted), "A notification whose return_code or result_code is not SUCCESS.", "Nothing. It reports no payment.";
+    NotificationUndecipherable = "notification-undecipherable", Stage::Verdict(Verdict::Contradicted), "A refund notification whose req_info none of the channel's keys opens: forged, or the key is wrong.", "As notification-badly-signed. If the key was replaced, list the old one too until its refunds are done.";
     // No trustworthy answer.
     QueryTimeout = "query-timeout", Stage::Verdict(Verdict::Unknown), "No answer within confirm_deadline; the gate goes on asking in the background.", "If many: look at confirm_ms and the query failed lines; is the way to WeChat Pay slow?";
     QueryFailed = "query-failed", Stage::Verdict(Verdict::Unknown), "WeChat Pay could not be reached (connection, TLS, DNS).", "Read the cause in the query failed line: outgoing connections, DNS, certificate authorities.";
@@ -147,12 +150,13 @@ reasons! {
     AnswerForOtherApp = "answer-for-other-app", Stage::Verdict(Verdict::Unknown), "A signed answer for another appid or sub_appid.", "Compare appid and sub_appid of the channel with the merchant platform.";
     AnswerIncomplete = "answer-incomplete", Stage::Verdict(Verdict::Unknown), "A signed answer that lacks a field it must have, or has it malformed.", "Report it, with order and time.";
     // The claim cannot be read.
-    UnsupportedMediaType = "unsupported-media-type", Stage::Claim, "Content-Type or Content-Encoding is not what the route's carrier wants.", "If honest senders get it, the route's carrier is not what they send, or they name a charset other than utf-8.";
+    UnsupportedMediaType = "unsupported-media-type", Stage::Claim, "Content-Type or Content-Encoding is not what the route's carrier wants.", "If honest senders get it, the route's carrier is not what they send, or they name a charset that it cannot be in. content_type: any on the route reads the body whatever it is called.";
     BodyMalformed = "body-malformed", Stage::Claim, "The body (or query) is not well-formed for the route's carrier.", "Read detail. Honest senders should not get it; a DOCTYPE in XML is an attack.";
     FieldMissing = "field-missing", Stage::Claim, "The order field is not there or empty.", "If honest senders get it, the route's order is not their field's name.";
-    FieldRepeated = "field-repeated", Stage::Claim, "A claim field stands twice, in two places, or in a second spelling that a backend may read.", "Read detail. If honest senders get it, change them: their order system may read another order than they mean.";
+    FieldRepeated = "field-repeated", Stage::Claim, "A claim field stands twice, in two places, or in a second spelling that a backend may read.", "Read detail. If honest senders get it, change them: their order system may read another order than they mean. A cookie of that name: cookies: ignore, if the order system reads no cookie as a parameter.";
     FieldMalformed = "field-malformed", Stage::Claim, "A claim field's value is outside its grammar.", "Read detail. tollgate verify --file tries a saved request.";
     ChannelUnknown = "channel-unknown", Stage::Claim, "The callback selects a channel that is not configured, or none.", "If honest senders get it, configure the channel or add a rule.";
+    NotificationNotPayment = "notification-not-payment", Stage::Claim, "A refund notification (req_info) on a route that takes payments only.", "Give refunds an address of their own: notify_url of the refund request, or the merchant platform's refund settings. If the order system takes both on this one, add refund to the route's events.";
     // The request.
     RequestMalformed = "request-malformed", Stage::Request, "Not a clean HTTP/1.1 message: framing, line ends, Host, or a body cut off.", "If honest senders get it, a proxy in between rewrites requests; save one and try tollgate verify --file.";
     TargetNotCanonical = "target-not-canonical", Stage::Request, "The path changes under normalisation.", "If honest senders get it, they call a path with //, dots or needless escapes: correct their URL.";
@@ -290,6 +294,7 @@ mod tests {
         // What passes, and what is turned away before the gate, is not answered by the table of `gate/reply.rs`.
         let answered = |reason: &&Reason| {
             !matches!(reason, Reason::Paid | Reason::PaidAfterClose | Reason::Overloaded | Reason::NotAccepted)
+                && *reason != &Reason::RefundConfirmed
                 && reason.stage() != Stage::FollowUp
         };
         for reason in Reason::ALL.iter().filter(answered) {

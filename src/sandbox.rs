@@ -27,6 +27,8 @@ mod notification;
 
 mod notifier;
 
+mod refund;
+
 mod control;
 
 mod control_error;
@@ -247,7 +249,7 @@ impl Sandbox {
     /// # Errors
     /// If it makes no sense. Whether it arrives, or was lost, is told by [`Sandbox::notification`].
     pub fn notify(&self, announcement: Announcement) -> Result<u64, ControlError> {
-        let Announcement { mch_id, sub_mch_id, out_trade_no, notify_url, copies, forge, sign_type, retry } =
+        let Announcement { mch_id, sub_mch_id, out_trade_no, refund, notify_url, copies, forge, sign_type, retry } =
             announcement;
         let key = self.key(mch_id.as_deref(), sub_mch_id.as_deref(), &out_trade_no)?;
         let sign_type = SignType::parse(&sign_type).ok_or(ControlError::SignType)?;
@@ -261,6 +263,9 @@ impl Sandbox {
         let mut state = self.lock();
         let book = &mut state.book;
         let order = notified_order(book, key, forge)?;
+        if refund.is_some_and(|fen| !(1..=order.total_fee).contains(&fen)) {
+            return Err(ControlError::Refund);
+        }
         let merchant = book.merchants.iter().find(|merchant| merchant.mch_id == key.mch_id);
         let merchant = merchant.cloned().ok_or(ControlError::NoSuchMerchant)?;
         let (seed, loss) = (book.seed, book.loss);
@@ -278,7 +283,12 @@ impl Sandbox {
             return Ok(id);
         }
         let nonce_str = book.seed.notification_nonce(id);
-        let document = notification::compose(&order, &merchant, nonce_str, forge, sign_type, book.seed);
+        let document = match refund {
+            Some(fen) => {
+                refund::compose(&order, &merchant, fen, nonce_str, forge, book.seed).ok_or(ControlError::Refund)?
+            }
+            None => notification::compose(&order, &merchant, nonce_str, forge, sign_type, book.seed),
+        };
         let delivery = Delivery { id, notify_url, document, copies, retry };
         let deliver = notifier::deliver(self.clone(), delivery);
         tokio::spawn(state.stop.clone().run_until_cancelled_owned(deliver));

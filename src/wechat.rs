@@ -216,7 +216,7 @@ impl ApiKey {
         Ok(Self(key))
     }
 
-    /// The key's bytes, for signing only.
+    /// The key's bytes, for signing and for opening what is sealed with it.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         self.0.expose().as_bytes()

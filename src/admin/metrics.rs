@@ -123,6 +123,10 @@ fn tell(now: &mut Gauges, figures: &Figures, age: Duration, gate: &Gate) {
 
     let help = "Bills that a schedule wanted and that could not be compared so far";
     now.gauge("tollgate_sweeps_missing", help, figures.sweeps_missing as f64);
+    let left = [("malformed", figures.rows_malformed), ("unknown-order", figures.rows_unknown)];
+    let left = left.map(|(what, rows)| ([("what", what)], rows as f64));
+    let help = "Rows of the bills compared in the last 24 hours that somebody has to look at";
+    now.by_label("tollgate_sweep_rows_left", help, left);
     let swept = figures.last_sweeps.iter().map(|(mch_id, at)| ([("mch_id", mch_id.to_string())], seconds(*at)));
     let help = "When a merchant's bill was compared the last time";
     now.by_label("tollgate_sweep_last_success_timestamp_seconds", help, swept);

@@ -170,6 +170,9 @@ fn tell_recovery(lines: &mut Lines, figures: &journal::Figures) {
             ),
         );
     }
+    if figures.rows_malformed > 0 {
+        lines.item("unreadable", format!("{} rows of the latest bills: tollgate sweep --list", figures.rows_malformed));
+    }
     for source in &figures.sources {
         let well = source.read_at.map_or_else(|| "never read".to_owned(), |at| format!("read at {}", rfc3339(at)));
         let ill = source.problem.as_ref().map(|problem| format!("; {problem}")).unwrap_or_default();

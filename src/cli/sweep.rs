@@ -39,7 +39,8 @@ use tokio::time::Instant;
                   --dry-run first where the order system got its callbacks without the gate on that day: those orders were \
                   never accepted by way of the gate. It says how many of the days are before the gate's first whole one, and at \
                   a terminal it asks.\n\nExit codes: 0 the bill was compared and every order found is \
-                  delivered, parked or closed; 1 something is left to do or went wrong; 2 wrong usage."
+                  delivered, parked or closed; 1 something is left to do or went wrong, also where a row of the bill \
+                  cannot be read or nobody has named its order; 2 wrong usage."
 )]
 pub(super) struct Args {
     /// The channel, by its name in the configuration; it needs a sweep there.

@@ -7,9 +7,10 @@ use super::ConfigFile;
 use super::print::{self, Lines};
 use crate::config::Config;
 use crate::gate::channel::Channels;
+use crate::gate::claim::Sealed;
 use crate::gate::notification;
 use crate::gate::reply;
-use crate::gate::route::Routes;
+use crate::gate::route::{Route, Routes};
 use crate::reason::Reason;
 use crate::server::{self, Arrival, Handler, Limits};
 use crate::shutdown::Shutdown;
@@ -176,6 +177,9 @@ fn walk(config: Config, arrival: Arrival, account: &mut Account) -> Result<(), R
     let (route, path) = routes.find(&arrival.head).map_err(|error| error.reason())?;
     account.note("route", route.name.as_str());
     let body = arrival.body?;
+    if let Some(sealed) = route.notification.then(|| route.claim.read_sealed(&arrival.head, &path, &body)).flatten() {
+        return refund(&channels, route, &sealed, account);
+    }
     let callback = route.claim.read(&arrival.head, &path, &body).map_err(|unreadable| {
         account.note("detail", unreadable.detail.as_str());
         unreadable.reason
@@ -199,9 +203,36 @@ fn walk(config: Config, arrival: Arrival, account: &mut Account) -> Result<(), R
     if !route.is_evident(channel, &callback.claim.order, &number) {
         account.note("number_proof", route.number_proof.to_string());
     }
-    match channel.ask(&callback.claim, number) {
+    would_ask(channel.ask(&callback.claim, number), account);
+    Ok(())
+}
+
+fn would_ask(ask: AskBy, account: &mut Account) {
+    match ask {
         AskBy::OutTradeNo(id) => account.note("would ask by", format!("out_trade_no {id}")),
         AskBy::TransactionId(id) => account.note("would ask by", format!("transaction_id {id}")),
     }
+}
+
+/// The same of a refund notification.
+fn refund(channels: &Channels, route: &Route, sealed: &Sealed<'_>, account: &mut Account) -> Result<(), Reason> {
+    account.note("event", "refund");
+    let channel = notification::refund::channel(channels, sealed).ok_or(Reason::ChannelUnknown)?;
+    account.note("channel", channel.id.as_str());
+    let opened = notification::refund::open(&channel.account, &sealed.xml).map_err(|unreadable| {
+        account.note("detail", unreadable.detail.as_str());
+        unreadable.reason
+    })?;
+    let claim = notification::refund::claim(&opened)?;
+    account.note("order", claim.order.as_str());
+    account.note("transaction_id", opened.transaction_id.as_str());
+    account.note("amount", opened.total_fee.0);
+    for (name, said) in [("refund_id", &opened.refund_id), ("refund_status", &opened.refund_status)] {
+        account.note(name, said.as_str());
+    }
+    if !route.events.refund {
+        return Err(Reason::NotificationNotPayment);
+    }
+    would_ask(channel.ask(&claim, opened.out_trade_no), account);
     Ok(())
 }

@@ -142,7 +142,7 @@ words! {
     out_delivered: "delivered", "已送达";
     rows_cut: "and more: only the first {} rows are shown; the journal's table sweep_row has all", "还有更多：只显示前 {} 行；全部在本地流水的 sweep_row 表中";
     row_line: "line {} {}:{}{}{}{}", "第 {} 行 {}：{}{}{}{}";
-    row_payment: " {}, transaction {}, {}{}", " {}，微信支付订单号 {}，{}{}";
+    row_payment: " {}transaction {}{}{}", " {}微信支付订单号 {}{}{}";
     row_refunded: ", refunded in the same bill", "，同一账单中已退款";
     waiting: "waiting for its turn", "排队中";
     reading_bill: "reading the bill: {}, {} found", "正在读取账单：{}，漏单 {} 笔";

@@ -85,6 +85,9 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let traces = map.optional("traces", traces::traces);
     let admin = admin(&map, listen);
     let Business { mut routes, channels } = business?;
+    for route in &mut routes {
+        route.claim.set_json_keys(limits.json_keys);
+    }
     number_proof::settle(&map, &mut routes, &pending_orders);
     if journal.is_none() {
         report_what_needs_the_journal(&map);

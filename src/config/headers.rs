@@ -19,6 +19,7 @@ pub(super) static HEADERS: Section = Section {
         "attempt",
         "origin",
         "override",
+        "event",
         "signature",
     ],
 };
@@ -71,6 +72,7 @@ pub(super) fn headers(value: &Value<'_>) -> Option<HeaderNames> {
         attempt: map.or("attempt", default.attempt, name),
         origin: map.or("origin", default.origin, name),
         overrides: map.or("override", default.overrides, name),
+        event: map.or("event", default.event, name),
         signature: map.optional("signature", signature),
     };
     report_alike(&map, &names);
@@ -117,6 +119,7 @@ fn report_alike(map: &Map<'_>, names: &HeaderNames) {
         ("attempt", &names.attempt),
         ("origin", &names.origin),
         ("override", &names.overrides),
+        ("event", &names.event),
     ];
     let all: Vec<_> = all.into_iter().chain(signature).collect();
     for (index, (key, name)) in all.iter().enumerate() {

@@ -6,10 +6,12 @@ use super::fields::Context;
 use super::query_match;
 use super::read::{Map, Section, Value};
 use super::reply;
+use super::strictness;
 use super::synthesize::{self, RouteName};
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::{ChannelRule, Choose};
 use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
+use crate::gate::notification::Events;
 use crate::gate::number_proof::NumberProof;
 use crate::gate::reply::{Dialect, ReplyStyle};
 use crate::gate::route::{Duplicates, PathPattern, QueryMatch, Route};
@@ -22,6 +24,7 @@ pub(super) static ROUTE: Section = Section {
         "path",
         "match",
         "preset",
+        "events",
         "methods",
         "carrier",
         "order",
@@ -37,11 +40,20 @@ pub(super) static ROUTE: Section = Section {
         "accepted",
         "deadline",
         "synthesize",
+        "content_type",
+        "claim_everywhere",
+        "order_type",
+        "cookies",
     ],
 };
 
-const CARRIERS: &[(&str, Carrier)] =
-    &[("query", Carrier::Query), ("form", Carrier::Form), ("json", Carrier::Json), ("xml", Carrier::Xml)];
+const CARRIERS: &[(&str, Carrier)] = &[
+    ("query", Carrier::Query),
+    ("form", Carrier::Form),
+    ("json", Carrier::Json),
+    ("xml", Carrier::Xml),
+    ("multipart", Carrier::Multipart),
+];
 
 const METHODS: &[(&str, Method)] = &[
     ("POST", Method::POST),
@@ -150,7 +162,7 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         v.choice(&[("forward", Duplicates::Forward), ("absorb", Duplicates::Absorb)])
     });
     if !notification {
-        map.required("carrier", "carrier: form (or query, json, xml)", |_| Some(()));
+        map.required("carrier", "carrier: form (or query, json, xml, multipart)", |_| Some(()));
     }
     let Reading { fields, reply, accepted } = reading?;
     if let Err(bad) = fields.check() {
@@ -160,6 +172,7 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     query_match::check(map, &query, &fields);
     let claim = ClaimReader::new(fields).guarding(query.names());
     let notification = preset.is_some();
+    let events = events(map)?;
     let (name, path) = (name?, path?);
     // Settled once the sources are known.
     let number_proof = NumberProof::First;
@@ -170,6 +183,7 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         methods,
         claim,
         notification,
+        events,
         number_proof,
         reply,
         accepted,
@@ -177,6 +191,21 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         duplicates,
         synthesize,
     })
+}
+
+/// What a preset's route takes notifications of: payments always, refunds if it says so.
+fn events(map: &Map<'_>) -> Option<Events> {
+    let Some(value) = map.get("events") else { return Some(Events::default()) };
+    if map.get("preset").is_none() {
+        value.problem("stands without a preset", "remove it: a route's own fields are those of payments");
+    }
+    let items = value.list()?;
+    let kinds: Vec<bool> =
+        items.iter().filter_map(|item| item.choice(&[("payment", false), ("refund", true)])).collect();
+    if kinds.len() == items.len() && kinds.iter().filter(|refund| !**refund).count() != 1 || kinds.len() > 2 {
+        value.problem("names neither payment alone nor payment and refund", "write [payment] or [payment, refund]");
+    }
+    Some(Events { refund: kinds.contains(&true) })
 }
 
 fn route_name(text: &str) -> Result<String, &'static str> {
@@ -238,7 +267,9 @@ fn custom(map: &Map<'_>, context: &Context<'_>) -> Option<Reading> {
     let reply = map.or("reply", reply::plain(Dialect::Http), |v| reply::reply(v, Dialect::Http));
     let accepted = map.or("accepted", Accepted::any_2xx(), accepted::accepted);
     let carrier = context.carrier;
-    let fields = ClaimFields { carrier, order: order?, out_trade_no, transaction, amount, fill, channel: channel? };
+    let strictness = strictness::strictness(map, carrier);
+    let (order, channel) = (order?, channel?);
+    let fields = ClaimFields { carrier, order, out_trade_no, transaction, amount, fill, channel, strictness };
     Some(Reading { fields, reply, accepted })
 }
 
@@ -286,6 +317,7 @@ fn wechat_v2(map: &Map<'_>, context: &Context<'_>, methods: &[Method]) -> Option
         amount: Some((at(Place::Carrier, "total_fee"), AmountUnit::Fen)),
         fill: None,
         channel: channel?,
+        strictness: strictness::strictness(map, Carrier::Xml),
     };
     let reply = map.or("reply", reply::plain(Dialect::WechatV2), |v| reply::reply(v, Dialect::WechatV2));
     Some(Reading { fields, reply, accepted })

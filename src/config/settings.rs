@@ -4,6 +4,7 @@
 use super::read::{Map, Section, Value, is_loopback};
 use super::value::duration;
 use super::{Cache, Forwarding, Limits, Log, LogFormat, TlsFiles};
+use crate::gate::claim::Strictness;
 use crate::gate::forward::{BadUpstream, Upstream};
 use crate::gate::sender::Rate;
 use crate::gate::stamp::Host;
@@ -32,6 +33,7 @@ pub(super) static LIMITS: Section = Section {
         "answer_timeout",
         "idle_timeout",
         "rate_per_address",
+        "json_keys",
     ],
 };
 pub(super) static FORWARDING: Section =
@@ -41,6 +43,9 @@ pub(super) static LOG: Section = Section { name: "log", keys: &["format", "level
 /// Bodies of `limits.body` that `limits.memory` holds at least, and fewer than which are worth a warning.
 const LEAST_BODIES: usize = 2;
 const FEW_BODIES: usize = 16;
+
+/// The most that `limits.json_keys` can be: a body of some megabytes.
+const MOST_JSON_KEYS: u64 = 1_000_000;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -64,7 +69,7 @@ impl Default for Limits {
             answer_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
         };
-        Self { server, rate_per_address: Rate::Auto }
+        Self { server, rate_per_address: Rate::Auto, json_keys: Strictness::default().json_keys }
     }
 }
 
@@ -164,7 +169,7 @@ pub(super) fn cache(value: &Value<'_>) -> Option<Cache> {
 
 pub(super) fn limits(value: &Value<'_>) -> Option<Limits> {
     let map = value.map(&LIMITS)?;
-    let Limits { server: default, rate_per_address } = Limits::default();
+    let Limits { server: default, rate_per_address, json_keys } = Limits::default();
     let server = server::Limits {
         body: map.or("body", default.body, |v| v.size(1..=64 * MIB)),
         memory: map.or("memory", default.memory, |v| v.size(MIB..=1024 * 1024 * MIB)),
@@ -181,7 +186,8 @@ pub(super) fn limits(value: &Value<'_>) -> Option<Limits> {
         Some("auto") => Some(Rate::Auto),
         _ => v.number(0..=1_000_000).map(Rate::Each),
     });
-    Some(Limits { server, rate_per_address })
+    let json_keys = map.or("json_keys", json_keys, |v| v.number(1..=MOST_JSON_KEYS));
+    Some(Limits { server, rate_per_address, json_keys })
 }
 
 /// A body has room beside another one, and for a crowd of them there is room as well.

@@ -48,6 +48,12 @@ pub(super) fn notification(route: &Map<'_>) -> Synthesize {
 
 pub(super) fn template(value: &Value<'_>, carrier: Carrier) -> Option<Synthesize> {
     let map = value.map(&SYNTHESIZE)?;
+    if carrier == Carrier::Multipart {
+        let remedy =
+            "remove it; let found orders go to another route of the order system, such as one with carrier: form";
+        value.problem("cannot stand beside carrier: multipart, of which the gate makes no callback", remedy);
+        return None;
+    }
     let body = map.get("body").map(|v| text(&v, Escape::of(carrier)).ok_or(())).transpose();
     let query = map.get("query").map(|v| text(&v, Escape::Form).ok_or(())).transpose();
     let headers = map.get("headers").map(|v| headers(&v).ok_or(())).transpose();

@@ -3,9 +3,13 @@
 //! One place, one occurrence, one grammar: whichever value a backend would read (first, last, joined, case-folded, from
 //! query or body), it is the one that is read here, or the callback is refused (invariant I4, threats E-01 to E-16).
 
+mod strictness;
+
 mod found;
 
 mod names;
+
+mod ways;
 
 mod value;
 
@@ -13,15 +17,27 @@ mod fold;
 
 mod media;
 
+mod charset;
+
 mod form;
 
+mod multipart;
+
 mod json;
+
+mod halves;
 
 mod xml;
 
 mod hidden;
 
+mod sealed;
+
+pub use self::strictness::{ContentType, Cookies, OrderType, Strictness};
+pub use sealed::{REQ_INFO, Sealed};
+
 use self::found::Found;
+use self::media::Media;
 use self::names::{Home, Names};
 use self::value::{Malformed, Value};
 use super::channel::{self, ChannelRule};
@@ -46,6 +62,8 @@ pub enum Carrier {
     Json,
     /// An `application/xml` or `text/xml` body, flat below `<xml>`.
     Xml,
+    /// A `multipart/form-data` body.
+    Multipart,
 }
 
 /// Where one field stands.
@@ -76,7 +94,7 @@ pub enum AmountUnit {
     /// A whole number of fen.
     #[default]
     Fen,
-    /// Yuan with at most two decimal places.
+    /// Yuan with at most two decimal places that are not zero.
     Yuan,
 }
 
@@ -97,6 +115,8 @@ pub struct ClaimFields {
     pub fill: Option<Field>,
     /// How the channel is selected.
     pub channel: Vec<ChannelRule>,
+    /// How strictly the rest is read.
+    pub strictness: Strictness,
 }
 
 /// Why claim fields cannot be told apart, or not be there at all.
@@ -194,6 +214,11 @@ impl ClaimReader {
         &self.fields
     }
 
+    /// Lets JSON documents have at most so many keys.
+    pub fn set_json_keys(&mut self, most: usize) {
+        self.fields.strictness.json_keys = most;
+    }
+
     /// Reads one callback. What it gives is what every backend behind would read from the same bytes.
     ///
     /// # Errors
@@ -201,34 +226,55 @@ impl ClaimReader {
     /// a second spelling anywhere in query, body or cookies, or has a value outside its grammar.
     pub fn read<'b>(&self, head: &Parts, path: &PathValues<'_>, body: &'b Bytes) -> Result<Callback<'b>, Unreadable> {
         let carrier = self.fields.carrier;
-        media::check(carrier, &head.headers, !body.is_empty())?;
+        let media = media::check(&self.fields, &head.headers, !body.is_empty())?;
         let xml = if carrier == Carrier::Xml { Some(xml::parse(body)?) } else { None };
+        let json = if carrier == Carrier::Json { Some(json::document(body)?) } else { None };
         let mut found = Found::new(&self.names);
         found.path(path)?;
         found.headers(&head.headers)?;
         let query = head.uri.query().unwrap_or_default().as_bytes();
-        form::read(&mut found, query, Some(Home::Query), "the query")?;
-        form::read_cookies(&mut found, &head.headers)?;
+        form::read(&mut found, query, Some(Home::Query), "the query", None)?;
+        if self.fields.strictness.cookies == Cookies::Refuse {
+            form::read_cookies(&mut found, &head.headers)?;
+        }
         let mut json_blank = None;
-        match (carrier, &xml) {
-            (Carrier::Json, _) => json_blank = json::read(&mut found, body, self.fill_at(Home::Body))?,
-            (_, Some(fields)) => xml::read(&mut found, body, fields)?,
-            _ => form::read(&mut found, body, Some(Home::Body), "the body")?,
+        match (&json, &xml, media.boundary) {
+            (Some(document), _, _) => {
+                let most_keys = self.fields.strictness.json_keys;
+                json_blank = json::read(&mut found, document, most_keys, self.fill_at(Home::Body))?;
+            }
+            (_, Some(fields), _) => xml::read(&mut found, body, fields)?,
+            (_, _, Some(boundary)) => multipart::read(&mut found, body, boundary)?,
+            _ => self.read_form(&mut found, body, &media)?,
+        }
+        if media.is_called_form && carrier != Carrier::Form {
+            form::refuse(&mut found, body)?;
         }
         let claim = self.claim(&found)?;
         let channel = channel::select(&self.fields.channel, |field| channel_value(&found, field))?;
         let fill = match carrier {
             Carrier::Json if self.fill_at(Home::Body).is_some() => json_blank,
-            _ => self.blank(&found, query, body),
+            _ => self.blank(&found, query, body, media.boundary),
         };
         Ok(Callback { claim, channel, fill, xml })
     }
 
+    /// Takes the claim fields of a form. Where it need not be called one, it must not be what it may be called: to a
+    /// backend that goes by Content-Type `{"OrderID":"B","x":"&OrderID=A"}` is about B.
+    fn read_form<'b>(&self, found: &mut Found<'_, 'b>, body: &'b [u8], media: &Media<'_>) -> Result<(), Unreadable> {
+        if self.fields.strictness.content_type == ContentType::Any && form::begins_otherwise(body) {
+            let detail = "the body begins as JSON or XML does, and not as a form";
+            return Err(Unreadable::new(Reason::BodyMalformed, detail));
+        }
+        form::read(found, body, Some(Home::Body), "the body", media.charset)
+    }
+
     fn claim(&self, found: &Found<'_, '_>) -> Result<Claim, Unreadable> {
         let fields = &self.fields;
-        let order = id(found, &fields.order, OrderId::parse)?
+        let numbers = fields.strictness.order_type;
+        let order = id(found, &fields.order, numbers, OrderId::parse)?
             .ok_or_else(|| Unreadable::new(Reason::FieldMissing, format!("{} is absent or empty", fields.order)))?;
-        let out_trade_no = optional_id(found, fields.out_trade_no.as_ref(), OutTradeNo::parse)?;
+        let out_trade_no = optional_id(found, fields.out_trade_no.as_ref(), numbers, OutTradeNo::parse)?;
         let amount = match &fields.amount {
             Some((field, unit)) => found.get(field).map(|value| amount(field, *unit, value)).transpose()?,
             None => None,
@@ -239,8 +285,9 @@ impl ClaimReader {
 
     /// The claimed transaction id. A backend that is filled in believes what stands in that field, so it is a claim too.
     fn transaction(&self, found: &Found<'_, '_>) -> Result<Option<TransactionId>, Unreadable> {
-        let claimed = optional_id(found, self.fields.transaction.as_ref(), TransactionId::parse)?;
-        match (claimed, optional_id(found, self.fields.fill.as_ref(), TransactionId::parse)?) {
+        let numbers = self.fields.strictness.order_type;
+        let claimed = optional_id(found, self.fields.transaction.as_ref(), numbers, TransactionId::parse)?;
+        match (claimed, optional_id(found, self.fields.fill.as_ref(), numbers, TransactionId::parse)?) {
             (Some(one), Some(other)) if one != other => {
                 let detail = "the fields of transaction and fill name two transaction ids";
                 Err(Unreadable::new(Reason::FieldMalformed, detail))
@@ -254,8 +301,8 @@ impl ClaimReader {
         self.fields.fill.as_ref().filter(|field| field.home(self.fields.carrier) == home)
     }
 
-    /// Where `fill` can be written in a query string, form or XML.
-    fn blank(&self, found: &Found<'_, '_>, query: &[u8], body: &[u8]) -> Option<Blank> {
+    /// Where `fill` can be written in a query string, form, multipart body or XML.
+    fn blank(&self, found: &Found<'_, '_>, query: &[u8], body: &[u8], boundary: Option<&str>) -> Option<Blank> {
         let (in_query, field) = match self.fill_at(Home::Query) {
             Some(field) => (true, field),
             None => (false, self.fill_at(Home::Body)?),
@@ -267,6 +314,9 @@ impl ClaimReader {
         if !in_query && self.fields.carrier == Carrier::Xml {
             return xml::blank(body, &field.name, value.is_none());
         }
+        if let (false, Some(boundary)) = (in_query, boundary) {
+            return multipart::blank(body, boundary, &field.name, value);
+        }
         Some(form::blank(in_query, if in_query { query } else { body }, &field.name, value))
     }
 }
@@ -275,34 +325,56 @@ impl ClaimReader {
 fn id<T, E>(
     found: &Found<'_, '_>,
     field: &Field,
+    numbers: OrderType,
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<Option<T>, Unreadable> {
     let Some(value) = found.get(field) else { return Ok(None) };
-    let id = value.id().ok().and_then(|text| parse(&text).ok());
-    id.map(Some).ok_or_else(|| malformed(field, "is not an id of its kind"))
+    let id = value.id(numbers).ok().and_then(|text| parse(&text).ok());
+    id.map(Some).ok_or_else(|| malformed(field, number_or(value, numbers, "is not an id of its kind")))
+}
+
+/// What is wrong with a value that is no id; of a number, that it is one.
+const fn number_or(value: &Value<'_>, numbers: OrderType, otherwise: &'static str) -> &'static str {
+    match (value, numbers) {
+        (Value::Number(_), OrderType::Text) => {
+            "is a number, a text is wanted (or 1 to 15 digits without sign, point and exponent, and not 0)"
+        }
+        (Value::Number(_), OrderType::Integer) => {
+            "is a number, a text is wanted (or a whole number of 64 bits without sign, point and exponent, and not 0)"
+        }
+        _ => otherwise,
+    }
 }
 
 fn optional_id<T, E>(
     found: &Found<'_, '_>,
     field: Option<&Field>,
+    numbers: OrderType,
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<Option<T>, Unreadable> {
-    field.map_or(Ok(None), |field| id(found, field, parse))
+    field.map_or(Ok(None), |field| id(found, field, numbers, parse))
 }
 
 fn amount(field: &Field, unit: AmountUnit, value: &Value<'_>) -> Result<Fen, Unreadable> {
-    let parse = match unit {
-        AmountUnit::Fen => Fen::parse,
-        AmountUnit::Yuan => Fen::parse_yuan,
+    let text = value.amount().map_err(|_| malformed(field, "is not a plain amount"))?;
+    let amount = match unit {
+        AmountUnit::Fen => Fen::parse(&text),
+        AmountUnit::Yuan => Fen::parse_yuan(&text),
     };
-    let amount = value.amount().ok().and_then(|text| parse(&text).ok());
-    amount.ok_or_else(|| malformed(field, "is not a plain amount"))
+    amount.map_err(|_| {
+        let is_decimal = unit == AmountUnit::Fen && Fen::parse_yuan(&text).is_ok();
+        malformed(field, if is_decimal { DECIMAL_FEN } else { "is not a plain amount" })
+    })
 }
+
+/// `66.00` where fen are expected may be yuan, so that the zeros are not let go of, as they are in yuan.
+const DECIMAL_FEN: &str = "has decimal places, and fen have none (a whole number is wanted, or amount_unit: yuan)";
 
 /// The value of a field that a channel rule asks for, if it is there.
 fn channel_value(found: &Found<'_, '_>, field: &Field) -> Result<Option<value::Text>, Unreadable> {
     let Some(value) = found.get(field) else { return Ok(None) };
-    value.channel().map(Some).map_err(|Malformed| malformed(field, "is no part of a channel's name"))
+    let what = number_or(value, OrderType::Text, "is no part of a channel's name");
+    value.channel().map(Some).map_err(|Malformed| malformed(field, what))
 }
 
 fn malformed(field: &Field, what: &str) -> Unreadable {

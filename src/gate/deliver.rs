@@ -7,8 +7,10 @@ use super::accepted::FailedRule;
 use super::channel::Channel;
 use super::claim::Blank;
 use super::decide::Pass;
+use super::delivery::DeliveryId;
 use super::delivery::{Acceptance, Origin, Sending};
 use super::forward::{Unanswered, Upstream, UpstreamAnswer};
+use super::notification::Event;
 use super::record::Record;
 use super::reply::ReplyStyle;
 use super::route::{Duplicates, Route};
@@ -52,6 +54,8 @@ pub struct Parcel<'p> {
     pub trace: Parent,
     /// What a person decided, as far as it counts for this.
     pub overrides: Overrides,
+    /// What it tells of.
+    pub event: Event,
 }
 
 /// What a sending came to.
@@ -86,6 +90,7 @@ struct Way<'p> {
     upstream: &'p Upstream,
     origin: Origin,
     overrides: Overrides,
+    event: Event,
     trace: Parent,
 }
 
@@ -123,8 +128,13 @@ impl Gate {
             story.sent(&delivered);
             return delivered.map(|delivered| Answer::Forwarded(delivered.answer)).map_err(|error| error.reason);
         };
-        let record = story.record.clone().unwrap_or_else(|| self.records.unkept(&route.name, &order));
-        let absorb = route.duplicates == Duplicates::Absorb;
+        let delivery = match parcel.event {
+            Event::Payment => DeliveryId::of(&route.name, &order),
+            Event::Refund(delivery) => delivery,
+        };
+        let record = story.record.clone().unwrap_or_else(|| self.records.unkept(delivery));
+        // Each notification of a refund is sent on.
+        let absorb = route.duplicates == Duplicates::Absorb && parcel.event == Event::Payment;
         let _turn = if absorb {
             let turn = timeout_at(deadline, record.delivery.turn.lock()).await;
             Some(turn.map_err(|_| Reason::DeliveryUnderWay)?)
@@ -310,8 +320,17 @@ impl Gate {
     }
 
     fn way<'a>(&'a self, parcel: &Parcel<'a>, origin: Origin) -> Way<'a> {
-        let Parcel { route, channel, order, overrides, ref trace, .. } = *parcel;
-        Way { route, channel, order, upstream: self.upstream_of(parcel), origin, overrides, trace: trace.clone() }
+        let Parcel { route, channel, order, overrides, event, ref trace, .. } = *parcel;
+        Way {
+            route,
+            channel,
+            order,
+            upstream: self.upstream_of(parcel),
+            origin,
+            overrides,
+            event,
+            trace: trace.clone(),
+        }
     }
 
     /// Where a callback goes.
@@ -337,7 +356,7 @@ fn not_taken(way: &Way<'_>, status: StatusCode, failed_rule: FailedRule) {
 
 fn stamped<'w>(way: &Way<'w>, sending: Option<&Sending>) -> Option<stamp::Delivered<'w>> {
     let (sending, channel) = sending.cloned().zip(way.channel)?;
-    Some(stamp::Delivered { channel: &channel.id, sending, overrides: way.overrides })
+    Some(stamp::Delivered { channel: &channel.id, sending, overrides: way.overrides, event: way.event })
 }
 
 /// The span of a sending, which takes the place of what the request belonged to.

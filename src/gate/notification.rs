@@ -1,10 +1,30 @@
 //! WeChat Pay's own notification: its signature is checked before anything is asked, so that a forgery costs no query.
 //! A right one is still only a claim.
 
+pub mod refund;
+
+use crate::journal::DeliveryId;
 use crate::money::Currency;
 use crate::reason::Reason;
 use crate::wechat::xml::Fields;
 use crate::wechat::{Account, Signature, v2};
+
+/// What a route takes notifications of, beside payments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Events {
+    /// Refunds, for order systems that have one address for both.
+    pub refund: bool,
+}
+
+/// What a callback tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Event {
+    /// That an order was paid.
+    #[default]
+    Payment,
+    /// That money of a paid order went back, or did not. Such a one is a delivery of its own.
+    Refund(DeliveryId),
+}
 
 /// Whether `fields` is a notification that the account's owner or WeChat Pay signed, for this account, of a payment
 /// that succeeded (`wechatpay-v2.md` section 7). Returns what its amount is counted in.

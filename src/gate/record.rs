@@ -221,8 +221,8 @@ impl Records {
 
     /// The record of a delivery that no journal keeps.
     #[must_use]
-    pub fn unkept(&self, route: &str, order: &OrderId) -> Arc<Record> {
-        let delivery = self.delivery(DeliveryId::of(route, order), 0, None);
+    pub fn unkept(&self, id: DeliveryId) -> Arc<Record> {
+        let delivery = self.delivery(id, 0, None);
         Arc::new(Record::new(None, State::Asking, delivery, FirstPayment::default()))
     }
 

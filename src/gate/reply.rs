@@ -157,23 +157,24 @@ pub const fn http_status(reason: Reason) -> StatusCode {
         R::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         R::BodyMalformed | R::FieldMissing | R::FieldRepeated | R::FieldMalformed => StatusCode::BAD_REQUEST,
         R::ChannelUnknown => StatusCode::NOT_FOUND,
+        R::NotificationNotPayment => StatusCode::FORBIDDEN,
 
         R::NotPaidYet | R::UserPaying | R::AwaitingDeduction | R::OrderNotFound | R::TradeStateUnknown => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        R::NumberNotListed => StatusCode::SERVICE_UNAVAILABLE,
+        R::NumberNotListed | R::RefundNotConfirmed => StatusCode::SERVICE_UNAVAILABLE,
         R::NumberOfAnotherOrder => StatusCode::FORBIDDEN,
         R::QueryTimeout | R::QueryFailed | R::RateLimited => StatusCode::SERVICE_UNAVAILABLE,
         R::WechatRateLimited | R::WechatSystemError | R::QueryRefused => StatusCode::SERVICE_UNAVAILABLE,
         R::AnswerHttpStatus | R::AnswerTooLarge | R::AnswerUnreadable => StatusCode::SERVICE_UNAVAILABLE,
         R::AnswerUnsigned | R::AnswerBadlySigned | R::AnswerIncomplete => StatusCode::SERVICE_UNAVAILABLE,
         R::AnswerForOtherOrder | R::AnswerForOtherMerchant | R::AnswerForOtherApp => StatusCode::SERVICE_UNAVAILABLE,
-        R::Closed | R::Revoked | R::PayError | R::Refunded => StatusCode::PAYMENT_REQUIRED,
+        R::Closed | R::Revoked | R::PayError | R::Refunded | R::NotificationNotSuccess => StatusCode::PAYMENT_REQUIRED,
         R::AmountDiffers | R::ExpectedAmountDiffers | R::TransactionDiffers | R::TransactionOfOtherOrder => {
             StatusCode::FORBIDDEN
         }
-        R::NotificationUnsigned | R::NotificationBadlySigned => StatusCode::FORBIDDEN,
-        R::NotificationForOtherMerchant | R::NotificationNotSuccess => StatusCode::FORBIDDEN,
+        R::NotificationUnsigned | R::NotificationBadlySigned | R::NotificationUndecipherable => StatusCode::FORBIDDEN,
+        R::NotificationForOtherMerchant => StatusCode::FORBIDDEN,
 
         R::UpstreamUnreachable | R::UpstreamBroke | R::UpstreamAnswerTooLarge => StatusCode::BAD_GATEWAY,
         // An answer is passed on, accepted or not.
@@ -188,7 +189,7 @@ pub const fn http_status(reason: Reason) -> StatusCode {
         R::OverrideNeeded | R::DeliveredOverPrice | R::DeliveredAgain => StatusCode::SERVICE_UNAVAILABLE,
         // A paid callback is forwarded; one that is refused as paid would be a fault of ours.
         R::SecondPayment => StatusCode::CONFLICT,
-        R::InternalError | R::Paid | R::PaidAfterClose => StatusCode::INTERNAL_SERVER_ERROR,
+        R::InternalError | R::Paid | R::PaidAfterClose | R::RefundConfirmed => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

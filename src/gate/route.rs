@@ -10,6 +10,7 @@ pub use query::QueryMatch;
 
 use super::accepted::Accepted;
 use super::claim::ClaimReader;
+use super::notification::Events;
 use super::number_proof::NumberProof;
 use super::reply::ReplyStyle;
 use super::synthesize::Synthesize;
@@ -35,6 +36,8 @@ pub struct Route {
     pub claim: ClaimReader,
     /// Whether callbacks are WeChat Pay's own v2 notifications, whose signature is checked before anything is asked.
     pub notification: bool,
+    /// What these tell of that is taken.
+    pub events: Events,
     /// How the gate's own answers look.
     pub reply: ReplyStyle,
     /// How it is proven that the number in a callback is that of the order in it.

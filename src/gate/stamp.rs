@@ -5,6 +5,7 @@ use super::decide::Pass;
 use super::delivery::Sending;
 use super::forward::Upstream;
 use super::hop::named_by_connection;
+use super::notification::Event;
 use super::payment::Payment;
 use super::sender::{Sender, X_FORWARDED_FOR};
 use crate::journal::Overrides;
@@ -42,7 +43,9 @@ pub struct HeaderNames {
     pub origin: HeaderName,
     /// What a person decided against the rules for this sending: `amount`, `accepted`, `second-payment`; absent otherwise.
     pub overrides: HeaderName,
-    /// An HMAC-SHA256 over the values above but for the last, for receivers that can check it.
+    /// What a callback tells of, if that is not a payment: `refund`.
+    pub event: HeaderName,
+    /// An HMAC-SHA256 over the values above but for the overrides, for receivers that can check it.
     pub signature: Option<SignatureHeader>,
 }
 
@@ -64,6 +67,7 @@ impl Default for HeaderNames {
             attempt: HeaderName::from_static("x-tollgate-attempt"),
             origin: HeaderName::from_static("x-tollgate-origin"),
             overrides: HeaderName::from_static("x-tollgate-override"),
+            event: HeaderName::from_static("x-verified-event"),
             signature: None,
         }
     }
@@ -83,6 +87,7 @@ impl HeaderNames {
             &self.attempt,
             &self.origin,
             &self.overrides,
+            &self.event,
         ];
         values.into_iter().chain(self.signature.iter().map(|signature| &signature.name))
     }
@@ -128,6 +133,8 @@ pub struct Delivered<'a> {
     pub sending: Sending,
     /// What a person decided for it.
     pub overrides: Overrides,
+    /// What it tells of.
+    pub event: Event,
 }
 
 /// Rewrites headers.
@@ -295,13 +302,21 @@ impl Stamp {
             (&names.attempt, Some(HeaderValue::from_str(itoa::Buffer::new().format(*attempt))?)),
             (&names.origin, Some(HeaderValue::from_static(origin.as_str()))),
         ];
+        let event = match delivered.event {
+            Event::Payment => None,
+            Event::Refund(_) => Some(HeaderValue::from_static("refund")),
+        };
         if let Some(signature) = &names.signature {
-            headers.insert(&signature.name, sign(&signature.key, values.iter().map(|(_, value)| value.as_ref()))?);
+            let signed = values.iter().map(|(_, value)| value.as_ref()).chain(event.iter().map(Some));
+            headers.insert(&signature.name, sign(&signature.key, signed)?);
         }
         for (name, value) in values {
             if let Some(value) = value {
                 headers.insert(name, value);
             }
+        }
+        if let Some(event) = event {
+            headers.insert(&names.event, event);
         }
         if !delivered.overrides.is_empty() {
             headers.insert(&names.overrides, HeaderValue::from_str(&delivered.overrides.to_string())?);
@@ -339,8 +354,8 @@ fn push_address(chain: &mut String, address: IpAddr) {
     }
 }
 
-/// Lower-case hexadecimal HMAC-SHA256 over the ten values in the order of [`HeaderNames`], each ended by a line feed;
-/// an absent one is an empty line.
+/// Lower-case hexadecimal HMAC-SHA256 over the ten values in the order of [`HeaderNames`], and the event as the eleventh if it
+/// is no payment, each ended by a line feed; an absent one of the ten is an empty line.
 fn sign<'v>(
     key: &Secret,
     values: impl Iterator<Item = Option<&'v HeaderValue>>,

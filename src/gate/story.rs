@@ -6,6 +6,7 @@ use super::claim::Unreadable;
 use super::confirm::Source;
 use super::decide::Pass;
 use super::deliver::{Delivered, Undelivered};
+use super::notification::Event;
 use super::payment::Payment;
 use super::record::{InHand, Record, Records, verified};
 use super::route::Route;
@@ -34,6 +35,7 @@ pub(super) struct Story<'g> {
     pub(super) channel: Option<&'g Arc<Channel>>,
     pub(super) order: Option<OrderId>,
     pub(super) out_trade_no: Option<OutTradeNo>,
+    pub(super) event: Event,
     /// What is kept of the callback, once it is.
     pub(super) record: Option<Arc<Record>>,
     /// There if this callback made the record, and it was not gone on with yet.
@@ -65,6 +67,7 @@ impl<'g> Story<'g> {
             channel: None,
             order: None,
             out_trade_no: None,
+            event: Event::Payment,
             record: None,
             in_hand: None,
             payment: None,
@@ -162,7 +165,11 @@ impl<'g> Story<'g> {
 
     /// The one reason code that stands for how it went.
     fn reason(&self, refused: Option<Reason>) -> Reason {
-        let confirmed = if self.refunded { Reason::Refunded } else { Reason::Paid };
+        let confirmed = match self.event {
+            Event::Refund(_) => Reason::RefundConfirmed,
+            Event::Payment if self.refunded => Reason::Refunded,
+            Event::Payment => Reason::Paid,
+        };
         refused.or(self.would_refuse).unwrap_or(confirmed)
     }
 
@@ -188,6 +195,7 @@ impl<'g> Story<'g> {
                         verdict = fields.verdict,
                         reason = reason.code(),
                         detail = fields.detail,
+                        event = fields.event,
                         would_refuse = fields.would_refuse,
                         source = fields.source,
                         status = status.as_u16(),
@@ -270,7 +278,8 @@ impl<'g> Story<'g> {
 
     fn verdict(&self, reason: Reason) -> Option<Verdict> {
         // What WeChat Pay said stays the verdict when the upstream then failed.
-        let confirmed = if self.refunded { Verdict::Refunded } else { Verdict::Paid };
+        let refunded = self.refunded || self.event != Event::Payment;
+        let confirmed = if refunded { Verdict::Refunded } else { Verdict::Paid };
         let passed = (self.sent_at.is_some() || self.absorbed) && self.would_refuse.is_none();
         if passed { Some(confirmed) } else { reason.verdict() }
     }
@@ -286,6 +295,7 @@ impl<'g> Story<'g> {
             out_trade_no: self.out_trade_no.as_ref().map(OutTradeNo::as_str),
             verdict: verdict.map(Verdict::as_str),
             detail: self.unreadable.as_ref().map(|unreadable| unreadable.detail.as_str()),
+            event: (self.event != Event::Payment).then_some("refund"),
             would_refuse: self.would_refuse.is_some().then_some(true),
             source: self.confirm.map(|(source, _)| source.as_str()),
             upstream_status: self.upstream.map(|(status, _)| status.as_u16()),
@@ -309,6 +319,7 @@ struct Fields<'a> {
     out_trade_no: Option<&'a str>,
     verdict: Option<&'static str>,
     detail: Option<&'a str>,
+    event: Option<&'static str>,
     would_refuse: Option<bool>,
     source: Option<&'static str>,
     upstream_status: Option<u16>,

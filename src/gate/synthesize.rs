@@ -201,6 +201,8 @@ const fn media_type(carrier: Carrier) -> HeaderValue {
         Carrier::Query | Carrier::Form => "application/x-www-form-urlencoded",
         Carrier::Json => "application/json",
         Carrier::Xml => "text/xml",
+        // No template is taken for it.
+        Carrier::Multipart => "multipart/form-data",
     })
 }
 

@@ -160,6 +160,10 @@ pub struct Figures {
     pub last_sweeps: Vec<(MchId, Timestamp)>,
     /// Bills that a schedule wanted and that could not be compared so far.
     pub sweeps_missing: u64,
+    /// Rows that cannot be read of the bills that were compared in the last 24 hours.
+    pub rows_malformed: u64,
+    /// Payments in them whose order nobody has named.
+    pub rows_unknown: u64,
     /// How the sources of pending orders are.
     pub sources: Vec<SourceHealth>,
     /// Bytes of the file and its log.

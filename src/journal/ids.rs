@@ -61,6 +61,18 @@ impl DeliveryId {
         hash.update(order.as_str().as_bytes());
         Self(Uuid::new_v8(first_half(hash)))
     }
+
+    /// What is told of a refund on a route: one for each refund and status, and never an order's.
+    #[must_use]
+    pub fn of_refund(route: &str, refund_id: &str, refund_status: &str) -> Self {
+        let mut hash = Sha256::new();
+        for part in [route, "refund", refund_id, refund_status] {
+            hash.update(part.as_bytes());
+            // No order has it in its id.
+            hash.update([0]);
+        }
+        Self(Uuid::new_v8(first_half(hash)))
+    }
 }
 
 impl fmt::Display for DeliveryId {
@@ -112,5 +124,18 @@ mod tests {
         let id = DeliveryId::of("app", &OrderId::parse("A-1").unwrap());
         assert_eq!(id.to_string(), DeliveryId::of("app", &OrderId::parse("A-1").unwrap()).to_string());
         assert_ne!(id, DeliveryId::of("notify", &OrderId::parse("A-1").unwrap()));
+    }
+
+    #[test]
+    fn each_refund_and_status_is_a_delivery_of_its_own() {
+        let ids = [
+            DeliveryId::of_refund("app", "50001", "SUCCESS"),
+            DeliveryId::of_refund("app", "50001", "CHANGE"),
+            DeliveryId::of_refund("app", "50002", "SUCCESS"),
+            DeliveryId::of_refund("notify", "50001", "SUCCESS"),
+            DeliveryId::of("app", &OrderId::parse("50001").unwrap()),
+        ];
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
+        assert_eq!(ids[0], DeliveryId::of_refund("app", "50001", "SUCCESS"));
     }
 }

@@ -189,12 +189,12 @@ pub struct RowPayment {
     pub channel: Option<ChannelId>,
     /// The legacy system's order id, on that channel.
     pub order: Option<OrderId>,
-    /// The merchant's number of the order.
-    pub out_trade_no: OutTradeNo,
+    /// The merchant's number of the order, if it is one that an order of ours can have.
+    pub out_trade_no: Option<OutTradeNo>,
     /// WeChat Pay's number of the payment.
     pub transaction_id: TransactionId,
-    /// What the order costs.
-    pub amount: Money,
+    /// What the order costs, if the row tells.
+    pub amount: Option<Money>,
     /// Whether the same bill has a refund of it.
     pub refunded: bool,
 }

@@ -101,19 +101,17 @@ pub(super) fn id<I: FromStr<Err = BadId>>(cell: &Cell<'_>) -> Result<Option<I>, 
     written.parse().map(Some).map_err(BadCell::Id)
 }
 
-/// An amount, if there is one. Zeros behind the last place that counts are the column's, not the amount's.
+/// An amount, if there is one. Zeros behind the last place that counts are the column's, not the amount's; also of fen, since
+/// a list that somebody configured with its unit is not taken for yuan.
 pub(super) fn amount(cell: &Cell<'_>, unit: AmountUnit) -> Result<Option<Fen>, BadCell> {
     let Some(written) = cell.written()? else { return Ok(None) };
-    let (whole, places) = written.split_once('.').unwrap_or((written, "0"));
-    if !is_digits(places) {
-        return Err(unit.refused());
-    }
-    let places = places.trim_end_matches('0');
-    let fen = match (unit, places) {
-        (AmountUnit::Fen, "") => Fen::parse(whole),
-        (AmountUnit::Yuan, "") => Fen::parse_yuan(whole),
-        (AmountUnit::Yuan, places) => Fen::parse_yuan(&format!("{whole}.{places}")),
-        (AmountUnit::Fen, _) => return Err(unit.refused()),
+    let fen = match (unit, written.split_once('.')) {
+        (AmountUnit::Yuan, _) => Fen::parse_yuan(written),
+        (AmountUnit::Fen, None) => Fen::parse(written),
+        (AmountUnit::Fen, Some((whole, places))) if is_digits(places) && places.bytes().all(|place| place == b'0') => {
+            Fen::parse(whole)
+        }
+        (AmountUnit::Fen, Some(_)) => return Err(unit.refused()),
     };
     fen.map(Some).map_err(|_| unit.refused())
 }

@@ -82,6 +82,7 @@ impl IntoResponse for ControlError {
             | Self::SignType
             | Self::NotifyUrl
             | Self::Copies
+            | Self::Refund
             | Self::Probability
             | Self::GeneratedDay => StatusCode::BAD_REQUEST,
         };

@@ -42,6 +42,9 @@ pub enum ControlError {
     /// Not a day.
     #[error("generated_day: yyyyMMdd")]
     GeneratedDay,
+    /// Not a part of what was paid.
+    #[error("refund: 1 fen to the order's total_fee")]
+    Refund,
     /// WeChat Pay notifies of payments only.
     #[error("the order is not paid, and WeChat Pay notifies of payments only; pay it first, or forge the notification")]
     NotPaid,

@@ -51,7 +51,12 @@ impl Message {
     /// The document: an element a line, values in CDATA but for the numbers in `bare`
     /// (`wechatpay-v2.md` sections 4.2 and 7.3).
     pub(super) fn to_xml(&self, bare: &[&str]) -> String {
-        let mut xml = String::from("<xml>");
+        self.to_xml_below("xml", bare)
+    }
+
+    /// The same, below another root.
+    pub(super) fn to_xml_below(&self, root: &str, bare: &[&str]) -> String {
+        let mut xml = format!("<{root}>");
         for (name, value) in &self.0 {
             let _ = if bare.contains(name) {
                 writeln!(xml, "<{name}>{value}</{name}>")
@@ -59,7 +64,7 @@ impl Message {
                 writeln!(xml, "<{name}><![CDATA[{}]]></{name}>", value.replace("]]>", "]]]]><![CDATA[>"))
             };
         }
-        xml.push_str("</xml>");
+        let _ = write!(xml, "</{root}>");
         xml
     }
 }

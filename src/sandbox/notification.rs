@@ -65,6 +65,9 @@ pub struct Announcement {
     pub sub_mch_id: Option<String>,
     /// The order.
     pub out_trade_no: String,
+    /// That this much came back, in fen, rather than that it was paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<u64>,
     /// Where to: an absolute `http://` URL.
     pub notify_url: String,
     /// How many times at once, as if several of WeChat Pay's servers sent it.

@@ -5,10 +5,10 @@ use crate::clock;
 use crate::gate::channel::{Affix, Channel};
 use crate::gate::decide::Mode;
 use crate::gate::route::Route;
-use crate::journal::sweeps::{Counts, Row, RowKind, RowPayment, Standing, Sweep, SweepNote};
+use crate::journal::sweeps::{Counts, Row, RowKind, RowPayment, Standing, Sweep, SweepNote, Wanted};
 use crate::journal::{Callback, Claimed, Origin, State};
 use crate::order::{ChannelId, OrderId, TransactionId};
-use crate::wechat::bill::{self, BillPayment, BillType};
+use crate::wechat::bill::{self, BadRow, BillPayment, BillType};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::HashSet;
@@ -113,8 +113,23 @@ impl Comparison<'_> {
             self.counts.rows += 1;
             match row {
                 bill::Row::Payment(payment) => {
-                    self.counts.paid += 1;
+                    let counts = &mut self.counts;
+                    *(if may_be_text(&payment) { &mut counts.malformed } else { &mut counts.paid }) += 1;
                     payments.push(payment);
+                }
+                bill::Row::NotOurs { transaction_id, number, line } => {
+                    self.counts.paid += 1;
+                    let number = number.escape_debug();
+                    let why = format!("its number {number} is none that an order here can have");
+                    let payment = RowPayment {
+                        channel: None,
+                        order: None,
+                        out_trade_no: None,
+                        transaction_id,
+                        amount: None,
+                        refunded: false,
+                    };
+                    kept.extend(self.not_ours(line, payment, Some(why)));
                 }
                 bill::Row::Refund(refund) => {
                     self.counts.refunds += 1;
@@ -147,17 +162,29 @@ impl Comparison<'_> {
     /// What a payment is to this sweep; `None` if its delivery was accepted, or it is one too many to be kept. `named` is the
     /// order that somebody has named with its number.
     fn judge(&mut self, payment: &BillPayment, standing: Option<Standing>, named: Option<OrderId>) -> Option<Row> {
+        let detail = payment.broken.map(|broken| broken.to_string());
         let Some(Ours { channel, route, order }) = self.ours(payment, named) else {
-            self.counts.not_ours += 1;
-            let kept = self.counts.not_ours <= NOT_OURS_KEPT;
-            return kept.then(|| row_of(payment.line, RowKind::NotOurs, Some(row_payment(payment, None, None)), None));
+            let payment_of_others = row_payment(payment, None, None);
+            return if may_be_text(payment) {
+                Some(row_of(payment.line, RowKind::Malformed, Some(payment_of_others), detail))
+            } else {
+                self.not_ours(payment.line, payment_of_others, detail)
+            };
         };
+        let mut row = row_of(payment.line, RowKind::Found, Some(row_payment(payment, Some(channel.id), order)), detail);
+        row.entry = standing.map(|standing| standing.entry);
+        if may_be_text(payment) {
+            // It is asked about, which harms nobody, and counts as what it is.
+            row.kind = RowKind::Malformed;
+            if let (None, Some(order)) = (standing, order) {
+                row.follow_up = self.follow_up(channel, route, order, payment);
+            }
+            return Some(row);
+        }
         if self.found_before.contains(&payment.transaction_id) {
             self.counts.found += 1;
             return None;
         }
-        let mut row = row_of(payment.line, RowKind::Found, Some(row_payment(payment, Some(channel.id), order)), None);
-        row.entry = standing.map(|standing| standing.entry);
         match (standing, order) {
             (Some(Standing { accepted: true, .. }), _) => {
                 self.counts.accepted += 1;
@@ -177,15 +204,33 @@ impl Comparison<'_> {
                 row.detail = Some("no callback and no source has named the order of this number".to_owned());
             }
             (None, Some(order)) => {
+                row.follow_up = self.follow_up(channel, route, order, payment);
                 if channel.mode == Mode::Observe {
                     row.detail = Some("mode: observe, so nothing is delivered".to_owned());
-                } else if !self.sweep.wanted.dry_run {
-                    row.follow_up = Some(Box::new(made(channel, route, order, payment, self.sweep.wanted.bill_date)));
                 }
                 self.counts.found += 1;
             }
         }
         Some(row)
+    }
+
+    /// A payment of nobody who is swept; `None` if it is one too many to be kept.
+    fn not_ours(&mut self, line: u64, payment: RowPayment, detail: Option<String>) -> Option<Row> {
+        self.counts.not_ours += 1;
+        (self.counts.not_ours <= NOT_OURS_KEPT).then(|| row_of(line, RowKind::NotOurs, Some(payment), detail))
+    }
+
+    /// The order as it is to be followed up, unless nothing is to be asked or delivered.
+    fn follow_up(
+        &self,
+        channel: &Channel,
+        route: &Route,
+        order: OrderId,
+        payment: &BillPayment,
+    ) -> Option<Box<Callback>> {
+        let Wanted { dry_run, bill_date, .. } = self.sweep.wanted;
+        let goes = !dry_run && channel.mode != Mode::Observe;
+        goes.then(|| Box::new(made(channel, route, order, payment, bill_date)))
     }
 
     /// The channel that a payment belongs to: the one whose prefix and suffix fit best.
@@ -250,11 +295,16 @@ fn made(channel: &Channel, route: &Route, order: OrderId, payment: &BillPayment,
             order,
             out_trade_no: payment.out_trade_no,
             transaction_id: Some(payment.transaction_id),
-            amount: Some(payment.amount),
+            amount: payment.amount,
         },
         created_at: payment.trade_time.or_else(|| noon(day)),
         request: None,
     }
+}
+
+/// Whether a row may only be text in another one.
+fn may_be_text(payment: &BillPayment) -> bool {
+    payment.broken.is_some_and(|broken| broken.why == BadRow::MayBeText)
 }
 
 fn noon(day: Date) -> Option<Timestamp> {
@@ -269,7 +319,7 @@ fn row_payment(payment: &BillPayment, channel: Option<ChannelId>, order: Option<
     RowPayment {
         channel,
         order,
-        out_trade_no: payment.out_trade_no,
+        out_trade_no: Some(payment.out_trade_no),
         transaction_id: payment.transaction_id,
         amount: payment.amount,
         refunded: false,

@@ -20,6 +20,7 @@ pub(super) use unpack::Unpacker;
 use crate::money::{Fen, Money};
 use crate::order::{AppId, MchId, OutTradeNo, TransactionId};
 use jiff::Timestamp;
+use std::fmt;
 
 /// Which rows a bill has (`bill_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +49,15 @@ pub enum Row {
     Payment(BillPayment),
     /// `交易状态` REFUND: money went back.
     Refund(BillRefund),
+    /// A payment whose `商户订单号` is none that an order of ours can have.
+    NotOurs {
+        /// `微信订单号`.
+        transaction_id: TransactionId,
+        /// What it says, shortened.
+        number: String,
+        /// Counts from 1.
+        line: u64,
+    },
     /// Any other `交易状态`, such as REVOKED.
     Other {
         /// What it says, shortened.
@@ -77,12 +87,33 @@ pub struct BillPayment {
     pub transaction_id: TransactionId,
     /// `商户订单号`.
     pub out_trade_no: OutTradeNo,
-    /// `订单金额`: the `total_fee` of the order.
-    pub amount: Money,
+    /// `订单金额`: the `total_fee` of the order; `None` if the row does not tell.
+    pub amount: Option<Money>,
     /// `交易时间`: when it was paid.
     pub trade_time: Option<Timestamp>,
     /// Counts from 1.
     pub line: u64,
+    /// Why only what stands in front of the free text was used.
+    pub broken: Option<Broken>,
+}
+
+/// A row that can be read up to its free text only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken {
+    /// What is wrong with it.
+    pub why: BadRow,
+    /// `应结订单金额`, which stands in front; less than the order's amount where coupons were used, so it is only told.
+    pub settled: Option<Money>,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; only what stands in front of its free text is used", self.why)?;
+        if let Some(settled) = self.settled {
+            write!(f, " (settlement amount {settled})")?;
+        }
+        Ok(())
+    }
 }
 
 /// A refund, in full or in part.
@@ -96,8 +127,8 @@ pub struct BillRefund {
     pub sub_mch_id: Option<MchId>,
     /// `微信订单号` of the payment.
     pub transaction_id: TransactionId,
-    /// `商户订单号` of the payment.
-    pub out_trade_no: OutTradeNo,
+    /// `商户订单号` of the payment, if it is one that an order of ours can have.
+    pub out_trade_no: Option<OutTradeNo>,
     /// `微信退款单号`.
     pub refund_id: Option<String>,
     /// `退款状态`.
@@ -122,6 +153,9 @@ pub enum BadRow {
     /// A value that is not what its column holds.
     #[error("has no usable {0}")]
     Column(&'static str),
+    /// The row before it ended within its free text, and its rest never came.
+    #[error("may be part of the text of the row before, which has no end")]
+    MayBeText,
     /// No line of details, and none of the summary.
     #[error("is neither a row nor the summary")]
     OutOfPlace,
@@ -134,8 +168,10 @@ pub struct Summary {
     pub rows: u64,
     /// Those of them that are [`Row::Malformed`].
     pub malformed: u64,
-    /// The sum of all payments.
+    /// The sum of all payments, as far as their rows tell.
     pub paid: Fen,
+    /// Payments whose rows do not.
+    pub amounts_unknown: u64,
     /// Whether the bill has a summary. One without it and without rows may be of a day without trades.
     pub is_stated: bool,
     /// `总交易单数`, if the bill has it.
@@ -169,7 +205,7 @@ impl Summary {
     /// Where the summary and the rows differ: worth a warning, and no reason to do without the rows.
     pub fn contradictions(&self) -> impl Iterator<Item = Contradiction> {
         let rows = self.stated_rows.filter(|stated| *stated != self.rows);
-        let paid = self.stated_paid.filter(|stated| *stated != self.paid);
+        let paid = self.stated_paid.filter(|stated| *stated != self.paid && self.amounts_unknown == 0);
         let rows = rows.map(|stated| Contradiction::Rows { stated, seen: self.rows });
         rows.into_iter().chain(paid.map(|stated| Contradiction::Paid { stated, seen: self.paid }))
     }

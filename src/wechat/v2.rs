@@ -1,5 +1,7 @@
 //! Order query, notification and bill of API v2 (`wechatpay-v2.md` sections 3 to 7, and 10).
 
+pub mod refund;
+
 use super::bill::BillType;
 use super::sign::{self, SignType};
 use super::xml::{self, Fields, XmlError};

@@ -37,7 +37,7 @@ pub enum XmlError {
     /// A processing instruction.
     #[error("has a processing instruction")]
     Instruction,
-    /// The root is not `<xml>`, or there is none.
+    /// The root is not `<xml>`, or what else was wanted, or there is none.
     #[error("has a root other than <xml>")]
     Root,
     /// An attribute, namespace declarations included.
@@ -81,6 +81,14 @@ impl<'b> Fields<'b> {
     /// # Errors
     /// If it is anything but the flat XML described above.
     pub fn read(body: &'b [u8]) -> Result<Self, XmlError> {
+        Self::read_below("xml", body)
+    }
+
+    /// The same, below a root of this name.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_below(root: &'static str, body: &'b [u8]) -> Result<Self, XmlError> {
         let text = std::str::from_utf8(body).map_err(|_| XmlError::NotUtf8)?;
         if text.starts_with('\u{feff}') {
             return Err(XmlError::ByteOrderMark);
@@ -91,7 +99,7 @@ impl<'b> Fields<'b> {
         if control || (may_have_a_noncharacter && text.contains(['\u{fffe}', '\u{ffff}'])) {
             return Err(XmlError::Character);
         }
-        let mut document = Document { text, events: Reader::from_str(text) };
+        let mut document = Document { root, text, events: Reader::from_str(text) };
         let fields = if document.open()? { document.children()? } else { Vec::new() };
         document.close()?;
         require_unique(&fields)?;
@@ -153,6 +161,7 @@ const NONCHARACTER_START: u8 = 0xef;
 
 /// A document on its way through the reader.
 struct Document<'b> {
+    root: &'static str,
     text: &'b str,
     events: Reader<&'b [u8]>,
 }
@@ -174,7 +183,7 @@ impl<'b> Document<'b> {
     }
 
     fn root(&self, tag: &BytesStart<'b>, closing: usize) -> Result<(), XmlError> {
-        if self.name(tag, closing)? == "xml" { Ok(()) } else { Err(XmlError::Root) }
+        if self.name(tag, closing)? == self.root { Ok(()) } else { Err(XmlError::Root) }
     }
 
     /// Reads the fields and the root's end.
@@ -271,7 +280,8 @@ fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), XmlError> {
     if let Some(encoding) = &attribute
         && encoding.key.as_ref() == "encoding"
     {
-        if !encoding.value.eq_ignore_ascii_case("utf-8") {
+        // Where `utf8` is no name of it, it is an error and not another encoding.
+        if !["utf-8", "utf8"].iter().any(|utf8| encoding.value.eq_ignore_ascii_case(utf8)) {
             return Err(XmlError::Declaration);
         }
         attribute = next()?;

@@ -183,11 +183,11 @@ fn the_amount_is_what_the_order_costs_not_what_coupons_left_of_it() {
 fn amounts_in_yuan_are_compared_exactly() {
     let world = World::with(|setup| setup.route("app")["amount_unit"] = json!("yuan"));
     world.wechat.order(&APP, "YUAN-1").paid(435);
-    for amount in ["4.35", ""] {
+    for amount in ["4.35", "4.350", "4.3500000000", ""] {
         assert_eq!(world.callback(&format!("OrderID=YUAN-1&TotalFee={amount}")).status(), 200, "{amount}");
     }
     for (amount, status) in
-        [("4.36", 403), ("435", 403), ("4.350", 400), ("4,35", 400), ("435e-2", 400), ("+4.35", 400)]
+        [("4.36", 403), ("435", 403), ("4.351", 400), ("4,35", 400), ("435e-2", 400), ("+4.35", 400)]
     {
         let encoded = amount.replace('+', "%2B");
         assert_eq!(world.callback(&format!("OrderID=YUAN-1&TotalFee={encoded}")).status(), status, "{amount}");

@@ -109,8 +109,6 @@ fn a_rightly_signed_notification_for_somebody_else_is_refused() {
         ("mch_id", C1.mch_id, "notification-for-other-merchant"),
         ("appid", C1.appid, "notification-for-other-merchant"),
         ("sub_mch_id", "1900000998", "notification-for-other-merchant"),
-        ("result_code", "FAIL", "notification-not-success"),
-        ("return_code", "FAIL", "notification-not-success"),
     ] {
         let mut fields = notification(&APP, "ELSE-1", 100);
         set(&mut fields, name, value);

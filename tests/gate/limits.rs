@@ -266,7 +266,7 @@ fn e07_another_kind_of_body_than_the_routes_is_415() {
         "text/plain",
         "text/xml",
         "multipart/form-data; boundary=x",
-        "application/x-www-form-urlencoded; charset=gbk",
+        "application/x-www-form-urlencoded; charset=utf-16",
         "application/x-www-form-urlencoded; charset=utf-7",
         "application/x-www-form-urlencoded-x",
         "application/x-www-form-urlencoded, text/plain",

@@ -32,7 +32,11 @@ mod contradicted;
 
 mod notifications;
 
+mod refunds;
+
 mod duplicate_fields;
+
+mod spellings;
 
 mod forged_headers;
 

@@ -302,3 +302,78 @@ fn an_order_whose_number_is_another_is_delivered_only_where_somebody_has_named_i
     assert_eq!((ended.code, &report["kept_rows"][1]["out_trade_no"]), (1, &json!("PC-2")));
     assert!(world.upstream.requests().iter().all(|seen| seen.text().contains("OrderID=NAMED-1")));
 }
+
+#[test]
+fn an_order_whose_row_is_broken_by_its_text_is_delivered_like_any_other() {
+    let world = World::with(swept);
+    let texts = ["tea\ngreen", "tea\r\n\r\n`green", "tea,`green", "`,`", "tea\n总交易单数,订单总金额\n`1,`1.00"];
+    let mut bill = Bill::default();
+    for (index, text) in texts.iter().enumerate() {
+        let order = format!("TEXT-{index}");
+        let id = world.wechat.order(&APP, &order).paid(250);
+        bill = bill.paid(&APP, &order, &id, 250).saying(text);
+    }
+    world.wechat.bill(&APP, "20261122", &bill);
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!(
+        [&report["rows"], &report["paid"], &report["delivered"], &report["malformed"]],
+        [5, 5, 5, 0],
+        "{report:#}"
+    );
+    assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
+    let row = &report["kept_rows"][0];
+    assert_eq!((&row["what"], &row["total_fee"]), (&json!("found"), &Value::Null), "the bill's amount is not believed");
+    assert!(row["detail"].as_str().unwrap().contains("settlement amount 2.50 CNY"), "{row}");
+    assert!(world.upstream.requests().iter().all(|seen| seen.text().ends_with("&TotalFee=250")), "the answer's is");
+    assert_eq!(world.scrape().one("tollgate_sweep_rows_left", &[("what", "malformed")]), 0.0);
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_something_left_to_do() {
+    let world = World::with(swept);
+    let good = world.wechat.order(&APP, "GOOD-1").paid(100);
+    let bill = Bill::default().paid(&APP, "GOOD-1", &good, 100).paid(&APP, "BAD-1", "no id", 100);
+    world.wechat.bill(&APP, "20261122", &bill);
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!((ended.code, &report["malformed"], &report["delivered"]), (1, &json!(1), &json!(1)), "{}", ended.stdout);
+    assert_eq!(report["kept_rows"][1]["detail"], "has no usable 微信订单号");
+    let ended = world.command(&["sweep", "--channel", "app", "--date", DAY]);
+    assert!(ended.code == 1 && ended.stdout.contains("1 UNREADABLE"), "{}", ended.stdout);
+    until("the figure", || world.scrape().one("tollgate_sweep_rows_left", &[("what", "malformed")]) > 0.0);
+    let page = world.admin_get("/sweeps").text();
+    assert!(page.contains("Unreadable 1"), "{page}");
+    // The same bill, read as it should be: nothing is left.
+    world.wechat.bill(&APP, "20261122", &Bill::default().paid(&APP, "GOOD-1", &good, 100));
+    assert_eq!(sweep(&world, &[]).0.code, 0);
+    until("no figure", || world.scrape().one("tollgate_sweep_rows_left", &[("what", "malformed")]) == 0.0);
+}
+
+#[test]
+fn a_payment_whose_number_no_order_can_have_is_not_ours() {
+    let world = World::with(swept);
+    world.wechat.bill(&APP, "20261122", &Bill::default().paid(&APP, "QR.2026/1", "4200000000000000000000000007", 100));
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!((ended.code, &report["not_ours"], &report["malformed"]), (0, &json!(1), &json!(0)), "{report:#}");
+    assert_eq!(report["kept_rows"][0]["transaction_id"], "4200000000000000000000000007");
+    let ended = world.command(&["sweep", "--channel", "app", "--date", DAY]);
+    let line = "line 2 not-ours: transaction 4200000000000000000000000007: its number QR.2026/1 is none";
+    assert!(ended.stdout.contains(line), "{}", ended.stdout);
+}
+
+#[test]
+fn a_row_written_into_a_text_is_only_a_question_and_counts_as_unreadable() {
+    let world = World::with(swept);
+    let honest = world.wechat.order(&APP, "HONEST-1").paid(100);
+    world.wechat.order(&APP, "VICTIM-1").state("NOTPAY");
+    let forged = format!(
+        "tea\n`2026-11-22 10:11:12,`{},`{},`0,`,`4200000000000000000000000009,`VICTIM-1,`,`APP,`SUCCESS,`,`CNY,`1.00,`0.00,\
+         `0,`0,`0.00,`0.00,`,`,`x",
+        APP.appid, APP.mch_id
+    );
+    world.wechat.bill(&APP, "20261122", &Bill::default().paid(&APP, "HONEST-1", &honest, 100).saying(&forged));
+    let (ended, report) = sweep(&world, &[]);
+    assert_eq!([&report["paid"], &report["found"], &report["malformed"]], [1, 1, 1], "{report:#}");
+    assert_eq!((ended.code, &report["delivered"]), (1, &json!(1)), "{}", ended.stdout);
+    assert_eq!(stands(&world, "VICTIM-1", "parked")["reason"], "not-paid-yet");
+    assert!(world.upstream_received().text().starts_with("OrderID=HONEST-1&"));
+}

@@ -2,7 +2,7 @@
 //! where that could help (design section 3; V-02, V-03, V-05, F-01).
 
 use crate::fakes::nobody;
-use crate::fakes::wechat::{APP, Fault, WeChat};
+use crate::fakes::wechat::{APP, Fault, SignType, WeChat, notification, set};
 use crate::harness::{World, return_code};
 use serde_json::json;
 use std::time::Duration;
@@ -213,4 +213,24 @@ fn a_proxy_in_the_environment_is_not_used() {
     world.wechat.order(&APP, "PROXY-1").paid(100);
     assert_eq!(world.app_callback("PROXY-1").status(), 200);
     assert_eq!(canary.connections(), 0);
+}
+
+#[test]
+fn a_signed_notification_of_a_payment_that_failed_is_no_forgery() {
+    let world = World::new();
+    for name in ["result_code", "return_code"] {
+        let mut fields = notification(&APP, "FAILED-1", 100);
+        set(&mut fields, name, "FAIL");
+        set(&mut fields, "err_code", "NOTENOUGH");
+        let answer = world.wechat_calls_back("app", fields, APP.key, SignType::Md5);
+        // I7: what was not delivered is not answered as success, so WeChat Pay sends it again.
+        assert_eq!((answer.status(), return_code(&answer).as_str()), (200, "FAIL"), "{name}");
+        let summary = world.summary(&answer);
+        assert_eq!((&summary["verdict"], &summary["level"]), (&json!("unpaid"), &json!("INFO")), "{summary}");
+        assert_eq!(summary["reason"], "notification-not-success");
+    }
+    world.wechat_was_not_asked();
+    world.upstream_saw_nothing();
+    let verdicts = |verdict| world.scrape().one("tollgate_verdicts_total", &[("channel", "app"), ("verdict", verdict)]);
+    assert_eq!((verdicts("unpaid"), verdicts("contradicted")), (2.0, 0.0));
 }

@@ -62,7 +62,7 @@ fn some_trade(world: &World) {
     world.sandbox.put(world.key("A2"), TradeState::Refund, said).unwrap();
 }
 
-fn account(mch_id: &str, appid: &str) -> Account {
+pub(crate) fn account(mch_id: &str, appid: &str) -> Account {
     let key = ApiKey::parse(Secret::new(KEY.to_owned())).unwrap();
     Account {
         provider: Provider::V2(Keys::from_list([key], SignType::HmacSha256).unwrap()),
@@ -96,8 +96,10 @@ async fn download_as(world: &World, who: &Account, bill_type: BillType) -> Resul
 
 fn described(rows: &[Row]) -> Vec<String> {
     let describe = |row: &Row| match row {
-        Row::Payment(paid) => format!("{} paid {} at {}", paid.out_trade_no, paid.amount.fen, paid.trade_time.unwrap()),
-        Row::Refund(back) => format!("{} refunded at {}", back.out_trade_no, back.trade_time.unwrap()),
+        Row::Payment(paid) => {
+            format!("{} paid {} at {}", paid.out_trade_no, paid.amount.unwrap().fen, paid.trade_time.unwrap())
+        }
+        Row::Refund(back) => format!("{} refunded at {}", back.out_trade_no.unwrap(), back.trade_time.unwrap()),
         other => format!("{other:?}"),
     };
     rows.iter().map(describe).collect()
@@ -309,7 +311,7 @@ async fn generated_orders_are_in_the_bill_and_queries_know_them() {
     for number in [1, 3000] {
         let Row::Payment(paid) = &rows[number] else { panic!("{:?}", rows[number]) };
         let (order, transaction_id, fen) =
-            (paid.out_trade_no.as_str(), paid.transaction_id.as_str(), paid.amount.fen.to_string());
+            (paid.out_trade_no.as_str(), paid.transaction_id.as_str(), paid.amount.unwrap().fen.to_string());
         for id in [("out_trade_no", order), ("transaction_id", transaction_id)] {
             let answer = order_query(world.api, &question(&[id])).await.unwrap().fields();
             let field = |name| answer.get(name).map(String::as_str);

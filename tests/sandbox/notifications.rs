@@ -12,6 +12,8 @@ use tollgate::sandbox::{
     Announcement, ControlError, Forgery, Judgement, Notification, OrderFields, Progress, RETRY_SCHEDULE, Seed,
 };
 
+use tollgate::wechat::v2::refund::{Unopened, open};
+
 const ACK: &str = "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>";
 const FAIL: &str = "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[no]]></return_msg></xml>";
 
@@ -49,6 +51,7 @@ fn announcement(order: &str, notify_url: &str) -> Announcement {
         mch_id: Some(MCH_ID.to_owned()),
         sub_mch_id: None,
         out_trade_no: order.to_owned(),
+        refund: None,
         notify_url: notify_url.to_owned(),
         copies: 1,
         forge: Forgery::None,
@@ -223,6 +226,25 @@ async fn wechat_pay_notifies_of_payments_only_and_forgers_of_anything() {
     let sent = fields(&receiver.bodies()[0]);
     assert!(is_signed(&sent) && sent.contains_key("transaction_id"));
     assert_eq!(world.ask("A1").await.unwrap().fields()["trade_state"], "NOTPAY", "the forger paid nothing");
+}
+
+#[tokio::test]
+async fn a_refund_is_told_under_seal_and_without_a_signature() {
+    let world = World::new().await;
+    world.pay("A1");
+    let (receiver, url) = Receiver::start(&[(200, ACK)]).await;
+    let refund = |fen, forge| Announcement { refund: Some(fen), forge, retry: false, ..announcement("A1", &url) };
+    for fen in [0, 1_000_000_000] {
+        assert_eq!(world.sandbox.notify(refund(fen, Forgery::None)).unwrap_err(), ControlError::Refund);
+    }
+    ended(&world, world.sandbox.notify(refund(1, Forgery::None)).unwrap()).await;
+    ended(&world, world.sandbox.notify(refund(1, Forgery::WrongKey)).unwrap()).await;
+    let sent: Vec<_> = receiver.bodies().iter().map(|body| fields(body)).collect();
+    assert!(sent.iter().all(|sent| !sent.contains_key("sign") && !sent.contains_key("out_trade_no")));
+    let account = crate::bills::account(MCH_ID, APPID);
+    let opened = open(&account, &sent[0]["req_info"]).unwrap();
+    assert_eq!((opened.out_trade_no.as_str(), opened.refund_status.as_str()), ("A1", "SUCCESS"));
+    assert_eq!(open(&account, &sent[1]["req_info"]), Err(Unopened::Sealed));
 }
 
 #[tokio::test]

@@ -137,6 +137,9 @@ fn sweeps(figures: &Figures, shell: &Shell) -> Vec<Line> {
     if figures.sweeps_missing > 0 {
         lines.push(Line::bad(fill(words.sweeps_missing, &[&figures.sweeps_missing]), ""));
     }
+    if figures.rows_malformed > 0 {
+        lines.push(Line::bad(fill(words.sweep_rows_malformed, &[&figures.rows_malformed]), ""));
+    }
     if lines.is_empty() {
         lines.push(Line::plain("", words.swept_never));
     }

@@ -381,6 +381,7 @@ fn happened(event: &Event, shell: &Shell) -> Step {
     let (mark, tone, what) = match event.what.as_str() {
         "found" if asked => ("?", verdict_tone(reason), words.event_found.to_owned()),
         "found" => ("·", "", words.event_decided.to_owned()),
+        "again" if reason == Some(Reason::RefundConfirmed) => ("→", "", words.event_refund.to_owned()),
         "again" => ("→", "", words.event_again.to_owned()),
         "asked-for" => ("✎", "", words.event_asked_for.to_owned()),
         "flagged" => ("!", "warn", words.event_flagged.to_owned()),

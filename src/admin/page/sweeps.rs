@@ -54,6 +54,7 @@ struct Line {
     dry_run: bool,
     paid: String,
     found: String,
+    malformed: Option<String>,
     wanted_by: &'static str,
     began_at: Option<show::Moment>,
     ended_at: Option<show::Moment>,
@@ -194,6 +195,7 @@ impl Line {
             dry_run: sweep.wanted.dry_run,
             paid: show::count(sweep.counts.paid),
             found: show::count(sweep.counts.found),
+            malformed: (sweep.counts.malformed > 0).then(|| show::count(sweep.counts.malformed)),
             wanted_by: if sweep.wanted.due_on.is_some() { words.by_schedule } else { words.by_operator },
             began_at: sweep.began_at.map(|at| shell.moment(at)),
             ended_at: sweep.ended_at.map(|at| shell.moment(at)),
@@ -210,7 +212,7 @@ impl Row {
             line: record.row.line,
             order: match (named, payment) {
                 (Some((_, order)), _) => order.to_string(),
-                (None, Some(payment)) => payment.out_trade_no.to_string(),
+                (None, Some(payment)) => payment.out_trade_no.map_or_else(|| "–".to_owned(), |id| id.to_string()),
                 (None, None) => "–".to_owned(),
             },
             channel: payment
@@ -220,7 +222,7 @@ impl Row {
             kind: kind_name(record.row.kind, shell.words),
             refunded: payment.is_some_and(|payment| payment.refunded),
             detail: record.row.detail.clone(),
-            amount: payment.map(|payment| show::amount(payment.amount, shell.language)),
+            amount: payment.and_then(|payment| payment.amount).map(|amount| show::amount(amount, shell.language)),
             transaction_id: payment.map_or_else(String::new, |payment| payment.transaction_id.to_string()),
             chip: record.state.map(|state| shell.chip(state)),
             became: record.state.map_or("", |state| shell.explain(state, record.reason).short),

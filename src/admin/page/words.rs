@@ -172,6 +172,7 @@ words! {
     generation: "generation {}, in force {}", "第 {} 版，生效于 {}";
     last_sweeps: "Last sweep", "最近对账";
     sweeps_missing: "{} bills could not be compared", "{} 份账单未能核对";
+    sweep_rows_malformed: "{} rows of the latest bills cannot be read", "最近账单中有 {} 行无法识别";
     swept_never: "none so far", "尚未进行";
     pending_sources: "Sources of pending orders", "待支付订单来源";
 
@@ -241,6 +242,7 @@ words! {
     event_confirmed: "WeChat Pay confirmed the payment", "微信支付确认付款";
     event_again: "The same callback came again", "再次收到相同回调";
     event_asked_for: "An operator asked for a redelivery", "操作人要求重新投递";
+    event_refund: "A refund notification came", "收到退款通知";
     event_flagged: "Something to look at", "需要关注";
     event_parked: "An operator parked it", "人工挂起";
     event_unparked: "An operator unparked it", "人工恢复处理";

@@ -49,6 +49,8 @@ pub struct Figures {
     pub last_sweeps: BTreeMap<String, String>,
     /// Bills that a schedule wanted and that could not be compared so far.
     pub sweeps_missing: u64,
+    /// Rows that cannot be read, of the bills compared in the last 24 hours.
+    pub rows_malformed: u64,
     /// How the sources of pending orders are.
     pub sources: Vec<Source>,
     /// Bytes of the file and its log.
@@ -107,6 +109,7 @@ impl From<&journal::Figures> for Figures {
             paid_after_close: figures.paid_after_close,
             last_sweeps: figures.last_sweeps.iter().map(|(mch_id, at)| (mch_id.to_string(), time(*at))).collect(),
             sweeps_missing: figures.sweeps_missing,
+            rows_malformed: figures.rows_malformed,
             sources: figures.sources.iter().map(Source::from).collect(),
             bytes: figures.bytes,
             free_bytes: figures.free_bytes,

@@ -172,6 +172,7 @@ impl Stage {
             mch_id: Some(APP.to_owned()),
             sub_mch_id: None,
             out_trade_no: order.to_owned(),
+            refund: None,
             notify_url: format!("{}/wxpay/notify/app", self.gate_url),
             copies: 1,
             forge,

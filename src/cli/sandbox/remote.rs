@@ -133,6 +133,10 @@ pub(super) struct Notify {
     #[arg(value_name = "NOTIFY_URL")]
     notify_url: String,
 
+    /// Tell that this much came back, in fen, rather than that the order was paid.
+    #[arg(long, value_name = "FEN")]
+    refund: Option<u64>,
+
     /// How many at once.
     #[arg(long, default_value_t = 1)]
     copies: u32,
@@ -260,7 +264,7 @@ pub(super) async fn notify(args: Notify) -> anyhow::Result<ExitCode> {
     let Named { out_trade_no, merchant, plain } = args.named;
     let announcement = json!({
         "mch_id": merchant.mch_id, "sub_mch_id": merchant.sub_mch_id, "out_trade_no": out_trade_no,
-        "notify_url": args.notify_url, "copies": args.copies, "forge": args.forge, "sign_type": args.sign_type,
+        "notify_url": args.notify_url, "refund": args.refund, "copies": args.copies, "forge": args.forge, "sign_type": args.sign_type,
         "retry": !args.no_retry,
     });
     let sent = call(&plain, Method::POST, "/sandbox/notifications", &announcement).await?;

@@ -52,7 +52,8 @@ impl Report {
     /// Whether the bill was compared and nothing is left to do for the gate.
     pub(super) fn is_done(&self) -> bool {
         let over = |outcome: &Outcome| !matches!(outcome.state, Some(State::Asking | State::Delivering));
-        self.sweep.state == Progress::Done && self.sweep.counts.unknown == 0 && self.outcomes.iter().all(over)
+        let left = self.sweep.counts.unknown + self.sweep.counts.malformed;
+        self.sweep.state == Progress::Done && left == 0 && self.outcomes.iter().all(over)
     }
 
     fn orders(&self, state: State) -> u64 {
@@ -189,9 +190,12 @@ fn needs_somebody(row: &RowRecord) -> bool {
 fn tell_row(words: &Words, lines: &mut Lines, record: &RowRecord) {
     let row = &record.row;
     let order = row.payment.map(|payment| {
-        let order = payment.order.map_or_else(|| payment.out_trade_no.to_string(), |order| order.to_string());
+        let order = payment.order.map(|order| order.to_string());
+        let order = order.or_else(|| payment.out_trade_no.map(|number| number.to_string()));
+        let order = order.map(|order| format!("{order}, ")).unwrap_or_default();
+        let amount = payment.amount.map(|amount| format!(", {amount}")).unwrap_or_default();
         let refunded = if payment.refunded { words.row_refunded } else { "" };
-        fill(words.row_payment, &[&order, &payment.transaction_id, &payment.amount, &refunded])
+        fill(words.row_payment, &[&order, &payment.transaction_id, &amount, &refunded])
     });
     let because = |what: &dyn std::fmt::Display| fill(words.because, &[what]);
     let state = record.state.map(|state| because(&words.state(state))).unwrap_or_default();

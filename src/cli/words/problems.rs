@@ -260,6 +260,23 @@ static TEXTS: &[(&str, &str)] = &[
         "write a 4xx or 5xx status, or 200 and an XML body whose return_code is FAIL",
         "请写 4xx 或 5xx 状态码，或写 200 且 XML 正文的 return_code 为 FAIL",
     ),
+    ("stands without a preset", "没有与之对应的 preset"),
+    ("remove it: a route's own fields are those of payments", "请删除：路由自定义的字段是付款的字段"),
+    ("names neither payment alone nor payment and refund", "应只写 payment，或写 payment 和 refund"),
+    ("has no meaning beside carrier: {}", "与 carrier: {} 同时使用没有意义"),
+    ("has no meaning without carrier: {}", "没有 carrier: {} 时没有意义"),
+    ("remove it: there is no body to read", "请删除：没有正文可读"),
+    ("remove it: only JSON has numbers beside texts", "请删除：只有 JSON 区分数字和文本"),
+    ("cannot stand beside carrier: {}", "不能与 carrier: {} 同时使用"),
+    (
+        "cannot stand beside carrier: multipart, of which the gate makes no callback",
+        "不能与 carrier: multipart 同时使用：网关不生成这种回调",
+    ),
+    ("remove it: Content-Type says where the parts end", "请删除：Content-Type 说明各部分在哪里结束"),
+    (
+        "remove it; let found orders go to another route of the order system, such as one with carrier: form",
+        "请删除；让补发的订单走订单系统的另一个路由，例如 carrier: form 的路由",
+    ),
     // What counts as taken.
     (
         "write what must hold, such as { status: 2xx }, or remove the key",

@@ -22,6 +22,11 @@ pub(super) fn any_spelling(start: &str, name: &str, mut is: impl FnMut(&str) -> 
     })
 }
 
+/// What a name may be made of so that it folds without being decoded.
+pub(super) fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
 /// The same as `fold(name) == folded`, without allocating, for a name of `A-Z a-z 0-9 _ -` only.
 pub(super) fn plain_name_folds_to(name: &[u8], folded: &str) -> bool {
     name.iter().filter(|byte| !matches!(byte, b'_' | b'-')).map(u8::to_ascii_lowercase).eq(folded.bytes())

@@ -3,10 +3,11 @@
 //!
 //! Pairs stand between `&`; empty pairs mean nothing to anybody and are let be. Control bytes are refused anywhere, and
 //! so is a name whose escapes are broken or escape an escape. The values of fields that are not ours may hold anything
-//! else, for instance GBK.
+//! else, for instance GBK; where a charset is declared, all of the text must be in it.
 
+use super::charset::Charset;
 use super::found::Found;
-use super::names::Home;
+use super::names::{Hit, Home};
 use super::value::Value;
 use super::{Blank, Unreadable, hex_byte, offset_in};
 use crate::reason::Reason;
@@ -19,18 +20,23 @@ use std::borrow::Cow;
 /// The most pairs of a form; PHP reads a thousand and drops the rest without a word.
 const MOST_PAIRS: usize = 256;
 
-/// Takes the claim fields of a form or query string that are at home there, and refuses all others.
+/// Takes the claim fields of a form or query string that are at home there, and refuses all others. `charset` is what it is
+/// declared to be in, unless that is UTF-8.
 pub(super) fn read<'a>(
     found: &mut Found<'_, 'a>,
     text: &'a [u8],
     home: Option<Home>,
     place: &'static str,
+    charset: Option<Charset>,
 ) -> Result<(), Unreadable> {
     if text.iter().fold(false, |control, byte| control | byte.is_ascii_control()) {
         return Err(malformed(format!("{place} has a control character")));
     }
     if memchr_iter(b'&', text).count() >= MOST_PAIRS {
         return Err(malformed(format!("{place} has more than {MOST_PAIRS} pairs")));
+    }
+    if let Some(charset) = charset {
+        charset.decode(text).ok_or_else(|| not_in_charset(place))?;
     }
     let semicolons = memchr(b';', text).is_some();
     for pair in split(text, b'&').filter(|pair| !pair.is_empty()) {
@@ -39,13 +45,53 @@ pub(super) fn read<'a>(
         if let Some(hit) = hit {
             found.take(hit, place, Value::Encoded(value))?;
         }
+        if let Some(charset) = charset {
+            refuse_in(found, charset, pair, place)?;
+        }
         if semicolons {
             // Old programs take `a=1;OrderID=2`, and what is left of `&amp;`, for two pairs.
             for inner in split(pair, b';').skip(usize::from(hit.is_some())) {
                 if let Some(hit) = found.names.find(None, name_and_value(inner).0, |name| decode_name(name, place))? {
                     found.take(hit, place, Value::Other)?;
                 }
+                if let Some(charset) = charset {
+                    refuse_in(found, charset, inner, place)?;
+                }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a pair whose escapes stand for no text of the charset, and a name that is a claim field's only in that charset.
+fn refuse_in(found: &mut Found<'_, '_>, charset: Charset, pair: &[u8], place: &'static str) -> Result<(), Unreadable> {
+    let (name, value) = name_and_value(pair);
+    let (name, value) = (Cow::from(percent_decode(name)), Cow::from(percent_decode(value)));
+    let name = charset.decode(&name).zip(charset.decode(&value)).ok_or_else(|| not_in_charset(place))?.0;
+    if !name.is_ascii()
+        && let Some(hit) = found.names.find(None, name.as_bytes(), |_| Ok(Cow::Borrowed(&*name)))?
+    {
+        found.take(hit, place, Value::Other)?;
+    }
+    Ok(())
+}
+
+/// Whether a body has what makes JSON or XML of it where a form has its first name.
+pub(super) fn begins_otherwise(body: &[u8]) -> bool {
+    let (first_name, _) = name_and_value(body);
+    first_name.starts_with(b"[") || first_name.iter().any(|byte| b"{<\"".contains(byte))
+}
+
+/// Refuses the claim fields that a backend finds which takes another carrier's body for a form, because Content-Type says
+/// so: `{"id":"A","note":"&id=B&"}`. What stands before the first `&` has a name that begins as that carrier does.
+pub(super) fn refuse(found: &mut Found<'_, '_>, body: &[u8]) -> Result<(), Unreadable> {
+    for piece in body.split(|byte| matches!(byte, b'&' | b';')).skip(1) {
+        let name = Cow::from(percent_decode(name_and_value(piece).0));
+        let name = String::from_utf8_lossy(&name);
+        if let Some(Hit::Field(index) | Hit::Variant(index) | Hit::Elsewhere(index)) =
+            found.names.find(None, name.as_bytes(), |_| Ok(Cow::Borrowed(&*name)))?
+        {
+            found.take(Hit::Elsewhere(index), "the form that Content-Type makes of the body", Value::Other)?;
         }
     }
     Ok(())
@@ -106,6 +152,10 @@ fn decode_name<'a>(name: &'a [u8], place: &str) -> Result<Cow<'a, str>, Unreadab
         rest = rest.get(at + 3..).unwrap_or_default();
     }
     Ok(percent_decode(name).decode_utf8_lossy())
+}
+
+fn not_in_charset(place: &str) -> Unreadable {
+    malformed(format!("{place} is not in the charset that Content-Type declares"))
 }
 
 fn malformed(detail: String) -> Unreadable {

@@ -33,13 +33,13 @@ impl<'n, 'a> Found<'n, 'a> {
 
     /// Keeps the value of a field, or refuses a second one and every other spelling.
     pub(super) fn take(&mut self, hit: Hit, place: &'static str, value: Value<'a>) -> Result<(), Unreadable> {
-        let (Hit::Field(index) | Hit::Variant(index)) = hit;
+        let (Hit::Field(index) | Hit::Variant(index) | Hit::Elsewhere(index)) = hit;
         let Some(name) = self.names.get(index) else { return Ok(()) };
         let in_group = |other: usize| self.names.get(other).is_some_and(|other| other.group == name.group);
         let twice = self.values.iter().enumerate().any(|(other, value)| value.is_some() && in_group(other));
         match self.values.get_mut(index) {
             Some(free) if !twice && hit == Hit::Field(index) => *free = Some(value),
-            _ => return Err(repeated(&name.field, place)),
+            _ => return Err(repeated(&name.field, place, hit, twice)),
         }
         Ok(())
     }
@@ -70,7 +70,13 @@ impl<'n, 'a> Found<'n, 'a> {
     }
 }
 
-fn repeated(field: &Field, place: &str) -> Unreadable {
-    let detail = format!("{field} stands in {place} a second time, out of its place, or in a second spelling");
-    Unreadable::new(Reason::FieldRepeated, detail)
+fn repeated(field: &Field, place: &str, hit: Hit, twice: bool) -> Unreadable {
+    let how = match (hit, twice) {
+        (Hit::Field(_), _) => "a second time",
+        (Hit::Variant(_), true) => "a second time, in another spelling than the route's",
+        (Hit::Variant(_), false) => "in another spelling than the route's",
+        (Hit::Elsewhere(_), true) => "a second time, out of its place",
+        (Hit::Elsewhere(_), false) => "out of its place",
+    };
+    Unreadable::new(Reason::FieldRepeated, format!("{field} stands in {place} {how}"))
 }

@@ -1,36 +1,51 @@
 //! Claims in JSON: serde_json reads, and everything that JSON parsers are known to read differently is refused
 //! (threats E-09, E-10).
 
+use super::fold::fold;
 use super::found::Found;
+use super::halves::{self, HALF};
 use super::names::{Hit, Key};
 use super::value::Value;
 use super::{Blank, Field, Unreadable, offset_in};
-use crate::gate::claim::fold::fold;
 use crate::reason::Reason;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 /// The deepest nesting.
 const DEEPEST: usize = 32;
 
-/// The most keys of all objects together.
-const MOST_KEYS: usize = 256;
+/// A document that is text, with [`HALF`] for every half of a character; of its own if there are any.
+pub(super) struct Document<'b>(Cow<'b, str>);
 
-/// Takes the claim fields of a document, and says where `fill` can be written if it is absent or empty.
+/// The text of a document.
+pub(super) fn document(body: &[u8]) -> Result<Document<'_>, Unreadable> {
+    let text = std::str::from_utf8(body).map_err(|_| malformed("the JSON is not UTF-8"))?;
+    if text.starts_with('\u{feff}') {
+        return Err(malformed("the JSON begins with a byte order mark"));
+    }
+    Ok(Document(halves::replaced(text)))
+}
+
+/// Takes the claim fields of a document of at most so many keys, and says where `fill` can be written if it is absent or
+/// empty.
 pub(super) fn read<'a>(
     found: &mut Found<'_, 'a>,
-    body: &'a [u8],
+    document: &'a Document<'_>,
+    most_keys: usize,
     fill: Option<&Field>,
 ) -> Result<Option<Blank>, Unreadable> {
-    let text = std::str::from_utf8(body).map_err(|_| malformed("the JSON is not UTF-8"))?;
+    let text = &*document.0;
+    let has_halves = matches!(document.0, Cow::Owned(_));
     let start = text.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len();
     if text.as_bytes().get(start) != Some(&b'{') {
         return Err(malformed("the JSON is not an object"));
     }
-    let mut reading = Reading { found, body, fill, blank: None, keys: 0, refusal: None };
+    let body = text.as_bytes();
+    let mut reading = Reading { found, body, has_halves, fill, blank: None, keys: 0, most_keys, refusal: None };
     let node = Node { reading: &mut reading, path: Some(String::new()), folded: String::new(), depth: 1, start };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let outcome = node.deserialize(&mut deserializer).and_then(|()| deserializer.end());
@@ -48,9 +63,12 @@ const IN_ARRAY: &str = "[]";
 struct Reading<'r, 'n, 'a> {
     found: &'r mut Found<'n, 'a>,
     body: &'a [u8],
+    /// Whether it has halves of characters.
+    has_halves: bool,
     fill: Option<&'r Field>,
     blank: Option<Blank>,
     keys: usize,
+    most_keys: usize,
     /// Why reading was broken off, when it was not for the grammar.
     refusal: Option<Unreadable>,
 }
@@ -60,7 +78,7 @@ struct Node<'x, 'r, 'n, 'a> {
     reading: &'x mut Reading<'r, 'n, 'a>,
     /// Its dotted path; `None` where no claim field can stand: in arrays and in objects that lead to none.
     path: Option<String>,
-    /// Its folded path.
+    /// Its folded path; empty unless the names of ids are refused everywhere.
     folded: String,
     depth: usize,
     /// Where it begins in the body, if `path` is known.
@@ -90,11 +108,12 @@ impl<'a> Visitor<'a> for Node<'_, '_, '_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let mut keys: Vec<Cow<'a, str>> = Vec::new();
+        let mut keys = Keys::default();
         while let Some(KeyText(key)) = map.next_key()? {
-            let path = self.path.as_deref().filter(|_| !key.contains('.')).map(|parent| join(parent, &key));
-            let kind = self.reading.found.names.find_key(path.as_deref(), &self.folded, &key);
-            self.reading.count(kind, keys.contains(&key))?;
+            let parent = self.path.as_deref();
+            let path = parent.filter(|_| !key.contains('.')).map(|parent| join(parent, &key));
+            let kind = self.reading.found.names.find_key(parent, path.as_deref(), &self.folded, &key);
+            self.reading.count(kind, &key, keys.contains(&key))?;
             match (kind, path) {
                 (Key::Claim(hit), path) => {
                     let token = map.next_value::<&'a RawValue>()?.get();
@@ -104,18 +123,18 @@ impl<'a> Visitor<'a> for Node<'_, '_, '_, 'a> {
                     let token = map.next_value::<&'a RawValue>()?.get();
                     self.lead(path, token).map_err(de::Error::custom)?;
                 }
-                (Key::Parent | Key::Other, _) => map.next_value_seed(self.below(&fold(&key)))?,
+                (Key::Parent | Key::Other, _) => map.next_value_seed(self.below(|| fold(&key)))?,
             }
-            keys.push(key);
+            keys.add(key);
         }
         if let Some(path) = &self.path {
-            self.reading.leave(path, self.start, keys.is_empty());
+            self.reading.leave(path, self.start, keys.few.is_empty());
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'a>>(mut self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(self.below(IN_ARRAY))?.is_some() {}
+        while items.next_element_seed(self.below(|| IN_ARRAY.to_owned()))?.is_some() {}
         Ok(())
     }
 
@@ -146,15 +165,15 @@ impl<'a> Visitor<'a> for Node<'_, '_, '_, 'a> {
 
 impl<'r, 'n, 'a> Node<'_, 'r, 'n, 'a> {
     /// A value in this one that leads to no claim field.
-    fn below(&mut self, folded: &str) -> Node<'_, 'r, 'n, 'a> {
-        let folded = format!("{}{folded}", self.folded);
+    fn below(&mut self, folded: impl FnOnce() -> String) -> Node<'_, 'r, 'n, 'a> {
+        let folded = if self.reading.found.names.everywhere { self.folded.clone() + &folded() } else { String::new() };
         Node { reading: self.reading, path: None, folded, depth: self.depth + 1, start: self.start }
     }
 
     /// Reads a value that leads to a claim field if it is an object. Its text is taken first, to know where it stands.
     fn lead(&mut self, path: String, token: &'a str) -> serde_json::Result<()> {
         let start = offset_in(self.reading.body, token.as_bytes());
-        let folded = fold(&path);
+        let folded = if self.reading.found.names.everywhere { fold(&path) } else { String::new() };
         let node = Node { reading: self.reading, path: Some(path), folded, depth: self.depth + 1, start };
         node.deserialize(&mut serde_json::Deserializer::from_str(token))
     }
@@ -162,15 +181,23 @@ impl<'r, 'n, 'a> Node<'_, 'r, 'n, 'a> {
 
 impl<'a> Reading<'_, '_, 'a> {
     /// Takes note of a key.
-    fn count<E: de::Error>(&mut self, kind: Key, is_repeated: bool) -> Result<(), E> {
+    fn count<E: de::Error>(&mut self, kind: Key, key: &str, is_repeated: bool) -> Result<(), E> {
         self.keys += 1;
-        if self.keys > MOST_KEYS {
-            return self.refuse(malformed(&format!("the JSON has more than {MOST_KEYS} keys")));
+        if self.keys > self.most_keys {
+            return self
+                .refuse(malformed(&format!("the JSON has more than {} keys (limits.json_keys)", self.most_keys)));
         }
-        if is_repeated && !matches!(kind, Key::Claim(_)) {
-            return self.refuse(malformed("a key stands twice in one object of the JSON"));
+        if self.has_halves && key.contains(HALF) {
+            return self.refuse(malformed("a key of the JSON has half a character"));
         }
-        Ok(())
+        match kind {
+            Key::Parent if is_repeated => {
+                let detail = "a key on the way to a claim field stands in the JSON a second time";
+                self.refuse(Unreadable::new(Reason::FieldRepeated, detail))
+            }
+            Key::Other if is_repeated => self.refuse(malformed("a key stands twice in one object of the JSON")),
+            _ => Ok(()),
+        }
     }
 
     /// Takes the value of a claim field.
@@ -201,6 +228,31 @@ impl<'a> Reading<'_, '_, 'a> {
     fn refuse<E: de::Error>(&mut self, refusal: Unreadable) -> Result<(), E> {
         self.refusal = Some(refusal);
         Err(E::custom("refused"))
+    }
+}
+
+/// How many keys of one object are compared one by one.
+const FEW: usize = 32;
+
+/// The keys of one object so far.
+#[derive(Default)]
+struct Keys<'a> {
+    few: Vec<Cow<'a, str>>,
+    /// Those beyond [`FEW`].
+    many: HashSet<Cow<'a, str>>,
+}
+
+impl<'a> Keys<'a> {
+    fn contains(&self, key: &str) -> bool {
+        self.few.iter().any(|other| other == key) || !self.many.is_empty() && self.many.contains(key)
+    }
+
+    fn add(&mut self, key: Cow<'a, str>) {
+        if self.few.len() < FEW {
+            self.few.push(key);
+        } else {
+            self.many.insert(key);
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The names of a route's claim fields, and what has to be kept clear of them: every place where a request can carry a
 //! name asks here whether it is a claim field, or a second spelling of one.
 
-use super::fold::{any_spelling, fold, plain_name_folds_to};
+use super::fold::{any_spelling, fold, is_plain, plain_name_folds_to};
+use super::ways::Ways;
 use super::{Carrier, ClaimFields, Field, Place, Unreadable};
 use std::borrow::Cow;
 
@@ -20,10 +21,14 @@ pub(super) struct Names {
     fields: Vec<Name>,
     /// Every folded name, and the names an id is found under wherever it stands, each with its field.
     folds: Vec<(String, usize)>,
-    /// The folded names of an id in an object of its own, for nested copies in JSON.
+    /// The folded names of an id in an object of its own, for nested copies in JSON that are refused everywhere.
     leaves: Vec<(String, usize)>,
     /// The objects on the way to nested fields: dotted path and folded path.
     parents: Vec<(String, String)>,
+    /// The keys on the way to every field of a JSON document.
+    ways: Ways,
+    /// Whether the name of an id is refused wherever it stands in a JSON document.
+    pub(super) everywhere: bool,
     /// Bits of the folds' first bytes, to tell most other names apart at the first glance.
     first_bytes: u64,
 }
@@ -42,8 +47,10 @@ pub(super) struct Name {
 pub(super) enum Hit {
     /// The claim field of this index.
     Field(usize),
-    /// What some backend takes for the field of this index.
+    /// A spelling of the field of this index.
     Variant(usize),
+    /// The field of this index or a spelling of it, where it does not belong.
+    Elsewhere(usize),
 }
 
 /// What the key of a JSON object is.
@@ -59,8 +66,15 @@ pub(super) enum Key {
 
 impl Names {
     pub(super) fn new(fields: &ClaimFields) -> Self {
-        let mut names =
-            Self { fields: Vec::new(), folds: Vec::new(), leaves: Vec::new(), parents: Vec::new(), first_bytes: 0 };
+        let mut names = Self {
+            fields: Vec::new(),
+            folds: Vec::new(),
+            leaves: Vec::new(),
+            parents: Vec::new(),
+            ways: Ways::default(),
+            everywhere: fields.strictness.claim_everywhere,
+            first_bytes: 0,
+        };
         for field in fields.all() {
             let is_id = *field == fields.order || fields.out_trade_no.as_ref() == Some(field);
             names.add(field, fields.carrier, is_id);
@@ -88,8 +102,12 @@ impl Names {
         let index = self.fields.len();
         let home = field.home(carrier);
         let folded = fold(&field.name);
-        let group = self.folded(&folded).and_then(|same| self.get(same)).map_or(index, |same| same.group);
-        let nested = (carrier == Carrier::Json && home == Home::Body).then(|| field.name.rsplit_once('.')).flatten();
+        let is_key = carrier == Carrier::Json && home == Home::Body;
+        // Two keys of one name under two parents are two fields.
+        let alike = |name: &Name| fold(&name.field.name) == folded;
+        let same = if is_key && !self.everywhere { self.fields.iter().position(alike) } else { self.folded(&folded) };
+        let group = same.and_then(|same| self.get(same)).map_or(index, |same| same.group);
+        let nested = is_key.then(|| field.name.rsplit_once('.')).flatten();
         if is_id {
             let leaf = nested.map_or_else(|| folded.clone(), |(_, leaf)| fold(leaf));
             self.folds.push((leaf.clone(), index));
@@ -98,6 +116,9 @@ impl Names {
         if let Some((parents, _)) = nested {
             let ends = parents.match_indices('.').map(|(end, _)| end).chain([parents.len()]);
             self.parents.extend(ends.filter_map(|end| parents.get(..end)).map(|path| (path.to_owned(), fold(path))));
+        }
+        if carrier == Carrier::Json {
+            self.ways.add(field, home, index);
         }
         self.folds.push((folded, index));
         self.fields.push(Name { field: field.clone(), home, group });
@@ -121,31 +142,39 @@ impl Names {
     }
 
     /// What `name` is in `home`, or in a place where no claim field stands. `text` decodes a name that is more than
-    /// letters, digits, `_` and `-`.
+    /// letters, digits, `_` and `-`; what it says is the name, however it was escaped.
     pub(super) fn find<'a>(
         &self,
         home: Option<Home>,
         name: &'a [u8],
         text: impl FnOnce(&'a [u8]) -> Result<Cow<'a, str>, Unreadable>,
     ) -> Result<Option<Hit>, Unreadable> {
-        let spelled = if name.iter().all(|byte| is_plain(*byte)) {
-            self.find_plain(name)
-        } else {
-            let text = text(name)?;
-            let mut found = None;
-            any_spelling("", &text, |folded| {
-                found = found.or_else(|| self.folded(folded));
-                found.is_some()
-            });
-            found
-        };
-        // The exact name of a field is a spelling of it too, unless nothing is left of it when it is folded.
-        Ok(spelled.map(|index| self.exact(home, name).map_or(Hit::Variant(index), Hit::Field)))
+        if name.iter().all(|byte| is_plain(*byte)) {
+            return Ok(self.find_plain(name).map(|index| self.hit(home, name, index)));
+        }
+        let text = text(name)?;
+        let mut found = None;
+        any_spelling("", &text, |folded| {
+            found = found.or_else(|| self.folded(folded));
+            found.is_some()
+        });
+        Ok(found.map(|index| self.hit(home, text.as_bytes(), index)))
     }
 
-    /// What a key is in a JSON object. `path` is the key's dotted path, or `None` where no claim field can stand;
-    /// `folded` is the folded path of its object.
-    pub(super) fn find_key(&self, path: Option<&str>, folded: &str, key: &str) -> Key {
+    /// What a spelling of a field is where it was found. The exact name of a field is a spelling of it too, unless nothing
+    /// is left of it when it is folded.
+    fn hit(&self, home: Option<Home>, name: &[u8], spelled: usize) -> Hit {
+        let elsewhere = || if self.is_home(spelled, home) { Hit::Variant(spelled) } else { Hit::Elsewhere(spelled) };
+        self.exact(home, name).map_or_else(elsewhere, Hit::Field)
+    }
+
+    fn is_home(&self, index: usize, home: Option<Home>) -> bool {
+        self.get(index).is_some_and(|name| Some(name.home) == home)
+    }
+
+    /// What a key is in a JSON object. `parent` is the dotted path of the object, `path` that of the key, both `None` where no
+    /// claim field can stand; `folded` is the folded path of the object, if names are refused everywhere.
+    pub(super) fn find_key(&self, parent: Option<&str>, path: Option<&str>, folded: &str, key: &str) -> Key {
         if let Some(path) = path {
             if let Some(index) = self.exact(Some(Home::Body), path.as_bytes()) {
                 return Key::Claim(Hit::Field(index));
@@ -154,6 +183,19 @@ impl Names {
                 return Key::Parent;
             }
         }
+        if let Some(index) = parent.and_then(|parent| self.ways.find(parent, key)) {
+            let is_body = self.is_home(index, Some(Home::Body));
+            return Key::Claim(if is_body { Hit::Variant(index) } else { Hit::Elsewhere(index) });
+        }
+        // A pattern for `"order_id":` finds the end of `"x\"order_id":` too. No other text in JSON has its quotes bare.
+        let quoted = key.rsplit_once(['"', '\'', '\\']).map(|(_, quoted)| fold(quoted));
+        let found = quoted.and_then(|quoted| self.leaf_or_path(&quoted));
+        let found = found.or_else(|| if self.everywhere { self.find_anywhere(folded, key) } else { None });
+        found.map_or(Key::Other, |index| Key::Claim(Hit::Elsewhere(index)))
+    }
+
+    /// The field that a key of any object has the name of: its leaf, or what the keys above it make of its path.
+    fn find_anywhere(&self, folded: &str, key: &str) -> Option<usize> {
         let mut found = None;
         any_spelling(folded, key, |folded| {
             found = found.or_else(|| self.folded(folded)).or_else(|| self.folded_parent(folded));
@@ -163,10 +205,7 @@ impl Names {
             found = found.or_else(|| index_of(&self.leaves, folded));
             found.is_some()
         });
-        // A pattern for `"order_id":` finds the end of `"x\"order_id":` too. No other text in JSON has its quotes bare.
-        let quoted = key.rsplit_once(['"', '\'', '\\']).map(|(_, quoted)| fold(quoted));
-        found = found.or_else(|| quoted.and_then(|quoted| self.leaf_or_path(&quoted)));
-        found.map_or(Key::Other, |index| Key::Claim(Hit::Variant(index)))
+        found
     }
 
     /// The field of the body whose tag, or a spelling of it, this one is.
@@ -223,11 +262,6 @@ impl Names {
 
 fn index_of(folds: &[(String, usize)], folded: &str) -> Option<usize> {
     folds.iter().find(|(name, _)| name == folded).map(|(_, index)| *index)
-}
-
-/// What a name may be made of so that it folds without being decoded.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
 fn bit(byte: u8) -> u64 {

@@ -10,6 +10,16 @@ mod properties;
 
 mod hidden;
 
+mod spellings;
+
+mod charsets;
+
+mod nested;
+
+mod any_type;
+
+mod multipart;
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 fn field(name: &str) -> Field {
@@ -31,6 +41,7 @@ fn fields(carrier: Carrier, order: &str) -> ClaimFields {
         amount: None,
         fill: None,
         channel: Vec::new(),
+        strictness: Strictness::default(),
     }
 }
 
@@ -265,7 +276,7 @@ fn amounts_are_exact() {
         let sent = Sent::form(format!("OrderID=A&TotalFee={text}"));
         assert_eq!(sent.read_by(&ClaimReader::new(fields)).unwrap().claim.amount, Some(Fen(fen)));
     }
-    for text in ["1.00", "-1", "+1", "1e2", "01", "%31", "1%20", "1,2", "0x1", "99999999999999999999"] {
+    for text in ["1.00", "-1", "+1", "1e2", "01", "%2B1", "1%20", "1,2", "0x1", "99999999999999999999"] {
         all_get(Reason::FieldMalformed, &app(), [Sent::form(format!("OrderID=A&TotalFee={text}"))]);
     }
     all_get(
@@ -374,10 +385,11 @@ fn e_02_the_id_in_two_places_is_refused() {
     assert_eq!(form.header("cookie", "sid=OrderID; x").order(&app()).as_deref(), Ok("A"));
 }
 
+/// None of them says exactly `OrderID`.
 const VARIANTS: [&str; 22] = [
     "orderid",
     "ORDERID",
-    "Order%49D",
+    "order%49D",
     "+OrderID",
     "OrderID+",
     "%20OrderID",
@@ -440,8 +452,8 @@ fn e_05_values_are_never_normalised() {
         "A+",
         "+A",
         "A+B",
-        "%41",
-        "a%2Db",
+        "A%25",
+        "a%2Bb",
         "%EF%BC%A1",
         "A%CC%81",
         "A%E2%80%8B",
@@ -492,9 +504,19 @@ fn e_05_values_are_never_normalised() {
 }
 
 #[test]
-fn e_06_only_utf_8_is_read() {
-    for charset in ["gbk", "GB2312", "utf-16", "utf-7", "iso-8859-1", "utf8", "", "utf-8; charset=gbk"] {
+fn e_06_only_utf_8_is_read_where_nothing_else_is_safe() {
+    for charset in
+        ["utf-16", "utf-7", "shift_jis", "iso-2022-jp", "hz-gb-2312", "x", "", "'utf-8'", "utf-8; charset=gbk"]
+    {
         all_get(Reason::UnsupportedMediaType, &app(), [Sent::body(&format!("{FORM}; charset={charset}"), "OrderID=A")]);
+    }
+    for charset in ["gbk", "iso-8859-1", "us-ascii"] {
+        let types =
+            [("application/json", json(), "{\"data\":{\"order_id\":\"A\"}}"), ("text/xml", xml(), "<xml></xml>")];
+        for (media_type, fields, body) in types {
+            let sent = Sent::body(&format!("{media_type}; charset={charset}"), body);
+            all_get(Reason::UnsupportedMediaType, &fields, [sent]);
+        }
     }
     for charset in ["charset=utf-8", "Charset=\"UTF-8\"", ""] {
         assert_eq!(
@@ -550,12 +572,9 @@ fn e_09_json_that_parsers_read_differently_is_refused() {
         r#"{"DATA":{"order_id":"A"}}"#,
         r#"{"data":{"order_id":"A"},"Data":{"order_id":"B"}}"#,
         r#"{"data":{"order_id":"A"},"Data":null}"#,
-        r#"{"data":{"order_id":"A"},"order_id":"B"}"#,
-        r#"{"order_id":"B","data":{"order_id":"A"}}"#,
-        r#"{"data":{"order_id":"A","more":{"order_id":"B"}}}"#,
-        r#"{"x":[[{"orderid":"B"}]],"data":{"order_id":"A"}}"#,
-        r#"{"data":[{"order_id":"A"}]}"#,
+        r#"{"data":{"order_id":"A"},"data":{}}"#,
         r#"{"data":{"order_id":"A"},"data.order_id":"B"}"#,
+        r#"{"data":{"order_id":"A"},"data[order_id]":"B"}"#,
         r#"{"data.order_id":"A"}"#,
         r#"{"data":{"order_id":"A","channel":"c","Channel":"d"}}"#,
         r#"{"data":{"order_id":"A","channel":"c"},"data.channel":"d"}"#,
@@ -565,7 +584,7 @@ fn e_09_json_that_parsers_read_differently_is_refused() {
         r#"{"x\u0022txn":"B","data":{"order_id":"A"}}"#,
     ];
     all_get(Reason::FieldRepeated, &json(), repeated.map(Sent::json));
-    let malformed_value = ["1", "12345678901234567890123", "1.0", "true", "[\"A\"]", "{\"id\":\"A\"}", "\"\\ud800\""];
+    let malformed_value = ["-1", "12345678901234567890123", "1.0", "true", "[\"A\"]", "{\"id\":\"A\"}", "\"\\ud800\""];
     all_get(
         Reason::FieldMalformed,
         &json(),
@@ -586,7 +605,6 @@ fn e_09_json_that_parsers_read_differently_is_refused() {
         r#"{'data':{'order_id':'A'}}"#,
         r#"{"x":1,"x":2,"data":{"order_id":"A"}}"#,
         r#"{"data":{"order_id":"A","n":{"x":1,"\u0078":2}}}"#,
-        r#"{"data":{"order_id":"A"},"data":{}}"#,
         "{\"a\":\"\n\"}",
     ];
     all_get(Reason::BodyMalformed, &json(), broken.map(Sent::json));
@@ -604,7 +622,7 @@ fn e_09_json_that_parsers_read_differently_is_refused() {
 
 #[test]
 fn e_10_json_that_costs_more_than_it_says_is_refused() {
-    let keys: Vec<_> = (0..300).map(|key| format!("\"k{key}\":0")).collect();
+    let keys: Vec<_> = (0..5000).map(|key| format!("\"k{key}\":0")).collect();
     let deep =
         |levels: usize| format!(r#"{{"x":{}{},"data":{{"order_id":"A"}}}}"#, "[".repeat(levels), "]".repeat(levels));
     let costly = [
@@ -702,7 +720,7 @@ fn e_13_costly_bodies_are_read_in_linear_time() {
 
 #[test]
 fn e_14_content_codings_are_refused() {
-    for coding in ["gzip", "br", "deflate", "identity, gzip", "GZIP", ""] {
+    for coding in ["gzip", "br", "deflate", "identity, gzip", "GZIP", "utf-8, gzip", "utf-16", "x", "utf-8;q=1"] {
         all_get(Reason::UnsupportedMediaType, &app(), [Sent::form("OrderID=A").header("content-encoding", coding)]);
     }
     assert_eq!(Sent::form("OrderID=A").header("content-encoding", "identity").order(&app()).as_deref(), Ok("A"));

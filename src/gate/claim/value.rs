@@ -1,6 +1,7 @@
 //! The values of claim fields, as they stand in a request, and the one grammar they are read by.
 
 use super::hex_byte;
+use super::strictness::{OrderType, is_exact};
 use arrayvec::ArrayString;
 use std::borrow::Cow;
 
@@ -36,8 +37,33 @@ impl Value<'_> {
         }
     }
 
-    /// The value of an id. A number is none: two of them can be one double (threat E-09).
-    pub(super) fn id(&self) -> Result<Text, Malformed> {
+    /// The value of an id. Two large numbers can be one to a backend (threat E-09): `numbers` says which
+    /// cannot.
+    pub(super) fn id(&self, numbers: OrderType) -> Result<Text, Malformed> {
+        match self {
+            Self::Number(digits) if numbers.takes(digits) => Text::from(digits).map_err(|_| Malformed),
+            Self::Number(_) => Err(Malformed),
+            other => other.text(),
+        }
+    }
+
+    /// The value of a channel field, which may be a small whole number.
+    pub(super) fn channel(&self) -> Result<Text, Malformed> {
+        match self {
+            Self::Number(digits) if is_exact(digits) => Text::from(digits).map_err(|_| Malformed),
+            other => other.text(),
+        }
+    }
+
+    /// The value of an amount.
+    pub(super) fn amount(&self) -> Result<Text, Malformed> {
+        match self {
+            Self::Number(digits) => Text::from(digits).map_err(|_| Malformed),
+            other => other.text(),
+        }
+    }
+
+    fn text(&self) -> Result<Text, Malformed> {
         match self {
             Self::Encoded(bytes) => decode(bytes),
             // Space would make a value that is empty for those who trim it, and not empty for others.
@@ -47,41 +73,23 @@ impl Value<'_> {
             Self::Text(_) | Self::Number(_) | Self::Other => Err(Malformed),
         }
     }
-
-    /// The value of a channel field, which may be a small whole number.
-    pub(super) fn channel(&self) -> Result<Text, Malformed> {
-        match self {
-            Self::Number(digits) if digits.len() <= 15 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Text::from(digits).map_err(|_| Malformed)
-            }
-            other => other.id(),
-        }
-    }
-
-    /// The value of an amount.
-    pub(super) fn amount(&self) -> Result<Text, Malformed> {
-        match self {
-            Self::Number(digits) => Text::from(digits).map_err(|_| Malformed),
-            other => other.id(),
-        }
-    }
 }
 
-/// Undoes the escapes that standard encoders put into ids (`|`, `*`, `@`, and the `/` of a channel), which every
-/// program decodes alike. Any other escape, a `+` for a space, and what is not plain ASCII is refused.
+/// Undoes percent escapes, one layer of them, as every program does. Encoders that somebody wrote by hand escape all but
+/// letters and digits. What a value may be made of is for its own grammar to say, and none has a `%` or `+`: an escape of an
+/// escape is refused there, and a `+`, which is a space to some, here.
 fn decode(bytes: &[u8]) -> Result<Text, Malformed> {
     let mut text = Text::new();
     let mut bytes = bytes.iter().copied();
     while let Some(byte) = bytes.next() {
         let byte = match byte {
-            b'%' => match bytes.next().zip(bytes.next()).and_then(|(high, low)| hex_byte(high, low)) {
-                Some(byte @ (b'|' | b'*' | b'@' | b'/')) => byte,
-                _ => return Err(Malformed),
-            },
+            b'%' => bytes.next().zip(bytes.next()).and_then(|(high, low)| hex_byte(high, low)).ok_or(Malformed)?,
             b'+' => return Err(Malformed),
-            byte if byte.is_ascii_graphic() => byte,
-            _ => return Err(Malformed),
+            byte => byte,
         };
+        if !byte.is_ascii_graphic() || byte == b'%' {
+            return Err(Malformed);
+        }
         text.try_push(char::from(byte)).map_err(|_| Malformed)?;
     }
     Ok(text)

@@ -23,14 +23,14 @@ fn futures_now<F: Future>(future: F) -> F::Output {
 #[test]
 fn each_reason_has_the_status_of_its_row() {
     // What passes is not refused.
-    let refused = |reason: &Reason| !matches!(reason, Reason::Paid | Reason::PaidAfterClose);
+    let refused = |reason: &Reason| !matches!(reason, Reason::Paid | Reason::PaidAfterClose | Reason::RefundConfirmed);
     for reason in Reason::ALL.iter().copied().filter(refused) {
         let status = http_status(reason).as_u16();
         let expected: &[u16] = match reason.stage() {
             Stage::Verdict(Verdict::Pending | Verdict::Unknown) => &[503],
             Stage::Verdict(Verdict::Unpaid | Verdict::Refunded) => &[402],
             Stage::Verdict(Verdict::Contradicted) => &[403],
-            Stage::Claim => &[400, 404, 415],
+            Stage::Claim => &[400, 403, 404, 415],
             Stage::Request => &[400, 404, 405, 408, 413, 414, 421, 429, 431],
             Stage::Upstream => &[502, 504],
             Stage::FollowUp => &[503],

@@ -1,6 +1,6 @@
 use super::*;
 use crate::gate::accepted::Accepted;
-use crate::gate::claim::{Carrier, ClaimFields, Field, Place};
+use crate::gate::claim::{Carrier, ClaimFields, Field, Place, Strictness};
 use crate::gate::reply::Dialect;
 use hyper::Request;
 
@@ -18,8 +18,10 @@ fn route(name: &str, path: &str, methods: &[Method]) -> Route {
             amount: None,
             fill: None,
             channel: Vec::new(),
+            strictness: Strictness::default(),
         }),
         notification: false,
+        events: Events::default(),
         number_proof: NumberProof::First,
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
         accepted: Accepted::any_2xx(),

@@ -5,7 +5,7 @@ use crate::gate::decide::{self, Finding, Mode, OnRefunded};
 use crate::gate::delivery::Origin;
 use crate::gate::number_proof::Pair;
 use crate::gate::payment::{Payment, Written};
-use crate::journal::Override;
+use crate::journal::{DeliveryId, Override};
 use crate::money::{Currency, Fen, Money};
 use crate::order::{OrderId, OutTradeNo, TransactionId};
 use crate::reason::Reason;
@@ -51,6 +51,10 @@ fn received(fields: &[(&str, &str)]) -> HeaderMap {
 }
 
 fn stamped_by(stamp: &Stamp, fields: &[(&str, &str)], pass: &Pass, trusted_proxy: bool) -> HeaderMap {
+    stamped_for(Event::Payment, stamp, fields, pass, trusted_proxy)
+}
+
+fn stamped_for(event: Event, stamp: &Stamp, fields: &[(&str, &str)], pass: &Pass, trusted_proxy: bool) -> HeaderMap {
     let peer = Peer { addr: ([203, 0, 113, 9], 4711).into(), tls: false };
     let channel = ChannelId::parse("app").unwrap();
     let sending = Sending { delivery: HeaderValue::from_static("d-1"), attempt: 1, origin: Origin::Callback };
@@ -59,7 +63,7 @@ fn stamped_by(stamp: &Stamp, fields: &[(&str, &str)], pass: &Pass, trusted_proxy
         upstream: &Upstream::parse("http://127.0.0.1:5000").unwrap(),
         request_id: &HeaderValue::from_static("r-1"),
     };
-    let delivered = Delivered { channel: &channel, sending, overrides: Overrides::NONE };
+    let delivered = Delivered { channel: &channel, sending, overrides: Overrides::NONE, event };
     stamp.headers(received(fields), &source, pass, Some(&delivered)).unwrap()
 }
 
@@ -131,7 +135,8 @@ fn what_a_person_decided_is_told_and_not_signed() {
             request_id: &HeaderValue::from_static("r-1"),
         };
         let sending = Sending { delivery: HeaderValue::from_static("d-1"), attempt: 2, origin: Origin::FollowUp };
-        let delivered = Delivered { channel: &ChannelId::parse("app").unwrap(), sending, overrides };
+        let delivered =
+            Delivered { channel: &ChannelId::parse("app").unwrap(), sending, overrides, event: Event::Payment };
         stamp.headers(received(&[("X_Tollgate_Override", "amount")]), &source, &confirmed(), Some(&delivered)).unwrap()
     };
     let by_the_rules = stamped(Overrides::NONE);
@@ -221,6 +226,27 @@ fn the_signed_header_covers_every_value() {
     let stamp = Stamp::new(HeaderNames { signature, ..HeaderNames::default() }, Host::Preserve);
     let headers = stamped_by(&stamp, &[("x_verified_signature", "FAKE")], &confirmed(), false);
     assert_eq!(headers["x-verified-signature"], EXPECTED_SIGNATURE);
+}
+
+/// The same, with "refund" as the eleventh.
+#[test]
+fn a_refund_is_told_and_signed_and_a_payments_event_is_neither() {
+    let signature = Some(SignatureHeader {
+        name: HeaderName::from_static("x-verified-signature"),
+        key: Secret::new("k".repeat(32)),
+    });
+    let stamp = Stamp::new(HeaderNames { signature, ..HeaderNames::default() }, Host::Preserve);
+    let sent = [("X_Verified.Event", "payment"), ("x-verified-event", "refund")];
+    let refund = Event::Refund(DeliveryId::of_refund("app", "50001", "SUCCESS"));
+    let headers = stamped_for(refund, &stamp, &sent, &confirmed(), false);
+    let events: Vec<_> = headers.iter().filter(|(name, _)| name.as_str().ends_with("event")).collect();
+    assert_eq!(events, [(&HeaderName::from_static("x-verified-event"), &HeaderValue::from_static("refund"))]);
+    assert_eq!(headers["x-verified-signature"], "306458b7fd938bc98e1926d218520dd8d27e12d24eeade0c34c51466cd2ee3ed");
+    let headers = stamped_by(&stamp, &sent, &confirmed(), true);
+    assert!(!headers.keys().any(|name| name.as_str().ends_with("event")), "{headers:?}");
+    assert_eq!(headers["x-verified-signature"], EXPECTED_SIGNATURE);
+    // What is not confirmed says nothing of itself.
+    assert!(!stamped_for(refund, &stamp, &sent, &observed(), false).contains_key("x-verified-event"));
 }
 
 const EXPECTED_SIGNATURE: &str = "e2e4f5609184f030d3e0f91ca203bc57b21c0a2ca94b279d5896e67a29f5fcda";

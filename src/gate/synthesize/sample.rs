@@ -3,6 +3,7 @@
 use super::Facts;
 use crate::clock;
 use crate::gate::channel::Channel;
+use crate::gate::claim::OrderType;
 use crate::gate::payment::{Payment, Written};
 use crate::gate::route::Route;
 use crate::money::{Currency, Fen, Money};
@@ -20,6 +21,9 @@ pub(super) struct Sample {
 /// as long as WeChat Pay takes.
 const ORDERS: [&str; 3] = ["20240101000001", "A_b-C|d*E@9z", "Z_-|*@Z_-|*@Z_-|*@Z_-|*@Z_-|*@Z9"];
 
+/// The same where the backend reads numbers: the largest is one of 64 bits.
+const NUMBERS: [&str; 3] = ["20240101000001", "7", "9223372036854775807"];
+
 const TRANSACTIONS: [&str; 3] =
     ["4200000000202401010000000001", "1000320306201511078440737890", "abcdefghijklmnopqrstuvwxyzABCDEF"];
 
@@ -36,7 +40,11 @@ pub(super) fn all(route: &Route, channel: &Channel) -> Vec<Sample> {
     let is_the_number = fields.out_trade_no.as_ref() == Some(&fields.order);
     let affix = &channel.out_trade_no;
     let taken = if is_the_number { 0 } else { affix.prefix.len() + affix.suffix.len() };
-    let kinds = ORDERS.iter().zip(TRANSACTIONS).zip(AMOUNTS);
+    let orders = match fields.strictness.order_type {
+        OrderType::Text => &ORDERS,
+        OrderType::Integer => &NUMBERS,
+    };
+    let kinds = orders.iter().zip(TRANSACTIONS).zip(AMOUNTS);
     let sample = |((order, transaction), fen): ((&&str, &str), u64)| {
         let order = OrderId::parse(order.get(..NUMBER_BYTES.saturating_sub(taken)).unwrap_or(order)).ok()?;
         let out_trade_no =

@@ -174,7 +174,7 @@ impl Escape {
     #[must_use]
     pub const fn of(carrier: Carrier) -> Self {
         match carrier {
-            Carrier::Query | Carrier::Form => Self::Form,
+            Carrier::Query | Carrier::Form | Carrier::Multipart => Self::Form,
             Carrier::Json => Self::Json,
             Carrier::Xml => Self::Xml,
         }

@@ -1,10 +1,11 @@
 use super::*;
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::{Affix, ChannelRule, Choose, QueryBy};
-use crate::gate::claim::{AmountUnit, ClaimFields, ClaimReader, Field, Place};
+use crate::gate::claim::{AmountUnit, ClaimFields, ClaimReader, Field, Place, Strictness};
 use crate::gate::decide::{Mode, OnRefunded};
 use crate::gate::flag::OnSecondPayment;
 use crate::gate::forward::Upstream;
+use crate::gate::notification::Events;
 use crate::gate::number_proof::NumberProof;
 use crate::gate::payment::Written;
 use crate::gate::reply::{Dialect, ReplyStyle};
@@ -41,6 +42,7 @@ fn fields(carrier: Carrier) -> ClaimFields {
         amount: Some((field("TotalFee"), AmountUnit::Fen)),
         fill: None,
         channel: by_shop("Shop"),
+        strictness: Strictness::default(),
     }
 }
 
@@ -62,6 +64,7 @@ fn route(path: &str, fields: ClaimFields, synthesize: Synthesize) -> Route {
         methods: if by_query { vec![Method::GET, Method::POST] } else { vec![Method::GET, Method::PUT, Method::POST] },
         claim: ClaimReader::new(fields),
         notification,
+        events: Events::default(),
         number_proof: NumberProof::First,
         reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
         accepted: Accepted::any_2xx(),

@@ -136,9 +136,22 @@ fn recovery(connection: &Connection, figures: &mut Figures, now: i64) -> Result<
                  WHERE done.mch_id = sweep.mch_id AND done.bill_date = sweep.bill_date AND done.state = 'done')",
         )?
         .query_row([], |row| count(row, "n"))?;
+    (figures.rows_malformed, figures.rows_unknown) = connection
+        .prepare_cached(ROWS_LEFT)?
+        .query_row([now.saturating_sub(DAY)], |row| Ok((count(row, "malformed")?, count(row, "unknown")?)))?;
     figures.sources = listed::sources(connection)?;
     Ok(())
 }
+
+/// A day, in milliseconds.
+const DAY: i64 = 24 * 3600 * 1000;
+
+/// What is left to somebody of the bills that were compared since a time, each as it was compared last.
+const ROWS_LEFT: &str = "SELECT ifnull(sum(malformed), 0) AS malformed, ifnull(sum(unknown), 0) AS unknown FROM sweep
+    WHERE state = 'done' AND ended_at >= ?1 AND NOT EXISTS (
+        SELECT 1 FROM sweep AS later
+        WHERE later.mch_id = sweep.mch_id AND later.bill_date = sweep.bill_date AND later.channels = sweep.channels
+            AND later.state = 'done' AND later.id > sweep.id)";
 
 fn log_bytes(path: &Path) -> u64 {
     let mut log = path.as_os_str().to_owned();

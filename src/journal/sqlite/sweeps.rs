@@ -226,10 +226,10 @@ fn keep_row(connection: &Connection, sweep: SweepId, row: &Row, at: i64) -> Resu
             ":what": row.kind.as_str(),
             ":channel": payment.and_then(|payment| payment.channel).map(|id| id.to_string()),
             ":order": payment.and_then(|payment| payment.order).map(|id| id.to_string()),
-            ":out_trade_no": payment.map(|payment| payment.out_trade_no.to_string()),
+            ":out_trade_no": payment.and_then(|payment| payment.out_trade_no).map(|id| id.to_string()),
             ":transaction_id": payment.map(|payment| payment.transaction_id.to_string()),
-            ":total_fee": payment.map(|payment| number(payment.amount.fen.0)),
-            ":fee_type": payment.map(|payment| payment.amount.currency.as_str().to_owned()),
+            ":total_fee": payment.and_then(|payment| payment.amount).map(|amount| number(amount.fen.0)),
+            ":fee_type": payment.and_then(|payment| payment.amount).map(|amount| amount.currency.as_str().to_owned()),
             ":refunded": payment.is_some_and(|payment| payment.refunded),
             ":entry": entry.map(|entry| entry.0),
             ":detail": row.detail,
@@ -240,20 +240,16 @@ fn keep_row(connection: &Connection, sweep: SweepId, row: &Row, at: i64) -> Resu
 fn read_row(row: &SqlRow<'_>) -> Result<RowRecord> {
     let what: String = row.get("what")?;
     let kind = RowKind::ALL.into_iter().find(|kind| kind.as_str() == what).ok_or_else(|| columns::damaged("what"))?;
-    let payment = match (
-        columns::optional(row, "out_trade_no")?,
-        columns::optional(row, "transaction_id")?,
-        columns::money(row, "total_fee", "fee_type")?,
-    ) {
-        (Some(out_trade_no), Some(transaction_id), Some(amount)) => Some(RowPayment {
+    let payment = match columns::optional(row, "transaction_id")? {
+        Some(transaction_id) => Some(RowPayment {
             channel: columns::optional(row, "channel")?,
             order: columns::optional(row, "order")?,
-            out_trade_no,
+            out_trade_no: columns::optional(row, "out_trade_no")?,
             transaction_id,
-            amount,
+            amount: columns::money(row, "total_fee", "fee_type")?,
             refunded: row.get("refunded")?,
         }),
-        _ => None,
+        None => None,
     };
     let state: Option<String> = row.get("state")?;
     let due_at: Option<i64> = row.get("due_at")?;

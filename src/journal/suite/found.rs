@@ -44,9 +44,9 @@ fn row(line: u64, order: &str) -> Row {
     let payment = RowPayment {
         channel: Some(app()),
         order: Some(order.claimed.order),
-        out_trade_no: order.claimed.out_trade_no,
+        out_trade_no: Some(order.claimed.out_trade_no),
         transaction_id: verified().transaction_id,
-        amount: verified().amount,
+        amount: Some(verified().amount),
         refunded: false,
     };
     let follow_up = Some(Box::new(order));

@@ -1,6 +1,6 @@
 //! Where a bill's columns are: found by name, because layouts differ by bill type, by merchant and by year.
 
-use super::{BadRow, BillError, BillPayment, BillRefund, Row, Summary};
+use super::{BadRow, BillError, BillPayment, BillRefund, Broken, Row, Summary};
 use crate::clock;
 use crate::money::{Currency, Fen, Money};
 use crate::order::{AppId, MchId, OutTradeNo, TransactionId};
@@ -18,13 +18,18 @@ const CURRENCY: &str = "货币种类";
 const AMOUNT: &str = "订单金额";
 /// What [`AMOUNT`] was called before 2018.
 const OLD_AMOUNT: &str = "总金额";
+const SETTLED: &str = "应结订单金额";
 const REFUND_ID: &str = "微信退款单号";
 const REFUND_STATUS: &str = "退款状态";
 const STATED_ROWS: &str = "总交易单数";
 const STATED_PAID: &str = "订单总金额";
 
-/// Characters of an unknown `交易状态` that are kept.
-const LONGEST_STATE: usize = 32;
+/// What shops and payers write. WeChat Pay escapes line ends and commas in it, and not always: what stands behind may then be
+/// anywhere.
+const FREE_TEXT: [&str; 2] = ["商品名称", "商户数据包"];
+
+/// Characters of an unknown `交易状态`, or of a number that is not ours, that are kept.
+const LONGEST_TEXT: usize = 32;
 
 /// Which column holds what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +46,9 @@ pub(super) struct Layout {
     currency: Option<usize>,
     refund_id: Option<usize>,
     refund_status: Option<usize>,
+    settled: Option<usize>,
+    /// The first and the last column of free text.
+    text: Option<(usize, usize)>,
 }
 
 impl Layout {
@@ -64,6 +72,8 @@ impl Layout {
             currency: find(CURRENCY),
             refund_id: find(REFUND_ID),
             refund_status: find(REFUND_STATUS),
+            settled: find(SETTLED),
+            text: FREE_TEXT.into_iter().filter_map(find).min().zip(FREE_TEXT.into_iter().filter_map(find).max()),
         })
     }
 
@@ -72,9 +82,27 @@ impl Layout {
         values.0.len() == self.columns
     }
 
+    /// Whether a line begins a row rather than going on with the text of the one before.
+    pub(super) fn begins(&self, line: &[u8], values: &Values) -> bool {
+        let time = self.trade_time.and_then(|column| std::str::from_utf8(values.get(line, column)?).ok());
+        self.fits(values) || time.and_then(clock::from_trade_time).is_some()
+    }
+
+    /// How many values a row has so far whose line ended within its free text; `None` if it did not.
+    pub(super) fn broken_off(&self, values: &Values) -> Option<usize> {
+        let (first, last) = self.text?;
+        let found = values.0.len();
+        (first < found && found <= last + 1).then_some(found)
+    }
+
+    /// Whether so many values are all of a row.
+    pub(super) const fn is_whole(&self, values: usize) -> bool {
+        values >= self.columns
+    }
+
     /// Reads a line of the details.
     pub(super) fn row(&self, line: &[u8], number: u64, values: &Values) -> Row {
-        let row = Line { layout: self, line, values, number };
+        let row = Line { layout: self, line, values, at: number };
         row.read().unwrap_or_else(|why| Row::Malformed { line: number, why })
     }
 }
@@ -92,7 +120,9 @@ impl SummaryLayout {
     pub(super) fn read(header: &[u8]) -> Self {
         let names = names(header);
         let find = |name: &str| names.iter().position(|column| *column == name.as_bytes());
-        Self { columns: names.len(), rows: find(STATED_ROWS), paid: find(STATED_PAID) }
+        // A header has no backticks; the rest of a broken row has.
+        let rows = find(STATED_ROWS).filter(|_| !header.contains(&b'`'));
+        Self { columns: names.len(), rows, paid: find(STATED_PAID) }
     }
 
     /// Whether the header says that it is one.
@@ -146,44 +176,94 @@ struct Line<'l> {
     layout: &'l Layout,
     line: &'l [u8],
     values: &'l Values,
-    number: u64,
+    at: u64,
 }
 
 impl<'l> Line<'l> {
     fn read(&self) -> Result<Row, BadRow> {
-        let (layout, line) = (self.layout, self.number);
-        if !layout.fits(self.values) {
-            return Err(BadRow::Values { found: self.values.0.len(), columns: layout.columns });
+        let (layout, line) = (self.layout, self.at);
+        let damage = self.damage();
+        if let Some(why) = damage
+            && !(self.reaches_the_text() && layout.begins(self.line, self.values))
+        {
+            return Err(why);
         }
-        match self.text(layout.trade_state, TRADE_STATE)? {
-            "SUCCESS" => Ok(Row::Payment(BillPayment {
-                appid: self.appid()?,
-                mch_id: self.mch_id(layout.mch_id, MCH_ID)?,
-                sub_mch_id: self.mch_id(layout.sub_mch_id, SUB_MCH_ID[0])?,
-                transaction_id: self.transaction_id()?,
-                out_trade_no: self.out_trade_no()?,
-                amount: self.amount()?,
-                trade_time: self.trade_time(),
-                line,
-            })),
-            "REFUND" => Ok(Row::Refund(BillRefund {
-                appid: self.appid()?,
-                mch_id: self.mch_id(layout.mch_id, MCH_ID)?,
-                sub_mch_id: self.mch_id(layout.sub_mch_id, SUB_MCH_ID[0])?,
-                transaction_id: self.transaction_id()?,
-                out_trade_no: self.out_trade_no()?,
-                refund_id: self.said(layout.refund_id),
-                refund_status: self.said(layout.refund_status),
-                trade_time: self.trade_time(),
-                line,
-            })),
+        let named = |found: Result<Row, BadRow>| found.map_err(|why| damage.unwrap_or(why));
+        named(match self.text(layout.trade_state, TRADE_STATE)? {
+            "SUCCESS" => self.payment(damage),
+            "REFUND" => self.refund(),
             "" => Err(BadRow::Column(TRADE_STATE)),
-            state => Ok(Row::Other { state: state.chars().take(LONGEST_STATE).collect(), line }),
+            // Something in front has moved the columns.
+            state if state != "REVOKED" && damage.is_some() => Err(BadRow::Column(TRADE_STATE)),
+            state => Ok(Row::Other { state: shortened(state), line }),
+        })
+    }
+
+    /// Why not every column is where the header says.
+    fn damage(&self) -> Option<BadRow> {
+        let (found, columns) = (self.values.0.len(), self.layout.columns);
+        (found != columns).then_some(BadRow::Values { found, columns })
+    }
+
+    /// Whether all columns in front of the free text are there, which nobody's text moves.
+    fn reaches_the_text(&self) -> bool {
+        self.layout.text.is_some_and(|(first, _)| self.values.0.len() > first)
+    }
+
+    /// Whether a value stands where the header says.
+    fn is_in_place(&self, column: usize) -> bool {
+        self.damage().is_none() || self.layout.text.is_some_and(|(first, _)| column < first)
+    }
+
+    fn payment(&self, damage: Option<BadRow>) -> Result<Row, BadRow> {
+        let (layout, line) = (self.layout, self.at);
+        let (appid, mch_id) = (self.appid()?, self.mch_id(layout.mch_id, MCH_ID)?);
+        let sub_mch_id = self.mch_id(layout.sub_mch_id, SUB_MCH_ID[0])?;
+        let (transaction_id, number) = (self.transaction_id()?, self.number()?);
+        let Ok(out_trade_no) = OutTradeNo::parse(number) else {
+            return Ok(Row::NotOurs { transaction_id, number: shortened(number), line });
+        };
+        let currency = self.currency()?;
+        let (amount, why) = match self.amount(currency) {
+            Ok(amount) => (Some(amount), damage),
+            Err(why) => (None, damage.or(Some(why))),
+        };
+        // What stands behind the text counts in a whole row only, and what is in front of it is all that a damaged one has.
+        if amount.is_none() && !self.reaches_the_text() {
+            return Err(why.unwrap_or(BadRow::Column(layout.amount.1)));
         }
+        let broken = why.map(|why| Broken { why, settled: self.settled(currency) });
+        let trade_time = self.trade_time();
+        Ok(Row::Payment(BillPayment {
+            appid,
+            mch_id,
+            sub_mch_id,
+            transaction_id,
+            out_trade_no,
+            amount,
+            trade_time,
+            line,
+            broken,
+        }))
+    }
+
+    fn refund(&self) -> Result<Row, BadRow> {
+        let layout = self.layout;
+        Ok(Row::Refund(BillRefund {
+            appid: self.appid()?,
+            mch_id: self.mch_id(layout.mch_id, MCH_ID)?,
+            sub_mch_id: self.mch_id(layout.sub_mch_id, SUB_MCH_ID[0])?,
+            transaction_id: self.transaction_id()?,
+            out_trade_no: OutTradeNo::parse(self.number()?).ok(),
+            refund_id: self.said(layout.refund_id),
+            refund_status: self.said(layout.refund_status),
+            trade_time: self.trade_time(),
+            line: self.at,
+        }))
     }
 
     fn text(&self, column: usize, name: &'static str) -> Result<&'l str, BadRow> {
-        let value = self.values.get(self.line, column);
+        let value = self.values.get(self.line, column).filter(|_| self.is_in_place(column));
         value.and_then(|value| std::str::from_utf8(value).ok()).ok_or(BadRow::Column(name))
     }
 
@@ -211,19 +291,33 @@ impl<'l> Line<'l> {
         TransactionId::parse(id).map_err(|_| BadRow::Column(TRANSACTION_ID))
     }
 
-    fn out_trade_no(&self) -> Result<OutTradeNo, BadRow> {
-        let id = self.text(self.layout.out_trade_no, OUT_TRADE_NO)?;
-        OutTradeNo::parse(id).map_err(|_| BadRow::Column(OUT_TRADE_NO))
+    /// What the merchant calls the order, as it stands there.
+    fn number(&self) -> Result<&'l str, BadRow> {
+        let number = self.text(self.layout.out_trade_no, OUT_TRADE_NO)?;
+        if number.is_empty() { Err(BadRow::Column(OUT_TRADE_NO)) } else { Ok(number) }
     }
 
-    fn amount(&self) -> Result<Money, BadRow> {
+    fn currency(&self) -> Result<Currency, BadRow> {
+        let currency = self.filled(self.layout.currency, CURRENCY)?.map(Currency::parse).transpose();
+        currency.map(Option::unwrap_or_default).map_err(|_| BadRow::Column(CURRENCY))
+    }
+
+    fn amount(&self, currency: Currency) -> Result<Money, BadRow> {
         let (column, name) = self.layout.amount;
         let fen = Fen::parse_yuan(self.text(column, name)?).map_err(|_| BadRow::Column(name))?;
-        let currency = self.filled(self.layout.currency, CURRENCY)?.map(Currency::parse).transpose();
-        Ok(Money { fen, currency: currency.map_err(|_| BadRow::Column(CURRENCY))?.unwrap_or_default() })
+        Ok(Money { fen, currency })
+    }
+
+    fn settled(&self, currency: Currency) -> Option<Money> {
+        let fen = Fen::parse_yuan(self.text(self.layout.settled?, SETTLED).ok()?).ok()?;
+        Some(Money { fen, currency })
     }
 
     fn trade_time(&self) -> Option<jiff::Timestamp> {
         clock::from_trade_time(self.filled(self.layout.trade_time, TRADE_TIME).ok()??)
     }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).collect()
 }

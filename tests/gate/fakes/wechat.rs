@@ -5,8 +5,11 @@ mod bill;
 
 mod message;
 
+mod refund;
+
 pub use bill::{Bill, refusal};
 pub use message::{Fields, SignType, notification, scan, set, sign, signed_xml, xml};
+pub use refund::Refund;
 
 use super::{reset, serve};
 use crate::wire::{Message, Wire};

@@ -83,6 +83,21 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         Reason::NotificationUnsigned => {
             ("Notification without a sign", "It is not from WeChat Pay. Find out who sends to this path.")
         }
+        Reason::NotificationUndecipherable => (
+            "Refund notification undecipherable",
+            "If all of a channel's are refused, its key is wrong or was replaced: run tollgate check --resolve. Otherwise it is a forgery.",
+        ),
+        Reason::NotificationNotPayment => (
+            "Refund notification on a payment route",
+            "Give refunds an address of their own (notify_url of the refund request), or write events: [payment, refund] on the route.",
+        ),
+        Reason::RefundConfirmed => {
+            ("Refund notification delivered", "Nothing. How much was refunded is the notification's word alone.")
+        }
+        Reason::RefundNotConfirmed => (
+            "Refund not confirmed",
+            "Look the order up in the merchant platform. WeChat Pay sends the notification again.",
+        ),
         Reason::NotificationBadlySigned => (
             "Notification badly signed",
             "If all of a channel's notifications are refused, its key is wrong or was replaced: run tollgate check --resolve. Otherwise it is a forgery, or one of WeChat Pay's probes.",
@@ -91,7 +106,10 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
             "Notification for another merchant",
             "The notify_url of another account points to this channel's path, or appid and mch_id of the channel are mixed up.",
         ),
-        Reason::NotificationNotSuccess => ("Notification of no payment", "Nothing. It reports no payment."),
+        Reason::NotificationNotSuccess => (
+            "Notification of no payment",
+            "Nothing. It was not paid by this attempt. WeChat Pay repeats it up to 15 times in a day.",
+        ),
         Reason::QueryTimeout => (
             "WeChat Pay did not answer in time",
             "The gate asks again by itself. If there are many, find out whether the way to WeChat Pay is slow.",
@@ -143,7 +161,7 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         Reason::AnswerIncomplete => ("Answer incomplete", "Report it, with order and time."),
         Reason::UnsupportedMediaType => (
             "Wrong content type",
-            "If honest senders get it, the route's carrier is not what they send, or they name a charset other than utf-8.",
+            "If honest senders get it, the route's carrier is not what they send, or they name a charset that it cannot be in. content_type: any on the route reads the body whatever it is called.",
         ),
         Reason::BodyMalformed => {
             ("Body malformed", "Read the detail. Honest senders should not get it; a DOCTYPE in XML is an attack.")
@@ -153,7 +171,7 @@ fn english(reason: Reason) -> (&'static str, &'static str) {
         }
         Reason::FieldRepeated => (
             "A field stands twice",
-            "Read the detail. If honest senders get it, change them: their order system may read another order than they mean.",
+            "Read the detail. If honest senders get it, change them: their order system may read another order than they mean. A cookie of that name: cookies: ignore, if the order system reads no cookie as a parameter.",
         ),
         Reason::FieldMalformed => {
             ("A field's value is malformed", "Read the detail. tollgate verify --file tries a saved request.")
@@ -321,6 +339,26 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::NotificationUnsigned => {
             ("通知没有签名", "没有签名的微信支付通知。", "它不是微信支付发来的。请查明是谁在向此路径发送。")
         }
+        Reason::NotificationUndecipherable => (
+            "退款通知无法解密",
+            "退款通知的 req_info 用该渠道的任何密钥都无法解密：可能是伪造，也可能密钥有误。",
+            "如果某渠道的所有退款通知都被拒绝，说明密钥有误或已更换：请运行 tollgate check --resolve。否则是伪造。",
+        ),
+        Reason::NotificationNotPayment => (
+            "支付路由收到退款通知",
+            "退款通知（req_info）发到了只接收支付通知的路由。",
+            "请为退款设置单独的地址（退款请求的 notify_url，或商户平台的退款配置）；如果订单系统用同一地址接收两者，请在路由上写 events: [payment, refund]。",
+        ),
+        Reason::RefundConfirmed => (
+            "退款通知已送达",
+            "退款通知对应的订单经查单确认已支付：已带 X-Verified-Event: refund 转发。",
+            "无需处理。退款金额仅以通知内容为准。",
+        ),
+        Reason::RefundNotConfirmed => (
+            "退款未获确认",
+            "退款通知对应的订单，查单结果不是以该微信支付订单号和该金额支付的。",
+            "请在商户平台查询该订单。微信支付会重发通知。",
+        ),
         Reason::NotificationBadlySigned => (
             "通知签名错误",
             "通知的签名与该渠道的任何密钥都不匹配：可能是伪造，也可能密钥有误。",
@@ -331,9 +369,11 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
             "通知中的 appid、mch_id 或 sub_mch_id 不是该渠道的。",
             "其他账号的 notify_url 指向了此渠道的路径，或该渠道的 appid 与 mch_id 配置混淆。",
         ),
-        Reason::NotificationNotSuccess => {
-            ("通知并非付款成功", "通知的 return_code 或 result_code 不是 SUCCESS。", "无需处理。它没有报告付款。")
-        }
+        Reason::NotificationNotSuccess => (
+            "通知并非付款成功",
+            "微信支付的通知签名正确，但 return_code 或 result_code 不是 SUCCESS。",
+            "无需处理。这次支付没有成功；微信支付一天内最多重发 15 次。",
+        ),
         Reason::QueryTimeout => (
             "微信支付未及时应答",
             "在 confirm_deadline 内没有答复；网关在后台继续查询。",
@@ -404,7 +444,7 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::UnsupportedMediaType => (
             "内容类型不符",
             "Content-Type 或 Content-Encoding 不是路由的 carrier 所要求的。",
-            "如果正常的发送方遇到，说明路由的 carrier 与其发送的内容不符，或使用了 utf-8 以外的字符集。",
+            "如果正常的发送方遇到，说明路由的 carrier 与其发送的内容不符，或声明了不支持的字符集。路由配置 content_type: any 后，不论 Content-Type 是什么都按 carrier 解析。",
         ),
         Reason::BodyMalformed => (
             "正文格式错误",
@@ -417,7 +457,7 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::FieldRepeated => (
             "字段重复",
             "某个字段出现两次、出现在两处，或以后端可能识别的另一种写法出现。",
-            "请查看详情。如果正常的发送方遇到，请修改发送方：其订单系统读到的可能不是同一个订单。",
+            "请查看详情。如果正常的发送方遇到，请修改发送方：其订单系统读到的可能不是同一个订单。如果只是同名 cookie，且订单系统不从 cookie 取参数，可配置 cookies: ignore。",
         ),
         Reason::FieldMalformed => {
             ("字段值格式错误", "字段的值不符合规定的格式。", "请查看详情。tollgate verify --file 可检验保存的请求。")

@@ -1,6 +1,6 @@
 use super::*;
-use crate::money::Currency;
-use crate::wechat::bill::{BillPayment, BillRefund, Contradiction, RefusalKind};
+use crate::money::{Currency, Money};
+use crate::wechat::bill::{BillRefund, Contradiction, RefusalKind};
 use proptest::prelude::*;
 
 const ALL: &str = "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,\
@@ -44,6 +44,20 @@ fn with(column: usize, value: &str) -> String {
     format!("`{}", values.join(",`"))
 }
 
+/// The same payment, of whose row only the columns in front of the free text were used.
+fn broken(line: u64, why: BadRow) -> Row {
+    let settled = Some(yuan());
+    Row::Payment(BillPayment { amount: None, broken: Some(Broken { why, settled }), ..payment(line) })
+}
+
+fn of_values(line: u64, found: usize) -> Row {
+    broken(line, BadRow::Values { found, columns: 27 })
+}
+
+fn yuan() -> Money {
+    Money { fen: Fen(100), currency: Currency::default() }
+}
+
 fn payment(line: u64) -> BillPayment {
     BillPayment {
         appid: Some("wxd930ea5d5a258f4f".parse().unwrap()),
@@ -51,20 +65,21 @@ fn payment(line: u64) -> BillPayment {
         sub_mch_id: None,
         transaction_id: "4200000000202401010000000001".parse().unwrap(),
         out_trade_no: "ORDER20240101000001".parse().unwrap(),
-        amount: crate::money::Money { fen: Fen(100), currency: Currency::default() },
+        amount: Some(yuan()),
         trade_time: Some("2024-01-01T04:34:56Z".parse().unwrap()),
         line,
+        broken: None,
     }
 }
 
-fn refund(line: u64) -> BillRefund {
+fn refund_of(line: u64) -> BillRefund {
     let BillPayment { appid, mch_id, sub_mch_id, transaction_id, out_trade_no, .. } = payment(line);
     BillRefund {
         appid,
         mch_id,
         sub_mch_id,
         transaction_id,
-        out_trade_no,
+        out_trade_no: Some(out_trade_no),
         refund_id: Some("50000000382019052709732678859".to_owned()),
         refund_status: Some("SUCCESS".to_owned()),
         trade_time: Some("2024-01-01T05:00:00Z".parse().unwrap()),
@@ -96,7 +111,7 @@ fn refunds_and_the_rest_are_told_apart() {
     assert_eq!(
         rows(&[REFUND, PAYMENT, &with(10, "REVOKED"), &with(10, "")]),
         [
-            Row::Refund(refund(2)),
+            Row::Refund(refund_of(2)),
             Row::Payment(payment(3)),
             Row::Other { state: "REVOKED".to_owned(), line: 4 },
             Row::Malformed { line: 5, why: BadRow::Column("交易状态") },
@@ -122,11 +137,11 @@ fn columns_are_found_by_name_in_every_layout() {
     let rows = |header: &str, line: &str| read(&bill(&[&[header, line], &nothing[..]].concat())).unwrap().0;
     assert_eq!(rows(old, &old_line), [Row::Payment(payment(2))]);
     assert_eq!(rows(success, &success_line), [Row::Payment(payment(2))]);
-    assert_eq!(rows(&refund_only, &refund_line), [Row::Refund(refund(2))]);
+    assert_eq!(rows(&refund_only, &refund_line), [Row::Refund(refund_of(2))]);
     let least = "订单金额,交易状态,商户订单号,微信订单号";
     let least_row = rows(least, "`66,`SUCCESS,`A1,`4200001");
     assert!(
-        matches!(&least_row[..], [Row::Payment(BillPayment { amount, appid: None, trade_time: None, .. })] if amount.fen == Fen(6600))
+        matches!(&least_row[..], [Row::Payment(BillPayment { amount, appid: None, trade_time: None, .. })] if amount.unwrap().fen == Fen(6600))
     );
 }
 
@@ -145,9 +160,13 @@ fn a_sub_merchant_and_a_currency_are_read() {
         [Row::Payment(payment)] => payment.clone(),
         other => panic!("{other:?}"),
     };
-    assert_eq!((sub_mch_id.unwrap().as_str(), amount.currency), ("1900000109", Currency::default()));
-    assert!(matches!(&rows(&[&with(12, "HKD")])[..], [Row::Payment(paid)] if paid.amount.currency.as_str() == "HKD"));
-    assert!(matches!(&rows(&[&with(12, "")])[..], [Row::Payment(paid)] if paid.amount.currency == Currency::default()));
+    assert_eq!((sub_mch_id.unwrap().as_str(), amount.unwrap().currency), ("1900000109", Currency::default()));
+    assert!(
+        matches!(&rows(&[&with(12, "HKD")])[..], [Row::Payment(paid)] if paid.amount.unwrap().currency.as_str() == "HKD")
+    );
+    assert!(
+        matches!(&rows(&[&with(12, "")])[..], [Row::Payment(paid)] if paid.amount.unwrap().currency == Currency::default())
+    );
 }
 
 #[test]
@@ -164,23 +183,19 @@ fn commas_backticks_and_broken_text_in_other_values_do_not_matter() {
 
 #[test]
 fn a_line_that_cannot_be_read_is_told_and_the_others_are_read() {
-    let (short, long) = (PAYMENT.rsplit_once(",`").unwrap().0, format!("{PAYMENT},`"));
     for (line, why) in [
-        (short, BadRow::Values { found: 26, columns: 27 }),
-        (long.as_str(), BadRow::Values { found: 28, columns: 27 }),
-        (with(22, "x,`SUCCESS").as_str(), BadRow::Values { found: 28, columns: 27 }),
         ("`", BadRow::Values { found: 1, columns: 27 }),
+        ("`2024-01-01 12:34:56,`wx,`1", BadRow::Values { found: 3, columns: 27 }),
         (&with(6, ""), BadRow::Column("微信订单号")),
         (&with(6, "4200 1"), BadRow::Column("微信订单号")),
-        (&with(7, "订单1"), BadRow::Column("商户订单号")),
-        (&with(7, &"9".repeat(33)), BadRow::Column("商户订单号")),
-        (&with(25, "1.001"), BadRow::Column("订单金额")),
-        (&with(25, "-1.00"), BadRow::Column("订单金额")),
-        (&with(25, ""), BadRow::Column("订单金额")),
+        (&with(7, ""), BadRow::Column("商户订单号")),
+        (&with(10, ""), BadRow::Column("交易状态")),
         (&with(12, "yuan"), BadRow::Column("货币种类")),
         (&with(2, "wx-1"), BadRow::Column("公众账号ID")),
         (&with(3, "商户"), BadRow::Column("商户号")),
         (&with(4, "1 2"), BadRow::Column("特约商户号")),
+        // A comma and a backtick in front of the ids.
+        (&with(5, "web,`"), BadRow::Values { found: 28, columns: 27 }),
     ] {
         let expected = [Row::Payment(payment(2)), Row::Malformed { line: 3, why }, Row::Payment(payment(4))];
         assert_eq!(rows(&[PAYMENT, line, PAYMENT]), expected, "{line}");
@@ -189,12 +204,93 @@ fn a_line_that_cannot_be_read_is_told_and_the_others_are_read() {
 }
 
 #[test]
-fn a_row_broken_by_a_line_end_within_a_value_loses_no_other_row() {
-    let (start, rest) = with(21, "green|tea").split_once('|').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-    let found = rows(&[PAYMENT, &start, &rest, PAYMENT, &start, &rest]);
-    let lines: Vec<_> = found.iter().map(|row| matches!(row, Row::Payment(_))).collect();
-    assert_eq!(lines, [true, false, false, true, false, false]);
-    assert_eq!(rows(&[PAYMENT, &start, "", &rest, &rest]).len(), 4);
+fn a_row_that_its_text_breaks_is_read_up_to_the_text() {
+    let (short, long) = (PAYMENT.rsplit_once(",`").unwrap().0, format!("{PAYMENT},`"));
+    for (line, expected) in [
+        (short, of_values(3, 26)),
+        (&long, of_values(3, 28)),
+        (&with(22, "x,`SUCCESS"), of_values(3, 28)),
+        (&with(21, "a,`b,`4200000000000000000000000009,`ORDER9"), of_values(3, 30)),
+        (&with(25, "1.001"), broken(3, BadRow::Column("订单金额"))),
+        (&with(25, "-1.00"), broken(3, BadRow::Column("订单金额"))),
+        (&with(25, ""), broken(3, BadRow::Column("订单金额"))),
+    ] {
+        let expected = [Row::Payment(payment(2)), expected, Row::Payment(payment(4))];
+        assert_eq!(rows(&[PAYMENT, line, PAYMENT]), expected, "{line}");
+    }
+    // Where the order's amount stands in front of the text, as in old bills, it counts.
+    let old = ALL.split(',').take(24).collect::<Vec<_>>().join(",").replace("应结订单金额", "总金额");
+    let (found, _) = read(&bill(&[&old, &with(21, "a,`b"), SUMMARY, NOTHING])).unwrap();
+    let why = BadRow::Values { found: 28, columns: 24 };
+    let expected = BillPayment { broken: Some(Broken { why, settled: None }), ..payment(2) };
+    assert_eq!(found, [Row::Payment(expected)]);
+    let refund = REFUND.replace("`tea", "`tea,`green");
+    assert_eq!(rows(&[&refund]), [Row::Refund(refund_of(2))]);
+    let said = Broken { why: BadRow::Values { found: 28, columns: 27 }, settled: Some(yuan()) }.to_string();
+    assert!(said.contains("28 values") && said.contains("settlement amount 1.00 CNY"), "{said}");
+}
+
+#[test]
+fn a_number_that_no_order_here_can_have_is_not_ours() {
+    for number in ["QR.2026/1", "订单1", &"9".repeat(33), "a b"] {
+        let transaction_id = payment(2).transaction_id;
+        let shown = number.chars().take(32).collect();
+        assert_eq!(rows(&[&with(7, number)]), [Row::NotOurs { transaction_id, number: shown, line: 2 }], "{number}");
+        let back = REFUND.replace("ORDER20240101000001", number);
+        assert_eq!(rows(&[&back]), [Row::Refund(BillRefund { out_trade_no: None, ..refund_of(2) })], "{number}");
+    }
+}
+
+/// A row whose text has this in place of `|`, and how it goes on.
+fn split(column: usize, text: &str) -> (String, String) {
+    with(column, text).split_once('|').map(|(head, rest)| (head.to_owned(), rest.to_owned())).unwrap()
+}
+
+#[test]
+fn a_row_broken_by_a_line_end_is_one_row_and_loses_no_other() {
+    for (column, text, found) in [(21, "green|tea", 21), (21, "|", 21), (22, "a=1|`b=2", 22), (21, "`|2024-01-01", 21)]
+    {
+        let (start, rest) = split(column, text);
+        let expected = [Row::Payment(payment(2)), of_values(3, found), Row::Payment(payment(5)), of_values(6, found)];
+        assert_eq!(rows(&[PAYMENT, &start, &rest, PAYMENT, &start, &rest]), expected, "{text}");
+    }
+    let (start, rest) = split(21, "green|tea");
+    assert_eq!(rows(&[&start, "", "more", "lines", &rest, PAYMENT]), [of_values(2, 21), Row::Payment(payment(7))]);
+    let left_over = Row::Malformed { line: 4, why: BadRow::OutOfPlace };
+    assert_eq!(rows(&[&start, &rest, &rest, PAYMENT]), [of_values(2, 21), left_over, Row::Payment(payment(5))]);
+}
+
+#[test]
+fn what_stands_where_a_broken_rows_text_goes_on_is_never_counted_as_a_payment_of_its_own() {
+    let (start, rest) = split(21, "green|tea");
+    let other = PAYMENT.replace("4200000000202401010000000001", "4200000000000000000000000009");
+    let found = rows(&[&start, &other, &rest, PAYMENT]);
+    assert_eq!(found.len(), 4, "{found:?}");
+    let Row::Payment(BillPayment { broken: Some(Broken { why: BadRow::MayBeText, .. }), amount: None, .. }) = &found[1]
+    else {
+        panic!("{:?}", found[1])
+    };
+    // The rest has no row any more, so it is told.
+    assert_eq!(found[2..], [Row::Malformed { line: 4, why: BadRow::OutOfPlace }, Row::Payment(payment(5))]);
+    let refund = rows(&[&start, REFUND, PAYMENT]);
+    assert_eq!(refund[1..], [Row::Malformed { line: 3, why: BadRow::MayBeText }, Row::Payment(payment(4))]);
+}
+
+#[test]
+fn what_looks_like_the_summary_within_a_text_ends_no_bill() {
+    let (start, rest) = split(21, "tea|tea");
+    let payments = |lines: &[&str]| {
+        let read = read(&bill(&[&[ALL], lines, &[SUMMARY, "`3,`3.00,`0.00,`0.00,`0.03000,`3.00,`0.00"]].concat()));
+        let (rows, said) = read.unwrap();
+        (rows.iter().filter(|row| matches!(row, Row::Payment(_))).count(), said.stated_rows, said.malformed)
+    };
+    assert_eq!(payments(&[PAYMENT, &start, SUMMARY, NOTHING, &rest, PAYMENT]), (3, Some(3), 1));
+    assert_eq!(payments(&[PAYMENT, &start, SUMMARY, &rest, PAYMENT]), (3, Some(3), 0));
+    assert_eq!(payments(&[PAYMENT, PAYMENT, &start, SUMMARY, &format!("`1,`2{rest}")]), (3, Some(3), 0));
+    // Also where no row is open.
+    assert_eq!(payments(&[PAYMENT, SUMMARY, NOTHING, PAYMENT, PAYMENT]), (3, Some(3), 1));
+    let cut = bill(&[ALL, PAYMENT, &start, SUMMARY, NOTHING, PAYMENT]);
+    assert_eq!(read(&cut), Err(BillError::CutOff));
 }
 
 #[test]
@@ -242,7 +338,7 @@ fn what_is_cut_off_is_never_whole() {
 
 #[test]
 fn what_follows_the_summary_is_told() {
-    let (rows, _) = read(&bill(&[ALL, SUMMARY, NOTHING, PAYMENT, "", "more"])).unwrap();
+    let (rows, _) = read(&bill(&[ALL, SUMMARY, NOTHING, "more", "", "`more"])).unwrap();
     let told = |line| Row::Malformed { line, why: BadRow::OutOfPlace };
     assert_eq!(rows, [told(4), told(6)]);
 }
@@ -293,6 +389,23 @@ proptest! {
     #[test]
     fn commas_in_values_never_move_a_column(value in "[,a-z ]{0,30}") {
         prop_assert_eq!(rows(&[&with(21, &value)]), [Row::Payment(payment(2))]);
+    }
+
+    #[test]
+    fn no_text_hides_its_own_payment_or_another_one(
+        (column, text) in (21..=22usize, "([`,\n 茶a-z]|,`|\n`|总交易单数,?|`1\n){0,24}"),
+        chunk in 1..600usize,
+    ) {
+        let own = with(column, &text).replace("4200000000202401010000000001", "4200000000000000000000000009");
+        let text = bill(&[ALL, PAYMENT, &own, PAYMENT, SUMMARY, "`3,`3.00,`0.00,`0.00,`0.03000,`3.00,`0.00"]);
+        let (rows, said) = read_in(chunk, text.as_bytes()).unwrap();
+        let ids: Vec<_> = rows.iter().filter_map(|row| match row {
+            Row::Payment(paid) => Some((paid.transaction_id, paid.broken.is_some_and(|broken| broken.why == BadRow::MayBeText))),
+            _ => None,
+        }).collect();
+        let (other, own) = (payment(0).transaction_id, "4200000000000000000000000009".parse().unwrap());
+        prop_assert_eq!(ids, [(other, false), (own, false), (other, false)]);
+        prop_assert_eq!(said.stated_rows, Some(3));
     }
 
     #[test]

@@ -34,6 +34,12 @@ impl Bill {
         self
     }
 
+    /// What the latest row has as 商品名称, unescaped as WeChat Pay should not write it.
+    pub fn saying(mut self, text: &str) -> Self {
+        self.rows.last_mut().unwrap()[20] = text.to_owned();
+        self
+    }
+
     /// Rows as they stand, in whatever order.
     pub fn shuffled(mut self) -> Self {
         let middle = self.rows.len() / 2;
