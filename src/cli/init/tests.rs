@@ -83,6 +83,8 @@ fn requests_of_many_order_systems_are_understood() {
             ["data.order_id", "", "", "data.amount yuan", ""],
         ),
         ("POST", "/json", JSON, r#"{"id":"J2","items":[{"sku":"1"}]}"#, ["id", "", "", "", ""]),
+        ("POST", "/json", JSON, r#"{"order_id":20071,"money":"9.90"}"#, ["order_id", "", "", "money yuan", ""]),
+        ("POST", "/json", FORM, r#"{"order_id":"J3"}"#, ["order_id", "", "", "", ""]),
         ("POST", "/xml", XML, xml, ["order_sn", "", "", "money yuan", ""]),
         ("POST", "/wx", XML, &*notify, ["out_trade_no", "", "transaction_id", "total_fee fen", ""]),
         (
@@ -118,6 +120,15 @@ fn the_file_says_what_else_it_might_be() {
     {
         assert!(text.contains(words), "no {words} in\n{text}");
     }
+}
+
+/// JSON as curl sends it by default.
+#[test]
+fn a_type_that_is_not_that_of_the_body_is_let_be() {
+    let text = made("POST", "/json", FORM, r#"{"order_id":"J4"}"#).unwrap().text;
+    assert!(text.contains("carrier: json") && text.contains("content_type: any"), "{text}");
+    let text = made("POST", "/json", JSON, r#"{"order_id":"J4"}"#).unwrap().text;
+    assert!(!text.contains("content_type"), "{text}");
 }
 
 #[test]
