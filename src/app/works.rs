@@ -112,13 +112,14 @@ impl Works {
             .map(|(gate, journal)| Arc::new(Sweeper { gate, journal, wechat: Arc::clone(&wechat), plans, reach }));
         let pending = with_journal().map(|(gate, journal)| Arc::new(PendingOrders { gate, journal, sources }));
         let follow_up = with_journal().map(|(gate, journal)| {
-            let lanes = Lanes::new(upstreams, follow_up.concurrency, queries);
+            let lanes = Lanes::new(upstreams, follow_up.concurrency, follow_up.pace, queries);
             Arc::new(FollowUp {
                 gate,
                 journal,
                 ask_again: follow_up.ask_again,
                 redeliver: follow_up.redeliver,
                 concurrency: follow_up.concurrency,
+                probe: follow_up.probe,
                 lanes,
             })
         });

@@ -70,6 +70,8 @@ mod overrides;
 
 mod recovery;
 
+mod recovery_pace;
+
 #[path = "../support/databases.rs"]
 mod servers;
 
