@@ -134,13 +134,13 @@ impl FollowUp {
                 },
                 _ = ticks.tick() => {}
             }
-            let free = self.concurrency.saturating_sub(steps.len());
-            if free == 0 {
-                continue;
-            }
             recoveries.tend();
+            // However many others are worked on, since what it finds out is waited for.
             if let Some((work, ticket)) = recoveries.probe().await {
                 steps.spawn(Arc::clone(&self).stepped(work, ticket));
+            }
+            let free = self.concurrency.saturating_sub(steps.len());
+            if free == 0 {
                 continue;
             }
             if lift_at <= Instant::now() {

@@ -286,6 +286,9 @@ fn how_the_order_system_stands_is_told_alike_everywhere_however_many_are_held() 
     let orders = named("COUNT", 230);
     held(&world, &orders);
     until("the numbers to be read", || upstream(&world)["waiting"] == 230);
+    until("all to be heard of", || world.journal("SELECT count(*) FROM attempt WHERE ended_at IS NULL") <= 1);
+    let cause = "Order system did not accept it: 230 orders";
+    until("the groups to be counted", || world.admin_get("/").text().contains(cause));
     let whole = world.admin_json("/api/overview");
     let told = &whole["upstreams"][0];
     assert_eq!(told["state"], "failing");
@@ -316,7 +319,7 @@ fn how_the_order_system_stands_is_told_alike_everywhere_however_many_are_held() 
     };
     let alarm = part("id=\"alarm\"", "</section>");
     assert!(alarm.contains("230 paid orders") && alarm.contains("¥230.00"), "{alarm}");
-    assert!(part("id=\"alarm-cause\"", "</").contains("230"), "{alarm}");
+    assert!(part("id=\"alarm-cause\"", "</").contains(cause), "{alarm}");
     assert!(part("class=\"group\"", "</article>").contains("230 orders"));
     assert!(part("id=\"health\"", "</section>").contains("230 orders"));
 }

@@ -68,6 +68,8 @@ pub enum Errand {
 #[derive(Debug)]
 struct Errands {
     anew: bool,
+    /// Whether that was to be done since it is failing.
+    is_anew: bool,
     bring: bool,
     /// Deliveries that were not accepted, so far and when all that waited was brought forward.
     failures: u64,
@@ -77,7 +79,7 @@ struct Errands {
 impl Default for Errands {
     /// What was before this process is not known, so something may wait.
     fn default() -> Self {
-        Self { anew: true, bring: false, failures: 0, brought: None }
+        Self { anew: true, is_anew: false, bring: false, failures: 0, brought: None }
     }
 }
 
@@ -125,7 +127,8 @@ impl Standing {
             return None;
         }
         self.failing_since = Some(failure.at);
-        self.errands = Errands { anew: true, bring: false, ..self.errands };
+        self.errands.bring = false;
+        self.errands.is_anew = false;
         Some(Change::Fails)
     }
 
@@ -218,10 +221,15 @@ impl Standing {
     /// A probe has ended; `sent` if the upstream was asked by it.
     pub fn end_probe(&mut self, now: Instant, sent: bool) {
         self.probes.under_way = false;
-        if sent {
-            self.probes.doubts = self.probes.doubts.saturating_sub(1);
-        } else {
+        if !sent {
             self.probes.next = self.probes.next.map(|next| next.min(now + NOT_SENT));
+            return;
+        }
+        self.probes.doubts = self.probes.doubts.saturating_sub(1);
+        // It lasts. Where some orders are refused and others accepted, five refused ones in a row are no outage, and what was
+        // refused is not brought forward for them.
+        if self.failing_since.is_some() && !std::mem::replace(&mut self.errands.is_anew, true) {
+            self.errands.anew = true;
         }
     }
 }

@@ -150,3 +150,55 @@ const OVERDUE: &str = "SELECT id FROM entry
                 AND (transaction_id IS NOT NULL) = ?5 AND received_at <= ?6 ORDER BY received_at LIMIT ?7)
         AND since <= ?6 AND due_at NOT NULL AND rank <> 5
         AND (tries > 0 OR EXISTS (SELECT 1 FROM attempt WHERE attempt.entry = entry.id))";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::sqlite::schema;
+    use rusqlite::{StatementStatus, params};
+    use std::path::Path;
+
+    const ENTRIES: i64 = 5000;
+
+    /// A journal with as many orders that wait for the upstream of one channel: half of them were brought forward before.
+    fn crowded(directory: &Path) -> Connection {
+        let path = directory.join("j.db");
+        let mut connection = Connection::open(&path).unwrap();
+        schema::migrate(&mut connection, &path).unwrap();
+        connection.set_prepared_statement_cache_capacity(64);
+        let moment = connection.transaction().unwrap();
+        for id in 0..ENTRIES {
+            let rank = if id % 2 == 0 { Rank::Likely } else { Rank::Brought };
+            let due_at = i64::MAX / 2 + id;
+            moment
+                .execute(
+                    "INSERT INTO entry (key, delivery, request_id, route, channel, \"order\", out_trade_no, received_at, state,
+                         since, due_at, tries, rank, transaction_id, trade_state)
+                     VALUES (?1, 'd', 'r', 'app', 'app', ?2, 'n', ?3, 'delivering', ?3, ?4, 1, ?5, 't', 'SUCCESS')",
+                    params![format!("{id:016}").as_bytes(), format!("A{id}"), 1000 + id, due_at, rank as u8],
+                )
+                .unwrap();
+        }
+        moment.commit().unwrap();
+        connection
+    }
+
+    #[test]
+    fn nothing_is_walked_through_to_find_a_few_among_many() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = crowded(directory.path());
+        let (app, hand) = ([ChannelId::parse("app").unwrap()], Arc::default());
+        let steps = |sql: &str| connection.prepare_cached(sql).unwrap().reset_status(StatementStatus::VmStep);
+        assert_eq!(bring_forward(&connection, &app, 10, &hand, 1).unwrap(), 10);
+        assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
+        assert_eq!(bring_anew(&connection, &app, 10).unwrap(), 10);
+        assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
+        let work = next_waiting(&connection, &app, &[], &hand).unwrap().unwrap();
+        assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
+        assert!(work.tries == 1 && hand.is_worked_on(work.entry));
+        // None is as old as that.
+        assert!(overdue(&connection, &app, Duration::MAX, 10, &hand).unwrap().is_empty());
+        assert!((1..1000).contains(&steps(OVERDUE)), "among {ENTRIES}");
+        assert_eq!(overdue(&connection, &app, Duration::from_secs(1), 10, &hand).unwrap().len(), 10);
+    }
+}

@@ -83,17 +83,42 @@ fn what_waits_is_brought_forward_by_an_accepted_delivery_and_not_without_need() 
     assert_eq!(standing.errand(), Some(Errand::BringForward(2)), "what came while it was done");
 }
 
+/// Lets a probe be sent and refused.
+fn probe(standing: &mut Standing, at: Instant) {
+    let every = Duration::from_secs(1);
+    standing.begin_probe(at, every);
+    assert!(standing.begin_probe(at + every, every).is_some());
+    standing.end_probe(at + every, true);
+}
+
 #[test]
-fn while_it_fails_nothing_is_brought_forward_and_all_may_be_once_more() {
+fn while_it_fails_nothing_is_brought_forward() {
     let (mut standing, _) = after("Xabcd");
     settle(&mut standing);
     standing.accepted(at(6));
     "abcde".chars().for_each(|order| {
         standing.failed(OrderId::parse(&order.to_string()).unwrap(), failure(7));
     });
+    assert_eq!(standing.errand(), None);
+}
+
+#[test]
+fn an_outage_that_a_probe_has_met_lets_all_be_brought_forward_once_more() {
+    let (mut standing, _) = after("Xabcde");
+    settle(&mut standing);
+    probe(&mut standing, Instant::now());
     assert_eq!(standing.errand(), Some(Errand::Anew));
     standing.did(Errand::Anew);
-    assert_eq!(standing.errand(), None);
+    probe(&mut standing, Instant::now());
+    assert_eq!(standing.errand(), None, "once");
+    standing.accepted(at(9));
+    assert_eq!(standing.errand(), Some(Errand::BringForward(5)));
+    standing.did(Errand::BringForward(5));
+    "abcde".chars().for_each(|order| {
+        standing.failed(OrderId::parse(&order.to_string()).unwrap(), failure(10));
+    });
+    standing.accepted(at(11));
+    assert_eq!(standing.errand(), Some(Errand::BringForward(10)), "no probe met that one");
 }
 
 #[test]
