@@ -163,7 +163,7 @@ words! {
     newer_refused: "a newer one was refused", "较新的配置被拒绝";
     nothing_waits: "no order waits for it", "没有等待的订单";
     waits: "{} wait for it", "{}在等待";
-    upstream_failing: "takes nothing, since {}", "自 {} 起不接收任何订单";
+    upstream_failing: "failing, began {}", "持续失败，始于 {}";
     answered_with: "answered {}", "返回 {}";
     next_probe: "next try in {}", "{}后再试一笔";
     and_also: "{}; {}", "{}；{}";

@@ -134,7 +134,10 @@ fn overdue(
             let mut over = connection.prepare_cached(OVERDUE)?;
             let values = params![state, channel, reason, origin, confirmed, before, LOOKED_AT];
             let entries = over.query_map(values, |row| row.get(0).map(EntryId))?.collect::<Result<Vec<_>>>()?;
-            for entry in entries.into_iter().take(limit.saturating_sub(found.len())) {
+            for entry in entries {
+                if found.len() >= limit {
+                    return Ok(found);
+                }
                 found.extend(read::take_one(connection, entry, hand, now)?);
             }
         }
@@ -160,6 +163,8 @@ mod tests {
 
     const ENTRIES: i64 = 5000;
 
+    const SOME_ID: &str = "01942b7e-0000-7000-8000-000000000000";
+
     /// A journal with as many orders that wait for the upstream of one channel: half of them were brought forward before.
     fn crowded(directory: &Path) -> Connection {
         let path = directory.join("j.db");
@@ -174,8 +179,9 @@ mod tests {
                 .execute(
                     "INSERT INTO entry (key, delivery, request_id, route, channel, \"order\", out_trade_no, received_at, state,
                          since, due_at, tries, rank, transaction_id, trade_state)
-                     VALUES (?1, 'd', 'r', 'app', 'app', ?2, 'n', ?3, 'delivering', ?3, ?4, 1, ?5, 't', 'SUCCESS')",
-                    params![format!("{id:016}").as_bytes(), format!("A{id}"), 1000 + id, due_at, rank as u8],
+                     VALUES (?1, ?6, ?6, 'app', 'app', ?2, 'n', ?3, 'delivering', ?3, ?4, 1, ?5, '4200000000000000000000000001',
+                         'SUCCESS')",
+                    params![format!("{id:016}").as_bytes(), format!("A{id}"), 1000 + id, due_at, rank as u8, SOME_ID],
                 )
                 .unwrap();
         }
