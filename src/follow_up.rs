@@ -163,6 +163,7 @@ impl FollowUp {
             }
         }
         while steps.join_next().await.is_some() {}
+        recoveries.end().await;
     }
 
     async fn stepped(self: Arc<Self>, work: Work, ticket: Ticket) -> (Queue, Step) {

@@ -150,6 +150,11 @@ impl Recoveries {
         Self { follow_up: Arc::clone(follow_up), ways: ways.into_values().collect(), errands: JoinSet::new() }
     }
 
+    /// Ends what is being done; what was taken in hand for it is not left there.
+    pub(super) async fn end(mut self) {
+        while self.errands.join_next().await.is_some() {}
+    }
+
     /// How much may be sent to each upstream now.
     pub(super) fn outlets(&self) -> Vec<Outlet> {
         let forward = &self.follow_up.gate.forward;
@@ -248,7 +253,7 @@ impl FollowUp {
     async fn run_errand(&self, errand: Errand, upstream: Upstream, channels: Vec<ChannelId>) {
         let done = match errand {
             Errand::Anew => self.journal.bring_anew(channels, STEP).await,
-            Errand::BringForward(_) => self.journal.bring_forward(channels, STEP).await,
+            Errand::BringForward(bring) => self.journal.bring_forward(channels, bring.accepted_at, STEP).await,
         };
         match done {
             Ok(done) => {

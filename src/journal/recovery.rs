@@ -3,6 +3,7 @@
 use super::ids::EntryId;
 use super::{Queue, Soon, Work};
 use crate::order::ChannelId;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// What of the due entries is not given to anybody at the moment.
@@ -33,12 +34,12 @@ pub struct Outlet {
 
 /// What a journal does of it. Everything is about entries of `channels`, those of one upstream, that are being delivered.
 pub trait Recovery: Send + Sync {
-    /// Makes due what waits for its own timer, unless that was done before since its timer tried it; a step of at most `limit`.
-    /// What was received first is due longest. Not what is in somebody's hand. Returns how many there were.
+    /// Makes due what waits for its own timer and was tried before this time, unless that was done since its timer tried it; a
+    /// step of at most `limit`. What was received first is due longest. Not what somebody works on. Returns how many there were.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn bring_forward(&self, channels: Vec<ChannelId>, limit: usize) -> Soon<'_, usize>;
+    fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> Soon<'_, usize>;
 
     /// Lets that be done once more to those it was done to; a step of at most `limit`. Returns how many there were.
     ///

@@ -304,6 +304,7 @@ impl Group {
         let mut longest: Vec<&Record> =
             looked_at.iter().filter(|record| record.state == state && record.why() == reason).collect();
         longest.sort_by_key(|record| record.received_at);
+        let orders: Vec<_> = longest.iter().take(SHOWN).map(|record| HeldOrder::of(record, shell)).collect();
         Self {
             id: format!("{}-{code}", state.as_str()),
             short: explained.short,
@@ -311,9 +312,9 @@ impl Group {
             count: shell.orders(count),
             meaning: explained.meaning,
             to_do: explained.to_do,
-            orders: longest.iter().take(SHOWN).map(|record| HeldOrder::of(record, shell)).collect(),
             href: format!("/orders?state={}{reason_in_address}", state.as_str()),
-            all: (count > SHOWN as u64).then(|| fill(words.held_show, &[&show::count(count)])),
+            all: (count > orders.len() as u64).then(|| fill(words.held_show, &[&show::count(count)])),
+            orders,
         }
     }
 }

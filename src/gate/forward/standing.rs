@@ -60,8 +60,17 @@ pub enum Change {
 pub enum Errand {
     /// What was brought forward before may be again.
     Anew,
-    /// What waits is due now. Done with, as far as this many deliveries were not accepted.
-    BringForward(u64),
+    /// What waits is due now.
+    BringForward(Bring),
+}
+
+/// What is brought forward: what was not accepted before another delivery was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bring {
+    /// When that was.
+    pub accepted_at: Timestamp,
+    /// Deliveries that were not accepted until then.
+    failures: u64,
 }
 
 /// What is to be done.
@@ -70,8 +79,8 @@ struct Errands {
     anew: bool,
     /// Whether that was to be done since it is failing.
     is_anew: bool,
-    bring: bool,
-    /// Deliveries that were not accepted, so far and when all that waited was brought forward.
+    bring: Option<Bring>,
+    /// Deliveries that were not accepted, so far and of what was brought forward.
     failures: u64,
     brought: Option<u64>,
 }
@@ -79,7 +88,7 @@ struct Errands {
 impl Default for Errands {
     /// What was before this process is not known, so something may wait.
     fn default() -> Self {
-        Self { anew: true, is_anew: false, bring: false, failures: 0, brought: None }
+        Self { anew: true, is_anew: false, bring: None, failures: 0, brought: None }
     }
 }
 
@@ -110,7 +119,10 @@ impl Standing {
         if since.is_some() {
             self.probes.tried.clear();
         }
-        self.errands.bring |= since.is_some() || self.errands.brought != Some(self.errands.failures);
+        let failures = self.errands.failures;
+        if since.is_some() || self.errands.brought != Some(failures) {
+            self.errands.bring = Some(Bring { accepted_at: at, failures });
+        }
         since.map(Change::Recovers)
     }
 
@@ -127,7 +139,7 @@ impl Standing {
             return None;
         }
         self.failing_since = Some(failure.at);
-        self.errands.bring = false;
+        self.errands.bring = None;
         self.errands.is_anew = false;
         Some(Change::Fails)
     }
@@ -162,8 +174,7 @@ impl Standing {
     pub fn errand(&self) -> Option<Errand> {
         match self.errands {
             Errands { anew: true, .. } => Some(Errand::Anew),
-            Errands { bring: true, failures, .. } => Some(Errand::BringForward(failures)),
-            Errands { .. } => None,
+            Errands { bring, .. } => bring.map(Errand::BringForward),
         }
     }
 
@@ -171,9 +182,9 @@ impl Standing {
     pub fn did(&mut self, errand: Errand) {
         match errand {
             Errand::Anew => self.errands.anew = false,
-            Errand::BringForward(failures) => {
-                self.errands.bring = false;
+            Errand::BringForward(Bring { failures, .. }) => {
                 self.errands.brought = Some(failures);
+                self.errands.bring = self.errands.bring.filter(|latest| latest.failures != failures);
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::journal::recovery::Recovery;
 use crate::journal::view::Filter;
 use crate::journal::{EntryId, Queue, Rank, Soon, State, Work};
 use crate::order::ChannelId;
+use jiff::Timestamp;
 use rusqlite::{Connection, Result, params};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +18,10 @@ use std::time::Duration;
 const LOOKED_AT: i64 = 1000;
 
 impl Recovery for Sqlite {
-    fn bring_forward(&self, channels: Vec<ChannelId>, limit: usize) -> Soon<'_, usize> {
-        let hand = Arc::clone(&self.hand);
-        let written = self.write(move |connection, at| bring_forward(connection, &channels, limit, &hand, at));
+    fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> Soon<'_, usize> {
+        let (hand, before) = (Arc::clone(&self.hand), tried_before.as_millisecond());
+        let written =
+            self.write(move |connection, at| bring_forward(connection, &channels, (before, limit), &hand, at));
         Box::pin(async move { written.await.map(|brought| usize::try_from(brought).unwrap_or(0)) })
     }
 
@@ -57,7 +59,7 @@ fn waiting(
     queue: &Queue,
     after: i64,
     limit: usize,
-    is_wanted: impl Fn(EntryId) -> bool,
+    mut is_wanted: impl FnMut(EntryId) -> Result<bool>,
 ) -> Result<Vec<(i64, EntryId)>> {
     let mut waiting = connection.prepare_cached(WAITING)?;
     let mut rows = waiting.query(params![queue.channel.as_str(), queue.origin.as_str(), queue.rank as u8, after])?;
@@ -66,21 +68,32 @@ fn waiting(
         && let Some(row) = rows.next()?
     {
         let entry = EntryId(row.get("id")?);
-        if is_wanted(entry) {
+        if is_wanted(entry)? {
             found.push((row.get("due_at")?, entry));
         }
     }
     Ok(found)
 }
 
-fn bring_forward(connection: &Connection, channels: &[ChannelId], limit: usize, hand: &Hand, at: i64) -> Result<i64> {
+fn bring_forward(
+    connection: &Connection,
+    channels: &[ChannelId],
+    (before, limit): (i64, usize),
+    hand: &Hand,
+    at: i64,
+) -> Result<i64> {
     let mut brought = 0;
+    let mut is_late =
+        connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM attempt WHERE entry = ?1 AND ended_at > ?2)")?;
     // The time at which it was received says that it was brought forward and not tried since.
     let mut bring =
         connection.prepare_cached("UPDATE entry SET due_at = min(received_at, ?2), rank = ?3 WHERE id = ?1")?;
     for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank < Rank::Brought) {
         let left = limit.saturating_sub(brought);
-        for (_, entry) in waiting(connection, queue, at, left, |entry| !hand.is_worked_on(entry))? {
+        let mut is_wanted = |entry: EntryId| -> Result<bool> {
+            Ok(!hand.is_worked_on(entry) && !is_late.query_row([entry.0, before], |row| row.get::<_, bool>(0))?)
+        };
+        for (_, entry) in waiting(connection, queue, at, left, &mut is_wanted)? {
             bring.execute(params![entry.0, at, Rank::Brought as u8])?;
             brought += 1;
         }
@@ -92,7 +105,7 @@ fn bring_anew(connection: &Connection, channels: &[ChannelId], limit: usize) -> 
     let mut entries = 0;
     let mut anew = connection.prepare_cached("UPDATE entry SET rank = ?2 WHERE id = ?1")?;
     for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank == Rank::Brought) {
-        for (_, entry) in waiting(connection, queue, i64::MIN, limit.saturating_sub(entries), |_| true)? {
+        for (_, entry) in waiting(connection, queue, i64::MIN, limit.saturating_sub(entries), |_| Ok(true))? {
             anew.execute(params![entry.0, Rank::Likely as u8])?;
             entries += 1;
         }
@@ -110,7 +123,7 @@ fn next_waiting(
     let in_hand = hand.entries(now);
     let mut first = None;
     for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank != Rank::AskedFor) {
-        let is_wanted = |entry| !in_hand.contains(&entry) && !tried.contains(&entry);
+        let is_wanted = |entry| Ok(!in_hand.contains(&entry) && !tried.contains(&entry));
         let next = waiting(connection, queue, i64::MIN, 1, is_wanted)?;
         first = first.into_iter().chain(next).min();
     }
@@ -195,7 +208,7 @@ mod tests {
         let connection = crowded(directory.path());
         let (app, hand) = ([ChannelId::parse("app").unwrap()], Arc::default());
         let steps = |sql: &str| connection.prepare_cached(sql).unwrap().reset_status(StatementStatus::VmStep);
-        assert_eq!(bring_forward(&connection, &app, 10, &hand, 1).unwrap(), 10);
+        assert_eq!(bring_forward(&connection, &app, (1, 10), &hand, 1).unwrap(), 10);
         assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
         assert_eq!(bring_anew(&connection, &app, 10).unwrap(), 10);
         assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");

@@ -8,15 +8,21 @@ const HOURS: Next = Next::Deliver { again_in: LATE, tries: 0 };
 pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     what_waits_is_due_at_once_the_oldest_first_and_once_for_each_try_of_its_own_timer(&*stores()).await;
     what_is_worked_on_is_not_brought_forward(&*stores()).await;
+    what_was_refused_after_another_was_accepted_is_not_brought_forward(&*stores()).await;
     a_large_backlog_is_brought_forward_in_steps(&*stores()).await;
     what_fails_gives_out_nothing_but_what_a_person_asked_for(&*stores()).await;
     an_upstream_gets_no_more_than_its_room(&*stores()).await;
     those_that_wait_take_turns_whenever_they_are_due(&*stores()).await;
     what_was_tried_and_is_over_its_time_is_found(&*stores()).await;
+    what_is_held_is_counted_by_why_it_is_and_each_payment_once(&*stores()).await;
 }
 
 fn app() -> Vec<ChannelId> {
     vec![ChannelId::parse("app").unwrap()]
+}
+
+fn this_moment() -> Timestamp {
+    crate::clock::now()
 }
 
 fn outlet(most: usize, failing: bool) -> Shut {
@@ -50,30 +56,30 @@ async fn what_waits_is_due_at_once_the_oldest_first_and_once_for_each_try_of_its
     let later = Next::Deliver { again_in: LATE / 2, tries: 3 };
     let (old, young) = (not_accepted(&*journal, "A", HOURS).await, not_accepted(&*journal, "B", later).await);
     assert!(journal.due(10, Shut::default()).await.unwrap().is_empty());
-    assert_eq!(journal.bring_forward(Vec::new(), 10).await.unwrap(), 0, "of no channel");
-    assert_eq!(journal.bring_forward(app(), 10).await.unwrap(), 2);
+    assert_eq!(journal.bring_forward(Vec::new(), this_moment(), 10).await.unwrap(), 0, "of no channel");
+    assert_eq!(journal.bring_forward(app(), this_moment(), 10).await.unwrap(), 2);
     for _ in 0..2 {
         let due = journal.due(10, Shut::default()).await.unwrap();
         assert_eq!(entries(&due), [(old, true), (young, true)], "the one received first, at each look");
         due.iter().for_each(|work| journal.let_go(work.entry));
     }
-    assert_eq!(journal.bring_forward(app(), 10).await.unwrap(), 0, "it is due already");
+    assert_eq!(journal.bring_forward(app(), this_moment(), 10).await.unwrap(), 0, "it is due already");
     // Sent between two turns of their own timers, and refused: each keeps its own.
     tried(&*journal, old, "A", HOURS);
     tried(&*journal, young, "B", later);
     journal.written().await.unwrap();
-    assert_eq!(journal.bring_forward(app(), 10).await.unwrap(), 0, "it was tried");
+    assert_eq!(journal.bring_forward(app(), this_moment(), 10).await.unwrap(), 0, "it was tried");
     // The timer of one of them tries it again.
     tried(&*journal, young, "B", Next::Deliver { again_in: LATE, tries: 4 });
     journal.written().await.unwrap();
-    assert_eq!(journal.bring_forward(app(), 10).await.unwrap(), 1);
+    assert_eq!(journal.bring_forward(app(), this_moment(), 10).await.unwrap(), 1);
     let due = journal.due(10, Shut::default()).await.unwrap();
     assert_eq!(entries(&due), [(young, true)]);
     due.iter().for_each(|work| journal.let_go(work.entry));
     // The upstream was failing in between.
     assert_eq!(journal.bring_anew(app(), 10).await.unwrap(), 2);
     assert_eq!(journal.bring_anew(app(), 10).await.unwrap(), 0);
-    assert_eq!(journal.bring_forward(app(), 10).await.unwrap(), 1);
+    assert_eq!(journal.bring_forward(app(), this_moment(), 10).await.unwrap(), 1);
     assert_eq!(journal.due(10, Shut::default()).await.unwrap().len(), 2);
 }
 
@@ -87,11 +93,22 @@ async fn what_is_worked_on_is_not_brought_forward(store: &dyn Store) {
     let sending = Sending { entry: at_work, delivery, attempt: 2, origin: Origin::FollowUp };
     let next = Some(Next::Deliver { again_in: LATE, tries: 1 });
     journal.note(Note::Sending { sending, verified: Some(verified()), next });
-    assert_eq!(journal.bring_forward(app(), 10).await.unwrap(), 0);
+    assert_eq!(journal.bring_forward(app(), this_moment(), 10).await.unwrap(), 0);
     let outcome = Outcome::Failed(Reason::UpstreamTimeout);
     journal.note(Note::Sent { sending, outcome, next });
     // Behind that note.
-    assert_eq!(journal.bring_forward(app(), 10).await.unwrap(), 1);
+    assert_eq!(journal.bring_forward(app(), this_moment(), 10).await.unwrap(), 1);
+}
+
+async fn what_was_refused_after_another_was_accepted_is_not_brought_forward(store: &dyn Store) {
+    let journal = store.open(100);
+    let early = not_accepted(&*journal, "EARLY", HOURS).await;
+    let accepted_at = this_moment();
+    tokio::time::sleep(2 * SOON).await;
+    not_accepted(&*journal, "LATE", HOURS).await;
+    assert_eq!(journal.bring_forward(app(), accepted_at, 10).await.unwrap(), 1);
+    assert_eq!(entries(&journal.due(10, Shut::default()).await.unwrap()), [(early, true)]);
+    assert_eq!(journal.bring_forward(app(), this_moment(), 10).await.unwrap(), 1, "the next accepted one brings it");
 }
 
 async fn a_large_backlog_is_brought_forward_in_steps(store: &dyn Store) {
@@ -104,7 +121,7 @@ async fn a_large_backlog_is_brought_forward_in_steps(store: &dyn Store) {
     journal.written().await.unwrap();
     let mut steps = Vec::new();
     while steps.last() != Some(&0) {
-        steps.push(journal.bring_forward(app(), 10).await.unwrap());
+        steps.push(journal.bring_forward(app(), this_moment(), 10).await.unwrap());
     }
     assert_eq!(steps, [10, 10, 5, 0]);
     assert_eq!(journal.due(100, Shut::default()).await.unwrap().len(), 25);
@@ -127,7 +144,7 @@ async fn what_fails_gives_out_nothing_but_what_a_person_asked_for(store: &dyn St
     let mut due = given_out().await;
     due.sort_unstable();
     assert_eq!(due, [wanted, asking]);
-    assert_eq!(journal.bring_forward(app(), 10).await.unwrap(), 0);
+    assert_eq!(journal.bring_forward(app(), this_moment(), 10).await.unwrap(), 0);
     // It was tried, which is what it was asked for.
     tried(&*journal, wanted, "B", Next::Deliver { again_in: Duration::ZERO, tries: 1 });
     journal.written().await.unwrap();
@@ -182,4 +199,55 @@ async fn what_was_tried_and_is_over_its_time_is_found(store: &dyn Store) {
     let over = journal.overdue(app(), lasts, 10).await.unwrap();
     assert_eq!(over.iter().map(|work| work.entry).collect::<Vec<_>>(), [old]);
     assert!(journal.overdue(app(), lasts, 10).await.unwrap().is_empty(), "it is in hand");
+}
+
+fn paid_by(order: &str) -> Verified {
+    let transaction_id = TransactionId::parse(&format!("4200000000000000000000{order}")).unwrap();
+    Verified { transaction_id, ..verified() }
+}
+
+async fn what_is_held_is_counted_by_why_it_is_and_each_payment_once(store: &dyn Store) {
+    let journal = store.open(100);
+    let found = |entry, reason, order: &str, next| {
+        let verified = (reason == Reason::Paid).then(|| paid_by(order));
+        journal.note(Note::Found { entry, reason, verified, next: Some(next) });
+    };
+    // Two were refused, the second claim of one of them is parked, and one is accepted.
+    for order in ["A", "B", "TAKEN"] {
+        let taken = take_in(&*journal, order, LATE).await;
+        found(taken.entry, Reason::Paid, order, HOURS);
+        let sending = sending(&taken, order, 1);
+        journal.note(Note::Sending { sending, verified: Some(paid_by(order)), next: Some(HOURS) });
+        let (outcome, next) = match order {
+            "A" => (Outcome::Answered(StatusCode::BAD_GATEWAY), HOURS),
+            "B" => (Outcome::Failed(Reason::UpstreamTimeout), HOURS),
+            _ => (Outcome::Accepted(accepted()), Next::Accepted),
+        };
+        journal.note(Note::Sent { sending, outcome, next: Some(next) });
+    }
+    let mut other = callback("A");
+    other.claimed.transaction_id = Some(paid_by("A").transaction_id);
+    let claim = journal.take_in(other, Worth::Confirmed, LATE).await.unwrap();
+    found(claim.entry, Reason::Paid, "A", Next::Park);
+    let parked = take_in(&*journal, "UNPAID", LATE).await;
+    found(parked.entry, Reason::GaveUpAsking, "UNPAID", Next::Park);
+    let asking = take_in(&*journal, "ASKING", LATE).await;
+    found(asking.entry, Reason::NotPaidYet, "ASKING", Next::Ask { again_in: LATE, tries: 1 });
+    journal.written().await.unwrap();
+    let figures = journal.figures().await.unwrap();
+    let fen = |sums: &[Money]| sums.iter().map(|sum| sum.fen.0).collect::<Vec<_>>();
+    let price = paid_by("A").amount.fen.0;
+    let told: Vec<_> =
+        figures.held.iter().map(|group| (group.state, group.reason, group.count, fen(&group.sums))).collect();
+    assert_eq!(
+        told,
+        [
+            (State::Asking, Some(Reason::NotPaidYet), 1, vec![]),
+            (State::Delivering, Some(Reason::NotAccepted), 1, vec![price]),
+            (State::Delivering, Some(Reason::UpstreamTimeout), 1, vec![price]),
+            (State::Parked, Some(Reason::GaveUpAsking), 1, vec![]),
+        ]
+    );
+    assert_eq!((figures.paid_not_accepted, fen(&figures.paid_not_accepted_sums)), (2, vec![2 * price]));
+    assert_eq!(figures.waiting, [(app()[0], 2)]);
 }

@@ -21,6 +21,10 @@ fn after(deliveries: &str) -> (Standing, Vec<Change>) {
     (standing, changes)
 }
 
+fn bring(failures: u64, second: i64) -> Option<Errand> {
+    Some(Errand::BringForward(Bring { accepted_at: at(second), failures }))
+}
+
 /// Leaves it as it is when all of the journal's part is done.
 fn settle(standing: &mut Standing) {
     while let Some(errand) = standing.errand() {
@@ -67,7 +71,7 @@ fn what_waits_is_brought_forward_by_an_accepted_delivery_and_not_without_need() 
     standing.did(Errand::Anew);
     assert_eq!(standing.errand(), None);
     standing.accepted(at(1));
-    assert_eq!(standing.errand(), Some(Errand::BringForward(0)), "nor what waits since then");
+    assert_eq!(standing.errand(), bring(0, 1), "nor what waits since then");
     settle(&mut standing);
     standing.accepted(at(2));
     assert_eq!(standing.errand(), None, "nothing can wait");
@@ -75,12 +79,11 @@ fn what_waits_is_brought_forward_by_an_accepted_delivery_and_not_without_need() 
     assert_eq!(standing.errand(), None, "it may not take anything");
     standing.accepted(at(4));
     let errand = standing.errand().unwrap();
-    assert_eq!(errand, Errand::BringForward(1));
+    assert_eq!(Some(errand), bring(1, 4));
     standing.failed(OrderId::parse("b").unwrap(), failure(5));
-    standing.did(errand);
-    assert_eq!(standing.errand(), None);
     standing.accepted(at(6));
-    assert_eq!(standing.errand(), Some(Errand::BringForward(2)), "what came while it was done");
+    standing.did(errand);
+    assert_eq!(standing.errand(), bring(2, 6), "what came while it was done");
 }
 
 /// Lets a probe be sent and refused.
@@ -113,13 +116,13 @@ fn an_outage_that_a_probe_has_met_lets_all_be_brought_forward_once_more() {
     probe(&mut standing);
     assert_eq!(standing.errand(), None, "once");
     standing.accepted(at(9));
-    assert_eq!(standing.errand(), Some(Errand::BringForward(5)));
-    standing.did(Errand::BringForward(5));
+    assert_eq!(standing.errand(), bring(5, 9));
+    settle(&mut standing);
     "abcde".chars().for_each(|order| {
         standing.failed(OrderId::parse(&order.to_string()).unwrap(), failure(10));
     });
     standing.accepted(at(11));
-    assert_eq!(standing.errand(), Some(Errand::BringForward(10)), "no probe met that one");
+    assert_eq!(standing.errand(), bring(10, 11), "no probe met that one");
 }
 
 #[test]
