@@ -2,7 +2,7 @@
 //! waits goes out at its pace, oldest first, and an order that it chokes on keeps nobody waiting.
 
 use crate::fakes::upstream::{Reply, Upstream};
-use crate::fakes::wechat::{APP, C1};
+use crate::fakes::wechat::{APP, C1, SignType, notification};
 use crate::follow_up::{explained, stands};
 use crate::harness::{Setup, World, until};
 use crate::reload::reload;
@@ -230,6 +230,36 @@ fn after_a_start_one_of_what_waits_is_sent_soon_and_takes_the_others_with_it() {
     world.upstream.answers(Reply::ok(b"booked"));
     world.restart();
     until("all to be accepted", || accepted(&world) == 20);
+}
+
+#[test]
+fn a_gate_that_takes_over_goes_on_with_what_waits() {
+    let mut world = world(|_| ());
+    let orders = named("HANDED", 8);
+    held(&world, &orders);
+    until("it to be failing", || state(&world) == "failing");
+    assert!(world.take_over().success());
+    world.upstream.answers(Reply::ok(b"booked"));
+    until("all to be accepted", || accepted(&world) == 8);
+}
+
+#[test]
+fn an_order_system_that_takes_one_kind_of_orders_is_not_sent_the_other_kind_over_and_over() {
+    let world = world(|setup| setup.config["follow_up"]["probe"] = json!("5m"));
+    // What it says is no answer to a notification of WeChat Pay, and counts for the APP's callbacks.
+    world.upstream.answers(Reply::ok(b"booked"));
+    let refused = named("NOTIFIED", 6);
+    for order in &refused {
+        world.wechat.order(&APP, order).paid(100);
+        world.wechat_calls_back("app", notification(&APP, order, 100), APP.key, SignType::Md5);
+    }
+    until("it to be failing", || state(&world) == "failing");
+    for order in named("TAKEN", 12) {
+        world.wechat.order(&APP, &order).paid(100);
+        assert_eq!(world.app_callback(&order).status(), 200);
+        quiet(&world, Duration::from_millis(300), 6);
+    }
+    assert_eq!(sent(&world, &refused), [2; 6], "each was brought forward once, and has its own timer");
 }
 
 #[test]

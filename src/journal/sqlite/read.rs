@@ -217,8 +217,8 @@ pub(super) fn paid_by(connection: &Connection, order: &OrderId) -> Result<Vec<(C
 const QUEUE: &str =
     "entry.state = ?1 AND entry.channel = ?2 AND entry.due_at <= ?3 AND entry.origin = ?4 AND entry.rank = ?5";
 
-/// Takes from one queue until there are `most`. By turns those come first that are due longest and those that have become
-/// due last, so that a backlog nobody can clear does not hide what is fresh.
+/// Takes from one queue until there are `most`. Of what is asked about those come first by turns that are due longest and those
+/// that have become due last, so that a backlog nobody can clear does not hide what is fresh; of what is sent always the former.
 fn take(
     mut rows: Rows<'_>,
     look: &Look,
