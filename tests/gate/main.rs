@@ -74,6 +74,8 @@ mod overrides;
 
 mod recovery;
 
+mod recovery_pace;
+
 #[path = "../support/databases.rs"]
 mod servers;
 
