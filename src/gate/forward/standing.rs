@@ -19,6 +19,9 @@ const ORDERS: usize = 3;
 /// Orders that were tried and have no turn again before the others had theirs.
 const TURNS: usize = 1024;
 
+/// Probes that may be under way to an upstream that hangs.
+const AT_ONCE: u32 = 4;
+
 /// How long after a probe that did not come to be sent there is another, at most.
 const NOT_SENT: Duration = Duration::from_secs(1);
 
@@ -96,7 +99,8 @@ impl Default for Errands {
 #[derive(Debug)]
 struct Probes {
     next: Option<Instant>,
-    under_way: bool,
+    /// Sent, and not ended: one that hangs takes all of `follow_up.upstream_timeout`, and must not hide that it is back.
+    under_way: u32,
     tried: VecDeque<EntryId>,
     /// Probes that are left to find out how it is, of what was sent by a process before this one.
     doubts: u32,
@@ -104,7 +108,7 @@ struct Probes {
 
 impl Default for Probes {
     fn default() -> Self {
-        Self { next: None, under_way: false, tried: VecDeque::new(), doubts: IN_A_ROW }
+        Self { next: None, under_way: 0, tried: VecDeque::new(), doubts: IN_A_ROW }
     }
 }
 
@@ -205,11 +209,11 @@ impl Standing {
         let next = *self.probes.next.get_or_insert(now + every);
         // A shorter time may have been configured meanwhile.
         let is_time = now >= next || now + every.mul_f64(2.0) < next;
-        if self.probes.under_way || !is_time {
+        if self.probes.under_way >= AT_ONCE || !is_time {
             return None;
         }
         self.probes.next = Some(now + every);
-        self.probes.under_way = true;
+        self.probes.under_way += 1;
         Some(self.probes.tried.iter().copied().collect())
     }
 
@@ -231,7 +235,7 @@ impl Standing {
 
     /// A probe has ended; `sent` if the upstream was asked by it.
     pub fn end_probe(&mut self, now: Instant, sent: bool) {
-        self.probes.under_way = false;
+        self.probes.under_way = self.probes.under_way.saturating_sub(1);
         if !sent {
             self.probes.next = self.probes.next.map(|next| next.min(now + NOT_SENT));
             return;

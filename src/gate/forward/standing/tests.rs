@@ -125,8 +125,23 @@ fn an_outage_that_a_probe_has_met_lets_all_be_brought_forward_once_more() {
     assert_eq!(standing.errand(), bring(10, 11), "no probe met that one");
 }
 
+/// A probe that hangs hides nothing, and those that hang are few.
 #[test]
-fn one_probe_at_a_time_is_sent_while_it_fails_each_time_with_another_order() {
+fn a_probe_that_hangs_does_not_keep_the_next_from_its_time() {
+    let (start, every) = (Instant::now(), Duration::from_secs(20));
+    let s = |seconds| start + Duration::from_secs(seconds);
+    let (mut standing, _) = after("Xabcde");
+    assert_eq!(standing.begin_probe(s(0), every), None);
+    for time in [20, 40, 60, 80] {
+        assert!(standing.begin_probe(s(time), every).is_some(), "{time}");
+    }
+    assert_eq!(standing.begin_probe(s(100), every), None, "enough of them hang");
+    standing.end_probe(s(101), true);
+    assert!(standing.begin_probe(s(101), every).is_some());
+}
+
+#[test]
+fn one_probe_each_time_is_sent_while_it_fails_each_time_with_another_order() {
     let (start, every) = (Instant::now(), Duration::from_secs(20));
     let s = |seconds| start + Duration::from_secs(seconds);
     let (mut standing, _) = after("Xabcde");
@@ -135,7 +150,7 @@ fn one_probe_at_a_time_is_sent_while_it_fails_each_time_with_another_order() {
     assert_eq!(standing.next_probe_in(s(19)), Some(Duration::from_secs(1)));
     assert_eq!(standing.begin_probe(s(20), every), Some(vec![]));
     standing.has_turn(Some(EntryId(1)));
-    assert_eq!(standing.begin_probe(s(50), every), None, "one is under way");
+    assert_eq!(standing.begin_probe(s(39), every), None);
     standing.end_probe(s(50), true);
     assert_eq!(standing.begin_probe(s(50), every), Some(vec![EntryId(1)]));
     standing.end_probe(s(50), false);
