@@ -8,6 +8,8 @@ mod lanes;
 
 mod found;
 
+mod recovery;
+
 mod familiar;
 mod overridden;
 
@@ -23,7 +25,7 @@ use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::schedule::{Schedule, jittered};
 use crate::gate::{Gate, Parcel};
-use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Override, Queue, State, Work};
+use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Override, Queue, Shut, State, Work};
 use crate::money::Currency;
 use crate::reason::{Reason, Verdict};
 use crate::server::Peer;
@@ -35,6 +37,7 @@ pub use found::next_question;
 use hyper::header::HeaderValue;
 use lanes::Lane;
 pub use lanes::Lanes;
+use recovery::{Recoveries, Ticket, Turn};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -55,6 +58,8 @@ pub struct FollowUp {
     pub concurrency: usize,
     /// How long the upstream has for what nobody waits for.
     pub upstream_timeout: Duration,
+    /// How long there is between two tries whether a failing upstream is well again.
+    pub probe: Duration,
     /// What it leaves to callbacks that wait.
     pub lanes: Lanes,
 }
@@ -115,6 +120,7 @@ impl FollowUp {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut steps = JoinSet::new();
         let mut shut: Vec<(Queue, Instant)> = Vec::new();
+        let mut recoveries = Recoveries::of(&self);
         let mut lift_at = Instant::now();
         loop {
             tokio::select! {
@@ -131,6 +137,11 @@ impl FollowUp {
                 },
                 _ = ticks.tick() => {}
             }
+            recoveries.tend();
+            // However many others are worked on, since what it finds out is waited for.
+            if let Some((work, ticket)) = recoveries.probe().await {
+                steps.spawn(Arc::clone(&self).stepped(work, ticket));
+            }
             let free = self.concurrency.saturating_sub(steps.len());
             if free == 0 {
                 continue;
@@ -140,12 +151,12 @@ impl FollowUp {
                 self.lift();
             }
             shut.retain(|(_, until)| *until > Instant::now());
-            let not_these = shut.iter().map(|(queue, _)| *queue).collect();
-            match self.journal.due(free, not_these).await {
+            let queues = shut.iter().map(|(queue, _)| *queue).collect();
+            match self.journal.due(free, Shut { queues, outlets: recoveries.outlets() }).await {
                 Ok(due) => {
                     for work in due {
-                        let (this, queue) = (Arc::clone(&self), work.queue());
-                        steps.spawn(async move { (queue, this.step(work).await) });
+                        let ticket = self.ticket(&work);
+                        steps.spawn(Arc::clone(&self).stepped(work, ticket));
                     }
                 }
                 Err(error) => {
@@ -163,6 +174,7 @@ impl FollowUp {
                 steps.shutdown().await;
             }
         }
+        recoveries.end().await;
     }
 
     /// Ready when the gate has been stopping for as long as a callback may take: whoever goes on would wait for longer. What
@@ -172,15 +184,19 @@ impl FollowUp {
         tokio::time::sleep(self.gate.deadline).await;
     }
 
+    async fn stepped(self: Arc<Self>, work: Work, ticket: Ticket) -> (Queue, Step) {
+        (work.queue(), self.step(work, ticket).await)
+    }
+
     /// Works on one entry, and says what came of it.
-    pub async fn step(&self, work: Work) -> Step {
+    async fn step(&self, work: Work, ticket: Ticket) -> Step {
         let unfinished = Unfinished { journal: &*self.journal, entry: Some(work.entry) };
         let record = self.gate.records.of_work(&work);
         let (began, entry) = (Instant::now(), work.entry);
         let (claimed, origin) = (work.callback.claimed, work.callback.origin);
         let mut span =
             self.gate.traces.later("follow-up", work.callback.request.as_ref().map(|request| &request.headers));
-        let step = self.go_on(work, &record, &span).await;
+        let step = self.go_on(work, ticket, &record, &span).await;
         end_span(&mut span, &claimed, origin, step);
         unfinished.finished();
         tell(&claimed, entry, origin, step, record.delivery.attempts(), began);
@@ -189,7 +205,7 @@ impl FollowUp {
         step
     }
 
-    async fn go_on(&self, work: Work, record: &Record, span: &Span) -> Step {
+    async fn go_on(&self, work: Work, ticket: Ticket, record: &Record, span: &Span) -> Step {
         let claimed = work.callback.claimed;
         // One at a time for each delivery; a callback that waits goes first.
         let Ok(_turn) = record.delivery.turn.try_lock() else { return self.postpone(&work) };
@@ -233,10 +249,10 @@ impl FollowUp {
         else {
             return self.park_payment(record, Reason::CannotSynthesize, &finding);
         };
-        let Some(_place) = self.lanes.to_upstream(&channel.upstream, self.gate.forward.fresh(&channel.upstream)) else {
+        let turn = Turn::of(&work, &ticket);
+        let Some(_leave) = self.leave(ticket, &work, channel) else {
             return self.postpone_confirmed(&work, record, &confirmed);
         };
-        let (tries, age) = if work.state == State::Delivering { (work.tries, work.age) } else { (0, Duration::ZERO) };
         let Ok(request_id) = HeaderValue::from_str(&work.callback.request_id.to_string()) else {
             return self.park(record, Reason::InternalError);
         };
@@ -257,7 +273,7 @@ impl FollowUp {
             event: Event::Payment,
         };
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
-        self.deliver(parcel, record, confirmed, origin, tries, age).await
+        self.deliver(parcel, record, confirmed, origin, turn).await
     }
 
     fn accepted_before(&self, work: &Work, record: &Record, payment: &Payment) -> Step {
@@ -330,11 +346,9 @@ impl FollowUp {
         record: &Record,
         confirmed: Confirmed,
         origin: Origin,
-        tries: u32,
-        age: Duration,
+        turn: Turn,
     ) -> Step {
-        let again = self.redeliver.after(tries, age);
-        let next = again.map_or(Next::Park, |delay| Next::Deliver { again_in: jittered(delay), tries: tries + 1 });
+        let next = turn.next(&self.redeliver);
         let Ok(pass) = decide::permit(Ok(confirmed), Mode::Enforce) else {
             return self.park(record, Reason::InternalError);
         };
@@ -343,7 +357,7 @@ impl FollowUp {
         let noted = Some(next).filter(|next| *next != Next::Park);
         let overrides = parcel.overrides;
         let delivered = self.gate.deliver(parcel, &pass, record, origin, noted, deadline).await;
-        if tries == 0 {
+        if turn.is_first() {
             overrides.iter().for_each(|one| self.gate.metrics.overridden(one.as_str()));
         }
         match (delivered, next) {

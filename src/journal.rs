@@ -24,6 +24,8 @@ pub mod owners;
 
 pub mod overrides;
 
+pub mod recovery;
+
 pub mod sweeps;
 
 pub mod times;
@@ -46,6 +48,7 @@ pub use listed::Listings;
 pub use minutes::Minutes;
 pub use overrides::{Override, Overrides, Redeliveries};
 pub use owners::Owners;
+pub use recovery::{Outlet, Recovery, Shut};
 pub use sweeps::Sweeps;
 pub use times::{Times, gate_since};
 pub use view::Views;
@@ -65,7 +68,7 @@ pub type Soon<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Se
 
 /// The durable record. All methods may be called from any task; none of them does disk work in it.
 pub trait Journal:
-    Sweeps + Listings + Owners + Views + Audits + Redeliveries + Minutes + Times + Send + Sync + fmt::Debug
+    Sweeps + Listings + Owners + Views + Audits + Redeliveries + Recovery + Minutes + Times + Send + Sync + fmt::Debug
 {
     /// Writes a callback down; when it is ready the callback survives whatever happens to this machine's processes and,
     /// as far as its disk keeps its word, to the machine. A claim that is known already costs no write.
@@ -99,13 +102,13 @@ pub trait Journal:
     /// The same, for what is not its turn: nobody is given it before `again_in` is over. A restart forgets that.
     fn postpone(&self, entry: EntryId, again_in: Duration);
 
-    /// Up to `limit` entries that are due, into the caller's hand: nobody else is given them. Queues take turns, but for
-    /// those that are `shut`, so that no backlog holds up another; within each, those that are due longest and those that
-    /// have become due last.
+    /// Up to `limit` entries that are due, into the caller's hand: nobody else is given them. Queues take turns, but for what
+    /// is `shut`, so that no backlog holds up another. Of what is delivered those come first that are due longest; of what is
+    /// asked about by turns those, and those that have become due last.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn due(&self, limit: usize, shut: Vec<Queue>) -> Soon<'_, Vec<Work>>;
+    fn due(&self, limit: usize, shut: Shut) -> Soon<'_, Vec<Work>>;
 
     /// Callbacks of this channel that wait to be asked about have a number that `looks` like confirmed ones, as was not known
     /// when they were taken in: they are likely from now on. Not if there are more than [`MOST_LIFTED`] of them, since it says
@@ -227,7 +230,8 @@ pub struct Taken {
     pub price: Option<Money>,
 }
 
-/// How much speaks for it that an entry's order is one. The numbers are those in the file.
+/// How much speaks for it that an entry's order is one; and once that is sure, why it is sent before its time. The numbers are
+/// those in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Rank {
@@ -240,11 +244,16 @@ pub enum Rank {
     LikelyAbsent = 2,
     /// The same of anybody's.
     Absent = 3,
+    /// It is confirmed, and was brought forward since its own timer tried it ([`Recovery::bring_forward`]).
+    Brought = 4,
+    /// It is confirmed, and a person asked for it to be sent.
+    AskedFor = 5,
 }
 
 impl Rank {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Likely, Self::Strange, Self::LikelyAbsent, Self::Absent];
+    pub const ALL: [Self; 6] =
+        [Self::Likely, Self::Strange, Self::LikelyAbsent, Self::Absent, Self::Brought, Self::AskedFor];
 }
 
 /// What waits together, and takes turns with others: the entries of one channel in one state and rank that came the same
@@ -540,6 +549,8 @@ pub struct Work {
     pub accepted: Option<Acceptance>,
     /// As [`Taken::paid_by`].
     pub paid_by: Vec<(ChannelId, TransactionId)>,
+    /// Whether it is due because it was brought forward, and not by its own timer.
+    pub brought: bool,
     /// Whether an operator asked for it.
     pub asked_for: bool,
     /// What that operator decided.

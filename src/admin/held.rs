@@ -1,4 +1,4 @@
-//! Orders that are held, as of a moment ago.
+//! Some of the orders that are held, as of a moment ago. How many there are is in the figures.
 
 use super::{Admin, Unread};
 use crate::journal::view::Filter;
@@ -10,8 +10,6 @@ use std::sync::Arc;
 pub struct Held {
     /// Their entries: those that are being delivered, those that are parked, those that are asked about.
     pub records: Vec<Record>,
-    /// Whether there are more.
-    pub more: bool,
 }
 
 impl Held {
@@ -28,7 +26,6 @@ impl Admin {
             for state in [State::Delivering, State::Parked, State::Asking] {
                 let filter = Filter { state: Some(state), ..Filter::default() };
                 let page = journal.list(filter, None, Held::MOST).await?;
-                held.more |= page.next.is_some();
                 held.records.extend(page.records);
             }
             Ok(held)

@@ -5,6 +5,7 @@ use super::Admin;
 use super::problem::Problem;
 use crate::clock;
 use crate::gate::Gate;
+use crate::gate::forward::health::UpstreamHealth;
 use crate::generation::Generation;
 use crate::journal::{Figures, State as EntryState};
 use crate::metrics::{Format, Gauges, JournalMeters};
@@ -44,6 +45,7 @@ impl Admin {
             let help = "By how much the system's clock is away from the gate's time, while it is not believed";
             now.gauge("tollgate_clock_away_seconds", help, clock::away().map_or(0.0, |by| by.as_secs_f64()));
             wechat(&mut now, &gate);
+            upstreams(&mut now, &gate);
             if has_journal {
                 journal(&mut now, &gate.metrics.journal);
             }
@@ -81,6 +83,15 @@ fn wechat(now: &mut Gauges, gate: &Gate) {
     now.gauge("tollgate_query_budget_per_second", help, f64::from(gate.confirm.queries_per_second()));
 }
 
+/// How the order systems are.
+fn upstreams(now: &mut Gauges, gate: &Gate) {
+    let failing = |health: UpstreamHealth| {
+        ([("upstream", health.upstream.to_string())], if health.failing_since.is_some() { 1.0 } else { 0.0 })
+    };
+    let help = "Whether an upstream accepts nothing, so that held orders wait but for a probe";
+    now.by_label("tollgate_upstream_failing", help, gate.forward.health().into_iter().map(failing));
+}
+
 fn journal(now: &mut Gauges, meters: &JournalMeters) {
     let help = "Whether the journal can be written: its disk neither fails nor hangs";
     now.gauge("tollgate_journal_writable", help, if meters.is_writable() { 1.0 } else { 0.0 });
@@ -108,6 +119,12 @@ fn tell(now: &mut Gauges, figures: &Figures, age: Duration, gate: &Gate) {
     let oldest = figures.oldest_unfinished.unwrap_or_default();
     now.gauge("tollgate_oldest_unfinished_seconds", help, oldest.as_secs_f64());
 
+    let waiting = |health: UpstreamHealth| {
+        let waiting = super::overview::waiting(figures, gate, &health.upstream);
+        ([("upstream", health.upstream.to_string())], waiting as f64)
+    };
+    let help = "Orders that wait for an upstream";
+    now.by_label("tollgate_upstream_waiting", help, gate.forward.health().into_iter().map(waiting));
     let help = "Orders that are paid and that the upstream has not accepted";
     now.gauge("tollgate_paid_not_accepted", help, figures.paid_not_accepted as f64);
     let help = "How long ago the oldest of them was paid";

@@ -3,6 +3,8 @@
 use super::Admin;
 use super::health::NotReady;
 use crate::clock;
+use crate::gate::Gate;
+use crate::gate::forward::Upstream;
 use crate::gate::forward::health::UpstreamHealth;
 use crate::generation::Generation;
 use crate::journal::Figures;
@@ -39,8 +41,8 @@ pub struct Overview {
     pub budgets: Vec<BudgetLeft>,
     /// Findings that are remembered.
     pub cache_entries: u64,
-    /// The legacy systems.
-    pub upstreams: Vec<UpstreamHealth>,
+    /// The legacy systems, each with how many orders wait for it, if that can be read.
+    pub upstreams: Vec<(UpstreamHealth, Option<u64>)>,
     /// Which configuration is in force.
     pub generation: Generation,
     /// The gate's first whole day, in Beijing; `None` if it cannot be read, or there is no journal.
@@ -75,6 +77,11 @@ impl Admin {
             let (left, at_once) = gate.confirm.queries_left(&mch_id);
             BudgetLeft { mch_id, left, at_once, per_second }
         };
+        let waiting = |health: UpstreamHealth| {
+            let waiting = figures.as_ref().map(|figures| waiting(figures, &gate, &health.upstream));
+            (health, waiting)
+        };
+        let upstreams = gate.forward.health().into_iter().map(waiting).collect();
         Overview {
             at,
             since,
@@ -84,7 +91,7 @@ impl Admin {
             hosts: gate.confirm.hosts().map(|(host, state)| (host.to_owned(), state)).collect(),
             budgets: merchants.into_iter().map(budget).collect(),
             cache_entries: gate.confirm.remembered(),
-            upstreams: gate.forward.health(),
+            upstreams,
             generation: self.generation(),
             gate_since: self.gate_since().await,
         }
@@ -97,6 +104,13 @@ impl Admin {
         let (day, _) = self.day.get(|day| day.since == since, counting).await.read?;
         Some(Arc::clone(&day.today))
     }
+}
+
+/// How many orders wait for an upstream.
+pub(super) fn waiting(figures: &Figures, gate: &Gate, upstream: &Upstream) -> u64 {
+    let its =
+        |(channel, _): &&(_, u64)| gate.channels.get(channel).is_some_and(|channel| channel.upstream == *upstream);
+    figures.waiting.iter().filter(its).map(|(_, orders)| orders).sum()
 }
 
 /// When the day began in Beijing.

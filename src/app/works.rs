@@ -112,7 +112,7 @@ impl Works {
             .map(|(gate, journal)| Arc::new(Sweeper { gate, journal, wechat: Arc::clone(&wechat), plans, reach }));
         let pending = with_journal().map(|(gate, journal)| Arc::new(PendingOrders { gate, journal, sources }));
         let follow_up = with_journal().map(|(gate, journal)| {
-            let lanes = Lanes::new(upstreams, follow_up.concurrency, queries);
+            let lanes = Lanes::new(upstreams, follow_up.concurrency, follow_up.pace, queries);
             Arc::new(FollowUp {
                 gate,
                 journal,
@@ -120,6 +120,7 @@ impl Works {
                 redeliver: follow_up.redeliver,
                 concurrency: follow_up.concurrency,
                 upstream_timeout: follow_up.upstream_timeout,
+                probe: follow_up.probe,
                 lanes,
             })
         });

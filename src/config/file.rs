@@ -79,7 +79,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let shutdown_grace = map.or("shutdown_grace", SHUTDOWN_GRACE, Value::duration);
     let default_journal = journal::default_journal(map.value().directory());
     let journal = map.or("journal", Some(default_journal), journal::journal);
-    let follow_up = map.or("follow_up", FollowUp::default(), journal::follow_up);
+    let follow_up = map.or("follow_up", FollowUp::default(), |v| journal::follow_up(v, wechat.queries_per_second));
     let route_names = map.get("routes").map(|v| routes::names(&v)).unwrap_or_default();
     let pending_orders = map.or("pending_orders", Vec::new(), |v| pending::pending_orders(v, &route_names));
     let traces = map.optional("traces", traces::traces);

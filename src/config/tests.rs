@@ -384,6 +384,23 @@ fn asking_gets_two_seconds_of_the_deadline_and_never_more_than_half() {
 }
 
 #[test]
+fn a_pace_that_the_query_budget_does_not_carry_is_warned_of() {
+    for (queries, pace, is_warned_of) in
+        [(20, 10, false), (20, 11, true), (100, 50, false), (100, 51, true), (1, 1, false)]
+    {
+        let text = format!("wechat: {{ queries_per_second: {queries} }}\nfollow_up: {{ pace: {pace} }}\n");
+        let config = minimal_and(&text).unwrap();
+        let warned_of = config.warnings.iter().any(|warning| warning.key == "follow_up.pace");
+        assert_eq!(warned_of, is_warned_of, "{queries} {pace}");
+        assert_eq!(config.follow_up.pace, pace);
+    }
+    // The default is not written, so nobody is told of it.
+    let config = minimal_and("wechat: { queries_per_second: 2 }\n").unwrap();
+    assert!(!config.warnings.iter().any(|warning| warning.key.starts_with("follow_up")));
+    assert_eq!((config.follow_up.pace, config.follow_up.probe), (10, Duration::from_secs(20)));
+}
+
+#[test]
 fn a_file_that_is_not_there_is_one_plain_message() {
     let problems = Config::load(Path::new("no/such/config.yaml")).unwrap_err();
     let wanted = "no/such/config.yaml: cannot be read (entity not found); name the file with --config or TOLLGATE_CONFIG, or \

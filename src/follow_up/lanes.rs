@@ -8,7 +8,7 @@ use crate::wechat::Part;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -53,7 +53,7 @@ impl Lane {
     pub fn of(rank: Rank, state: State, operator: bool) -> Self {
         match rank {
             _ if state == State::Delivering || operator => Self::FollowUp,
-            Rank::Likely => Self::FollowUp,
+            Rank::Likely | Rank::Brought | Rank::AskedFor => Self::FollowUp,
             Rank::Strange => Self::Strange,
             Rank::LikelyAbsent => Self::LikelyAbsent,
             Rank::Absent => Self::Absent,
@@ -72,14 +72,11 @@ impl Lane {
     }
 }
 
-/// Deliveries a second that are always allowed.
-const PER_SECOND: f64 = 10.0;
-
-/// And this many for each callback that was forwarded by itself.
+/// To an upstream so many more deliveries are allowed for each callback that was forwarded by itself.
 const PER_CALLBACK: f64 = 0.2;
 
-/// Deliveries that may come at once after a quiet time.
-const AT_ONCE: f64 = 20.0;
+/// Seconds' worth of deliveries that may come at once after a quiet time.
+const AT_ONCE: f64 = 2.0;
 
 /// The lanes.
 #[derive(Debug)]
@@ -90,7 +87,7 @@ pub struct Lanes {
     absent: DefaultKeyedRateLimiter<MchId>,
     late: DefaultKeyedRateLimiter<MchId>,
     old: DefaultKeyedRateLimiter<MchId>,
-    upstreams: HashMap<Upstream, WayOut>,
+    upstreams: HashMap<Upstream, Arc<WayOut>>,
 }
 
 #[derive(Debug)]
@@ -99,9 +96,35 @@ struct WayOut {
     budget: Mutex<Budget>,
 }
 
+/// A place on the way to an upstream, for one delivery. It is given back when this is dropped, and the delivery with it if it
+/// was not [used up](Self::use_up).
+#[derive(Debug)]
+pub struct Leave {
+    way_out: Arc<WayOut>,
+    _place: OwnedSemaphorePermit,
+    used: bool,
+}
+
+impl Leave {
+    /// It is sent now.
+    pub fn use_up(&mut self) {
+        self.used = true;
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if !self.used {
+            self.way_out.budget().left += 1.0;
+        }
+    }
+}
+
 /// What may be sent again: the retry budget of finagle and linkerd.
 #[derive(Debug)]
 struct Budget {
+    /// Deliveries a second that are always allowed.
+    pace: f64,
     left: f64,
     at: Instant,
     /// Callbacks that were forwarded by themselves until then.
@@ -109,18 +132,23 @@ struct Budget {
 }
 
 impl Lanes {
-    /// Lanes to `upstreams` for `concurrency` workers, of which one upstream gets half; and to WeChat Pay, which is asked
-    /// at most `queries_per_second` for each merchant in all. Must be made inside a tokio runtime.
+    /// Lanes to `upstreams`, each of which gets `pace` deliveries a second and half of `concurrency` workers; and to WeChat Pay,
+    /// which is asked at most `queries_per_second` for each merchant in all. Must be made inside a tokio runtime.
     #[must_use]
-    pub fn new(upstreams: impl IntoIterator<Item = Upstream>, concurrency: usize, queries_per_second: u32) -> Self {
+    pub fn new(
+        upstreams: impl IntoIterator<Item = Upstream>,
+        concurrency: usize,
+        pace: u32,
+        queries_per_second: u32,
+    ) -> Self {
         let share = |of: u32| {
             let share = NonZeroU32::new(queries_per_second / of).unwrap_or(NonZeroU32::MIN);
             RateLimiter::keyed(Quota::per_second(share))
         };
         let old = RateLimiter::keyed(Quota::per_minute(OLD_PER_MINUTE).allow_burst(NonZeroU32::MIN));
-        let way_out = || WayOut {
-            places: Arc::new(Semaphore::new((concurrency / 2).max(1))),
-            budget: Mutex::new(Budget { left: AT_ONCE, at: Instant::now(), forwarded: 0 }),
+        let way_out = || {
+            let places = Arc::new(Semaphore::new((concurrency / 2).max(1)));
+            Arc::new(WayOut { places, budget: Mutex::new(Budget::full(pace, Instant::now())) })
         };
         let upstreams = upstreams.into_iter().map(|upstream| (upstream, way_out())).collect();
         Self {
@@ -151,26 +179,56 @@ impl Lanes {
     /// A place on the way to an upstream, to which `forwarded` callbacks went by themselves so far. It is given back when
     /// it is dropped.
     #[must_use]
-    pub fn to_upstream(&self, upstream: &Upstream, forwarded: u64) -> Option<OwnedSemaphorePermit> {
+    pub fn to_upstream(&self, upstream: &Upstream, forwarded: u64) -> Option<Leave> {
         let way_out = self.upstreams.get(upstream)?;
         let place = Arc::clone(&way_out.places).try_acquire_owned().ok()?;
-        way_out.budget.lock().unwrap_or_else(PoisonError::into_inner).take(forwarded, Instant::now()).then_some(place)
+        let is_allowed = way_out.budget().take(forwarded, Instant::now());
+        is_allowed.then(|| Leave { way_out: Arc::clone(way_out), _place: place, used: false })
+    }
+
+    /// How many such places there are.
+    #[must_use]
+    pub fn room(&self, upstream: &Upstream, forwarded: u64) -> usize {
+        let Some(way_out) = self.upstreams.get(upstream) else { return 0 };
+        way_out.places.available_permits().min(way_out.budget().room(forwarded, Instant::now()))
+    }
+}
+
+impl WayOut {
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Budget {
+    fn full(pace: u32, at: Instant) -> Self {
+        let pace = f64::from(pace);
+        Self { pace, left: pace * AT_ONCE, at, forwarded: 0 }
+    }
+
+    /// How many deliveries are allowed.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than one is none")]
+    fn room(&mut self, forwarded: u64, now: Instant) -> usize {
+        self.earn(forwarded, now);
+        self.left as usize
+    }
+
     fn take(&mut self, forwarded: u64, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.at).min(Duration::from_secs(60)).as_secs_f64();
-        let fresh = forwarded.saturating_sub(self.forwarded);
-        #[expect(clippy::cast_precision_loss, reason = "a budget need not be exact beyond 2^52 callbacks")]
-        let earned = passed * PER_SECOND + fresh as f64 * PER_CALLBACK;
-        self.left = (self.left + earned).min(AT_ONCE.max(fresh_limit(fresh)));
-        (self.at, self.forwarded) = (now, forwarded);
+        self.earn(forwarded, now);
         let allowed = self.left >= 1.0;
         if allowed {
             self.left -= 1.0;
         }
         allowed
+    }
+
+    fn earn(&mut self, forwarded: u64, now: Instant) {
+        let passed = now.saturating_duration_since(self.at).min(Duration::from_secs(60)).as_secs_f64();
+        let fresh = forwarded.saturating_sub(self.forwarded);
+        #[expect(clippy::cast_precision_loss, reason = "a budget need not be exact beyond 2^52 callbacks")]
+        let earned = passed * self.pace + fresh as f64 * PER_CALLBACK;
+        self.left = (self.left + earned).min((self.pace * AT_ONCE).max(fresh_limit(fresh)));
+        (self.at, self.forwarded) = (now, forwarded);
     }
 }
 
@@ -187,7 +245,7 @@ mod tests {
     #[tokio::test]
     async fn a_backlog_gets_ten_a_second_and_a_fifth_of_what_is_fresh() {
         let start = Instant::now();
-        let mut budget = Budget { left: AT_ONCE, at: start, forwarded: 0 };
+        let mut budget = Budget::full(10, start);
         let mut take = |forwarded, ms| budget.take(forwarded, start + Duration::from_millis(ms));
         assert_eq!((0..100).filter(|_| take(0, 0)).count(), 20);
         assert_eq!((0..100).filter(|_| take(0, 1000)).count(), 10);
@@ -198,7 +256,7 @@ mod tests {
     #[tokio::test]
     async fn one_upstream_gets_half_of_the_workers() {
         let upstreams = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(|url| Upstream::parse(url).unwrap());
-        let lanes = Lanes::new(upstreams.clone(), 4, 20);
+        let lanes = Lanes::new(upstreams.clone(), 4, 10, 20);
         let held: Vec<_> = (0..4).map(|_| lanes.to_upstream(&upstreams[0], 0)).collect();
         assert_eq!(held.iter().flatten().count(), 2);
         assert!(lanes.to_upstream(&upstreams[1], 0).is_some());
@@ -207,8 +265,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_place_that_was_not_used_costs_no_delivery() {
+        let upstream = Upstream::parse("http://127.0.0.1:1").unwrap();
+        let lanes = Lanes::new([upstream.clone()], 64, 1, 20);
+        for _ in 0..10 {
+            assert!(lanes.to_upstream(&upstream, 0).is_some());
+        }
+        assert_eq!(lanes.room(&upstream, 0), 2);
+        let leaves: Vec<_> = (0..4).filter_map(|_| lanes.to_upstream(&upstream, 0)).collect();
+        assert_eq!((leaves.len(), lanes.room(&upstream, 0)), (2, 0));
+        leaves.into_iter().for_each(|mut leave| leave.use_up());
+        assert_eq!(lanes.room(&upstream, 0), 0);
+    }
+
+    #[tokio::test]
     async fn queries_of_the_follow_up_have_their_lanes() {
-        let lanes = Lanes::new([], 4, 20);
+        let lanes = Lanes::new([], 4, 10, 20);
         let merchant = MchId::parse("1900000109").unwrap();
         let allowed = |lane| (0..40).filter(|_| lanes.to_wechat(&merchant, lane)).count();
         let lanes = [Lane::FollowUp, Lane::Strange, Lane::LikelyAbsent, Lane::Absent, Lane::Late, Lane::Old];

@@ -9,6 +9,7 @@ use super::claim::Blank;
 use super::decide::Pass;
 use super::delivery::DeliveryId;
 use super::delivery::{Acceptance, Origin, Sending};
+use super::forward::standing::{Change, Failure};
 use super::forward::{Unanswered, Upstream, UpstreamAnswer};
 use super::notification::Event;
 use super::record::Record;
@@ -16,6 +17,7 @@ use super::reply::ReplyStyle;
 use super::route::{Duplicates, Route};
 use super::story::Story;
 use super::{Gate, stamp};
+use crate::clock;
 use crate::journal::{self, Next, Outcome, Override, Overrides, State};
 use crate::metrics::Sent;
 use crate::order::{ChannelId, OrderId};
@@ -204,7 +206,38 @@ impl Gate {
             self.flag_overridden(record, way.overrides);
         }
         self.records.sent(record, &sending, line, outcome, next);
+        self.note_standing(&way, &sent);
         told(sent, resent)
+    }
+
+    /// Notes whether the upstream took a delivery. After what came of it is noted, so that what waits is known to wait.
+    fn note_standing(&self, way: &Way<'_>, sent: &Result<Judged, Unanswered>) {
+        let failed = |status, reason| Some(Failure { at: clock::now(), status, reason });
+        let failure = match sent {
+            Ok((_, Ok(()))) => None,
+            Ok((answer, Err(_))) => failed(Some(answer.status), Reason::NotAccepted),
+            // That says nothing of the upstream.
+            Err(Unanswered { reason: Reason::InternalError, .. }) => return,
+            Err(unanswered) => failed(None, unanswered.reason),
+        };
+        let change = self.forward.standing(way.upstream, |standing| match (failure, way.order) {
+            (None, _) => standing.accepted(clock::now()),
+            (Some(failure), Some(order)) => standing.failed(order, failure),
+            (Some(_), None) => None,
+        });
+        match change.flatten() {
+            None => {}
+            Some(Change::Fails) => tracing::warn!(
+                upstream = %way.upstream,
+                reason = failure.map(|failure| failure.reason.code()),
+                "the upstream accepts nothing: held orders wait, and one of them is sent every follow_up.probe"
+            ),
+            Some(Change::Recovers(since)) => tracing::warn!(
+                upstream = %way.upstream,
+                failing_since = clock::rfc3339(since),
+                "the upstream accepts again: held orders are sent at follow_up.pace"
+            ),
+        }
     }
 
     /// Takes the next number, and notes that it is being sent.

@@ -13,6 +13,8 @@ mod pool;
 // Whether somebody is there at all.
 pub mod reach;
 
+pub mod standing;
+
 use super::hop::named_by_connection;
 use crate::reason::Reason;
 use bytes::Bytes;
@@ -23,6 +25,7 @@ use hyper::http::uri::{Authority, Scheme, Uri};
 use hyper::{HeaderMap, Request, StatusCode};
 use line::{Connector, Line, LineError};
 use pool::Pool;
+use standing::Standing;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -160,9 +163,21 @@ impl Forward {
     /// How every upstream is, by name.
     #[must_use]
     pub fn health(&self) -> Vec<UpstreamHealth> {
-        let mut all: Vec<_> = self.pools.iter().map(|(upstream, pool)| pool.seen.health(upstream)).collect();
+        let health = |(upstream, pool): (&Upstream, &Arc<Pool>)| pool.standing(|it| pool.seen.health(upstream, it));
+        let mut all: Vec<_> = self.pools.iter().map(health).collect();
         all.sort_by_cached_key(|health| health.upstream.to_string());
         all
+    }
+
+    /// Looks at how an upstream stands, or notes something about it; `None` if it is not one of these. A lock is held meanwhile.
+    pub fn standing<T>(&self, upstream: &Upstream, look: impl FnOnce(&mut Standing) -> T) -> Option<T> {
+        self.pools.get(upstream).map(|pool| pool.standing(look))
+    }
+
+    /// Whether an upstream takes nothing at the moment, as far as is known.
+    #[must_use]
+    pub fn is_failing(&self, upstream: &Upstream) -> bool {
+        self.standing(upstream, |standing| standing.failing_since().is_some()).unwrap_or(false)
     }
 
     /// Sends `request`, whose target is in origin form, once.

@@ -4,6 +4,7 @@ use super::ids::{DeliveryId, EntryId};
 use super::listed::SourceHealth;
 use super::overrides::Price;
 use super::{Claimed, Origin, State, Verified};
+use crate::money::Money;
 use crate::order::{ChannelId, MchId, OrderId};
 use crate::reason::{Reason, Verdict};
 use jiff::Timestamp;
@@ -127,6 +128,19 @@ pub struct Refused {
     pub detail: Option<String>,
 }
 
+/// What is held for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldGroup {
+    /// Delivering, parked or asking.
+    pub state: State,
+    /// Why: of what is being delivered what came of sending it the last time, unless there are too many to tell them apart.
+    pub reason: Option<Reason>,
+    /// Payments that were not accepted, and entries that have none.
+    pub count: u64,
+    /// What was paid for them, one sum for each currency.
+    pub sums: Vec<Money>,
+}
+
 /// How much there is of what.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -146,8 +160,14 @@ pub struct Figures {
     pub refused: u64,
     /// Orders that WeChat Pay confirmed as paid and the upstream has not accepted: being delivered, or parked.
     pub paid_not_accepted: u64,
+    /// What was paid for them, one sum for each currency.
+    pub paid_not_accepted_sums: Vec<Money>,
     /// How long ago the oldest of them was paid, or confirmed where that is not known.
     pub oldest_not_accepted: Option<Duration>,
+    /// All that is held, by why it is. A payment is counted once, however many claims name it.
+    pub held: Vec<HeldGroup>,
+    /// Entries of each channel that are being delivered: what waits for its upstream.
+    pub waiting: Vec<(ChannelId, u64)>,
     /// Paid orders that a bill brought to light, of those that are kept. None in a healthy shop.
     pub found_by_sweep: u64,
     /// Paid orders that a source of pending orders brought to light.

@@ -10,6 +10,8 @@ mod lock;
 
 mod hand;
 
+mod held;
+
 mod inbox;
 
 mod columns;
@@ -44,6 +46,8 @@ mod view;
 
 mod audit;
 
+mod recovery;
+
 mod redeliver;
 
 mod check;
@@ -54,8 +58,8 @@ pub use check::{Health, check};
 pub use times::made_at;
 
 use super::{
-    Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Keep, Looks, Note, Queue,
-    Record, Refused, Room, Search, Soon, Taken, Work, Worth,
+    Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Keep, Looks, Note, Record,
+    Refused, Room, Search, Shut, Soon, Taken, Work, Worth,
 };
 use crate::clock;
 use crate::metrics::JournalMeters;
@@ -447,7 +451,7 @@ impl Journal for Sqlite {
         self.hand.rest(entry, clock::now().as_millisecond().saturating_add(hand::millis(again_in)));
     }
 
-    fn due(&self, limit: usize, shut: Vec<Queue>) -> Soon<'_, Vec<Work>> {
+    fn due(&self, limit: usize, shut: Shut) -> Soon<'_, Vec<Work>> {
         let look = read::Look {
             hand: Arc::clone(&self.hand),
             healthy: self.healthy.load(Ordering::Relaxed),

@@ -13,6 +13,8 @@ mod owners;
 
 mod rank;
 
+mod recovery;
+
 mod times;
 
 use super::*;
@@ -101,7 +103,7 @@ async fn take_in(journal: &dyn Journal, order: &str, due_in: Duration) -> Taken 
 /// Waits until something is due.
 async fn due(journal: &dyn Journal) -> Vec<Work> {
     for _ in 0..2000 {
-        let work = journal.due(10, Vec::new()).await.unwrap();
+        let work = journal.due(10, Shut::default()).await.unwrap();
         if !work.is_empty() {
             return work;
         }
@@ -137,6 +139,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     owners::all(stores).await;
     looking_in::all(stores).await;
     rank::all(stores).await;
+    recovery::all(stores).await;
     times::all(stores).await;
     decided::all(stores).await;
 }
@@ -179,19 +182,19 @@ async fn futures<'a, T: Send + 'a>(count: usize, call: impl Fn(usize) -> Soon<'a
 async fn what_is_in_hand_is_due_to_nobody(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", Duration::ZERO).await;
-    assert!(journal.due(10, Vec::new()).await.unwrap().is_empty(), "it is in the hand of the one who took it in");
+    assert!(journal.due(10, Shut::default()).await.unwrap().is_empty(), "it is in the hand of the one who took it in");
     journal.let_go(taken.entry);
     assert_eq!(due(&*journal).await.len(), 1);
-    assert!(journal.due(10, Vec::new()).await.unwrap().is_empty(), "it is in the hand of the first");
+    assert!(journal.due(10, Shut::default()).await.unwrap().is_empty(), "it is in the hand of the first");
     journal.postpone(taken.entry, SOON);
     assert_eq!(due(&*journal).await.len(), 1);
     for order in ["B", "C", "D"] {
         let taken = take_in(&*journal, order, Duration::ZERO).await;
         journal.let_go(taken.entry);
     }
-    let mut work = journal.due(2, Vec::new()).await.unwrap();
+    let mut work = journal.due(2, Shut::default()).await.unwrap();
     assert_eq!(work.len(), 2);
-    work.extend(journal.due(10, Vec::new()).await.unwrap());
+    work.extend(journal.due(10, Shut::default()).await.unwrap());
     let mut orders: Vec<_> = work.iter().map(|work| work.callback.claimed.order.to_string()).collect();
     orders.sort();
     assert_eq!(orders, ["B", "C", "D"]);
@@ -207,13 +210,13 @@ async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
     let next = Some(Next::Deliver { again_in: Duration::ZERO, tries: 0 });
     journal.note(Note::Found { entry: paid.entry, reason: Reason::Paid, verified: Some(verified()), next });
     journal.written().await.unwrap();
-    let mut work = journal.due(1, Vec::new()).await.unwrap();
-    work.extend(journal.due(1, Vec::new()).await.unwrap());
+    let mut work = journal.due(1, Shut::default()).await.unwrap();
+    work.extend(journal.due(1, Shut::default()).await.unwrap());
     assert!(work.iter().any(|work| work.entry == paid.entry), "{work:?}");
     assert!(work.iter().any(|work| work.state == State::Asking), "{work:?}");
     let channel = ChannelId::parse("app").unwrap();
     let shut = vec![Queue { channel, state: State::Asking, origin: Origin::Callback, rank: Rank::Strange }];
-    assert!(journal.due(10, shut).await.unwrap().is_empty(), "its channel gets no more at the moment");
+    assert!(journal.due(10, shut.into()).await.unwrap().is_empty(), "its channel gets no more at the moment");
 }
 
 async fn a_restart_makes_due_what_was_in_hand(store: &dyn Store) {
@@ -273,7 +276,7 @@ async fn an_acceptance_is_kept_and_stays(store: &dyn Store) {
     journal.written().await.unwrap();
     drop(journal);
     let journal = store.open(100);
-    assert!(journal.due(10, Vec::new()).await.unwrap().is_empty());
+    assert!(journal.due(10, Shut::default()).await.unwrap().is_empty());
     assert_eq!(journal.acceptance(sending.delivery).await.unwrap(), Some(accepted()));
     let again = take_in(&*journal, "A", LATE).await;
     assert_eq!((again.fresh, again.state, again.accepted), (false, State::Accepted, Some(accepted())));

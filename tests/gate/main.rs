@@ -76,6 +76,8 @@ mod overrides;
 
 mod recovery;
 
+mod recovery_pace;
+
 #[path = "../support/databases.rs"]
 mod servers;
 

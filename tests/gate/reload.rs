@@ -27,7 +27,7 @@ fn generation(world: &World) -> usize {
 }
 
 /// Puts a changed file in place as an editor does, sends SIGHUP, and waits for what comes of it.
-fn reload(world: &World, change: impl FnOnce(&mut Value)) {
+pub fn reload(world: &World, change: impl FnOnce(&mut Value)) {
     let (before, _) = outcomes(world);
     world.change_config(change);
     world.gate.signal(Signal::SIGHUP);

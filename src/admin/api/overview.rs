@@ -6,6 +6,7 @@ use crate::admin::records::{Entries, Figures, words};
 use crate::admin::{self, Admin};
 use crate::clock;
 use crate::gate::forward::health::UpstreamHealth;
+use crate::gate::forward::standing::Failure;
 use crate::journal::view::{Tally, Today};
 use crate::reason::Reason;
 use crate::wechat::HostState;
@@ -108,6 +109,46 @@ pub(super) struct Upstream {
     pub(super) reason: Option<&'static str>,
     /// How often it did not since it answered.
     pub(super) failures: u64,
+    /// Whether it takes what it is sent.
+    pub(super) state: Standing,
+    /// Since when it takes nothing, if it does not.
+    #[schema(value_type = Option<words::Time>)]
+    pub(super) failing_since: Option<String>,
+    /// When it accepted a delivery the last time, as far as this process knows.
+    #[schema(value_type = Option<words::Time>)]
+    pub(super) last_accepted_at: Option<String>,
+    /// The latest delivery that it did not accept, as far as this process knows.
+    pub(super) last_failure: Option<LastFailure>,
+    /// Orders that wait for it; null if that cannot be read.
+    pub(super) waiting: Option<u64>,
+    /// When is tried whether it is well again, while it is failing.
+    #[schema(value_type = Option<words::Time>)]
+    pub(super) next_probe_at: Option<String>,
+}
+
+/// Whether an order system takes what it is sent.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Standing {
+    /// As far as is known it does.
+    Well,
+    /// Five deliveries in a row, of three orders at least, were not accepted, and none since.
+    Failing,
+}
+
+/// That a delivery was not accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LastFailure {
+    /// When that was known.
+    #[schema(value_type = words::Time)]
+    pub(super) at: String,
+    /// What the order system answered, if it did.
+    pub(super) status: Option<u16>,
+    /// Why it does not count as taken.
+    #[schema(value_type = words::Reason)]
+    pub(super) reason: &'static str,
+    /// What it said; null, since that is not kept.
+    pub(super) text: Option<String>,
 }
 
 impl From<admin::Overview> for Overview {
@@ -173,9 +214,26 @@ impl Day {
     }
 }
 
-impl From<UpstreamHealth> for Upstream {
-    fn from(health: UpstreamHealth) -> Self {
+impl From<Failure> for LastFailure {
+    fn from(failure: Failure) -> Self {
         Self {
+            at: clock::rfc3339(failure.at),
+            status: failure.status.map(|status| status.as_u16()),
+            reason: failure.reason.code(),
+            text: None,
+        }
+    }
+}
+
+impl From<(UpstreamHealth, Option<u64>)> for Upstream {
+    fn from((health, waiting): (UpstreamHealth, Option<u64>)) -> Self {
+        Self {
+            state: if health.failing_since.is_some() { Standing::Failing } else { Standing::Well },
+            failing_since: health.failing_since.map(clock::rfc3339),
+            last_accepted_at: health.accepted_at.map(clock::rfc3339),
+            last_failure: health.failure.map(LastFailure::from),
+            waiting,
+            next_probe_at: health.next_probe_at.map(clock::rfc3339),
             upstream: health.upstream.to_string(),
             answered_at: health.answered_at.map(clock::rfc3339),
             failed_at: health.failed_at.map(clock::rfc3339),

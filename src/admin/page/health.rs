@@ -7,9 +7,11 @@ use super::words::reasons::explain;
 use crate::admin::{BudgetLeft, Overview};
 use crate::gate::Gate;
 use crate::gate::forward::health::UpstreamHealth;
+use crate::journal::Figures;
 use crate::journal::listed::SourceHealth;
-use crate::journal::{Figures, Record, State};
 use crate::wechat::HostState;
+use jiff::Timestamp;
+use std::time::Duration;
 
 /// Something the gate depends on.
 #[derive(Debug)]
@@ -42,11 +44,11 @@ impl Line {
 }
 
 /// All of it.
-pub(super) fn facts(whole: &Overview, gate: &Gate, held: &[Record], shell: &Shell) -> Vec<Fact> {
+pub(super) fn facts(whole: &Overview, gate: &Gate, shell: &Shell) -> Vec<Fact> {
     let words = shell.words;
     let mut facts = vec![
         Fact { name: words.wechat_hosts, lines: hosts(whole, shell) },
-        Fact { name: words.upstreams, lines: upstreams(whole, gate, held, shell) },
+        Fact { name: words.upstreams, lines: upstreams(whole, shell) },
         Fact { name: words.budget, lines: budgets(whole, shell) },
         Fact { name: words.cache, lines: vec![cache(whole, gate, shell)] },
         Fact { name: words.configuration, lines: vec![configuration(whole, shell)] },
@@ -71,23 +73,40 @@ fn hosts(whole: &Overview, shell: &Shell) -> Vec<Line> {
     whole.hosts.iter().map(line).collect()
 }
 
-/// Whether they answer, and how many orders wait for each.
-fn upstreams(whole: &Overview, gate: &Gate, held: &[Record], shell: &Shell) -> Vec<Line> {
+/// Whether they take what they are sent, and how many orders wait for each.
+fn upstreams(whole: &Overview, shell: &Shell) -> Vec<Line> {
     let words = shell.words;
-    let line = |health: &UpstreamHealth| {
-        let its = |record: &&Record| {
-            let channel = gate.channels.get(&record.claimed.channel);
-            record.state == State::Delivering && channel.is_some_and(|channel| channel.upstream == health.upstream)
-        };
+    let line = |(health, waiting): &(UpstreamHealth, Option<u64>)| {
         let name = health.upstream.to_string();
-        match (health.reason.filter(|_| health.failures > 0), held.iter().filter(its).count()) {
-            (Some(reason), _) => Line::bad(name, explain(reason, shell.language).short),
-            (None, 0) if health.answered_at.is_none() => Line::plain(name, words.upstream_idle),
-            (None, 0) => Line::good(name, words.nothing_waits),
-            (None, waiting) => Line::bad(name, fill(words.waits, &[&shell.orders(waiting as u64)])),
+        let waits = waiting.filter(|waiting| *waiting > 0).map(|waiting| fill(words.waits, &[&shell.orders(waiting)]));
+        if let Some(since) = health.failing_since {
+            return Line::bad(name, failing(health, since, waits, shell));
+        }
+        match (health.reason.filter(|_| health.failures > 0), waits) {
+            (Some(reason), waits) => Line::bad(name, listed(explain(reason, shell.language).short, waits, shell)),
+            (None, None) if health.answered_at.is_none() => Line::plain(name, words.upstream_idle),
+            (None, None) => Line::good(name, words.nothing_waits),
+            (None, Some(waits)) => Line::bad(name, waits),
         }
     };
     whole.upstreams.iter().map(line).collect()
+}
+
+/// Since when it takes nothing, why, when is tried again, and what waits.
+fn failing(health: &UpstreamHealth, since: Timestamp, waits: Option<String>, shell: &Shell) -> String {
+    let words = shell.words;
+    let why = health.failure.map(|failure| match failure.status {
+        Some(status) => fill(words.answered_with, &[&status.as_u16()]),
+        None => explain(failure.reason, shell.language).short.to_owned(),
+    });
+    let left = health.next_probe_at.map(|at| Duration::try_from(at.duration_since(shell.now)).unwrap_or_default());
+    let probe = left.map(|left| fill(words.next_probe, &[&show::span(left, shell.language)]));
+    let parts = [why, probe, waits].into_iter().flatten();
+    parts.fold(fill(words.upstream_failing, &[&shell.away(since)]), |told, part| listed(&told, Some(part), shell))
+}
+
+fn listed(told: &str, more: Option<String>, shell: &Shell) -> String {
+    more.map_or_else(|| told.to_owned(), |more| fill(shell.words.and_also, &[&told, &more]))
 }
 
 fn budgets(whole: &Overview, shell: &Shell) -> Vec<Line> {

@@ -10,6 +10,7 @@ use super::{Html, render, show};
 use crate::admin::{self, Admin, Held, Unread, Who};
 use crate::gate::Gate;
 use crate::gate::decide::Mode;
+use crate::journal::history::HeldGroup;
 use crate::journal::view::{Tally, Today};
 use crate::journal::{Figures, Record, State};
 use crate::order::ChannelId;
@@ -37,7 +38,6 @@ struct Overview {
     alarm: Option<Alarm>,
     figures: Vec<Figure>,
     held: Vec<Group>,
-    held_first: Option<String>,
     chart: Option<Chart>,
     health: Vec<Fact>,
     channels: Vec<ChannelLine>,
@@ -54,7 +54,11 @@ struct ReloadRefused {
 #[derive(Debug)]
 struct Alarm {
     text: String,
+    /// What was paid for them, in each currency.
+    sum: Option<String>,
     oldest: Option<String>,
+    /// Why most of them are not, and how many that is.
+    cause: Option<String>,
 }
 
 /// One of today's numbers.
@@ -152,7 +156,8 @@ impl Overview {
         let words = shell.words;
         let keeps = trouble.is_none();
         let trouble = trouble.map(|error| notice::why(error, &shell));
-        let (held, more) = held.map_or((&[][..], false), |held| (&held.records[..], held.more));
+        let looked_at = held.map_or(&[][..], |held| &held.records);
+        let held = whole.figures.as_ref().map_or(&[][..], |figures| &figures.held);
         let reload_refused = whole.generation.refused.as_ref().map(|refused| ReloadRefused {
             text: fill(words.reload_refused, &[&shell.away(refused.at)]),
             problem: refused.problem.clone(),
@@ -176,10 +181,9 @@ impl Overview {
             keeps,
             alarm,
             figures: whole.today.as_ref().map_or_else(Vec::new, |today| numbers(today, &shell)),
-            held: groups(held, &shell),
-            held_first: more.then(|| fill(words.held_first, &[&Held::MOST])),
+            held: groups(held, looked_at, &shell),
             chart: Some(chart(gate, span, &shell)),
-            health: health::facts(whole, gate, held, &shell),
+            health: health::facts(whole, gate, &shell),
             channels: whole.today.as_ref().map_or_else(Vec::new, |today| by_channel(today)),
             refused: refused.collect(),
             shell,
@@ -212,7 +216,14 @@ fn alarm(figures: &Figures, shell: &Shell) -> Option<Alarm> {
         count => fill(words.not_accepted, &[&show::count(count)]),
     };
     let oldest = figures.oldest_not_accepted.map(|oldest| fill(words.oldest, &[&show::span(oldest, shell.language)]));
-    Some(Alarm { text, oldest })
+    let sums: Vec<String> = figures.paid_not_accepted_sums.iter().map(|sum| show::plain_amount(*sum)).collect();
+    let sum = (!sums.is_empty()).then(|| fill(words.alarm_sum, &[&sums.join(" + ")]));
+    let paid = figures.held.iter().filter(|group| !group.sums.is_empty());
+    let cause = paid.max_by_key(|group| group.count).map(|group| {
+        let why = shell.explain(group.state, group.reason).short;
+        fill(words.alarm_cause, &[&why, &shell.orders(group.count)])
+    });
+    Some(Alarm { text, sum, oldest, cause })
 }
 
 fn numbers(today: &Today, shell: &Shell) -> Vec<Figure> {
@@ -264,21 +275,11 @@ fn by_channel(today: &Today) -> Vec<ChannelLine> {
     channels.into_iter().map(line).collect()
 }
 
-/// How orders are held, and why.
-type Kept = (State, Option<Reason>);
-
-/// Held orders by why they are: those with money first.
-fn groups(held: &[Record], shell: &Shell) -> Vec<Group> {
-    let mut groups: Vec<(Kept, Vec<&Record>)> = Vec::new();
-    for record in held {
-        let key = (record.state, record.why());
-        match groups.iter_mut().find(|(other, _)| *other == key) {
-            Some((_, records)) => records.push(record),
-            None => groups.push((key, vec![record])),
-        }
-    }
-    groups.sort_by_key(|((state, reason), records)| (urgency(*state, *reason), usize::MAX - records.len()));
-    groups.into_iter().map(|((state, reason), records)| Group::of(state, reason, &records, shell)).collect()
+/// Held orders by why they are: those with money first, with some of them that were looked at.
+fn groups(held: &[HeldGroup], looked_at: &[Record], shell: &Shell) -> Vec<Group> {
+    let mut groups: Vec<&HeldGroup> = held.iter().collect();
+    groups.sort_by_key(|group| (urgency(group.state, group.reason), u64::MAX - group.count));
+    groups.into_iter().map(|group| Group::of(group, looked_at, shell)).collect()
 }
 
 /// The lower, the more somebody should look.
@@ -292,16 +293,18 @@ fn urgency(state: State, reason: Option<Reason>) -> u8 {
 }
 
 impl Group {
-    fn of(state: State, reason: Option<Reason>, records: &[&Record], shell: &Shell) -> Self {
+    fn of(held: &HeldGroup, looked_at: &[Record], shell: &Shell) -> Self {
+        let HeldGroup { state, reason, count, .. } = *held;
         let words = shell.words;
         let explained = shell.explain(state, reason);
         let code = reason.map_or("", Reason::code);
         // What is being delivered is kept under what WeChat Pay said, not under what came of sending it.
         let is_kept = !code.is_empty() && state != State::Delivering;
         let reason_in_address = if is_kept { format!("&reason={code}") } else { String::new() };
-        let mut longest: Vec<&&Record> = records.iter().collect();
+        let mut longest: Vec<&Record> =
+            looked_at.iter().filter(|record| record.state == state && record.why() == reason).collect();
         longest.sort_by_key(|record| record.received_at);
-        let count = records.len() as u64;
+        let orders: Vec<_> = longest.iter().take(SHOWN).map(|record| HeldOrder::of(record, shell)).collect();
         Self {
             id: format!("{}-{code}", state.as_str()),
             short: explained.short,
@@ -309,9 +312,9 @@ impl Group {
             count: shell.orders(count),
             meaning: explained.meaning,
             to_do: explained.to_do,
-            orders: longest.iter().take(SHOWN).map(|record| HeldOrder::of(record, shell)).collect(),
             href: format!("/orders?state={}{reason_in_address}", state.as_str()),
-            all: (records.len() > SHOWN).then(|| fill(words.held_show, &[&show::count(count)])),
+            all: (count > orders.len() as u64).then(|| fill(words.held_show, &[&show::count(count)])),
+            orders,
         }
     }
 }

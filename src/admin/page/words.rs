@@ -138,10 +138,11 @@ words! {
     all_well_text: "There is no order whose payment WeChat Pay confirmed and which the order system has not accepted.", "没有微信支付已确认付款而订单系统尚未接收的订单。";
     not_accepted_one: "1 paid order was not accepted by the order system", "有 1 笔已支付的订单尚未被订单系统接收";
     not_accepted: "{} paid orders were not accepted by the order system", "有 {} 笔已支付的订单尚未被订单系统接收";
+    alarm_sum: "{} in all", "合计 {}";
+    alarm_cause: "{}: {}", "{}：{}";
     oldest: "The oldest was paid {} ago.", "最早的一笔已支付 {}。";
     held: "Held orders", "滞留订单";
     held_none: "No order is held. Callbacks that are held back, and why, would stand here.", "没有滞留的订单。被扣留的回调及其原因会显示在这里。";
-    held_first: "the latest {} are looked at", "仅统计最近 {} 笔";
     held_count_one: "1 order", "1 笔订单";
     held_count: "{} orders", "{} 笔订单";
     held_show: "Show all {}", "查看全部 {} 笔";
@@ -162,6 +163,10 @@ words! {
     newer_refused: "a newer one was refused", "较新的配置被拒绝";
     nothing_waits: "no order waits for it", "没有等待的订单";
     waits: "{} wait for it", "{}在等待";
+    upstream_failing: "failing, began {}", "持续失败，始于 {}";
+    answered_with: "answered {}", "返回 {}";
+    next_probe: "next try in {}", "{}后再试一笔";
+    and_also: "{}; {}", "{}；{}";
     cache: "Cache", "缓存";
     cache_hits: "{} hits", "命中 {}";
     cache_entries: "{} entries", "{} 条";

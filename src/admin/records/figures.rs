@@ -3,6 +3,7 @@
 use super::{time, words};
 use crate::journal::listed::SourceHealth;
 use crate::journal::{self, State};
+use crate::money::Money;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -35,6 +36,8 @@ pub struct Figures {
     pub refused: u64,
     /// Orders that are paid and that the upstream has not accepted.
     pub paid_not_accepted: u64,
+    /// What was paid for them, one sum for each currency.
+    pub paid_not_accepted_sums: Vec<Sum>,
     /// For how many seconds the oldest of them has been paid.
     pub oldest_not_accepted_s: Option<u64>,
     /// Paid orders that a bill brought to light, of those that are kept.
@@ -57,6 +60,21 @@ pub struct Figures {
     pub bytes: u64,
     /// Bytes in it that are free.
     pub free_bytes: u64,
+}
+
+/// What was paid, in one currency.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Sum {
+    /// The currency.
+    pub fee_type: String,
+    /// The sum, in fen.
+    pub total_fee: u64,
+}
+
+impl From<&Money> for Sum {
+    fn from(sum: &Money) -> Self {
+        Self { fee_type: sum.currency.as_str().to_owned(), total_fee: sum.fen.0 }
+    }
 }
 
 /// How a source of pending orders is.
@@ -102,6 +120,7 @@ impl From<&journal::Figures> for Figures {
             unconfirmed_bytes: figures.unconfirmed_bytes,
             refused: figures.refused,
             paid_not_accepted: figures.paid_not_accepted,
+            paid_not_accepted_sums: figures.paid_not_accepted_sums.iter().map(Sum::from).collect(),
             oldest_not_accepted_s: figures.oldest_not_accepted.map(|oldest| oldest.as_secs()),
             found_by_sweep: figures.found_by_sweep,
             found_by_pending: figures.found_by_pending,

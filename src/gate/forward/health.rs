@@ -1,11 +1,13 @@
 //! How an upstream is, as far as what was sent to it has shown.
 
 use super::Upstream;
+use super::standing::{Failure, Standing};
 use crate::clock;
 use crate::reason::Reason;
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use tokio::time::Instant;
 
 /// How an upstream is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,14 @@ pub struct UpstreamHealth {
     pub reason: Option<Reason>,
     /// How often it did not since it answered.
     pub failures: u64,
+    /// Since when it takes nothing, if it does not.
+    pub failing_since: Option<Timestamp>,
+    /// When it accepted a delivery the last time.
+    pub accepted_at: Option<Timestamp>,
+    /// The latest delivery that it did not accept.
+    pub failure: Option<Failure>,
+    /// When is tried whether it is well again, while it is failing.
+    pub next_probe_at: Option<Timestamp>,
 }
 
 /// What is noted of one upstream. Answering costs two stores; times are milliseconds since 1970, 0 for never.
@@ -44,7 +54,7 @@ impl Seen {
     }
 
     /// How it is.
-    pub(super) fn health(&self, upstream: &Upstream) -> UpstreamHealth {
+    pub(super) fn health(&self, upstream: &Upstream, standing: &Standing) -> UpstreamHealth {
         let answered_at = Some(self.answered_at.load(Ordering::Relaxed)).filter(|at| *at != 0);
         let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         UpstreamHealth {
@@ -53,6 +63,10 @@ impl Seen {
             failed_at: failed.map(|(at, _)| at),
             reason: failed.map(|(_, reason)| reason),
             failures: self.failures.load(Ordering::Relaxed),
+            failing_since: standing.failing_since(),
+            accepted_at: standing.accepted_at(),
+            failure: standing.failure(),
+            next_probe_at: standing.next_probe_in(Instant::now()).map(|left| clock::now() + left),
         }
     }
 }
@@ -64,12 +78,12 @@ mod tests {
     #[test]
     fn failures_are_counted_since_the_last_answer() {
         let (seen, upstream) = (Seen::default(), Upstream::parse("http://127.0.0.1:5000").unwrap());
-        assert_eq!(seen.health(&upstream).answered_at, None);
+        assert_eq!(seen.health(&upstream, &Standing::default()).answered_at, None);
         seen.failed(Reason::UpstreamUnreachable);
         seen.answered();
         seen.failed(Reason::UpstreamTimeout);
         seen.failed(Reason::UpstreamBroke);
-        let health = seen.health(&upstream);
+        let health = seen.health(&upstream, &Standing::default());
         assert_eq!((health.failures, health.reason), (2, Some(Reason::UpstreamBroke)));
         assert!(health.answered_at.is_some() && health.failed_at.is_some());
     }

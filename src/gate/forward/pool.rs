@@ -2,6 +2,7 @@
 
 use super::health::Seen;
 use super::line::Line;
+use super::standing::Standing;
 use super::{Unanswered, UpstreamAnswer};
 use hyper::HeaderMap;
 use std::collections::VecDeque;
@@ -24,6 +25,8 @@ pub(super) struct Pool {
     pub(super) fresh: AtomicU64,
     /// How the upstream is.
     pub(super) seen: Seen,
+    /// Whether it takes what it is sent.
+    standing: Mutex<Standing>,
 }
 
 #[derive(Debug)]
@@ -49,6 +52,11 @@ impl Pool {
             Err(Unanswered { reason, again: None }) => self.seen.failed(*reason),
         }
         answer
+    }
+
+    /// Looks at how the upstream stands, or notes something about it. A lock is held meanwhile.
+    pub(super) fn standing<T>(&self, look: impl FnOnce(&mut Standing) -> T) -> T {
+        look(&mut self.standing.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A connection that was good when it was last used and has not waited for `most` since; `None` is not at all.

@@ -2,15 +2,14 @@
 
 use super::budget::{UNCONFIRMED, UNCONFIRMED_BYTES};
 use super::columns::{self, count, parsed, time};
+use super::held;
 use super::kinds::{Kind, kinds};
 use super::listed;
 use crate::clock;
 use crate::journal::view::Filter;
 use crate::journal::{Figures, Origin, State};
-use crate::order::TransactionId;
 use crate::reason::Reason;
 use rusqlite::{Connection, OptionalExtension, Result};
-use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -76,42 +75,13 @@ fn oldest_unfinished(connection: &Connection) -> Result<Option<i64>> {
 /// No number is given twice.
 const TAKEN_IN: &str = "SELECT coalesce(max(seq), 0) AS n FROM sqlite_sequence WHERE name = 'entry'";
 
-/// Payments of one kind of entries that no delivery of was accepted, whatever brought them.
-const NOT_ACCEPTED: &str = "SELECT transaction_id, ifnull(paid_at, confirmed_at) FROM entry INDEXED BY entry_list
-    WHERE state = ?1 AND channel = ?2 AND ifnull(reason, '') = ?3 AND origin = ?4 AND (transaction_id IS NOT NULL) = 1
-        AND trade_state <> 'REFUND'
-        AND NOT EXISTS (
-            SELECT 1 FROM entry AS other LEFT JOIN delivery ON delivery.id = other.delivery
-            WHERE other.transaction_id = entry.transaction_id
-                AND (other.state = 'accepted' OR delivery.transaction_id = entry.transaction_id))";
-
-/// How many payments were not accepted, and since when the oldest of them is paid, in milliseconds.
-fn not_accepted(connection: &Connection) -> Result<(u64, Option<i64>)> {
-    let (mut open, mut oldest) = (HashSet::new(), None::<i64>);
-    for state in [State::Delivering, State::Parked] {
-        let confirmed = Filter { state: Some(state), confirmed: true, ..Filter::default() };
-        for Kind { state, channel, reason, origin, .. } in kinds(connection, &confirmed)? {
-            let mut payments = connection.prepare_cached(NOT_ACCEPTED)?;
-            let mut rows = payments.query([state, channel, reason, origin])?;
-            while let Some(row) = rows.next()? {
-                open.insert(parsed::<TransactionId>(row, "transaction_id")?);
-                let since: Option<i64> = row.get(1)?;
-                oldest = oldest.into_iter().chain(since).min();
-            }
-        }
-    }
-    Ok((open.len() as u64, oldest))
-}
-
 fn ago(since: i64, now: i64) -> Duration {
     Duration::from_millis(u64::try_from(now.saturating_sub(since)).unwrap_or(0))
 }
 
 /// What an operator is called for, and what was found without a callback.
 fn recovery(connection: &Connection, figures: &mut Figures, now: i64) -> Result<()> {
-    let (open, oldest) = not_accepted(connection)?;
-    figures.paid_not_accepted = open;
-    figures.oldest_not_accepted = oldest.map(|since| ago(since, now));
+    figures.oldest_not_accepted = held::count_held(connection, figures)?.map(|since| ago(since, now));
     let found = |origin: Origin| connection.prepare_cached(FOUND)?.query_row([origin.as_str()], |row| count(row, "n"));
     figures.found_by_sweep = found(Origin::Sweep)?;
     figures.found_by_pending = found(Origin::Pending)?;

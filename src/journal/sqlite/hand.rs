@@ -77,6 +77,11 @@ impl Hand {
         }
     }
 
+    /// Whether somebody works on it, and has not noted yet what comes of it.
+    pub(super) fn is_worked_on(&self, entry: EntryId) -> bool {
+        matches!(self.lock().entries.get(&entry), Some(Holding::Working))
+    }
+
     /// A note was made at this time (milliseconds): an entry that goes on with it is kept until that is written.
     /// Returns the note's number.
     pub(super) fn noted(&self, note: &Note, at: i64) -> u64 {

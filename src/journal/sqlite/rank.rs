@@ -11,10 +11,10 @@ use rusqlite::{Connection, Result, params};
 pub(super) fn told(connection: &Connection, entry: EntryId, reason: Reason) -> Result<()> {
     let sql = match reason.verdict() {
         _ if reason == Reason::OrderNotFound => {
-            "UPDATE entry SET rank = rank + 2 WHERE id = ?1 AND rank < 2 AND origin = 'callback'"
+            "UPDATE entry SET rank = rank + 2 WHERE id = ?1 AND rank < 2 AND origin = 'callback' AND state = 'asking'"
         }
         Some(Verdict::Unknown) | None => return Ok(()),
-        Some(_) => "UPDATE entry SET rank = 0 WHERE id = ?1 AND rank > 0",
+        Some(_) => "UPDATE entry SET rank = 0 WHERE id = ?1 AND rank > 0 AND state = 'asking'",
     };
     connection.prepare_cached(sql)?.execute([entry.0]).map(drop)
 }

@@ -7,7 +7,8 @@ use super::{OpenError, connect, redeliver, view};
 use crate::clock;
 use crate::journal::view::Filter;
 use crate::journal::{
-    Acceptance, AttemptRecord, Callback, EntryId, Event, Origin, Overrides, Queue, Record, Refused, Search, State, Work,
+    Acceptance, AttemptRecord, Callback, EntryId, Event, Origin, Outlet, Overrides, Queue, Rank, Record, Refused,
+    Search, Shut, State, Work,
 };
 use crate::order::{ChannelId, OrderId, TransactionId};
 use crate::reason::Reason;
@@ -73,7 +74,7 @@ pub(super) struct Look {
     pub(super) turn: usize,
     pub(super) limit: usize,
     /// What is not looked at.
-    pub(super) shut: Vec<Queue>,
+    pub(super) shut: Shut,
 }
 
 /// Takes into the hand what is due. While the disk fails, that is also what memory alone knows to be due.
@@ -85,20 +86,31 @@ pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Work>> {
     for state in [State::Delivering, State::Asking] {
         queues.extend(queues_in(connection, state)?);
     }
-    queues.retain(|queue| !look.shut.contains(queue));
+    queues.retain(|queue| !look.shut.queues.contains(queue));
+    let mut outlets = look.shut.outlets.clone();
     let (round, first) = (look.turn / queues.len().max(1), look.turn.checked_rem(queues.len()).unwrap_or(0));
     queues.rotate_left(first);
-    let order = if round.is_multiple_of(2) { "" } else { "DESC" };
     let share = look.limit / queues.len().max(1);
     // What broke off gives back what it has taken.
     let mut taken: Vec<(Work, Held)> = Vec::new();
     for share in [share.max(1), look.limit] {
-        for Queue { channel, state, origin, rank } in &queues {
-            let most = look.limit.min(taken.len() + share);
+        for queue in &queues {
+            let Queue { channel, state, origin, rank } = queue;
+            let mut outlet = outlets.iter_mut().find(|outlet| outlet.is_of(queue));
+            let room = outlet.as_ref().map_or(usize::MAX, |outlet| outlet.room(*rank));
+            if room == 0 {
+                continue;
+            }
+            let (before, most) = (taken.len(), look.limit.min(taken.len() + share.min(room)));
+            let latest_first = *state == State::Asking && !round.is_multiple_of(2);
+            let order = if latest_first { "DESC" } else { "" };
             let sql = format!("{WORK} WHERE {QUEUE} ORDER BY entry.due_at {order}");
             let mut due = connection.prepare_cached(&sql)?;
             let rows = due.query((state.as_str(), channel.as_str(), now, origin.as_str(), *rank as u8))?;
             take(rows, look, &in_hand, most, &mut taken, now)?;
+            if let Some(outlet) = &mut outlet {
+                outlet.most = outlet.most.saturating_sub(taken.len() - before);
+            }
         }
     }
     if !look.healthy {
@@ -119,6 +131,28 @@ pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Work>> {
     Ok(work)
 }
 
+impl Outlet {
+    /// Whether a queue waits for it.
+    fn is_of(&self, queue: &Queue) -> bool {
+        queue.state == State::Delivering && self.channels.contains(&queue.channel)
+    }
+
+    /// How many entries of this rank may be taken.
+    fn room(&self, rank: Rank) -> usize {
+        if self.failing && rank != Rank::AskedFor { 0 } else { self.most }
+    }
+}
+
+/// Takes one entry into the hand, if it is free.
+pub(super) fn take_one(connection: &Connection, entry: EntryId, hand: &Arc<Hand>, now: i64) -> Result<Option<Work>> {
+    let Some(held) = hand.hold(entry) else { return Ok(None) };
+    let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1 AND entry.state = 'delivering'"))?;
+    let Some(mut work) = one.query_row([entry.0], |row| read_work(row, now)).optional()? else { return Ok(None) };
+    work.paid_by = paid_by(connection, &work.callback.claimed.order)?;
+    held.keep();
+    Ok(Some(work))
+}
+
 // Each finds the queue behind the one that the parameters name. An index jumps by its last compared column only, so there
 // is one for each column; the values of a row, compared as one, would be walked through.
 
@@ -132,7 +166,7 @@ const NEXT_QUEUE: [&str; 3] = [
 ];
 
 /// The queues that have entries in a state, found by jumping from one to the next in the index.
-fn queues_in(connection: &Connection, state: State) -> Result<Vec<Queue>> {
+pub(super) fn queues_in(connection: &Connection, state: State) -> Result<Vec<Queue>> {
     let mut queues: Vec<Queue> = Vec::new();
     while let Some(queue) = next_queue(connection, state, queues.last())? {
         queues.push(queue);
@@ -183,8 +217,8 @@ pub(super) fn paid_by(connection: &Connection, order: &OrderId) -> Result<Vec<(C
 const QUEUE: &str =
     "entry.state = ?1 AND entry.channel = ?2 AND entry.due_at <= ?3 AND entry.origin = ?4 AND entry.rank = ?5";
 
-/// Takes from one queue until there are `most`. By turns those come first that are due longest and those that have become
-/// due last, so that a backlog nobody can clear does not hide what is fresh.
+/// Takes from one queue until there are `most`. Of what is asked about those come first by turns that are due longest and those
+/// that have become due last, so that a backlog nobody can clear does not hide what is fresh; of what is sent always the former.
 fn take(
     mut rows: Rows<'_>,
     look: &Look,
@@ -228,11 +262,13 @@ fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
     let since: i64 = row.get("since")?;
     let span = |from: i64, to: i64| Duration::from_millis(u64::try_from(to.saturating_sub(from)).unwrap_or(0));
     let made_at = row.get::<_, Option<i64>>("created_at")?.unwrap_or(i64::MAX);
+    let is_due_since_received = row.get::<_, Option<i64>>("due_at")? == Some(row.get("received_at")?);
+    let rank = columns::rank(row)?;
     Ok(Work {
         entry: EntryId(row.get("id")?),
         callback: read_callback(row)?,
         state: columns::state(row)?,
-        rank: columns::rank(row)?,
+        rank,
         tries: row.get("tries")?,
         age: span(since, now),
         age_before: span(made_at, row.get("received_at")?),
@@ -240,6 +276,7 @@ fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
         attempts: count(row, "attempts")?,
         accepted: columns::acceptance(row)?,
         paid_by: Vec::new(),
+        brought: rank == Rank::Brought && is_due_since_received,
         asked_for: row.get("asked_for")?,
         overrides: Overrides::from_bits(row.get("overrides")?),
         price: columns::expected(row)?,

@@ -131,6 +131,7 @@ pub(super) fn redeliver(connection: &Connection, wanted: &Redelivery, at: i64) -
     }
     let mut change = connection.prepare_cached(
         "UPDATE entry SET state = CASE WHEN transaction_id IS NULL THEN 'asking' ELSE 'delivering' END,
+             rank = CASE WHEN transaction_id IS NULL THEN rank ELSE 5 END,
              since = ?2, due_at = ?2, tries = 0, asked_for = 1, overrides = ?3 WHERE id = ?1",
     )?;
     for one in &free {

@@ -14,6 +14,7 @@ CREATE INDEX payment_owner_bound ON payment_owner (bound_at);
 
 -- How much speaks for it that an entry's order is one, so that made-up callbacks hold up no others: 0 WeChat Pay knows it, or
 -- it looks like what was confirmed; 1 nothing is known; 2 and 3 the same two, once WeChat Pay said that there is no such order.
+-- Of what is delivered: 4 it was brought forward since its own timer tried it, 5 a person asked for it.
 ALTER TABLE entry ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;
 UPDATE entry SET rank = 2 WHERE due_at IS NOT NULL AND reason = 'order-not-found' AND origin = 'callback';
 

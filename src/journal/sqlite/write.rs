@@ -285,6 +285,9 @@ const VERIFY: &str =
         reason = CASE WHEN state = 'accepted' OR (state = 'parked' AND reason = 'parked-by-operator') THEN reason ELSE ?8 END
     WHERE id = ?1";
 
+/// From this rank on entries are sent before their time. That is over when their own timer tried them, which counts.
+const BROUGHT: u8 = Rank::Brought as u8;
+
 /// Leads an entry on. What was accepted stays so, unless an operator asked for it.
 fn go_on(connection: &Connection, entry: EntryId, next: Option<Next>, at: i64) -> Result<()> {
     let Some(next) = next else { return Ok(()) };
@@ -305,6 +308,7 @@ fn go_on(connection: &Connection, entry: EntryId, next: Option<Next>, at: i64) -
                  since = CASE WHEN state = ?2 THEN since ELSE ?3 END,
                  state = ?2, due_at = ?4, tries = ?5, asked_for = asked_for AND ?4 NOT NULL,
                  overrides = CASE WHEN ?4 IS NULL THEN 0 ELSE overrides END,
+                 rank = CASE WHEN rank >= {BROUGHT} AND (?2 <> 'delivering' OR tries <> ?5) THEN 0 ELSE rank END,
                  reason = CASE WHEN ?2 = 'accepted' AND {HELD} THEN 'paid' ELSE reason END
              WHERE id = ?1 AND {from}"
         ))?

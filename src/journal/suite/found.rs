@@ -3,7 +3,7 @@
 use super::{Store, accepted, callback, take_in, verified};
 use crate::journal::listed::{Found, Listed, News, SourceHealth};
 use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepNote, Wanted};
-use crate::journal::{Callback, Next, Note, Origin, Outcome, Request, Search, Sending, State, Verified, Worth};
+use crate::journal::{Callback, Next, Note, Origin, Outcome, Request, Search, Sending, Shut, State, Verified, Worth};
 use crate::money::Fen;
 use crate::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
 use crate::reason::Reason;
@@ -94,7 +94,7 @@ async fn what_a_sweep_found_is_followed_up_and_told(store: &dyn Store) {
     let lost = Row { follow_up: None, kind: RowKind::Malformed, payment: None, ..row(9, "X") };
     journal.sweep_rows(sweep, vec![row(1, "A"), row(2, "B"), lost]).await.unwrap();
     journal.sweep_refunds(sweep, vec![verified().transaction_id]).await.unwrap();
-    let work = journal.due(10, Vec::new()).await.unwrap();
+    let work = journal.due(10, Shut::default()).await.unwrap();
     assert_eq!(work.len(), 2);
     assert!(work.iter().all(|work| work.callback.origin == Origin::Sweep && work.callback.request.is_none()));
     let parked = Some(Next::Park);
@@ -115,7 +115,7 @@ async fn an_order_is_found_once_and_asked_about_anew_only_if_it_was_never_confir
     let journal = store.open(100);
     let sweep = journal.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
     journal.sweep_rows(sweep, vec![row(1, "A"), row(2, "B")]).await.unwrap();
-    for work in journal.due(10, Vec::new()).await.unwrap() {
+    for work in journal.due(10, Shut::default()).await.unwrap() {
         let paid = work.callback.claimed.order.as_str() == "B";
         let (reason, verified) =
             if paid { (Reason::Refunded, Some(verified())) } else { (Reason::OrderNotFound, None) };
@@ -124,7 +124,7 @@ async fn an_order_is_found_once_and_asked_about_anew_only_if_it_was_never_confir
     journal.written().await.unwrap();
     let again = journal.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
     journal.sweep_rows(again, vec![row(1, "A"), row(2, "B")]).await.unwrap();
-    let due = journal.due(10, Vec::new()).await.unwrap();
+    let due = journal.due(10, Shut::default()).await.unwrap();
     assert_eq!(due.iter().map(|work| work.callback.claimed.order.as_str()).collect::<Vec<_>>(), ["A"]);
     assert_eq!(journal.figures().await.unwrap().entries.iter().sum::<u64>(), 2);
 }
@@ -156,14 +156,14 @@ async fn what_was_made_is_kept(store: &dyn Store) {
         ..News::default()
     };
     journal.listed(news).await.unwrap();
-    let work = journal.due(1, Vec::new()).await.unwrap().remove(0);
+    let work = journal.due(1, Shut::default()).await.unwrap().remove(0);
     assert!(work.callback.request.is_none());
     let request = Request { body: "made".into(), ..callback("A").request.unwrap() };
     journal.note(Note::Made { entry: work.entry, request: Box::new(request) });
     let next = Some(Next::Deliver { again_in: Duration::ZERO, tries: 0 });
     journal.note(Note::Found { entry: work.entry, reason: Reason::Paid, verified: Some(verified()), next });
     journal.written().await.unwrap();
-    let work = journal.due(1, Vec::new()).await.unwrap().remove(0);
+    let work = journal.due(1, Shut::default()).await.unwrap().remove(0);
     assert_eq!(work.callback.request.unwrap().body.as_ref(), b"made");
     let figures = journal.figures().await.unwrap();
     assert_eq!((figures.found_by_pending, figures.found_by_sweep, figures.paid_not_accepted), (1, 0, 1));

@@ -29,7 +29,7 @@ async fn a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was
     journal.note(found(real.entry, Reason::QueryFailed));
     journal.written().await.unwrap();
     let [work] = &*journal
-        .due(8, Vec::new())
+        .due(8, Shut::default())
         .await
         .unwrap()
         .into_iter()
@@ -43,7 +43,7 @@ async fn a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was
     journal.written().await.unwrap();
     let channel = ChannelId::parse("app").unwrap();
     let shut = |rank| Queue { channel, state: State::Asking, origin: Origin::Callback, rank };
-    let work = journal.due(8, [Rank::Strange, Rank::Absent].map(shut).into()).await.unwrap();
+    let work = journal.due(8, Vec::from([Rank::Strange, Rank::Absent].map(shut)).into()).await.unwrap();
     assert!(work.iter().all(|work| [likely.entry, real.entry].contains(&work.entry)), "{work:?}");
 }
 
@@ -57,7 +57,7 @@ async fn what_looks_likely_after_all_is_lifted_unless_it_is_too_much(store: &dyn
     let channel = ChannelId::parse("app").unwrap();
     let ranks = async |journal: &dyn Journal| {
         journal.written().await.unwrap();
-        let mut work = journal.due(1000, Vec::new()).await.unwrap();
+        let mut work = journal.due(1000, Shut::default()).await.unwrap();
         work.sort_by_key(|work| work.entry);
         work.iter().for_each(|work| journal.let_go(work.entry));
         work.iter().map(|work| work.rank).collect::<Vec<_>>()

@@ -1,0 +1,320 @@
+//! What a failing upstream gets, and what follows when it is well again: held orders wait while it fails, one of them is sent every
+//! so often, and an accepted delivery brings all of them forward.
+
+use super::lanes::Leave;
+use super::{FollowUp, Step, tell};
+use crate::gate::channel::Channel;
+use crate::gate::forward::Upstream;
+use crate::gate::forward::standing::{Errand, Standing};
+use crate::gate::schedule::{Schedule, jittered};
+use crate::journal::{EntryId, Next, Outlet, Rank, State, Work};
+use crate::order::ChannelId;
+use crate::reason::Reason;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Entries that are brought forward in one step, so that what callbacks wait for is written in between.
+const STEP: usize = 500;
+
+/// How often it is looked what is over its time at a failing upstream.
+const OVERDUE_EVERY: Duration = Duration::from_secs(1);
+
+/// Of which so many are parked at once.
+const OVERDUE: usize = 100;
+
+/// How long nothing is done in a journal that could not do it.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
+
+/// With what an entry is worked on.
+#[derive(Debug, Default)]
+pub(super) struct Ticket {
+    /// Its place on the way to the upstream, if it has one.
+    leave: Option<Leave>,
+    /// It tries whether the upstream is well again.
+    probe: Option<Probe>,
+}
+
+/// A probe that is under way.
+#[derive(Debug)]
+struct Probe {
+    follow_up: Arc<FollowUp>,
+    upstream: Upstream,
+    sent: bool,
+}
+
+impl Probe {
+    fn sent(mut self) -> Self {
+        self.sent = true;
+        self
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        let ended = |standing: &mut Standing| standing.end_probe(Instant::now(), self.sent);
+        self.follow_up.gate.forward.standing(&self.upstream, ended);
+    }
+}
+
+/// Which turn of an entry it is to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    /// How often its own timer has tried it.
+    tries: u32,
+    age: Duration,
+    /// Whether it is its own timer that does.
+    by_timer: bool,
+}
+
+impl Turn {
+    pub(super) fn of(work: &Work, ticket: &Ticket) -> Self {
+        if work.state != State::Delivering {
+            return Self { tries: 0, age: Duration::ZERO, by_timer: true };
+        }
+        Self { tries: work.tries, age: work.age, by_timer: ticket.probe.is_none() && !work.brought }
+    }
+
+    /// Where it goes on if it is not accepted. A turn between two of its own timer's moves that no further.
+    pub(super) fn next(self, redeliver: &Schedule) -> Next {
+        let (delay, tries) =
+            if self.by_timer { (self.tries, self.tries + 1) } else { (self.tries.saturating_sub(1), self.tries) };
+        let again = redeliver.after(delay, self.age);
+        again.map_or(Next::Park, |delay| Next::Deliver { again_in: jittered(delay), tries })
+    }
+
+    /// Whether it was not sent since it was to be.
+    pub(super) fn is_first(self) -> bool {
+        self.tries == 0 && self.by_timer
+    }
+}
+
+impl FollowUp {
+    /// With what an entry that is due is worked on: what is sent has its place from the beginning, so that nothing is confirmed
+    /// in vain.
+    pub(super) fn ticket(&self, work: &Work) -> Ticket {
+        let channel = self.gate.channels.get(&work.callback.claimed.channel);
+        let leave = channel.filter(|_| work.state == State::Delivering).and_then(|channel| self.place_to(channel));
+        Ticket { leave, probe: None }
+    }
+
+    fn place_to(&self, channel: &Channel) -> Option<Leave> {
+        self.lanes.to_upstream(&channel.upstream, self.gate.forward.fresh(&channel.upstream))
+    }
+
+    /// That a confirmed order may be sent now; `None` if it has to wait. While the upstream is failing only probes are sent, and
+    /// what a person asked for, which is one.
+    pub(super) fn leave(&self, ticket: Ticket, work: &Work, channel: &Channel) -> Option<Ticket> {
+        let is_asked_for = work.rank == Rank::AskedFor || (work.asked_for && work.state == State::Asking);
+        if ticket.probe.is_none() && !is_asked_for && self.gate.forward.is_failing(&channel.upstream) {
+            return None;
+        }
+        let mut leave = ticket.leave.or_else(|| self.place_to(channel))?;
+        leave.use_up();
+        let probe = ticket.probe.map(Probe::sent);
+        Some(Ticket { leave: Some(leave), probe })
+    }
+}
+
+/// The upstreams, and what is being done for each.
+#[derive(Debug)]
+pub(super) struct Recoveries {
+    follow_up: Arc<FollowUp>,
+    ways: Vec<Way>,
+    errands: JoinSet<()>,
+}
+
+/// An upstream, and whose it is.
+#[derive(Debug)]
+struct Way {
+    upstream: Upstream,
+    channels: Vec<ChannelId>,
+    /// When something is to be done for it in the journal again.
+    tend_at: Instant,
+    overdue_at: Instant,
+    /// Whether something waited for it when this began.
+    is_looked_at: bool,
+}
+
+impl Recoveries {
+    pub(super) fn of(follow_up: &Arc<FollowUp>) -> Self {
+        let mut ways: BTreeMap<String, Way> = BTreeMap::new();
+        let now = Instant::now();
+        for channel in follow_up.gate.channels.iter() {
+            let upstream = channel.upstream.clone();
+            let way = || Way { upstream, channels: Vec::new(), tend_at: now, overdue_at: now, is_looked_at: false };
+            ways.entry(channel.upstream.to_string()).or_insert_with(way).channels.push(channel.id);
+        }
+        Self { follow_up: Arc::clone(follow_up), ways: ways.into_values().collect(), errands: JoinSet::new() }
+    }
+
+    /// Ends what is being done; what was taken in hand for it is not left there.
+    pub(super) async fn end(mut self) {
+        while self.errands.join_next().await.is_some() {}
+    }
+
+    /// How much may be sent to each upstream now.
+    pub(super) fn outlets(&self) -> Vec<Outlet> {
+        let forward = &self.follow_up.gate.forward;
+        let outlet = |way: &Way| Outlet {
+            channels: way.channels.clone(),
+            most: self.follow_up.lanes.room(&way.upstream, forward.fresh(&way.upstream)),
+            failing: forward.is_failing(&way.upstream),
+        };
+        self.ways.iter().map(outlet).collect()
+    }
+
+    /// A probe that it is time for, to the first upstream that it is time for.
+    pub(super) async fn probe(&mut self) -> Option<(Work, Ticket)> {
+        for way in &mut self.ways {
+            way.look_at_what_waits(&self.follow_up).await;
+            if let Some(probe) = way.probe(&self.follow_up).await {
+                return Some(probe);
+            }
+        }
+        None
+    }
+
+    /// Does what is to be done in the journal, a step of it for each upstream.
+    pub(super) fn tend(&mut self) {
+        while self.errands.try_join_next().is_some() {}
+        // One at a time, since each waits for the one disk.
+        if !self.errands.is_empty() {
+            return;
+        }
+        let (follow_up, now) = (&self.follow_up, Instant::now());
+        for way in &mut self.ways {
+            let failing = follow_up.gate.forward.is_failing(&way.upstream);
+            let errand = follow_up.gate.forward.standing(&way.upstream, |standing| standing.errand()).flatten();
+            if failing && way.overdue_at <= now {
+                way.overdue_at = now + OVERDUE_EVERY;
+                let (this, channels) = (Arc::clone(follow_up), way.channels.clone());
+                self.errands.spawn(async move { this.park_overdue(channels).await });
+            }
+            if let Some(errand) = errand.filter(|_| way.tend_at <= now) {
+                way.tend_at = now + super::LOOK_EVERY;
+                let (this, upstream, channels) = (Arc::clone(follow_up), way.upstream.clone(), way.channels.clone());
+                self.errands.spawn(async move { this.run_errand(errand, upstream, channels).await });
+            }
+        }
+    }
+}
+
+impl Way {
+    /// Where nothing waited at the start nothing is to be found out.
+    async fn look_at_what_waits(&mut self, follow_up: &FollowUp) {
+        if std::mem::replace(&mut self.is_looked_at, true) {
+            return;
+        }
+        let forward = &follow_up.gate.forward;
+        if forward.standing(&self.upstream, |standing| standing.is_doubted()) != Some(true) {
+            return;
+        }
+        match follow_up.journal.next_waiting(self.channels.clone(), Vec::new()).await {
+            Ok(Some(work)) => follow_up.journal.let_go(work.entry),
+            Ok(None) => drop(forward.standing(&self.upstream, |standing| standing.has_turn(None))),
+            Err(_) => {}
+        }
+    }
+
+    async fn probe(&self, follow_up: &Arc<FollowUp>) -> Option<(Work, Ticket)> {
+        let forward = &follow_up.gate.forward;
+        let begin = |standing: &mut Standing| standing.begin_probe(Instant::now(), jittered(follow_up.probe));
+        let tried = forward.standing(&self.upstream, begin).flatten()?;
+        let mut probe = Probe { follow_up: Arc::clone(follow_up), upstream: self.upstream.clone(), sent: false };
+        let leave = follow_up.lanes.to_upstream(&self.upstream, forward.fresh(&self.upstream))?;
+        let Some(work) = self.next_in_turn(follow_up, tried).await else {
+            // Nothing waits, and looking again at once would find nothing either.
+            probe.sent = true;
+            return None;
+        };
+        forward.standing(&self.upstream, |standing| standing.has_turn(Some(work.entry)));
+        Some((work, Ticket { leave: Some(leave), probe: Some(probe) }))
+    }
+
+    /// One that was not `tried`; if there is none any, while the upstream is failing.
+    async fn next_in_turn(&self, follow_up: &FollowUp, tried: Vec<EntryId>) -> Option<Work> {
+        let all_are_new = tried.is_empty();
+        let next = follow_up.journal.next_waiting(self.channels.clone(), tried).await.ok()?;
+        if next.is_some() {
+            return next;
+        }
+        follow_up.gate.forward.standing(&self.upstream, |standing| standing.has_turn(None));
+        if all_are_new || !follow_up.gate.forward.is_failing(&self.upstream) {
+            return None;
+        }
+        follow_up.journal.next_waiting(self.channels.clone(), Vec::new()).await.ok()?
+    }
+}
+
+impl FollowUp {
+    async fn run_errand(&self, errand: Errand, upstream: Upstream, channels: Vec<ChannelId>) {
+        let done = match errand {
+            Errand::Anew => self.journal.bring_anew(channels, STEP).await,
+            Errand::BringForward(bring) => self.journal.bring_forward(channels, bring.accepted_at, STEP).await,
+        };
+        match done {
+            Ok(done) => {
+                if done < STEP {
+                    self.gate.forward.standing(&upstream, |standing| standing.did(errand));
+                }
+                if done > 0 && matches!(errand, Errand::BringForward(_)) {
+                    tracing::debug!(%upstream, orders = done, "held orders are brought forward");
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, %upstream, "held orders cannot be brought forward; trying again");
+                tokio::time::sleep(AFTER_A_FAILURE).await;
+            }
+        }
+    }
+
+    /// Parks what has been delivered for as long as may be, while it is not sent by its own timer.
+    async fn park_overdue(&self, channels: Vec<ChannelId>) {
+        let overdue = self.journal.overdue(channels, self.redeliver.lasts, OVERDUE).await.unwrap_or_default();
+        for work in overdue {
+            let record = self.gate.records.of_work(&work);
+            let Ok(_turn) = record.delivery.turn.try_lock() else {
+                self.postpone(&work);
+                continue;
+            };
+            let step = self.park(&record, Reason::GaveUpDelivering);
+            let (claimed, origin) = (&work.callback.claimed, work.callback.origin);
+            tell(claimed, work.entry, origin, step, record.delivery.attempts(), Instant::now());
+            self.gate.metrics.follow_up_step(Step::as_str(step), None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_before_its_time_leaves_the_timer_where_it_is() {
+        let s = Duration::from_secs;
+        let redeliver = Schedule { delays: vec![s(5), s(60), s(3600)], lasts: s(10_000) };
+        for (tries, age, by_timer, delay, then) in [
+            (0, 0, true, Some(5), 1),
+            (1, 5, true, Some(60), 2),
+            (2, 65, true, Some(3600), 3),
+            (0, 1, false, Some(5), 0),
+            (1, 6, false, Some(5), 1),
+            (2, 70, false, Some(60), 2),
+            (7, 9000, false, Some(1000), 7),
+            (7, 10_000, false, None, 0),
+        ] {
+            let turn = Turn { tries, age: s(age), by_timer };
+            let expected = delay.map(|delay| (s(delay).mul_f64(0.9)..=s(delay).mul_f64(1.1), then));
+            match (turn.next(&redeliver), expected) {
+                (Next::Deliver { again_in, tries }, Some((about, then))) => {
+                    assert!(about.contains(&again_in) && tries == then, "{turn:?}: {again_in:?} {tries}");
+                }
+                (Next::Park, None) => {}
+                (next, expected) => panic!("{turn:?}: {next:?}, not {expected:?}"),
+            }
+        }
+    }
+}

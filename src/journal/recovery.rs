@@ -1,0 +1,62 @@
+//! What waits for an upstream that did not take it: held back while the upstream is failing, and due at once when it is well.
+
+use super::ids::EntryId;
+use super::{Queue, Soon, Work};
+use crate::order::ChannelId;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// What of the due entries is not given to anybody at the moment.
+#[derive(Debug, Clone, Default)]
+pub struct Shut {
+    /// These queues.
+    pub queues: Vec<Queue>,
+    /// What may be sent to upstreams. Of channels that are in none of these, whatever is due.
+    pub outlets: Vec<Outlet>,
+}
+
+impl From<Vec<Queue>> for Shut {
+    fn from(queues: Vec<Queue>) -> Self {
+        Self { queues, outlets: Vec::new() }
+    }
+}
+
+/// How much may be sent to one upstream.
+#[derive(Debug, Clone)]
+pub struct Outlet {
+    /// The channels whose upstream it is.
+    pub channels: Vec<ChannelId>,
+    /// Deliveries at most.
+    pub most: usize,
+    /// Whether nothing is sent by its own timer, but what a person asked for.
+    pub failing: bool,
+}
+
+/// What a journal does of it. Everything is about entries of `channels`, those of one upstream, that are being delivered.
+pub trait Recovery: Send + Sync {
+    /// Makes due what waits for its own timer and was tried before this time, unless that was done since its timer tried it; a
+    /// step of at most `limit`. What was received first is due longest. Not what somebody works on. Returns how many there were.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> Soon<'_, usize>;
+
+    /// Lets that be done once more to those it was done to; a step of at most `limit`. Returns how many there were.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn bring_anew(&self, channels: Vec<ChannelId>, limit: usize) -> Soon<'_, usize>;
+
+    /// The entry that is due first, now or later, into the caller's hand; none of those that were `tried`, and none that a
+    /// person asked for.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn next_waiting(&self, channels: Vec<ChannelId>, tried: Vec<EntryId>) -> Soon<'_, Option<Work>>;
+
+    /// Entries that were tried and have been delivered for as long as `lasts`, into the caller's hand; at most `limit`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn overdue(&self, channels: Vec<ChannelId>, lasts: Duration, limit: usize) -> Soon<'_, Vec<Work>>;
+}

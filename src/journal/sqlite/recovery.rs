@@ -1,0 +1,223 @@
+//! What waits for an upstream, in SQL. What was brought forward stands in a queue of its own (`rank`), so that none of it has to be
+//! walked through to find what was not.
+
+use super::hand::{Hand, millis};
+use super::kinds::{Kind, kinds};
+use super::{Sqlite, read};
+use crate::clock;
+use crate::journal::recovery::Recovery;
+use crate::journal::view::Filter;
+use crate::journal::{EntryId, Queue, Rank, Soon, State, Work};
+use crate::order::ChannelId;
+use jiff::Timestamp;
+use rusqlite::{Connection, Result, params};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Entries of one kind that are looked at for one look at what is over its time. Those that were never tried stay.
+const LOOKED_AT: i64 = 1000;
+
+impl Recovery for Sqlite {
+    fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> Soon<'_, usize> {
+        let (hand, before) = (Arc::clone(&self.hand), tried_before.as_millisecond());
+        let written =
+            self.write(move |connection, at| bring_forward(connection, &channels, (before, limit), &hand, at));
+        Box::pin(async move { written.await.map(|brought| usize::try_from(brought).unwrap_or(0)) })
+    }
+
+    fn bring_anew(&self, channels: Vec<ChannelId>, limit: usize) -> Soon<'_, usize> {
+        let written = self.write(move |connection, _| bring_anew(connection, &channels, limit));
+        Box::pin(async move { written.await.map(|entries| usize::try_from(entries).unwrap_or(0)) })
+    }
+
+    fn next_waiting(&self, channels: Vec<ChannelId>, tried: Vec<EntryId>) -> Soon<'_, Option<Work>> {
+        let hand = Arc::clone(&self.hand);
+        self.read(move |connection| next_waiting(connection, &channels, &tried, &hand))
+    }
+
+    fn overdue(&self, channels: Vec<ChannelId>, lasts: Duration, limit: usize) -> Soon<'_, Vec<Work>> {
+        let hand = Arc::clone(&self.hand);
+        self.read(move |connection| overdue(connection, &channels, lasts, limit, &hand))
+    }
+}
+
+/// What waits in one queue, what is due first before the rest.
+const WAITING: &str = "SELECT id, due_at FROM entry INDEXED BY entry_due
+    WHERE due_at IS NOT NULL AND state = 'delivering' AND channel = ?1 AND origin = ?2 AND rank = ?3 AND due_at > ?4
+    ORDER BY due_at";
+
+/// The queues of what is being delivered for these channels.
+fn queues(connection: &Connection, channels: &[ChannelId]) -> Result<Vec<Queue>> {
+    let mut queues = read::queues_in(connection, State::Delivering)?;
+    queues.retain(|queue| channels.contains(&queue.channel));
+    Ok(queues)
+}
+
+/// Entries of a queue that are due after a time, in that order.
+fn waiting(
+    connection: &Connection,
+    queue: &Queue,
+    after: i64,
+    limit: usize,
+    mut is_wanted: impl FnMut(EntryId) -> Result<bool>,
+) -> Result<Vec<(i64, EntryId)>> {
+    let mut waiting = connection.prepare_cached(WAITING)?;
+    let mut rows = waiting.query(params![queue.channel.as_str(), queue.origin.as_str(), queue.rank as u8, after])?;
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let entry = EntryId(row.get("id")?);
+        if is_wanted(entry)? {
+            found.push((row.get("due_at")?, entry));
+        }
+    }
+    Ok(found)
+}
+
+fn bring_forward(
+    connection: &Connection,
+    channels: &[ChannelId],
+    (before, limit): (i64, usize),
+    hand: &Hand,
+    at: i64,
+) -> Result<i64> {
+    let mut brought = 0;
+    let mut is_late =
+        connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM attempt WHERE entry = ?1 AND ended_at > ?2)")?;
+    // The time at which it was received says that it was brought forward and not tried since.
+    let mut bring =
+        connection.prepare_cached("UPDATE entry SET due_at = min(received_at, ?2), rank = ?3 WHERE id = ?1")?;
+    for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank < Rank::Brought) {
+        let left = limit.saturating_sub(brought);
+        let mut is_wanted = |entry: EntryId| -> Result<bool> {
+            Ok(!hand.is_worked_on(entry) && !is_late.query_row([entry.0, before], |row| row.get::<_, bool>(0))?)
+        };
+        for (_, entry) in waiting(connection, queue, at, left, &mut is_wanted)? {
+            bring.execute(params![entry.0, at, Rank::Brought as u8])?;
+            brought += 1;
+        }
+    }
+    Ok(i64::try_from(brought).unwrap_or(i64::MAX))
+}
+
+fn bring_anew(connection: &Connection, channels: &[ChannelId], limit: usize) -> Result<i64> {
+    let mut entries = 0;
+    let mut anew = connection.prepare_cached("UPDATE entry SET rank = ?2 WHERE id = ?1")?;
+    for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank == Rank::Brought) {
+        for (_, entry) in waiting(connection, queue, i64::MIN, limit.saturating_sub(entries), |_| Ok(true))? {
+            anew.execute(params![entry.0, Rank::Likely as u8])?;
+            entries += 1;
+        }
+    }
+    Ok(i64::try_from(entries).unwrap_or(i64::MAX))
+}
+
+fn next_waiting(
+    connection: &Connection,
+    channels: &[ChannelId],
+    tried: &[EntryId],
+    hand: &Arc<Hand>,
+) -> Result<Option<Work>> {
+    let now = clock::now().as_millisecond();
+    let in_hand = hand.entries(now);
+    let mut first = None;
+    for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank != Rank::AskedFor) {
+        let is_wanted = |entry| Ok(!in_hand.contains(&entry) && !tried.contains(&entry));
+        let next = waiting(connection, queue, i64::MIN, 1, is_wanted)?;
+        first = first.into_iter().chain(next).min();
+    }
+    let Some((_, entry)) = first else { return Ok(None) };
+    read::take_one(connection, entry, hand, now)
+}
+
+fn overdue(
+    connection: &Connection,
+    channels: &[ChannelId],
+    lasts: Duration,
+    limit: usize,
+    hand: &Arc<Hand>,
+) -> Result<Vec<Work>> {
+    let now = clock::now().as_millisecond();
+    let before = now.saturating_sub(millis(lasts));
+    let mut found = Vec::new();
+    for channel in channels {
+        let filter = Filter { state: Some(State::Delivering), channel: Some(*channel), ..Filter::default() };
+        for Kind { state, channel, reason, origin, confirmed } in kinds(connection, &filter)? {
+            let mut over = connection.prepare_cached(OVERDUE)?;
+            let values = params![state, channel, reason, origin, confirmed, before, LOOKED_AT];
+            let entries = over.query_map(values, |row| row.get(0).map(EntryId))?.collect::<Result<Vec<_>>>()?;
+            for entry in entries {
+                if found.len() >= limit {
+                    return Ok(found);
+                }
+                found.extend(read::take_one(connection, entry, hand, now)?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Of the entries of one kind that were received before a time those that are delivered since before it, were tried, and wait
+/// for nobody's wish.
+const OVERDUE: &str = "SELECT id FROM entry
+    WHERE id IN (SELECT id FROM entry INDEXED BY entry_list
+            WHERE state = ?1 AND channel = ?2 AND ifnull(reason, '') = ?3 AND origin = ?4
+                AND (transaction_id IS NOT NULL) = ?5 AND received_at <= ?6 ORDER BY received_at LIMIT ?7)
+        AND since <= ?6 AND due_at NOT NULL AND rank <> 5
+        AND (tries > 0 OR EXISTS (SELECT 1 FROM attempt WHERE attempt.entry = entry.id))";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::sqlite::schema;
+    use rusqlite::{StatementStatus, params};
+    use std::path::Path;
+
+    const ENTRIES: i64 = 5000;
+
+    const SOME_ID: &str = "01942b7e-0000-7000-8000-000000000000";
+
+    /// A journal with as many orders that wait for the upstream of one channel: half of them were brought forward before.
+    fn crowded(directory: &Path) -> Connection {
+        let path = directory.join("j.db");
+        let mut connection = Connection::open(&path).unwrap();
+        schema::migrate(&mut connection, &path).unwrap();
+        connection.set_prepared_statement_cache_capacity(64);
+        let moment = connection.transaction().unwrap();
+        for id in 0..ENTRIES {
+            let rank = if id % 2 == 0 { Rank::Likely } else { Rank::Brought };
+            let due_at = i64::MAX / 2 + id;
+            moment
+                .execute(
+                    "INSERT INTO entry (key, delivery, request_id, route, channel, \"order\", out_trade_no, received_at, state,
+                         since, due_at, tries, rank, transaction_id, trade_state)
+                     VALUES (?1, ?6, ?6, 'app', 'app', ?2, 'n', ?3, 'delivering', ?3, ?4, 1, ?5, '4200000000000000000000000001',
+                         'SUCCESS')",
+                    params![format!("{id:016}").as_bytes(), format!("A{id}"), 1000 + id, due_at, rank as u8, SOME_ID],
+                )
+                .unwrap();
+        }
+        moment.commit().unwrap();
+        connection
+    }
+
+    #[test]
+    fn nothing_is_walked_through_to_find_a_few_among_many() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = crowded(directory.path());
+        let (app, hand) = ([ChannelId::parse("app").unwrap()], Arc::default());
+        let steps = |sql: &str| connection.prepare_cached(sql).unwrap().reset_status(StatementStatus::VmStep);
+        assert_eq!(bring_forward(&connection, &app, (1, 10), &hand, 1).unwrap(), 10);
+        assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
+        assert_eq!(bring_anew(&connection, &app, 10).unwrap(), 10);
+        assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
+        let work = next_waiting(&connection, &app, &[], &hand).unwrap().unwrap();
+        assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
+        assert!(work.tries == 1 && hand.is_worked_on(work.entry));
+        // None is as old as that.
+        assert!(overdue(&connection, &app, Duration::MAX, 10, &hand).unwrap().is_empty());
+        assert!((1..1000).contains(&steps(OVERDUE)), "among {ENTRIES}");
+        assert_eq!(overdue(&connection, &app, Duration::from_secs(1), 10, &hand).unwrap().len(), 10);
+    }
+}
