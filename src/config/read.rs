@@ -194,7 +194,10 @@ impl<'r> Value<'r> {
     /// A key or token. Under [`Secrets::Unread`] a reference becomes 32 random letters and digits.
     pub(super) fn secret(&self) -> Option<Secret> {
         if let (Secrets::Unread, Some(Ok(reference))) = (self.reader.secrets, Reference::parse(self.scalar()?)) {
-            self.reader.unread.borrow_mut().push(reference.to_string());
+            let (reference, mut unread) = (reference.to_string(), self.reader.unread.borrow_mut());
+            if !unread.contains(&reference) {
+                unread.push(reference);
+            }
             return Some(Secret::new(uuid::Uuid::now_v7().simple().to_string()));
         }
         self.text().map(Secret::new)

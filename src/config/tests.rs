@@ -201,6 +201,9 @@ fn the_shipped_file_is_right_without_and_with_its_secrets() {
     let outline = Outline::parse(&text, Path::new("config.yaml"), &Nothing).unwrap();
     assert_eq!((outline.routes, outline.channels), (2, 2));
     assert_eq!(outline.unread_secrets, ["${WECHAT_APP_KEY}", "${WECHAT_C1_KEY}"]);
+    let shared = text.replace("WECHAT_C1_KEY", "WECHAT_APP_KEY");
+    let outline = Outline::parse(&shared, Path::new("config.yaml"), &Nothing).unwrap();
+    assert_eq!(outline.unread_secrets, ["${WECHAT_APP_KEY}"], "named once, however many use it");
     let problems = Config::parse(&text, Path::new("config.yaml"), &Nothing).unwrap_err();
     assert_eq!(problems.list.len(), 2, "{problems}");
     assert!(problems.to_string().contains("WECHAT_APP_KEY is not set"), "{problems}");

@@ -46,6 +46,8 @@ mod limits;
 
 mod memory;
 
+mod examples;
+
 mod routing;
 
 mod query_routes;

@@ -173,14 +173,26 @@ fn an_order_that_the_order_system_chokes_on_does_not_hide_that_it_is_back() {
 }
 
 #[test]
-fn a_slow_probe_is_not_joined_by_another() {
+fn a_probe_that_hangs_is_joined_by_few_others() {
     let world = world(|_| ());
     held(&world, &named("SLOW", 5));
     until("it to be failing", || state(&world) == "failing");
     world.upstream.answers(Reply::Hangs);
     let before = sent_in_all(&world);
-    until("a probe", || sent_in_all(&world) == before + 1);
+    until("four probes", || sent_in_all(&world) == before + 4);
     quiet(&world, Duration::from_millis(2500), 0);
+}
+
+#[test]
+fn an_order_system_that_hung_is_found_to_be_back_while_a_probe_still_hangs() {
+    let world = world(|_| ());
+    held(&world, &named("HUNG", 5));
+    until("it to be failing", || state(&world) == "failing");
+    world.upstream.answers(Reply::Hangs);
+    let before = sent_in_all(&world);
+    until("a probe", || sent_in_all(&world) == before + 1);
+    world.upstream.answers(Reply::ok(b"booked"));
+    until("it to be well", || state(&world) == "well");
 }
 
 #[test]
