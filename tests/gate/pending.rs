@@ -185,10 +185,13 @@ fn a_source_that_is_not_configured_any_more_rules_nothing() {
 #[test]
 fn a_price_holds_without_a_gate_too_until_an_operator_has_decided() {
     let world = World::with(listing);
+    // Before they are listed, since they are asked about at once then.
+    for order in ["ALONE-1", "ALONE-2"] {
+        world.wechat.order(&APP, order).paid(1);
+    }
     list(world.dir(), &[order("ALONE-1"), order("ALONE-2")]);
     until("the prices", || world.journal("SELECT count(*) FROM listed") == 2);
     for order in ["ALONE-1", "ALONE-2"] {
-        world.wechat.order(&APP, order).paid(1);
         assert_eq!(world.app_callback(order).status(), 403);
     }
     until("both parked", || world.journal("SELECT count(*) FROM entry WHERE state = 'parked'") == 2);
