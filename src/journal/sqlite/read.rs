@@ -366,11 +366,11 @@ pub(super) fn entries(
 pub(super) fn find(connection: &Connection, search: &Search, limit: usize) -> Result<Vec<Record>> {
     let now = clock::now().as_millisecond();
     let order = if search.after.is_some() { "ORDER BY id" } else { "ORDER BY id DESC" };
+    // An entry and what was sent of it belong together.
+    let moment = connection.unchecked_transaction()?;
     let entries = entries(connection, search, limit, order, now)?;
-    let mut records = Vec::with_capacity(entries.len());
-    for entry in entries {
-        records.push(record(connection, entry)?);
-    }
+    let records = entries.into_iter().map(|entry| record(connection, entry)).collect::<Result<_>>()?;
+    moment.finish()?;
     Ok(records)
 }
 

@@ -14,6 +14,7 @@ pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     a_text_is_the_beginning_of_an_id(&*stores()).await;
     a_text_that_many_have_is_found_piece_by_piece(&*stores()).await;
     what_changes_meanwhile_is_seen_all_the_same(&*stores()).await;
+    what_is_found_is_of_one_moment(&*stores()).await;
     the_day_is_counted_by_kind(&*stores()).await;
     refusals_come_in_pages(&*stores()).await;
     what_is_parked_stays_parked_until_it_is_unparked(&*stores()).await;
@@ -176,6 +177,38 @@ async fn what_changes_meanwhile_is_seen_all_the_same(store: &dyn Store) {
         }
     }
     changes.abort();
+}
+
+/// Whoever looks while an order is being accepted sees it before or after.
+async fn what_is_found_is_of_one_moment(store: &dyn Store) {
+    let journal = store.open(1000);
+    let mut all = Vec::new();
+    for index in 0..100 {
+        all.push(take_in(&*journal, &format!("A{index}"), LATE).await);
+    }
+    let accept = async {
+        for (index, taken) in all.iter().enumerate() {
+            let sending = sending(taken, &format!("A{index}"), 1);
+            let next = Some(Next::Deliver { again_in: LATE, tries: 1 });
+            journal.note(Note::Sending { sending, verified: Some(verified()), next });
+            let outcome = Outcome::Accepted(accepted());
+            journal.note(Note::Sent { sending, outcome, next: Some(Next::Accepted) });
+            journal.written().await.unwrap();
+        }
+    };
+    let look = async {
+        loop {
+            let found = journal.find(Search::default(), 1000).await.unwrap();
+            for record in &found {
+                let was_accepted = record.sendings.iter().any(|sending| sending.accepted);
+                assert_eq!(record.state == State::Accepted, was_accepted, "{record:?}");
+            }
+        }
+    };
+    tokio::select! {
+        () = accept => {}
+        () = look => {}
+    }
 }
 
 async fn the_day_is_counted_by_kind(store: &dyn Store) {
