@@ -17,6 +17,9 @@ use std::time::Duration;
 /// Entries of one kind that are looked at for one look at what is over its time. Those that were never tried stay.
 const LOOKED_AT: i64 = 1000;
 
+/// How many that cannot be taken are passed over to find one that waits.
+const LOOKS: usize = 32;
+
 impl Recovery for Sqlite {
     fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> Soon<'_, usize> {
         let (hand, before) = (Arc::clone(&self.hand), tried_before.as_millisecond());
@@ -122,15 +125,22 @@ fn next_waiting(
     hand: &Arc<Hand>,
 ) -> Result<Option<Work>> {
     let now = clock::now().as_millisecond();
-    let in_hand = hand.entries(now);
-    let mut first = None;
-    for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank != Rank::AskedFor) {
-        let is_wanted = |entry| Ok(!in_hand.contains(&entry) && !tried.contains(&entry));
-        let next = waiting(connection, queue, i64::MIN, 1, is_wanted)?;
-        first = first.into_iter().chain(next).min();
+    // One that somebody was faster with, or that is damaged, is in hand at the next look.
+    for _ in 0..LOOKS {
+        let in_hand = hand.entries(now);
+        let mut first = None;
+        for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank != Rank::AskedFor) {
+            let is_wanted = |entry| Ok(!in_hand.contains(&entry) && !tried.contains(&entry));
+            let next = waiting(connection, queue, i64::MIN, 1, is_wanted)?;
+            first = first.into_iter().chain(next).min();
+        }
+        let Some((_, entry)) = first else { return Ok(None) };
+        let taken = read::take_one(connection, entry, hand, now)?;
+        if taken.is_some() {
+            return Ok(taken);
+        }
     }
-    let Some((_, entry)) = first else { return Ok(None) };
-    read::take_one(connection, entry, hand, now)
+    Ok(None)
 }
 
 fn overdue(
@@ -216,6 +226,18 @@ mod tests {
         assert_eq!(brought(8000, 9500), 0, "tried after another was accepted");
         assert_eq!(brought(9200, 9500), 10);
         assert_eq!(brought(5000, 5010), 10, "the clock was at 9000 before");
+    }
+
+    #[test]
+    fn a_damaged_record_hides_nothing_behind_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = crowded(directory.path());
+        connection.execute("UPDATE entry SET request_id = 'damaged' WHERE id <= 3", []).unwrap();
+        let (app, hand) = ([ChannelId::parse("app").unwrap()], Arc::default());
+        let work = next_waiting(&connection, &app, &[], &hand).unwrap().unwrap();
+        assert_eq!(work.entry, EntryId(4));
+        let over = overdue(&connection, &app, Duration::from_secs(1), 10, &hand).unwrap();
+        assert_eq!((over.len(), over[0].entry), (10, EntryId(5)));
     }
 
     #[test]
