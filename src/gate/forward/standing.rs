@@ -144,17 +144,20 @@ impl Standing {
     /// A delivery of `order` was not accepted; when it began, so many had been. If there are more by now it says nothing of how
     /// the upstream is, and need not wait for the next accepted one.
     pub fn failed(&mut self, order: OrderId, failure: Failure, accepted_before: u64) -> Option<Change> {
+        self.failure = Some(failure);
+        self.errands.failures += 1;
+        if accepted_before < self.accepted {
+            if self.failing_since.is_none() {
+                self.errands.bring = Some(Bring { accepted_at: failure.at, failures: self.errands.failures });
+            }
+            return None;
+        }
         self.in_a_row = self.in_a_row.saturating_add(1);
         if self.orders.len() < ORDERS && !self.orders.contains(&order) {
             self.orders.push(order);
         }
-        self.failure = Some(failure);
-        self.errands.failures += 1;
         let fails = self.failing_since.is_none() && self.in_a_row >= IN_A_ROW && self.orders.len() >= ORDERS;
         if !fails {
-            if self.failing_since.is_none() && accepted_before < self.accepted {
-                self.errands.bring = Some(Bring { accepted_at: failure.at, failures: self.errands.failures });
-            }
             return None;
         }
         self.failing_since = Some(failure.at);

@@ -215,6 +215,13 @@ fn what_was_under_way_when_another_was_accepted_is_brought_forward_once_it_has_f
     settle(&mut standing);
     standing.failed(OrderId::parse("a").unwrap(), failure(30), hung);
     assert_eq!(standing.errand(), bring(6, 30));
+    for order in ["b", "c", "d", "e", "f"] {
+        assert_eq!(
+            standing.failed(OrderId::parse(order).unwrap(), failure(30), hung),
+            None,
+            "that was the outage before"
+        );
+    }
     settle(&mut standing);
     fails(&mut standing, "b", 31);
     assert_eq!(standing.errand(), None, "that one began later");
