@@ -119,6 +119,8 @@ impl FollowUp {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut steps = JoinSet::new();
+        // Beside the others, which go on while probes hang.
+        let mut probes = JoinSet::new();
         let mut shut: Vec<(Queue, Instant)> = Vec::new();
         let mut recoveries = Recoveries::of(&self);
         let mut lift_at = Instant::now();
@@ -138,9 +140,9 @@ impl FollowUp {
                 _ = ticks.tick() => {}
             }
             recoveries.tend();
-            // However many others are worked on, since what it finds out is waited for.
+            while probes.try_join_next().is_some() {}
             if let Some((work, ticket)) = recoveries.probe().await {
-                steps.spawn(Arc::clone(&self).stepped(work, ticket));
+                probes.spawn(Arc::clone(&self).stepped(work, ticket));
             }
             let free = self.concurrency.saturating_sub(steps.len());
             if free == 0 {
@@ -167,11 +169,12 @@ impl FollowUp {
         }
         tokio::select! {
             biased;
-            () = async { while steps.join_next().await.is_some() {} } => {}
+            () = async { while steps.join_next().await.or(probes.join_next().await).is_some() {} } => {}
             () = self.nobody_may_wait(&shutdown) => {
-                let orders = steps.len();
+                let orders = steps.len() + probes.len();
                 tracing::warn!(orders, "stopping: the order system takes long; what is under way is sent again after the start");
                 steps.shutdown().await;
+                probes.shutdown().await;
             }
         }
         recoveries.end().await;

@@ -104,6 +104,7 @@ impl Works {
         let (follow_up, queries) = (config.follow_up.clone(), config.wechat.queries_per_second);
         let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
         let (plans, sources) = (std::mem::take(&mut config.sweeps), std::mem::take(&mut config.pending_orders));
+        let lanes_before = before.and_then(|before| Some(&before.follow_up.as_ref()?.lanes));
         let (goes_on, before) = (before.is_some(), before.map(|before| &*before.gate));
         let gate = Arc::new(gate(config, Arc::clone(&wechat), journal.clone(), before, metrics)?);
         let housekeeping = Arc::new(Housekeeping { gate: Arc::clone(&gate), journal: journal.clone(), keep, goes_on });
@@ -112,7 +113,7 @@ impl Works {
             .map(|(gate, journal)| Arc::new(Sweeper { gate, journal, wechat: Arc::clone(&wechat), plans, reach }));
         let pending = with_journal().map(|(gate, journal)| Arc::new(PendingOrders { gate, journal, sources }));
         let follow_up = with_journal().map(|(gate, journal)| {
-            let lanes = Lanes::new(upstreams, follow_up.concurrency, follow_up.pace, queries);
+            let lanes = Lanes::new(upstreams, follow_up.concurrency, follow_up.pace, queries, lanes_before);
             Arc::new(FollowUp {
                 gate,
                 journal,

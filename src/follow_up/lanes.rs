@@ -96,12 +96,12 @@ struct WayOut {
     budget: Mutex<Budget>,
 }
 
-/// A place on the way to an upstream, for one delivery. It is given back when this is dropped, and the delivery with it if it
-/// was not [used up](Self::use_up).
+/// That one delivery may be sent to an upstream, and its place on the way there if it needs one. It is given back when this is
+/// dropped, the delivery if it was not [used up](Self::use_up).
 #[derive(Debug)]
 pub struct Leave {
     way_out: Arc<WayOut>,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
     used: bool,
 }
 
@@ -127,30 +127,37 @@ struct Budget {
     pace: f64,
     left: f64,
     at: Instant,
-    /// Callbacks that were forwarded by themselves until then.
-    forwarded: u64,
+    /// Callbacks that were forwarded by themselves until then; `None` until the first look.
+    forwarded: Option<u64>,
 }
 
 impl Lanes {
     /// Lanes to `upstreams`, each of which gets `pace` deliveries a second and half of `concurrency` workers; and to WeChat Pay,
-    /// which is asked at most `queries_per_second` for each merchant in all. Must be made inside a tokio runtime.
+    /// which is asked at most `queries_per_second` for each merchant in all. What the lanes `before` them have sent counts.
+    /// Must be made inside a tokio runtime.
     #[must_use]
     pub fn new(
         upstreams: impl IntoIterator<Item = Upstream>,
         concurrency: usize,
         pace: u32,
         queries_per_second: u32,
+        before: Option<&Self>,
     ) -> Self {
         let share = |of: u32| {
             let share = NonZeroU32::new(queries_per_second / of).unwrap_or(NonZeroU32::MIN);
             RateLimiter::keyed(Quota::per_second(share))
         };
         let old = RateLimiter::keyed(Quota::per_minute(OLD_PER_MINUTE).allow_burst(NonZeroU32::MIN));
-        let way_out = || {
+        let way_out = |upstream: Upstream| {
             let places = Arc::new(Semaphore::new((concurrency / 2).max(1)));
-            Arc::new(WayOut { places, budget: Mutex::new(Budget::full(pace, Instant::now())) })
+            let before = before.and_then(|before| before.upstreams.get(&upstream));
+            let budget = match before {
+                Some(before) => before.budget().at_pace(pace),
+                None => Budget::empty(pace, Instant::now()),
+            };
+            (upstream, Arc::new(WayOut { places, budget: Mutex::new(budget) }))
         };
-        let upstreams = upstreams.into_iter().map(|upstream| (upstream, way_out())).collect();
+        let upstreams = upstreams.into_iter().map(way_out).collect();
         Self {
             queries: share(SHARE_OF_QUERIES),
             strange: share(SHARE_OF_STRANGE),
@@ -182,8 +189,13 @@ impl Lanes {
     pub fn to_upstream(&self, upstream: &Upstream, forwarded: u64) -> Option<Leave> {
         let way_out = self.upstreams.get(upstream)?;
         let place = Arc::clone(&way_out.places).try_acquire_owned().ok()?;
-        let is_allowed = way_out.budget().take(forwarded, Instant::now());
-        is_allowed.then(|| Leave { way_out: Arc::clone(way_out), _place: place, used: false })
+        way_out.leave(Some(place), forwarded)
+    }
+
+    /// The same for a probe, which needs no place: what hangs there must not keep it from being sent.
+    #[must_use]
+    pub fn probe(&self, upstream: &Upstream, forwarded: u64) -> Option<Leave> {
+        self.upstreams.get(upstream)?.leave(None, forwarded)
     }
 
     /// How many such places there are.
@@ -195,15 +207,26 @@ impl Lanes {
 }
 
 impl WayOut {
+    fn leave(self: &Arc<Self>, place: Option<OwnedSemaphorePermit>, forwarded: u64) -> Option<Leave> {
+        let is_allowed = self.budget().take(forwarded, Instant::now());
+        is_allowed.then(|| Leave { way_out: Arc::clone(self), _place: place, used: false })
+    }
+
     fn budget(&self) -> MutexGuard<'_, Budget> {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Budget {
-    fn full(pace: u32, at: Instant) -> Self {
+    /// Nothing is allowed yet: a process before this one may have spent all there was a moment ago.
+    fn empty(pace: u32, at: Instant) -> Self {
+        Self { pace: f64::from(pace), left: 0.0, at, forwarded: None }
+    }
+
+    /// What is left of it, at this pace from now on.
+    fn at_pace(&self, pace: u32) -> Self {
         let pace = f64::from(pace);
-        Self { pace, left: pace * AT_ONCE, at, forwarded: 0 }
+        Self { pace, left: self.left.min(pace * AT_ONCE), ..*self }
     }
 
     /// How many deliveries are allowed.
@@ -224,11 +247,11 @@ impl Budget {
 
     fn earn(&mut self, forwarded: u64, now: Instant) {
         let passed = now.saturating_duration_since(self.at).min(Duration::from_secs(60)).as_secs_f64();
-        let fresh = forwarded.saturating_sub(self.forwarded);
+        let fresh = forwarded.saturating_sub(self.forwarded.unwrap_or(forwarded));
         #[expect(clippy::cast_precision_loss, reason = "a budget need not be exact beyond 2^52 callbacks")]
         let earned = passed * self.pace + fresh as f64 * PER_CALLBACK;
         self.left = (self.left + earned).min((self.pace * AT_ONCE).max(fresh_limit(fresh)));
-        (self.at, self.forwarded) = (now, forwarded);
+        (self.at, self.forwarded) = (now, Some(forwarded));
     }
 }
 
@@ -242,21 +265,58 @@ fn fresh_limit(fresh: u64) -> f64 {
 mod tests {
     use super::*;
 
+    /// Nothing was sent for a while.
+    fn rested(lanes: &Lanes) {
+        for way_out in lanes.upstreams.values() {
+            let mut budget = way_out.budget();
+            budget.left = budget.pace * AT_ONCE;
+        }
+    }
+
     #[tokio::test]
     async fn a_backlog_gets_ten_a_second_and_a_fifth_of_what_is_fresh() {
         let start = Instant::now();
-        let mut budget = Budget::full(10, start);
+        let mut budget = Budget::empty(10, start);
         let mut take = |forwarded, ms| budget.take(forwarded, start + Duration::from_millis(ms));
-        assert_eq!((0..100).filter(|_| take(0, 0)).count(), 20);
-        assert_eq!((0..100).filter(|_| take(0, 1000)).count(), 10);
-        assert_eq!((0..100).filter(|_| take(50, 1000)).count(), 10);
-        assert_eq!((0..100).filter(|_| take(50, 60_000)).count(), 20);
+        assert_eq!((0..100).filter(|_| take(7000, 0)).count(), 0, "what was before is not known");
+        assert_eq!((0..100).filter(|_| take(7000, 9000)).count(), 20);
+        assert_eq!((0..100).filter(|_| take(7000, 10_000)).count(), 10);
+        assert_eq!((0..100).filter(|_| take(7050, 10_000)).count(), 10);
+        assert_eq!((0..100).filter(|_| take(7050, 60_000)).count(), 20);
+    }
+
+    #[tokio::test]
+    async fn lanes_go_on_with_what_those_before_them_have_left() {
+        let upstream = Upstream::parse("http://127.0.0.1:1").unwrap();
+        let before = Lanes::new([upstream.clone()], 64, 10, 20, None);
+        assert_eq!(before.room(&upstream, 900_000), 0);
+        rested(&before);
+        assert_eq!(before.room(&upstream, 900_000), 20);
+        for _ in 0..15 {
+            before.to_upstream(&upstream, 900_000).unwrap().use_up();
+        }
+        for (pace, left) in [(10, 5), (50, 5), (2, 4)] {
+            let lanes = Lanes::new([upstream.clone()], 64, pace, 20, Some(&before));
+            assert_eq!(lanes.room(&upstream, 900_000), left, "{pace}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_probe_finds_its_way_past_what_hangs() {
+        let upstream = Upstream::parse("http://127.0.0.1:1").unwrap();
+        let lanes = Lanes::new([upstream.clone()], 1, 10, 20, None);
+        rested(&lanes);
+        let hangs = lanes.to_upstream(&upstream, 0);
+        assert!(hangs.is_some() && lanes.to_upstream(&upstream, 0).is_none());
+        let probes: Vec<_> = (0..30).map_while(|_| lanes.probe(&upstream, 0)).collect();
+        assert_eq!(probes.len(), 19, "as many as the pace allows");
     }
 
     #[tokio::test]
     async fn one_upstream_gets_half_of_the_workers() {
         let upstreams = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(|url| Upstream::parse(url).unwrap());
-        let lanes = Lanes::new(upstreams.clone(), 4, 10, 20);
+        let lanes = Lanes::new(upstreams.clone(), 4, 10, 20, None);
+        rested(&lanes);
         let held: Vec<_> = (0..4).map(|_| lanes.to_upstream(&upstreams[0], 0)).collect();
         assert_eq!(held.iter().flatten().count(), 2);
         assert!(lanes.to_upstream(&upstreams[1], 0).is_some());
@@ -267,7 +327,8 @@ mod tests {
     #[tokio::test]
     async fn a_place_that_was_not_used_costs_no_delivery() {
         let upstream = Upstream::parse("http://127.0.0.1:1").unwrap();
-        let lanes = Lanes::new([upstream.clone()], 64, 1, 20);
+        let lanes = Lanes::new([upstream.clone()], 64, 1, 20, None);
+        rested(&lanes);
         for _ in 0..10 {
             assert!(lanes.to_upstream(&upstream, 0).is_some());
         }
@@ -280,7 +341,7 @@ mod tests {
 
     #[tokio::test]
     async fn queries_of_the_follow_up_have_their_lanes() {
-        let lanes = Lanes::new([], 4, 10, 20);
+        let lanes = Lanes::new([], 4, 10, 20, None);
         let merchant = MchId::parse("1900000109").unwrap();
         let allowed = |lane| (0..40).filter(|_| lanes.to_wechat(&merchant, lane)).count();
         let lanes = [Lane::FollowUp, Lane::Strange, Lane::LikelyAbsent, Lane::Absent, Lane::Late, Lane::Old];

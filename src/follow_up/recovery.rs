@@ -147,7 +147,11 @@ impl Recoveries {
             let way = || Way { upstream, channels: Vec::new(), tend_at: now, overdue_at: now, is_looked_at: false };
             ways.entry(channel.upstream.to_string()).or_insert_with(way).channels.push(channel.id);
         }
-        Self { follow_up: Arc::clone(follow_up), ways: ways.into_values().collect(), errands: JoinSet::new() }
+        let ways: Vec<_> = ways.into_values().collect();
+        for Way { upstream, channels, .. } in &ways {
+            follow_up.gate.forward.standing(upstream, |standing| standing.serves(channels));
+        }
+        Self { follow_up: Arc::clone(follow_up), ways, errands: JoinSet::new() }
     }
 
     /// Ends what is being done; what was taken in hand for it is not left there.
@@ -224,7 +228,7 @@ impl Way {
         let begin = |standing: &mut Standing| standing.begin_probe(Instant::now(), jittered(follow_up.probe));
         let tried = forward.standing(&self.upstream, begin).flatten()?;
         let mut probe = Probe { follow_up: Arc::clone(follow_up), upstream: self.upstream.clone(), sent: false };
-        let leave = follow_up.lanes.to_upstream(&self.upstream, forward.fresh(&self.upstream))?;
+        let leave = follow_up.lanes.probe(&self.upstream, forward.fresh(&self.upstream))?;
         let Some(work) = self.next_in_turn(follow_up, tried).await else {
             // Nothing waits, and looking again at once would find nothing either.
             probe.sent = true;
@@ -234,15 +238,19 @@ impl Way {
         Some((work, Ticket { leave: Some(leave), probe: Some(probe) }))
     }
 
-    /// One that was not `tried`; if there is none any, while the upstream is failing.
+    /// One that was not `tried`; if there is none any, while the upstream is failing or may be.
     async fn next_in_turn(&self, follow_up: &FollowUp, tried: Vec<EntryId>) -> Option<Work> {
         let all_are_new = tried.is_empty();
         let next = follow_up.journal.next_waiting(self.channels.clone(), tried).await.ok()?;
         if next.is_some() {
             return next;
         }
-        follow_up.gate.forward.standing(&self.upstream, |standing| standing.has_turn(None));
-        if all_are_new || !follow_up.gate.forward.is_failing(&self.upstream) {
+        let turns_again = |standing: &mut Standing| {
+            standing.has_turn(None);
+            standing.failing_since().is_some() || standing.is_doubted()
+        };
+        let turns_again = follow_up.gate.forward.standing(&self.upstream, turns_again);
+        if all_are_new || turns_again != Some(true) {
             return None;
         }
         follow_up.journal.next_waiting(self.channels.clone(), Vec::new()).await.ok()?

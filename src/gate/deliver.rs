@@ -181,6 +181,7 @@ impl Gate {
         if origin == Origin::Callback {
             self.forward.count_fresh(way.upstream);
         }
+        let accepted_before = self.forward.standing(way.upstream, |standing| standing.accepted_so_far());
         let (sending, line) = self.begin(&way, pass, record, next, deadline).await;
         let mut sent = self.send(parcel, pass, &way, Some(&sending), deadline).await;
         let again = sent.as_mut().err().and_then(|unanswered| unanswered.again.take());
@@ -206,12 +207,12 @@ impl Gate {
             self.flag_overridden(record, way.overrides);
         }
         self.records.sent(record, &sending, line, outcome, next);
-        self.note_standing(&way, &sent);
+        self.note_standing(&way, &sent, accepted_before.unwrap_or_default());
         told(sent, resent)
     }
 
     /// Notes whether the upstream took a delivery. After what came of it is noted, so that what waits is known to wait.
-    fn note_standing(&self, way: &Way<'_>, sent: &Result<Judged, Unanswered>) {
+    fn note_standing(&self, way: &Way<'_>, sent: &Result<Judged, Unanswered>, accepted_before: u64) {
         let failed = |status, reason| Some(Failure { at: clock::now(), status, reason });
         let failure = match sent {
             Ok((_, Ok(()))) => None,
@@ -222,7 +223,7 @@ impl Gate {
         };
         let change = self.forward.standing(way.upstream, |standing| match (failure, way.order) {
             (None, _) => standing.accepted(clock::now()),
-            (Some(failure), Some(order)) => standing.failed(order, failure),
+            (Some(failure), Some(order)) => standing.failed(order, failure, accepted_before),
             (Some(_), None) => None,
         });
         match change.flatten() {

@@ -166,7 +166,7 @@ pub struct Figures {
     pub oldest_not_accepted: Option<Duration>,
     /// All that is held, by why it is. A payment is counted once, however many claims name it.
     pub held: Vec<HeldGroup>,
-    /// Entries of each channel that are being delivered: what waits for its upstream.
+    /// Orders of each channel that are being delivered: what waits for its upstream, counted like what is held.
     pub waiting: Vec<(ChannelId, u64)>,
     /// Paid orders that a bill brought to light, of those that are kept. None in a healthy shop.
     pub found_by_sweep: u64,

@@ -80,6 +80,8 @@ mod recovery;
 
 mod recovery_pace;
 
+mod outages;
+
 #[path = "../support/databases.rs"]
 mod servers;
 

@@ -2,7 +2,7 @@
 //! makes it *well*; and what the follow-up has to do about either is noted here, since all who send know.
 
 use crate::journal::EntryId;
-use crate::order::OrderId;
+use crate::order::{ChannelId, OrderId};
 use crate::reason::Reason;
 use hyper::StatusCode;
 use jiff::Timestamp;
@@ -33,7 +33,11 @@ pub struct Standing {
     orders: Vec<OrderId>,
     failing_since: Option<Timestamp>,
     accepted_at: Option<Timestamp>,
+    /// How many were accepted so far.
+    accepted: u64,
     failure: Option<Failure>,
+    /// The channels whose upstream it is.
+    channels: Vec<ChannelId>,
     errands: Errands,
     probes: Probes,
 }
@@ -118,6 +122,7 @@ impl Standing {
         self.in_a_row = 0;
         self.orders.clear();
         self.accepted_at = Some(at);
+        self.accepted += 1;
         self.probes.doubts = 0;
         let since = self.failing_since.take();
         if since.is_some() {
@@ -130,14 +135,27 @@ impl Standing {
         since.map(Change::Recovers)
     }
 
-    /// A delivery of `order` was not accepted.
-    pub fn failed(&mut self, order: OrderId, failure: Failure) -> Option<Change> {
+    /// How many deliveries were accepted so far.
+    #[must_use]
+    pub fn accepted_so_far(&self) -> u64 {
+        self.accepted
+    }
+
+    /// A delivery of `order` was not accepted; when it began, so many had been. If there are more by now it says nothing of how
+    /// the upstream is, and need not wait for the next accepted one.
+    pub fn failed(&mut self, order: OrderId, failure: Failure, accepted_before: u64) -> Option<Change> {
+        self.failure = Some(failure);
+        self.errands.failures += 1;
+        if accepted_before < self.accepted {
+            if self.failing_since.is_none() {
+                self.errands.bring = Some(Bring { accepted_at: failure.at, failures: self.errands.failures });
+            }
+            return None;
+        }
         self.in_a_row = self.in_a_row.saturating_add(1);
         if self.orders.len() < ORDERS && !self.orders.contains(&order) {
             self.orders.push(order);
         }
-        self.failure = Some(failure);
-        self.errands.failures += 1;
         let fails = self.failing_since.is_none() && self.in_a_row >= IN_A_ROW && self.orders.len() >= ORDERS;
         if !fails {
             return None;
@@ -146,6 +164,16 @@ impl Standing {
         self.errands.bring = None;
         self.errands.is_anew = false;
         Some(Change::Fails)
+    }
+
+    /// These channels' upstream it is. What waits for one that had another upstream was not tried here.
+    pub fn serves(&mut self, channels: &[ChannelId]) {
+        if self.channels != channels {
+            self.channels = channels.to_vec();
+            self.errands.anew = true;
+            self.errands.brought = None;
+            self.probes.doubts = IN_A_ROW;
+        }
     }
 
     /// Since when it is failing, if it is.
@@ -228,7 +256,10 @@ impl Standing {
             }
             None => {
                 self.probes.tried.clear();
-                self.probes.doubts = 0;
+                // So many orders are enough to find out with.
+                if self.orders.len() < ORDERS {
+                    self.probes.doubts = 0;
+                }
             }
         }
     }

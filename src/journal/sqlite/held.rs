@@ -32,10 +32,6 @@ const LAST_FAILURE: &str =
     "SELECT CASE WHEN accepted THEN NULL ELSE ifnull(reason, CASE WHEN status NOT NULL THEN 'not-accepted' END) END AS reason
     FROM attempt WHERE entry = ?1 AND ended_at NOT NULL ORDER BY attempt DESC, id DESC LIMIT 1";
 
-/// What waits for each channel's upstream.
-const WAITING: &str =
-    "SELECT channel, count(*) AS n FROM entry WHERE due_at IS NOT NULL AND state = 'delivering' GROUP BY channel";
-
 /// What is counted of what is held.
 #[derive(Debug, Default)]
 struct Count {
@@ -43,30 +39,29 @@ struct Count {
     /// Payments that were counted. Claims may have one in common.
     open: HashSet<TransactionId>,
     sums: Vec<Money>,
+    /// What waits for each channel's upstream.
+    waiting: BTreeMap<ChannelId, u64>,
     /// Since when the oldest of them is paid, in milliseconds.
     oldest: Option<i64>,
 }
 
 /// Counts it. Returns since when the oldest payment is paid that was not accepted, in milliseconds.
 pub(super) fn count_held(connection: &Connection, figures: &mut Figures) -> Result<Option<i64>> {
-    figures.waiting = connection
-        .prepare_cached(WAITING)?
-        .query_map([], |row| Ok((parsed::<ChannelId>(row, "channel")?, count(row, "n")?)))?
-        .collect::<Result<_>>()?;
     let are_told_apart = figures.in_state(State::Delivering) <= TOLD_APART;
     let mut held = Count::default();
     for state in [State::Delivering, State::Parked, State::Asking] {
         for kind in kinds(connection, &Filter { state: Some(state), ..Filter::default() })? {
-            let reason = Reason::from_code(&kind.reason);
-            if kind.confirmed {
-                held.confirmed(connection, state, &kind, are_told_apart)?;
+            let orders = if kind.confirmed {
+                held.confirmed(connection, state, &kind, are_told_apart)?
             } else {
-                let values = [&kind.state, &kind.channel, &kind.reason, &kind.origin];
-                let entries = connection.prepare_cached(UNCONFIRMED)?.query_row(values, |row| count(row, "n"))?;
-                held.group(state, reason).count += entries;
+                held.unconfirmed(connection, state, &kind)?
+            };
+            if let Some(channel) = ChannelId::parse(&kind.channel).ok().filter(|_| state == State::Delivering) {
+                *held.waiting.entry(channel).or_default() += orders;
             }
         }
     }
+    figures.waiting = held.waiting.into_iter().filter(|(_, orders)| *orders > 0).collect();
     figures.paid_not_accepted = held.open.len() as u64;
     figures.paid_not_accepted_sums = held.sums;
     figures.held = held.groups.into_values().filter(|group| group.count > 0).collect();
@@ -74,8 +69,10 @@ pub(super) fn count_held(connection: &Connection, figures: &mut Figures) -> Resu
 }
 
 impl Count {
-    fn confirmed(&mut self, connection: &Connection, state: State, kind: &Kind, are_told_apart: bool) -> Result<()> {
+    /// Counts those of one kind. Returns how many were.
+    fn confirmed(&mut self, connection: &Connection, state: State, kind: &Kind, are_told_apart: bool) -> Result<u64> {
         let reason = Reason::from_code(&kind.reason);
+        let mut orders = 0;
         let mut entries = connection.prepare_cached(CONFIRMED)?;
         let mut rows = entries.query([&kind.state, &kind.channel, &kind.reason, &kind.origin])?;
         while let Some(row) = rows.next()? {
@@ -91,12 +88,21 @@ impl Count {
             let amount = money(row, "total_fee", "fee_type")?.filter(|_| is_open);
             let group = self.group(state, failure.or(reason));
             group.count += 1;
+            orders += 1;
             amount.into_iter().for_each(|amount| add(&mut group.sums, amount));
             amount.into_iter().for_each(|amount| add(&mut self.sums, amount));
             let since: Option<i64> = row.get("since")?;
             self.oldest = self.oldest.into_iter().chain(since.filter(|_| is_open)).min();
         }
-        Ok(())
+        Ok(orders)
+    }
+
+    /// The same for those that are not confirmed.
+    fn unconfirmed(&mut self, connection: &Connection, state: State, kind: &Kind) -> Result<u64> {
+        let values = [&kind.state, &kind.channel, &kind.reason, &kind.origin];
+        let orders = connection.prepare_cached(UNCONFIRMED)?.query_row(values, |row| count(row, "n"))?;
+        self.group(state, Reason::from_code(&kind.reason)).count += orders;
+        Ok(orders)
     }
 
     fn group(&mut self, state: State, reason: Option<Reason>) -> &mut HeldGroup {

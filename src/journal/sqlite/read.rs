@@ -147,10 +147,23 @@ impl Outlet {
 pub(super) fn take_one(connection: &Connection, entry: EntryId, hand: &Arc<Hand>, now: i64) -> Result<Option<Work>> {
     let Some(held) = hand.hold(entry) else { return Ok(None) };
     let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1 AND entry.state = 'delivering'"))?;
-    let Some(mut work) = one.query_row([entry.0], |row| read_work(row, now)).optional()? else { return Ok(None) };
+    let Some(work) = one.query_row([entry.0], |row| Ok(read_work(row, now))).optional()? else { return Ok(None) };
+    let mut work = match work {
+        Ok(work) => work,
+        Err(error) => {
+            is_damaged(&error, held);
+            return Ok(None);
+        }
+    };
     work.paid_by = paid_by(connection, &work.callback.claimed.order)?;
     held.keep();
     Ok(Some(work))
+}
+
+/// So that it is told of once and stops nobody.
+fn is_damaged(error: &Error, held: Held) {
+    tracing::error!(%error, entry = held.entry().0, "a record is damaged and cannot be followed up");
+    held.keep();
 }
 
 // Each finds the queue behind the one that the parameters name. An index jumps by its last compared column only, so there
@@ -237,11 +250,7 @@ fn take(
         let Some(held) = look.hand.hold(entry) else { continue };
         match read_work(row, now) {
             Ok(work) => taken.push((work, held)),
-            Err(error) => {
-                tracing::error!(%error, entry = entry.0, "a record is damaged and cannot be followed up");
-                // So that it is told of once and stops nobody.
-                held.keep();
-            }
+            Err(error) => is_damaged(&error, held),
         }
     }
     Ok(())

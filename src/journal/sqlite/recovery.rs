@@ -17,6 +17,9 @@ use std::time::Duration;
 /// Entries of one kind that are looked at for one look at what is over its time. Those that were never tried stay.
 const LOOKED_AT: i64 = 1000;
 
+/// How many that cannot be taken are passed over to find one that waits.
+const LOOKS: usize = 32;
+
 impl Recovery for Sqlite {
     fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> Soon<'_, usize> {
         let (hand, before) = (Arc::clone(&self.hand), tried_before.as_millisecond());
@@ -45,6 +48,9 @@ impl Recovery for Sqlite {
 const WAITING: &str = "SELECT id, due_at FROM entry INDEXED BY entry_due
     WHERE due_at IS NOT NULL AND state = 'delivering' AND channel = ?1 AND origin = ?2 AND rank = ?3 AND due_at > ?4
     ORDER BY due_at";
+
+/// Whether an entry was tried after a time. What is noted for a time that is still to come was, before the clock was set back.
+const IS_LATE: &str = "SELECT EXISTS (SELECT 1 FROM attempt WHERE entry = ?1 AND ended_at > ?2 AND ended_at <= ?3)";
 
 /// The queues of what is being delivered for these channels.
 fn queues(connection: &Connection, channels: &[ChannelId]) -> Result<Vec<Queue>> {
@@ -83,15 +89,14 @@ fn bring_forward(
     at: i64,
 ) -> Result<i64> {
     let mut brought = 0;
-    let mut is_late =
-        connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM attempt WHERE entry = ?1 AND ended_at > ?2)")?;
+    let mut is_late = connection.prepare_cached(IS_LATE)?;
     // The time at which it was received says that it was brought forward and not tried since.
     let mut bring =
         connection.prepare_cached("UPDATE entry SET due_at = min(received_at, ?2), rank = ?3 WHERE id = ?1")?;
     for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank < Rank::Brought) {
         let left = limit.saturating_sub(brought);
         let mut is_wanted = |entry: EntryId| -> Result<bool> {
-            Ok(!hand.is_worked_on(entry) && !is_late.query_row([entry.0, before], |row| row.get::<_, bool>(0))?)
+            Ok(!hand.is_worked_on(entry) && !is_late.query_row([entry.0, before, at], |row| row.get::<_, bool>(0))?)
         };
         for (_, entry) in waiting(connection, queue, at, left, &mut is_wanted)? {
             bring.execute(params![entry.0, at, Rank::Brought as u8])?;
@@ -120,15 +125,22 @@ fn next_waiting(
     hand: &Arc<Hand>,
 ) -> Result<Option<Work>> {
     let now = clock::now().as_millisecond();
-    let in_hand = hand.entries(now);
-    let mut first = None;
-    for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank != Rank::AskedFor) {
-        let is_wanted = |entry| Ok(!in_hand.contains(&entry) && !tried.contains(&entry));
-        let next = waiting(connection, queue, i64::MIN, 1, is_wanted)?;
-        first = first.into_iter().chain(next).min();
+    // One that somebody was faster with, or that is damaged, is in hand at the next look.
+    for _ in 0..LOOKS {
+        let in_hand = hand.entries(now);
+        let mut first = None;
+        for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank != Rank::AskedFor) {
+            let is_wanted = |entry| Ok(!in_hand.contains(&entry) && !tried.contains(&entry));
+            let next = waiting(connection, queue, i64::MIN, 1, is_wanted)?;
+            first = first.into_iter().chain(next).min();
+        }
+        let Some((_, entry)) = first else { return Ok(None) };
+        let taken = read::take_one(connection, entry, hand, now)?;
+        if taken.is_some() {
+            return Ok(taken);
+        }
     }
-    let Some((_, entry)) = first else { return Ok(None) };
-    read::take_one(connection, entry, hand, now)
+    Ok(None)
 }
 
 fn overdue(
@@ -200,6 +212,32 @@ mod tests {
         }
         moment.commit().unwrap();
         connection
+    }
+
+    #[test]
+    fn what_was_tried_later_is_not_brought_forward_unless_the_clock_was_set_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = crowded(directory.path());
+        let (app, hand) = ([ChannelId::parse("app").unwrap()], Hand::default());
+        connection
+            .execute("INSERT INTO attempt (entry, attempt, origin, began_at, ended_at) SELECT id, 1, 'callback', 1, 9000 FROM entry", [])
+            .unwrap();
+        let brought = |accepted_at, now| bring_forward(&connection, &app, (accepted_at, 10), &hand, now).unwrap();
+        assert_eq!(brought(8000, 9500), 0, "tried after another was accepted");
+        assert_eq!(brought(9200, 9500), 10);
+        assert_eq!(brought(5000, 5010), 10, "the clock was at 9000 before");
+    }
+
+    #[test]
+    fn a_damaged_record_hides_nothing_behind_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = crowded(directory.path());
+        connection.execute("UPDATE entry SET request_id = 'damaged' WHERE id <= 3", []).unwrap();
+        let (app, hand) = ([ChannelId::parse("app").unwrap()], Arc::default());
+        let work = next_waiting(&connection, &app, &[], &hand).unwrap().unwrap();
+        assert_eq!(work.entry, EntryId(4));
+        let over = overdue(&connection, &app, Duration::from_secs(1), 10, &hand).unwrap();
+        assert_eq!((over.len(), over[0].entry), (10, EntryId(5)));
     }
 
     #[test]

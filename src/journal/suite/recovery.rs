@@ -229,6 +229,11 @@ async fn what_is_held_is_counted_by_why_it_is_and_each_payment_once(store: &dyn 
     other.claimed.transaction_id = Some(paid_by("A").transaction_id);
     let claim = journal.take_in(other, Worth::Confirmed, LATE).await.unwrap();
     found(claim.entry, Reason::Paid, "A", Next::Park);
+    // The second claim of the other one waits like the first.
+    let mut other = callback("B");
+    other.claimed.transaction_id = Some(paid_by("B").transaction_id);
+    let claim = journal.take_in(other, Worth::Confirmed, LATE).await.unwrap();
+    found(claim.entry, Reason::Paid, "B", HOURS);
     let parked = take_in(&*journal, "UNPAID", LATE).await;
     found(parked.entry, Reason::GaveUpAsking, "UNPAID", Next::Park);
     let asking = take_in(&*journal, "ASKING", LATE).await;
@@ -249,5 +254,5 @@ async fn what_is_held_is_counted_by_why_it_is_and_each_payment_once(store: &dyn 
         ]
     );
     assert_eq!((figures.paid_not_accepted, fen(&figures.paid_not_accepted_sums)), (2, vec![2 * price]));
-    assert_eq!(figures.waiting, [(app()[0], 2)]);
+    assert_eq!((figures.in_state(State::Delivering), figures.waiting), (3, vec![(app()[0], 2)]));
 }

@@ -8,6 +8,11 @@ fn failure(second: i64) -> Failure {
     Failure { at: at(second), status: Some(StatusCode::SERVICE_UNAVAILABLE), reason: Reason::NotAccepted }
 }
 
+/// This delivery of an order began after the latest that was accepted, and was not.
+fn fails(standing: &mut Standing, order: &str, second: i64) -> Option<Change> {
+    standing.failed(OrderId::parse(order).unwrap(), failure(second), standing.accepted_so_far())
+}
+
 /// One letter for each delivery: capital if it was accepted, else the order that was not.
 fn after(deliveries: &str) -> (Standing, Vec<Change>) {
     let mut standing = Standing::default();
@@ -15,7 +20,7 @@ fn after(deliveries: &str) -> (Standing, Vec<Change>) {
         if delivery.is_uppercase() {
             return standing.accepted(at(second));
         }
-        standing.failed(OrderId::parse(&delivery.to_string()).unwrap(), failure(second))
+        fails(&mut standing, &delivery.to_string(), second)
     });
     let changes = changes.collect();
     (standing, changes)
@@ -75,12 +80,12 @@ fn what_waits_is_brought_forward_by_an_accepted_delivery_and_not_without_need() 
     settle(&mut standing);
     standing.accepted(at(2));
     assert_eq!(standing.errand(), None, "nothing can wait");
-    standing.failed(OrderId::parse("a").unwrap(), failure(3));
+    fails(&mut standing, "a", 3);
     assert_eq!(standing.errand(), None, "it may not take anything");
     standing.accepted(at(4));
     let errand = standing.errand().unwrap();
     assert_eq!(Some(errand), bring(1, 4));
-    standing.failed(OrderId::parse("b").unwrap(), failure(5));
+    fails(&mut standing, "b", 5);
     standing.accepted(at(6));
     standing.did(errand);
     assert_eq!(standing.errand(), bring(2, 6), "what came while it was done");
@@ -101,7 +106,7 @@ fn while_it_fails_nothing_is_brought_forward() {
     settle(&mut standing);
     standing.accepted(at(6));
     "abcde".chars().for_each(|order| {
-        standing.failed(OrderId::parse(&order.to_string()).unwrap(), failure(7));
+        fails(&mut standing, &order.to_string(), 7);
     });
     assert_eq!(standing.errand(), None);
 }
@@ -119,7 +124,7 @@ fn an_outage_that_a_probe_has_met_lets_all_be_brought_forward_once_more() {
     assert_eq!(standing.errand(), bring(5, 9));
     settle(&mut standing);
     "abcde".chars().for_each(|order| {
-        standing.failed(OrderId::parse(&order.to_string()).unwrap(), failure(10));
+        fails(&mut standing, &order.to_string(), 10);
     });
     standing.accepted(at(11));
     assert_eq!(standing.errand(), bring(10, 11), "no probe met that one");
@@ -199,4 +204,51 @@ fn turns_are_remembered_within_a_bound() {
     let turns = i64::try_from(TURNS).unwrap();
     (0..=turns).for_each(|entry| standing.has_turn(Some(EntryId(entry))));
     assert_eq!((standing.probes.tried.len(), standing.probes.tried.front()), (TURNS, Some(&EntryId(1))));
+}
+
+#[test]
+fn what_was_under_way_when_another_was_accepted_is_brought_forward_once_it_has_failed() {
+    let (mut standing, _) = after("Xabcde");
+    settle(&mut standing);
+    let hung = standing.accepted_so_far();
+    standing.accepted(at(8));
+    settle(&mut standing);
+    standing.failed(OrderId::parse("a").unwrap(), failure(30), hung);
+    assert_eq!(standing.errand(), bring(6, 30));
+    for order in ["b", "c", "d", "e", "f"] {
+        assert_eq!(
+            standing.failed(OrderId::parse(order).unwrap(), failure(30), hung),
+            None,
+            "that was the outage before"
+        );
+    }
+    settle(&mut standing);
+    fails(&mut standing, "b", 31);
+    assert_eq!(standing.errand(), None, "that one began later");
+}
+
+#[test]
+fn what_waits_for_a_channel_that_had_another_upstream_is_not_known() {
+    let app = ["app", "web"].map(|id| ChannelId::parse(id).unwrap());
+    let (mut standing, _) = after("X");
+    standing.serves(&app[..1]);
+    settle(&mut standing);
+    standing.accepted(at(2));
+    settle(&mut standing);
+    standing.serves(&app[..1]);
+    assert!(standing.errand().is_none() && !standing.is_doubted(), "as before");
+    standing.serves(&app);
+    assert!(standing.errand() == Some(Errand::Anew) && standing.is_doubted());
+    settle(&mut standing);
+    standing.accepted(at(3));
+    assert_eq!(standing.errand(), bring(0, 3));
+}
+
+#[test]
+fn three_orders_are_enough_to_find_out_how_it_is() {
+    for (deliveries, is_doubted) in [("a", false), ("ab", false), ("abab", false), ("abc", true)] {
+        let (mut standing, _) = after(deliveries);
+        standing.has_turn(None);
+        assert_eq!(standing.is_doubted(), is_doubted, "{deliveries}");
+    }
 }
