@@ -138,6 +138,11 @@ fn e_08_parts_that_programs_find_differently_are_refused() {
         "Content-Disposition: form-data; name = \"OrderID\"",
         "Content-Disposition: attachment; name=\"OrderID\"",
         "Content-Disposition: form-data; name='OrderID'; x=1",
+        // PHP takes ' for a quote, so that a name begins in the middle of what is a file's name to others.
+        "Content-Disposition: form-data; name=x'; filename=\"a'; name=OrderID; z\"",
+        "Content-Disposition: form-data; name=x; filename*=a'; filename=\"b'; name=OrderID; z\"",
+        "Content-Disposition: form-data; name=\"x\"; filename=\"a; name=OrderID; z\"",
+        "Content-Disposition: form-data; name=\"x; name=OrderID\"",
         "Content-Disposition: form-data; name=\"x\"\r\nContent-Disposition: form-data; name=\"OrderID\"",
         "Content-Disposition: form-data;\r\n name=\"OrderID\"",
         "Content-Disposition: form-data; name=\"x\"\n\nOrderID",
