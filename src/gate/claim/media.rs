@@ -127,9 +127,11 @@ fn is_called_form(value: &str) -> Result<bool, Unreadable> {
 /// here.
 fn read_parameter<'h>(media: &mut Media<'h>, carrier: Carrier, parameter: &'h str) -> Option<()> {
     let (name, value) = parameter.split_once('=')?;
-    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    if name.eq_ignore_ascii_case("charset") {
-        let charset = quoted.unwrap_or(value);
+    let unquoted = |value: &'h str| value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    // Who does not take blanks there sees no charset, and a claim of ASCII all the same.
+    let (before, behind) = (name.trim_end(), value.trim_start());
+    if before.eq_ignore_ascii_case("charset") {
+        let charset = unquoted(behind).unwrap_or(behind);
         let is_form = matches!(carrier, Carrier::Query | Carrier::Form);
         match Charset::named(charset) {
             _ if is_utf8(charset) => return Some(()),
@@ -138,6 +140,7 @@ fn read_parameter<'h>(media: &mut Media<'h>, carrier: Carrier, parameter: &'h st
         }
         return Some(());
     }
+    let quoted = unquoted(value);
     let is_boundary = carrier == Carrier::Multipart && name.eq_ignore_ascii_case("boundary");
     let boundary = Some(quoted.unwrap_or(value)).filter(|boundary| is_plain_boundary(boundary, quoted.is_some()))?;
     (is_boundary && media.boundary.replace(boundary).is_none()).then_some(())
@@ -146,7 +149,7 @@ fn read_parameter<'h>(media: &mut Media<'h>, carrier: Carrier, parameter: &'h st
 /// Whether every program takes the same text for the boundary: none that ends it early (`,` and blanks for PHP) or decodes
 /// it (`=?utf-8?Q?x?=` for Tomcat), and nothing but a token without quotes.
 fn is_plain_boundary(boundary: &str, is_quoted: bool) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.'+".contains(&byte);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.'+*".contains(&byte);
     let fits = (1..=LONGEST_BOUNDARY).contains(&boundary.len());
     fits && boundary.bytes().all(|byte| is_plain(byte) || is_quoted && b"=:/".contains(&byte))
 }
