@@ -29,7 +29,7 @@ pub(super) struct Media<'h> {
     pub(super) charset: Option<Charset>,
     /// What stands between the parts of a multipart body.
     pub(super) boundary: Option<&'h str>,
-    /// It is called a form, and the route reads it as something else.
+    /// It is called a form, or nothing, which makes it one to some, and the route may read it as something else.
     pub(super) is_called_form: bool,
 }
 
@@ -50,7 +50,9 @@ pub(super) fn check<'h>(fields: &ClaimFields, headers: &'h HeaderMap, has_body: 
     match (types.next(), types.next()) {
         (Some(_), Some(_)) => Err(refused("Content-Type stands twice")),
         (Some(value), None) => of_type(carrier, content_type, value),
-        (None, _) if may_be_absent => Ok(Media::default()),
+        (None, _) if may_be_absent => {
+            Ok(Media { is_called_form: content_type == ContentType::Any, ..Media::default() })
+        }
         (None, _) => Err(refused("Content-Type is missing")),
     }
 }
@@ -113,14 +115,15 @@ const fn other_parameter(carrier: Carrier) -> &'static str {
     }
 }
 
-/// Whether a type that is not the carrier's may make a backend read the body as a form. One that may make it look for parts
-/// is refused: they would stand in the middle of a text.
+/// Whether a type that is not the carrier's may make a backend read the body as a form: one of a form, and none at all to
+/// Rack, CGI.pm and Python's cgi. One that may make it look for parts is refused: they would stand in the middle of a text.
 fn is_called_form(value: &str) -> Result<bool, Unreadable> {
     let value = value.to_ascii_lowercase();
     if value.contains("multipart") {
         return Err(refused("Content-Type is multipart, and the route's carrier is not"));
     }
-    Ok(value.contains("form"))
+    let media_type = value.split(';').next().unwrap_or_default();
+    Ok(value.contains("form") || media_type.trim().is_empty())
 }
 
 /// Takes note of a parameter; `None` if it is there already, or changes how the body is read in a way that is not known
