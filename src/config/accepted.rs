@@ -35,6 +35,12 @@ pub(super) fn accepted(value: &Value<'_>) -> Option<Accepted> {
             format!("remove body or {failed}"),
         );
     }
+    if accepted.return_code.is_some() && !accepted.json.is_empty() {
+        value.warn(
+            "asks for return_code, which is read in XML, and for json: no answer is both, so nothing ever counts; \
+             remove one of them",
+        );
+    }
     Some(accepted)
 }
 

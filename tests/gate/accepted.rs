@@ -312,6 +312,7 @@ fn check_says_what_counts_and_warns_of_a_word_that_is_only_looked_for() {
         setup.route("app-get")["accepted"] = json!({ "body": "ok" });
         setup.route("json")["accepted"] = json!({ "body_contains": "\"code\":0," });
         setup.route("notify")["accepted"] = json!({ "status": "2xx" });
+        setup.route("xmlnotify")["accepted"] = json!({ "return_code": "SUCCESS", "json": { "code": 0 } });
     });
     let ended = world.command(&["check"]);
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
@@ -320,6 +321,7 @@ fn check_says_what_counts_and_warns_of_a_word_that_is_only_looked_for() {
         "route app-get: an answer counts as taken with status 2xx, the whole body \"ok\"",
         "routes[0].accepted.body_contains: is a single word",
         "routes[3].accepted: asks nothing of the body",
+        "routes[4].accepted: asks for return_code, which is read in XML, and for json",
     ] {
         assert!(ended.stdout.contains(line), "no {line} in {}", ended.stdout);
     }

@@ -203,6 +203,29 @@ fn what_two_readers_could_read_in_two_ways_is_no_refund() {
             "{name}: {reason}"
         );
     }
+    // The seal of another refund, for readers that care for no case, search the text or look into the query.
+    let other = Refund::of(&APP, "OTHER-10", 100, 40).xml(APP.key);
+    let (_, seal) = other.split_once("<req_info>").unwrap();
+    let (seal, _) = seal.split_once("</req_info>").unwrap();
+    let seal = seal.trim_start_matches("<![CDATA[").trim_end_matches("]]>");
+    for (name, value) in [
+        ("Req_Info", seal.to_owned()),
+        ("REQINFO", seal.to_owned()),
+        ("attach", format!("<req_info>{seal}</req_info>")),
+    ] {
+        let answer = world.notify("app", &good.clone().openly(name, &value).xml(APP.key));
+        assert_eq!(answer.status(), 400, "{name}: {}", world.reason(&answer));
+    }
+    let whole = good.xml(APP.key);
+    let (head, tail) = whole.split_once("</req_info>").unwrap();
+    let in_two = format!("{}]]><![CDATA[{}</req_info>{tail}", &head[..head.len() - 9], &head[head.len() - 9..]);
+    assert_eq!(world.notify("app", &in_two).status(), 400);
+    for request in [
+        Request::post("/wxpay/notify/app?req_info=AAAA").xml(&whole),
+        Request::post("/wxpay/notify/app").xml(&whole).header("Cookie", "req_info=AAAA"),
+    ] {
+        assert_eq!(world.send(&request).status(), 400);
+    }
     for target in ["/wxpay/notify/app?out_trade_no=OTHER-10", "/wxpay/notify/app?total_fee=1"] {
         let answer = world.send(&Request::post(target).xml(good.xml(APP.key)));
         assert_eq!(world.reason(&answer), "field-repeated", "{target}");

@@ -194,6 +194,10 @@ fn json_must_say_it_once_at_its_place() {
         (zero(), br#"{"a":{"code":1},"b":[{"code":2}],"code":0,"msg":"\ud83e"}"#),
         (zero(), b"{\"code\":0,\"msg\":\"\xb3\xc9\xb9\xa6\"}"),
         (zero(), b"{\"msg\":\"\x81\\\",\"code\":0}"),
+        // 成功, and an escape behind it that is no part of a character.
+        (zero(), b"{\"msg\":\"\xb3\xc9\xb9\xa6\\\"ok\\\"\",\"code\":0}"),
+        (zero(), b"{\"msg\":\"\xb3\xc9\\\\\",\"code\":0}"),
+        (zero(), b"{\"msg\":\"\xd5\\\\n\xb3\xc9\",\"code\":0}"),
         (zero(), br#"{"a":1,"a":2,"code":0}"#),
         (state(), br#"{"success":true,"data":{"state":"\u006fk","x":1}}"#),
         (json(&[("code", text("0000"))]), br#"{"code":"0000"}"#),

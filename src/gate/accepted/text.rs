@@ -45,12 +45,14 @@ pub(super) fn legible(bytes: &[u8]) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut text = String::with_capacity(bytes.len());
-    let mut before = b' ';
+    let mut is_begun = false;
     for byte in bytes.iter().copied() {
-        let is_second = !before.is_ascii() && byte == b'\\';
-        text.push(if byte.is_ascii() && !is_second { char::from(byte) } else { UNKNOWN });
+        // In GB18030 the second of four bytes is a digit, and the third begins as the first does.
+        let is_second = is_begun && matches!(byte, b'0'..=b'9' | 0x40..=0xfe);
+        let is_hiding = is_second && byte == b'\\';
+        text.push(if byte.is_ascii() && !is_hiding { char::from(byte) } else { UNKNOWN });
         // A byte that ends a character begins none.
-        before = if is_second { b' ' } else { byte };
+        is_begun = !is_second && !byte.is_ascii();
     }
     Cow::Owned(text)
 }

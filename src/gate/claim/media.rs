@@ -29,7 +29,7 @@ pub(super) struct Media<'h> {
     pub(super) charset: Option<Charset>,
     /// What stands between the parts of a multipart body.
     pub(super) boundary: Option<&'h str>,
-    /// It is called a form, and the route reads it as something else.
+    /// It is called a form, or nothing, which makes it one to some, and the route may read it as something else.
     pub(super) is_called_form: bool,
 }
 
@@ -50,7 +50,9 @@ pub(super) fn check<'h>(fields: &ClaimFields, headers: &'h HeaderMap, has_body: 
     match (types.next(), types.next()) {
         (Some(_), Some(_)) => Err(refused("Content-Type stands twice")),
         (Some(value), None) => of_type(carrier, content_type, value),
-        (None, _) if may_be_absent => Ok(Media::default()),
+        (None, _) if may_be_absent => {
+            Ok(Media { is_called_form: content_type == ContentType::Any, ..Media::default() })
+        }
         (None, _) => Err(refused("Content-Type is missing")),
     }
 }
@@ -113,23 +115,26 @@ const fn other_parameter(carrier: Carrier) -> &'static str {
     }
 }
 
-/// Whether a type that is not the carrier's may make a backend read the body as a form. One that may make it look for parts
-/// is refused: they would stand in the middle of a text.
+/// Whether a type that is not the carrier's may make a backend read the body as a form: one of a form, and none at all to
+/// Rack, CGI.pm and Python's cgi. One that may make it look for parts is refused: they would stand in the middle of a text.
 fn is_called_form(value: &str) -> Result<bool, Unreadable> {
     let value = value.to_ascii_lowercase();
     if value.contains("multipart") {
         return Err(refused("Content-Type is multipart, and the route's carrier is not"));
     }
-    Ok(value.contains("form"))
+    let media_type = value.split(';').next().unwrap_or_default();
+    Ok(value.contains("form") || media_type.trim().is_empty())
 }
 
 /// Takes note of a parameter; `None` if it is there already, or changes how the body is read in a way that is not known
 /// here.
 fn read_parameter<'h>(media: &mut Media<'h>, carrier: Carrier, parameter: &'h str) -> Option<()> {
     let (name, value) = parameter.split_once('=')?;
-    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    if name.eq_ignore_ascii_case("charset") {
-        let charset = quoted.unwrap_or(value);
+    let unquoted = |value: &'h str| value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    // Who does not take blanks there sees no charset, and a claim of ASCII all the same.
+    let (before, behind) = (name.trim_end(), value.trim_start());
+    if before.eq_ignore_ascii_case("charset") {
+        let charset = unquoted(behind).unwrap_or(behind);
         let is_form = matches!(carrier, Carrier::Query | Carrier::Form);
         match Charset::named(charset) {
             _ if is_utf8(charset) => return Some(()),
@@ -138,6 +143,7 @@ fn read_parameter<'h>(media: &mut Media<'h>, carrier: Carrier, parameter: &'h st
         }
         return Some(());
     }
+    let quoted = unquoted(value);
     let is_boundary = carrier == Carrier::Multipart && name.eq_ignore_ascii_case("boundary");
     let boundary = Some(quoted.unwrap_or(value)).filter(|boundary| is_plain_boundary(boundary, quoted.is_some()))?;
     (is_boundary && media.boundary.replace(boundary).is_none()).then_some(())
@@ -146,7 +152,7 @@ fn read_parameter<'h>(media: &mut Media<'h>, carrier: Carrier, parameter: &'h st
 /// Whether every program takes the same text for the boundary: none that ends it early (`,` and blanks for PHP) or decodes
 /// it (`=?utf-8?Q?x?=` for Tomcat), and nothing but a token without quotes.
 fn is_plain_boundary(boundary: &str, is_quoted: bool) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.'+".contains(&byte);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.'+*".contains(&byte);
     let fits = (1..=LONGEST_BOUNDARY).contains(&boundary.len());
     fits && boundary.bytes().all(|byte| is_plain(byte) || is_quoted && b"=:/".contains(&byte))
 }

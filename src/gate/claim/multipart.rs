@@ -218,11 +218,12 @@ impl<'a> Disposition<'a> {
         while !rest.is_empty() {
             let parameter = rest.trim_ascii_start().strip_prefix(b";")?.trim_ascii_start();
             let (key, value) = parameter.split_at_checked(memchr::memchr(b'=', parameter)?)?;
-            let (value, behind) = parameter_value(value.get(1..)?)?;
+            let is_coded = key.eq_ignore_ascii_case(b"filename*");
+            let (value, behind) = parameter_value(value.get(1..)?, is_coded)?;
             let seen = match key {
                 _ if key.eq_ignore_ascii_case(b"name") => &mut name,
                 _ if key.eq_ignore_ascii_case(b"filename") => &mut file,
-                _ if key.eq_ignore_ascii_case(b"filename*") => &mut coded_file,
+                _ if is_coded => &mut coded_file,
                 _ => return None,
             };
             if seen.replace(value).is_some() {
@@ -234,15 +235,19 @@ impl<'a> Disposition<'a> {
     }
 }
 
-/// A quoted text without escapes, or a token, and what stands behind it.
-fn parameter_value(text: &[u8]) -> Option<(&[u8], &[u8])> {
+/// A quoted text without escapes, or a token, and what stands behind it. A quoted text has no `;`, at which blunt readers cut
+/// it. A token has no `'`, which PHP takes for a quote, but for the two of a coded one: `UTF-8''%E5%9B%BE`.
+fn parameter_value(text: &[u8], is_coded: bool) -> Option<(&[u8], &[u8])> {
     if let Some(quoted) = text.strip_prefix(b"\"") {
         let (value, behind) = quoted.split_at_checked(memchr::memchr(b'"', quoted)?)?;
-        return (!value.ends_with(b"\\")).then(|| (value, behind.get(1..).unwrap_or_default()));
+        let is_plain = !value.ends_with(b"\\") && !value.contains(&b';');
+        return is_plain.then(|| (value, behind.get(1..).unwrap_or_default()));
     }
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.%'".contains(byte);
     let end = text.iter().position(|byte| !is_token(byte)).unwrap_or(text.len());
-    text.split_at_checked(end).filter(|(value, _)| !value.is_empty())
+    let (value, behind) = text.split_at_checked(end)?;
+    let quotes = value.iter().filter(|byte| **byte == b'\'').count();
+    (!value.is_empty() && quotes == if is_coded { 2 } else { 0 }).then_some((value, behind))
 }
 
 fn odd_head() -> Unreadable {

@@ -16,7 +16,7 @@ pub(super) enum Home {
 }
 
 /// The claim fields of a route, each once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Names {
     fields: Vec<Name>,
     /// Every folded name, and the names an id is found under wherever it stands, each with its field.
@@ -34,7 +34,7 @@ pub(super) struct Names {
 }
 
 /// One claim field.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Name {
     pub(super) field: Field,
     pub(super) home: Home,
@@ -88,6 +88,14 @@ impl Names {
         let place = if carrier == Carrier::Query { Place::Carrier } else { Place::Query };
         self.add(&Field { place, name: name.to_owned() }, carrier, false);
         self.note_first_bytes();
+    }
+
+    /// These and one more, which may stand at its place once.
+    pub(super) fn with(&self, field: &Field, carrier: Carrier) -> Self {
+        let mut names = self.clone();
+        names.add(field, carrier, false);
+        names.note_first_bytes();
+        names
     }
 
     fn note_first_bytes(&mut self) {

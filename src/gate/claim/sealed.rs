@@ -3,7 +3,8 @@
 
 use super::found::Found;
 use super::names::Home;
-use super::{ClaimReader, Cookies, channel, channel_value, form, media, xml};
+use super::value::Value;
+use super::{ClaimReader, Cookies, Field, Place, channel, channel_value, form, media, xml};
 use crate::gate::route::PathValues;
 use crate::order::ChannelId;
 use crate::wechat::xml::Fields;
@@ -35,7 +36,10 @@ impl ClaimReader {
         let media = media::check(&self.fields, &head.headers, !body.is_empty()).ok()?;
         let xml = xml::parse(body).ok()?;
         xml.filled(REQ_INFO)?;
-        let mut found = Found::new(&self.names);
+        // What is sealed is the claim: it stands once, in one spelling and in one run of text, as any claim does.
+        let req_info = Field { place: Place::Carrier, name: REQ_INFO.to_owned() };
+        let names = self.names.with(&req_info, self.fields.carrier);
+        let mut found = Found::new(&names);
         found.path(path).ok()?;
         found.headers(&head.headers).ok()?;
         let query = head.uri.query().unwrap_or_default().as_bytes();
@@ -52,8 +56,9 @@ impl ClaimReader {
         let mut claimed = [Some(&fields.order), fields.out_trade_no.as_ref(), fields.transaction.as_ref(), amount]
             .into_iter()
             .flatten();
-        let in_the_clear = claimed.any(|field| self.names.index(field).is_some_and(|index| found.raw(index).is_some()));
-        if in_the_clear || OF_PAYMENTS.iter().any(|name| xml.get(name).is_some()) {
+        let is_plain = matches!(found.get(&req_info), Some(Value::Text(_)));
+        let in_the_clear = claimed.any(|field| names.index(field).is_some_and(|index| found.raw(index).is_some()));
+        if !is_plain || in_the_clear || OF_PAYMENTS.iter().any(|name| xml.get(name).is_some()) {
             return None;
         }
         let channel = channel::select(&fields.channel, |field| channel_value(&found, field)).ok()?;

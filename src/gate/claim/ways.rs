@@ -8,11 +8,11 @@ use super::fold::{any_spelling, fold, is_plain, plain_name_folds_to};
 use super::names::Home;
 
 /// What leads to the claim fields of a route.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Ways(Vec<Way>);
 
 /// A key, or several at once, on the way to one claim field.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Way {
     /// The dotted path of the object that it stands in; empty for the document itself.
     parent: String,

@@ -4,7 +4,8 @@
 use super::LARGEST_ANSWER;
 use crate::reason::Reason;
 use bytes::Bytes;
-use flate2::bufread::MultiGzDecoder;
+use encoding_rs::Encoding;
+use flate2::bufread::GzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderName};
@@ -83,8 +84,17 @@ pub fn undo(headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, Illegible> {
         // Whoever saved or passed on the answer undid it and left the field.
         Coding::Gzip if !body.starts_with(&GZIP) => Ok(body),
         Coding::Gzip => gunzip(&body),
-        Coding::Deflate => inflate(&body),
+        Coding::Deflate => match inflate(&body) {
+            Err(Illegible::Damaged) if is_text(&body) => Ok(body),
+            inflated => inflated,
+        },
     })
+}
+
+/// Whether these bytes are no coding's, but a text.
+fn is_text(bytes: &[u8]) -> bool {
+    let is_sign = |sign: char| !sign.is_control() || sign.is_whitespace();
+    std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_sign))
 }
 
 /// The codings in the order in which they were applied. What is no coding, though it is written there, changes no byte.
@@ -94,19 +104,31 @@ fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Illegible> {
         headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     for name in values.map(|name| name.trim_ascii().to_ascii_lowercase()) {
         match &*name {
-            b"" | b"identity" | b"none" | b"utf-8" | b"utf8" => {}
+            b"" | b"identity" | b"none" => {}
             b"gzip" | b"x-gzip" => codings.push(Coding::Gzip),
             b"deflate" => codings.push(Coding::Deflate),
+            // Who takes the field for Content-Type's writes a charset here.
+            name if Encoding::for_label(name).is_some() => {}
             _ => return Err(Illegible::Unknown),
         }
     }
     if codings.len() > MOST_CODINGS { Err(Illegible::Unknown) } else { Ok(codings) }
 }
 
+/// One member after another, and perhaps padding behind them.
 fn gunzip(coded: &[u8]) -> Result<Bytes, Illegible> {
     let mut body = Vec::new();
-    let most = LARGEST_ANSWER as u64 + 1;
-    MultiGzDecoder::new(coded).take(most).read_to_end(&mut body).map_err(|_| Illegible::Damaged)?;
+    let mut rest = coded;
+    while rest.starts_with(&GZIP) && body.len() <= LARGEST_ANSWER {
+        let room = LARGEST_ANSWER - body.len() + 1;
+        let mut member = GzDecoder::new(rest);
+        member.by_ref().take(room as u64).read_to_end(&mut body).map_err(|_| Illegible::Damaged)?;
+        rest = member.into_inner();
+    }
+    let is_padding = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+    if body.len() <= LARGEST_ANSWER && !rest.iter().all(is_padding) {
+        return Err(Illegible::Damaged);
+    }
     fits(body)
 }
 
@@ -182,8 +204,15 @@ mod tests {
             (&["identity"], text.clone()),
             (&[""], text.clone()),
             (&["UTF-8"], text.clone()),
+            (&["GBK"], text.clone()),
+            (&["gb2312"], text.clone()),
+            (&["ISO-8859-1, gzip"], gzip(&text)),
+            // Padding, which readers of gzip let be.
+            (&["gzip"], [gzip(&text), vec![0; 5]].concat()),
+            (&["gzip"], [gzip(&text), b"\r\n".to_vec()].concat()),
             // Undone on the way, and still named.
             (&["gzip"], text.clone()),
+            (&["deflate"], text.clone()),
         ] {
             assert_eq!(undone(codings, body).as_deref(), Ok(&*text), "{codings:?}");
         }
@@ -201,6 +230,8 @@ mod tests {
             ("br", b"order-marked-paid".to_vec(), Illegible::Unknown),
             ("gzip, gzip, gzip", gzip(b"a"), Illegible::Unknown),
             ("gzip", cut(gzip(&text)), Illegible::Damaged),
+            // Something went wrong behind what was said.
+            ("gzip", [gzip(&text), b"Fatal error".to_vec()].concat(), Illegible::Damaged),
             ("deflate", cut(zlib(&text)), Illegible::Damaged),
             ("deflate", cut(deflate(&text)), Illegible::Damaged),
             ("gzip", gzip(&vec![b'a'; LARGEST_ANSWER + 1]), Illegible::TooLarge),

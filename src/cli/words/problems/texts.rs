@@ -404,6 +404,10 @@ pub(super) static TEXTS: &[(&str, &str)] = &[
         "对正文没有要求：return_code 为 FAIL 的应答也算已接收，不会再投递；如果订单系统按微信支付的 XML 应答，请加上 return_code: SUCCESS",
     ),
     (
+        "asks for return_code, which is read in XML, and for json: no answer is both, so nothing ever counts; remove one of them",
+        "同时要求 return_code（从 XML 中读取）和 json：没有应答两者都是，因此任何应答都不算已接收；请去掉其中一个",
+    ),
+    (
         "is not reached by the orders of one merchant: each is confirmed again before it is sent, and the follow-up has half of wechat.queries_per_second for that, {} a second",
         "单个商户的订单达不到这个速度：每笔投递前都要再次查单，自动重试可用 wechat.queries_per_second 的一半，即每秒 {} 次",
     ),

@@ -56,6 +56,9 @@ fn honest_parts_are_read() {
     ] {
         assert_eq!(Sent::body(content_type, &plain).order(&multipart()).as_deref(), Ok("A"), "{content_type}");
     }
+    // As the guides for Android write it.
+    let stars = plain.replace("xYz", "*****");
+    assert_eq!(Sent::body("multipart/form-data;boundary=*****", stars).order(&multipart()).as_deref(), Ok("A"));
     let quoted = plain.replace("xYz", "----=_Part_0_12.34");
     let content_type = "multipart/form-data; boundary=\"----=_Part_0_12.34\"";
     assert_eq!(Sent::body(content_type, quoted).order(&multipart()).as_deref(), Ok("A"));
@@ -138,6 +141,11 @@ fn e_08_parts_that_programs_find_differently_are_refused() {
         "Content-Disposition: form-data; name = \"OrderID\"",
         "Content-Disposition: attachment; name=\"OrderID\"",
         "Content-Disposition: form-data; name='OrderID'; x=1",
+        // PHP takes ' for a quote, so that a name begins in the middle of what is a file's name to others.
+        "Content-Disposition: form-data; name=x'; filename=\"a'; name=OrderID; z\"",
+        "Content-Disposition: form-data; name=x; filename*=a'; filename=\"b'; name=OrderID; z\"",
+        "Content-Disposition: form-data; name=\"x\"; filename=\"a; name=OrderID; z\"",
+        "Content-Disposition: form-data; name=\"x; name=OrderID\"",
         "Content-Disposition: form-data; name=\"x\"\r\nContent-Disposition: form-data; name=\"OrderID\"",
         "Content-Disposition: form-data;\r\n name=\"OrderID\"",
         "Content-Disposition: form-data; name=\"x\"\n\nOrderID",

@@ -19,6 +19,14 @@ fn utf_8_has_several_names() {
         let body = format!(r#"<?xml version="1.0" encoding="{declared}"?>{xml_body}"#);
         assert_eq!(Sent::xml(body).order(&xml()).as_deref(), Ok("A"), "{declared}");
     }
+    for blanks in ["charset = utf8", "charset= \"utf8\"", "Charset =UTF-8", "charset =\t\"utf-8\" ;"] {
+        for (media_type, fields, body) in
+            [(FORM, app(), "OrderID=A"), ("application/json", json(), json_body), ("text/xml", xml(), xml_body)]
+        {
+            let content_type = format!("{media_type}; {blanks}");
+            assert_eq!(Sent::body(&content_type, body).order(&fields).as_deref(), Ok("A"), "{content_type}");
+        }
+    }
     for charset in ["utf9", "utf-8x", "utf 8", "utf-8\"", "\"utf-8", "utf8; charset=utf8"] {
         let sent = Sent::body(&format!("application/json; charset={charset}"), json_body);
         all_get(Reason::UnsupportedMediaType, &json(), [sent]);
