@@ -6,6 +6,7 @@ use crate::fakes::wechat::APP;
 use crate::faults::{Disk, power_cut, world_on_a_disk};
 use crate::harness::{World, until};
 use crate::wire::{Message, Request, Wire};
+use serde_json::json;
 use std::thread;
 
 /// What ends the gate, before it is started again.
@@ -115,7 +116,8 @@ fn call_back_if_it_lives(world: &World, order: &str) -> Option<Message> {
 /// The log has it and no disk does: the next process knows the order, and must not take that for being on disk.
 #[test]
 fn what_was_written_before_a_kill_and_answered_after_it_survives_a_power_cut() {
-    let (mut world, disk) = world();
+    // Nothing else is written while nothing can be.
+    let (mut world, disk) = world_on_a_disk(|setup| setup.config["follow_up"]["ask_again"] = json!(["10m"]));
     disk.does("kill-before-fsync");
     world.wechat.order(&APP, "NEW").state("NOTPAY");
     assert!(call_back(&world, "NEW").is_none());
@@ -129,6 +131,8 @@ fn what_was_written_before_a_kill_and_answered_after_it_survives_a_power_cut() {
     disk.works();
     world.wechat.order(&APP, "NEW").paid(100);
     world.restart();
+    let ended = world.command(&["redeliver", "NEW"]);
+    assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
     is_delivered(&world, "NEW");
 }
 
