@@ -65,6 +65,14 @@ words! {
     why: "why", "原因";
     not_known_yet: "not known yet", "尚不清楚";
     flagged: "flagged", "标记";
+
+    // Events of a story, by their names in the journal.
+    event_found: "found", "查单判定";
+    event_again: "again", "再次收到相同回调";
+    event_asked_for: "asked-for", "要求重新投递";
+    event_parked: "parked", "人工挂起";
+    event_unparked: "unparked", "恢复处理";
+    event_flagged: "flagged", "需要关注";
     the_bill: "the bill", "账单";
     its_source: "its source", "订单来源";
     claim: "claim", "回调内容";
@@ -147,7 +155,7 @@ words! {
     waiting: "waiting for its turn", "排队中";
     reading_bill: "reading the bill: {}, {} found", "正在读取账单：{}，漏单 {} 笔";
     progress: "{} found: {} delivered, {} parked", "漏单 {} 笔：已送达 {}，已挂起 {}";
-    early_days: "before the gate's first whole day, {}: {} of {}. What the order system got then, without the gate, is sent again. --dry-run says what that is.", "早于网关的第一个完整日 {}：{}，共 {}。订单系统当时未经网关收到的订单会再次投递。先用 --dry-run 查看。";
+    early_days: "before the gate's first whole day, {}: {} of {}. What the order system got then, without the gate, is sent again. --dry-run says what that is.", "网关的第一个完整日是 {}，要对账的日期中有 {} 天早于它（共 {}）。订单系统当时未经网关收到的订单会再次投递。先用 --dry-run 查看。";
     day_count: "{} day|{} days", "{} 天";
     send_it: "Send it? [y/N]", "继续投递？[y/N]";
 
@@ -249,6 +257,19 @@ pub(super) fn fill(template: &str, values: &[&dyn Display]) -> String {
 }
 
 impl Words {
+    /// An event of a story; its name, if it is not one of those.
+    pub(super) fn event<'w>(&self, name: &'w str) -> &'w str {
+        let events = [
+            (&ENGLISH.event_found, self.event_found),
+            (&ENGLISH.event_again, self.event_again),
+            (&ENGLISH.event_asked_for, self.event_asked_for),
+            (&ENGLISH.event_parked, self.event_parked),
+            (&ENGLISH.event_unparked, self.event_unparked),
+            (&ENGLISH.event_flagged, self.event_flagged),
+        ];
+        events.into_iter().find(|(known, _)| **known == name).map_or(name, |(_, text)| text)
+    }
+
     pub(super) fn is_chinese(&self) -> bool {
         self.language == Language::Chinese
     }
