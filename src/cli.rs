@@ -30,6 +30,8 @@ mod run;
 
 mod sandbox;
 
+mod saved;
+
 mod sweep;
 
 mod verify;

@@ -68,6 +68,8 @@ pub(super) fn show(problems: &Problems, as_json: bool) -> anyhow::Result<ExitCod
 fn report(outline: &Outline, resolved: Option<&Resolved>) -> Value {
     let warning = |warning: &Warning| json!({ "key": warning.key, "text": warning.text });
     let warnings: Vec<_> = outline.warnings.iter().map(warning).collect();
+    // With --resolve they were read.
+    let unread: &[String] = if resolved.is_some() { &[] } else { &outline.unread_secrets };
     json!({
         "usable": true,
         "warnings": warnings,
@@ -76,7 +78,7 @@ fn report(outline: &Outline, resolved: Option<&Resolved>) -> Value {
         "routes": outline.routes,
         "accepted": outline.accepted.iter().map(|(route, rule)| (route.as_str(), rule.to_string())).collect::<BTreeMap<_, _>>(),
         "channels": outline.channels,
-        "unread_secrets": outline.unread_secrets,
+        "unread_secrets": unread,
         "admin": outline.admin.map(|(listen, _)| listen.to_string()),
         "asked": resolved.map(Resolved::asked),
         "upstreams": resolved.map(Resolved::upstreams),

@@ -162,7 +162,7 @@ fn history(words: &Words, record: &Record) -> Vec<(Timestamp, String)> {
     let events = record.events.iter().map(|event| {
         let because = event.reason.map(|reason| fill(words.because, &[&reason])).unwrap_or_default();
         let by = event.request_id.as_ref().map(by).unwrap_or_default();
-        (event.at, format!("{}{because}{by}", event.what))
+        (event.at, format!("{}{because}{by}", words.event(&event.what)))
     });
     let sendings = record.sendings.iter().map(|sent| {
         let outcome = match (sent.status, sent.reason, sent.ended_at) {

@@ -7,11 +7,13 @@ mod guess;
 mod write;
 
 use super::print::{self, Lines};
+use super::saved;
 use super::words::{Words, fill, words};
 use crate::config::{Config, Environment, Limits};
 use crate::gate::forward::Upstream;
 use crate::gate::route::Routes;
 use crate::order::{AppId, MchId};
+use crate::reason::Reason;
 use crate::server::Arrival;
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -75,8 +77,11 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         },
     };
     let saved = std::fs::read(&from).with_context(|| fill(words.cannot_read, &[&from.display()]))?;
-    let Arrival { head, body, .. } = super::verify::arrive(saved, Limits::default().server).await?;
-    let body = body.map_err(|reason| anyhow::anyhow!("{reason}: {}", reason.text()))?;
+    let Arrival { head, body, .. } = saved::arrive(&saved, Limits::default().server, words).await?;
+    let body = body.map_err(|reason| {
+        let fault = saved::fault(&saved, words).filter(|_| reason == Reason::RequestMalformed);
+        anyhow::anyhow!(fault.unwrap_or_else(|| format!("{reason}: {}", words.reason(reason))))
+    })?;
     let request = Request::read(&head, &body)?;
     refuse_others(&request)?;
     let known = match known(args, &request, words)? {
@@ -242,6 +247,12 @@ fn tell(args: &Args, from: &Path, guess: &Guess, words: &Words) -> Lines {
         lines.item("preset", format!("wechat-v2: {}", words.preset_is));
     } else {
         lines.item("carrier", format!("{}, {}", write::carrier(guess.carrier), guess.method));
+        if guess.any_type {
+            lines.item("content_type", format!("any: {}", words.any_type));
+        }
+        if guess.ignores_cookies {
+            lines.item("cookies", format!("ignore: {}", words.cookies_are));
+        }
     }
     let parts = [
         ("order", Some(&guess.order)),

@@ -5,6 +5,8 @@ mod answer;
 
 use super::ConfigFile;
 use super::print::{self, Lines};
+use super::saved;
+use super::words::english;
 use crate::config::Config;
 use crate::gate::channel::Channels;
 use crate::gate::claim::Sealed;
@@ -12,29 +14,19 @@ use crate::gate::notification;
 use crate::gate::reply;
 use crate::gate::route::{Route, Routes};
 use crate::reason::Reason;
-use crate::server::{self, Arrival, Handler, Limits};
-use crate::shutdown::Shutdown;
+use crate::server::Arrival;
 use crate::wechat::AskBy;
 use anyhow::Context;
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::Response;
 use serde_json::{Map, Value, json};
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "REQUEST holds one HTTP request as it goes over the wire: request line, fields, an empty line, the \
-                  body. Line ends of the head may be LF.\n\nANSWER holds what the order system answered: head and body, \
+                  body. What editors do to it is undone: LF for the head's line ends, a mark in front, a line end behind \
+                  a body without Content-Length.\n\nANSWER holds what the order system answered: head and body, \
                   as `curl -i` prints them, or the body alone, whose status is then taken to be 200. Each part of the \
                   route's `accepted` is held against it; no secret is read for that.\n\nExit codes: with --file, 0 the \
                   gate would ask WeChat Pay about it, 1 it would refuse it without asking; with --answer, 0 it would \
@@ -77,71 +69,13 @@ async fn request(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
         Err(problems) => return super::check::show(&problems, args.json),
     };
     let saved = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let arrival = arrive(saved, config.limits.server).await?;
+    let arrival = saved::arrive(&saved, config.limits.server, english()).await?;
     let mut account = Account::default();
-    let outcome = walk(config, arrival, &mut account);
+    let outcome = walk(config, arrival, &saved, &mut account);
     account.conclude(outcome.err());
     print::print(args.json, &Value::Object(account.value), &account.lines)?;
     Ok(if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
-
-/// Sends the saved bytes to the real server, on a socket of this process, so that what it refuses is refused here too.
-pub(super) async fn arrive(saved: Vec<u8>, limits: Limits) -> anyhow::Result<Arrival> {
-    let (handler, mut arrivals) = mpsc::channel(1);
-    let listener = server::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    let addr = listener.local_addr()?;
-    let shutdown = Shutdown::new();
-    let serving = server::run(listener, None, limits, Arc::new(Taker(handler)), shutdown.clone());
-    let serving = tokio::spawn(serving);
-    let mut sender = TcpStream::connect(addr).await?;
-    sender.write_all(&with_length(with_crlf(saved))).await?;
-    sender.shutdown().await?;
-    let arrival = timeout(PATIENCE, arrivals.recv()).await.ok().flatten();
-    shutdown.begin();
-    serving.abort();
-    arrival.context("the file holds no HTTP request: it needs a request line, fields, an empty line and the body")
-}
-
-/// Hands the first request over and answers nothing of interest.
-struct Taker(mpsc::Sender<Arrival>);
-
-impl Handler for Taker {
-    async fn handle(self: Arc<Self>, arrival: Arrival) -> Response<Full<Bytes>> {
-        // A second request in the file is not looked at.
-        let _ = self.0.try_send(arrival);
-        Response::default()
-    }
-}
-
-/// A saved body without a Content-Length is meant to be sent whole.
-fn with_length(request: Vec<u8>) -> Vec<u8> {
-    let Some(head_end) = memchr::memmem::find(&request, b"\r\n\r\n") else { return request };
-    let (head, rest) = request.split_at(head_end + 2);
-    let body_len = rest.len().saturating_sub(2);
-    let named = |name: &str| head.to_ascii_lowercase().windows(name.len()).any(|part| part == name.as_bytes());
-    if body_len == 0 || named("\ncontent-length:") || named("\ntransfer-encoding:") {
-        return request;
-    }
-    [head, format!("Content-Length: {body_len}\r\n").as_bytes(), rest].concat()
-}
-
-/// Editors save LF; HTTP wants CRLF in the head. The body stays as it is.
-fn with_crlf(saved: Vec<u8>) -> Vec<u8> {
-    let first_line_end = saved.iter().position(|byte| *byte == b'\n');
-    let saved_with_crlf = first_line_end.is_some_and(|end| end > 0 && saved.get(end - 1) == Some(&b'\r'));
-    let Some(head_end) = memchr::memmem::find(&saved, b"\n\n").filter(|_| !saved_with_crlf) else { return saved };
-    let (head, body) = saved.split_at(head_end + 2);
-    let mut request = Vec::with_capacity(saved.len() + 64);
-    for line in head.split_inclusive(|byte| *byte == b'\n') {
-        request.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
-        request.extend_from_slice(b"\r\n");
-    }
-    request.extend_from_slice(body);
-    request
-}
-
-/// The server's own deadlines end the wait before.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What was found, step by step.
 #[derive(Debug, Default)]
@@ -171,12 +105,20 @@ impl Account {
 }
 
 /// The offline steps of the way, as `gate.rs` takes them.
-fn walk(config: Config, arrival: Arrival, account: &mut Account) -> Result<(), Reason> {
+fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -> Result<(), Reason> {
     let routes = Routes::new(config.routes);
     let channels = Channels::new(config.channels);
-    let (route, path) = routes.find(&arrival.head).map_err(|error| error.reason())?;
-    account.note("route", route.name.as_str());
-    let body = arrival.body?;
+    let found = routes.find(&arrival.head);
+    if let Ok((route, _)) = &found {
+        account.note("route", route.name.as_str());
+    }
+    // What the server refused is refused for that, also where no route would take it.
+    let body = arrival.body.inspect_err(|reason| {
+        if let Some(fault) = saved::fault(saved, english()).filter(|_| *reason == Reason::RequestMalformed) {
+            account.note("detail", fault);
+        }
+    })?;
+    let (route, path) = found.map_err(|error| error.reason())?;
     if let Some(sealed) = route.notification.then(|| route.claim.read_sealed(&arrival.head, &path, &body)).flatten() {
         return refund(&channels, route, &sealed, account);
     }

@@ -65,6 +65,14 @@ words! {
     why: "why", "原因";
     not_known_yet: "not known yet", "尚不清楚";
     flagged: "flagged", "标记";
+
+    // Events of a story, by their names in the journal.
+    event_found: "found", "查单判定";
+    event_again: "again", "再次收到相同回调";
+    event_asked_for: "asked-for", "要求重新投递";
+    event_parked: "parked", "人工挂起";
+    event_unparked: "unparked", "恢复处理";
+    event_flagged: "flagged", "需要关注";
     the_bill: "the bill", "账单";
     its_source: "its source", "订单来源";
     claim: "claim", "回调内容";
@@ -147,7 +155,7 @@ words! {
     waiting: "waiting for its turn", "排队中";
     reading_bill: "reading the bill: {}, {} found", "正在读取账单：{}，漏单 {} 笔";
     progress: "{} found: {} delivered, {} parked", "漏单 {} 笔：已送达 {}，已挂起 {}";
-    early_days: "before the gate's first whole day, {}: {} of {}. What the order system got then, without the gate, is sent again. --dry-run says what that is.", "早于网关的第一个完整日 {}：{}，共 {}。订单系统当时未经网关收到的订单会再次投递。先用 --dry-run 查看。";
+    early_days: "before the gate's first whole day, {}: {} of {}. What the order system got then, without the gate, is sent again. --dry-run says what that is.", "网关的第一个完整日是 {}，要对账的日期中有 {} 天早于它（共 {}）。订单系统当时未经网关收到的订单会再次投递。先用 --dry-run 查看。";
     day_count: "{} day|{} days", "{} 天";
     send_it: "Send it? [y/N]", "继续投递？[y/N]";
 
@@ -160,7 +168,8 @@ words! {
     path_exact: "exactly this path", "路径须完全一致";
     match_exact: "exactly this parameter of the query", "查询参数须完全一致";
     preset_is: "WeChat Pay's own notification, signature checked first", "微信支付的支付结果通知，先验签";
-    carrier_is: "where the fields are: query, form, json or xml", "字段所在位置：query、form、json 或 xml";
+    carrier_is: "where the fields are: query, form, json, xml or multipart", "字段所在位置：query、form、json、xml 或 multipart";
+    cookies_are: "the request has a cookie of that name; right only if the order system looks for parameters in no cookie", "请求带有同名 cookie；仅当订单系统不从 cookie 取参数时才可忽略";
     any_type: "the request names another type than it has", "请求声明的类型与内容不符";
     or_perhaps: "or perhaps {}", "也可能是 {}";
     proof_is: "attach or source if you can: docs/config.md", "如有条件请用 attach 或 source：见 docs/config.md";
@@ -184,6 +193,19 @@ words! {
     ask_mch_id: "The merchant's number (mch_id):", "商户号（mch_id）：";
     written: "{} was written from {}. It takes:", "已生成 {}（根据 {}）。取用：";
     now_do: "Look it through, put the APIv2 key into {}, then:", "请检查一遍，将 APIv2 密钥放入环境变量 {}，然后：";
+
+    // A saved request.
+    saved_is_none: "the file holds no HTTP request: it needs a request line, fields, an empty line and the body", "文件中没有 HTTP 请求：需要请求行、请求头、一个空行和请求体";
+    saved_utf16: "the file is UTF-16: save it as UTF-8", "文件是 UTF-16：请另存为 UTF-8";
+    saved_answer: "the file holds an answer, and a request is wanted: save what was sent", "文件中是应答，需要的是请求：请保存发送方发出的内容";
+    saved_curl: "the file holds a curl command, not the request that it sends: write POST /path HTTP/1.1, the fields, an empty line and the body", "文件中是 curl 命令，而不是它发出的请求：请写成 POST /path HTTP/1.1、请求头、一个空行和请求体";
+    saved_curl_v: "the file holds what curl -v prints, which is without the body: keep the lines that begin with >, without that sign, then write an empty line and the body", "文件中是 curl -v 的输出，不含请求体：请保留以 > 开头的行并去掉 >，再写一个空行和请求体";
+    saved_indented: "its lines begin with blanks: remove them", "行首有空格：请删除";
+    saved_no_version: "its first line ends without a version: write POST /path HTTP/1.1", "第一行末尾没有版本：请写 POST /path HTTP/1.1";
+    saved_version: "its first line says another version, as HTTP/2: write HTTP/1.1", "第一行写的是其他版本（如 HTTP/2）：请写 HTTP/1.1";
+    saved_no_line: "its first line is no request line: write POST /path HTTP/1.1, then the fields, an empty line and the body", "第一行不是请求行：请写 POST /path HTTP/1.1，然后是请求头、一个空行和请求体";
+    saved_no_host: "it has no Host: write it below the first line, Host: shop.example.com", "缺少 Host：请写在第一行下面，如 Host: shop.example.com";
+    saved_short: "Content-Length says {}, and the body has {} bytes: correct it, or remove that line", "Content-Length 为 {}，而请求体有 {} 字节：请改正或删除这一行";
 
     // check.
     usable: "{}: usable. {} -> {}, {}, {}.", "{}：可用。{} -> {}，{}，{}。";
@@ -235,6 +257,19 @@ pub(super) fn fill(template: &str, values: &[&dyn Display]) -> String {
 }
 
 impl Words {
+    /// An event of a story; its name, if it is not one of those.
+    pub(super) fn event<'w>(&self, name: &'w str) -> &'w str {
+        let events = [
+            (&ENGLISH.event_found, self.event_found),
+            (&ENGLISH.event_again, self.event_again),
+            (&ENGLISH.event_asked_for, self.event_asked_for),
+            (&ENGLISH.event_parked, self.event_parked),
+            (&ENGLISH.event_unparked, self.event_unparked),
+            (&ENGLISH.event_flagged, self.event_flagged),
+        ];
+        events.into_iter().find(|(known, _)| **known == name).map_or(name, |(_, text)| text)
+    }
+
     pub(super) fn is_chinese(&self) -> bool {
         self.language == Language::Chinese
     }

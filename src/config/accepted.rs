@@ -13,17 +13,19 @@ const MOST_PLACES: usize = 16;
 /// The longest path of one.
 const LONGEST_PATH: usize = 200;
 
+const AS_A_MAP: &str = "write { body: success } if the whole answer is that word, { json: { code: 0 } } for a place in JSON, or { status: 2xx }";
+
 /// `accepted`: what is written is the whole rule, but for the status, which is 2xx if none is written.
 pub(super) fn accepted(value: &Value<'_>) -> Option<Accepted> {
-    let map = value.map(&ACCEPTED)?;
+    let map = value.map_or(&ACCEPTED, AS_A_MAP)?;
     if value.peek_keys().is_empty() {
         value.problem("is empty", "write what must hold, such as { status: 2xx }, or remove the key");
         return None;
     }
     let accepted = Accepted {
-        status: map.or("status", AcceptedStatus::Class(2), |v| v.parse(status, "write 2xx, or one status like 200")),
+        status: map.or("status", AcceptedStatus::Class(2), |v| a_status(v)),
         return_code: map.optional("return_code", Value::text),
-        body: map.optional("body", Value::text_or_empty),
+        body: map.optional("body", body),
         body_contains: map.optional("body_contains", body_contains),
         json: map.or("json", Vec::new(), json),
     };
@@ -56,6 +58,11 @@ pub(super) fn of_notification(value: &Value<'_>) -> Option<Accepted> {
     Some(accepted)
 }
 
+fn a_status(value: &Value<'_>) -> Option<AcceptedStatus> {
+    const REMEDY: &str = "write 2xx, or one status like 200";
+    if value.is_single_or(REMEDY) { value.parse(status, REMEDY) } else { None }
+}
+
 fn status(text: &str) -> Result<AcceptedStatus, &'static str> {
     match text {
         "2xx" => Ok(AcceptedStatus::Class(2)),
@@ -66,7 +73,15 @@ fn status(text: &str) -> Result<AcceptedStatus, &'static str> {
     }
 }
 
+fn body(value: &Value<'_>) -> Option<String> {
+    let is_text = value.is_single_or("write the whole body as one text, or json: { code: 0 } for a place in JSON");
+    if is_text { value.text_or_empty() } else { None }
+}
+
 fn body_contains(value: &Value<'_>) -> Option<String> {
+    if !value.is_single_or("write one text that every answer has which counts") {
+        return None;
+    }
     let text = value.text()?;
     if is_word(text.trim()) {
         value.warn(
@@ -84,7 +99,7 @@ fn is_word(text: &str) -> bool {
 
 /// `json: { code: 0, data.state: ok }`.
 fn json(value: &Value<'_>) -> Option<Vec<JsonRule>> {
-    let entries = value.entries()?;
+    let entries = value.entries_or("write where in the answer what must stand: { code: 0 }")?;
     if entries.is_empty() || entries.len() > MOST_PLACES {
         value.problem(
             format!("does not have 1 to {MOST_PLACES} places"),
@@ -104,7 +119,12 @@ fn json(value: &Value<'_>) -> Option<Vec<JsonRule>> {
 
 /// What must stand at a place. Without quotes a whole number is a number and `true` is true, as in JSON.
 fn scalar(value: &Value<'_>) -> Option<Scalar> {
-    let text = value.text_or_empty()?;
+    let remedy = if value.is_map() {
+        "write the keys that lead there, with dots: data.code"
+    } else {
+        "write a whole number, or a text in quotes"
+    };
+    let text = if value.is_single_or(remedy) { value.text_or_empty()? } else { return None };
     if !value.is_plain() {
         return Some(Scalar::Text(text));
     }

@@ -57,7 +57,7 @@ pub(super) struct ReadChannel {
 pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("observe", Mode::Observe)];
 
 pub(super) fn channels(value: &Value<'_>, inherited: &Inherited<'_>) -> Option<Vec<ReadChannel>> {
-    let entries = value.entries()?;
+    let entries = value.entries_or("write each name as a key, app: { provider: wechat-v2, ... }, without -")?;
     if entries.is_empty() {
         value.problem("has no channel", "add at least one merchant account");
     }

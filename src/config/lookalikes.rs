@@ -104,7 +104,9 @@ impl Scan<'_> {
             return self.meant.push_str(text);
         }
         self.block = None;
-        let is_value = self.value.take().is_some_and(|parent| indent > parent);
+        // Every further line of a plain value has more blanks in front than its key.
+        let parent = self.value.take().filter(|parent| indent > *parent);
+        let is_value = parent.is_some();
         let mut line = Line { number, chars: &chars, at: 0, token: None, is_value, content: None, found: Vec::new() };
         while line.at < chars.len() {
             if !self.step(&mut line) {
@@ -113,7 +115,7 @@ impl Scan<'_> {
         }
         if let Some(token) = line.token.take() {
             if token.is_value && self.flow.is_empty() {
-                self.value = Some(line.column());
+                self.value = Some(parent.unwrap_or(line.column()));
             }
             self.end(token, &mut line);
         }
@@ -227,6 +229,9 @@ impl Scan<'_> {
         if !is_text {
             line.found.extend(token.suspects.into_iter().filter(counts));
         }
+        if !token.is_value {
+            line.found.extend(self.other_spelling(token.from, text, line.char(line.at) == Some(':')));
+        }
         let colon = text.iter().position(|c| *c == ':').filter(|_| !token.is_value);
         let Some((name, [_, behind, rest @ ..])) = colon.and_then(|colon| text.split_at_checked(colon)) else { return };
         let name: String = name.iter().collect();
@@ -236,6 +241,23 @@ impl Scan<'_> {
             let (kind, remedy) = ("no blank behind the colon", "write \"key: value\"");
             line.found.push(Suspect { at, kind, shown: String::new(), instead: ": ", remedy });
         }
+    }
+
+    /// `-name:`, and `listen = ...` as in other configuration files.
+    fn other_spelling(&self, from: usize, text: &[char], is_key: bool) -> Option<Suspect> {
+        let is_known = |name: &[char]| {
+            let name: String = name.iter().collect();
+            self.keys.iter().any(|keys| keys.contains(&name.trim_end()))
+        };
+        if let (true, ['-', name @ ..]) = (is_key, text) {
+            let (kind, remedy) = ("no blank behind the dash", "write \"- key: value\"");
+            let dash = Suspect { at: from, kind, shown: String::new(), instead: "- ", remedy };
+            return is_known(name).then_some(dash);
+        }
+        let equals = text.iter().position(|c| *c == '=').filter(|_| !is_key)?;
+        let at = from + equals;
+        let (kind, remedy) = ("an equals sign", "write \"key: value\"");
+        is_known(text.get(..equals)?).then_some(Suspect { at, kind, shown: String::new(), instead: ": ", remedy })
     }
 
     /// Notes what was found, each kind once, and writes down what was meant.
@@ -379,6 +401,9 @@ mod tests {
             ("carrier:form", "1:8: no blank behind the colon; write \"key: value\""),
             ("  - name:商店", "1:9: no blank behind the colon; write \"key: value\""),
             ("{ carrier:form, order: id }", "1:10: no blank behind the colon; write \"key: value\""),
+            ("routes:\n  -name: a\n   order: b", "2:3: no blank behind the dash; write \"- key: value\""),
+            ("url = http://127.0.0.1", "1:5: an equals sign; write \"key: value\""),
+            ("body=ok", "1:5: an equals sign; write \"key: value\""),
             ("x: 'it' ＃ note", "1:9: full-width ＃; write #"),
         ] {
             assert_eq!(told(text).first().map(String::as_str), Some(wanted), "{text}");
@@ -395,6 +420,7 @@ mod tests {
             "a: \"第一行：\n  第二行，\\\"好\\\"：\"",
             "body: 失败，请重试：谢谢",
             "body: 第一行\n  第二行：继续，好",
+            "body: 第一行\n  第二行，\n  第三行：好",
             "body: |\n  任何：，“”\n\n  \u{3000}还有\nname: a",
             "- body: >-  # 注释\n    任何：，\n  name: a",
             "body_contains: it’s ok",
@@ -402,6 +428,11 @@ mod tests {
             "- url://x",
             "url: localhost:80",
             "hosts: [localhost:80, name:80]",
+            "name: a = b",
+            "name: SELECT a\n  FROM t WHERE\n  order = 5",
+            "url: http://127.0.0.1/?order=5",
+            "- -order",
+            "methods: [order=1]",
             "key: ${KEY}",
             "{ key: ${KEY}, order: id }",
             "{\n\t\"name\":\"a\",\n\t\"order\":\"b\"\n}",

@@ -50,7 +50,7 @@ fn is_name(name: &str) -> bool {
 
 /// `{ query.NAME: VALUE }`, one or several.
 pub(super) fn query_match(value: &Value<'_>) -> Option<QueryMatch> {
-    let entries = value.entries()?;
+    let entries = value.entries_or(EXAMPLE)?;
     if entries.is_empty() || entries.len() > MOST {
         value.problem(format!("names none, or more than {MOST}, of the query's parameters"), EXAMPLE);
         return None;
@@ -76,6 +76,9 @@ fn parameter(key: &str, value: &Value<'_>) -> Option<(String, String)> {
             "write the value that the order system routes by",
         );
         return None;
+    }
+    if text.contains('*') {
+        value.warn("has a *, which stands for itself: the parameter's whole value must be the same");
     }
     Some((name.to_owned(), text))
 }

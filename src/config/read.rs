@@ -294,7 +294,16 @@ impl<'r> Value<'r> {
 
     /// The map, after every key that does not belong there was reported.
     pub(super) fn map(&self, section: &'static Section) -> Option<Map<'r>> {
-        for (key, place, _) in self.entries()? {
+        self.read_map(section, self.entries()?)
+    }
+
+    /// The same; `remedy` is what to write instead of something else.
+    pub(super) fn map_or(&self, section: &'static Section, remedy: &str) -> Option<Map<'r>> {
+        self.read_map(section, self.entries_or(remedy)?)
+    }
+
+    fn read_map(&self, section: &'static Section, entries: Vec<(&'r str, Place, Value<'r>)>) -> Option<Map<'r>> {
+        for (key, place, _) in entries {
             if !section.keys.contains(&key) {
                 self.unknown_key(key, place, section.keys);
             }
@@ -304,8 +313,16 @@ impl<'r> Value<'r> {
 
     /// The entries of a map whose keys are names: each with its place.
     pub(super) fn entries(&self) -> Option<Vec<(&'r str, Place, Value<'r>)>> {
+        self.entries_or("write key: value, one on a line, or { key: value }")
+    }
+
+    /// The same; `remedy` is what to write instead of something else.
+    pub(super) fn entries_or(&self, remedy: &str) -> Option<Vec<(&'r str, Place, Value<'r>)>> {
         let Kind::Map(entries) = &self.node.kind else {
-            self.problem("must be a map", "write key: value, one on a line, or { key: value }");
+            match self.node.kind {
+                Kind::Null => self.problem("has nothing below it", "indent what belongs to it, or remove the key"),
+                _ => self.problem("must be a map", remedy),
+            }
             return None;
         };
         let entry = |entry: &'r super::node::Entry| {
@@ -328,8 +345,21 @@ impl<'r> Value<'r> {
         join(&self.path, key)
     }
 
+    /// Reports it, unless it is a single value.
+    pub(super) fn is_single_or(&self, remedy: &str) -> bool {
+        let is_single = !matches!(self.node.kind, Kind::List(_) | Kind::Map(_));
+        if !is_single {
+            self.problem("must be a single value", remedy);
+        }
+        is_single
+    }
+
     /// Repeats no key that might hold a secret: `key:0123...`, without a blank, is one long key.
     fn unknown_key(&self, key: &str, place: Place, known: &[&str]) {
+        if key == "<<" {
+            let (what, remedy) = ("is YAML's merge key (<<), which is not read", "write the keys out");
+            return self.reader.note(place, &self.path, what, remedy);
+        }
         let like_a_key = key.len() <= 24 && key.bytes().all(|byte| byte.is_ascii_alphabetic() || b"_-".contains(&byte));
         let path = if like_a_key { self.child(key) } else { self.path.clone() };
         self.reader.note(
@@ -402,6 +432,16 @@ fn other_reference(text: &str) -> Option<&str> {
 /// `did you mean form?` if one of the known words is near, `otherwise` if not.
 pub(super) fn suggest(written: &str, known: &[&str], otherwise: &str) -> String {
     let distance = |word: &&str| strsim::osa_distance(&word.to_ascii_lowercase(), &written.to_ascii_lowercase());
+    let lower = written.to_ascii_lowercase();
+    let begins = |word: &&&str| {
+        // A word with something behind it, or the beginning of one: `form#note`, `int`.
+        let is_whole = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        word.len() > 2 && lower.strip_prefix(**word).is_some_and(|rest| !rest.starts_with(is_whole))
+            || lower.len() > 2 && word.starts_with(&lower)
+    };
+    if let Some(word) = known.iter().find(begins) {
+        return format!("did you mean {word}?");
+    }
     match known.iter().copied().min_by_key(distance) {
         Some(near) if near.len() > 1 && distance(&near) <= 1 + near.len() / 4 => format!("did you mean {near}?"),
         _ => otherwise.to_owned(),

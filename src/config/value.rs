@@ -8,6 +8,8 @@ use std::time::Duration;
 pub(super) enum BadValue {
     #[error("is not a duration")]
     Duration,
+    #[error("has no unit")]
+    Unit,
     #[error("is not a size")]
     Size,
     #[error("is not a whole number")]
@@ -31,6 +33,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, BadValue> {
         "m" => Duration::from_secs(60),
         "h" => Duration::from_secs(60 * 60),
         "d" => DAY,
+        "" => return Err(BadValue::Unit),
         _ => return Err(BadValue::Duration),
     };
     let number = u32::try_from(number).map_err(|_| BadValue::Duration)?;
@@ -87,11 +90,11 @@ mod tests {
         for (text, wanted) in read {
             assert_eq!(duration(text), Ok(wanted), "{text}");
         }
-        for text in
-            ["", "5", "s", "-1s", "+1s", "1.5s", "1 s", " 1s", "1s ", "1h30m", "5S", "5sec", "99999999999s", "１s"]
+        for text in ["", "s", "-1s", "+1s", "1.5s", "1 s", " 1s", "1s ", "1h30m", "5S", "5sec", "99999999999s", "１s"]
         {
             assert_eq!(duration(text), Err(BadValue::Duration), "{text:?}");
         }
+        assert_eq!(duration("5"), Err(BadValue::Unit));
         for text in ["0s", "0ms", "3651d", "4294967295d"] {
             assert!(matches!(duration(text), Err(BadValue::Range(..))), "{text:?}");
         }

@@ -78,6 +78,62 @@ fn what_it_writes_passes_check_and_reads_the_order() {
 }
 
 #[test]
+fn a_request_that_an_editor_saved_is_read_and_so_it_is_by_verify() {
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let cookie = "Cookie: PHPSESSID=1; orderid=9";
+    let part = "--x\nContent-Disposition: form-data; name=\"order_id\"\n\nINIT-5\n--x--\n";
+    for (saved, wanted) in [
+        (format!("POST /pay HTTP/1.1\nHost: s\n{form}\n\norder_id=INIT-5&fee=1\n"), "order: order_id"),
+        (format!("POST /pay HTTP/1.1\r\nHost: s\r\n{form}\r\n\r\norder_id=INIT-5\r\n\r\n"), "order: order_id"),
+        (format!("\u{FEFF}POST /pay HTTP/1.1\r\nHost: s\r\n{form}\r\n\r\norder_id=INIT-5"), "order: order_id"),
+        (format!("\nPOST /a.php?m=Pay&a=ok HTTP/1.1\nHost: s\n{form}\n\norder_id=INIT-5\n"), "query.m: Pay"),
+        (format!("GET /pay?orderid=INIT-5 HTTP/1.1\nHost: s\n{cookie}"), "cookies: ignore"),
+        (
+            format!("POST /pay HTTP/1.1\nHost: s\nContent-Type: multipart/form-data; boundary=x\n\n{part}"),
+            "carrier: multipart",
+        ),
+    ] {
+        let desk = Desk::with(saved.as_bytes());
+        let ended = desk.init(&GIVEN);
+        assert_eq!(ended.code, 0, "{saved}: {}", ended.stderr);
+        let text = std::fs::read_to_string(desk.file("config.yaml")).unwrap();
+        assert!(text.contains(wanted), "no {wanted} in\n{text}");
+        assert_eq!(desk.command(&["check"]).code, 0, "{text}");
+        let ended = desk.command(&["verify", "--json", "--file", desk.file("request.http").to_str().unwrap()]);
+        let read: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!((ended.code, &read["order"]), (0, &Value::from("INIT-5")), "{read}");
+    }
+}
+
+#[test]
+fn what_people_save_instead_of_a_request_is_called_by_its_name() {
+    let desk = Desk::with(&Request::post("/pay").form("order_id=INIT-6").kept_alive());
+    assert_eq!(desk.init(&GIVEN).code, 0);
+    for (saved, english, chinese) in [
+        ("* Connected to s\n> POST /pay HTTP/1.1\n> Host: s\n>\n", "curl -v", "curl -v"),
+        ("curl https://s/pay -d order_id=1\n", "curl command", "curl 命令"),
+        ("HTTP/1.1 200 OK\n\nsuccess", "answer", "应答"),
+        ("POST /pay HTTP/2\nHost: s\n\norder_id=1\n", "HTTP/1.1", "HTTP/1.1"),
+        ("POST /pay HTTP/1.1\n\norder_id=1\n", "no Host", "缺少 Host"),
+        ("POST /pay HTTP/1.1\nHost: s\nContent-Length: 99\n\norder_id=1\n", "99", "99"),
+        ("order_id=1&fee=100\n", "no request line", "请求行"),
+    ] {
+        std::fs::write(desk.file("request.http"), saved).unwrap();
+        let out = desk.file("other.yaml");
+        let request = desk.file("request.http");
+        let args = ["init", "--from", request.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        for (language, word) in [("C", english), ("zh_CN.UTF-8", chinese)] {
+            let ended = command(&[&args, &GIVEN[..]].concat(), &[("LANG", language)]);
+            assert!(ended.code == 1 && ended.stderr.contains(word), "no {word} for {saved}: {}", ended.stderr);
+        }
+        let ended = desk.command(&["verify", "--json", "--file", request.to_str().unwrap()]);
+        let read: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!((ended.code, &read["reason"]), (1, &Value::from("request-malformed")), "{read}");
+        assert!(read["detail"].as_str().unwrap().contains(english), "{read}");
+    }
+}
+
+#[test]
 fn a_file_that_is_there_is_left_as_it_is() {
     let desk = Desk::with(&Request::post("/pay").form("order_id=INIT-2").kept_alive());
     std::fs::write(desk.file("config.yaml"), "mine").unwrap();

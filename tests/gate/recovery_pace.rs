@@ -362,6 +362,12 @@ fn how_the_order_system_stands_is_told_alike_everywhere_however_many_are_held() 
     let alarm = part("id=\"alarm\"", "</section>");
     assert!(alarm.contains("230 paid orders") && alarm.contains("¥230.00"), "{alarm}");
     assert!(part("id=\"alarm-cause\"", "</").contains(cause), "{alarm}");
+    // Each says a sentence, and none runs into the next.
+    assert!(
+        ["alarm-sum", "alarm-oldest", "alarm-cause"].iter().all(|id| alarm.contains(&format!(" <span id=\"{id}\">"))),
+        "{alarm}"
+    );
+    assert!(alarm.matches(".</span>").count() == 3, "{alarm}");
     assert!(part("class=\"group\"", "</article>").contains("230 orders"));
     assert!(part("id=\"health\"", "</section>").contains("230 orders"));
 }

@@ -58,6 +58,8 @@ fn all_is_well_where_everybody_is_there() {
     }
     let unresolved = world.command(&["check", "--json"]);
     let unresolved: Value = serde_json::from_str(&unresolved.stdout).unwrap();
+    let unread = |told: &Value| told["unread_secrets"].as_array().unwrap().len();
+    assert_eq!((unread(&resolved(&world).1), unread(&unresolved) > 0), (0, true), "they were read by --resolve only");
     assert!(["upstreams", "sources", "journal", "asked"].iter().all(|key| unresolved[key].is_null()), "{unresolved}");
 }
 

@@ -49,8 +49,8 @@ words! {
     beijing_time: "Times are Beijing time; point at one for UTC.", "时间均为北京时间，鼠标悬停可见 UTC 时间。";
     observe_mode: "Observe mode: the gate forwards everything and only notes what it would have refused.", "观察模式：网关放行所有回调，只记录本应拒绝的。";
     reload_refused: "A new configuration was refused {}. The gate goes on with the one from before:", "新配置于 {} 被拒绝，网关继续使用原来的配置：";
-    no_journal: "This gate keeps no journal (journal: none), so there is nothing to look at here. Name a file in journal.path to keep callbacks and to have them delivered again.", "此网关没有日志库（journal: none），因此这里没有内容。请在 journal.path 中指定文件，以便保存并重新投递回调。";
-    unreadable: "The journal cannot be read at the moment: {}. Callbacks are looked after by the gate itself; reload this page in a moment.", "日志库暂时无法读取：{}。回调仍由网关处理，请稍后刷新本页。";
+    no_journal: "This gate keeps no journal (journal: none), so there is nothing to look at here. Name a file in journal.path to keep callbacks and to have them delivered again.", "此网关没有本地流水（journal: none），因此这里没有内容。请在 journal.path 中指定文件，以便保存并重新投递回调。";
+    unreadable: "The journal cannot be read at the moment: {}. Callbacks are looked after by the gate itself; reload this page in a moment.", "本地流水暂时无法读取：{}。回调仍由网关处理，请稍后刷新本页。";
     not_found: "There is no such page", "没有这个页面";
     not_found_text: "It may have been kept for as long as it was to be kept, or its address is not right.", "记录可能已超过保存期限，或者地址有误。";
     back: "Back", "返回";
@@ -100,6 +100,7 @@ words! {
     at: "Time", "时间";
     why: "Why", "原因";
     what_to_do: "What to do", "处理方法";
+    colon: ":", "：";
     so_since: "It has been so for {}.", "此状态已持续 {}。";
     nothing_to_do: "Nothing.", "无需处理。";
 
@@ -111,7 +112,7 @@ words! {
     closed: "Closed", "已关闭";
     being_sent: "Being sent now", "正在发送";
     asking_text: "WeChat Pay has not confirmed a payment. It is asked again by itself.", "微信支付尚未确认付款，网关会自动再次查询。";
-    delivering_text: "The money is there; the order system has not accepted the callback. It is sent again by itself.", "款项已到账，但订单系统尚未接收回调，网关会自动再次发送。";
+    delivering_text: "The money is there; the order system has not accepted the callback. It is sent again by itself.", "款项已到账，但订单系统尚未接收回调，网关会自动重试。";
     accepted_text: "The order system took the callback. Nothing is left to do.", "订单系统已接收回调，无需处理。";
     parked_text: "Held back until somebody looks at it. Nothing happens by itself.", "已暂停，等待人工处理，不会自动继续。";
     closed_text: "Nothing will come of it: it was not paid, or the claim is wrong. It was not forwarded.", "不会再处理：未付款，或回调内容与事实不符。没有转发。";
@@ -119,9 +120,9 @@ words! {
     // Verdicts.
     paid: "paid", "已支付";
     pending: "not paid yet", "未支付";
-    unpaid: "will not be paid", "不会支付";
+    unpaid: "will not be paid", "已确定未支付";
     refunded: "refunded", "已退款";
-    contradicted: "claim is wrong", "内容不符";
+    contradicted: "claim is wrong", "与查单结果不符";
     unknown: "no answer", "无法确认";
 
     // What brought a callback.
@@ -138,18 +139,18 @@ words! {
     all_well_text: "There is no order whose payment WeChat Pay confirmed and which the order system has not accepted.", "没有微信支付已确认付款而订单系统尚未接收的订单。";
     not_accepted_one: "1 paid order was not accepted by the order system", "有 1 笔已支付的订单尚未被订单系统接收";
     not_accepted: "{} paid orders were not accepted by the order system", "有 {} 笔已支付的订单尚未被订单系统接收";
-    alarm_sum: "{} in all", "合计 {}";
-    alarm_cause: "{}: {}", "{}：{}";
-    oldest: "The oldest was paid {} ago.", "最早的一笔已支付 {}。";
-    held: "Held orders", "滞留订单";
-    held_none: "No order is held. Callbacks that are held back, and why, would stand here.", "没有滞留的订单。被扣留的回调及其原因会显示在这里。";
+    alarm_sum: "{} in all.", "合计 {}。";
+    alarm_cause: "{}: {}.", "{}：{}。";
+    oldest: "The oldest was paid {} ago.", "最早一笔在 {}前支付。";
+    held: "Held orders", "未送达与待确认的订单";
+    held_none: "No order is held. Callbacks that are held back, and why, would stand here.", "没有未送达或待确认的订单。被拦下的回调及其原因会显示在这里。";
     held_count_one: "1 order", "1 笔订单";
     held_count: "{} orders", "{} 笔订单";
     held_show: "Show all {}", "查看全部 {} 笔";
     received: "Received", "收到";
     delivered: "Delivered", "已送达";
     by_channel: "By channel, today", "各渠道今日情况";
-    refused_today: "Refused today, by why", "今日拒绝，按原因";
+    refused_today: "Refused today, by why", "今日拒绝（按原因）";
     by_channel_none: "No callback was taken in today.", "今天还没有收到回调。";
     health: "Health", "运行状况";
     wechat_hosts: "WeChat Pay", "微信支付";
@@ -168,13 +169,13 @@ words! {
     next_probe: "next try in {}", "{}后再试一笔";
     and_also: "{}; {}", "{}；{}";
     cache: "Cache", "缓存";
-    cache_hits: "{} hits", "命中 {}";
+    cache_hits: "{} hits", "命中率 {}";
     cache_entries: "{} entries", "{} 条";
-    journal: "Journal", "日志库";
+    journal: "Journal", "本地流水";
     journal_size: "{}, of which {} free", "{}，其中空闲 {}";
     journal_fails: "cannot be written", "无法写入";
     configuration: "Configuration", "配置";
-    generation: "generation {}, in force {}", "第 {} 版，生效于 {}";
+    generation: "generation {}, in force {}", "配置版本 {}，生效于 {}";
     last_sweeps: "Last sweep", "最近对账";
     sweeps_missing: "{} bills could not be compared", "{} 份账单未能核对";
     sweep_rows_malformed: "{} rows of the latest bills cannot be read", "最近账单中有 {} 行无法识别";
@@ -187,19 +188,19 @@ words! {
     span_six: "6 hours", "6 小时";
     span_day: "24 hours", "24 小时";
     span: "Time shown", "显示范围";
-    callbacks_per: "Callbacks per {}, by verdict", "每 {} 的回调数，按结论";
+    callbacks_per: "Callbacks per {}, by verdict", "每 {}的回调数（按查单结论）";
     latency: "Time to the answer", "应答耗时";
-    p50: "half within (p50)", "半数以内（p50）";
-    p95: "95 in 100 within (p95)", "95% 以内（p95）";
+    p50: "half within (p50)", "中位数 P50";
+    p95: "95 in 100 within (p95)", "95 分位数 P95";
     time_line_none: "No callback in this time.", "此时间段内没有回调。";
     time_line_table: "The same as a table", "表格形式";
-    no_verdict: "refused unread", "未核实即拒绝";
+    no_verdict: "refused unread", "未查单即拒绝";
     ms: "{} ms", "{} 毫秒";
 
     // The list.
     search: "Search", "搜索";
     search_hint: "order, out_trade_no, transaction or request id", "订单号、商户订单号、微信支付订单号或请求编号";
-    apply: "Apply", "应用";
+    apply: "Apply", "筛选";
     clear: "Clear", "清除";
     any_state: "any state", "全部状态";
     any_channel: "any channel", "全部渠道";
@@ -217,25 +218,25 @@ words! {
     bad_filter: "That filter cannot be read: {}", "无法识别的筛选条件：{}";
 
     // One order.
-    story: "What happened", "经过";
+    story: "What happened", "处理记录";
     expected: "What the order costs", "订单价格";
     expected_source: "Source", "来源";
     expected_since: "Listed since", "列出时间";
     not_expected: "No source says what it costs.", "没有来源给出价格。";
-    claim: "What the callback claims", "回调的说法";
-    claim_bill: "What the bill says", "账单的说法";
-    claim_list: "What the list says", "列表的说法";
-    answer: "What WeChat Pay answers", "微信支付的答复";
+    claim: "What the callback claims", "回调声称的内容";
+    claim_bill: "What the bill says", "账单中的记录";
+    claim_list: "What the list says", "列表中的记录";
+    answer: "What WeChat Pay answers", "微信支付查单结果";
     sent: "What the order system got", "发给订单系统的内容";
-    claim_short: "Claim", "说法";
+    claim_short: "Claim", "回调内容";
     differs: "differs", "不一致";
     not_claimed: "not said", "未提供";
     not_confirmed: "No payment was confirmed.", "没有确认到付款。";
-    not_kept: "It is not what the callback claims; what it was is not kept. Ask WeChat Pay shows it.", "与回调的说法不一致，其内容未保存。点击“查询微信支付”即可查看。";
+    not_kept: "It is not what the callback claims; what it was is not kept. Ask WeChat Pay shows it.", "与回调内容不一致，其内容未保存。点击“查询微信支付”即可查看。";
     nothing_sent: "Nothing was sent.", "没有发送任何内容。";
-    compare: "Price, claim, answer, and what was sent", "价格、说法、答复与发送内容对照";
+    compare: "Price, claim, answer, and what was sent", "价格、回调内容、查单结果与投递内容对照";
     other_entries: "Other claims for the same order", "同一订单的其他回调";
-    story_caption: "Everything that happened, oldest first", "全部经过，最早在前";
+    story_caption: "Everything that happened, oldest first", "全部处理记录，最早在前";
     request: "Request", "请求";
     request_not_kept: "not kept any more; a redelivery makes it anew where the route can", "已不再保存；重新投递时由路由重新生成（如已配置）";
     duration: "Duration", "耗时";
@@ -243,7 +244,7 @@ words! {
     came_callback: "The callback came", "收到回调";
     came_found: "The order was found without a callback", "在没有回调的情况下发现该订单";
     event_found: "WeChat Pay was asked", "查询微信支付";
-    event_decided: "The gate decided", "网关处理";
+    event_decided: "The gate decided", "网关判定";
     event_confirmed: "WeChat Pay confirmed the payment", "微信支付确认付款";
     event_again: "The same callback came again", "再次收到相同回调";
     event_asked_for: "An operator asked for a redelivery", "操作人要求重新投递";
@@ -288,7 +289,7 @@ words! {
     did_park: "The order is parked. The gate leaves it alone until somebody unparks it.", "订单已挂起，恢复处理前网关不会处理。";
     did_unpark: "The order is unparked and due now.", "已恢复处理，立即继续处理。";
     not_done: "It could not be done.", "无法完成。";
-    did_query: "WeChat Pay was asked just now and says: {}.", "刚刚查询了微信支付，答复：{}。";
+    did_query: "WeChat Pay was asked just now and says: {}.", "刚刚向微信支付查单，结果：{}。";
     did_nothing: "Nothing was changed: {}", "没有改变任何内容：{}";
     no_such_order: "There is no such order on this channel.", "该渠道没有这个订单。";
     no_such_channel: "No channel of this name is configured.", "没有配置该渠道。";

@@ -2,7 +2,7 @@
 
 use crate::gate::claim::Carrier;
 use crate::wechat::xml::Fields;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use percent_encoding::percent_decode_str;
@@ -33,13 +33,14 @@ pub(super) struct Request {
 impl Request {
     /// Reads the fields.
     pub(super) fn read(head: &Parts, body: &[u8]) -> anyhow::Result<Self> {
-        let carrier = carrier(head, body)?;
+        let carrier = carrier(head, body);
         let query = form(head.uri.query().unwrap_or_default());
         let mut fields = match carrier {
             Carrier::Query => query.clone(),
             Carrier::Json => json(body)?,
             Carrier::Xml => xml(body)?,
-            _ => form(&String::from_utf8_lossy(body)),
+            Carrier::Multipart => multipart(boundary(head).unwrap_or_default(), body),
+            Carrier::Form => form(&String::from_utf8_lossy(body)),
         };
         fields.truncate(MOST);
         Ok(Self { carrier, fields, query })
@@ -55,19 +56,41 @@ impl Request {
 }
 
 /// By what the body looks like: senders often say nothing of it, or something else.
-fn carrier(head: &Parts, body: &[u8]) -> anyhow::Result<Carrier> {
-    let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if kind.to_ascii_lowercase().starts_with("multipart/") {
-        bail!(
-            "the request is multipart/form-data, which init does not read; docs/config.md says which carriers there are"
-        );
+fn carrier(head: &Parts, body: &[u8]) -> Carrier {
+    if boundary(head).is_some() {
+        return Carrier::Multipart;
     }
-    Ok(match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => Carrier::Query,
         Some(b'<' | 0xEF) => Carrier::Xml,
         Some(b'{' | b'[') => Carrier::Json,
         Some(_) => Carrier::Form,
-    })
+    }
+}
+
+/// What stands between the parts of multipart/form-data.
+fn boundary(head: &Parts) -> Option<&str> {
+    let kind = head.headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    if !kind.to_ascii_lowercase().starts_with("multipart/") {
+        return None;
+    }
+    let at = kind.to_ascii_lowercase().find("boundary=")? + "boundary=".len();
+    Some(kind.get(at..)?.split(';').next().unwrap_or_default().trim().trim_matches('"'))
+}
+
+/// The texts among the parts; the gate's own reader decides later whether they are well-formed.
+fn multipart(boundary: &str, body: &[u8]) -> Vec<Field> {
+    let body = String::from_utf8_lossy(body);
+    let part = |part: &str| {
+        let (head, value) = part.split_once("\r\n\r\n")?;
+        let name = head.split_once("name=\"")?.1.split('"').next()?.to_owned();
+        Some(Field { name, value: value.strip_suffix("\r\n").unwrap_or(value).to_owned() })
+    };
+    body.split(&format!("--{boundary}"))
+        .filter(|part| !part.contains("filename="))
+        .filter_map(part)
+        .take(MOST)
+        .collect()
 }
 
 fn form(text: &str) -> Vec<Field> {

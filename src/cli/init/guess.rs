@@ -150,6 +150,8 @@ pub(super) struct Guess {
     pub(super) channels: Vec<Field>,
     /// Whether the request's type is not that of its carrier.
     pub(super) any_type: bool,
+    /// Whether a cookie is called like one of its fields.
+    pub(super) ignores_cookies: bool,
 }
 
 /// A field that was taken, and what it might be instead.
@@ -178,11 +180,12 @@ pub(super) fn guesses(head: &Parts, request: &Request) -> Vec<Guess> {
     };
     orders.extend(ranked(&outside, ORDER, |field| OrderId::parse(&field.value).is_ok()));
     let mut guesses = Vec::new();
-    for any_type in [false, true] {
-        for order in orders.iter().take(MOST) {
-            let others = orders.iter().filter(|other| *other != order).map(|other| other.name.clone()).collect();
-            let order = Choice { field: (*order).clone(), others };
-            guesses.push(Guess { any_type, ..guess(head, request, order, is_notification) });
+    for order in orders.iter().take(MOST) {
+        let others = orders.iter().filter(|other| *other != order).map(|other| other.name.clone()).collect();
+        let order = Choice { field: (*order).clone(), others };
+        let strict = guess(head, request, order, is_notification);
+        for (any_type, ignores_cookies) in [(false, false), (true, false), (false, true), (true, true)] {
+            guesses.push(Guess { any_type, ignores_cookies, ..strict.clone() });
         }
     }
     guesses
@@ -223,6 +226,7 @@ fn guess(head: &Parts, request: &Request, order: Choice, is_notification: bool) 
         in_yuan,
         channels,
         any_type: false,
+        ignores_cookies: false,
     }
 }
 

@@ -132,6 +132,18 @@ fn a_type_that_is_not_that_of_the_body_is_let_be() {
 }
 
 #[test]
+fn parts_of_multipart_are_fields() {
+    let part = |name: &str, value: &str| {
+        format!("--x-1\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let body = format!("{}{}--x-1--\r\n", part("order_id", "M1"), part("money", "8.80"));
+    let made = made("POST", "/pay", Some("multipart/form-data; boundary=x-1"), &body).unwrap();
+    let [order, .., amount, _] = taken(&made);
+    assert_eq!((order.as_deref(), amount.as_deref()), (Some("order_id"), Some("money yuan")));
+    assert!(made.text.contains("carrier: multipart") && !made.text.contains("content_type"), "{}", made.text);
+}
+
+#[test]
 fn what_is_no_payment_callback_of_ours_is_said() {
     for (kind, body, words) in [
         (XML, "<xml><return_code>SUCCESS</return_code><req_info>x</req_info></xml>", "refund"),
@@ -141,7 +153,7 @@ fn what_is_no_payment_callback_of_ours_is_said() {
         (FORM, "order_id=1&order_id=2", "field-repeated"),
         (JSON, "{", "is none"),
         (XML, "<a", "cannot be read"),
-        (Some("multipart/form-data; boundary=x"), "--x", "multipart"),
+        (Some("multipart/form-data; boundary=x"), "--x", "no field"),
     ] {
         let error = made("POST", "/pay", kind, body).err().map(|error| format!("{error:#}")).unwrap_or_default();
         assert!(error.contains(words), "{body}: {error}");

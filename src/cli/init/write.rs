@@ -70,6 +70,9 @@ fn route(file: &mut File, guess: &Guess, words: &Words) {
     if guess.any_type {
         file.line(4, "content_type: any", words.any_type);
     }
+    if guess.ignores_cookies {
+        file.line(4, "cookies: ignore", words.cookies_are);
+    }
     field(file, "order", Some(&guess.order), words);
     field(file, "out_trade_no", guess.out_trade_no.as_ref(), words);
     if guess.out_trade_no.is_some() {
@@ -102,7 +105,8 @@ pub(super) const fn carrier(carrier: Carrier) -> &'static str {
         Carrier::Query => "query",
         Carrier::Json => "json",
         Carrier::Xml => "xml",
-        _ => "form",
+        Carrier::Multipart => "multipart",
+        Carrier::Form => "form",
     }
 }
 

@@ -10,8 +10,18 @@ use texts::TEXTS;
 pub(super) fn in_chinese(text: &str) -> String {
     let found = TEXTS.iter().filter_map(|(english, chinese)| Some((english, values(english, text)?, *chinese)));
     let found = found.max_by_key(|(english, ..)| says(english));
-    found.map_or_else(|| text.to_owned(), |(_, values, chinese)| filled(chinese, &values))
+    found.map_or_else(
+        || text.to_owned(),
+        |(english, values, chinese)| {
+            let text = filled(chinese, &values);
+            // What may be chosen from is said as a list of words.
+            if CHOICES.contains(english) { text.replace(" or ", " 或 ") } else { text }
+        },
+    )
 }
+
+/// The texts whose value is a list of words.
+const CHOICES: &[&str] = &["is not {}", "is no usable URL of {}"];
 
 /// How much of a template is its own.
 fn says(template: &str) -> usize {

@@ -319,7 +319,7 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::AmountDiffers => (
             "金额与实付不符",
             "回调中的金额与实际支付的金额不同。",
-            "请对照说法与答复。要么回调被篡改，要么 amount 指向了含义不同的字段（检查 amount_unit）。",
+            "请比对回调内容与查单结果。要么回调被篡改，要么 amount 指向了含义不同的字段（检查 amount_unit）。",
         ),
         Reason::ExpectedAmountDiffers => (
             "实付与订单价格不符",
@@ -327,9 +327,9 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
             "款项已到账，只有由人决定接受该金额后才会发送。请核对下方的两个金额：可以退款，可以由来源更正价格后恢复处理，也可以点击“重新投递”并说明理由。",
         ),
         Reason::TransactionDiffers => (
-            "交易号与付款不符",
+            "微信支付订单号与实际付款不符",
             "回调中的微信支付订单号与该订单的付款不同。",
-            "请对照说法与答复。要么回调被篡改，要么 transaction 或 fill 指向了含义不同的字段。",
+            "请比对回调内容与查单结果。要么回调被篡改，要么 transaction 或 fill 指向了含义不同的字段。",
         ),
         Reason::TransactionOfOtherOrder => (
             "使用了其他订单的付款",
@@ -376,7 +376,7 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         ),
         Reason::QueryTimeout => (
             "微信支付未及时应答",
-            "在 confirm_deadline 内没有答复；网关在后台继续查询。",
+            "在 confirm_deadline 内没有应答；网关在后台继续查询。",
             "网关会自动再次查询。如果大量出现，请检查到微信支付的网络是否缓慢。",
         ),
         Reason::QueryFailed => (
@@ -405,41 +405,41 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
             "请运行 tollgate check --resolve 并更正密钥、appid 和 mch_id。在此之前该渠道的订单都无法确认。",
         ),
         Reason::AnswerHttpStatus => (
-            "答复的 HTTP 状态异常",
-            "答复的 HTTP 状态码不是 200。",
+            "查单应答的 HTTP 状态异常",
+            "应答的 HTTP 状态码不是 200。",
             "网关与微信支付之间有其他设备代为应答，或微信支付发生故障。状态码见日志。",
         ),
         Reason::AnswerTooLarge => {
-            ("答复过大", "答复超出了任何正常答复的大小。", "这不是微信支付的答复。请检查 wechat.hosts 以及中间的设备。")
+            ("查单应答过大", "查单应答远大于正常应答。", "这不是微信支付的应答。请检查 wechat.hosts 以及中间的设备。")
         }
         Reason::AnswerUnreadable => (
-            "答复无法解析",
-            "答复不是微信支付的单层 XML。",
-            "这不是微信支付的答复。请检查 wechat.hosts 以及中间的设备。",
+            "查单应答无法解析",
+            "应答不是微信支付的单层 XML。",
+            "这不是微信支付的应答。请检查 wechat.hosts 以及中间的设备。",
         ),
         Reason::AnswerUnsigned => {
-            ("答复没有签名", "答复没有签名。", "偶尔会发生。如果持续出现，请检查 wechat.hosts 以及中间的设备。")
+            ("查单应答没有签名", "查单应答没有签名。", "偶尔会发生。如果持续出现，请检查 wechat.hosts 以及中间的设备。")
         }
         Reason::AnswerBadlySigned => (
-            "答复签名错误",
-            "答复的签名与该渠道的任何密钥都不匹配。",
+            "查单应答签名错误",
+            "应答的签名与该渠道的任何密钥都不匹配。",
             "偶尔出现是微信支付的探测流量。如果持续出现，说明密钥或 sign_type 有误。",
         ),
         Reason::AnswerForOtherOrder => {
-            ("答复的是其他订单", "签名正确，但答复的不是所查询的订单。", "请连同订单号和时间反馈给微信支付。")
+            ("查单应答的是其他订单", "签名正确，但应答的不是所查询的订单。", "请连同订单号和时间反馈给微信支付。")
         }
         Reason::AnswerForOtherMerchant => (
-            "答复属于其他商户",
-            "签名正确，但答复属于其他 mch_id 或 sub_mch_id。",
+            "查单应答属于其他商户",
+            "签名正确，但应答属于其他 mch_id 或 sub_mch_id。",
             "请将渠道的 mch_id 和 sub_mch_id 与商户平台核对。",
         ),
         Reason::AnswerForOtherApp => (
-            "答复属于其他应用",
-            "签名正确，但答复属于其他 appid 或 sub_appid。",
+            "查单应答属于其他应用",
+            "签名正确，但应答属于其他 appid 或 sub_appid。",
             "请将渠道的 appid 和 sub_appid 与商户平台核对。",
         ),
         Reason::AnswerIncomplete => {
-            ("答复不完整", "签名正确，但缺少必需的字段或字段格式有误。", "请连同订单号和时间反馈。")
+            ("查单应答不完整", "签名正确，但缺少必需的字段或字段格式有误。", "请连同订单号和时间反馈。")
         }
         Reason::UnsupportedMediaType => (
             "内容类型不符",
@@ -502,17 +502,17 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::UpstreamUnreachable => (
             "无法连接订单系统",
             "订单系统拒绝连接或无法到达；它没有收到任何内容。",
-            "订单系统是否在运行，upstream 是否正确？到时网关会自动再次发送；“重新投递”可立即发送。",
+            "订单系统是否在运行，upstream 是否正确？到时网关会自动重试；“重新投递”可立即发送。",
         ),
         Reason::UpstreamBroke => (
             "订单系统中途断开",
             "订单系统中断连接或应答不是正确的 HTTP；它可能已经处理。",
-            "订单可能已入账：请按请求编号或订单号查看订单系统的日志。网关会自动再次发送。",
+            "订单可能已入账：请按请求编号或订单号查看订单系统的日志。网关会自动重试。",
         ),
         Reason::UpstreamTimeout => (
             "订单系统未及时应答",
             "订单系统没有及时应答；它可能已经处理。",
-            "订单可能已入账：请按请求编号或订单号查看订单系统的日志。网关会自动再次发送。",
+            "订单可能已入账：请按请求编号或订单号查看订单系统的日志。网关会自动重试。",
         ),
         Reason::UpstreamAnswerTooLarge => (
             "订单系统的应答过大",
@@ -522,7 +522,7 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::NotAccepted => (
             "订单系统未接收",
             "订单系统已应答，但不符合路由的 accepted 规则；它可能已经处理。",
-            "请在订单系统的日志中查找原因。如果订单系统其实已接收，则是路由的 accepted 规则不对：可用 tollgate verify --answer 检查。网关会自动再次发送；“重新投递”可立即发送。",
+            "请在订单系统的日志中查找原因。如果订单系统其实已接收，则是路由的 accepted 规则不对：可用 tollgate verify --answer 检查。网关会自动重试；“重新投递”可立即发送。",
         ),
         Reason::SecondPayment => (
             "重复付款",
@@ -578,13 +578,15 @@ fn chinese(reason: Reason) -> (&'static str, &'static str, &'static str) {
         Reason::DeliveryUnderWay => {
             ("正在投递", "此回调到期时，同一订单仍在投递中。", "无需处理，发送方会重发。订单系统是否缓慢？")
         }
-        Reason::JournalUnavailable => {
-            ("日志库无法写入", "日志库无法写入，因此不再受理新的回调。", "请清理或更换磁盘，之后网关会自动恢复。")
-        }
+        Reason::JournalUnavailable => (
+            "本地流水无法写入",
+            "本地流水无法写入，因此不再受理新的回调。",
+            "请清理磁盘空间或检查磁盘，之后网关会自动恢复。",
+        ),
         Reason::Overloaded => (
             "超出负载",
-            "达到 limits.connections 或 limits.memory，或等待写入日志库的回调过多。",
-            "请调高 limits.connections（及打开文件数限制）或 limits.memory，或查明是谁占用。如果是日志库，说明磁盘过慢。",
+            "达到 limits.connections 或 limits.memory，或等待写入本地流水的回调过多。",
+            "请调高 limits.connections（及打开文件数限制）或 limits.memory，或查明是谁占用。如果是本地流水，说明磁盘过慢。",
         ),
         Reason::InternalError => ("网关故障", "网关内部发生故障；请连同日志反馈。", "请连同日志反馈。"),
     }
