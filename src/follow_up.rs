@@ -1,7 +1,7 @@
 //! What goes on after the reply: asks again about orders that were not decided, and sends again what was confirmed and
 //! not accepted, through the same steps as a callback that waits.
 //!
-//! The journal is the queue. [`FollowUp::step`] is one unit of work: it ends with a note of where the entry goes on, so
+//! The journal is the queue. `FollowUp::step` is one unit of work: it ends with a note of where the entry goes on, so
 //! nothing leaves the queue before its success is on disk, and a restart goes on where this process stopped.
 
 mod lanes;
