@@ -3,6 +3,9 @@
 //! The modules stand in reading order: words everybody uses, WeChat Pay's language, the way of a callback, and what
 //! holds it together. `ARCHITECTURE.md` has the picture.
 
+// English and Chinese.
+pub mod language;
+
 // The ids of a payment.
 pub mod order;
 

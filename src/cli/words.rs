@@ -6,17 +6,11 @@ mod problems;
 use crate::admin::reason_in_chinese;
 use crate::config::{Problem, Problems};
 use crate::journal::State;
+pub(super) use crate::language::{Language, fill};
 use crate::reason::Reason;
 use std::fmt::Display;
 use std::sync::OnceLock;
 use std::time::Duration;
-
-/// A language that the commands speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
-    English,
-    Chinese,
-}
 
 macro_rules! words {
     ($($name:ident: $english:literal, $chinese:literal;)*) => {
@@ -225,7 +219,7 @@ words! {
 
 impl Language {
     /// The one that LC_ALL, LC_MESSAGES or LANG asks for, the first of them that says anything.
-    fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
+    fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
         let said = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
         if said.is_some_and(|value| value.starts_with("zh")) { Self::Chinese } else { Self::English }
     }
@@ -234,7 +228,7 @@ impl Language {
 /// The words of the language that this process's environment asks for.
 pub(super) fn words() -> &'static Words {
     static WORDS: OnceLock<&'static Words> = OnceLock::new();
-    WORDS.get_or_init(|| match Language::of(|name| std::env::var(name).ok()) {
+    WORDS.get_or_init(|| match Language::of_environment(|name| std::env::var(name).ok()) {
         Language::English => &ENGLISH,
         Language::Chinese => &CHINESE,
     })
@@ -243,17 +237,6 @@ pub(super) fn words() -> &'static Words {
 /// The words of those commands that speak English only.
 pub(super) fn english() -> &'static Words {
     &ENGLISH
-}
-
-/// A template with its values, in order.
-pub(super) fn fill(template: &str, values: &[&dyn Display]) -> String {
-    let mut pieces = template.split("{}");
-    let mut text = pieces.next().unwrap_or_default().to_owned();
-    for (piece, value) in pieces.zip(values) {
-        text.push_str(&value.to_string());
-        text.push_str(piece);
-    }
-    text
 }
 
 impl Words {
@@ -349,7 +332,9 @@ mod tests {
     #[test]
     fn the_first_variable_that_says_anything_decides() {
         let of = |set: &[(&str, &str)]| {
-            Language::of(|name| set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned()))
+            Language::of_environment(|name| {
+                set.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+            })
         };
         for (set, wanted) in [
             (&[][..], Language::English),

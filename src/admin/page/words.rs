@@ -2,16 +2,7 @@
 
 pub(super) mod reasons;
 
-use std::fmt::Display;
-
-/// A language the pages speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
-    /// English.
-    English,
-    /// Simplified Chinese.
-    Chinese,
-}
+pub(super) use crate::language::{Language, fill};
 
 macro_rules! words {
     ($($name:ident: $english:literal, $chinese:literal;)*) => {
@@ -385,10 +376,6 @@ words! {
 }
 
 impl Language {
-    /// Both.
-    #[cfg(test)]
-    pub(super) const ALL: [Self; 2] = [Self::English, Self::Chinese];
-
     /// Its words.
     pub(super) fn words(self) -> &'static Words {
         match self {
@@ -396,21 +383,6 @@ impl Language {
             Self::Chinese => &CHINESE,
         }
     }
-}
-
-/// The text with values in its blanks, in order.
-pub(super) fn fill(text: &str, values: &[&dyn Display]) -> String {
-    let mut filled = String::with_capacity(text.len() + 16);
-    let mut values = values.iter();
-    let mut parts = text.split("{}");
-    filled.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        if let Some(value) = values.next() {
-            filled.push_str(&value.to_string());
-        }
-        filled.push_str(part);
-    }
-    filled
 }
 
 #[cfg(test)]
@@ -432,12 +404,5 @@ mod tests {
         for (name, english, chinese) in ALL.iter().filter(|(name, ..)| !codes.contains(name)) {
             assert!(is_chinese(chinese) && !is_chinese(english), "{name}: {english} / {chinese}");
         }
-    }
-
-    #[test]
-    fn values_go_into_the_blanks_in_order() {
-        assert_eq!(fill("{} of {}", &[&1, &"two"]), "1 of two");
-        assert_eq!(fill("{} and {}", &[&1]), "1 and ");
-        assert_eq!(fill("none", &[&1]), "none");
     }
 }
