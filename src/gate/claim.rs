@@ -230,13 +230,7 @@ impl ClaimReader {
         let xml = if carrier == Carrier::Xml { Some(xml::parse(body)?) } else { None };
         let json = if carrier == Carrier::Json { Some(json::document(body)?) } else { None };
         let mut found = Found::new(&self.names);
-        found.path(path)?;
-        found.headers(&head.headers)?;
-        let query = head.uri.query().unwrap_or_default().as_bytes();
-        form::read(&mut found, query, Some(Home::Query), "the query", None)?;
-        if self.fields.strictness.cookies == Cookies::Refuse {
-            form::read_cookies(&mut found, &head.headers)?;
-        }
+        let query = self.read_head(&mut found, head, path)?;
         let mut json_blank = None;
         match (&json, &xml, media.boundary) {
             (Some(document), _, _) => {
@@ -257,6 +251,24 @@ impl ClaimReader {
             _ => self.blank(&found, query, body, media.boundary),
         };
         Ok(Callback { claim, channel, fill, xml })
+    }
+
+    /// Takes the claim fields that stand before the body: in path, headers and query, and what is called like one in a cookie.
+    /// Returns the query.
+    fn read_head<'a>(
+        &self,
+        found: &mut Found<'_, 'a>,
+        head: &'a Parts,
+        path: &PathValues<'a>,
+    ) -> Result<&'a [u8], Unreadable> {
+        found.path(path)?;
+        found.headers(&head.headers)?;
+        let query = head.uri.query().unwrap_or_default().as_bytes();
+        form::read(found, query, Some(Home::Query), "the query", None)?;
+        if self.fields.strictness.cookies == Cookies::Refuse {
+            form::read_cookies(found, &head.headers)?;
+        }
+        Ok(query)
     }
 
     /// Takes the claim fields of a form. Where it need not be called one, it must not be what it may be called: to a

@@ -2,9 +2,8 @@
 //! and has none of the claim's fields.
 
 use super::found::Found;
-use super::names::Home;
 use super::value::Value;
-use super::{ClaimReader, Cookies, Field, Place, channel, channel_value, form, media, xml};
+use super::{ClaimReader, Field, Place, channel, channel_value, form, media, xml};
 use crate::gate::route::PathValues;
 use crate::order::ChannelId;
 use crate::wechat::xml::Fields;
@@ -40,13 +39,7 @@ impl ClaimReader {
         let req_info = Field { place: Place::Carrier, name: REQ_INFO.to_owned() };
         let names = self.names.with(&req_info, self.fields.carrier);
         let mut found = Found::new(&names);
-        found.path(path).ok()?;
-        found.headers(&head.headers).ok()?;
-        let query = head.uri.query().unwrap_or_default().as_bytes();
-        form::read(&mut found, query, Some(Home::Query), "the query", None).ok()?;
-        if self.fields.strictness.cookies == Cookies::Refuse {
-            form::read_cookies(&mut found, &head.headers).ok()?;
-        }
+        self.read_head(&mut found, head, path).ok()?;
         xml::read(&mut found, body, &xml).ok()?;
         if media.is_called_form {
             form::refuse(&mut found, body).ok()?;
