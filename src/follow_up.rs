@@ -364,7 +364,7 @@ impl FollowUp {
             overrides.iter().for_each(|one| self.gate.metrics.overridden(one.as_str()));
         }
         match (delivered, next) {
-            (Ok(delivered), _) if delivered.accepted => Step::Delivered,
+            (Ok(delivered), _) if delivered.is_accepted() => Step::Delivered,
             (_, Next::Park) => self.park(record, Reason::GaveUpDelivering),
             _ => Step::NotAccepted,
         }

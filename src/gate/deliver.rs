@@ -65,12 +65,18 @@ pub struct Parcel<'p> {
 pub struct Delivered {
     /// The upstream's answer.
     pub answer: UpstreamAnswer,
-    /// Whether that counts as having taken it.
-    pub accepted: bool,
-    /// Which part of the route's `accepted` it did not meet.
+    /// Which part of the route's `accepted` it did not meet; `None` if it counts as having taken what was sent.
     pub failed_rule: Option<FailedRule>,
     /// Whether it was sent twice.
     pub resent: bool,
+}
+
+impl Delivered {
+    /// Whether the answer counts as having taken what was sent.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.failed_rule.is_none()
+    }
 }
 
 /// Why a sending came to nothing.
@@ -157,7 +163,7 @@ impl Gate {
         }
         story.sent(&delivered);
         let delivered = delivered.map_err(|error| error.reason)?;
-        if absorb && delivered.accepted {
+        if absorb && delivered.is_accepted() {
             // Whoever comes next, even after a restart, must find that it was taken.
             let _ = timeout_at(deadline, self.records.written()).await;
         }
@@ -407,7 +413,7 @@ fn span(way: &Way<'_>, sending: Option<&Sending>, request: &mut Request<Full<Byt
 
 fn told(sent: Result<Judged, Unanswered>, resent: bool) -> Result<Delivered, Undelivered> {
     match sent {
-        Ok((answer, judged)) => Ok(Delivered { answer, accepted: judged.is_ok(), failed_rule: judged.err(), resent }),
+        Ok((answer, judged)) => Ok(Delivered { answer, failed_rule: judged.err(), resent }),
         Err(unanswered) => Err(Undelivered { reason: unanswered.reason, resent }),
     }
 }
