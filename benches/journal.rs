@@ -14,12 +14,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tollgate::domain::money::{Currency, Fen, Money};
+use tollgate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use tollgate::journal::sqlite::Sqlite;
 use tollgate::journal::{
     Acceptance, Callback, Claimed, Journal, Next, Note, Origin, Outcome, Request, Sending, Verified, Worth,
 };
-use tollgate::money::{Currency, Fen, Money};
-use tollgate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use uuid::Uuid;
 
 const FOR: Duration = Duration::from_secs(3);

@@ -4,6 +4,8 @@
 //! The journal is the queue. `FollowUp::step` is one unit of work: it ends with a note of where the entry goes on, so
 //! nothing leaves the queue before its success is on disk, and a restart goes on where this process stopped.
 
+pub mod schedule;
+
 mod lanes;
 
 mod found;
@@ -13,6 +15,9 @@ mod recovery;
 mod familiar;
 mod overridden;
 
+use crate::domain::money::Currency;
+use crate::domain::reason::{Reason, Verdict};
+use crate::follow_up::schedule::{Schedule, jittered};
 use crate::gate::channel::Channel;
 use crate::gate::claim::{Blank, Claim};
 use crate::gate::decide::{self, Confirmed, Finding, Mode};
@@ -23,15 +28,12 @@ use crate::gate::number_proof::Case;
 use crate::gate::payment::Payment;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
-use crate::gate::schedule::{Schedule, jittered};
 use crate::gate::{Gate, Parcel};
 use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Override, Queue, Shut, State, Work};
-use crate::money::Currency;
-use crate::reason::{Reason, Verdict};
+use crate::observe::traces::Span;
+use crate::process::shutdown::Shutdown;
+use crate::provider::wechat::AskBy;
 use crate::server::Peer;
-use crate::shutdown::Shutdown;
-use crate::traces::Span;
-use crate::wechat::AskBy;
 use bytes::Bytes;
 pub use found::next_question;
 use hyper::header::HeaderValue;

@@ -18,8 +18,6 @@ pub mod payment;
 
 pub mod record;
 
-pub mod schedule;
-
 pub mod confirm;
 
 pub mod expected;
@@ -34,15 +32,11 @@ pub mod stamp;
 
 pub mod delivery;
 
-pub mod forward;
-
 pub mod accepted;
 
 pub mod reply;
 
 pub mod synthesize;
-
-mod hop;
 
 mod keep;
 
@@ -56,12 +50,13 @@ mod to_the_end;
 
 pub mod current;
 
+use crate::domain::money::Money;
+use crate::domain::reason::Reason;
 use crate::journal::{Claimed, Overrides};
-use crate::metrics::{Counts, Metrics, UpstreamMeters};
-use crate::money::Money;
-use crate::reason::Reason;
+use crate::observe::metrics::{Counts, Metrics, UpstreamMeters};
+use crate::observe::traces::Traces;
 use crate::server::{Arrival, Handler};
-use crate::traces::Traces;
+use crate::upstream::{Forward, Upstream};
 use bytes::Bytes;
 use channel::Channels;
 use claim::Blank;
@@ -71,7 +66,6 @@ use deliver::Answer;
 pub use deliver::{Delivered, Parcel};
 use expected::Expected;
 use familiar::{Appearance, Familiar};
-use forward::{Forward, Upstream};
 use http_body_util::Full;
 use hyper::Response;
 use hyper::http::request::Parts;

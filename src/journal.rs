@@ -53,9 +53,9 @@ pub use sweeps::Sweeps;
 pub use times::{Times, gate_since};
 pub use view::Views;
 
-use crate::money::Money;
-use crate::order::{ChannelId, OutTradeNo, TransactionId};
-use crate::reason::Reason;
+use crate::domain::money::Money;
+use crate::domain::order::{ChannelId, OutTradeNo, TransactionId};
+use crate::domain::reason::Reason;
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
 use std::fmt;

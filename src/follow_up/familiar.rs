@@ -1,9 +1,9 @@
 //! What is learnt from confirmed callbacks of what others are worth, and what follows for those that wait.
 
 use super::FollowUp;
+use crate::domain::reason::Reason;
 use crate::gate::decide::Confirmed;
 use crate::journal::{Rank, State, Work};
-use crate::reason::Reason;
 
 impl FollowUp {
     /// What waits and looks like what was confirmed since is likely now.

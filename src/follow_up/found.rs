@@ -1,18 +1,18 @@
 //! Orders that never called back: asked about on a schedule of their own, and given a callback once they are confirmed.
 
 use super::{FollowUp, Step};
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::order::ChannelId;
+use crate::domain::reason::{Reason, Verdict};
+use crate::follow_up::schedule::jittered;
 use crate::gate::channel::Channel;
 use crate::gate::decide::{Confirmed, Finding};
 use crate::gate::payment::Payment;
 use crate::gate::record::Record;
 use crate::gate::route::Route;
-use crate::gate::schedule::jittered;
 use crate::gate::synthesize::Facts;
 use crate::journal::sweeps::Standing;
 use crate::journal::{Next, Note, Origin, Override, Request, State, Work};
-use crate::order::ChannelId;
-use crate::reason::{Reason, Verdict};
 use std::time::Duration;
 
 /// How long after an order was made it is asked about (`wechatpay-v2.md` section 8), and then less and less.

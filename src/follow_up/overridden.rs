@@ -1,6 +1,8 @@
 //! What a person decided against the rules, as far as it counts for the payment that is confirmed now.
 
 use super::FollowUp;
+use crate::domain::money::Money;
+use crate::domain::reason::Reason;
 use crate::gate::channel::Channel;
 use crate::gate::claim::Claim;
 use crate::gate::decide::Confirmed;
@@ -8,8 +10,6 @@ use crate::gate::flag::OnSecondPayment;
 use crate::gate::payment::Payment;
 use crate::gate::record::Record;
 use crate::journal::{Override, Overrides, Work};
-use crate::money::Money;
-use crate::reason::Reason;
 
 impl FollowUp {
     /// What the payment is held against: the claim, and what the order costs. Of an order that was found the bill's amount is

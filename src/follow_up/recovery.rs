@@ -3,13 +3,13 @@
 
 use super::lanes::Leave;
 use super::{FollowUp, Step, tell};
+use crate::domain::order::ChannelId;
+use crate::domain::reason::Reason;
+use crate::follow_up::schedule::{Schedule, jittered};
 use crate::gate::channel::Channel;
-use crate::gate::forward::Upstream;
-use crate::gate::forward::standing::{Errand, Standing};
-use crate::gate::schedule::{Schedule, jittered};
 use crate::journal::{EntryId, Next, Outlet, Rank, State, Work};
-use crate::order::ChannelId;
-use crate::reason::Reason;
+use crate::upstream::Upstream;
+use crate::upstream::standing::{Errand, Standing};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,11 +8,11 @@ mod flights;
 
 use super::channel::Channel;
 use super::decide::{self, Finding};
-use crate::metrics::{self, ConfirmMeters, Metrics};
-use crate::order::{ChannelId, MchId};
-use crate::reason::Reason;
-use crate::traces::Parent;
-use crate::wechat::{AskBy, HostState, Part, WeChatPay};
+use crate::domain::order::{ChannelId, MchId};
+use crate::domain::reason::Reason;
+use crate::observe::metrics::{self, ConfirmMeters, Metrics};
+use crate::observe::traces::Parent;
+use crate::provider::wechat::{AskBy, HostState, Part, WeChatPay};
 use bytes::Bytes;
 use flights::{Asking, Flights, Turn};
 use moka::Expiry;

@@ -8,11 +8,11 @@ mod shape;
 
 use super::Gate;
 use super::decide::Confirmed;
+use crate::domain::order::{ChannelId, OutTradeNo};
+use crate::domain::reason::Reason;
 use crate::journal::{Callback, Claimed, Rank, Worth};
-use crate::order::{ChannelId, OutTradeNo};
-use crate::reason::Reason;
+use crate::provider::wechat::Part;
 use crate::server::Peer;
-use crate::wechat::Part;
 pub use shape::Shape;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;

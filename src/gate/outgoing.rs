@@ -4,7 +4,7 @@ use super::claim::Blank;
 use super::decide::Pass;
 use super::deliver::Parcel;
 use super::{Gate, stamp};
-use crate::reason::Reason;
+use crate::domain::reason::Reason;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Uri};

@@ -9,16 +9,16 @@ mod standing;
 
 use super::channel::Channel;
 use super::delivery::{Acceptance, Accepted, Delivery, DeliveryId, Latest, Origin, Sending};
-use super::forward::Upstream;
 use super::payment::Payment;
+use crate::domain::money::Money;
+use crate::domain::order::{ChannelId, OrderId, TransactionId};
+use crate::domain::reason::{Reason, Verdict};
 use crate::journal::owners::Owner;
 use crate::journal::{
     self, Callback, Claimed, EntryId, EntryKey, Journal, JournalError, Next, Note, Outcome, Refused, State, Taken,
     Verified, Worth,
 };
-use crate::money::Money;
-use crate::order::{ChannelId, OrderId, TransactionId};
-use crate::reason::{Reason, Verdict};
+use crate::upstream::Upstream;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use standing::FirstPayment;
 pub use standing::Standing;

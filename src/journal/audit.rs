@@ -3,7 +3,7 @@
 use super::Soon;
 use super::history::Search;
 use super::ids::EntryId;
-use crate::order::{ChannelId, OrderId};
+use crate::domain::order::{ChannelId, OrderId};
 use jiff::Timestamp;
 
 /// What somebody asks for of an order.

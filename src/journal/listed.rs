@@ -2,8 +2,8 @@
 //! are expected, at which price, since when they are not any more; and how the sources are.
 
 use super::{Callback, Soon};
-use crate::money::Fen;
-use crate::order::{ChannelId, OrderId, OutTradeNo};
+use crate::domain::money::Fen;
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use jiff::Timestamp;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! What happened in each minute of the last day, kept so that a restart goes on with the picture of it.
 
 use super::Soon;
-use crate::metrics::Moment;
+use crate::observe::metrics::Moment;
 
 /// What a journal keeps of minutes.
 pub trait Minutes: Send + Sync {

@@ -4,8 +4,8 @@
 use super::history::Search;
 use super::ids::EntryId;
 use super::{By, Soon};
-use crate::money::Money;
-use crate::order::{ChannelId, OrderId};
+use crate::domain::money::Money;
+use crate::domain::order::{ChannelId, OrderId};
 use jiff::Timestamp;
 use std::fmt;
 
@@ -238,7 +238,7 @@ pub fn because(text: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::{Currency, Fen};
+    use crate::domain::money::{Currency, Fen};
 
     #[test]
     fn they_are_told_in_one_order() {

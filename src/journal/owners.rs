@@ -2,7 +2,7 @@
 //! restarts, and for longer than the entry itself is kept.
 
 use super::Soon;
-use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 
 /// The order that a payment is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

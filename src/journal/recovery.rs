@@ -2,7 +2,7 @@
 
 use super::ids::EntryId;
 use super::{Queue, Soon, Work};
-use crate::order::ChannelId;
+use crate::domain::order::ChannelId;
 use jiff::Timestamp;
 use std::time::Duration;
 

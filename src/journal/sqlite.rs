@@ -61,9 +61,9 @@ use super::{
     Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Keep, Looks, Note, Record,
     Refused, Room, Search, Shut, Soon, Taken, Work, Worth,
 };
-use crate::clock;
-use crate::metrics::JournalMeters;
-use crate::order::ChannelId;
+use crate::domain::clock;
+use crate::domain::order::ChannelId;
+use crate::observe::metrics::JournalMeters;
 use hand::{Hand, Held};
 use lock::Lock;
 use read::Readers;
@@ -527,7 +527,7 @@ mod tests {
         for taken in taking {
             let entry = taken.await.unwrap().entry;
             let next = Some(crate::journal::Next::Close);
-            journal.note(Note::Found { entry, reason: crate::reason::Reason::Closed, verified: None, next });
+            journal.note(Note::Found { entry, reason: crate::domain::reason::Reason::Closed, verified: None, next });
         }
         journal.written().await.unwrap();
         let full = journal.figures().await.unwrap();

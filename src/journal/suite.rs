@@ -18,9 +18,9 @@ mod recovery;
 mod times;
 
 use super::*;
-use crate::metrics::{Latencies, Moment, Totals};
-use crate::money::{Currency, Fen, Money};
-use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::money::{Currency, Fen, Money};
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use crate::observe::metrics::{Latencies, Moment, Totals};
 use hyper::header::HeaderValue;
 use hyper::{Method, Uri};
 use jiff::Timestamp;

@@ -5,9 +5,9 @@
 //! on the same ones.
 
 use super::{Callback, EntryId, Soon, State};
-use crate::money::Money;
-use crate::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
-use crate::reason::Reason;
+use crate::domain::money::Money;
+use crate::domain::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::reason::Reason;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::fmt;

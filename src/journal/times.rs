@@ -1,7 +1,7 @@
 //! The journal's own time: when it was made, how far it has come, and that the clock was set meanwhile.
 
 use super::Soon;
-use crate::clock;
+use crate::domain::clock;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 

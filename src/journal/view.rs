@@ -4,8 +4,8 @@
 use super::history::{Record, Refused};
 use super::ids::EntryId;
 use super::{Origin, Soon, State};
-use crate::order::{ChannelId, OrderId};
-use crate::reason::Reason;
+use crate::domain::order::{ChannelId, OrderId};
+use crate::domain::reason::Reason;
 use jiff::Timestamp;
 use std::fmt;
 use std::str::FromStr;

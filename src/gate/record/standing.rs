@@ -1,10 +1,10 @@
 //! The payment that an order was confirmed by first, so that another one of it is known as such; and what is flagged.
 
 use super::{Record, Records};
+use crate::domain::order::{ChannelId, OrderId, TransactionId};
+use crate::domain::reason::Reason;
 use crate::gate::payment::Payment;
 use crate::journal::Note;
-use crate::order::{ChannelId, OrderId, TransactionId};
-use crate::reason::Reason;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;

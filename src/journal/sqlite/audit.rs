@@ -2,10 +2,10 @@
 
 use super::columns::{self, number, optional, parsed, time};
 use super::{Sqlite, read, redeliver, write};
+use crate::domain::reason::Reason;
 use crate::journal::audit::{Act, Action, Audit, AuditRecord, Audits, By};
 use crate::journal::overrides::{Overrides, Redelivery};
 use crate::journal::{EntryId, Search, Soon};
-use crate::reason::Reason;
 use rusqlite::{Connection, Result, Row, named_params, params};
 
 impl Audits for Sqlite {

@@ -166,7 +166,7 @@ pub(super) fn millis(duration: std::time::Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reason::Reason;
+    use crate::domain::reason::Reason;
     use std::time::Duration;
 
     fn asked(entry: i64) -> Note {

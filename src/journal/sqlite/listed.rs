@@ -3,9 +3,9 @@
 use super::columns::{self, count, number, optional_time, parsed};
 use super::hand::millis;
 use super::{Sqlite, write};
+use crate::domain::money::Fen;
 use crate::journal::Soon;
 use crate::journal::listed::{Found, Listed, Listings, News, SourceHealth};
-use crate::money::Fen;
 use rusqlite::{Connection, Result, Row, params};
 
 impl Listings for Sqlite {

@@ -4,7 +4,7 @@ use super::Sqlite;
 use super::columns::{damaged, time};
 use crate::journal::Soon;
 use crate::journal::minutes::Minutes;
-use crate::metrics::{Latencies, Moment, Totals};
+use crate::observe::metrics::{Latencies, Moment, Totals};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 /// Milliseconds for which minutes are kept.

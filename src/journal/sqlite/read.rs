@@ -4,14 +4,14 @@ use super::columns::{self, count, number, optional, optional_time, parsed, time}
 use super::hand::{Hand, Held, millis};
 use super::kinds::{Kind, kinds};
 use super::{OpenError, connect, redeliver, view};
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::order::{ChannelId, OrderId, TransactionId};
+use crate::domain::reason::Reason;
 use crate::journal::view::Filter;
 use crate::journal::{
     Acceptance, AttemptRecord, Callback, EntryId, Event, Origin, Outlet, Overrides, Queue, Rank, Record, Refused,
     Search, Shut, State, Work,
 };
-use crate::order::{ChannelId, OrderId, TransactionId};
-use crate::reason::Reason;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, ToSql, params_from_iter};
 use std::collections::HashSet;

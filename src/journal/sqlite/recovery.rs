@@ -4,11 +4,11 @@
 use super::hand::{Hand, millis};
 use super::kinds::{Kind, kinds};
 use super::{Sqlite, read};
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::order::ChannelId;
 use crate::journal::recovery::Recovery;
 use crate::journal::view::Filter;
 use crate::journal::{EntryId, Queue, Rank, Soon, State, Work};
-use crate::order::ChannelId;
 use jiff::Timestamp;
 use rusqlite::{Connection, Result, params};
 use std::sync::Arc;

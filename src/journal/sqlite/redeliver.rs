@@ -2,11 +2,11 @@
 
 use super::columns::{self, money, optional_time, parsed};
 use super::{Sqlite, audit, read, write};
+use crate::domain::money::{Currency, Fen, Money};
+use crate::domain::reason::Reason;
 use crate::journal::audit::{Act, Action, Audit};
 use crate::journal::overrides::{Needed, Override, Overrides, Price, Redelivered, Redeliveries, Redelivery};
 use crate::journal::{EntryId, Search, Soon};
-use crate::money::{Currency, Fen, Money};
-use crate::reason::Reason;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 impl Redeliveries for Sqlite {
@@ -16,7 +16,7 @@ impl Redeliveries for Sqlite {
 
     fn needed(&self, search: Search, limit: usize) -> Soon<'_, Vec<Needed>> {
         self.read(move |connection| {
-            let now = crate::clock::now().as_millisecond();
+            let now = crate::domain::clock::now().as_millisecond();
             let entries = read::entries(connection, &search, limit, SENDABLE, now)?;
             entries.into_iter().map(|entry| needed(connection, entry)).collect()
         })

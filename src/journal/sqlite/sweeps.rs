@@ -3,12 +3,12 @@
 use super::columns::{self, count, number, optional_time, parsed, time};
 use super::hand::millis;
 use super::{Sqlite, write};
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
 use crate::journal::sweeps::{
     Counts, Outcome, Progress, Row, RowKind, RowPayment, RowRecord, Standing, Sweep, SweepId, SweepNote, Sweeps, Wanted,
 };
 use crate::journal::{EntryId, Soon, State};
-use crate::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Result, Row as SqlRow, named_params, params};
 

@@ -4,7 +4,7 @@ use super::Sqlite;
 use super::columns::optional_time;
 use super::hand::millis;
 use super::writer::Op;
-use crate::clock;
+use crate::domain::clock;
 use crate::journal::Soon;
 use crate::journal::times::Times;
 use jiff::{SignedDuration, Timestamp};

@@ -8,10 +8,10 @@
 use super::columns::{self, count, number, optional, optional_time, parsed};
 use super::kinds::{Kind, kinds};
 use super::{Sqlite, read};
+use crate::domain::order::{ChannelId, OrderId};
+use crate::domain::reason::Reason;
 use crate::journal::view::{Cursor, Filter, Page, RefusedFilter, Tally, Today, Views};
 use crate::journal::{EntryId, Origin, Record, Refused, Search, Soon, State};
-use crate::order::{ChannelId, OrderId};
-use crate::reason::Reason;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use std::collections::BTreeSet;

@@ -5,11 +5,11 @@ use super::columns::{self, number};
 use super::content::{self, Content};
 use super::hand::millis;
 use super::{audit, owners, rank, read, redeliver, sweeps, times};
+use crate::domain::reason::Reason;
 use crate::journal::{
     Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Keep, Next, Note, Outcome, Rank, Refused,
     Sending, State, Taken, Verified, Worth,
 };
-use crate::reason::Reason;
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
 use std::time::Duration;
 

@@ -1,12 +1,12 @@
 //! Orders that never called back: sweeps and sources, as every journal must keep them.
 
 use super::{Store, accepted, callback, take_in, verified};
+use crate::domain::money::Fen;
+use crate::domain::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::reason::Reason;
 use crate::journal::listed::{Found, Listed, News, SourceHealth};
 use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepNote, Wanted};
 use crate::journal::{Callback, Next, Note, Origin, Outcome, Request, Search, Sending, Shut, State, Verified, Worth};
-use crate::money::Fen;
-use crate::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
-use crate::reason::Reason;
 use jiff::civil::{Date, date};
 use std::time::Duration;
 

@@ -218,7 +218,7 @@ async fn the_day_is_counted_by_kind(store: &dyn Store) {
     standing(&*journal, "2/c1", "C", Reason::Paid, Next::Accepted).await;
     refuse(&*journal, "R", Reason::FieldRepeated);
     journal.written().await.unwrap();
-    let since = crate::clock::now() - jiff::Span::new().hours(1);
+    let since = crate::domain::clock::now() - jiff::Span::new().hours(1);
     let today = journal.today(since).await.unwrap();
     let (app, c1) = (ChannelId::parse("app").unwrap(), ChannelId::parse("2/c1").unwrap());
     let (origin, confirmed) = (Origin::Callback, true);
@@ -235,7 +235,7 @@ async fn the_day_is_counted_by_kind(store: &dyn Store) {
     ];
     assert_eq!(today.tallies, expected);
     assert_eq!(today.refused, [(Reason::FieldRepeated, 1)]);
-    let later = journal.today(crate::clock::now() + jiff::Span::new().hours(1)).await.unwrap();
+    let later = journal.today(crate::domain::clock::now() + jiff::Span::new().hours(1)).await.unwrap();
     assert!(later.tallies.is_empty() && later.refused.is_empty());
 }
 
@@ -263,7 +263,7 @@ async fn refusals_come_in_pages(store: &dyn Store) {
     let request = first[0].1.request_id.to_string();
     let by_id = RefusedFilter { text: OrderId::parse(&request).ok(), ..any };
     assert_eq!(orders(&journal.refusals(by_id, None, 10).await.unwrap()), ["C"]);
-    let future = RefusedFilter { since: Some(crate::clock::now() + jiff::Span::new().hours(1)), ..any };
+    let future = RefusedFilter { since: Some(crate::domain::clock::now() + jiff::Span::new().hours(1)), ..any };
     assert!(journal.refusals(future, None, 10).await.unwrap().is_empty());
 }
 

@@ -1,10 +1,10 @@
 //! Which order a payment is for, as every journal must keep it.
 
 use super::{SOON, Store, accepted, callback, sending, take_in, verified};
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::reason::Reason;
 use crate::journal::owners::{Owner, OwnerClaim};
 use crate::journal::{Claimed, Journal, Next, Note, Outcome, Worth};
-use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
-use crate::reason::Reason;
 use std::time::Duration;
 
 pub(super) async fn all(store: &dyn Fn() -> Box<dyn Store>) {

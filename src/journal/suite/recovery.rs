@@ -22,7 +22,7 @@ fn app() -> Vec<ChannelId> {
 }
 
 fn this_moment() -> Timestamp {
-    crate::clock::now()
+    crate::domain::clock::now()
 }
 
 fn outlet(most: usize, failing: bool) -> Shut {

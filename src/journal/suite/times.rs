@@ -1,11 +1,11 @@
 //! The journal's own time, as every journal must keep it.
 
 use super::{LATE, Store, accepted, callback, due, of, sending, take_in, verified};
+use crate::domain::order::{ChannelId, MchId};
+use crate::domain::reason::Reason;
 use crate::journal::sweeps::Wanted;
 use crate::journal::{Journal, gate_since};
 use crate::journal::{Next, Note, Outcome, Record, Worth};
-use crate::order::{ChannelId, MchId};
-use crate::reason::Reason;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -27,9 +27,9 @@ async fn one(journal: &dyn Journal, order: &str) -> Record {
 
 async fn a_journal_knows_since_when_it_is_there(store: &dyn Store) {
     let made_at = store.open(100).made_at().await.unwrap().unwrap();
-    assert!(crate::clock::now().duration_since(made_at) < SignedDuration::from_mins(10));
+    assert!(crate::domain::clock::now().duration_since(made_at) < SignedDuration::from_mins(10));
     assert_eq!(store.open(100).made_at().await.unwrap(), Some(made_at), "opened again it is as old");
-    assert!(gate_since(made_at).unwrap() > crate::clock::beijing(made_at).date());
+    assert!(gate_since(made_at).unwrap() > crate::domain::clock::beijing(made_at).date());
 }
 
 async fn a_clock_that_is_set_moves_what_waits_and_makes_nothing_older(store: &dyn Store, days: i64) {

@@ -1,8 +1,8 @@
 use super::*;
+use crate::domain::order::OrderId;
 use crate::journal::sqlite::Sqlite;
 use crate::journal::suite::callback;
 use crate::journal::{Acceptance, DeliveryId, Journal, Next, Origin, Outcome, Sending};
-use crate::order::OrderId;
 use hyper::{HeaderMap, StatusCode};
 
 /// Callbacks that wait to be taken in.
