@@ -46,7 +46,7 @@ mod outgoing;
 
 mod story;
 
-mod to_the_end;
+mod detach_on_drop;
 
 pub mod current;
 
@@ -63,7 +63,8 @@ use claim::Blank;
 use confirm::Confirm;
 use decide::{Confirmed, Mode};
 use deliver::Answer;
-pub use deliver::{Delivered, Parcel};
+pub use deliver::{Delivered, UpstreamRequest};
+use detach_on_drop::detach_on_drop;
 use expected::Expected;
 use familiar::{Appearance, Familiar};
 use http_body_util::Full;
@@ -78,7 +79,6 @@ use stamp::Stamp;
 use std::sync::Arc;
 use std::time::Duration;
 use story::Story;
-use to_the_end::to_the_end;
 
 /// Everything a callback meets on its way, put together by `app`.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl Gate {
         let pass = decide::permit(checked.map(|checked| checked.confirmed), self.mode_of(story))?;
         story.passed(&pass);
 
-        let parcel = Parcel {
+        let parcel = UpstreamRequest {
             route,
             channel: story.channel.map(Arc::as_ref),
             order: story.order,
@@ -207,7 +207,7 @@ impl Handler for Gate {
     /// The way is walked to its end even if the sender hangs up: what was forwarded is then known, and logged.
     fn handle(self: Arc<Self>, arrival: Arrival) -> impl Future<Output = Response<Full<Bytes>>> + Send {
         let gate = self;
-        to_the_end(async move {
+        detach_on_drop(async move {
             let span = gate.traces.request("callback", &arrival.head.headers);
             let mut story = Story::begin(arrival.peer, &gate.counts, span);
             let outcome = gate.walk(arrival, &mut story).await;

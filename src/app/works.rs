@@ -8,7 +8,7 @@ use crate::domain::generation;
 use crate::follow_up::{FollowUp, Lanes};
 use crate::gate::Gate;
 use crate::gate::channel::{Channel, Channels};
-use crate::gate::confirm::{Confirm, Life};
+use crate::gate::confirm::{Confirm, Ttl};
 use crate::gate::expected::Expected;
 use crate::gate::record::{First, Records};
 use crate::gate::route::Routes;
@@ -155,7 +155,7 @@ fn gate(
         Some(before) => Arc::clone(&before.senders),
         None => Arc::new(Senders::new(proxies, rate)),
     };
-    let life = Life { paid: config.cache.paid, pending: config.cache.pending };
+    let life = Ttl { paid: config.cache.paid, pending: config.cache.pending };
     let patience = config.confirm_deadline;
     let confirm_before = before.map(|before| &before.confirm);
     let confirm = Confirm::new(wechat, config.cache.capacity, life, patience, confirm_before, &metrics);

@@ -10,7 +10,7 @@ use super::Gate;
 use super::decide::Confirmed;
 use crate::domain::order::{ChannelId, OutTradeNo};
 use crate::domain::reason::Reason;
-use crate::journal::{Callback, Claimed, Rank, Worth};
+use crate::journal::{Callback, Claimed, Rank, Trust};
 use crate::provider::wechat::Part;
 use crate::server::Peer;
 pub use shape::Shape;
@@ -215,10 +215,10 @@ impl Familiarity {
 
     /// What a record of it is worth before it is confirmed.
     #[must_use]
-    pub const fn worth(self) -> Worth {
+    pub const fn worth(self) -> Trust {
         match self {
-            Self::Sender | Self::Shape => Worth::Likely,
-            Self::None => Worth::Unconfirmed,
+            Self::Sender | Self::Shape => Trust::Likely,
+            Self::None => Trust::Unconfirmed,
         }
     }
 

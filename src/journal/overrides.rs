@@ -3,7 +3,7 @@
 
 use super::history::Search;
 use super::ids::EntryId;
-use super::{By, Soon};
+use super::{BoxFuture, By};
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OrderId};
 use jiff::Timestamp;
@@ -211,13 +211,13 @@ pub trait Redeliveries: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be written; then nothing was done.
-    fn redeliver(&self, redelivery: Redelivery) -> Soon<'_, Redelivered>;
+    fn redeliver(&self, redelivery: Redelivery) -> BoxFuture<'_, Redelivered>;
 
     /// What would have to be decided of what can be sent.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn needed(&self, search: Search, limit: usize) -> Soon<'_, Vec<Needed>>;
+    fn needed(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Needed>>;
 }
 
 /// How long a reason is, in characters.

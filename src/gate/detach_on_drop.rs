@@ -5,14 +5,14 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 
 /// Polls `work` where it is awaited. If the one who awaits goes away first, a task takes it over.
-pub(super) fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> ToTheEnd<T> {
-    ToTheEnd(Some(Box::pin(work)))
+pub(super) fn detach_on_drop<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> DetachOnDrop<T> {
+    DetachOnDrop(Some(Box::pin(work)))
 }
 
-/// See [`to_the_end`].
-pub(super) struct ToTheEnd<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
+/// See [`detach_on_drop`].
+pub(super) struct DetachOnDrop<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
 
-impl<T: Send + 'static> Future for ToTheEnd<T> {
+impl<T: Send + 'static> Future for DetachOnDrop<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
@@ -25,7 +25,7 @@ impl<T: Send + 'static> Future for ToTheEnd<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for ToTheEnd<T> {
+impl<T: Send + 'static> Drop for DetachOnDrop<T> {
     fn drop(&mut self) {
         // A panic in the work also leads here; what panicked must not be polled again.
         let work = self.0.take().filter(|_| !std::thread::panicking());
@@ -44,7 +44,7 @@ mod tests {
     async fn work_whose_waiter_went_away_is_finished() {
         let (go, wait) = oneshot::channel::<()>();
         let (done, finished) = oneshot::channel();
-        let mut work = to_the_end(async move {
+        let mut work = detach_on_drop(async move {
             wait.await.unwrap();
             done.send(()).unwrap();
         });
