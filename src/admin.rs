@@ -17,7 +17,7 @@ mod act;
 
 pub mod api;
 
-mod at_hand;
+mod stale_while_revalidate;
 
 mod attempts;
 
@@ -33,7 +33,7 @@ mod listener;
 
 mod login;
 
-mod look;
+mod queries;
 
 mod metrics;
 
@@ -52,20 +52,20 @@ pub use act::{Action, Asked, Decided, Done, NotDone, needs, told};
 pub use health::NotReady;
 pub use held::Held;
 pub use listener::Listener;
-pub use look::Unread;
 pub use overview::{BudgetLeft, Overview};
 pub(crate) use page::reason_in_chinese;
+pub use queries::Unread;
 
-use crate::domain::generation::Generation;
+use crate::domain::config_status::Generation;
 use crate::gate::current::Current;
 use crate::journal::{Figures, Journal};
 use crate::server;
 use arc_swap::ArcSwap;
-use at_hand::AtHand;
 use attempts::Attempts;
 use axum::Router;
 use health::Readiness;
 use overview::Day;
+use stale_while_revalidate::AtHand;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;

@@ -1,8 +1,8 @@
 //! The one assembly: builds everything from a checked config, runs it until told to stop, and puts another in its place.
 
-mod works;
+mod services;
 
-mod doors;
+mod listeners;
 
 mod listening;
 
@@ -10,25 +10,25 @@ mod reload;
 
 mod files;
 
-mod succession;
+mod handoff;
 
 mod housekeeping;
 
 mod systemd;
 
+pub use handoff::{Lost, Succeeded, Succession};
 use reload::Asked;
 pub use reload::{ReloadError, Reloads};
-pub use succession::{Lost, Succeeded, Succession};
-pub use works::Works;
-pub(crate) use works::recall;
+pub use services::Works;
+pub(crate) use services::recall;
 
 use crate::config::{Config, Journal, LogFormat};
 use crate::domain::clock;
-use crate::domain::generation::{Generation, Refused};
+use crate::domain::config_status::{Generation, Refused};
 use crate::gate::current::Current;
 use crate::journal::sqlite::{OpenError, Sqlite};
+use crate::observe::logging::Log;
 use crate::observe::metrics::{Counts, Metrics};
-use crate::observe::telemetry::Log;
 use crate::observe::traces;
 use crate::observe::traces::Traces;
 use crate::process::handoff::{HandOver, Leaving, Predecessor, Wish};
@@ -37,7 +37,7 @@ use crate::process::sockets::Sockets;
 use crate::provider::wechat;
 use crate::reconcile::pending_orders::Known;
 use crate::server::tls::TlsError;
-use doors::{Doors, Seen};
+use listeners::{Doors, Seen};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -146,13 +146,13 @@ impl App {
         mut given: Sockets,
         mut before: Option<Predecessor>,
     ) -> Result<Self, BuildError> {
-        let plan = doors::Plan::of(&mut config)?;
+        let plan = listeners::Plan::of(&mut config)?;
         let (fixed, grace) = (Fixed::of(&config), config.shutdown_grace);
         given.add(before.as_mut().map(|before| std::mem::take(&mut before.sockets)).unwrap_or_default());
         // Whoever finds the port open finds the journal too. Only where another gate has it, the sockets come first.
         let bound_before = before.is_some().then(|| plan.bind(std::mem::take(&mut given))).transpose()?;
         let (journal, before) = match &config.journal {
-            Some(file) => succession::open(file, metrics.journal.clone(), before)
+            Some(file) => handoff::open(file, metrics.journal.clone(), before)
                 .await
                 .map(|(journal, before)| (Some(journal), before))?,
             None => (None, None),
@@ -173,7 +173,7 @@ impl App {
     /// # Errors
     /// If a part cannot be built.
     pub fn try_out(mut config: Config) -> Result<(), BuildError> {
-        doors::Plan::of(&mut config)?;
+        listeners::Plan::of(&mut config)?;
         if let Some(file) = &config.journal {
             match Sqlite::beside(&file.path) {
                 // If this one died before it accepts, the gate that runs could not open the file again.
@@ -344,7 +344,7 @@ impl App {
         log: &Log,
     ) -> Result<(), ReloadError> {
         let mut config = reloads.read(&self.fixed).await?;
-        let (plan, grace) = (doors::Plan::of(&mut config)?, config.shutdown_grace);
+        let (plan, grace) = (listeners::Plan::of(&mut config)?, config.shutdown_grace);
         let (level, fixed) = (config.log.level.clone(), Fixed::of(&config));
         let works = self.works.succeed(config, self.generation.borrow().number + 1)?;
         self.doors.go_on(plan, shutdown)?;

@@ -6,7 +6,7 @@
 
 pub mod schedule;
 
-mod lanes;
+mod retry_budgets;
 
 mod found;
 
@@ -37,9 +37,9 @@ use crate::server::Peer;
 use bytes::Bytes;
 pub use found::next_question;
 use hyper::header::HeaderValue;
-use lanes::Lane;
-pub use lanes::Lanes;
 use recovery::{Recoveries, Ticket, Turn};
+use retry_budgets::Lane;
+pub use retry_budgets::Lanes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;

@@ -5,7 +5,7 @@
 
 mod connection;
 
-mod door;
+mod listener;
 
 mod memory;
 
@@ -40,7 +40,7 @@ use tls::Tls;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 
-pub use door::Door;
+pub use listener::Door;
 
 /// Connections that the system completes before they are accepted.
 const BACKLOG: u32 = 4096;

@@ -9,7 +9,7 @@ pub mod health;
 // Which fields are for one connection only.
 pub mod hop;
 
-mod line;
+mod connection;
 
 mod pool;
 
@@ -20,13 +20,13 @@ pub mod standing;
 
 use crate::domain::reason::Reason;
 use bytes::Bytes;
+use connection::{Connector, Line, LineError};
 use health::UpstreamHealth;
 use hop::named_by_connection;
 use http_body_util::Full;
 use hyper::header::{CONNECTION, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::uri::{Authority, Scheme, Uri};
 use hyper::{HeaderMap, Request, StatusCode};
-use line::{Connector, Line, LineError};
 use pool::Pool;
 use standing::Standing;
 use std::collections::HashMap;

@@ -4,7 +4,7 @@
 use super::Admin;
 use super::problem::Problem;
 use crate::domain::clock;
-use crate::domain::generation::Generation;
+use crate::domain::config_status::Generation;
 use crate::gate::Gate;
 use crate::journal::{Figures, State as EntryState};
 use crate::observe::metrics::{Format, Gauges, JournalMeters};

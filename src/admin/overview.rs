@@ -3,7 +3,7 @@
 use super::Admin;
 use super::health::NotReady;
 use crate::domain::clock;
-use crate::domain::generation::Generation;
+use crate::domain::config_status::Generation;
 use crate::domain::order::MchId;
 use crate::gate::Gate;
 use crate::journal::Figures;

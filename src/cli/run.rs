@@ -4,8 +4,8 @@ use super::ConfigFile;
 use crate::app::{App, BuildError, Ended, Reloads, Succeeded, TRACES_SENT};
 use crate::config::Config;
 use crate::journal::sqlite::OpenError;
+use crate::observe::logging;
 use crate::observe::metrics::Metrics;
-use crate::observe::telemetry;
 use crate::process::handoff::{self, Predecessor};
 use crate::process::limits;
 use crate::process::shutdown::{Drained, Signals};
@@ -47,7 +47,7 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
         Ok(config) => config,
         Err(problems) => return super::check::show(&problems, false),
     };
-    let log = telemetry::start(config.log.format, &config.log.level)
+    let log = logging::start(config.log.format, &config.log.level)
         .map_err(|error| anyhow::anyhow!("log.level is no filter: {error}"))?;
     let metrics = Arc::new(Metrics::new());
     metrics.watch_log(log.dropped());

@@ -1,7 +1,7 @@
 //! What a failing upstream gets, and what follows when it is well again: held orders wait while it fails, one of them is sent every
 //! so often, and an accepted delivery brings all of them forward.
 
-use super::lanes::Leave;
+use super::retry_budgets::Leave;
 use super::{FollowUp, Step, tell};
 use crate::domain::order::ChannelId;
 use crate::domain::reason::Reason;

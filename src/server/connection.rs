@@ -1,14 +1,14 @@
 //! One connection from accept to close: waits for a head, lets hyper carry that one message, and waits again, each with
 //! its own deadline (threats ).
 
-use super::door::Place;
 use super::head::{Bounds, Framing};
+use super::listener::Place;
 use super::request::Exchange;
 use super::stream::Stream;
 use super::wire::{Next, Wire};
 use super::{Handler, Peer, Server};
 use crate::domain::reason::Reason;
-use crate::net::alarm::Alarm;
+use crate::net::lazy_deadline::Alarm;
 use hyper::service::service_fn;
 use std::future::Future;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! Connections to one upstream that wait for the next callback.
 
+use super::connection::Line;
 use super::health::Seen;
-use super::line::Line;
 use super::standing::Standing;
 use super::{Unanswered, UpstreamAnswer};
 use hyper::HeaderMap;

@@ -1,8 +1,8 @@
 //! Whether an upstream is there: a connection that is opened and closed, without a request.
 
 use super::Upstream;
-use super::line::tls_connector;
-use crate::net::outbound::innermost;
+use super::connection::tls_connector;
+use crate::net::http_client::innermost;
 use hyper::http::uri::Scheme;
 use rustls_pki_types::ServerName;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use super::params::{Asked, Nothing};
 use crate::admin::Admin;
 use crate::admin::records::words;
 use crate::domain::clock;
-use crate::domain::generation::{self, Generation};
+use crate::domain::config_status::{self, Generation};
 use axum::Json;
 use axum::extract::State;
 use jiff::civil::Date;
@@ -46,7 +46,7 @@ impl Config {
     pub(super) fn new(generation: Generation, gate_since: Option<Date>) -> Self {
         let Generation { number, since, refused } = generation;
         let refused =
-            refused.map(|generation::Refused { at, problem }| RefusedConfig { at: clock::rfc3339(at), problem });
+            refused.map(|config_status::Refused { at, problem }| RefusedConfig { at: clock::rfc3339(at), problem });
         let (gate_since, clock_away_s) = (gate_since.map(|day| day.to_string()), clock::away().map(|by| by.as_secs()));
         Self {
             version: env!("CARGO_PKG_VERSION"),

@@ -6,8 +6,8 @@
 
 use super::{LARGEST_ANSWER, Upstream, UpstreamAnswer};
 use crate::domain::reason::Reason;
-use crate::net::alarm::Alarm;
-use crate::net::outbound::GatesTime;
+use crate::net::http_client::GatesTime;
+use crate::net::lazy_deadline::Alarm;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;

@@ -4,7 +4,7 @@
 use super::BuildError;
 use crate::app::housekeeping::Housekeeping;
 use crate::config::{Config, Forwarding};
-use crate::domain::generation;
+use crate::domain::config_status;
 use crate::follow_up::{FollowUp, Lanes};
 use crate::gate::Gate;
 use crate::gate::channel::{Channel, Channels};
@@ -71,7 +71,7 @@ impl Works {
         journal: Option<Arc<dyn Journal>>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, BuildError> {
-        Self::of(config, journal, None, generation::FIRST, metrics)
+        Self::of(config, journal, None, config_status::FIRST, metrics)
     }
 
     /// Builds what follows these works under another configuration, the one of this number. They have the same journal, and

@@ -2,7 +2,7 @@
 //! One reading at a time; a disk that hangs keeps nobody waiting for long, and no second thread: then what was read before
 //! still counts.
 
-use super::look::Unread;
+use super::queries::Unread;
 use crate::journal::JournalError;
 use std::sync::Arc;
 use std::time::Duration;

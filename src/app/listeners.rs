@@ -4,7 +4,7 @@ use super::BuildError;
 use super::listening::{Listening, Moved, Terms};
 use crate::admin::{self, Access, Admin};
 use crate::config::{self, Config, TlsFiles};
-use crate::domain::generation::Generation;
+use crate::domain::config_status::Generation;
 use crate::domain::secret::Secret;
 use crate::gate::current::Current;
 use crate::journal::Journal;
