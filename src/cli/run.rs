@@ -1,7 +1,7 @@
 //! `tollgate run`: the gate, until a signal.
 
 use super::ConfigFile;
-use crate::app::{App, BuildError, Ended, Reloads, Succeeded, TRACES_SENT};
+use crate::app::{App, BuildError, Ended, HandoffOutcome, Reloads, TRACES_SENT};
 use crate::config::Config;
 use crate::journal::sqlite::OpenError;
 use crate::observe::logging;
@@ -84,18 +84,18 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
         let _ = writeln!(std::io::stdout(), "admin: listening on {url}");
     }
 
-    let Ended { drained, succession, traces } = app.run(async || signals.next().await, reloads, &log).await;
+    let Ended { drained, handoff, traces } = app.run(async || signals.next().await, reloads, &log).await;
     let sending = tokio::spawn(async move { traces.end(TRACES_SENT).await });
     let is_whole = drained == Drained::Whole;
     if !is_whole {
         tracing::warn!("stopped before every request had finished");
     }
-    if let Some(succession) = succession.filter(|_| is_whole)
-        && let Succeeded::No(lost) = succession.outcome().await
+    if let Some(handoff) = handoff.filter(|_| is_whole)
+        && let HandoffOutcome::Failed(failed) = handoff.outcome().await
     {
         // It is written out when it is dropped.
         drop(log);
-        return Err(anyhow::Error::from(lost.start_again()).context("cannot start again"));
+        return Err(anyhow::Error::from(failed.start_again()).context("cannot start again"));
     }
     // Its own deadline ends it.
     let _ = sending.await;

@@ -50,7 +50,7 @@ use crate::journal::{Callback, Claimed, Journal, JournalError, Origin};
 use crate::process::shutdown::Shutdown;
 use error::SourceError;
 use jiff::Timestamp;
-use listing::{Listed as Row, Listing};
+use listing::{Listing, PendingOrder as Row};
 use source::Source;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

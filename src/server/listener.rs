@@ -1,5 +1,5 @@
-//! Where connections come in: a socket, a count of those who are inside, and what their bodies take. Whoever serves them may change while the door
-//! stays open.
+//! Where connections come in: a socket, the count of open connections, and the memory of their bodies. The task that accepts may be replaced
+//! while the listener stays open.
 
 use super::memory::Memory;
 use super::seat::{Seat, WaitedFor};
@@ -13,88 +13,88 @@ use tokio::net::TcpListener;
 #[cfg(target_os = "linux")]
 const DROP: u16 = 0x06;
 
-/// A socket that listens, and how many connections that came in by it, or by one before it, are open. Clones are one and the
-/// same door.
+/// A socket that listens, and how many connections are open that came in by this socket or by one that it replaced. All clones
+/// share both.
 #[derive(Debug, Clone)]
-pub struct Door {
-    listener: Arc<TcpListener>,
-    inside: Arc<AtomicUsize>,
+pub struct Listener {
+    socket: Arc<TcpListener>,
+    open_connections: Arc<AtomicUsize>,
     memory: Memory,
     /// Where whoever is waited for gives way, who that is.
     waited_for: Option<Arc<WaitedFor>>,
 }
 
-/// The place of one connection; given back when it is dropped.
+/// The permit of one connection to be open; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    inside: Arc<AtomicUsize>,
+pub(super) struct Permit {
+    open_connections: Arc<AtomicUsize>,
     seat: Option<Arc<Seat>>,
 }
 
-impl Door {
-    /// The door at this socket. Nobody is inside.
+impl Listener {
+    /// A listener at this socket, without connections.
     #[must_use]
-    pub fn new(listener: TcpListener) -> Self {
-        Self { listener: Arc::new(listener), inside: Arc::default(), waited_for: None, memory: Memory::default() }
+    pub fn new(socket: TcpListener) -> Self {
+        Self { socket: Arc::new(socket), open_connections: Arc::default(), waited_for: None, memory: Memory::default() }
     }
 
-    /// The same door, where the connection that has been waited for longest is closed when there is no place for another:
+    /// This listener, where the connection that has been waited for longest is closed when there is no permit for another:
     /// one that is silent, idle, or slow to send a request or to take an answer. Whoever waits for an answer stays.
     #[must_use]
     pub fn where_the_silent_give_way(self) -> Self {
         Self { waited_for: Some(Arc::default()), ..self }
     }
 
-    /// The same place inside, by another socket.
+    /// This listener at another socket: the open connections go on to count.
     #[must_use]
-    pub fn moved_to(&self, listener: TcpListener) -> Self {
-        Self { listener: Arc::new(listener), ..self.clone() }
+    pub fn moved_to(&self, socket: TcpListener) -> Self {
+        Self { socket: Arc::new(socket), ..self.clone() }
     }
 
     /// The socket.
     #[must_use]
-    pub fn listener(&self) -> &TcpListener {
-        &self.listener
+    pub fn socket(&self) -> &TcpListener {
+        &self.socket
     }
 
     /// Lets nobody begin to connect at this socket any more; those who have can be taken in still. Who tries is not refused:
     /// his system tries again after a second, and finds whoever listens there then.
     pub fn shut(&self) {
         #[cfg(target_os = "linux")]
-        if let Err(error) = SockRef::from(self.listener()).attach_filter(&[SockFilter::new(DROP, 0, 0, 0)]) {
+        if let Err(error) = SockRef::from(self.socket()).attach_filter(&[SockFilter::new(DROP, 0, 0, 0)]) {
             tracing::debug!(%error, "who connects while the listener moves may be reset");
         }
     }
 
     /// How many connections are open.
     #[must_use]
-    pub fn inside(&self) -> usize {
-        self.inside.load(Ordering::Relaxed)
+    pub fn open_connections(&self) -> usize {
+        self.open_connections.load(Ordering::Relaxed)
     }
 
-    /// What the bodies of those who are inside share.
+    /// The memory that the bodies of all open connections share.
     pub(super) fn memory(&self) -> Memory {
         self.memory.clone()
     }
 
-    /// A place, unless there are `most` already and nobody gives way.
-    pub(super) fn place(&self, most: usize) -> Option<Place> {
+    /// A permit, unless `most` connections are open already and none of them gives way.
+    pub(super) fn permit(&self, most: usize) -> Option<Permit> {
         // One accept loop ends before the next begins, but both may be here for a moment.
-        let taken = self.inside.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |inside| {
-            (inside < most).then_some(inside.saturating_add(1))
-        });
+        let taken = self
+            .open_connections
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < most).then_some(open.saturating_add(1)));
         let all = self.waited_for.as_ref();
         if taken.is_err() && !all.is_some_and(|all| all.one_gives_way()) {
             return None;
         }
         let seat = all.map(|all| Arc::new(Seat::among(all)));
         seat.iter().for_each(Seat::waits);
-        Some(Place { inside: Arc::clone(&self.inside), seat })
+        Some(Permit { open_connections: Arc::clone(&self.open_connections), seat })
     }
 }
 
-impl Place {
-    /// What may have to be given away, if anything may.
+impl Permit {
+    /// The seat of a connection that may have to give way, if connections of this listener may.
     pub(super) fn seat(&self) -> Option<&Arc<Seat>> {
         self.seat.as_ref()
     }
@@ -106,8 +106,8 @@ impl Place {
         }
     }
 
-    /// Ready when the place is somebody else's.
-    pub(super) async fn is_given_away(&self) {
+    /// Ready when the permit was given to another connection.
+    pub(super) async fn is_revoked(&self) {
         match &self.seat {
             Some(seat) => seat.gave_way().await,
             None => std::future::pending().await,
@@ -115,11 +115,11 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        // Whoever has the place now gives it back.
+        // A permit that was revoked is given back by the connection that has it now.
         if self.seat.as_ref().is_none_or(|seat| seat.is_served()) {
-            self.inside.fetch_sub(1, Ordering::Relaxed);
+            self.open_connections.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -131,35 +131,36 @@ mod tests {
     #[tokio::test]
     async fn who_came_in_before_a_move_is_counted_after_it() {
         let bind = || TcpListener::bind("127.0.0.1:0");
-        let door = Door::new(bind().await.unwrap());
-        let first = door.place(2).unwrap();
-        let moved = door.moved_to(bind().await.unwrap());
-        let second = moved.place(2).unwrap();
-        assert!(door.place(2).is_none() && moved.place(2).is_none());
+        let listener = Listener::new(bind().await.unwrap());
+        let first = listener.permit(2).unwrap();
+        let moved = listener.moved_to(bind().await.unwrap());
+        let second = moved.permit(2).unwrap();
+        assert!(listener.permit(2).is_none() && moved.permit(2).is_none());
         drop((first, second));
-        assert_eq!((door.inside(), moved.inside()), (0, 0));
+        assert_eq!((listener.open_connections(), moved.open_connections()), (0, 0));
     }
 
     #[tokio::test]
     async fn whoever_is_waited_for_longest_gives_way_and_nobody_else() {
-        let door = Door::new(TcpListener::bind("127.0.0.1:0").await.unwrap()).where_the_silent_give_way();
-        let (served, first, second) = (door.place(3).unwrap(), door.place(3).unwrap(), door.place(3).unwrap());
-        for place in [&served, &first, &second] {
-            assert!(place.seat().unwrap().is_served());
+        let listener = Listener::new(TcpListener::bind("127.0.0.1:0").await.unwrap()).where_the_silent_give_way();
+        let (served, first, second) =
+            (listener.permit(3).unwrap(), listener.permit(3).unwrap(), listener.permit(3).unwrap());
+        for permit in [&served, &first, &second] {
+            assert!(permit.seat().unwrap().is_served());
         }
-        assert!(door.place(3).is_none(), "nobody is waited for");
-        for place in [&first, &second] {
-            place.waits();
+        assert!(listener.permit(3).is_none(), "nobody is waited for");
+        for permit in [&first, &second] {
+            permit.waits();
         }
-        let third = door.place(3).unwrap();
-        first.is_given_away().await;
+        let third = listener.permit(3).unwrap();
+        first.is_revoked().await;
         assert!(!first.seat().unwrap().is_served() && second.seat().unwrap().is_served());
         first.waits();
         assert!(third.seat().unwrap().is_served());
-        assert!(door.place(3).is_none(), "a place is given away once");
+        assert!(listener.permit(3).is_none(), "a permit is revoked once");
         drop(first);
-        assert_eq!(door.inside(), 3);
+        assert_eq!(listener.open_connections(), 3);
         drop((served, second, third));
-        assert_eq!(door.inside(), 0);
+        assert_eq!(listener.open_connections(), 0);
     }
 }

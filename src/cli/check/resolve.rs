@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::domain::order::OutTradeNo;
 use crate::domain::reason::{Reason, Verdict};
 use crate::provider::wechat::{AskBy, WeChatPay};
-use crate::reconcile::pending_orders::listing::{Listed, Listing};
+use crate::reconcile::pending_orders::listing::{Listing, PendingOrder};
 use crate::reconcile::pending_orders::{MOST_ORDERS, Watched};
 use crate::upstream::Upstream;
 use crate::upstream::reach::reach;
@@ -38,7 +38,7 @@ struct Source {
     name: String,
     rows: usize,
     malformed: usize,
-    first: Vec<Listed>,
+    first: Vec<PendingOrder>,
     problem: Option<String>,
 }
 
@@ -126,7 +126,7 @@ impl Resolved {
 
     pub(super) fn sources(&self) -> Value {
         let source = |source: &Source| {
-            let orders: Vec<_> = source.first.iter().map(|listed| listed.order.to_string()).collect();
+            let orders: Vec<_> = source.first.iter().map(|order| order.order.to_string()).collect();
             json!({
                 "source": source.name,
                 "rows": source.rows,
@@ -172,11 +172,11 @@ impl Source {
             Some(problem) if first.is_empty() && *malformed == 0 => fill(words.source_unread, &[name, problem]),
             Some(problem) => fill(words.source_unusable, &[name, &rows, malformed, problem]),
         });
-        for listed in first {
-            let number = listed.out_trade_no.map(|number| format!(", out_trade_no {number}")).unwrap_or_default();
+        for order in first {
+            let number = order.out_trade_no.map(|number| format!(", out_trade_no {number}")).unwrap_or_default();
             let amount =
-                listed.amount.map(|fen| format!(", {}.{:02} CNY", fen.0 / 100, fen.0 % 100)).unwrap_or_default();
-            lines.say(format!("  {}, {}{number}{amount}", listed.order, listed.channel));
+                order.amount.map(|fen| format!(", {}.{:02} CNY", fen.0 / 100, fen.0 % 100)).unwrap_or_default();
+            lines.say(format!("  {}, {}{number}{amount}", order.order, order.channel));
         }
     }
 }
