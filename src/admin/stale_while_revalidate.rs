@@ -18,7 +18,7 @@ const FRESH_AT_MOST: Duration = Duration::from_secs(10);
 const SHARE: u32 = 20;
 
 /// How long reading is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long it is believed that it cannot be read.
 const FAILED: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ const FAILED: Duration = Duration::from_secs(2);
 /// What was read last, and what is being read.
 #[derive(Debug)]
 pub(super) struct StaleWhileRevalidate<T> {
-    patience: Duration,
+    timeout: Duration,
     state: Mutex<State<T>>,
 }
 
@@ -66,7 +66,7 @@ struct Reading<T> {
 
 impl<T> Default for StaleWhileRevalidate<T> {
     fn default() -> Self {
-        Self { patience: PATIENCE, state: Mutex::new(State { known: None, failed: None, late: None }) }
+        Self { timeout: TIMEOUT, state: Mutex::new(State { known: None, failed: None, late: None }) }
     }
 }
 
@@ -87,7 +87,7 @@ impl<T: Send + Sync + 'static> StaleWhileRevalidate<T> {
                 let read = read.await;
                 Reading { began, ended: Instant::now(), read }
             });
-            match timeout(self.patience, &mut reading).await {
+            match timeout(self.timeout, &mut reading).await {
                 Ok(done) => state.take(done.ok()),
                 Err(_) => state.late = Some(reading),
             }
@@ -139,7 +139,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     fn impatient() -> StaleWhileRevalidate<u32> {
-        StaleWhileRevalidate { patience: Duration::from_millis(10), ..StaleWhileRevalidate::default() }
+        StaleWhileRevalidate { timeout: Duration::from_millis(10), ..StaleWhileRevalidate::default() }
     }
 
     fn value(last: &Last<u32>) -> Option<u32> {

@@ -89,18 +89,18 @@ pub(super) async fn open(
 ) -> Result<(Arc<dyn Journal>, Option<Predecessor>), BuildError> {
     let (path, room) = (file.path.clone(), file.room());
     let Some(before) = before else { return Ok((Arc::new(Sqlite::open_measured(&path, room, meters)?), None)) };
-    let (process, patience) = (before.process, before.grace + WRITING_OUT);
+    let (process, limit) = (before.process, before.grace + WRITING_OUT);
     let mut opening = spawn_blocking(move || {
         before.go().map_err(BuildError::NoHandoff)?;
         Ok((Sqlite::open_when_free(&path, room, meters)?, before))
     });
     loop {
-        match timeout(patience, &mut opening).await {
+        match timeout(limit, &mut opening).await {
             Ok(Ok(opened)) => return opened.map(|(journal, before)| (Arc::new(journal) as _, Some(before))),
             Ok(Err(error)) => return Err(BuildError::NoHandoff(error.into())),
             Err(_) => tracing::error!(
                 process,
-                patience_s = patience.as_secs(),
+                patience_s = limit.as_secs(),
                 "the gate that is to leave still has the journal, longer than its shutdown_grace allows; kill it, and \
                  this one goes on"
             ),

@@ -47,7 +47,7 @@ const LEAVING: &str = "leaving";
 const ACCEPTING: &str = "accepting";
 
 /// How long one side waits for the other's next word, where that has nothing to do first.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The socket of the gate whose journal is at `journal`.
 fn beside(journal: &Path) -> PathBuf {

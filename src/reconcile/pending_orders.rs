@@ -186,7 +186,7 @@ impl Watch {
                 () = desk.wanted() => {}
             }
             desk.begins();
-            let deadline = watched.patience();
+            let deadline = watched.read_timeout();
             let listing = tokio::select! {
                 biased;
                 () = shutdown.begun() => return,
@@ -332,7 +332,7 @@ impl Watched {
 
     /// How long it may take to read it.
     #[must_use]
-    pub fn patience(&self) -> Duration {
+    pub fn read_timeout(&self) -> Duration {
         self.every.clamp(SHORTEST_READ, LONGEST_READ)
     }
 }

@@ -190,34 +190,34 @@ fn is_framed_plainly(headers: &HeaderMap) -> bool {
 pub(super) struct Connector {
     tcp: HttpConnector,
     tls: Option<TlsConnector>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connector").field("patience", &self.patience).finish_non_exhaustive()
+        f.debug_struct("Connector").field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
 impl Connector {
-    pub(super) fn new(patience: Duration, with_tls: bool) -> Result<Self, rustls::Error> {
+    pub(super) fn new(timeout: Duration, with_tls: bool) -> Result<Self, rustls::Error> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(patience));
+        tcp.set_connect_timeout(Some(timeout));
         tcp.enforce_http(false);
         let tls = with_tls.then(tls_connector).transpose()?;
-        Ok(Self { tcp, tls, patience })
+        Ok(Self { tcp, tls, timeout })
     }
 
     /// Whether one like this, with TLS if that is wanted, would be the same.
-    pub(super) fn does(&self, patience: Duration, with_tls: bool) -> bool {
-        self.patience == patience && (self.tls.is_some() || !with_tls)
+    pub(super) fn does(&self, timeout: Duration, with_tls: bool) -> bool {
+        self.timeout == timeout && (self.tls.is_some() || !with_tls)
     }
 
     pub(super) async fn connect(&self, upstream: &Upstream, deadline: Instant) -> Result<Connection, Reason> {
-        let patience = deadline.min(Instant::now() + self.patience);
+        let deadline = deadline.min(Instant::now() + self.timeout);
         // Boxed, since a callback that finds a kept connection should not carry the room for all this.
-        match timeout_at(patience, Box::pin(self.open(upstream))).await {
+        match timeout_at(deadline, Box::pin(self.open(upstream))).await {
             Ok(Some(connection)) => Ok(connection),
             Ok(None) | Err(_) => Err(Reason::UpstreamUnreachable),
         }
@@ -242,7 +242,7 @@ impl Connector {
         let socket = TokioIo::new(Socket { io, heard: Arc::clone(&heard) });
         let (sender, driver) =
             http1::Builder::new().max_buf_size(LARGEST_HEAD).writev(false).handshake(socket).await.ok()?;
-        let deadline = LazyDeadline::new(Instant::now() + self.patience);
+        let deadline = LazyDeadline::new(Instant::now() + self.timeout);
         let mut connection = Connection { sender, driver: Some(Box::pin(driver)), heard, deadline };
         connection.settle().await;
         Some(connection)

@@ -20,7 +20,7 @@ use std::time::Duration;
 const NOBODYS_ORDER: &str = "TOLLGATE-CHECK";
 
 /// How long is waited for an upstream.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Orders of a source that are shown.
 const SHOWN: usize = 3;
@@ -57,7 +57,7 @@ pub(super) async fn resolve(config: &Config) -> anyhow::Result<Resolved> {
     }
     let mut reached = Vec::with_capacity(upstreams.len());
     for upstream in upstreams {
-        let problem = reach(&upstream, PATIENCE).await.err();
+        let problem = reach(&upstream, TIMEOUT).await.err();
         reached.push((upstream, problem));
     }
     let mut sources = Vec::with_capacity(config.pending_orders.len());
@@ -70,7 +70,7 @@ pub(super) async fn resolve(config: &Config) -> anyhow::Result<Resolved> {
 
 async fn read(config: &Config, watched: &Watched) -> Source {
     let mut source = Source { name: watched.name.clone(), rows: 0, malformed: 0, first: Vec::new(), problem: None };
-    let listing = match watched.source.read(MOST_ORDERS, watched.patience()).await {
+    let listing = match watched.source.read(MOST_ORDERS, watched.read_timeout()).await {
         Ok(listing) => listing,
         Err(error) => {
             source.problem = Some(error.to_string());

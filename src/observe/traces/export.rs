@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 /// How long the collector may take for a batch.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often it is said that it cannot be reached.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
@@ -52,7 +52,7 @@ impl Exporter {
     pub(super) fn new(settings: &Settings) -> Result<Self, BuildError> {
         let url = format!("{}/v1/traces", settings.endpoint.to_string().trim_end_matches('/'));
         let encrypted = settings.endpoint.scheme_str() == Some("https");
-        let http = http_client::client(encrypted)?.timeout(PATIENCE).build()?;
+        let http = http_client::client(encrypted)?.timeout(TIMEOUT).build()?;
         let resource = ResourceAttributesWithSchema::default();
         let (runtime, complaints) = (Handle::current(), Mutex::default());
         Ok(Self { http, url, settings: settings.clone(), resource, runtime, complaints })

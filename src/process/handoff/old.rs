@@ -1,6 +1,6 @@
 //! The side of the gate that runs.
 
-use super::{ACCEPTING, BUSY, GO, GREETING, LEAVING, PATIENCE, REFUSED, SOCKETS, beside, line};
+use super::{ACCEPTING, BUSY, GO, GREETING, LEAVING, REFUSED, SOCKETS, TIMEOUT, beside, line};
 use crate::process::sockets::Purpose;
 use std::fmt::Write;
 use std::io::{self, ErrorKind};
@@ -131,7 +131,7 @@ async fn accept(listener: UnixListener, negotiation: Arc<Negotiation>) {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "another gate cannot take over at the moment");
-                tokio::time::sleep(PATIENCE).await;
+                tokio::time::sleep(TIMEOUT).await;
                 continue;
             }
         };
@@ -175,8 +175,8 @@ fn talk(negotiation: &Negotiation, stream: UnixStream, process: u32, may: bool) 
 /// Gives the sockets to the other, and returns when it is ready.
 fn agree(negotiation: &Negotiation, stream: &UnixStream) -> io::Result<()> {
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     let (greeting, _) = line::receive(stream)?;
     if greeting != GREETING {
         return Err(io::Error::other("it speaks another version's language"));
