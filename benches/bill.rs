@@ -7,12 +7,12 @@ use hyper::Method;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use tollgate::provider::wechat::bill::{BillReader, BillType, Row};
+use tollgate::provider::wechat::sign::SignType;
+use tollgate::provider::wechat::v2::Keys;
+use tollgate::provider::wechat::{Account, Provider, Settings, WeChatPay};
 use tollgate::sandbox::http::Client;
 use tollgate::sandbox::{DEMO_MERCHANTS, Merchant};
-use tollgate::wechat::bill::{BillReader, BillType, Row};
-use tollgate::wechat::sign::SignType;
-use tollgate::wechat::v2::Keys;
-use tollgate::wechat::{Account, Provider, Settings, WeChatPay};
 
 const HEADER: &str = "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,\
 应结订单金额,代金券金额,微信退款单号,商户退款单号,退款金额,充值券退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率,订单金额,\

@@ -7,12 +7,14 @@ use divan::{Bencher, black_box};
 use hyper::Request;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
+use tollgate::domain::money::Currency;
+use tollgate::domain::order::{AppId, ChannelId, MchId, OrderId, OutTradeNo};
+use tollgate::domain::secret::Secret;
 use tollgate::gate::accepted::Accepted;
 use tollgate::gate::channel::{ChannelRule, Choose};
 use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Place, Strictness};
 use tollgate::gate::decide::{self, Mode, OnRefunded, Pass};
 use tollgate::gate::delivery::{Origin, Sending};
-use tollgate::gate::forward::Upstream;
 use tollgate::gate::notification::{Event, Events};
 use tollgate::gate::number_proof::{NumberProof, Pair};
 use tollgate::gate::reply::{Dialect, ReplyStyle};
@@ -20,13 +22,11 @@ use tollgate::gate::route::{Duplicates, PathPattern, QueryMatch, Route, Routes};
 use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
 use tollgate::journal::Overrides;
-use tollgate::money::Currency;
-use tollgate::order::{AppId, ChannelId, MchId, OrderId, OutTradeNo};
-use tollgate::secret::Secret;
+use tollgate::provider::wechat::sign::{SignType, sign};
+use tollgate::provider::wechat::xml::Fields;
+use tollgate::provider::wechat::{Account, ApiKey, AskBy, Provider, v2};
 use tollgate::server::Peer;
-use tollgate::wechat::sign::{SignType, sign};
-use tollgate::wechat::xml::Fields;
-use tollgate::wechat::{Account, ApiKey, AskBy, Provider, v2};
+use tollgate::upstream::Upstream;
 
 fn main() {
     divan::main();
@@ -144,7 +144,7 @@ fn answer() -> Vec<u8> {
     let mut fields: Vec<_> = fields.iter().chain([("trade_state", "SUCCESS")]).collect();
     let signature = sign(fields.iter().copied(), KEY.as_bytes(), SignType::Md5);
     fields.push(("sign", &signature));
-    tollgate::wechat::xml::write(fields).into_bytes()
+    tollgate::provider::wechat::xml::write(fields).into_bytes()
 }
 
 fn claim() -> (Claim, OutTradeNo) {

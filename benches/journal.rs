@@ -14,12 +14,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tollgate::domain::money::{Currency, Fen, Money};
+use tollgate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use tollgate::journal::sqlite::Sqlite;
 use tollgate::journal::{
-    Acceptance, Callback, Claimed, Journal, Next, Note, Origin, Outcome, Request, Sending, Verified, Worth,
+    Acceptance, Callback, Claimed, Journal, JournalEvent, Origin, Outcome, Request, Sending, Transition, Trust,
+    Verified,
 };
-use tollgate::money::{Currency, Fen, Money};
-use tollgate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use uuid::Uuid;
 
 const FOR: Duration = Duration::from_secs(3);
@@ -109,18 +110,22 @@ async fn taken_in(file: &Path, at_once: u64, whole: bool) -> (f64, f64) {
 async fn one(journal: &dyn Journal, number: u64, whole: bool) {
     let callback = callback(number);
     let delivery = callback.delivery();
-    let taken = journal.take_in(callback, Worth::Unconfirmed, HOUR).await.unwrap();
+    let taken = journal.take_in(callback, Trust::Unconfirmed, HOUR).await.unwrap();
     if whole {
         let sending = Sending { entry: taken.entry, delivery, attempt: 1, origin: Origin::Callback };
-        let next = Some(Next::Deliver { again_in: HOUR, tries: 0 });
-        journal.note(Note::Sending { sending, verified: Some(verified()), next });
+        let next = Some(Transition::Deliver { again_in: HOUR, tries: 0 });
+        journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next });
         let acceptance = Acceptance {
             transaction_id: Some(verified().transaction_id),
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             body: None,
         };
-        journal.note(Note::Sent { sending, outcome: Outcome::Accepted(acceptance), next: Some(Next::Accepted) });
+        journal.note(JournalEvent::Sent {
+            sending,
+            outcome: Outcome::Accepted(acceptance),
+            next: Some(Transition::Accepted),
+        });
     }
 }
 
@@ -135,7 +140,7 @@ async fn fill(file: &Path, count: u64) {
     let journal = Sqlite::open(file, u64::MAX).unwrap();
     for start in (0..count).step_by(1000) {
         let batch: Vec<_> = (start..count.min(start + 1000))
-            .map(|number| journal.take_in(callback(number), Worth::Unconfirmed, Duration::ZERO))
+            .map(|number| journal.take_in(callback(number), Trust::Unconfirmed, Duration::ZERO))
             .collect();
         for taken in batch {
             taken.await.unwrap();

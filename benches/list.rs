@@ -14,11 +14,11 @@ use rusqlite::{Connection, params};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tollgate::domain::order::{ChannelId, OrderId};
+use tollgate::domain::reason::Reason;
 use tollgate::journal::sqlite::Sqlite;
 use tollgate::journal::view::{Filter, RefusedFilter};
 use tollgate::journal::{Journal, Origin, State};
-use tollgate::order::{ChannelId, OrderId};
-use tollgate::reason::Reason;
 
 /// A page must be there in this time as a rule, whatever it is filtered by.
 const MOST: Duration = Duration::from_millis(100);

@@ -56,8 +56,8 @@ pub use look::Unread;
 pub use overview::{BudgetLeft, Overview};
 pub(crate) use page::reason_in_chinese;
 
+use crate::domain::generation::Generation;
 use crate::gate::current::Current;
-use crate::generation::Generation;
 use crate::journal::{Figures, Journal};
 use crate::server;
 use arc_swap::ArcSwap;

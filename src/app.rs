@@ -12,6 +12,10 @@ mod files;
 
 mod succession;
 
+mod housekeeping;
+
+mod systemd;
+
 use reload::Asked;
 pub use reload::{ReloadError, Reloads};
 pub use succession::{Lost, Succeeded, Succession};
@@ -19,18 +23,20 @@ pub use works::Works;
 pub(crate) use works::recall;
 
 use crate::config::{Config, Journal, LogFormat};
+use crate::domain::clock;
+use crate::domain::generation::{Generation, Refused};
 use crate::gate::current::Current;
-use crate::generation::{Generation, Refused};
 use crate::journal::sqlite::{OpenError, Sqlite};
-use crate::metrics::{Counts, Metrics};
-use crate::pending::Known;
+use crate::observe::metrics::{Counts, Metrics};
+use crate::observe::telemetry::Log;
+use crate::observe::traces;
+use crate::observe::traces::Traces;
+use crate::process::handoff::{HandOver, Leaving, Predecessor, Wish};
+use crate::process::shutdown::{Drained, Shutdown};
+use crate::process::sockets::Sockets;
+use crate::provider::wechat;
+use crate::reconcile::pending_orders::Known;
 use crate::server::tls::TlsError;
-use crate::shutdown::{Drained, Shutdown};
-use crate::sockets::Sockets;
-use crate::take_over::{HandOver, Leaving, Predecessor, Wish};
-use crate::telemetry::Log;
-use crate::traces::Traces;
-use crate::{clock, supervisor, traces, wechat};
 use doors::{Doors, Seen};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -235,16 +241,16 @@ impl App {
     /// Tells whoever waits for it that callbacks are accepted, and the supervisor from time to time that this process lives.
     fn tell_that_it_is_open(&mut self) -> Option<JoinHandle<()>> {
         let before = self.before.take();
-        let watchdog = supervisor::watchdog(before.is_some());
+        let watchdog = systemd::watchdog(before.is_some());
         match before {
             Some(before) => {
-                supervisor::ready_instead(&self.status());
+                systemd::ready_instead(&self.status());
                 tracing::info!(before = before.process, "took over");
                 before.accepting();
             }
-            None => supervisor::ready(&self.status()),
+            None => systemd::ready(&self.status()),
         }
-        watchdog.map(|every| tokio::spawn(supervisor::keep_alive(every, self.works.housekeeping.journal.clone())))
+        watchdog.map(|every| tokio::spawn(systemd::keep_alive(every, self.works.housekeeping.journal.clone())))
     }
 
     async fn end(
@@ -256,7 +262,7 @@ impl App {
     ) -> Ended {
         match &leaving {
             Some(leaving) => tracing::info!(successor = leaving.successor, "leaving: another gate takes over"),
-            None => supervisor::stopping(),
+            None => systemd::stopping(),
         }
         let mut hurried = false;
         if self.doors.is_anybody_inside() {
@@ -308,7 +314,7 @@ impl App {
         shutdown: &Shutdown,
         log: &Log,
     ) {
-        supervisor::reloading();
+        systemd::reloading();
         let outcome = self.replace(reloads, working, shutdown, log).await;
         if let Err(error) = &outcome {
             tracing::error!(%error, "the configuration was not reloaded; the one before stays in force");
@@ -326,7 +332,7 @@ impl App {
             // Nobody waits for it; while the disk fails the log has it.
             drop(journal.audit(line));
         }
-        supervisor::ready(&self.status());
+        systemd::ready(&self.status());
     }
 
     /// Everything that can fail comes first; from the swap on there is no way back, and none is needed.

@@ -39,7 +39,7 @@ mod verify;
 mod words;
 
 use crate::config;
-use crate::sockets::Sockets;
+use crate::process::sockets::Sockets;
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
@@ -117,7 +117,7 @@ struct ConfigFile {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    crate::process::keep_memory_private();
+    crate::process::limits::keep_memory_private();
     // The environment is changed by that, so there must be no threads yet.
     let sockets = match cli.command {
         None | Some(Command::Run(_)) => Sockets::from_environment(),

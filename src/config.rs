@@ -60,18 +60,18 @@ pub use problem::{Place, Problem, Problems, Warning};
 pub use text::default_file;
 
 use self::read::{Gathered, Reader, Secrets};
+use crate::domain::order::{ChannelId, MchId};
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::Channel;
 use crate::gate::decide::Mode;
-use crate::gate::forward::Upstream;
 use crate::gate::route::Route;
 use crate::gate::sender::Rate;
 use crate::gate::stamp::{HeaderNames, Host};
-use crate::order::{ChannelId, MchId};
-use crate::pending::Watched;
+use crate::provider::wechat;
+use crate::reconcile::bill::Plan;
+use crate::reconcile::pending_orders::Watched;
 use crate::server;
-use crate::sweep::Plan;
-use crate::wechat;
+use crate::upstream::Upstream;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -121,7 +121,7 @@ pub struct Config {
     /// Where the dashboard, the API and the metrics are; `None`: nowhere.
     pub admin: Option<Admin>,
     /// Where spans go, if somebody looks at traces.
-    pub traces: Option<crate::traces::Settings>,
+    pub traces: Option<crate::observe::traces::Settings>,
     /// What is usable and may not be meant.
     pub warnings: Vec<Warning>,
 }

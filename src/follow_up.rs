@@ -4,6 +4,8 @@
 //! The journal is the queue. `FollowUp::step` is one unit of work: it ends with a note of where the entry goes on, so
 //! nothing leaves the queue before its success is on disk, and a restart goes on where this process stopped.
 
+pub mod schedule;
+
 mod lanes;
 
 mod found;
@@ -13,6 +15,9 @@ mod recovery;
 mod familiar;
 mod overridden;
 
+use crate::domain::money::Currency;
+use crate::domain::reason::{Reason, Verdict};
+use crate::follow_up::schedule::{Schedule, jittered};
 use crate::gate::channel::Channel;
 use crate::gate::claim::{Blank, Claim};
 use crate::gate::decide::{self, Confirmed, Finding, Mode};
@@ -23,15 +28,12 @@ use crate::gate::number_proof::Case;
 use crate::gate::payment::Payment;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
-use crate::gate::schedule::{Schedule, jittered};
-use crate::gate::{Gate, Parcel};
-use crate::journal::{self, Callback, Claimed, EntryId, Journal, Next, Override, Queue, Shut, State, Work};
-use crate::money::Currency;
-use crate::reason::{Reason, Verdict};
+use crate::gate::{Gate, UpstreamRequest};
+use crate::journal::{self, Callback, Claimed, EntryId, Job, Journal, Override, Queue, Shut, State, Transition};
+use crate::observe::traces::Span;
+use crate::process::shutdown::Shutdown;
+use crate::provider::wechat::AskBy;
 use crate::server::Peer;
-use crate::shutdown::Shutdown;
-use crate::traces::Span;
-use crate::wechat::AskBy;
 use bytes::Bytes;
 pub use found::next_question;
 use hyper::header::HeaderValue;
@@ -187,12 +189,12 @@ impl FollowUp {
         tokio::time::sleep(self.gate.deadline).await;
     }
 
-    async fn stepped(self: Arc<Self>, work: Work, ticket: Ticket) -> (Queue, Step) {
+    async fn stepped(self: Arc<Self>, work: Job, ticket: Ticket) -> (Queue, Step) {
         (work.queue(), self.step(work, ticket).await)
     }
 
     /// Works on one entry, and says what came of it.
-    async fn step(&self, work: Work, ticket: Ticket) -> Step {
+    async fn step(&self, work: Job, ticket: Ticket) -> Step {
         let unfinished = Unfinished { journal: &*self.journal, entry: Some(work.entry) };
         let record = self.gate.records.of_work(&work);
         let (began, entry) = (Instant::now(), work.entry);
@@ -208,7 +210,7 @@ impl FollowUp {
         step
     }
 
-    async fn go_on(&self, work: Work, ticket: Ticket, record: &Record, span: &Span) -> Step {
+    async fn go_on(&self, work: Job, ticket: Ticket, record: &Record, span: &Span) -> Step {
         let claimed = work.callback.claimed;
         // One at a time for each delivery; a callback that waits goes first.
         let Ok(_turn) = record.delivery.turn.try_lock() else { return self.postpone(&work) };
@@ -262,7 +264,7 @@ impl FollowUp {
         let (head, peer) = (request.head(), Peer::new(request.peer, request.tls));
         let (order, body) = (Some(claimed.order), request.body.clone());
         let (overrides, trace) = (self.overridden(channel, &work, record, &confirmed), span.parent());
-        let parcel = Parcel {
+        let parcel = UpstreamRequest {
             route,
             channel: Some(channel),
             order,
@@ -279,18 +281,18 @@ impl FollowUp {
         self.deliver(parcel, record, confirmed, origin, turn).await
     }
 
-    fn accepted_before(&self, work: &Work, record: &Record, payment: &Payment) -> Step {
+    fn accepted_before(&self, work: &Job, record: &Record, payment: &Payment) -> Step {
         if work.callback.origin.is_found() && work.state == State::Asking {
             return self.close(record, Reason::AlreadyAccepted);
         }
-        self.gate.records.found(record, Reason::Paid, Some(record::verified(payment)), Some(Next::Accepted));
+        self.gate.records.found(record, Reason::Paid, Some(record::verified(payment)), Some(Transition::Accepted));
         Step::AcceptedBefore
     }
 
     async fn decide(
         &self,
         (route, channel): (&Route, &Channel),
-        work: &Work,
+        work: &Job,
         claim: &Claim,
         record: &Record,
         finding: &Finding,
@@ -315,7 +317,7 @@ impl FollowUp {
 
     /// What is known of the order now, and the answer itself where a callback is to be made of it; `None` if this account's
     /// lane or its budget is used up.
-    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Work, span: &Span) -> Option<(Finding, Bytes)> {
+    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Job, span: &Span) -> Option<(Finding, Bytes)> {
         let confirming = span.child("confirm");
         let within = confirming.parent();
         let claimed = &work.callback.claimed;
@@ -345,7 +347,7 @@ impl FollowUp {
 
     async fn deliver(
         &self,
-        parcel: Parcel<'_>,
+        parcel: UpstreamRequest<'_>,
         record: &Record,
         confirmed: Confirmed,
         origin: Origin,
@@ -357,7 +359,7 @@ impl FollowUp {
         };
         let deadline = Instant::now() + self.upstream_timeout;
         // That it is parked is noted with its reason, at once.
-        let noted = Some(next).filter(|next| *next != Next::Park);
+        let noted = Some(next).filter(|next| *next != Transition::Park);
         let overrides = parcel.overrides;
         let delivered = self.gate.deliver(parcel, &pass, record, origin, noted, deadline).await;
         if turn.is_first() {
@@ -365,13 +367,13 @@ impl FollowUp {
         }
         match (delivered, next) {
             (Ok(delivered), _) if delivered.is_accepted() => Step::Delivered,
-            (_, Next::Park) => self.park(record, Reason::GaveUpDelivering),
+            (_, Transition::Park) => self.park(record, Reason::GaveUpDelivering),
             _ => Step::NotAccepted,
         }
     }
 
     /// Where an entry goes on that is not confirmed, or not any more.
-    fn not_confirmed(&self, work: &Work, record: &Record, reason: Reason, finding: &Finding) -> Step {
+    fn not_confirmed(&self, work: &Job, record: &Record, reason: Reason, finding: &Finding) -> Step {
         let delivering = work.state == State::Delivering;
         if !delivering && work.callback.origin.is_found() {
             return self.not_confirmed_without_callback(work, record, reason, finding);
@@ -386,14 +388,19 @@ impl FollowUp {
                     return self.park(record, Reason::GaveUpDelivering);
                 };
                 let again_in = jittered(delay.min(UNTIL_CONFIRMED_AGAIN));
-                self.gate.records.found(record, reason, None, Some(Next::Deliver { again_in, tries: work.tries }));
+                self.gate.records.found(
+                    record,
+                    reason,
+                    None,
+                    Some(Transition::Deliver { again_in, tries: work.tries }),
+                );
                 Step::Undecided(reason)
             }
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None => {
                 let Some(delay) = self.ask_again.after(work.tries + 1, work.age) else {
                     return self.give_up(record, reason, finding);
                 };
-                let next = Next::Ask { again_in: jittered(delay), tries: work.tries + 1 };
+                let next = Transition::Ask { again_in: jittered(delay), tries: work.tries + 1 };
                 self.gate.records.found(record, reason, None, Some(next));
                 Step::Undecided(reason)
             }
@@ -409,7 +416,7 @@ impl FollowUp {
     }
 
     fn park(&self, record: &Record, reason: Reason) -> Step {
-        self.gate.records.found(record, reason, None, Some(Next::Park));
+        self.gate.records.found(record, reason, None, Some(Transition::Park));
         Step::Parked(reason)
     }
 
@@ -419,17 +426,17 @@ impl FollowUp {
             Finding::Paid(payment) => Some(record::verified(payment)),
             Finding::Not(_) => None,
         };
-        self.gate.records.found(record, reason, verified, Some(Next::Park));
+        self.gate.records.found(record, reason, verified, Some(Transition::Park));
         Step::Parked(reason)
     }
 
     fn close(&self, record: &Record, reason: Reason) -> Step {
-        self.gate.records.found(record, reason, None, Some(Next::Close));
+        self.gate.records.found(record, reason, None, Some(Transition::Close));
         Step::Closed(reason)
     }
 
     /// Its lane is full. Old orders share theirs with younger ones that need not wait.
-    fn not_now(&self, work: &Work) -> Step {
+    fn not_now(&self, work: &Job) -> Step {
         if work.callback.request.is_none() && lane(work) == Lane::Old {
             self.journal.postpone(work.entry, jittered(OLD_AGAIN));
             return Step::Postponed;
@@ -437,23 +444,23 @@ impl FollowUp {
         self.shut(work)
     }
 
-    fn postpone(&self, work: &Work) -> Step {
+    fn postpone(&self, work: &Job) -> Step {
         self.journal.postpone(work.entry, jittered(IN_HAND));
         Step::Postponed
     }
 
-    fn shut(&self, work: &Work) -> Step {
+    fn shut(&self, work: &Job) -> Step {
         self.journal.let_go(work.entry);
         Step::Shut
     }
 
     /// It is confirmed, and the upstream gets enough for the moment.
-    fn postpone_confirmed(&self, work: &Work, record: &Record, confirmed: &Confirmed) -> Step {
+    fn postpone_confirmed(&self, work: &Job, record: &Record, confirmed: &Confirmed) -> Step {
         if work.state == State::Delivering {
             return self.shut(work);
         }
         let verified = Some(record::verified(confirmed.payment()));
-        let next = Next::Deliver { again_in: Duration::ZERO, tries: 0 };
+        let next = Transition::Deliver { again_in: Duration::ZERO, tries: 0 };
         self.gate.records.found(record, Reason::Paid, verified, Some(next));
         Step::Postponed
     }
@@ -476,7 +483,7 @@ fn claim_of(claimed: &Claimed) -> Claim {
 }
 
 /// By which lane an order is asked about that never called back.
-fn lane(work: &Work) -> Lane {
+fn lane(work: &Job) -> Lane {
     let age = found::age(work);
     if age > OLD {
         Lane::Old

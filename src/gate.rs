@@ -18,8 +18,6 @@ pub mod payment;
 
 pub mod record;
 
-pub mod schedule;
-
 pub mod confirm;
 
 pub mod expected;
@@ -34,15 +32,11 @@ pub mod stamp;
 
 pub mod delivery;
 
-pub mod forward;
-
 pub mod accepted;
 
 pub mod reply;
 
 pub mod synthesize;
-
-mod hop;
 
 mod keep;
 
@@ -52,26 +46,27 @@ mod outgoing;
 
 mod story;
 
-mod to_the_end;
+mod detach_on_drop;
 
 pub mod current;
 
+use crate::domain::money::Money;
+use crate::domain::reason::Reason;
 use crate::journal::{Claimed, Overrides};
-use crate::metrics::{Counts, Metrics, UpstreamMeters};
-use crate::money::Money;
-use crate::reason::Reason;
+use crate::observe::metrics::{Counts, Metrics, UpstreamMeters};
+use crate::observe::traces::Traces;
 use crate::server::{Arrival, Handler};
-use crate::traces::Traces;
+use crate::upstream::{Forward, Upstream};
 use bytes::Bytes;
 use channel::Channels;
 use claim::Blank;
 use confirm::Confirm;
 use decide::{Confirmed, Mode};
 use deliver::Answer;
-pub use deliver::{Delivered, Parcel};
+pub use deliver::{Delivered, UpstreamRequest};
+use detach_on_drop::detach_on_drop;
 use expected::Expected;
 use familiar::{Appearance, Familiar};
-use forward::{Forward, Upstream};
 use http_body_util::Full;
 use hyper::Response;
 use hyper::http::request::Parts;
@@ -84,7 +79,6 @@ use stamp::Stamp;
 use std::sync::Arc;
 use std::time::Duration;
 use story::Story;
-use to_the_end::to_the_end;
 
 /// Everything a callback meets on its way, put together by `app`.
 #[derive(Debug)]
@@ -147,7 +141,7 @@ impl Gate {
         let pass = decide::permit(checked.map(|checked| checked.confirmed), self.mode_of(story))?;
         story.passed(&pass);
 
-        let parcel = Parcel {
+        let parcel = UpstreamRequest {
             route,
             channel: story.channel.map(Arc::as_ref),
             order: story.order,
@@ -213,7 +207,7 @@ impl Handler for Gate {
     /// The way is walked to its end even if the sender hangs up: what was forwarded is then known, and logged.
     fn handle(self: Arc<Self>, arrival: Arrival) -> impl Future<Output = Response<Full<Bytes>>> + Send {
         let gate = self;
-        to_the_end(async move {
+        detach_on_drop(async move {
             let span = gate.traces.request("callback", &arrival.head.headers);
             let mut story = Story::begin(arrival.peer, &gate.counts, span);
             let outcome = gate.walk(arrival, &mut story).await;

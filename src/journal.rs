@@ -53,9 +53,9 @@ pub use sweeps::Sweeps;
 pub use times::{Times, gate_since};
 pub use view::Views;
 
-use crate::money::Money;
-use crate::order::{ChannelId, OutTradeNo, TransactionId};
-use crate::reason::Reason;
+use crate::domain::money::Money;
+use crate::domain::order::{ChannelId, OutTradeNo, TransactionId};
+use crate::domain::reason::Reason;
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
 use std::fmt;
@@ -64,7 +64,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// What a call on the journal will have found out or done.
-pub type Soon<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
 
 /// The durable record. All methods may be called from any task; none of them does disk work in it.
 pub trait Journal:
@@ -77,24 +77,24 @@ pub trait Journal:
     /// was [noted](Self::note) of it that says when, or until it is [let go](Self::let_go).
     ///
     /// # Errors
-    /// Nothing was taken in then. [`JournalError::Full`] not for [`Worth::Confirmed`].
-    fn take_in(&self, callback: Box<Callback>, worth: Worth, due_in: Duration) -> Soon<'_, Taken>;
+    /// Nothing was taken in then. [`JournalError::Full`] not for [`Trust::Confirmed`].
+    fn take_in(&self, callback: Box<Callback>, worth: Trust, due_in: Duration) -> BoxFuture<'_, Taken>;
 
     /// Notes what happened, in the order of the calls. It is durable a moment later; [`written`](Self::written) waits for
     /// that. While the disk fails notes are held in memory, and written when it recovers.
-    fn note(&self, note: Note);
+    fn note(&self, note: JournalEvent);
 
     /// Waits until everything that was noted before is durable.
     ///
     /// # Errors
     /// If it cannot be at the moment. It is not lost then while the process lives.
-    fn written(&self) -> Soon<'_, ()>;
+    fn written(&self) -> BoxFuture<'_, ()>;
 
     /// Writes something small, to find out whether anything can be.
     ///
     /// # Errors
     /// If it cannot be at the moment.
-    fn probe(&self) -> Soon<'_, ()>;
+    fn probe(&self) -> BoxFuture<'_, ()>;
 
     /// Gives back what the caller holds in hand and will not go on with. It is due when it was before.
     fn let_go(&self, entry: EntryId);
@@ -108,37 +108,37 @@ pub trait Journal:
     ///
     /// # Errors
     /// If it cannot be read.
-    fn due(&self, limit: usize, shut: Shut) -> Soon<'_, Vec<Work>>;
+    fn due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>>;
 
     /// Callbacks of this channel that wait to be asked about have a number that `looks` like confirmed ones, as was not known
     /// when they were taken in: they are likely from now on. Not if there are more than [`MOST_LIFTED`] of them, since it says
     /// nothing then. Nobody waits for it.
-    fn lift(&self, channel: ChannelId, looks: Looks) -> Soon<'_, ()>;
+    fn lift(&self, channel: ChannelId, looks: Looks) -> BoxFuture<'_, ()>;
 
     /// The latest callbacks that were confirmed, at most `limit` of each channel in each state.
     ///
     /// # Errors
     /// If they cannot be read.
-    fn confirmed(&self, limit: usize) -> Soon<'_, Vec<Callback>>;
+    fn confirmed(&self, limit: usize) -> BoxFuture<'_, Vec<Callback>>;
 
     /// That a delivery was accepted, if it was, with the upstream's answer as far as that is kept.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn acceptance(&self, delivery: DeliveryId) -> Soon<'_, Option<Acceptance>>;
+    fn acceptance(&self, delivery: DeliveryId) -> BoxFuture<'_, Option<Acceptance>>;
 
     /// What is known of some callbacks, the latest first; at most `limit`.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn find(&self, search: Search, limit: usize) -> Soon<'_, Vec<Record>>;
+    fn find(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Record>>;
 
     /// Callbacks that were refused before they were taken in, the latest first; at most `limit`. Of `search` only `order`
     /// and `request_id` count.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn refused(&self, search: Search, limit: usize) -> Soon<'_, Vec<Refused>>;
+    fn refused(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Refused>>;
 
     /// Removes accepted and closed entries, parked ones that were never confirmed, and what people did, after `keep.entries`;
     /// the requests of accepted and closed ones and the upstream's answers after `keep.bodies`, of closed ones after a minute
@@ -147,13 +147,13 @@ pub trait Journal:
     ///
     /// # Errors
     /// If it cannot be written.
-    fn forget(&self, keep: Keep, limit: usize) -> Soon<'_, Forgotten>;
+    fn forget(&self, keep: Keep, limit: usize) -> BoxFuture<'_, Forgotten>;
 
     /// How much there is of what.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn figures(&self) -> Soon<'_, Figures>;
+    fn figures(&self) -> BoxFuture<'_, Figures>;
 }
 
 /// Whether a number looks like those that were confirmed.
@@ -182,7 +182,7 @@ pub enum JournalError {
 
 /// Whether WeChat Pay has confirmed what is to be taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Worth {
+pub enum Trust {
     /// Not yet, or never: anybody can make such callbacks up, so there is a budget for them.
     Unconfirmed,
     /// The same, but it looks like what was confirmed before: the last part of that budget is left for these.
@@ -357,7 +357,7 @@ impl Origin {
 
 /// Where an entry goes on from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum Transition {
     /// It is asked about again.
     Ask {
         /// In how long.
@@ -380,7 +380,7 @@ pub enum Next {
     Close,
 }
 
-impl Next {
+impl Transition {
     /// The state this leads to.
     #[must_use]
     pub const fn state(self) -> State {
@@ -405,7 +405,7 @@ impl Next {
 
 /// Something that happened.
 #[derive(Debug, Clone)]
-pub enum Note {
+pub enum JournalEvent {
     /// What is known of an entry's order now.
     Found {
         /// The entry.
@@ -415,7 +415,7 @@ pub enum Note {
         /// The payment, if it is paid.
         verified: Option<Verified>,
         /// Where it goes on; `None` leaves that as it is.
-        next: Option<Next>,
+        next: Option<Transition>,
     },
     /// The callback of an order that never called back was made.
     Made {
@@ -445,7 +445,7 @@ pub enum Note {
         /// What is sent as verified; `None` if it passes unconfirmed, in observe mode.
         verified: Option<Verified>,
         /// Where it goes on if nothing more is heard of it.
-        next: Option<Next>,
+        next: Option<Transition>,
     },
     /// What came of sending it.
     Sent {
@@ -454,7 +454,7 @@ pub enum Note {
         /// What the upstream said, or why nothing was heard.
         outcome: Outcome,
         /// Where it goes on; `None` leaves that as it is.
-        next: Option<Next>,
+        next: Option<Transition>,
     },
     /// A delivery was sent so many times in all, the latest of which are not worth a line each.
     Counted {
@@ -491,7 +491,7 @@ pub struct Sending {
     pub origin: Origin,
 }
 
-impl Work {
+impl Job {
     /// Where it waited.
     #[must_use]
     pub fn queue(&self) -> Queue {
@@ -526,7 +526,7 @@ pub struct Acceptance {
 
 /// An entry that is due.
 #[derive(Debug, Clone)]
-pub struct Work {
+pub struct Job {
     /// Its number.
     pub entry: EntryId,
     /// The callback.

@@ -50,8 +50,8 @@ pub use notification::{Announcement, Attempt, Forgery, Judgement, Notification, 
 pub use order::{BadOrder, KnownTo, Order, OrderFields, OrderKey, TradeState};
 pub use seed::Seed;
 
-use crate::order::{MchId, OutTradeNo};
-use crate::wechat::sign::SignType;
+use crate::domain::order::{MchId, OutTradeNo};
+use crate::provider::wechat::sign::SignType;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;

@@ -21,8 +21,8 @@ mod request;
 
 pub mod tls;
 
-use crate::reason::Reason;
-use crate::shutdown::Shutdown;
+use crate::domain::reason::Reason;
+use crate::process::shutdown::Shutdown;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::server::conn::http1;

@@ -1,7 +1,7 @@
 //! Who may look in: whoever has the token, or a session that was begun with it; on loopback without a token, everybody.
 
 use super::session::Sessions;
-use crate::secret::Secret;
+use crate::domain::secret::Secret;
 use axum::http::header::{AUTHORIZATION, HOST};
 use axum::http::{HeaderMap, Uri};
 use std::fmt;

@@ -1,6 +1,8 @@
 //! What somebody can do to an order, and what is written down of it.
 
 use super::{Admin, Who};
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
+use crate::domain::reason::Reason;
 use crate::gate::channel::Channel;
 use crate::gate::decide::Finding;
 use crate::gate::record::verified;
@@ -8,9 +10,7 @@ pub use crate::journal::Act as Action;
 use crate::journal::audit::Action as Audited;
 use crate::journal::overrides::{Needed, Override, Overrides, Redelivery};
 use crate::journal::{Audit, By, EntryId, JournalError, Search, Verified};
-use crate::order::{ChannelId, OrderId, OutTradeNo};
-use crate::reason::Reason;
-use crate::wechat::AskBy;
+use crate::provider::wechat::AskBy;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::time::timeout;

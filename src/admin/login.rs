@@ -4,7 +4,7 @@ use super::attempts::{Penance, Wrong};
 use super::guard::accepts_html;
 use super::problem::Problem;
 use super::{Admin, Who, session};
-use crate::clock;
+use crate::domain::clock;
 use crate::journal::audit::Action;
 use crate::server::Peer;
 use axum::extract::{Extension, Form, State};

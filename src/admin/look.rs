@@ -1,12 +1,12 @@
 //! What pages and API are shown of the journal. A disk that hangs keeps nobody waiting for long.
 
 use super::Admin;
+use crate::domain::order::{ChannelId, OrderId};
 use crate::journal::audit::AuditRecord;
 use crate::journal::listed::SourceHealth;
 use crate::journal::sweeps::{Outcome, Progress, RowKind, RowRecord, Sweep, SweepId};
 use crate::journal::view::{Cursor, Filter, Page, RefusedFilter};
-use crate::journal::{Journal, JournalError, Record, Refused, Search, Soon, gate_since};
-use crate::order::{ChannelId, OrderId};
+use crate::journal::{BoxFuture, Journal, JournalError, Record, Refused, Search, gate_since};
 use jiff::civil::Date;
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,6 +137,6 @@ impl Admin {
     }
 }
 
-async fn in_time<T>(reading: Soon<'_, T>) -> Result<T, Unread> {
+async fn in_time<T>(reading: BoxFuture<'_, T>) -> Result<T, Unread> {
     timeout(PATIENCE, reading).await.map_err(|_| Unread::Slow)?.map_err(Unread::Journal)
 }

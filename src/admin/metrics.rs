@@ -3,13 +3,13 @@
 
 use super::Admin;
 use super::problem::Problem;
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::generation::Generation;
 use crate::gate::Gate;
-use crate::gate::forward::health::UpstreamHealth;
-use crate::generation::Generation;
 use crate::journal::{Figures, State as EntryState};
-use crate::metrics::{Format, Gauges, JournalMeters};
-use crate::wechat::HostState;
+use crate::observe::metrics::{Format, Gauges, JournalMeters};
+use crate::provider::wechat::HostState;
+use crate::upstream::health::UpstreamHealth;
 use axum::Router;
 use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};

@@ -2,15 +2,15 @@
 
 use super::Admin;
 use super::health::NotReady;
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::generation::Generation;
+use crate::domain::order::MchId;
 use crate::gate::Gate;
-use crate::gate::forward::Upstream;
-use crate::gate::forward::health::UpstreamHealth;
-use crate::generation::Generation;
 use crate::journal::Figures;
 use crate::journal::view::Today;
-use crate::order::MchId;
-use crate::wechat::HostState;
+use crate::provider::wechat::HostState;
+use crate::upstream::Upstream;
+use crate::upstream::health::UpstreamHealth;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::sync::Arc;

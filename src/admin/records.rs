@@ -22,7 +22,7 @@ pub use payment::{Asked, Payment};
 pub use refused::Refused;
 pub use sweep::{Sweep, SweepOutcome, SweepRow};
 
-use crate::clock;
+use crate::domain::clock;
 use jiff::Timestamp;
 
 fn time(at: Timestamp) -> String {

@@ -3,8 +3,8 @@
 //! remembered, and read from the audit trail after a restart. Where there is no journal, or it cannot be read then, one that
 //! was ended early holds again until its time is over.
 
-use crate::clock;
-use crate::secret::Secret;
+use crate::domain::clock;
+use crate::domain::secret::Secret;
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 use cookie::{Cookie, SameSite};

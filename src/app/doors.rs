@@ -4,16 +4,16 @@ use super::BuildError;
 use super::listening::{Listening, Moved, Terms};
 use crate::admin::{self, Access, Admin};
 use crate::config::{self, Config, TlsFiles};
+use crate::domain::generation::Generation;
+use crate::domain::secret::Secret;
 use crate::gate::current::Current;
-use crate::generation::Generation;
 use crate::journal::Journal;
-use crate::metrics::Metrics;
+use crate::observe::metrics::Metrics;
 use crate::process;
-use crate::secret::Secret;
+use crate::process::handoff::Lent;
+use crate::process::shutdown::Shutdown;
+use crate::process::sockets::{Purpose, Sockets, Taken};
 use crate::server::{self, tls::Tls};
-use crate::shutdown::Shutdown;
-use crate::sockets::{Purpose, Sockets, Taken};
-use crate::take_over::Lent;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl Plan {
     pub(super) fn of(config: &mut Config) -> Result<Self, BuildError> {
         let tls = |files: Option<&TlsFiles>| files.map(|files| Tls::load(&files.cert, &files.key)).transpose();
         let mut limits = config.limits.server;
-        limits.connections = process::connections(limits.connections);
+        limits.connections = process::limits::connections(limits.connections);
         let callbacks = Terms { tls: tls(config.tls.as_ref())?, limits };
         let admin = match config.admin.take() {
             Some(config::Admin { listen, token, hosts, tls: files }) => {

@@ -1,11 +1,11 @@
 //! A door that is served: it can be served otherwise, or moved, while connections go on.
 
 use super::BuildError;
+use crate::process::handoff::Lent;
+use crate::process::shutdown::Shutdown;
+use crate::process::sockets::{Purpose, Taken};
 use crate::server::tls::Tls;
 use crate::server::{self, Door, Handler, Limits};
-use crate::shutdown::Shutdown;
-use crate::sockets::{Purpose, Taken};
-use crate::take_over::Lent;
 use jiff::Timestamp;
 use std::io;
 use std::net::SocketAddr;

@@ -1,12 +1,12 @@
 //! From one process to the next: waiting for the one before, and leaving to the one after.
 
 use super::BuildError;
+use super::systemd;
 use crate::config;
 use crate::journal::Journal;
 use crate::journal::sqlite::Sqlite;
-use crate::metrics::JournalMeters;
-use crate::supervisor;
-use crate::take_over::{Leaving, Lent, Predecessor, again};
+use crate::observe::metrics::JournalMeters;
+use crate::process::handoff::{Leaving, Lent, Predecessor, again};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -60,7 +60,7 @@ impl Succession {
         }
         let successor = self.leaving.successor;
         if self.leaving.other_accepts().await {
-            supervisor::succeeded_by(successor);
+            systemd::succeeded_by(successor);
             tracing::info!(successor, "another gate has taken over");
             return Succeeded::Yes;
         }

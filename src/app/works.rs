@@ -2,26 +2,26 @@
 //! the works before.
 
 use super::BuildError;
+use crate::app::housekeeping::Housekeeping;
 use crate::config::{Config, Forwarding};
+use crate::domain::generation;
 use crate::follow_up::{FollowUp, Lanes};
 use crate::gate::Gate;
 use crate::gate::channel::{Channel, Channels};
-use crate::gate::confirm::{Confirm, Life};
+use crate::gate::confirm::{Confirm, Ttl};
 use crate::gate::expected::Expected;
-use crate::gate::forward::Forward;
 use crate::gate::record::{First, Records};
 use crate::gate::route::Routes;
 use crate::gate::sender::Senders;
 use crate::gate::stamp::Stamp;
-use crate::generation;
-use crate::housekeeping::Housekeeping;
 use crate::journal::Journal;
 use crate::journal::sqlite::Sqlite;
-use crate::metrics::Metrics;
-use crate::pending::{Known, PendingOrders};
-use crate::sweep::Sweeper;
-use crate::traces::Traces;
-use crate::wechat::WeChatPay;
+use crate::observe::metrics::Metrics;
+use crate::observe::traces::Traces;
+use crate::provider::wechat::WeChatPay;
+use crate::reconcile::bill::Sweeper;
+use crate::reconcile::pending_orders::{Known, PendingOrders};
+use crate::upstream::Forward;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,7 +155,7 @@ fn gate(
         Some(before) => Arc::clone(&before.senders),
         None => Arc::new(Senders::new(proxies, rate)),
     };
-    let life = Life { paid: config.cache.paid, pending: config.cache.pending };
+    let life = Ttl { paid: config.cache.paid, pending: config.cache.pending };
     let patience = config.confirm_deadline;
     let confirm_before = before.map(|before| &before.confirm);
     let confirm = Confirm::new(wechat, config.cache.capacity, life, patience, confirm_before, &metrics);

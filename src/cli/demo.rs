@@ -15,7 +15,7 @@ mod scenes;
 mod stage;
 
 use super::print;
-use crate::shutdown::Signals;
+use crate::process::shutdown::Signals;
 use anyhow::Context;
 use paper::Paper;
 use report::Report;

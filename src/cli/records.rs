@@ -2,10 +2,11 @@
 //! somebody is.
 //! What they print under `--json` are the shapes of the API (`admin::records`).
 
+use crate::config;
 use crate::config::{Outline, Problems, parse_duration};
+use crate::domain::clock;
 use crate::journal::By;
 use crate::journal::sqlite::Sqlite;
-use crate::{clock, config};
 use anyhow::bail;
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};

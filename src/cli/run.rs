@@ -4,11 +4,12 @@ use super::ConfigFile;
 use crate::app::{App, BuildError, Ended, Reloads, Succeeded, TRACES_SENT};
 use crate::config::Config;
 use crate::journal::sqlite::OpenError;
-use crate::metrics::Metrics;
-use crate::shutdown::{Drained, Signals};
-use crate::sockets::Sockets;
-use crate::take_over::{self, Predecessor};
-use crate::{process, telemetry};
+use crate::observe::metrics::Metrics;
+use crate::observe::telemetry;
+use crate::process::handoff::{self, Predecessor};
+use crate::process::limits;
+use crate::process::shutdown::{Drained, Signals};
+use crate::process::sockets::Sockets;
 use anyhow::{Context, bail};
 use std::io::Write;
 use std::process::ExitCode;
@@ -56,7 +57,7 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
             "journal: none: a callback that is not delivered at once is lost if its sender does not come again"
         );
     }
-    process::raise_file_limit();
+    limits::raise_file_limit();
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let reloads = Reloads::listen(&args.file.config, &files).context("cannot listen for SIGHUP")?;
     // A file that may not grow any more is the journal's to deal with, like a full disk; the default is to die.
@@ -110,7 +111,7 @@ async fn predecessor(args: &Args, config: &Config) -> anyhow::Result<Option<Pred
     let asked = tokio::task::spawn_blocking(move || {
         let Ok(config) = Config::load(&file) else { bail!("the configuration changed while it was read; try again") };
         App::try_out(config)?;
-        Ok(take_over::find(&path)?)
+        Ok(handoff::find(&path)?)
     });
     asked.await.context("looking for the gate that runs")?
 }

@@ -1,8 +1,8 @@
 //! A request that somebody saved: what editors make of it is undone, and what is no request is called by its name.
 
 use super::words::{Words, fill};
+use crate::process::shutdown::Shutdown;
 use crate::server::{self, Arrival, Handler, Limits};
-use crate::shutdown::Shutdown;
 use anyhow::bail;
 use bytes::Bytes;
 use http_body_util::Full;

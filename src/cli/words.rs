@@ -5,9 +5,9 @@ mod problems;
 
 use crate::admin::reason_in_chinese;
 use crate::config::{Problem, Problems};
+pub(super) use crate::domain::language::{Language, fill};
+use crate::domain::reason::Reason;
 use crate::journal::State;
-pub(super) use crate::language::{Language, fill};
-use crate::reason::Reason;
 use std::fmt::Display;
 use std::sync::OnceLock;
 use std::time::Duration;

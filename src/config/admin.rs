@@ -3,7 +3,7 @@
 use super::TlsFiles;
 use super::read::{Section, Value, is_loopback};
 use super::settings;
-use crate::secret::Secret;
+use crate::domain::secret::Secret;
 use std::net::SocketAddr;
 
 /// The admin listener.

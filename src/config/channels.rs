@@ -3,17 +3,17 @@
 use super::read::{Map, Section, Value};
 use super::synthesize::RouteName;
 use super::{settings, sweep};
+use crate::domain::generation;
+use crate::domain::order::{AppId, BadId, ChannelId, MchId, ORDER_BYTES, is_order_byte};
 use crate::gate::channel::{Affix, Channel, QueryBy};
 use crate::gate::decide::Mode;
 use crate::gate::decide::OnRefunded;
 use crate::gate::flag::OnSecondPayment;
-use crate::gate::forward::Upstream;
-use crate::generation;
-use crate::order::{AppId, BadId, ChannelId, MchId, ORDER_BYTES, is_order_byte};
-use crate::sweep::Plan;
-use crate::wechat::sign::SignType;
-use crate::wechat::v2::Keys;
-use crate::wechat::{Account, ApiKey, BadApiKey, Provider};
+use crate::provider::wechat::sign::SignType;
+use crate::provider::wechat::v2::Keys;
+use crate::provider::wechat::{Account, ApiKey, BadApiKey, Provider};
+use crate::reconcile::bill::Plan;
+use crate::upstream::Upstream;
 
 pub(super) static CHANNEL: Section = Section {
     name: "channels.NAME",

@@ -1,10 +1,10 @@
 //! The fields that carry a claim, and the rules by which they select a channel.
 
 use super::read::{Section, Value, suggest};
+use crate::domain::order::ChannelId;
 use crate::gate::channel::{ChannelRule, Choose};
 use crate::gate::claim::{Carrier, Field, Place};
 use crate::gate::route::PathPattern;
-use crate::order::ChannelId;
 use hyper::header::HeaderName;
 
 pub(super) static RULE: Section = Section { name: "routes[].channel[]", keys: &["when_empty", "is", "from"] };

@@ -14,10 +14,10 @@ use super::traces;
 use super::value::duration;
 use super::{Cache, Config, Forwarding, Limits, Log, settings};
 use crate::gate::decide::Mode;
-use crate::gate::forward::Upstream;
 use crate::gate::route::Route;
 use crate::gate::sender::{Rate, is_near};
 use crate::gate::stamp::HeaderNames;
+use crate::upstream::Upstream;
 use std::net::SocketAddr;
 use std::time::Duration;
 

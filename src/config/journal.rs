@@ -1,7 +1,7 @@
 //! What is kept of callbacks, and when it is tried again.
 
 use super::read::{Map, Section, Value};
-use crate::gate::schedule::Schedule;
+use crate::follow_up::schedule::Schedule;
 use crate::journal::{Keep, Room};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 use super::read::{Map, Value};
 use crate::gate::number_proof::NumberProof;
 use crate::gate::route::Route;
-use crate::pending::Watched;
-use crate::pending::source::Place;
+use crate::reconcile::pending_orders::Watched;
+use crate::reconcile::pending_orders::source::Place;
 
 const REMEDY: &str = "write attach, attach.FIELD, source, first or shared";
 

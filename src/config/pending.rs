@@ -2,12 +2,12 @@
 
 use super::read::{Section, Value};
 use super::synthesize::{RouteName, target};
-use crate::pending::Watched;
-use crate::pending::command::Command;
-use crate::pending::http::Page;
-use crate::pending::source::{AmountUnit, Place, Source};
-use crate::pending::sql::{Database, Query};
-use crate::secret::Secret;
+use crate::domain::secret::Secret;
+use crate::reconcile::pending_orders::Watched;
+use crate::reconcile::pending_orders::command::Command;
+use crate::reconcile::pending_orders::http::Page;
+use crate::reconcile::pending_orders::source::{AmountUnit, Place, Source};
+use crate::reconcile::pending_orders::sql::{Database, Query};
 use hyper::http::uri::Uri;
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use super::environment::{Environment, Reference};
 use super::node::{Kind, Node, join};
 use super::problem::{Place, Problem, Warning};
 use super::value;
-use crate::secret::Secret;
+use crate::domain::secret::Secret;
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};

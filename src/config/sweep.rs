@@ -2,12 +2,12 @@
 
 use super::read::{Map, Section, Value};
 use super::synthesize::{RouteName, target};
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::order::ChannelId;
 use crate::gate::channel::Channel;
 use crate::journal::{gate_since, sqlite};
-use crate::order::ChannelId;
-use crate::sweep::{BeforeGate, Plan};
-use crate::wechat::bill::BillType;
+use crate::provider::wechat::bill::BillType;
+use crate::reconcile::bill::{BeforeGate, Plan};
 use jiff::civil::{Date, Time};
 use std::path::Path;
 

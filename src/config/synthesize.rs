@@ -6,8 +6,8 @@ use crate::gate::channel::Channel;
 use crate::gate::claim::Carrier;
 use crate::gate::route::{NotFilled, Route};
 use crate::gate::synthesize::{BadText, CannotSynthesize, Escape, Synthesize, Template, Text, VARIABLES};
-use crate::pending::Watched;
-use crate::sweep::Plan;
+use crate::reconcile::bill::Plan;
+use crate::reconcile::pending_orders::Watched;
 use hyper::header::{HeaderName, HeaderValue};
 
 pub(super) static SYNTHESIZE: Section =

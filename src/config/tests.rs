@@ -6,7 +6,7 @@
 use super::*;
 use crate::gate::claim::{Carrier, Field, Place as In};
 use crate::gate::reply::Dialect;
-use crate::wechat::Provider;
+use crate::provider::wechat::Provider;
 use std::collections::BTreeSet;
 use std::env::VarError;
 use std::fs;

@@ -1,8 +1,8 @@
 //! Where spans go, for programs that look at traces.
 
 use super::read::{Section, Value};
-use crate::secret::Secret;
-use crate::traces::{BUILT, Settings};
+use crate::domain::secret::Secret;
+use crate::observe::traces::{BUILT, Settings};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::uri::Uri;
 

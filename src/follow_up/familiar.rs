@@ -1,9 +1,9 @@
 //! What is learnt from confirmed callbacks of what others are worth, and what follows for those that wait.
 
 use super::FollowUp;
+use crate::domain::reason::Reason;
 use crate::gate::decide::Confirmed;
-use crate::journal::{Rank, State, Work};
-use crate::reason::Reason;
+use crate::journal::{Job, Rank, State};
 
 impl FollowUp {
     /// What waits and looks like what was confirmed since is likely now.
@@ -15,7 +15,7 @@ impl FollowUp {
     }
 
     /// What callbacks look like is learnt from the first answer about each.
-    pub(super) fn learn(&self, work: &Work, decided: &Result<Confirmed, Reason>) {
+    pub(super) fn learn(&self, work: &Job, decided: &Result<Confirmed, Reason>) {
         let is_news = work.state == State::Asking && (decided.is_ok() || work.rank <= Rank::Strange);
         if let Some(appearance) = self.gate.appearance(&work.callback).filter(|_| is_news) {
             self.gate.familiar.learn(&appearance, decided);

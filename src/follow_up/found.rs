@@ -1,18 +1,18 @@
 //! Orders that never called back: asked about on a schedule of their own, and given a callback once they are confirmed.
 
 use super::{FollowUp, Step};
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::order::ChannelId;
+use crate::domain::reason::{Reason, Verdict};
+use crate::follow_up::schedule::jittered;
 use crate::gate::channel::Channel;
 use crate::gate::decide::{Confirmed, Finding};
 use crate::gate::payment::Payment;
 use crate::gate::record::Record;
 use crate::gate::route::Route;
-use crate::gate::schedule::jittered;
 use crate::gate::synthesize::Facts;
 use crate::journal::sweeps::Standing;
-use crate::journal::{Next, Note, Origin, Override, Request, State, Work};
-use crate::order::ChannelId;
-use crate::reason::{Reason, Verdict};
+use crate::journal::{Job, JournalEvent, Origin, Override, Request, State, Transition};
 use std::time::Duration;
 
 /// How long after an order was made it is asked about (`wechatpay-v2.md` section 8), and then less and less.
@@ -56,7 +56,7 @@ impl FollowUp {
     /// Where an order goes on that was found without a callback, and is not confirmed.
     pub(super) fn not_confirmed_without_callback(
         &self,
-        work: &Work,
+        work: &Job,
         record: &Record,
         reason: Reason,
         finding: &Finding,
@@ -78,7 +78,7 @@ impl FollowUp {
         };
         match (next, work.callback.origin, reason.verdict()) {
             (Some(again_in), ..) => {
-                let next = Next::Ask { again_in: jittered(again_in), tries: work.tries + 1 };
+                let next = Transition::Ask { again_in: jittered(again_in), tries: work.tries + 1 };
                 self.gate.records.found(record, reason, None, Some(next));
                 Step::Undecided(reason)
             }
@@ -88,7 +88,7 @@ impl FollowUp {
     }
 
     /// Orders that wait for payment are mostly given up by the payer.
-    fn after_not_yet(&self, work: &Work) -> Option<Duration> {
+    fn after_not_yet(&self, work: &Job) -> Option<Duration> {
         // Counted, since by a clock that was set an order may look old that was made just now.
         let counted = work.age_before.saturating_add(work.age);
         (counted < self.ask_again.lasts).then(|| next_question(age(work)))
@@ -98,7 +98,7 @@ impl FollowUp {
     /// all the same; `None` if it does not. Asked before WeChat Pay is, and again with the payment that is `confirmed`.
     pub(super) async fn is_delivered_otherwise(
         &self,
-        work: &Work,
+        work: &Job,
         record: &Record,
         confirmed: Option<&Payment>,
     ) -> Option<Step> {
@@ -107,7 +107,7 @@ impl FollowUp {
             return None;
         }
         let ask_in = |again_in| {
-            let next = Next::Ask { again_in, tries: work.tries + 1 };
+            let next = Transition::Ask { again_in, tries: work.tries + 1 };
             self.gate.records.found(record, Reason::Paid, None, Some(next));
             Some(Step::Undecided(Reason::Paid))
         };
@@ -143,7 +143,7 @@ impl FollowUp {
     /// Makes the callback of a confirmed order, and writes it down.
     pub(super) fn make(
         &self,
-        work: &Work,
+        work: &Job,
         route: &Route,
         channel: &Channel,
         confirmed: &Confirmed,
@@ -152,7 +152,7 @@ impl FollowUp {
         let facts = Facts { order: &work.callback.claimed.order, channel, payment: confirmed.payment(), document };
         match route.synthesize.as_ref()?.request(route, &facts) {
             Ok(request) => {
-                self.journal.note(Note::Made { entry: work.entry, request: Box::new(request.clone()) });
+                self.journal.note(JournalEvent::Made { entry: work.entry, request: Box::new(request.clone()) });
                 Some(request)
             }
             Err(error) => {
@@ -165,12 +165,12 @@ impl FollowUp {
 }
 
 /// Whether the question before was answered with no.
-fn was_denied(work: &Work) -> bool {
+fn was_denied(work: &Job) -> bool {
     matches!(work.reason.and_then(Reason::verdict), Some(Verdict::Pending | Verdict::Unpaid))
 }
 
 /// How old an order is.
-pub(super) fn age(work: &Work) -> Duration {
+pub(super) fn age(work: &Job) -> Duration {
     let made = work.callback.created_at.map(|at| Duration::try_from(clock::now().duration_since(at)));
     // By a source whose clock is ahead an order is not made yet.
     made.and_then(Result::ok).unwrap_or(work.age)

@@ -1,10 +1,10 @@
 //! What the follow-up leaves to callbacks that wait: it asks and sends in lanes of its own, so that neither a backlog of
 //! undecided orders nor an upstream that has just come back keeps fresh callbacks waiting (threat D-07).
 
-use crate::gate::forward::Upstream;
+use crate::domain::order::MchId;
 use crate::journal::{Rank, State};
-use crate::order::MchId;
-use crate::wechat::Part;
+use crate::provider::wechat::Part;
+use crate::upstream::Upstream;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::HashMap;
 use std::num::NonZeroU32;

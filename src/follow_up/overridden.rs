@@ -1,20 +1,20 @@
 //! What a person decided against the rules, as far as it counts for the payment that is confirmed now.
 
 use super::FollowUp;
+use crate::domain::money::Money;
+use crate::domain::reason::Reason;
 use crate::gate::channel::Channel;
 use crate::gate::claim::Claim;
 use crate::gate::decide::Confirmed;
 use crate::gate::flag::OnSecondPayment;
 use crate::gate::payment::Payment;
 use crate::gate::record::Record;
-use crate::journal::{Override, Overrides, Work};
-use crate::money::Money;
-use crate::reason::Reason;
+use crate::journal::{Job, Override, Overrides};
 
 impl FollowUp {
     /// What the payment is held against: the claim, and what the order costs. Of an order that was found the bill's amount is
     /// a price too, and a callback's own claim is never decided upon.
-    pub(super) fn prices(&self, work: &Work, claim: &Claim) -> (Claim, Option<Money>) {
+    pub(super) fn prices(&self, work: &Job, claim: &Claim) -> (Claim, Option<Money>) {
         let claimed = &work.callback.claimed;
         if !work.overrides.has(Override::Amount) {
             return (*claim, self.gate.expected.amount(claimed.channel, claimed.out_trade_no));
@@ -27,7 +27,7 @@ impl FollowUp {
     pub(super) fn overridden(
         &self,
         channel: &Channel,
-        work: &Work,
+        work: &Job,
         record: &Record,
         confirmed: &Confirmed,
     ) -> Overrides {
@@ -56,13 +56,13 @@ impl FollowUp {
 }
 
 /// Whether an order that is held for this reason was delivered by a decision. What a callback claims is no price.
-pub(super) fn is_done(work: &Work, reason: Reason, record: &Record, payment: &Payment) -> bool {
+pub(super) fn is_done(work: &Job, reason: Reason, record: &Record, payment: &Payment) -> bool {
     let is_price = reason != Reason::AmountDiffers || work.callback.origin.is_found();
     reason.is_overridable() && is_price && record.was_accepted(payment)
 }
 
 /// Whether the bill that brought an order to light says another amount than was paid.
-pub(super) fn is_billed_otherwise(work: &Work, payment: &Payment) -> bool {
+pub(super) fn is_billed_otherwise(work: &Job, payment: &Payment) -> bool {
     let billed = work.callback.claimed.amount.filter(|_| work.callback.origin.is_found());
     billed.is_some_and(|billed| billed != payment.amount)
 }

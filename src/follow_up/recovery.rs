@@ -3,13 +3,13 @@
 
 use super::lanes::Leave;
 use super::{FollowUp, Step, tell};
+use crate::domain::order::ChannelId;
+use crate::domain::reason::Reason;
+use crate::follow_up::schedule::{Schedule, jittered};
 use crate::gate::channel::Channel;
-use crate::gate::forward::Upstream;
-use crate::gate::forward::standing::{Errand, Standing};
-use crate::gate::schedule::{Schedule, jittered};
-use crate::journal::{EntryId, Next, Outlet, Rank, State, Work};
-use crate::order::ChannelId;
-use crate::reason::Reason;
+use crate::journal::{EntryId, Job, Outlet, Rank, State, Transition};
+use crate::upstream::Upstream;
+use crate::upstream::standing::{Errand, Standing};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    pub(super) fn of(work: &Work, ticket: &Ticket) -> Self {
+    pub(super) fn of(work: &Job, ticket: &Ticket) -> Self {
         if work.state != State::Delivering {
             return Self { tries: 0, age: Duration::ZERO, by_timer: true };
         }
@@ -78,11 +78,11 @@ impl Turn {
     }
 
     /// Where it goes on if it is not accepted. A turn between two of its own timer's moves that no further.
-    pub(super) fn next(self, redeliver: &Schedule) -> Next {
+    pub(super) fn next(self, redeliver: &Schedule) -> Transition {
         let (delay, tries) =
             if self.by_timer { (self.tries, self.tries + 1) } else { (self.tries.saturating_sub(1), self.tries) };
         let again = redeliver.after(delay, self.age);
-        again.map_or(Next::Park, |delay| Next::Deliver { again_in: jittered(delay), tries })
+        again.map_or(Transition::Park, |delay| Transition::Deliver { again_in: jittered(delay), tries })
     }
 
     /// Whether it was not sent since it was to be.
@@ -94,7 +94,7 @@ impl Turn {
 impl FollowUp {
     /// With what an entry that is due is worked on: what is sent has its place from the beginning, so that nothing is confirmed
     /// in vain.
-    pub(super) fn ticket(&self, work: &Work) -> Ticket {
+    pub(super) fn ticket(&self, work: &Job) -> Ticket {
         let channel = self.gate.channels.get(&work.callback.claimed.channel);
         let leave = channel.filter(|_| work.state == State::Delivering).and_then(|channel| self.place_to(channel));
         Ticket { leave, probe: None }
@@ -106,7 +106,7 @@ impl FollowUp {
 
     /// That a confirmed order may be sent now; `None` if it has to wait. While the upstream is failing only probes are sent, and
     /// what a person asked for, which is one.
-    pub(super) fn leave(&self, ticket: Ticket, work: &Work, channel: &Channel) -> Option<Ticket> {
+    pub(super) fn leave(&self, ticket: Ticket, work: &Job, channel: &Channel) -> Option<Ticket> {
         let is_asked_for = work.rank == Rank::AskedFor || (work.asked_for && work.state == State::Asking);
         if ticket.probe.is_none() && !is_asked_for && self.gate.forward.is_failing(&channel.upstream) {
             return None;
@@ -171,7 +171,7 @@ impl Recoveries {
     }
 
     /// A probe that it is time for, to the first upstream that it is time for.
-    pub(super) async fn probe(&mut self) -> Option<(Work, Ticket)> {
+    pub(super) async fn probe(&mut self) -> Option<(Job, Ticket)> {
         for way in &mut self.ways {
             way.look_at_what_waits(&self.follow_up).await;
             if let Some(probe) = way.probe(&self.follow_up).await {
@@ -223,7 +223,7 @@ impl Way {
         }
     }
 
-    async fn probe(&self, follow_up: &Arc<FollowUp>) -> Option<(Work, Ticket)> {
+    async fn probe(&self, follow_up: &Arc<FollowUp>) -> Option<(Job, Ticket)> {
         let forward = &follow_up.gate.forward;
         let begin = |standing: &mut Standing| standing.begin_probe(Instant::now(), jittered(follow_up.probe));
         let tried = forward.standing(&self.upstream, begin).flatten()?;
@@ -239,7 +239,7 @@ impl Way {
     }
 
     /// One that was not `tried`; if there is none any, while the upstream is failing or may be.
-    async fn next_in_turn(&self, follow_up: &FollowUp, tried: Vec<EntryId>) -> Option<Work> {
+    async fn next_in_turn(&self, follow_up: &FollowUp, tried: Vec<EntryId>) -> Option<Job> {
         let all_are_new = tried.is_empty();
         let next = follow_up.journal.next_waiting(self.channels.clone(), tried).await.ok()?;
         if next.is_some() {
@@ -317,10 +317,10 @@ mod tests {
             let turn = Turn { tries, age: s(age), by_timer };
             let expected = delay.map(|delay| (s(delay).mul_f64(0.9)..=s(delay).mul_f64(1.1), then));
             match (turn.next(&redeliver), expected) {
-                (Next::Deliver { again_in, tries }, Some((about, then))) => {
+                (Transition::Deliver { again_in, tries }, Some((about, then))) => {
                     assert!(about.contains(&again_in) && tries == then, "{turn:?}: {again_in:?} {tries}");
                 }
-                (Next::Park, None) => {}
+                (Transition::Park, None) => {}
                 (next, expected) => panic!("{turn:?}: {next:?}, not {expected:?}"),
             }
         }

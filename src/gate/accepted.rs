@@ -10,7 +10,7 @@ mod text;
 
 mod xml;
 
-use super::forward::UpstreamAnswer;
+use crate::upstream::UpstreamAnswer;
 use hyper::StatusCode;
 pub use json::{JsonRule, Scalar};
 use std::borrow::Cow;

@@ -4,10 +4,10 @@
 use super::claim::{Claim, Field, Unreadable};
 use super::decide::{Mode, OnRefunded};
 use super::flag::OnSecondPayment;
-use super::forward::Upstream;
-use crate::order::{BadId, ChannelId, OrderId, OutTradeNo};
-use crate::reason::Reason;
-use crate::wechat::{Account, AskBy};
+use crate::domain::order::{BadId, ChannelId, OrderId, OutTradeNo};
+use crate::domain::reason::Reason;
+use crate::provider::wechat::{Account, AskBy};
+use crate::upstream::Upstream;
 use std::sync::Arc;
 
 /// One merchant account and how the gate treats its orders.

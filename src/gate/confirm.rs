@@ -8,11 +8,11 @@ mod flights;
 
 use super::channel::Channel;
 use super::decide::{self, Finding};
-use crate::metrics::{self, ConfirmMeters, Metrics};
-use crate::order::{ChannelId, MchId};
-use crate::reason::Reason;
-use crate::traces::Parent;
-use crate::wechat::{AskBy, HostState, Part, WeChatPay};
+use crate::domain::order::{ChannelId, MchId};
+use crate::domain::reason::Reason;
+use crate::observe::metrics::{self, ConfirmMeters, Metrics};
+use crate::observe::traces::Parent;
+use crate::provider::wechat::{AskBy, HostState, Part, WeChatPay};
 use bytes::Bytes;
 use flights::{Asking, Flights, Turn};
 use moka::Expiry;
@@ -31,7 +31,7 @@ pub struct Confirm {
     memory: Arc<Memory>,
     flights: Arc<Flights<Question>>,
     capacity: u64,
-    life: Life,
+    life: Ttl,
     patience: Duration,
     meters: ConfirmMeters,
 }
@@ -44,7 +44,7 @@ struct Memory {
 
 /// How long a finding is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Life {
+pub struct Ttl {
     /// Of `paid` and `refunded`.
     pub paid: Duration,
     /// Of `pending` and `unpaid`: short, since the user may pay a moment later.
@@ -99,7 +99,7 @@ impl Confirm {
     pub fn new(
         wechat: Arc<WeChatPay>,
         capacity: u64,
-        life: Life,
+        life: Ttl,
         patience: Duration,
         before: Option<&Self>,
         metrics: &Metrics,
@@ -238,7 +238,7 @@ impl Memory {
     }
 }
 
-impl Expiry<Question, Finding> for Life {
+impl Expiry<Question, Finding> for Ttl {
     fn expire_after_create(&self, _: &Question, finding: &Finding, _: std::time::Instant) -> Option<Duration> {
         Some(match finding {
             Finding::Paid(_) => self.paid,

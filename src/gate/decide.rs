@@ -7,11 +7,11 @@
 use super::claim::Claim;
 use super::number_proof::Pair;
 use super::payment::{Payment, Written};
-use crate::clock;
-use crate::money::{Currency, Fen, Money};
-use crate::order::{OutTradeNo, TransactionId};
-use crate::reason::{Reason, Stage, Verdict};
-use crate::wechat::{Account, Answer, AskBy, QueryError, Signature};
+use crate::domain::clock;
+use crate::domain::money::{Currency, Fen, Money};
+use crate::domain::order::{OutTradeNo, TransactionId};
+use crate::domain::reason::{Reason, Stage, Verdict};
+use crate::provider::wechat::{Account, Answer, AskBy, QueryError, Signature};
 use std::sync::Arc;
 
 /// Whether the gate holds back what is not confirmed.

@@ -9,21 +9,21 @@ use super::claim::Blank;
 use super::decide::Pass;
 use super::delivery::DeliveryId;
 use super::delivery::{Acceptance, Origin, Sending};
-use super::forward::standing::{Change, Failure};
-use super::forward::{Unanswered, Upstream, UpstreamAnswer};
 use super::notification::Event;
 use super::record::Record;
 use super::reply::ReplyStyle;
 use super::route::{Duplicates, Route};
 use super::story::Story;
 use super::{Gate, stamp};
-use crate::clock;
-use crate::journal::{self, Next, Outcome, Override, Overrides, State};
-use crate::metrics::Sent;
-use crate::order::{ChannelId, OrderId};
-use crate::reason::Reason;
+use crate::domain::clock;
+use crate::domain::order::{ChannelId, OrderId};
+use crate::domain::reason::Reason;
+use crate::journal::{self, Outcome, Override, Overrides, State, Transition};
+use crate::observe::metrics::Sent;
+use crate::observe::traces::{Parent, Span};
 use crate::server::Peer;
-use crate::traces::{Parent, Span};
+use crate::upstream::standing::{Change, Failure};
+use crate::upstream::{Unanswered, Upstream, UpstreamAnswer};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{DATE, HeaderName, HeaderValue, SET_COOKIE};
@@ -35,7 +35,7 @@ use tokio::time::{Instant, timeout_at};
 
 /// A callback that is to be sent.
 #[derive(Debug)]
-pub struct Parcel<'p> {
+pub struct UpstreamRequest<'p> {
     /// The route it came on.
     pub route: &'p Route,
     /// Its channel; observing also sends what names none.
@@ -126,7 +126,7 @@ impl Gate {
     /// Sends a callback whose sender waits, unless its order was accepted before and the route absorbs duplicates.
     pub(super) async fn hand_over<'g>(
         &'g self,
-        parcel: Parcel<'g>,
+        parcel: UpstreamRequest<'g>,
         pass: &Pass,
         story: &mut Story<'g>,
     ) -> Result<Answer<'g>, Reason> {
@@ -176,11 +176,11 @@ impl Gate {
     /// Why there is no answer.
     pub async fn deliver(
         &self,
-        parcel: Parcel<'_>,
+        parcel: UpstreamRequest<'_>,
         pass: &Pass,
         record: &Record,
         origin: Origin,
-        next: Option<Next>,
+        next: Option<Transition>,
         deadline: Instant,
     ) -> Result<Delivered, Undelivered> {
         let way = self.way(&parcel, origin);
@@ -253,7 +253,7 @@ impl Gate {
         way: &Way<'_>,
         pass: &Pass,
         record: &Record,
-        next: Option<Next>,
+        next: Option<Transition>,
         deadline: Instant,
     ) -> Attempt {
         let sending = record.delivery.next(way.origin);
@@ -268,7 +268,12 @@ impl Gate {
     }
 
     /// Sends what is not confirmed, of which nothing is written down.
-    async fn send_unnoted(&self, parcel: Parcel<'_>, pass: &Pass, deadline: Instant) -> Result<Delivered, Undelivered> {
+    async fn send_unnoted(
+        &self,
+        parcel: UpstreamRequest<'_>,
+        pass: &Pass,
+        deadline: Instant,
+    ) -> Result<Delivered, Undelivered> {
         let way = self.way(&parcel, Origin::Callback);
         let mut sent = self.send(parcel, pass, &way, None, deadline).await;
         let again = sent.as_mut().err().and_then(|unanswered| unanswered.again.take());
@@ -290,7 +295,7 @@ impl Gate {
 
     async fn send(
         &self,
-        parcel: Parcel<'_>,
+        parcel: UpstreamRequest<'_>,
         pass: &Pass,
         way: &Way<'_>,
         sending: Option<&Sending>,
@@ -359,8 +364,8 @@ impl Gate {
         Ok((answer, judged))
     }
 
-    fn way<'a>(&'a self, parcel: &Parcel<'a>, origin: Origin) -> Way<'a> {
-        let Parcel { route, channel, order, overrides, event, ref trace, .. } = *parcel;
+    fn way<'a>(&'a self, parcel: &UpstreamRequest<'a>, origin: Origin) -> Way<'a> {
+        let UpstreamRequest { route, channel, order, overrides, event, ref trace, .. } = *parcel;
         Way {
             route,
             channel,
@@ -374,7 +379,7 @@ impl Gate {
     }
 
     /// Where a callback goes.
-    pub(super) fn upstream_of<'a>(&'a self, parcel: &Parcel<'a>) -> &'a Upstream {
+    pub(super) fn upstream_of<'a>(&'a self, parcel: &UpstreamRequest<'a>) -> &'a Upstream {
         parcel.channel.map_or(&self.upstream, |channel| &channel.upstream)
     }
 }

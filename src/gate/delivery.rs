@@ -1,8 +1,8 @@
 //! Which delivery a forwarded callback is: the same id every time an order is delivered on a route, a count of how often
 //! the upstream has seen it, and whether it was accepted, so that both sides can be idempotent.
 
+use crate::domain::order::TransactionId;
 pub use crate::journal::{Acceptance, DeliveryId, Origin};
-use crate::order::TransactionId;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
@@ -200,7 +200,7 @@ impl<K: Hash + Eq + Copy, V: Clone> Latest<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::OrderId;
+    use crate::domain::order::OrderId;
 
     #[test]
     fn the_id_stays_and_the_attempt_counts() {

@@ -4,9 +4,9 @@
 pub mod requests;
 
 use super::number_proof::Listing;
+use crate::domain::money::{Currency, Fen, Money};
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use crate::journal::listed::Listed;
-use crate::money::{Currency, Fen, Money};
-use crate::order::{ChannelId, OrderId, OutTradeNo};
 use jiff::Timestamp;
 use requests::Requests;
 use std::collections::{HashMap, HashSet};
@@ -134,7 +134,7 @@ impl Expected {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::OrderId;
+    use crate::domain::order::OrderId;
 
     #[test]
     fn the_latest_word_of_a_source_counts() {

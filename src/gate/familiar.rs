@@ -8,11 +8,11 @@ mod shape;
 
 use super::Gate;
 use super::decide::Confirmed;
-use crate::journal::{Callback, Claimed, Rank, Worth};
-use crate::order::{ChannelId, OutTradeNo};
-use crate::reason::Reason;
+use crate::domain::order::{ChannelId, OutTradeNo};
+use crate::domain::reason::Reason;
+use crate::journal::{Callback, Claimed, Rank, Trust};
+use crate::provider::wechat::Part;
 use crate::server::Peer;
-use crate::wechat::Part;
 pub use shape::Shape;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -215,10 +215,10 @@ impl Familiarity {
 
     /// What a record of it is worth before it is confirmed.
     #[must_use]
-    pub const fn worth(self) -> Worth {
+    pub const fn worth(self) -> Trust {
         match self {
-            Self::Sender | Self::Shape => Worth::Likely,
-            Self::None => Worth::Unconfirmed,
+            Self::Sender | Self::Shape => Trust::Likely,
+            Self::None => Trust::Unconfirmed,
         }
     }
 

@@ -8,10 +8,10 @@ use super::decide::{Confirmed, Finding};
 use super::number_proof::Case;
 use super::payment::Payment;
 use super::record::{Record, Standing};
+use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{Override, Overrides};
-use crate::reason::{Reason, Verdict};
-use crate::traces::Parent;
-use crate::wechat::AskBy;
+use crate::observe::traces::Parent;
+use crate::provider::wechat::AskBy;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 

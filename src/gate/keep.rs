@@ -10,10 +10,10 @@ use super::flag::Asked;
 use super::number_proof::Case;
 use super::route::Route;
 use super::story::Story;
-use crate::journal::{Callback, Claimed, EntryKey, Origin, Overrides, Request, Worth};
-use crate::reason::{Reason, Verdict};
+use crate::domain::reason::{Reason, Verdict};
+use crate::journal::{Callback, Claimed, EntryKey, Origin, Overrides, Request, Trust};
+use crate::provider::wechat::AskBy;
 use crate::server::Peer;
-use crate::wechat::AskBy;
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ impl Gate {
         let decided = self.judge(&case, &finding, until).await;
         if unknown && story.record.is_none() {
             match decided.as_ref().map_err(|reason| (reason.holds_payment(), reason.verdict())) {
-                Ok(_) | Err((true, _)) => self.keep(sighting, Worth::Confirmed, story).await?,
+                Ok(_) | Err((true, _)) => self.keep(sighting, Trust::Confirmed, story).await?,
                 Err((_, Some(Verdict::Contradicted | Verdict::Unpaid))) => {}
                 Err(_) => self.keep(sighting, sighting.familiarity.worth(), story).await?,
             }
@@ -123,7 +123,7 @@ impl Gate {
 
     /// Takes a callback in. Observing goes on without a record if it cannot be written. Nobody waits for a disk that hangs
     /// beyond the deadline; what it writes after all is followed up.
-    async fn keep(&self, sighting: Sighting<'_>, worth: Worth, story: &mut Story<'_>) -> Result<(), Reason> {
+    async fn keep(&self, sighting: Sighting<'_>, worth: Trust, story: &mut Story<'_>) -> Result<(), Reason> {
         let callback = Box::new(sighting.callback(story.id, story.peer));
         let observing = self.mode_of(story) == Mode::Observe;
         // Where everything is forwarded the upstream must have its time all the same.

@@ -3,11 +3,11 @@
 
 pub mod refund;
 
+use crate::domain::money::Currency;
+use crate::domain::reason::Reason;
 use crate::journal::DeliveryId;
-use crate::money::Currency;
-use crate::reason::Reason;
-use crate::wechat::xml::Fields;
-use crate::wechat::{Account, Signature, v2};
+use crate::provider::wechat::xml::Fields;
+use crate::provider::wechat::{Account, Signature, v2};
 
 /// What a route takes notifications of, beside payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,10 +10,10 @@ use super::decide::{self, Confirmed, Finding, Mode};
 use super::payment::Payment;
 use super::record::Record;
 use super::route::Route;
+use crate::domain::money::Money;
+use crate::domain::order::{OrderId, OutTradeNo};
+use crate::domain::reason::Reason;
 use crate::journal::Claimed;
-use crate::money::Money;
-use crate::order::{OrderId, OutTradeNo};
-use crate::reason::Reason;
 use std::fmt;
 use tokio::time::{Instant, timeout_at};
 

@@ -2,9 +2,9 @@
 
 use super::claim::Blank;
 use super::decide::Pass;
-use super::deliver::Parcel;
+use super::deliver::UpstreamRequest;
 use super::{Gate, stamp};
-use crate::reason::Reason;
+use crate::domain::reason::Reason;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Uri};
@@ -14,7 +14,7 @@ impl Gate {
     /// headers.
     pub(super) fn outgoing(
         &self,
-        parcel: Parcel<'_>,
+        parcel: UpstreamRequest<'_>,
         pass: &Pass,
         sending: Option<stamp::Delivered<'_>>,
     ) -> Result<Request<Full<Bytes>>, Reason> {
@@ -23,7 +23,7 @@ impl Gate {
             upstream: self.upstream_of(&parcel),
             request_id: &parcel.request_id,
         };
-        let Parcel { head, body, fill, .. } = parcel;
+        let UpstreamRequest { head, body, fill, .. } = parcel;
         let (target, body) = filled(&head.uri, body, fill.as_ref(), pass).ok_or(Reason::InternalError)?;
         let headers = self.stamp.headers(head.headers, &source, pass, sending.as_ref());
         let mut request = Request::new(Full::new(body));

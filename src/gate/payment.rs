@@ -1,8 +1,8 @@
 //! A payment, the fact that everything turns on.
 
-use crate::clock;
-use crate::money::Money;
-use crate::order::{OutTradeNo, TransactionId};
+use crate::domain::clock;
+use crate::domain::money::Money;
+use crate::domain::order::{OutTradeNo, TransactionId};
 use hyper::header::{HeaderValue, InvalidHeaderValue};
 use jiff::Timestamp;
 use std::sync::OnceLock;

@@ -9,16 +9,16 @@ mod standing;
 
 use super::channel::Channel;
 use super::delivery::{Acceptance, Accepted, Delivery, DeliveryId, Latest, Origin, Sending};
-use super::forward::Upstream;
 use super::payment::Payment;
+use crate::domain::money::Money;
+use crate::domain::order::{ChannelId, OrderId, TransactionId};
+use crate::domain::reason::{Reason, Verdict};
 use crate::journal::owners::Owner;
 use crate::journal::{
-    self, Callback, Claimed, EntryId, EntryKey, Journal, JournalError, Next, Note, Outcome, Refused, State, Taken,
-    Verified, Worth,
+    self, Callback, Claimed, EntryId, EntryKey, Journal, JournalError, JournalEvent, Outcome, Refused, State, Taken,
+    Transition, Trust, Verified,
 };
-use crate::money::Money;
-use crate::order::{ChannelId, OrderId, TransactionId};
-use crate::reason::{Reason, Verdict};
+use crate::upstream::Upstream;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use standing::FirstPayment;
 pub use standing::Standing;
@@ -133,8 +133,8 @@ impl Record {
         *self.price.lock().unwrap_or_else(PoisonError::into_inner) = price;
     }
 
-    fn set(&self, next: Option<Next>) {
-        let stays = |next: &Next| match self.state() {
+    fn set(&self, next: Option<Transition>) {
+        let stays = |next: &Transition| match self.state() {
             State::Accepted => true,
             State::Asking => false,
             State::Delivering | State::Parked | State::Closed => next.state() == State::Closed,
@@ -233,7 +233,7 @@ impl Records {
     pub async fn take_in(
         &self,
         callback: Box<Callback>,
-        worth: Worth,
+        worth: Trust,
     ) -> Result<Option<(Arc<Record>, Option<InHand>)>, Reason> {
         let Some(journal) = &self.kept.journal else { return Ok(None) };
         let (key, delivery) = (callback.key(), callback.delivery());
@@ -269,7 +269,7 @@ impl Records {
 
     /// The record of what the follow-up works on.
     #[must_use]
-    pub fn of_work(&self, work: &journal::Work) -> Arc<Record> {
+    pub fn of_work(&self, work: &journal::Job) -> Arc<Record> {
         let taken = Taken {
             entry: work.entry,
             fresh: false,
@@ -294,32 +294,35 @@ impl Records {
         let next = after_refusal(record.state(), fresh, reason, self.first.ask);
         // What was delivered by a decision is done, whatever claim names it afterwards.
         let is_done = reason.is_overridable() && payment.is_some_and(|payment| record.was_accepted(payment));
-        let (reason, next) =
-            if is_done && next == Some(Next::Park) { (Reason::Paid, Some(Next::Accepted)) } else { (reason, next) };
+        let (reason, next) = if is_done && next == Some(Transition::Park) {
+            (Reason::Paid, Some(Transition::Accepted))
+        } else {
+            (reason, next)
+        };
         self.found(record, reason, payment.map(verified), next);
     }
 
     /// A callback passed although it was not confirmed, as observing wants it: nothing more is done about it.
     pub fn observed(&self, record: &Record, fresh: bool, reason: Reason) {
-        self.found(record, reason, None, fresh.then_some(Next::Close));
+        self.found(record, reason, None, fresh.then_some(Transition::Close));
     }
 
     /// Something is known of the order now.
-    pub fn found(&self, record: &Record, reason: Reason, verified: Option<Verified>, next: Option<Next>) {
+    pub fn found(&self, record: &Record, reason: Reason, verified: Option<Verified>, next: Option<Transition>) {
         let (Some(journal), Some(entry)) = (&self.kept.journal, record.entry) else { return };
         if next.is_none() {
             return;
         }
         record.set(next);
-        journal.note(Note::Found { entry, reason, verified, next });
+        journal.note(JournalEvent::Found { entry, reason, verified, next });
     }
 
     /// Where a record goes on when sending it for a waiting callback comes to nothing: what the follow-up has begun stays
     /// as it is.
     #[must_use]
-    pub fn after_callback(&self, record: &Record, fresh: bool) -> Option<Next> {
+    pub fn after_callback(&self, record: &Record, fresh: bool) -> Option<Transition> {
         let begun = !fresh && record.state() == State::Delivering;
-        (!begun).then_some(Next::Deliver { again_in: self.first.deliver, tries: 0 })
+        (!begun).then_some(Transition::Deliver { again_in: self.first.deliver, tries: 0 })
     }
 
     /// A record is sent now. `next` is where it goes on if nothing more is heard of it. Returns the sending's line in the
@@ -329,11 +332,11 @@ impl Records {
         record: &Record,
         payment: &Payment,
         sending: &Sending,
-        next: Option<Next>,
+        next: Option<Transition>,
     ) -> Option<journal::Sending> {
         let journal = self.kept.journal.as_ref()?;
         let line = line(record, sending)?;
-        journal.note(Note::Sending { sending: line, verified: Some(verified(payment)), next });
+        journal.note(JournalEvent::Sending { sending: line, verified: Some(verified(payment)), next });
         Some(line)
     }
 
@@ -344,7 +347,7 @@ impl Records {
         sending: &Sending,
         line: Option<journal::Sending>,
         outcome: Outcome,
-        next: Option<Next>,
+        next: Option<Transition>,
     ) {
         if let Outcome::Failed(Reason::UpstreamUnreachable) = outcome {
             record.delivery.was_not_seen(sending.attempt);
@@ -352,14 +355,14 @@ impl Records {
         let next = match &outcome {
             Outcome::Accepted(acceptance) => {
                 record.delivery.accept(acceptance.clone());
-                Some(Next::Accepted)
+                Some(Transition::Accepted)
             }
             Outcome::Answered(_) | Outcome::Failed(_) => next,
         };
         match (&self.kept.journal, line) {
             (Some(journal), Some(sending)) => {
                 record.set(next);
-                journal.note(Note::Sent { sending, outcome, next });
+                journal.note(JournalEvent::Sent { sending, outcome, next });
             }
             (Some(_), None) => self.is_ahead(record),
             (None, _) => {}
@@ -393,7 +396,7 @@ impl Records {
             && record.again.load(Ordering::Relaxed) < AGAIN
             && record.again.fetch_add(1, Ordering::Relaxed) < AGAIN
         {
-            journal.note(Note::Again { entry, request_id, reason });
+            journal.note(JournalEvent::Again { entry, request_id, reason });
         }
     }
 
@@ -402,7 +405,7 @@ impl Records {
         if let Some(journal) = &self.kept.journal
             && self.kept.refused.check().is_ok()
         {
-            journal.note(Note::Refused(Box::new(refused())));
+            journal.note(JournalEvent::Refused(Box::new(refused())));
         }
     }
 
@@ -412,7 +415,7 @@ impl Records {
         if let Some(journal) = &self.kept.journal {
             for (entry, delivery) in ahead {
                 delivery.is_level();
-                journal.note(Note::Counted { entry, delivery: delivery.id, attempts: delivery.attempts() });
+                journal.note(JournalEvent::Counted { entry, delivery: delivery.id, attempts: delivery.attempts() });
             }
         }
     }
@@ -457,13 +460,13 @@ fn line(record: &Record, sending: &Sending) -> Option<journal::Sending> {
 }
 
 /// Where a record goes on after a callback of it was not forwarded; `None` leaves that as it is.
-fn after_refusal(state: State, fresh: bool, reason: Reason, ask: Duration) -> Option<Next> {
+fn after_refusal(state: State, fresh: bool, reason: Reason, ask: Duration) -> Option<Transition> {
     match (state, reason.verdict()) {
         (State::Accepted | State::Delivering | State::Parked, _) => None,
-        _ if reason.holds_payment() => Some(Next::Park),
-        (_, Some(Verdict::Unpaid | Verdict::Contradicted)) => Some(Next::Close),
+        _ if reason.holds_payment() => Some(Transition::Park),
+        (_, Some(Verdict::Unpaid | Verdict::Contradicted)) => Some(Transition::Close),
         (State::Asking, _) if !fresh => None,
-        (State::Asking | State::Closed, _) => Some(Next::Ask { again_in: ask, tries: 0 }),
+        (State::Asking | State::Closed, _) => Some(Transition::Ask { again_in: ask, tries: 0 }),
     }
 }
 
@@ -481,19 +484,19 @@ mod tests {
     #[test]
     fn a_refusal_leads_on_by_state_and_verdict() {
         let ask = Duration::from_secs(5);
-        let again = Some(Next::Ask { again_in: ask, tries: 0 });
+        let again = Some(Transition::Ask { again_in: ask, tries: 0 });
         for (state, fresh, reason, next) in [
             (State::Asking, true, Reason::NotPaidYet, again),
             (State::Asking, true, Reason::QueryTimeout, again),
             (State::Asking, true, Reason::InternalError, again),
-            (State::Asking, true, Reason::Closed, Some(Next::Close)),
-            (State::Asking, true, Reason::AmountDiffers, Some(Next::Close)),
-            (State::Asking, true, Reason::Refunded, Some(Next::Park)),
-            (State::Asking, true, Reason::ExpectedAmountDiffers, Some(Next::Park)),
-            (State::Asking, true, Reason::SecondPayment, Some(Next::Park)),
+            (State::Asking, true, Reason::Closed, Some(Transition::Close)),
+            (State::Asking, true, Reason::AmountDiffers, Some(Transition::Close)),
+            (State::Asking, true, Reason::Refunded, Some(Transition::Park)),
+            (State::Asking, true, Reason::ExpectedAmountDiffers, Some(Transition::Park)),
+            (State::Asking, true, Reason::SecondPayment, Some(Transition::Park)),
             (State::Accepted, false, Reason::SecondPayment, None),
             (State::Asking, false, Reason::NotPaidYet, None),
-            (State::Asking, false, Reason::Revoked, Some(Next::Close)),
+            (State::Asking, false, Reason::Revoked, Some(Transition::Close)),
             (State::Delivering, false, Reason::QueryTimeout, None),
             (State::Delivering, false, Reason::AmountDiffers, None),
             (State::Accepted, false, Reason::Refunded, None),

@@ -5,10 +5,10 @@
 //! which of them are paid (threat V-10). The operator finds the reason by `X-Request-Id`.
 
 use super::delivery::Acceptance;
-use super::forward::{UpstreamAnswer, coding};
 use super::route::RouteError;
 use super::stamp::X_REQUEST_ID;
-use crate::reason::{Reason, Stage};
+use crate::domain::reason::{Reason, Stage};
+use crate::upstream::{UpstreamAnswer, coding};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};

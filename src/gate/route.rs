@@ -14,7 +14,7 @@ use super::notification::Events;
 use super::number_proof::NumberProof;
 use super::reply::ReplyStyle;
 use super::synthesize::Synthesize;
-use crate::reason::Reason;
+use crate::domain::reason::Reason;
 use hyper::header::HOST;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};

@@ -1,6 +1,6 @@
 //! Who sends callbacks: the address behind trusted proxies, and how much one address may send.
 
-use crate::reason::Reason;
+use crate::domain::reason::Reason;
 use crate::server::Peer;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use hyper::HeaderMap;

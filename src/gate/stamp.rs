@@ -3,14 +3,14 @@
 
 use super::decide::Pass;
 use super::delivery::Sending;
-use super::forward::Upstream;
-use super::hop::named_by_connection;
 use super::notification::Event;
 use super::payment::Payment;
 use super::sender::{Sender, X_FORWARDED_FOR};
+use crate::domain::order::ChannelId;
+use crate::domain::secret::Secret;
 use crate::journal::Overrides;
-use crate::order::ChannelId;
-use crate::secret::Secret;
+use crate::upstream::Upstream;
+use crate::upstream::hop::named_by_connection;
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_ENCODING, FORWARDED, HOST, HeaderName, HeaderValue, InvalidHeaderValue};

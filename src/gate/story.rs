@@ -10,12 +10,12 @@ use super::notification::Event;
 use super::payment::Payment;
 use super::record::{InHand, Record, Records, verified};
 use super::route::Route;
-use crate::journal::{Next, Refused, State};
-use crate::metrics::{Counts, Metrics, Outcome, UnderWay};
-use crate::order::{OrderId, OutTradeNo};
-use crate::reason::{Reason, Stage, Verdict};
+use crate::domain::order::{OrderId, OutTradeNo};
+use crate::domain::reason::{Reason, Stage, Verdict};
+use crate::journal::{Refused, State, Transition};
+use crate::observe::metrics::{Counts, Metrics, Outcome, UnderWay};
+use crate::observe::traces::Span;
 use crate::server::Peer;
-use crate::traces::Span;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use std::sync::Arc;
@@ -122,7 +122,7 @@ impl<'g> Story<'g> {
         self.sent_at = None;
         if let (Some(record), Some(in_hand)) = (&self.record, self.in_hand.take()) {
             // Another claim about an order that was accepted.
-            records.found(record, Reason::Paid, Some(verified(payment)), Some(Next::Accepted));
+            records.found(record, Reason::Paid, Some(verified(payment)), Some(Transition::Accepted));
             in_hand.done();
         }
     }

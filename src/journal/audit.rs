@@ -1,9 +1,9 @@
 //! Who did what, when, and from where: every change that a person asks for, written down with the change itself.
 
-use super::Soon;
+use super::BoxFuture;
 use super::history::Search;
 use super::ids::EntryId;
-use crate::order::{ChannelId, OrderId};
+use crate::domain::order::{ChannelId, OrderId};
 use jiff::Timestamp;
 
 /// What somebody asks for of an order.
@@ -120,17 +120,17 @@ pub trait Audits: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be written; then nothing was done.
-    fn act(&self, act: Act, search: Search, limit: usize, by: By) -> Soon<'_, Vec<EntryId>>;
+    fn act(&self, act: Act, search: Search, limit: usize, by: By) -> BoxFuture<'_, Vec<EntryId>>;
 
     /// Keeps a line; of [`Action::LoginRefused`] the latest thousand or so.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn audit(&self, audit: Audit) -> Soon<'_, ()>;
+    fn audit(&self, audit: Audit) -> BoxFuture<'_, ()>;
 
     /// Lines, the latest first, from before the one with this number; at most `limit`.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn audits(&self, before: Option<i64>, limit: usize) -> Soon<'_, Vec<AuditRecord>>;
+    fn audits(&self, before: Option<i64>, limit: usize) -> BoxFuture<'_, Vec<AuditRecord>>;
 }

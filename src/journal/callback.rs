@@ -3,8 +3,8 @@
 
 use super::Origin;
 use super::ids::{DeliveryId, EntryKey};
-use crate::money::Money;
-use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::money::Money;
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Uri};

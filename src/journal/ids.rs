@@ -2,7 +2,7 @@
 //! same on every replica.
 
 use super::{Claimed, Origin};
-use crate::order::OrderId;
+use crate::domain::order::OrderId;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use uuid::Uuid;
@@ -88,8 +88,8 @@ fn first_half(hash: Sha256) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::{Currency, Fen, Money};
-    use crate::order::{ChannelId, OutTradeNo, TransactionId};
+    use crate::domain::money::{Currency, Fen, Money};
+    use crate::domain::order::{ChannelId, OutTradeNo, TransactionId};
     use std::collections::HashSet;
 
     #[test]

@@ -1,9 +1,9 @@
 //! What the sources of pending orders said, kept so that a restart knows it before a source is read again: which orders
 //! are expected, at which price, since when they are not any more; and how the sources are.
 
-use super::{Callback, Soon};
-use crate::money::Fen;
-use crate::order::{ChannelId, OrderId, OutTradeNo};
+use super::{BoxFuture, Callback};
+use crate::domain::money::Fen;
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -69,23 +69,23 @@ pub trait Listings: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be written; then none of it was.
-    fn listed(&self, news: News) -> Soon<'_, ()>;
+    fn listed(&self, news: News) -> BoxFuture<'_, ()>;
 
     /// Everything that is listed, and what was until a while ago, with the name of its source; at most `limit`.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn listings(&self, limit: usize) -> Soon<'_, Vec<(String, Listed)>>;
+    fn listings(&self, limit: usize) -> BoxFuture<'_, Vec<(String, Listed)>>;
 
     /// Notes how a source is.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn source_is(&self, health: SourceHealth) -> Soon<'_, ()>;
+    fn source_is(&self, health: SourceHealth) -> BoxFuture<'_, ()>;
 
     /// How all sources are that there ever were.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn sources(&self) -> Soon<'_, Vec<SourceHealth>>;
+    fn sources(&self) -> BoxFuture<'_, Vec<SourceHealth>>;
 }

@@ -1,7 +1,7 @@
 //! What happened in each minute of the last day, kept so that a restart goes on with the picture of it.
 
-use super::Soon;
-use crate::metrics::Moment;
+use super::BoxFuture;
+use crate::observe::metrics::Moment;
 
 /// What a journal keeps of minutes.
 pub trait Minutes: Send + Sync {
@@ -9,11 +9,11 @@ pub trait Minutes: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be written.
-    fn keep_minute(&self, minute: Moment) -> Soon<'_, ()>;
+    fn keep_minute(&self, minute: Moment) -> BoxFuture<'_, ()>;
 
     /// The minutes that are kept, the oldest first.
     ///
     /// # Errors
     /// If they cannot be read.
-    fn minutes(&self) -> Soon<'_, Vec<Moment>>;
+    fn minutes(&self) -> BoxFuture<'_, Vec<Moment>>;
 }

@@ -3,9 +3,9 @@
 
 use super::history::Search;
 use super::ids::EntryId;
-use super::{By, Soon};
-use crate::money::Money;
-use crate::order::{ChannelId, OrderId};
+use super::{BoxFuture, By};
+use crate::domain::money::Money;
+use crate::domain::order::{ChannelId, OrderId};
 use jiff::Timestamp;
 use std::fmt;
 
@@ -211,13 +211,13 @@ pub trait Redeliveries: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be written; then nothing was done.
-    fn redeliver(&self, redelivery: Redelivery) -> Soon<'_, Redelivered>;
+    fn redeliver(&self, redelivery: Redelivery) -> BoxFuture<'_, Redelivered>;
 
     /// What would have to be decided of what can be sent.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn needed(&self, search: Search, limit: usize) -> Soon<'_, Vec<Needed>>;
+    fn needed(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Needed>>;
 }
 
 /// How long a reason is, in characters.
@@ -238,7 +238,7 @@ pub fn because(text: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::{Currency, Fen};
+    use crate::domain::money::{Currency, Fen};
 
     #[test]
     fn they_are_told_in_one_order() {

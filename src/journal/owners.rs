@@ -1,8 +1,8 @@
 //! Which order a payment is for, kept so that one payment vouches for one order: across callbacks that come at once, routes,
 //! restarts, and for longer than the entry itself is kept.
 
-use super::Soon;
-use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use super::BoxFuture;
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 
 /// The order that a payment is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +35,11 @@ pub trait Owners: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be written; then nobody got it.
-    fn own(&self, claim: OwnerClaim) -> Soon<'_, Owner>;
+    fn own(&self, claim: OwnerClaim) -> BoxFuture<'_, Owner>;
 
     /// Whose a payment is, if it has an owner; nothing is written.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn owner(&self, claim: OwnerClaim) -> Soon<'_, Option<Owner>>;
+    fn owner(&self, claim: OwnerClaim) -> BoxFuture<'_, Option<Owner>>;
 }

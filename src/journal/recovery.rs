@@ -1,8 +1,8 @@
 //! What waits for an upstream that did not take it: held back while the upstream is failing, and due at once when it is well.
 
 use super::ids::EntryId;
-use super::{Queue, Soon, Work};
-use crate::order::ChannelId;
+use super::{BoxFuture, Job, Queue};
+use crate::domain::order::ChannelId;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -39,24 +39,24 @@ pub trait Recovery: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be written.
-    fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> Soon<'_, usize>;
+    fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> BoxFuture<'_, usize>;
 
     /// Lets that be done once more to those it was done to; a step of at most `limit`. Returns how many there were.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn bring_anew(&self, channels: Vec<ChannelId>, limit: usize) -> Soon<'_, usize>;
+    fn bring_anew(&self, channels: Vec<ChannelId>, limit: usize) -> BoxFuture<'_, usize>;
 
     /// The entry that is due first, now or later, into the caller's hand; none of those that were `tried`, and none that a
     /// person asked for.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn next_waiting(&self, channels: Vec<ChannelId>, tried: Vec<EntryId>) -> Soon<'_, Option<Work>>;
+    fn next_waiting(&self, channels: Vec<ChannelId>, tried: Vec<EntryId>) -> BoxFuture<'_, Option<Job>>;
 
     /// Entries that were tried and have been delivered for as long as `lasts`, into the caller's hand; at most `limit`.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn overdue(&self, channels: Vec<ChannelId>, lasts: Duration, limit: usize) -> Soon<'_, Vec<Work>>;
+    fn overdue(&self, channels: Vec<ChannelId>, lasts: Duration, limit: usize) -> BoxFuture<'_, Vec<Job>>;
 }

@@ -58,12 +58,12 @@ pub use check::{Health, check};
 pub use times::made_at;
 
 use super::{
-    Acceptance, Callback, DeliveryId, EntryId, Figures, Forgotten, Journal, JournalError, Keep, Looks, Note, Record,
-    Refused, Room, Search, Shut, Soon, Taken, Work, Worth,
+    Acceptance, BoxFuture, Callback, DeliveryId, EntryId, Figures, Forgotten, Job, Journal, JournalError, JournalEvent,
+    Keep, Looks, Record, Refused, Room, Search, Shut, Taken, Trust,
 };
-use crate::clock;
-use crate::metrics::JournalMeters;
-use crate::order::ChannelId;
+use crate::domain::clock;
+use crate::domain::order::ChannelId;
+use crate::observe::metrics::JournalMeters;
 use hand::{Hand, Held};
 use lock::Lock;
 use read::Readers;
@@ -319,7 +319,10 @@ impl Sqlite {
         }
     }
 
-    fn ask<T: Send + 'static>(&self, op: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Op) -> Soon<'_, T> {
+    fn ask<T: Send + 'static>(
+        &self,
+        op: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Op,
+    ) -> BoxFuture<'_, T> {
         let (reply, answer) = oneshot::channel();
         self.send(op(reply), clock::now().as_millisecond());
         Box::pin(async move { answer.await.unwrap_or(Err(JournalError::Unavailable)) })
@@ -327,11 +330,14 @@ impl Sqlite {
 
     /// Writes something in one transaction with whatever else is written at the moment, and gives back its number. It may
     /// be done again before it is durable.
-    fn write(&self, write: impl Fn(&Connection, i64) -> rusqlite::Result<i64> + Send + 'static) -> Soon<'_, i64> {
+    fn write(&self, write: impl Fn(&Connection, i64) -> rusqlite::Result<i64> + Send + 'static) -> BoxFuture<'_, i64> {
         self.ask(|reply| Op::Write { write: Write(Box::new(write)), reply })
     }
 
-    fn write_only(&self, write: impl Fn(&Connection, i64) -> rusqlite::Result<()> + Send + 'static) -> Soon<'_, ()> {
+    fn write_only(
+        &self,
+        write: impl Fn(&Connection, i64) -> rusqlite::Result<()> + Send + 'static,
+    ) -> BoxFuture<'_, ()> {
         let written = self.write(move |connection, at| write(connection, at).map(|()| 0));
         Box::pin(async move { written.await.map(drop) })
     }
@@ -339,7 +345,7 @@ impl Sqlite {
     fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Soon<'_, T> {
+    ) -> BoxFuture<'_, T> {
         let readers = Arc::clone(&self.readers);
         let reading = tokio::task::spawn_blocking(move || readers.with(read));
         Box::pin(async move {
@@ -419,7 +425,7 @@ impl Drop for Place {
 }
 
 impl Journal for Sqlite {
-    fn take_in(&self, callback: Box<Callback>, worth: Worth, due_in: Duration) -> Soon<'_, Taken> {
+    fn take_in(&self, callback: Box<Callback>, worth: Trust, due_in: Duration) -> BoxFuture<'_, Taken> {
         let Some(place) = Place::take(&self.waiting) else { return Box::pin(async { Err(JournalError::Busy) }) };
         let taking = self.ask(|reply| Op::TakeIn { callback, worth, due_in, place, reply });
         Box::pin(async move {
@@ -429,17 +435,17 @@ impl Journal for Sqlite {
         })
     }
 
-    fn note(&self, note: Note) {
+    fn note(&self, note: JournalEvent) {
         let at = clock::now().as_millisecond();
         let seq = self.hand.noted(&note, at);
-        self.send(Op::Note { note, seq }, at);
+        self.send(Op::JournalEvent { note, seq }, at);
     }
 
-    fn written(&self) -> Soon<'_, ()> {
+    fn written(&self) -> BoxFuture<'_, ()> {
         self.ask(Op::Written)
     }
 
-    fn probe(&self) -> Soon<'_, ()> {
+    fn probe(&self) -> BoxFuture<'_, ()> {
         self.write_only(write::probe)
     }
 
@@ -451,7 +457,7 @@ impl Journal for Sqlite {
         self.hand.rest(entry, clock::now().as_millisecond().saturating_add(hand::millis(again_in)));
     }
 
-    fn due(&self, limit: usize, shut: Shut) -> Soon<'_, Vec<Work>> {
+    fn due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>> {
         let look = read::Look {
             hand: Arc::clone(&self.hand),
             healthy: self.healthy.load(Ordering::Relaxed),
@@ -466,31 +472,31 @@ impl Journal for Sqlite {
         })
     }
 
-    fn lift(&self, channel: ChannelId, looks: Looks) -> Soon<'_, ()> {
+    fn lift(&self, channel: ChannelId, looks: Looks) -> BoxFuture<'_, ()> {
         self.write_only(move |connection, _| rank::lift(connection, &channel, &looks))
     }
 
-    fn confirmed(&self, limit: usize) -> Soon<'_, Vec<Callback>> {
+    fn confirmed(&self, limit: usize) -> BoxFuture<'_, Vec<Callback>> {
         self.read(move |connection| read::confirmed(connection, limit))
     }
 
-    fn acceptance(&self, delivery: DeliveryId) -> Soon<'_, Option<Acceptance>> {
+    fn acceptance(&self, delivery: DeliveryId) -> BoxFuture<'_, Option<Acceptance>> {
         self.read(move |connection| read::delivered(connection, &delivery.to_string()).map(|(_, accepted)| accepted))
     }
 
-    fn find(&self, search: Search, limit: usize) -> Soon<'_, Vec<Record>> {
+    fn find(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Record>> {
         self.read(move |connection| read::find(connection, &search, limit))
     }
 
-    fn refused(&self, search: Search, limit: usize) -> Soon<'_, Vec<Refused>> {
+    fn refused(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Refused>> {
         self.read(move |connection| read::refused(connection, &search, limit))
     }
 
-    fn forget(&self, keep: Keep, limit: usize) -> Soon<'_, Forgotten> {
+    fn forget(&self, keep: Keep, limit: usize) -> BoxFuture<'_, Forgotten> {
         self.ask(|reply| Op::Forget { keep, limit, reply })
     }
 
-    fn figures(&self) -> Soon<'_, Figures> {
+    fn figures(&self) -> BoxFuture<'_, Figures> {
         let path = self.path.clone();
         self.read(move |connection| figures::figures(connection, &path))
     }
@@ -522,12 +528,17 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let journal = Sqlite::open(&directory.path().join("j.db"), u64::MAX).unwrap();
         let taking: Vec<_> = (0..3000)
-            .map(|order| journal.take_in(suite::callback(&format!("A{order}")), Worth::Unconfirmed, Duration::MAX))
+            .map(|order| journal.take_in(suite::callback(&format!("A{order}")), Trust::Unconfirmed, Duration::MAX))
             .collect();
         for taken in taking {
             let entry = taken.await.unwrap().entry;
-            let next = Some(crate::journal::Next::Close);
-            journal.note(Note::Found { entry, reason: crate::reason::Reason::Closed, verified: None, next });
+            let next = Some(crate::journal::Transition::Close);
+            journal.note(JournalEvent::Found {
+                entry,
+                reason: crate::domain::reason::Reason::Closed,
+                verified: None,
+                next,
+            });
         }
         journal.written().await.unwrap();
         let full = journal.figures().await.unwrap();

@@ -18,9 +18,9 @@ mod recovery;
 mod times;
 
 use super::*;
-use crate::metrics::{Latencies, Moment, Totals};
-use crate::money::{Currency, Fen, Money};
-use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::money::{Currency, Fen, Money};
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use crate::observe::metrics::{Latencies, Moment, Totals};
 use hyper::header::HeaderValue;
 use hyper::{Method, Uri};
 use jiff::Timestamp;
@@ -97,11 +97,11 @@ fn of(order: &str) -> Search {
 }
 
 async fn take_in(journal: &dyn Journal, order: &str, due_in: Duration) -> Taken {
-    journal.take_in(callback(order), Worth::Unconfirmed, due_in).await.unwrap()
+    journal.take_in(callback(order), Trust::Unconfirmed, due_in).await.unwrap()
 }
 
 /// Waits until something is due.
-async fn due(journal: &dyn Journal) -> Vec<Work> {
+async fn due(journal: &dyn Journal) -> Vec<Job> {
     for _ in 0..2000 {
         let work = journal.due(10, Shut::default()).await.unwrap();
         if !work.is_empty() {
@@ -147,7 +147,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
 async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
     let journal = store.open(100);
     let sent = callback("A");
-    let taken = journal.take_in(sent.clone(), Worth::Unconfirmed, SOON).await.unwrap();
+    let taken = journal.take_in(sent.clone(), Trust::Unconfirmed, SOON).await.unwrap();
     assert!(taken.fresh && taken.state == State::Asking && taken.attempts == 0 && taken.accepted.is_none());
     journal.let_go(taken.entry);
     let [work] = &*due(&*journal).await else { panic!() };
@@ -162,7 +162,7 @@ async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
 
 async fn a_claim_is_taken_in_once(store: &dyn Store) {
     let journal = store.open(100);
-    let all = futures(50, |_| journal.take_in(callback("A"), Worth::Unconfirmed, LATE)).await;
+    let all = futures(50, |_| journal.take_in(callback("A"), Trust::Unconfirmed, LATE)).await;
     assert_eq!(all.iter().filter(|taken| taken.fresh).count(), 1);
     assert!(all.iter().all(|taken| taken.entry == all[0].entry));
     let other = take_in(&*journal, "B", LATE).await;
@@ -170,7 +170,7 @@ async fn a_claim_is_taken_in_once(store: &dyn Store) {
 }
 
 /// The results of this many calls that run at the same time.
-async fn futures<'a, T: Send + 'a>(count: usize, call: impl Fn(usize) -> Soon<'a, T>) -> Vec<T> {
+async fn futures<'a, T: Send + 'a>(count: usize, call: impl Fn(usize) -> BoxFuture<'a, T>) -> Vec<T> {
     let calls: Vec<_> = (0..count).map(call).collect();
     let mut results = Vec::new();
     for call in calls {
@@ -207,8 +207,8 @@ async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
         journal.let_go(taken.entry);
     }
     let paid = take_in(&*journal, "PAID", Duration::ZERO).await;
-    let next = Some(Next::Deliver { again_in: Duration::ZERO, tries: 0 });
-    journal.note(Note::Found { entry: paid.entry, reason: Reason::Paid, verified: Some(verified()), next });
+    let next = Some(Transition::Deliver { again_in: Duration::ZERO, tries: 0 });
+    journal.note(JournalEvent::Found { entry: paid.entry, reason: Reason::Paid, verified: Some(verified()), next });
     journal.written().await.unwrap();
     let mut work = journal.due(1, Shut::default()).await.unwrap();
     work.extend(journal.due(1, Shut::default()).await.unwrap());
@@ -222,10 +222,10 @@ async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
 async fn a_restart_makes_due_what_was_in_hand(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", SOON).await;
-    journal.note(Note::Sending {
+    journal.note(JournalEvent::Sending {
         sending: sending(&taken, "A", 1),
         verified: Some(verified()),
-        next: Some(Next::Deliver { again_in: SOON, tries: 0 }),
+        next: Some(Transition::Deliver { again_in: SOON, tries: 0 }),
     });
     journal.written().await.unwrap();
     drop(journal);
@@ -237,15 +237,15 @@ async fn a_restart_makes_due_what_was_in_hand(store: &dyn Store) {
 async fn what_is_decided_goes_on_as_it_was_noted(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
-    let found = |reason, verified, next| Note::Found { entry: taken.entry, reason, verified, next: Some(next) };
-    journal.note(found(Reason::NotPaidYet, None, Next::Ask { again_in: SOON, tries: 3 }));
+    let found = |reason, verified, next| JournalEvent::Found { entry: taken.entry, reason, verified, next: Some(next) };
+    journal.note(found(Reason::NotPaidYet, None, Transition::Ask { again_in: SOON, tries: 3 }));
     let [work] = &*due(&*journal).await else { panic!() };
     assert_eq!((work.state, work.tries, work.reason), (State::Asking, 3, Some(Reason::NotPaidYet)));
-    journal.note(found(Reason::Paid, Some(verified()), Next::Deliver { again_in: SOON, tries: 0 }));
+    journal.note(found(Reason::Paid, Some(verified()), Transition::Deliver { again_in: SOON, tries: 0 }));
     let [work] = &*due(&*journal).await else { panic!() };
     assert_eq!((work.state, work.tries, work.reason), (State::Delivering, 0, Some(Reason::Paid)));
     assert!(work.age < LATE);
-    journal.note(found(Reason::Refunded, Some(Verified { refunded: true, ..verified() }), Next::Park));
+    journal.note(found(Reason::Refunded, Some(Verified { refunded: true, ..verified() }), Transition::Park));
     journal.written().await.unwrap();
     let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
     assert_eq!((record.state, record.reason, record.due_at), (State::Parked, Some(Reason::Refunded), None));
@@ -254,8 +254,8 @@ async fn what_is_decided_goes_on_as_it_was_noted(store: &dyn Store) {
     let reasons = [Reason::NotPaidYet, Reason::Paid, Reason::Refunded].map(|reason| ("found", Some(reason)));
     assert_eq!(events, reasons);
     let closed = take_in(&*journal, "B", LATE).await;
-    let next = Some(Next::Close);
-    journal.note(Note::Found { entry: closed.entry, reason: Reason::Closed, verified: None, next });
+    let next = Some(Transition::Close);
+    journal.note(JournalEvent::Found { entry: closed.entry, reason: Reason::Closed, verified: None, next });
     journal.written().await.unwrap();
     let again = take_in(&*journal, "B", LATE).await;
     assert!(again.fresh, "what is closed begins anew when it comes again");
@@ -265,13 +265,17 @@ async fn an_acceptance_is_kept_and_stays(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
     let sending = sending(&taken, "A", 1);
-    journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
-    journal.note(Note::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(Next::Accepted) });
+    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+    journal.note(JournalEvent::Sent {
+        sending,
+        outcome: Outcome::Accepted(accepted()),
+        next: Some(Transition::Accepted),
+    });
     // Somebody who was slower.
-    journal.note(Note::Sent {
+    journal.note(JournalEvent::Sent {
         sending,
         outcome: Outcome::Failed(Reason::UpstreamTimeout),
-        next: Some(Next::Deliver { again_in: Duration::ZERO, tries: 1 }),
+        next: Some(Transition::Deliver { again_in: Duration::ZERO, tries: 1 }),
     });
     journal.written().await.unwrap();
     drop(journal);
@@ -295,9 +299,9 @@ async fn attempts_are_what_the_upstream_has_seen(store: &dyn Store) {
         [(1, Reason::UpstreamBroke), (2, Reason::UpstreamUnreachable), (2, Reason::UpstreamTimeout)]
     {
         let sending = sending(&taken, "A", attempt);
-        journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
-        let next = Some(Next::Deliver { again_in: LATE, tries: 0 });
-        journal.note(Note::Sent { sending, outcome: Outcome::Failed(reason), next });
+        journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+        let next = Some(Transition::Deliver { again_in: LATE, tries: 0 });
+        journal.note(JournalEvent::Sent { sending, outcome: Outcome::Failed(reason), next });
     }
     journal.written().await.unwrap();
     let again = take_in(&*journal, "A", LATE).await;
@@ -306,7 +310,7 @@ async fn attempts_are_what_the_upstream_has_seen(store: &dyn Store) {
     let sendings: Vec<_> = record.sendings.iter().map(|sent| (sent.attempt, sent.reason)).collect();
     let expected = [(1, Reason::UpstreamBroke), (2, Reason::UpstreamUnreachable), (2, Reason::UpstreamTimeout)];
     assert_eq!(sendings, expected.map(|(attempt, reason)| (attempt, Some(reason))));
-    journal.note(Note::Counted { entry: taken.entry, delivery: record.delivery, attempts: 17 });
+    journal.note(JournalEvent::Counted { entry: taken.entry, delivery: record.delivery, attempts: 17 });
     journal.written().await.unwrap();
     assert_eq!(take_in(&*journal, "A", LATE).await.attempts, 17);
 }
@@ -316,9 +320,13 @@ async fn sendings_that_nobody_saw_do_not_grow_without_end(store: &dyn Store) {
     let taken = take_in(&*journal, "A", LATE).await;
     for _ in 0..300 {
         let sending = sending(&taken, "A", 1);
-        journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
+        journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
         let outcome = Outcome::Failed(Reason::UpstreamUnreachable);
-        journal.note(Note::Sent { sending, outcome, next: Some(Next::Deliver { again_in: LATE, tries: 0 }) });
+        journal.note(JournalEvent::Sent {
+            sending,
+            outcome,
+            next: Some(Transition::Deliver { again_in: LATE, tries: 0 }),
+        });
     }
     journal.written().await.unwrap();
     let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
@@ -328,13 +336,18 @@ async fn sendings_that_nobody_saw_do_not_grow_without_end(store: &dyn Store) {
 async fn what_is_being_delivered_is_not_closed_by_who_was_slower(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
-    let close = Note::Found { entry: taken.entry, reason: Reason::NotPaidYet, verified: None, next: Some(Next::Close) };
-    let (sending, deliver) = (sending(&taken, "A", 1), Some(Next::Deliver { again_in: SOON, tries: 0 }));
+    let close = JournalEvent::Found {
+        entry: taken.entry,
+        reason: Reason::NotPaidYet,
+        verified: None,
+        next: Some(Transition::Close),
+    };
+    let (sending, deliver) = (sending(&taken, "A", 1), Some(Transition::Deliver { again_in: SOON, tries: 0 }));
     let outcome = Outcome::Failed(Reason::UpstreamBroke);
     journal.note(close.clone());
-    journal.note(Note::Sending { sending, verified: Some(verified()), next: deliver });
+    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: deliver });
     journal.note(close);
-    journal.note(Note::Sent { sending, outcome, next: deliver });
+    journal.note(JournalEvent::Sent { sending, outcome, next: deliver });
     assert_eq!(due(&*journal).await[0].state, State::Delivering);
 }
 
@@ -342,13 +355,14 @@ async fn unconfirmed_records_have_a_budget(store: &dyn Store) {
     let journal = store.open(2);
     let first = take_in(&*journal, "A", LATE).await;
     let second = take_in(&*journal, "B", LATE).await;
-    let third = journal.take_in(callback("C"), Worth::Unconfirmed, LATE).await;
+    let third = journal.take_in(callback("C"), Trust::Unconfirmed, LATE).await;
     assert_eq!(third.unwrap_err(), JournalError::Full);
     assert!(!take_in(&*journal, "A", LATE).await.fresh, "what is known stays known");
-    assert!(journal.take_in(callback("P"), Worth::Confirmed, LATE).await.unwrap().fresh);
-    let next = Some(Next::Close);
-    journal.note(Note::Found { entry: first.entry, reason: Reason::Closed, verified: None, next });
-    let found = Note::Found { entry: second.entry, reason: Reason::Paid, verified: Some(verified()), next: None };
+    assert!(journal.take_in(callback("P"), Trust::Confirmed, LATE).await.unwrap().fresh);
+    let next = Some(Transition::Close);
+    journal.note(JournalEvent::Found { entry: first.entry, reason: Reason::Closed, verified: None, next });
+    let found =
+        JournalEvent::Found { entry: second.entry, reason: Reason::Paid, verified: Some(verified()), next: None };
     journal.note(found);
     journal.written().await.unwrap();
     assert!(
@@ -356,8 +370,8 @@ async fn unconfirmed_records_have_a_budget(store: &dyn Store) {
         "a confirmed order is not in the budget, a closed one gives way"
     );
     let given_up = take_in(&*journal, "D", LATE).await;
-    let next = Some(Next::Park);
-    journal.note(Note::Found { entry: given_up.entry, reason: Reason::GaveUpAsking, verified: None, next });
+    let next = Some(Transition::Park);
+    journal.note(JournalEvent::Found { entry: given_up.entry, reason: Reason::GaveUpAsking, verified: None, next });
     assert!(take_in(&*journal, "E", LATE).await.fresh, "so does what was given up");
     assert!(journal.find(of("A"), 10).await.unwrap().is_empty() && journal.find(of("D"), 10).await.unwrap().is_empty());
     assert_eq!(journal.find(of("B"), 10).await.unwrap().len(), 1);
@@ -365,11 +379,11 @@ async fn unconfirmed_records_have_a_budget(store: &dyn Store) {
 
 async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
     let journal = store.open(100);
-    for (order, next) in [("A", Next::Accepted), ("B", Next::Park), ("C", Next::Close)] {
+    for (order, next) in [("A", Transition::Accepted), ("B", Transition::Park), ("C", Transition::Close)] {
         let taken = take_in(&*journal, order, LATE).await;
         let (sending, verified) = (sending(&taken, order, 1), Some(verified()));
-        journal.note(Note::Sending { sending, verified, next: None });
-        journal.note(Note::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(next) });
+        journal.note(JournalEvent::Sending { sending, verified, next: None });
+        journal.note(JournalEvent::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(next) });
     }
     take_in(&*journal, "D", LATE).await;
     journal.written().await.unwrap();
@@ -396,8 +410,13 @@ async fn an_order_is_sent_again_once_however_many_claims_name_it(store: &dyn Sto
     for (fen, verified) in [(1, None), (6600, Some(verified())), (2, None)] {
         let mut callback = callback("A");
         callback.claimed.amount = Some(Money { fen: Fen(fen), currency: Currency::default() });
-        let taken = journal.take_in(callback, Worth::Unconfirmed, LATE).await.unwrap();
-        journal.note(Note::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(Next::Park) });
+        let taken = journal.take_in(callback, Trust::Unconfirmed, LATE).await.unwrap();
+        journal.note(JournalEvent::Found {
+            entry: taken.entry,
+            reason: Reason::Paid,
+            verified,
+            next: Some(Transition::Park),
+        });
         entries.push(taken.entry);
     }
     let asked_for = journal.act(Act::Redeliver, of("A"), 10, looking_in::somebody()).await.unwrap();
@@ -407,14 +426,19 @@ async fn an_order_is_sent_again_once_however_many_claims_name_it(store: &dyn Sto
 async fn what_is_done_is_forgotten_after_its_time(store: &dyn Store) {
     let journal = store.open(100);
     for (order, next, verified) in [
-        ("ACCEPTED", Next::Accepted, Some(verified())),
-        ("CLOSED", Next::Close, None),
-        ("MADE-UP", Next::Park, None),
-        ("HELD", Next::Park, Some(verified())),
-        ("ASKED", Next::Ask { again_in: LATE, tries: 0 }, None),
+        ("ACCEPTED", Transition::Accepted, Some(verified())),
+        ("CLOSED", Transition::Close, None),
+        ("MADE-UP", Transition::Park, None),
+        ("HELD", Transition::Park, Some(verified())),
+        ("ASKED", Transition::Ask { again_in: LATE, tries: 0 }, None),
     ] {
         let taken = take_in(&*journal, order, LATE).await;
-        journal.note(Note::Found { entry: taken.entry, reason: Reason::NotPaidYet, verified, next: Some(next) });
+        journal.note(JournalEvent::Found {
+            entry: taken.entry,
+            reason: Reason::NotPaidYet,
+            verified,
+            next: Some(next),
+        });
     }
     journal.written().await.unwrap();
     assert!(journal.forget(LATE.into(), 10).await.unwrap().entries.is_empty());
@@ -435,10 +459,10 @@ async fn refused_callbacks_are_found(store: &dyn Store) {
         reason: Reason::FieldRepeated,
         detail: Some("OrderID stands twice".to_owned()),
     };
-    journal.note(Note::Refused(Box::new(refused.clone())));
+    journal.note(JournalEvent::Refused(Box::new(refused.clone())));
     let taken = take_in(&*journal, "A", LATE).await;
     let request_id = Uuid::now_v7();
-    journal.note(Note::Again { entry: taken.entry, request_id, reason: Reason::Paid });
+    journal.note(JournalEvent::Again { entry: taken.entry, request_id, reason: Reason::Paid });
     journal.written().await.unwrap();
     let by_id = Search { request_id: Some(refused.request_id), ..Search::default() };
     for search in [by_id, of("R")] {
@@ -449,7 +473,7 @@ async fn refused_callbacks_are_found(store: &dyn Store) {
     assert_eq!(journal.find(again, 10).await.unwrap()[0].entry, taken.entry);
     let delivery = DeliveryId::of("app", &OrderId::parse("A").unwrap());
     let sending = Sending { entry: taken.entry, delivery, attempt: 1, origin: Origin::Callback };
-    journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
+    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
     journal.written().await.unwrap();
     let by_delivery = Search { request_id: Some(delivery.0), ..Search::default() };
     assert_eq!(journal.find(by_delivery, 10).await.unwrap()[0].entry, taken.entry);
@@ -459,12 +483,16 @@ async fn figures_count(store: &dyn Store) {
     let journal = store.open(100);
     let another = TransactionId::parse("4200000000000000000000000009").unwrap();
     for (order, next, verified) in [
-        ("A", Next::Accepted, Some(verified())),
-        ("B", Next::Deliver { again_in: LATE, tries: 0 }, Some(Verified { transaction_id: another, ..verified() })),
-        ("C", Next::Ask { again_in: LATE, tries: 0 }, None),
+        ("A", Transition::Accepted, Some(verified())),
+        (
+            "B",
+            Transition::Deliver { again_in: LATE, tries: 0 },
+            Some(Verified { transaction_id: another, ..verified() }),
+        ),
+        ("C", Transition::Ask { again_in: LATE, tries: 0 }, None),
     ] {
         let taken = take_in(&*journal, order, LATE).await;
-        journal.note(Note::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
+        journal.note(JournalEvent::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
     }
     journal.written().await.unwrap();
     let figures = journal.figures().await.unwrap();
@@ -479,8 +507,8 @@ async fn what_was_taken_in_is_there_or_forgotten(store: &dyn Store) {
     let journal = store.open(u64::MAX);
     for order in ["A1", "A2", "A3"] {
         let entry = take_in(&*journal, order, SOON).await.entry;
-        let next = if order == "A3" { Next::Park } else { Next::Close };
-        journal.note(Note::Found { entry, reason: Reason::Closed, verified: None, next: Some(next) });
+        let next = if order == "A3" { Transition::Park } else { Transition::Close };
+        journal.note(JournalEvent::Found { entry, reason: Reason::Closed, verified: None, next: Some(next) });
     }
     journal.written().await.unwrap();
     let law = async || {

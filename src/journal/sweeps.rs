@@ -4,10 +4,10 @@
 //! The journal is their queue too, so that an operator's command and the running gate, and a gate after a restart, work
 //! on the same ones.
 
-use super::{Callback, EntryId, Soon, State};
-use crate::money::Money;
-use crate::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
-use crate::reason::Reason;
+use super::{BoxFuture, Callback, EntryId, State};
+use crate::domain::money::Money;
+use crate::domain::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::reason::Reason;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::fmt;
@@ -257,80 +257,86 @@ pub trait Sweeps: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be written.
-    fn want_sweep(&self, wanted: Wanted) -> Soon<'_, SweepId>;
+    fn want_sweep(&self, wanted: Wanted) -> BoxFuture<'_, SweepId>;
 
     /// The sweep whose turn it is: one that was broken off, or the oldest whose time has come.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn next_sweep(&self) -> Soon<'_, Option<Sweep>>;
+    fn next_sweep(&self) -> BoxFuture<'_, Option<Sweep>>;
 
     /// A sweep, if there is one of this number.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn sweep(&self, id: SweepId) -> Soon<'_, Option<Sweep>>;
+    fn sweep(&self, id: SweepId) -> BoxFuture<'_, Option<Sweep>>;
 
     /// Sweeps, the latest first, from before the one with this number; at most `limit`.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn sweeps(&self, before: Option<SweepId>, limit: usize) -> Soon<'_, Vec<Sweep>>;
+    fn sweeps(&self, before: Option<SweepId>, limit: usize) -> BoxFuture<'_, Vec<Sweep>>;
 
     /// The days whose bills of a merchant were compared by schedule, the earliest first.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn days_swept(&self, mch_id: MchId) -> Soon<'_, Vec<Date>>;
+    fn days_swept(&self, mch_id: MchId) -> BoxFuture<'_, Vec<Date>>;
 
     /// The payments that a sweep has found before it was broken off.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn found_before(&self, sweep: SweepId) -> Soon<'_, Vec<TransactionId>>;
+    fn found_before(&self, sweep: SweepId) -> BoxFuture<'_, Vec<TransactionId>>;
 
     /// The orders that these numbers of WeChat Pay's were used for, in the same order, as confirmed callbacks and sources
     /// said.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn orders_of(&self, numbers: Vec<(ChannelId, OutTradeNo)>) -> Soon<'_, Vec<Option<OrderId>>>;
+    fn orders_of(&self, numbers: Vec<(ChannelId, OutTradeNo)>) -> BoxFuture<'_, Vec<Option<OrderId>>>;
 
     /// How these payments stand, in the same order.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn standing(&self, payments: Vec<TransactionId>) -> Soon<'_, Vec<Option<Standing>>>;
+    fn standing(&self, payments: Vec<TransactionId>) -> BoxFuture<'_, Vec<Option<Standing>>>;
 
     /// Keeps rows of a sweep, and takes in the orders to be followed up. An order that is known and was never confirmed is
     /// followed up anew.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn sweep_rows(&self, sweep: SweepId, rows: Vec<Row>) -> Soon<'_, ()>;
+    fn sweep_rows(&self, sweep: SweepId, rows: Vec<Row>) -> BoxFuture<'_, ()>;
 
     /// Notes that the same bill has refunds of these payments.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn sweep_refunds(&self, sweep: SweepId, refunded: Vec<TransactionId>) -> Soon<'_, ()>;
+    fn sweep_refunds(&self, sweep: SweepId, refunded: Vec<TransactionId>) -> BoxFuture<'_, ()>;
 
     /// Notes where a sweep goes on.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn sweep_note(&self, sweep: SweepId, note: SweepNote) -> Soon<'_, ()>;
+    fn sweep_note(&self, sweep: SweepId, note: SweepNote) -> BoxFuture<'_, ()>;
 
     /// What became of the orders that a sweep found.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn sweep_outcomes(&self, sweep: SweepId) -> Soon<'_, Vec<Outcome>>;
+    fn sweep_outcomes(&self, sweep: SweepId) -> BoxFuture<'_, Vec<Outcome>>;
 
     /// The rows behind a sweep's numbers, or those of one kind, in the bill's order, from behind line `after`; at most
     /// `limit`.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn swept_rows(&self, sweep: SweepId, kind: Option<RowKind>, after: u64, limit: usize) -> Soon<'_, Vec<RowRecord>>;
+    fn swept_rows(
+        &self,
+        sweep: SweepId,
+        kind: Option<RowKind>,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<RowRecord>>;
 }

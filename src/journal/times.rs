@@ -1,7 +1,7 @@
 //! The journal's own time: when it was made, how far it has come, and that the clock was set meanwhile.
 
-use super::Soon;
-use crate::clock;
+use super::BoxFuture;
+use crate::domain::clock;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,21 +11,21 @@ pub trait Times: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be read.
-    fn made_at(&self) -> Soon<'_, Option<Timestamp>>;
+    fn made_at(&self) -> BoxFuture<'_, Option<Timestamp>>;
 
     /// Notes that this moment has come, so that the next start knows how long no gate ran; and whatever is due in longer
     /// than any schedule says is due now.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn beat(&self) -> Soon<'_, ()>;
+    fn beat(&self) -> BoxFuture<'_, ()>;
 
     /// The clock was set by so much, from now on: what waits goes on waiting as long as it would have, and nothing is older
     /// for it. The process's own clock is [settled](clock::settle) in the same moment.
     ///
     /// # Errors
     /// If it cannot be written; nothing was set then.
-    fn clock_was_set(&self, by: SignedDuration) -> Soon<'_, ()>;
+    fn clock_was_set(&self, by: SignedDuration) -> BoxFuture<'_, ()>;
 }
 
 /// The first whole day, in Beijing, of a gate whose journal was made then: the day after. What was paid before it may have

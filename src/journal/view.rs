@@ -3,9 +3,9 @@
 
 use super::history::{Record, Refused};
 use super::ids::EntryId;
-use super::{Origin, Soon, State};
-use crate::order::{ChannelId, OrderId};
-use crate::reason::Reason;
+use super::{BoxFuture, Origin, State};
+use crate::domain::order::{ChannelId, OrderId};
+use crate::domain::reason::Reason;
 use jiff::Timestamp;
 use std::fmt;
 use std::str::FromStr;
@@ -120,19 +120,19 @@ pub trait Views: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be read.
-    fn list(&self, filter: Filter, after: Option<Cursor>, limit: usize) -> Soon<'_, Page>;
+    fn list(&self, filter: Filter, after: Option<Cursor>, limit: usize) -> BoxFuture<'_, Page>;
 
     /// What came since a time.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn today(&self, since: Timestamp) -> Soon<'_, Today>;
+    fn today(&self, since: Timestamp) -> BoxFuture<'_, Today>;
 
     /// Refused callbacks with their numbers, the latest first, from before the one with this number; at most `limit`.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn refusals(&self, filter: RefusedFilter, before: Option<i64>, limit: usize) -> Soon<'_, Vec<(i64, Refused)>>;
+    fn refusals(&self, filter: RefusedFilter, before: Option<i64>, limit: usize) -> BoxFuture<'_, Vec<(i64, Refused)>>;
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::merchant::Merchant;
 use super::notification::Notification;
 use super::order::{BadOrder, Order, OrderFields, OrderKey, TradeState};
 use super::seed::Seed;
-use crate::order::{MchId, TransactionId};
+use crate::domain::order::{MchId, TransactionId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 

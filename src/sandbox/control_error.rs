@@ -2,7 +2,7 @@
 
 use super::MOST_COPIES;
 use super::order::BadOrder;
-use crate::order::BadId;
+use crate::domain::order::BadId;
 
 /// Why the sandbox cannot do what it was told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@
 use super::bill::{BillSettings, day};
 use super::order::{Order, OrderFields, OrderKey, TradeState};
 use super::seed::Seed;
-use crate::order::{MchId, OutTradeNo, TransactionId};
+use crate::domain::order::{MchId, OutTradeNo, TransactionId};
 use jiff::civil::Date;
 use std::ops::Range;
 

@@ -1,10 +1,10 @@
 //! The merchants the sandbox knows, because WeChat Pay answers nobody whose key it does not have.
 
-use crate::order::{AppId, MchId};
-use crate::secret::Secret;
-use crate::wechat::sign::{self, SignType};
-use crate::wechat::xml::Fields;
-use crate::wechat::{Account, ApiKey, Provider};
+use crate::domain::order::{AppId, MchId};
+use crate::domain::secret::Secret;
+use crate::provider::wechat::sign::{self, SignType};
+use crate::provider::wechat::xml::Fields;
+use crate::provider::wechat::{Account, ApiKey, Provider};
 
 /// An account at the simulated WeChat Pay. A merchant number with several applications is several of these.
 #[derive(Debug, Clone)]

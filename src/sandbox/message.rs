@@ -1,6 +1,6 @@
 //! A message of API v2 in the making: its fields in the order they are written, signed like WeChat Pay's.
 
-use crate::wechat::sign::{self, SignType};
+use crate::provider::wechat::sign::{self, SignType};
 use std::fmt::Write;
 
 /// Fields in writing order. Names are unique.

@@ -5,9 +5,9 @@ use super::message::Message;
 use super::order::{Order, OrderKey};
 use super::orderquery::coupon;
 use super::seed::Seed;
-use crate::order::TransactionId;
-use crate::wechat::sign::SignType;
-use crate::wechat::xml::Fields;
+use crate::domain::order::TransactionId;
+use crate::provider::wechat::sign::SignType;
+use crate::provider::wechat::xml::Fields;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

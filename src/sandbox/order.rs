@@ -2,8 +2,8 @@
 
 use super::fault::Faults;
 use super::seed::Seed;
-use crate::clock;
-use crate::order::{AppId, MchId, OutTradeNo, TransactionId};
+use crate::domain::clock;
+use crate::domain::order::{AppId, MchId, OutTradeNo, TransactionId};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 

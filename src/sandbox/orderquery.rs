@@ -6,9 +6,9 @@ use super::merchant::{self, Merchant, Stranger};
 use super::message::Message;
 use super::order::{KnownTo, Order, OrderFields, OrderKey, TradeState};
 use super::seed::Seed;
-use crate::order::{MchId, OutTradeNo, TransactionId};
-use crate::wechat::sign::SignType;
-use crate::wechat::xml::Fields;
+use crate::domain::order::{MchId, OutTradeNo, TransactionId};
+use crate::provider::wechat::sign::SignType;
+use crate::provider::wechat::xml::Fields;
 use std::time::Duration;
 
 /// What goes over the wire.

@@ -5,7 +5,7 @@ use super::message::Message;
 use super::notification::Forgery;
 use super::order::Order;
 use super::seed::Seed;
-use crate::order::TransactionId;
+use crate::domain::order::TransactionId;
 use aws_lc_rs::cipher::{AES_256, PaddedBlockEncryptingKey, UnboundCipherKey};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

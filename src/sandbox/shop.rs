@@ -2,8 +2,8 @@
 //! transaction id that callbacks do not bring.
 
 use super::serve;
-use crate::clock;
-use crate::wechat::xml::Fields;
+use crate::domain::clock;
+use crate::provider::wechat::xml::Fields;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};

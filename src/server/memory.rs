@@ -5,7 +5,7 @@
 //! is held back on purpose is the oldest soon. Small bodies need none of it, so that callbacks come through meanwhile.
 
 use super::Complaints;
-use crate::reason::Reason;
+use crate::domain::reason::Reason;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

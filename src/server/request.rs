@@ -4,7 +4,7 @@ use super::head::{Framing, Refusal};
 use super::memory::{self, Memory, Share};
 use super::seat::Seat;
 use super::{Arrival, Handler, Limits, Peer, Server};
-use crate::reason::Reason;
+use crate::domain::reason::Reason;
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::{BodyExt, Full};

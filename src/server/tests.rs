@@ -13,7 +13,7 @@ mod encrypted;
 mod drain;
 
 use super::*;
-use crate::shutdown::Drained;
+use crate::process::shutdown::Drained;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};

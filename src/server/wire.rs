@@ -5,7 +5,7 @@
 
 use super::head::{Bounds, Framing, Head, Inspector, Progress, Refusal};
 use super::stream::Stream;
-use crate::reason::Reason;
+use crate::domain::reason::Reason;
 use bytes::BufMut;
 use hyper::Method;
 use hyper::rt::ReadBufCursor;

@@ -118,7 +118,7 @@ fn a_first_start_in_1970_gives_up_nothing_when_the_clock_is_set_and_the_gates_fi
     clock.is_ahead(0);
     sees(&world, "the system's clock is believed as it is now");
     works_under_it(&world);
-    let tomorrow = tollgate::clock::beijing(tollgate::clock::now()).date().tomorrow().unwrap();
+    let tomorrow = tollgate::domain::clock::beijing(tollgate::domain::clock::now()).date().tomorrow().unwrap();
     until("the gate's first day", || world.admin_json("/api/config")["gate_since"] == json!(tomorrow.to_string()));
     go_on(&world);
 }

@@ -139,7 +139,7 @@ fn days_have_names() {
             json!({ "body": "OrderID={{ order }}&paymentcenter_id=&TotalFee={{ amount }}" });
         setup.config["channels"]["app"]["sweep"] = json!({ "route": "app" });
     });
-    let today = tollgate::clock::beijing(tollgate::clock::now()).date();
+    let today = tollgate::domain::clock::beijing(tollgate::domain::clock::now()).date();
     let yesterday = today.yesterday().unwrap().to_string();
     let ended =
         world.command(&["sweep", "--channel", "app", "--date", "yesterday", "--dry-run", "--json", "--wait", "10s"]);

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 fn today() -> Date {
-    tollgate::clock::beijing(tollgate::clock::now()).date()
+    tollgate::domain::clock::beijing(tollgate::domain::clock::now()).date()
 }
 
 fn days_ago(days: i64) -> Date {

@@ -239,7 +239,7 @@ fn a_schedule_catches_up_and_runs_once_a_day() {
         setup.config["channels"]["app"]["sweep"] =
             json!({ "route": "app", "at": "00:00", "days": 2, "from": "2020-01-01", "before_gate": "deliver" });
         // Also of today, which is over if a day begins meanwhile.
-        let today = tollgate::clock::beijing(tollgate::clock::now()).date();
+        let today = tollgate::domain::clock::beijing(tollgate::domain::clock::now()).date();
         for ago in 0..3 {
             let day = today.checked_sub(jiff::Span::new().days(ago)).unwrap();
             setup.wechat().bill(&APP, &day.strftime("%Y%m%d").to_string(), &Bill::default());

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tollgate::domain::secret::Secret;
+use tollgate::provider::wechat::bill::{BillError, BillType, RefusalKind, Row, Summary};
+use tollgate::provider::wechat::sign::SignType;
+use tollgate::provider::wechat::v2::Keys;
+use tollgate::provider::wechat::{Account, ApiKey, Provider, Settings, WeChatPay};
 use tollgate::sandbox::{OrderFields, Seed, TradeState};
-use tollgate::secret::Secret;
-use tollgate::wechat::bill::{BillError, BillType, RefusalKind, Row, Summary};
-use tollgate::wechat::sign::SignType;
-use tollgate::wechat::v2::Keys;
-use tollgate::wechat::{Account, ApiKey, Provider, Settings, WeChatPay};
 
 const DAY: &str = "20240101";
 const ALL: &str = "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,\

@@ -12,7 +12,7 @@ use tollgate::sandbox::{
     Announcement, ControlError, Forgery, Judgement, Notification, OrderFields, Progress, RETRY_SCHEDULE, Seed,
 };
 
-use tollgate::wechat::v2::refund::{Unopened, open};
+use tollgate::provider::wechat::v2::refund::{Unopened, open};
 
 const ACK: &str = "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>";
 const FAIL: &str = "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[no]]></return_msg></xml>";

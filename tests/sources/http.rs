@@ -6,11 +6,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
-use tollgate::pending::error::SourceError;
-use tollgate::pending::http::Page;
-use tollgate::pending::listing::Listing;
-use tollgate::pending::source::{AmountUnit, Place};
-use tollgate::secret::Secret;
+use tollgate::domain::secret::Secret;
+use tollgate::reconcile::pending_orders::error::SourceError;
+use tollgate::reconcile::pending_orders::http::Page;
+use tollgate::reconcile::pending_orders::listing::Listing;
+use tollgate::reconcile::pending_orders::source::{AmountUnit, Place};
 
 /// A server that reads one head after the other, and answers each with the same bytes, `times` over.
 struct Server {

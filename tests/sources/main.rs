@@ -19,11 +19,11 @@ mod postgres;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
-use tollgate::pending::error::SourceError;
-use tollgate::pending::listing::Listing;
-use tollgate::pending::source::{AmountUnit, Place, Source};
-use tollgate::pending::sql::{Database, Query};
-use tollgate::secret::Secret;
+use tollgate::domain::secret::Secret;
+use tollgate::reconcile::pending_orders::error::SourceError;
+use tollgate::reconcile::pending_orders::listing::Listing;
+use tollgate::reconcile::pending_orders::source::{AmountUnit, Place, Source};
+use tollgate::reconcile::pending_orders::sql::{Database, Query};
 
 /// Far more than anything needs that does not hang.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ fn read(place: Place, amount_unit: AmountUnit, limit: usize, deadline: Duration)
 
 /// What an order is, in one line.
 fn lines(listing: &Listing) -> Vec<String> {
-    let line = |listed: &tollgate::pending::listing::Listed| {
+    let line = |listed: &tollgate::reconcile::pending_orders::listing::Listed| {
         let number = listed.out_trade_no.map_or("-".to_owned(), |number| number.to_string());
         let amount = listed.amount.map_or("-".to_owned(), |amount| amount.to_string());
         let since = listed.created_at.map_or("-".to_owned(), |since| since.to_string());

@@ -3,8 +3,8 @@
 use super::params::{Asked, Nothing};
 use crate::admin::Admin;
 use crate::admin::records::words;
-use crate::clock;
-use crate::generation::{self, Generation};
+use crate::domain::clock;
+use crate::domain::generation::{self, Generation};
 use axum::Json;
 use axum::extract::State;
 use jiff::civil::Date;

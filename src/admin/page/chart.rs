@@ -3,8 +3,8 @@
 
 use super::show;
 use super::words::{Language, Words, fill};
-use crate::clock;
-use crate::reason::Verdict;
+use crate::domain::clock;
+use crate::domain::reason::Verdict;
 use jiff::Timestamp;
 use std::fmt::Write;
 use std::time::Duration;

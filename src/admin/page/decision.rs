@@ -3,8 +3,8 @@
 use super::show;
 use super::words::{Words, fill};
 use crate::admin::{Decided, needs};
+use crate::domain::money::{Fen, Money};
 use crate::journal::overrides::{self, Needed, Override, Overrides};
-use crate::money::{Fen, Money};
 use axum::Form;
 use axum::extract::rejection::FormRejection;
 
@@ -111,10 +111,10 @@ impl Filled {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::money::Currency;
+    use crate::domain::order::{ChannelId, OrderId};
     use crate::journal::EntryId;
     use crate::journal::overrides::Price;
-    use crate::money::Currency;
-    use crate::order::{ChannelId, OrderId};
 
     fn needed(needs: &[Override], paid: u64) -> Needed {
         let money = |fen| Money { fen: Fen(fen), currency: Currency::default() };

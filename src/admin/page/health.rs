@@ -6,10 +6,10 @@ use super::words::fill;
 use super::words::reasons::explain;
 use crate::admin::{BudgetLeft, Overview};
 use crate::gate::Gate;
-use crate::gate::forward::health::UpstreamHealth;
 use crate::journal::Figures;
 use crate::journal::listed::SourceHealth;
-use crate::wechat::HostState;
+use crate::provider::wechat::HostState;
+use crate::upstream::health::UpstreamHealth;
 use jiff::Timestamp;
 use std::time::Duration;
 

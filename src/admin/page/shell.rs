@@ -6,8 +6,8 @@ use super::words::reasons::{Explained, explain};
 use super::words::{Language, Words, fill};
 use super::{act, show};
 use crate::admin::Who;
+use crate::domain::reason::Reason;
 use crate::journal::{Origin, State};
-use crate::reason::Reason;
 use askama::filters::HtmlSafe;
 use axum::http::{HeaderMap, Uri};
 use jiff::Timestamp;
@@ -69,7 +69,7 @@ impl Shell {
             inside: who.is_some(),
             can_log_out: matches!(who, Some(Who::Session(_))),
             flash: cookie(headers, FLASH).and_then(|said| act::read_flash(&said, language)),
-            now: crate::clock::now(),
+            now: crate::domain::clock::now(),
         }
     }
 

@@ -1,8 +1,8 @@
 //! How times, ages, amounts and sizes stand on a page: for people, with the exact value beside.
 
 use super::words::{Language, fill};
-use crate::clock;
-use crate::money::Money;
+use crate::domain::clock;
+use crate::domain::money::Money;
 use askama::filters::HtmlSafe;
 use jiff::Timestamp;
 use std::fmt::{self, Display, Formatter};
@@ -140,7 +140,7 @@ pub(super) fn count(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::{Currency, Fen};
+    use crate::domain::money::{Currency, Fen};
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()

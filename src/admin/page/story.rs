@@ -7,11 +7,11 @@ use super::words::fill;
 use super::words::reasons::{Explained, explain};
 use super::{Html, render, show};
 use crate::admin::{Admin, Who};
+use crate::domain::money::Money;
+use crate::domain::order::{ChannelId, OrderId};
+use crate::domain::reason::{Reason, Stage, Verdict};
 use crate::journal::overrides::Needed;
 use crate::journal::{AttemptRecord, Event, Origin, Record, State};
-use crate::money::Money;
-use crate::order::{ChannelId, OrderId};
-use crate::reason::{Reason, Stage, Verdict};
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, State as Shared};
@@ -229,7 +229,7 @@ fn columns(record: &Record, shell: &Shell) -> [Column; 4] {
     let [price_differs, claim_differs, paid_differs] = differing(price.map(|price| price.amount), claimed.amount, paid);
     let other_transaction = verified.zip(claimed.transaction_id).is_some_and(|(paid, id)| paid.transaction_id != id);
     let trade_state = |refunded| if refunded { "REFUND" } else { "SUCCESS" }.to_owned();
-    let moment = |at: Timestamp| crate::clock::beijing(at).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let moment = |at: Timestamp| crate::domain::clock::beijing(at).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let mut names = [
         words.order,
         words.out_trade_no,

@@ -2,7 +2,7 @@
 
 pub(super) mod reasons;
 
-pub(super) use crate::language::{Language, fill};
+pub(super) use crate::domain::language::{Language, fill};
 
 macro_rules! words {
     ($($name:ident: $english:literal, $chinese:literal;)*) => {

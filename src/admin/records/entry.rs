@@ -1,8 +1,8 @@
 //! Entries: one claim on one route, and what became of it.
 
 use super::{Payment, time, words};
+use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{self, AttemptRecord, Record};
-use crate::reason::{Reason, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -1,9 +1,9 @@
 //! How much there is of what.
 
 use super::{time, words};
+use crate::domain::money::Money;
 use crate::journal::listed::SourceHealth;
 use crate::journal::{self, State};
-use crate::money::Money;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;

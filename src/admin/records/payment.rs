@@ -1,9 +1,9 @@
 //! What WeChat Pay has confirmed.
 
 use super::{time, words};
+use crate::domain::order::{ChannelId, OutTradeNo};
+use crate::domain::reason::{Reason, Verdict};
 use crate::journal::Verified;
-use crate::order::{ChannelId, OutTradeNo};
-use crate::reason::{Reason, Verdict};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,9 +1,9 @@
 //! Sweeps, and the rows behind their numbers.
 
 use super::{time, words};
+use crate::domain::reason::Reason;
 use crate::journal::State;
 use crate::journal::sweeps::{self, Outcome, RowRecord};
-use crate::reason::Reason;
 use serde::Serialize;
 use utoipa::ToSchema;
 

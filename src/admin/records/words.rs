@@ -1,9 +1,9 @@
 //! Words and times as the document describes them: each is a schema of its own, made of the words that there are.
 
+use crate::domain::reason;
 use crate::journal;
 use crate::journal::audit::Action as Audited;
 use crate::journal::sweeps;
-use crate::reason;
 use std::borrow::Cow;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};

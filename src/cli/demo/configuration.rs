@@ -2,10 +2,10 @@
 //! the patience of a real one.
 
 use crate::config::{self, Config, Environment};
-use crate::gate::forward::Upstream;
 use crate::gate::number_proof::NumberProof;
 use crate::gate::route::Route;
 use crate::sandbox::Merchant;
+use crate::upstream::Upstream;
 use anyhow::Context;
 use std::env::VarError;
 use std::io;

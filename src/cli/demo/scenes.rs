@@ -2,9 +2,9 @@
 
 use super::report::{Report, describe_attempt};
 use super::stage::{APP, C1, Stage, is_over};
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::order::{OrderId, TransactionId};
 use crate::journal::DeliveryId;
-use crate::order::{OrderId, TransactionId};
 use crate::sandbox::shop::{DELIVERY_HEADER, ORIGIN_HEADER, Received, TRANSACTION_HEADER};
 use crate::sandbox::{Fault, FaultKind, Faults, Forgery, Judgement, OrderFields, Progress, TradeState};
 use anyhow::Context;

@@ -3,7 +3,7 @@
 use super::configuration::Configuration;
 use super::gate::Gate;
 use super::report::Report;
-use crate::order::TransactionId;
+use crate::domain::order::TransactionId;
 use crate::sandbox::http::{CallError, Client};
 use crate::sandbox::shop::{Received, Shop};
 use crate::sandbox::{

@@ -1,9 +1,9 @@
 //! What the fields of a saved request mean, by the names that Chinese order systems give them.
 
 use super::fields::{Field, Request};
+use crate::domain::money::Fen;
+use crate::domain::order::{OrderId, OutTradeNo, TransactionId};
 use crate::gate::claim::Carrier;
-use crate::money::Fen;
-use crate::order::{OrderId, OutTradeNo, TransactionId};
 use hyper::Method;
 use hyper::http::request::Parts;
 

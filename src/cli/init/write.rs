@@ -2,9 +2,9 @@
 
 use super::guess::{Choice, Guess};
 use crate::cli::words::{Words, fill};
+use crate::domain::order::{AppId, MchId};
 use crate::gate::claim::Carrier;
-use crate::gate::forward::Upstream;
-use crate::order::{AppId, MchId};
+use crate::upstream::Upstream;
 use std::fmt::Write;
 
 /// What no request says.

@@ -1,10 +1,10 @@
 //! Starting the sandbox.
 
 use crate::config::Config;
+use crate::observe::telemetry;
+use crate::process::shutdown::Signals;
 use crate::sandbox::shop::Shop;
 use crate::sandbox::{DEMO_MERCHANTS, Host, Merchant, Sandbox, Seed, demo_merchants};
-use crate::shutdown::Signals;
-use crate::telemetry;
 use anyhow::Context;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;

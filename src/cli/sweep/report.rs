@@ -3,10 +3,10 @@
 use crate::admin::records::{self, SweepOutcome, SweepRow};
 use crate::cli::print::Lines;
 use crate::cli::words::{Words, fill, words};
-use crate::clock::rfc3339;
+use crate::domain::clock::rfc3339;
+use crate::domain::reason::{Reason, Verdict};
 use crate::journal::sweeps::{Outcome, Progress, RowKind, RowRecord, Sweep};
 use crate::journal::{Journal, State};
-use crate::reason::{Reason, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 

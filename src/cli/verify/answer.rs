@@ -4,7 +4,7 @@ use super::super::ConfigFile;
 use super::super::print::{self, Lines};
 use crate::config::Outline;
 use crate::gate::accepted::Part;
-use crate::gate::forward::{LARGEST_ANSWER, UpstreamAnswer, coding};
+use crate::upstream::{LARGEST_ANSWER, UpstreamAnswer, coding};
 use anyhow::Context;
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};

@@ -10,7 +10,7 @@ use super::found::Found;
 use super::names::{Hit, Home};
 use super::value::Value;
 use super::{Blank, Unreadable, hex_byte, offset_in};
-use crate::reason::Reason;
+use crate::domain::reason::Reason;
 use hyper::HeaderMap;
 use hyper::header::COOKIE;
 use memchr::{memchr, memchr_iter};

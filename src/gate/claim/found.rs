@@ -4,8 +4,8 @@ use super::media;
 use super::names::{Hit, Home, Names};
 use super::value::Value;
 use super::{Field, Unreadable};
+use crate::domain::reason::Reason;
 use crate::gate::route::PathValues;
-use crate::reason::Reason;
 use hyper::HeaderMap;
 use std::borrow::Cow;
 

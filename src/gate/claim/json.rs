@@ -7,7 +7,7 @@ use super::halves::{self, HALF};
 use super::names::{Hit, Key};
 use super::value::Value;
 use super::{Blank, Field, Unreadable, offset_in};
-use crate::reason::Reason;
+use crate::domain::reason::Reason;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;

@@ -4,8 +4,8 @@
 use super::charset::{Charset, is_utf8};
 use super::strictness::ContentType;
 use super::{Carrier, ClaimFields, Unreadable};
-use crate::gate::hop::named_by_connection;
-use crate::reason::Reason;
+use crate::domain::reason::Reason;
+use crate::upstream::hop::named_by_connection;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 

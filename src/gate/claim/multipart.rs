@@ -10,7 +10,7 @@ use super::found::Found;
 use super::names::{Hit, Home};
 use super::value::Value;
 use super::{Blank, Unreadable, offset_in};
-use crate::reason::Reason;
+use crate::domain::reason::Reason;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use memchr::memmem;

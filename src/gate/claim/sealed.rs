@@ -4,9 +4,9 @@
 use super::found::Found;
 use super::value::Value;
 use super::{ClaimReader, Field, Place, channel, channel_value, form, media, xml};
+use crate::domain::order::ChannelId;
 use crate::gate::route::PathValues;
-use crate::order::ChannelId;
-use crate::wechat::xml::Fields;
+use crate::provider::wechat::xml::Fields;
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use memchr::memmem;

@@ -6,8 +6,8 @@ use super::hidden;
 use super::names::Home;
 use super::value::Value;
 use super::{Blank, Unreadable, offset_in};
-use crate::reason::Reason;
-use crate::wechat::xml::Fields;
+use crate::domain::reason::Reason;
+use crate::provider::wechat::xml::Fields;
 use memchr::memmem;
 use std::borrow::Cow;
 

@@ -4,8 +4,8 @@
 //! A question whose answer is long in coming must not keep those who ask later waiting behind it: after a while a later
 //! asker asks once more, and whichever answer comes first is everybody's.
 
+use crate::domain::reason::Reason;
 use crate::gate::decide::Finding;
-use crate::reason::Reason;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;

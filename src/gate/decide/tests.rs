@@ -3,9 +3,9 @@
 //! under test.
 
 use super::*;
-use crate::order::{AppId, MchId, OrderId};
-use crate::secret::Secret;
-use crate::wechat::{ApiKey, Provider, sign::SignType, v2::Keys};
+use crate::domain::order::{AppId, MchId, OrderId};
+use crate::domain::secret::Secret;
+use crate::provider::wechat::{ApiKey, Provider, sign::SignType, v2::Keys};
 
 const APPID: &str = "wxd930ea5d5a258f4f";
 const MCH_ID: &str = "1900000109";

@@ -1,7 +1,7 @@
 //! What the order numbers of a channel look like: of each length, which kinds of characters stand where, and which letters
 //! are always the same.
 
-use crate::order::OutTradeNo;
+use crate::domain::order::OutTradeNo;
 
 const DIGIT: u8 = 1;
 const UPPER: u8 = 2;

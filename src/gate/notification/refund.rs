@@ -1,8 +1,11 @@
-//! Refund notifications, which have no signature (`wechat/v2/refund.rs`): opened with the channel's key before anything is asked,
+//! Refund notifications, which have no signature (`provider/wechat/v2/refund.rs`): opened with the channel's key before anything is asked,
 //! so that a forgery costs no query; then confirmed, since a right one is still only a claim. They go on in their own request
 //! only: nothing is kept of them, since WeChat Pay sends again, and nothing of them can be taken for a payment later.
 
 use super::Event;
+use crate::domain::money::Currency;
+use crate::domain::order::OrderId;
+use crate::domain::reason::{Reason, Verdict};
 use crate::gate::channel::{Channel, Channels};
 use crate::gate::claim::{Claim, REQ_INFO, Sealed, Unreadable};
 use crate::gate::confirm::Source;
@@ -12,12 +15,9 @@ use crate::gate::route::{PathValues, Route};
 use crate::gate::story::Story;
 use crate::gate::{Checked, Gate};
 use crate::journal::{Claimed, DeliveryId, EntryKey, Origin};
-use crate::money::Currency;
-use crate::order::OrderId;
-use crate::reason::{Reason, Verdict};
-use crate::wechat::Account;
-use crate::wechat::v2::refund::{self, Refund, Unopened};
-use crate::wechat::xml::Fields;
+use crate::provider::wechat::Account;
+use crate::provider::wechat::v2::refund::{self, Refund, Unopened};
+use crate::provider::wechat::xml::Fields;
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The order id in `attach`, the text that a merchant gives WeChat Pay with an order and gets back, signed, in every answer
 //! about it.
 
-use crate::order::OrderId;
+use crate::domain::order::OrderId;
 use percent_encoding::percent_decode_str;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::fmt;

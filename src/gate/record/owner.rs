@@ -2,13 +2,13 @@
 //! of the latest payments only.
 
 use super::Records;
+use crate::domain::order::OrderId;
+use crate::domain::reason::Reason;
 use crate::gate::Gate;
 use crate::gate::channel::Channel;
 use crate::gate::payment::Payment;
 use crate::journal::Claimed;
 use crate::journal::owners::{Owner, OwnerClaim};
-use crate::order::OrderId;
-use crate::reason::Reason;
 
 impl Records {
     /// Whose a payment is, if that is at hand.

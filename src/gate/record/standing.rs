@@ -1,10 +1,10 @@
 //! The payment that an order was confirmed by first, so that another one of it is known as such; and what is flagged.
 
 use super::{Record, Records};
+use crate::domain::order::{ChannelId, OrderId, TransactionId};
+use crate::domain::reason::Reason;
 use crate::gate::payment::Payment;
-use crate::journal::Note;
-use crate::order::{ChannelId, OrderId, TransactionId};
-use crate::reason::Reason;
+use crate::journal::JournalEvent;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
@@ -80,7 +80,7 @@ impl Records {
         let this = Standing { channel, transaction_id: payment.transaction_id, asked_at: None };
         *known = Some(this).filter(|_| !payment.refunded);
         if let Some(journal) = &self.kept.journal {
-            journal.note(Note::Refunded { channel: first.channel, transaction_id: first.transaction_id });
+            journal.note(JournalEvent::Refunded { channel: first.channel, transaction_id: first.transaction_id });
         }
     }
 
@@ -101,7 +101,7 @@ impl Records {
             && let Some(entry) = record.entry
             && record.flags.fetch_or(bit, Ordering::Relaxed) & bit == 0
         {
-            journal.note(Note::Flagged { entry, reason });
+            journal.note(JournalEvent::Flagged { entry, reason });
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::reason::Verdict;
+use crate::domain::reason::Verdict;
 
 fn style(dialect: Dialect) -> ReplyStyle {
     ReplyStyle { dialect, success: None, failure: None }

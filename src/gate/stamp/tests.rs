@@ -1,14 +1,14 @@
 use super::*;
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::money::{Currency, Fen, Money};
+use crate::domain::order::{OrderId, OutTradeNo, TransactionId};
+use crate::domain::reason::Reason;
 use crate::gate::claim::Claim;
 use crate::gate::decide::{self, Finding, Mode, OnRefunded};
 use crate::gate::delivery::Origin;
 use crate::gate::number_proof::Pair;
 use crate::gate::payment::{Payment, Written};
 use crate::journal::{DeliveryId, Override};
-use crate::money::{Currency, Fen, Money};
-use crate::order::{OrderId, OutTradeNo, TransactionId};
-use crate::reason::Reason;
 use crate::server::Peer;
 use std::sync::Arc;
 

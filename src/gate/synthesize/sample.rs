@@ -1,14 +1,14 @@
 //! Made-up payments, to try a route's `synthesize` before an order needs it.
 
 use super::Facts;
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::money::{Currency, Fen, Money};
+use crate::domain::order::{AppId, MchId, OrderId, OutTradeNo, TransactionId};
 use crate::gate::channel::Channel;
 use crate::gate::claim::OrderType;
 use crate::gate::payment::{Payment, Written};
 use crate::gate::route::Route;
-use crate::money::{Currency, Fen, Money};
-use crate::order::{AppId, MchId, OrderId, OutTradeNo, TransactionId};
-use crate::wechat::xml;
+use crate::provider::wechat::xml;
 
 /// One payment.
 pub(super) struct Sample {

@@ -1,21 +1,21 @@
 use super::*;
+use crate::domain::money::{Currency, Fen};
+use crate::domain::order::ChannelId;
+use crate::domain::order::{AppId, MchId, OutTradeNo, TransactionId};
+use crate::domain::secret::Secret;
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::{Affix, ChannelRule, Choose, QueryBy};
 use crate::gate::claim::{AmountUnit, ClaimFields, ClaimReader, Field, Place, Strictness};
 use crate::gate::decide::{Mode, OnRefunded};
 use crate::gate::flag::OnSecondPayment;
-use crate::gate::forward::Upstream;
 use crate::gate::notification::Events;
 use crate::gate::number_proof::NumberProof;
 use crate::gate::payment::Written;
 use crate::gate::reply::{Dialect, ReplyStyle};
 use crate::gate::route::{Duplicates, PathPattern, QueryMatch};
-use crate::money::{Currency, Fen};
-use crate::order::ChannelId;
-use crate::order::{AppId, MchId, OutTradeNo, TransactionId};
-use crate::secret::Secret;
-use crate::wechat::xml::{self, Fields};
-use crate::wechat::{Account, ApiKey, Provider, sign::SignType, v2::Keys};
+use crate::provider::wechat::xml::{self, Fields};
+use crate::provider::wechat::{Account, ApiKey, Provider, sign::SignType, v2::Keys};
+use crate::upstream::Upstream;
 use hyper::header::HeaderName;
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 

@@ -2,22 +2,22 @@
 
 use super::columns::{self, number, optional, parsed, time};
 use super::{Sqlite, read, redeliver, write};
+use crate::domain::reason::Reason;
 use crate::journal::audit::{Act, Action, Audit, AuditRecord, Audits, By};
 use crate::journal::overrides::{Overrides, Redelivery};
-use crate::journal::{EntryId, Search, Soon};
-use crate::reason::Reason;
+use crate::journal::{BoxFuture, EntryId, Search};
 use rusqlite::{Connection, Result, Row, named_params, params};
 
 impl Audits for Sqlite {
-    fn act(&self, act: Act, search: Search, limit: usize, by: By) -> Soon<'_, Vec<EntryId>> {
+    fn act(&self, act: Act, search: Search, limit: usize, by: By) -> BoxFuture<'_, Vec<EntryId>> {
         self.ask(|reply| super::Op::Act { act, search, limit, by, reply })
     }
 
-    fn audit(&self, audit: Audit) -> Soon<'_, ()> {
+    fn audit(&self, audit: Audit) -> BoxFuture<'_, ()> {
         self.write_only(move |connection, at| keep(connection, &audit, at))
     }
 
-    fn audits(&self, before: Option<i64>, limit: usize) -> Soon<'_, Vec<AuditRecord>> {
+    fn audits(&self, before: Option<i64>, limit: usize) -> BoxFuture<'_, Vec<AuditRecord>> {
         self.read(move |connection| {
             connection
                 .prepare_cached("SELECT * FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?

@@ -3,7 +3,7 @@
 
 use super::columns;
 use super::{content, write};
-use crate::journal::{EntryId, Room, State, Worth};
+use crate::journal::{EntryId, Room, State, Trust};
 use rusqlite::{Connection, OptionalExtension, Result};
 
 /// Entries that give way to one at most, so that the writer is not held up: a large body takes the place of many small ones.
@@ -66,20 +66,20 @@ impl Budget {
     }
 
     /// How much there may be before one of this worth finds no place.
-    fn most_of(&self, worth: Worth) -> Room {
+    fn most_of(&self, worth: Trust) -> Room {
         let Room { records, bytes } = self.most;
         match worth {
-            Worth::Unconfirmed => {
+            Trust::Unconfirmed => {
                 Room { records: records - records / SHARE_OF_LIKELY, bytes: bytes - bytes / SHARE_OF_LIKELY }
             }
-            Worth::Likely | Worth::Confirmed => self.most,
+            Trust::Likely | Trust::Confirmed => self.most,
         }
     }
 
     /// Makes room for one more with so many bytes; what is confirmed has it in any case. The oldest of what is done with gives way: what is closed, or else parked.
     /// Of what is closed its bytes alone are enough, where bytes are what is missing.
-    pub(super) fn make_room(&mut self, connection: &Connection, bytes: u64, worth: Worth) -> Result<bool> {
-        if worth == Worth::Confirmed {
+    pub(super) fn make_room(&mut self, connection: &Connection, bytes: u64, worth: Trust) -> Result<bool> {
+        if worth == Trust::Confirmed {
             return Ok(true);
         }
         let most = self.most_of(worth);

@@ -1,9 +1,9 @@
 //! How the journal's types stand in columns, and are read back.
 
 use super::content;
+use crate::domain::money::{Currency, Fen, Money};
+use crate::domain::reason::Reason;
 use crate::journal::{Acceptance, Claimed, DeliveryId, Origin, Rank, Request, State, Verified};
-use crate::money::{Currency, Fen, Money};
-use crate::reason::Reason;
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};

@@ -1,7 +1,7 @@
 //! What is in somebody's hand: entries that are being worked on, or whose next step is decided and not on disk yet. They
 //! are due to nobody else. It lives in memory, because only this process works on this file.
 
-use crate::journal::{EntryId, Next, Note};
+use crate::journal::{EntryId, JournalEvent, Transition};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -50,7 +50,7 @@ enum Holding {
     /// It is nobody's turn before this time, in milliseconds.
     Resting { until: i64 },
     /// Its next step is not on disk yet; `seq` is the note that says so.
-    Unwritten { seq: u64, next: Next, due_at: Option<i64> },
+    Unwritten { seq: u64, next: Transition, due_at: Option<i64> },
 }
 
 impl Hand {
@@ -84,13 +84,13 @@ impl Hand {
 
     /// A note was made at this time (milliseconds): an entry that goes on with it is kept until that is written.
     /// Returns the note's number.
-    pub(super) fn noted(&self, note: &Note, at: i64) -> u64 {
+    pub(super) fn noted(&self, note: &JournalEvent, at: i64) -> u64 {
         let mut held = self.lock();
         held.seq += 1;
         let seq = held.seq;
         let (entry, next) = match note {
-            Note::Found { entry, next: Some(next), .. } => (*entry, *next),
-            Note::Sent { sending, next: Some(next), .. } => (sending.entry, *next),
+            JournalEvent::Found { entry, next: Some(next), .. } => (*entry, *next),
+            JournalEvent::Sent { sending, next: Some(next), .. } => (sending.entry, *next),
             _ => return seq,
         };
         let due_at = next.due().map(|(again_in, _)| at.saturating_add(millis(again_in)));
@@ -99,10 +99,10 @@ impl Hand {
     }
 
     /// A note was written: its entry is free if nothing newer was noted of it.
-    pub(super) fn written(&self, note: &Note, seq: u64) {
+    pub(super) fn written(&self, note: &JournalEvent, seq: u64) {
         let entry = match note {
-            Note::Found { entry, .. } => *entry,
-            Note::Sent { sending, .. } => sending.entry,
+            JournalEvent::Found { entry, .. } => *entry,
+            JournalEvent::Sent { sending, .. } => sending.entry,
             _ => return,
         };
         let mut held = self.lock();
@@ -128,7 +128,7 @@ impl Hand {
 
     /// Takes up to `limit` entries whose next step is not on disk and is due at `now`: what goes on while the disk fails.
     /// With each, the step it is at.
-    pub(super) fn take_unwritten(self: &Arc<Self>, now: i64, limit: usize) -> Vec<(Held, Next)> {
+    pub(super) fn take_unwritten(self: &Arc<Self>, now: i64, limit: usize) -> Vec<(Held, Transition)> {
         let mut held = self.lock();
         let due = |holding: &Holding| match holding {
             Holding::Unwritten { next, due_at: Some(due_at), .. } if *due_at <= now => Some(*next),
@@ -166,12 +166,12 @@ pub(super) fn millis(duration: std::time::Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reason::Reason;
+    use crate::domain::reason::Reason;
     use std::time::Duration;
 
-    fn asked(entry: i64) -> Note {
-        let next = Some(Next::Ask { again_in: Duration::from_millis(5), tries: 0 });
-        Note::Found { entry: EntryId(entry), reason: Reason::NotPaidYet, verified: None, next }
+    fn asked(entry: i64) -> JournalEvent {
+        let next = Some(Transition::Ask { again_in: Duration::from_millis(5), tries: 0 });
+        JournalEvent::Found { entry: EntryId(entry), reason: Reason::NotPaidYet, verified: None, next }
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
         hand.noted(&asked(1), 100);
         assert!(hand.take_unwritten(104, 10).is_empty());
         let due = hand.take_unwritten(105, 10);
-        assert!(matches!(due.as_slice(), [(held, Next::Ask { .. })] if held.entry() == EntryId(1)), "{due:?}");
+        assert!(matches!(due.as_slice(), [(held, Transition::Ask { .. })] if held.entry() == EntryId(1)), "{due:?}");
         assert!(hand.take_unwritten(105, 10).is_empty() && !hand.take(EntryId(1)));
         drop(due);
         assert!(hand.take(EntryId(1)));

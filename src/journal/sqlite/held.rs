@@ -2,12 +2,12 @@
 
 use super::columns::{self, count, money, parsed};
 use super::kinds::{Kind, kinds};
+use crate::domain::money::{Fen, Money};
+use crate::domain::order::{ChannelId, TransactionId};
+use crate::domain::reason::Reason;
 use crate::journal::history::HeldGroup;
 use crate::journal::view::Filter;
 use crate::journal::{Figures, State};
-use crate::money::{Fen, Money};
-use crate::order::{ChannelId, TransactionId};
-use crate::reason::Reason;
 use rusqlite::{Connection, Result};
 use std::collections::{BTreeMap, HashSet};
 

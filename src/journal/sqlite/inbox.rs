@@ -30,7 +30,7 @@ impl Inbox {
     }
 
     fn put(&mut self, stamped: Stamped) {
-        let lane = if matches!(stamped.op, Op::Note { .. }) { &mut self.notes } else { &mut self.others };
+        let lane = if matches!(stamped.op, Op::JournalEvent { .. }) { &mut self.notes } else { &mut self.others };
         lane.push_back(stamped);
     }
 

@@ -3,17 +3,17 @@
 use super::columns::{self, count, number, optional_time, parsed};
 use super::hand::millis;
 use super::{Sqlite, write};
-use crate::journal::Soon;
+use crate::domain::money::Fen;
+use crate::journal::BoxFuture;
 use crate::journal::listed::{Found, Listed, Listings, News, SourceHealth};
-use crate::money::Fen;
 use rusqlite::{Connection, Result, Row, params};
 
 impl Listings for Sqlite {
-    fn listed(&self, news: News) -> Soon<'_, ()> {
+    fn listed(&self, news: News) -> BoxFuture<'_, ()> {
         self.write_only(move |connection, at| take_in(connection, &news, at))
     }
 
-    fn listings(&self, limit: usize) -> Soon<'_, Vec<(String, Listed)>> {
+    fn listings(&self, limit: usize) -> BoxFuture<'_, Vec<(String, Listed)>> {
         self.read(move |connection| {
             connection
                 .prepare_cached("SELECT * FROM listed ORDER BY gone_at IS NOT NULL, listed_at DESC LIMIT ?1")?
@@ -22,7 +22,7 @@ impl Listings for Sqlite {
         })
     }
 
-    fn source_is(&self, health: SourceHealth) -> Soon<'_, ()> {
+    fn source_is(&self, health: SourceHealth) -> BoxFuture<'_, ()> {
         self.write_only(move |connection, _| {
             connection
                 .prepare_cached(
@@ -42,7 +42,7 @@ impl Listings for Sqlite {
         })
     }
 
-    fn sources(&self) -> Soon<'_, Vec<SourceHealth>> {
+    fn sources(&self) -> BoxFuture<'_, Vec<SourceHealth>> {
         self.read(sources)
     }
 }

@@ -2,20 +2,20 @@
 
 use super::Sqlite;
 use super::columns::{damaged, time};
-use crate::journal::Soon;
+use crate::journal::BoxFuture;
 use crate::journal::minutes::Minutes;
-use crate::metrics::{Latencies, Moment, Totals};
+use crate::observe::metrics::{Latencies, Moment, Totals};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 /// Milliseconds for which minutes are kept.
 const DAY: i64 = 24 * 3600 * 1000;
 
 impl Minutes for Sqlite {
-    fn keep_minute(&self, minute: Moment) -> Soon<'_, ()> {
+    fn keep_minute(&self, minute: Moment) -> BoxFuture<'_, ()> {
         self.write_only(move |connection, _| keep(connection, &minute))
     }
 
-    fn minutes(&self) -> Soon<'_, Vec<Moment>> {
+    fn minutes(&self) -> BoxFuture<'_, Vec<Moment>> {
         self.read(|connection| {
             connection.prepare_cached("SELECT * FROM minute ORDER BY at")?.query_map([], read)?.collect()
         })

@@ -1,7 +1,7 @@
 //! Which order a payment is for, in SQL.
 
 use super::columns::parsed;
-use super::{JournalError, Soon, Sqlite};
+use super::{BoxFuture, JournalError, Sqlite};
 use crate::journal::EntryId;
 use crate::journal::owners::{Owner, OwnerClaim, Owners};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 const KEPT: i64 = 3 * 365 * 24 * 3600 * 1000;
 
 impl Owners for Sqlite {
-    fn own(&self, claim: OwnerClaim) -> Soon<'_, Owner> {
+    fn own(&self, claim: OwnerClaim) -> BoxFuture<'_, Owner> {
         let asked = claim.clone();
         let written = self.write_only(move |connection, at| own(connection, &claim, at));
         Box::pin(async move {
@@ -20,7 +20,7 @@ impl Owners for Sqlite {
         })
     }
 
-    fn owner(&self, claim: OwnerClaim) -> Soon<'_, Option<Owner>> {
+    fn owner(&self, claim: OwnerClaim) -> BoxFuture<'_, Option<Owner>> {
         self.read(move |connection| owner(connection, &claim))
     }
 }

@@ -1,9 +1,9 @@
 //! How much speaks for entries, as it becomes known.
 
 use super::columns;
+use crate::domain::order::ChannelId;
+use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{EntryId, Looks, MOST_LIFTED, Rank};
-use crate::order::ChannelId;
-use crate::reason::{Reason, Verdict};
 use rusqlite::{Connection, Result, params};
 
 /// What WeChat Pay said of an order that anybody can have made up: it is there, or it is not. What says nothing of the order

@@ -4,14 +4,14 @@ use super::columns::{self, count, number, optional, optional_time, parsed, time}
 use super::hand::{Hand, Held, millis};
 use super::kinds::{Kind, kinds};
 use super::{OpenError, connect, redeliver, view};
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::order::{ChannelId, OrderId, TransactionId};
+use crate::domain::reason::Reason;
 use crate::journal::view::Filter;
 use crate::journal::{
-    Acceptance, AttemptRecord, Callback, EntryId, Event, Origin, Outlet, Overrides, Queue, Rank, Record, Refused,
-    Search, Shut, State, Work,
+    Acceptance, AttemptRecord, Callback, EntryId, Event, Job, Origin, Outlet, Overrides, Queue, Rank, Record, Refused,
+    Search, Shut, State,
 };
-use crate::order::{ChannelId, OrderId, TransactionId};
-use crate::reason::Reason;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, ToSql, params_from_iter};
 use std::collections::HashSet;
@@ -78,7 +78,7 @@ pub(super) struct Look {
 }
 
 /// Takes into the hand what is due. While the disk fails, that is also what memory alone knows to be due.
-pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Work>> {
+pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Job>> {
     let now = clock::now().as_millisecond();
     // Looked at first: what leaves the hand after this is on disk in what is read below.
     let in_hand = look.hand.entries(now);
@@ -92,7 +92,7 @@ pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Work>> {
     queues.rotate_left(first);
     let share = look.limit / queues.len().max(1);
     // What broke off gives back what it has taken.
-    let mut taken: Vec<(Work, Held)> = Vec::new();
+    let mut taken: Vec<(Job, Held)> = Vec::new();
     for share in [share.max(1), look.limit] {
         for queue in &queues {
             let Queue { channel, state, origin, rank } = queue;
@@ -144,7 +144,7 @@ impl Outlet {
 }
 
 /// Takes one entry into the hand, if it is free.
-pub(super) fn take_one(connection: &Connection, entry: EntryId, hand: &Arc<Hand>, now: i64) -> Result<Option<Work>> {
+pub(super) fn take_one(connection: &Connection, entry: EntryId, hand: &Arc<Hand>, now: i64) -> Result<Option<Job>> {
     let Some(held) = hand.hold(entry) else { return Ok(None) };
     let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1 AND entry.state = 'delivering'"))?;
     let Some(work) = one.query_row([entry.0], |row| Ok(read_work(row, now))).optional()? else { return Ok(None) };
@@ -237,7 +237,7 @@ fn take(
     look: &Look,
     in_hand: &HashSet<EntryId>,
     most: usize,
-    taken: &mut Vec<(Work, Held)>,
+    taken: &mut Vec<(Job, Held)>,
     now: i64,
 ) -> Result<()> {
     while taken.len() < most
@@ -267,13 +267,13 @@ fn read_callback(row: &Row<'_>) -> Result<Callback> {
     })
 }
 
-fn read_work(row: &Row<'_>, now: i64) -> Result<Work> {
+fn read_work(row: &Row<'_>, now: i64) -> Result<Job> {
     let since: i64 = row.get("since")?;
     let span = |from: i64, to: i64| Duration::from_millis(u64::try_from(to.saturating_sub(from)).unwrap_or(0));
     let made_at = row.get::<_, Option<i64>>("created_at")?.unwrap_or(i64::MAX);
     let is_due_since_received = row.get::<_, Option<i64>>("due_at")? == Some(row.get("received_at")?);
     let rank = columns::rank(row)?;
-    Ok(Work {
+    Ok(Job {
         entry: EntryId(row.get("id")?),
         callback: read_callback(row)?,
         state: columns::state(row)?,

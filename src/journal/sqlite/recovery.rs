@@ -4,11 +4,11 @@
 use super::hand::{Hand, millis};
 use super::kinds::{Kind, kinds};
 use super::{Sqlite, read};
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::order::ChannelId;
 use crate::journal::recovery::Recovery;
 use crate::journal::view::Filter;
-use crate::journal::{EntryId, Queue, Rank, Soon, State, Work};
-use crate::order::ChannelId;
+use crate::journal::{BoxFuture, EntryId, Job, Queue, Rank, State};
 use jiff::Timestamp;
 use rusqlite::{Connection, Result, params};
 use std::sync::Arc;
@@ -21,24 +21,24 @@ const LOOKED_AT: i64 = 1000;
 const LOOKS: usize = 32;
 
 impl Recovery for Sqlite {
-    fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> Soon<'_, usize> {
+    fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> BoxFuture<'_, usize> {
         let (hand, before) = (Arc::clone(&self.hand), tried_before.as_millisecond());
         let written =
             self.write(move |connection, at| bring_forward(connection, &channels, (before, limit), &hand, at));
         Box::pin(async move { written.await.map(|brought| usize::try_from(brought).unwrap_or(0)) })
     }
 
-    fn bring_anew(&self, channels: Vec<ChannelId>, limit: usize) -> Soon<'_, usize> {
+    fn bring_anew(&self, channels: Vec<ChannelId>, limit: usize) -> BoxFuture<'_, usize> {
         let written = self.write(move |connection, _| bring_anew(connection, &channels, limit));
         Box::pin(async move { written.await.map(|entries| usize::try_from(entries).unwrap_or(0)) })
     }
 
-    fn next_waiting(&self, channels: Vec<ChannelId>, tried: Vec<EntryId>) -> Soon<'_, Option<Work>> {
+    fn next_waiting(&self, channels: Vec<ChannelId>, tried: Vec<EntryId>) -> BoxFuture<'_, Option<Job>> {
         let hand = Arc::clone(&self.hand);
         self.read(move |connection| next_waiting(connection, &channels, &tried, &hand))
     }
 
-    fn overdue(&self, channels: Vec<ChannelId>, lasts: Duration, limit: usize) -> Soon<'_, Vec<Work>> {
+    fn overdue(&self, channels: Vec<ChannelId>, lasts: Duration, limit: usize) -> BoxFuture<'_, Vec<Job>> {
         let hand = Arc::clone(&self.hand);
         self.read(move |connection| overdue(connection, &channels, lasts, limit, &hand))
     }
@@ -123,7 +123,7 @@ fn next_waiting(
     channels: &[ChannelId],
     tried: &[EntryId],
     hand: &Arc<Hand>,
-) -> Result<Option<Work>> {
+) -> Result<Option<Job>> {
     let now = clock::now().as_millisecond();
     // One that somebody was faster with, or that is damaged, is in hand at the next look.
     for _ in 0..LOOKS {
@@ -149,7 +149,7 @@ fn overdue(
     lasts: Duration,
     limit: usize,
     hand: &Arc<Hand>,
-) -> Result<Vec<Work>> {
+) -> Result<Vec<Job>> {
     let now = clock::now().as_millisecond();
     let before = now.saturating_sub(millis(lasts));
     let mut found = Vec::new();

@@ -2,21 +2,21 @@
 
 use super::columns::{self, money, optional_time, parsed};
 use super::{Sqlite, audit, read, write};
+use crate::domain::money::{Currency, Fen, Money};
+use crate::domain::reason::Reason;
 use crate::journal::audit::{Act, Action, Audit};
 use crate::journal::overrides::{Needed, Override, Overrides, Price, Redelivered, Redeliveries, Redelivery};
-use crate::journal::{EntryId, Search, Soon};
-use crate::money::{Currency, Fen, Money};
-use crate::reason::Reason;
+use crate::journal::{BoxFuture, EntryId, Search};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 impl Redeliveries for Sqlite {
-    fn redeliver(&self, redelivery: Redelivery) -> Soon<'_, Redelivered> {
+    fn redeliver(&self, redelivery: Redelivery) -> BoxFuture<'_, Redelivered> {
         self.ask(|reply| super::Op::Redeliver { redelivery: Box::new(redelivery), reply })
     }
 
-    fn needed(&self, search: Search, limit: usize) -> Soon<'_, Vec<Needed>> {
+    fn needed(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Needed>> {
         self.read(move |connection| {
-            let now = crate::clock::now().as_millisecond();
+            let now = crate::domain::clock::now().as_millisecond();
             let entries = read::entries(connection, &search, limit, SENDABLE, now)?;
             entries.into_iter().map(|entry| needed(connection, entry)).collect()
         })

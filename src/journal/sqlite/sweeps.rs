@@ -3,32 +3,32 @@
 use super::columns::{self, count, number, optional_time, parsed, time};
 use super::hand::millis;
 use super::{Sqlite, write};
-use crate::clock;
+use crate::domain::clock;
+use crate::domain::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
 use crate::journal::sweeps::{
     Counts, Outcome, Progress, Row, RowKind, RowPayment, RowRecord, Standing, Sweep, SweepId, SweepNote, Sweeps, Wanted,
 };
-use crate::journal::{EntryId, Soon, State};
-use crate::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
+use crate::journal::{BoxFuture, EntryId, State};
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Result, Row as SqlRow, named_params, params};
 
 impl Sweeps for Sqlite {
-    fn want_sweep(&self, wanted: Wanted) -> Soon<'_, SweepId> {
+    fn want_sweep(&self, wanted: Wanted) -> BoxFuture<'_, SweepId> {
         let id = self.write(move |connection, at| want(connection, &wanted, at));
         Box::pin(async move { id.await.map(SweepId) })
     }
 
-    fn next_sweep(&self) -> Soon<'_, Option<Sweep>> {
+    fn next_sweep(&self) -> BoxFuture<'_, Option<Sweep>> {
         self.read(next)
     }
 
-    fn sweep(&self, id: SweepId) -> Soon<'_, Option<Sweep>> {
+    fn sweep(&self, id: SweepId) -> BoxFuture<'_, Option<Sweep>> {
         self.read(move |connection| {
             connection.prepare_cached("SELECT * FROM sweep WHERE id = ?1")?.query_row([id.0], read_sweep).optional()
         })
     }
 
-    fn sweeps(&self, before: Option<SweepId>, limit: usize) -> Soon<'_, Vec<Sweep>> {
+    fn sweeps(&self, before: Option<SweepId>, limit: usize) -> BoxFuture<'_, Vec<Sweep>> {
         self.read(move |connection| {
             connection
                 .prepare_cached("SELECT * FROM sweep WHERE id < ?1 ORDER BY id DESC LIMIT ?2")?
@@ -37,7 +37,7 @@ impl Sweeps for Sqlite {
         })
     }
 
-    fn days_swept(&self, mch_id: MchId) -> Soon<'_, Vec<Date>> {
+    fn days_swept(&self, mch_id: MchId) -> BoxFuture<'_, Vec<Date>> {
         self.read(move |connection| {
             connection
                 .prepare_cached(
@@ -49,7 +49,7 @@ impl Sweeps for Sqlite {
         })
     }
 
-    fn found_before(&self, sweep: SweepId) -> Soon<'_, Vec<TransactionId>> {
+    fn found_before(&self, sweep: SweepId) -> BoxFuture<'_, Vec<TransactionId>> {
         self.read(move |connection| {
             connection
                 .prepare_cached("SELECT transaction_id FROM sweep_row WHERE sweep = ?1 AND what = 'found'")?
@@ -58,21 +58,21 @@ impl Sweeps for Sqlite {
         })
     }
 
-    fn orders_of(&self, numbers: Vec<(ChannelId, OutTradeNo)>) -> Soon<'_, Vec<Option<OrderId>>> {
+    fn orders_of(&self, numbers: Vec<(ChannelId, OutTradeNo)>) -> BoxFuture<'_, Vec<Option<OrderId>>> {
         self.read(move |connection| {
             numbers.iter().map(|(channel, number)| order_of(connection, channel, number)).collect()
         })
     }
 
-    fn standing(&self, payments: Vec<TransactionId>) -> Soon<'_, Vec<Option<Standing>>> {
+    fn standing(&self, payments: Vec<TransactionId>) -> BoxFuture<'_, Vec<Option<Standing>>> {
         self.read(move |connection| payments.iter().map(|payment| standing(connection, payment)).collect())
     }
 
-    fn sweep_rows(&self, sweep: SweepId, rows: Vec<Row>) -> Soon<'_, ()> {
+    fn sweep_rows(&self, sweep: SweepId, rows: Vec<Row>) -> BoxFuture<'_, ()> {
         self.write_only(move |connection, at| rows.iter().try_for_each(|row| keep_row(connection, sweep, row, at)))
     }
 
-    fn sweep_refunds(&self, sweep: SweepId, refunded: Vec<TransactionId>) -> Soon<'_, ()> {
+    fn sweep_refunds(&self, sweep: SweepId, refunded: Vec<TransactionId>) -> BoxFuture<'_, ()> {
         self.write_only(move |connection, _| {
             let mut mark = connection
                 .prepare_cached("UPDATE sweep_row SET refunded = 1 WHERE sweep = ?1 AND transaction_id = ?2")?;
@@ -80,15 +80,21 @@ impl Sweeps for Sqlite {
         })
     }
 
-    fn sweep_note(&self, sweep: SweepId, note: SweepNote) -> Soon<'_, ()> {
+    fn sweep_note(&self, sweep: SweepId, note: SweepNote) -> BoxFuture<'_, ()> {
         self.write_only(move |connection, at| self::note(connection, sweep, &note, at))
     }
 
-    fn sweep_outcomes(&self, sweep: SweepId) -> Soon<'_, Vec<Outcome>> {
+    fn sweep_outcomes(&self, sweep: SweepId) -> BoxFuture<'_, Vec<Outcome>> {
         self.read(move |connection| outcomes(connection, sweep))
     }
 
-    fn swept_rows(&self, sweep: SweepId, kind: Option<RowKind>, after: u64, limit: usize) -> Soon<'_, Vec<RowRecord>> {
+    fn swept_rows(
+        &self,
+        sweep: SweepId,
+        kind: Option<RowKind>,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Vec<RowRecord>> {
         self.read(move |connection| {
             let what = if kind.is_some() { "what = ?4" } else { "?4 IS NULL" };
             let sql = format!(

@@ -4,8 +4,8 @@ use super::Sqlite;
 use super::columns::optional_time;
 use super::hand::millis;
 use super::writer::Op;
-use crate::clock;
-use crate::journal::Soon;
+use crate::domain::clock;
+use crate::journal::BoxFuture;
 use crate::journal::times::Times;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags, Result, params};
@@ -22,15 +22,15 @@ const FARTHEST: i64 = 100 * 24 * 3_600_000;
 const STEPS_KEPT: i64 = 64;
 
 impl Times for Sqlite {
-    fn made_at(&self) -> Soon<'_, Option<Timestamp>> {
+    fn made_at(&self) -> BoxFuture<'_, Option<Timestamp>> {
         self.read(made)
     }
 
-    fn beat(&self) -> Soon<'_, ()> {
+    fn beat(&self) -> BoxFuture<'_, ()> {
         self.write_only(beat)
     }
 
-    fn clock_was_set(&self, by: SignedDuration) -> Soon<'_, ()> {
+    fn clock_was_set(&self, by: SignedDuration) -> BoxFuture<'_, ()> {
         self.ask(|reply| Op::SetClock { by, reply })
     }
 }

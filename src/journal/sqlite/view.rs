@@ -8,10 +8,10 @@
 use super::columns::{self, count, number, optional, optional_time, parsed};
 use super::kinds::{Kind, kinds};
 use super::{Sqlite, read};
+use crate::domain::order::{ChannelId, OrderId};
+use crate::domain::reason::Reason;
 use crate::journal::view::{Cursor, Filter, Page, RefusedFilter, Tally, Today, Views};
-use crate::journal::{EntryId, Origin, Record, Refused, Search, Soon, State};
-use crate::order::{ChannelId, OrderId};
-use crate::reason::Reason;
+use crate::journal::{BoxFuture, EntryId, Origin, Record, Refused, Search, State};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use std::collections::BTreeSet;
@@ -27,15 +27,15 @@ const MOST_SORTED: u64 = 50_000;
 const TRIED: usize = 300;
 
 impl Views for Sqlite {
-    fn list(&self, filter: Filter, after: Option<Cursor>, limit: usize) -> Soon<'_, Page> {
+    fn list(&self, filter: Filter, after: Option<Cursor>, limit: usize) -> BoxFuture<'_, Page> {
         self.read(move |connection| of_one_moment(connection, |connection| list(connection, &filter, after, limit)))
     }
 
-    fn today(&self, since: Timestamp) -> Soon<'_, Today> {
+    fn today(&self, since: Timestamp) -> BoxFuture<'_, Today> {
         self.read(move |connection| of_one_moment(connection, |connection| today(connection, since.as_millisecond())))
     }
 
-    fn refusals(&self, filter: RefusedFilter, before: Option<i64>, limit: usize) -> Soon<'_, Vec<(i64, Refused)>> {
+    fn refusals(&self, filter: RefusedFilter, before: Option<i64>, limit: usize) -> BoxFuture<'_, Vec<(i64, Refused)>> {
         self.read(move |connection| refusals(connection, &filter, before, limit))
     }
 }

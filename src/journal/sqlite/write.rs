@@ -5,11 +5,11 @@ use super::columns::{self, number};
 use super::content::{self, Content};
 use super::hand::millis;
 use super::{audit, owners, rank, read, redeliver, sweeps, times};
+use crate::domain::reason::Reason;
 use crate::journal::{
-    Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, Keep, Next, Note, Outcome, Rank, Refused,
-    Sending, State, Taken, Verified, Worth,
+    Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, JournalEvent, Keep, Outcome, Rank, Refused,
+    Sending, State, Taken, Transition, Trust, Verified,
 };
-use crate::reason::Reason;
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(super) fn probe(connection: &Connection, at: i64) -> Result<()> {
 pub(super) fn take_in(
     connection: &Connection,
     callback: &Callback,
-    worth: Worth,
+    worth: Trust,
     due_in: Duration,
     at: i64,
     budget: &mut Budget,
@@ -51,7 +51,7 @@ pub(super) fn take_in(
         return Ok(Err(JournalError::Full));
     }
     let delivery = callback.delivery().to_string();
-    let rank = if worth == Worth::Unconfirmed { Rank::Strange } else { Rank::Likely };
+    let rank = if worth == Trust::Unconfirmed { Rank::Strange } else { Rank::Likely };
     let due_at = at.saturating_add(millis(due_in));
     let entry = insert(connection, key.0, &delivery, callback, (rank, content.as_ref()), at, due_at)?;
     budget.spend(bytes);
@@ -174,9 +174,9 @@ pub(super) fn remove(connection: &Connection, entry: EntryId) -> Result<Spent> {
 }
 
 /// Writes a note that was made at `at`.
-pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut Budget) -> Result<()> {
+pub(super) fn note(connection: &Connection, note: &JournalEvent, at: i64, budget: &mut Budget) -> Result<()> {
     match note {
-        Note::Found { entry, reason, verified, next } => {
+        JournalEvent::Found { entry, reason, verified, next } => {
             found(connection, *entry, *reason, at)?;
             rank::told(connection, *entry, *reason)?;
             if *reason == Reason::ExpectedAmountDiffers {
@@ -185,32 +185,36 @@ pub(super) fn note(connection: &Connection, note: &Note, at: i64, budget: &mut B
             verify(connection, *entry, verified.as_ref(), Some(*reason), at, budget)?;
             go_on(connection, *entry, *next, at)
         }
-        Note::Made { entry, request } => {
+        JournalEvent::Made { entry, request } => {
             let content = Content::of(request);
             if let Some((before, true)) = content::replace(connection, *entry, &content)? {
                 budget.replaced(before, content.bytes());
             }
             Ok(())
         }
-        Note::Refunded { channel, transaction_id } => refund(connection, channel.as_str(), transaction_id.as_str(), at),
-        Note::Flagged { entry, reason } => flag(connection, *entry, *reason, at),
-        Note::Sending { sending, verified, next } => {
+        JournalEvent::Refunded { channel, transaction_id } => {
+            refund(connection, channel.as_str(), transaction_id.as_str(), at)
+        }
+        JournalEvent::Flagged { entry, reason } => flag(connection, *entry, *reason, at),
+        JournalEvent::Sending { sending, verified, next } => {
             verify(connection, sending.entry, verified.as_ref(), None, at, budget)?;
             begin(connection, sending, at)?;
             go_on(connection, sending.entry, *next, at)
         }
-        Note::Sent { sending, outcome, next } => {
+        JournalEvent::Sent { sending, outcome, next } => {
             end(connection, sending, outcome, at)?;
             if matches!(outcome, Outcome::Accepted(_)) {
                 redeliver::settle(connection, sending.entry, at)?;
             }
             go_on(connection, sending.entry, *next, at)
         }
-        Note::Counted { entry, delivery, attempts } => count(connection, *entry, &delivery.to_string(), *attempts),
-        Note::Again { entry, request_id, reason } => {
+        JournalEvent::Counted { entry, delivery, attempts } => {
+            count(connection, *entry, &delivery.to_string(), *attempts)
+        }
+        JournalEvent::Again { entry, request_id, reason } => {
             event(connection, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))
         }
-        Note::Refused(refused) => refuse(connection, refused, at),
+        JournalEvent::Refused(refused) => refuse(connection, refused, at),
     }
 }
 
@@ -289,7 +293,7 @@ const VERIFY: &str =
 const BROUGHT: u8 = Rank::Brought as u8;
 
 /// Leads an entry on. What was accepted stays so, unless an operator asked for it.
-fn go_on(connection: &Connection, entry: EntryId, next: Option<Next>, at: i64) -> Result<()> {
+fn go_on(connection: &Connection, entry: EntryId, next: Option<Transition>, at: i64) -> Result<()> {
     let Some(next) = next else { return Ok(()) };
     let (due_at, tries) = match next.due() {
         Some((again_in, tries)) => (Some(at.saturating_add(millis(again_in))), tries),

@@ -10,10 +10,12 @@ use super::budget::Budget;
 use super::hand::{Hand, Held};
 use super::inbox::Inbox;
 use super::{BUSY_TIMEOUT, Place, audit, connect, redeliver, times, write};
-use crate::clock;
+use crate::domain::clock;
 use crate::journal::overrides::{Redelivered, Redelivery};
-use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, Keep, Note, Room, Search, Taken, Worth};
-use crate::metrics::JournalMeters;
+use crate::journal::{
+    Act, By, Callback, EntryId, Forgotten, JournalError, JournalEvent, Keep, Room, Search, Taken, Trust,
+};
+use crate::observe::metrics::JournalMeters;
 use jiff::SignedDuration;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior};
@@ -60,8 +62,8 @@ type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 /// What can be asked of the writer.
 #[derive(Debug)]
 pub(super) enum Op {
-    TakeIn { callback: Box<Callback>, worth: Worth, due_in: Duration, place: Place, reply: Reply<Kept> },
-    Note { note: Note, seq: u64 },
+    TakeIn { callback: Box<Callback>, worth: Trust, due_in: Duration, place: Place, reply: Reply<Kept> },
+    JournalEvent { note: JournalEvent, seq: u64 },
     Written(Reply<()>),
     Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
     Redeliver { redelivery: Box<Redelivery>, reply: Reply<Redelivered> },
@@ -221,7 +223,7 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, "a record could not be written; please report it");
                 for stamped in batch {
-                    if let Op::Note { note, seq } = &stamped.op {
+                    if let Op::JournalEvent { note, seq } = &stamped.op {
                         self.hand.written(note, *seq);
                     }
                     refuse(stamped.op);
@@ -242,7 +244,7 @@ impl Writer {
             let mut since = None;
             for stamped in batch {
                 // Notes are written whatever that takes, and one more at least, so that it goes on.
-                let is_note = matches!(stamped.op, Op::Note { .. });
+                let is_note = matches!(stamped.op, Op::JournalEvent { .. });
                 if !is_note && since.get_or_insert_with(Instant::now).elapsed() >= LONGEST {
                     break;
                 }
@@ -269,7 +271,7 @@ impl Writer {
                 drop(place);
                 drop(reply.send(taken));
             }
-            (Op::Note { note, seq }, _) => self.hand.written(&note, seq),
+            (Op::JournalEvent { note, seq }, _) => self.hand.written(&note, seq),
             // For the rest it does not matter whether somebody still waits.
             (Op::Written(reply), _) => drop(reply.send(Ok(()))),
             (Op::Act { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
@@ -329,10 +331,11 @@ impl Writer {
         for stamped in batch {
             match stamped.op {
                 // A line for the record's sake is not worth memory that grows for as long as the disk fails.
-                Op::Note { note: Note::Refused(_) | Note::Again { .. }, .. } => {}
-                Op::Note { note: Note::Sending { .. } | Note::Sent { next: None, .. }, .. }
-                    if self.backlog.len() >= BACKLOG => {}
-                Op::Note { .. } => self.backlog.push_back(stamped),
+                Op::JournalEvent { note: JournalEvent::Refused(_) | JournalEvent::Again { .. }, .. } => {}
+                Op::JournalEvent {
+                    note: JournalEvent::Sending { .. } | JournalEvent::Sent { next: None, .. }, ..
+                } if self.backlog.len() >= BACKLOG => {}
+                Op::JournalEvent { .. } => self.backlog.push_back(stamped),
                 op => refuse(op),
             }
         }
@@ -421,7 +424,7 @@ fn perform(
                 (taken, held)
             }))
         }
-        Op::Note { note, .. } => {
+        Op::JournalEvent { note, .. } => {
             write::note(connection, note, *at, budget)?;
             Done::Nothing
         }
@@ -501,7 +504,7 @@ fn refuse(op: Op) {
         Op::Forget { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::SetClock { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Write { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
-        Op::Note { .. } => {}
+        Op::JournalEvent { .. } => {}
     }
 }
 

@@ -14,18 +14,18 @@ pub(super) async fn the_bytes_of_what_is_unconfirmed_have_a_budget(store: &dyn S
     let journal = store.open_for(room);
     let bytes = async |journal: &dyn Journal| journal.figures().await.unwrap().unconfirmed_bytes;
     let take_in = async |journal: &dyn Journal, order: &str| {
-        journal.take_in(large(order, 10_000), Worth::Unconfirmed, LATE).await
+        journal.take_in(large(order, 10_000), Trust::Unconfirmed, LATE).await
     };
     let first = take_in(&*journal, "A").await.unwrap();
     let second = take_in(&*journal, "B").await.unwrap();
     assert!((20_000..21_000).contains(&bytes(&*journal).await), "{}", bytes(&*journal).await);
     assert_eq!(take_in(&*journal, "C").await.unwrap_err(), JournalError::Full);
-    let too_large = journal.take_in(large("D", 30_000), Worth::Unconfirmed, LATE).await;
+    let too_large = journal.take_in(large("D", 30_000), Trust::Unconfirmed, LATE).await;
     assert_eq!(too_large.unwrap_err(), JournalError::Full, "it would not fit into an empty one");
-    assert!(journal.take_in(large("P", 30_000), Worth::Confirmed, LATE).await.unwrap().fresh);
+    assert!(journal.take_in(large("P", 30_000), Trust::Confirmed, LATE).await.unwrap().fresh);
     let paid = journal.find(of("P"), 1).await.unwrap()[0].entry;
-    let (reason, next) = (Reason::Paid, Some(Next::Deliver { again_in: LATE, tries: 0 }));
-    journal.note(Note::Found { entry: paid, reason, verified: Some(verified()), next });
+    let (reason, next) = (Reason::Paid, Some(Transition::Deliver { again_in: LATE, tries: 0 }));
+    journal.note(JournalEvent::Found { entry: paid, reason, verified: Some(verified()), next });
     journal.written().await.unwrap();
     assert!((20_000..21_000).contains(&bytes(&*journal).await), "what is confirmed is not in it");
     // After a restart it is the same.
@@ -35,18 +35,18 @@ pub(super) async fn the_bytes_of_what_is_unconfirmed_have_a_budget(store: &dyn S
     assert_eq!(bytes(&*journal).await, before);
     assert_eq!(take_in(&*journal, "C").await.unwrap_err(), JournalError::Full);
     // Of what is closed the record stays, and its request gives way.
-    let next = Some(Next::Close);
-    journal.note(Note::Found { entry: first.entry, reason: Reason::Closed, verified: None, next });
+    let next = Some(Transition::Close);
+    journal.note(JournalEvent::Found { entry: first.entry, reason: Reason::Closed, verified: None, next });
     assert!(take_in(&*journal, "C").await.unwrap().fresh);
     assert_eq!(journal.find(of("A"), 1).await.unwrap().len(), 1);
     assert!((20_000..21_000).contains(&bytes(&*journal).await));
     // What was given up goes whole.
-    let next = Some(Next::Park);
-    journal.note(Note::Found { entry: second.entry, reason: Reason::GaveUpAsking, verified: None, next });
+    let next = Some(Transition::Park);
+    journal.note(JournalEvent::Found { entry: second.entry, reason: Reason::GaveUpAsking, verified: None, next });
     assert!(take_in(&*journal, "E").await.unwrap().fresh);
     assert!(journal.find(of("B"), 1).await.unwrap().is_empty());
     let made = Box::new(large("E", 100).request.unwrap());
-    journal.note(Note::Made { entry: journal.find(of("E"), 1).await.unwrap()[0].entry, request: made });
+    journal.note(JournalEvent::Made { entry: journal.find(of("E"), 1).await.unwrap()[0].entry, request: made });
     journal.written().await.unwrap();
     assert!((10_000..11_000).contains(&bytes(&*journal).await), "{}", bytes(&*journal).await);
     assert!(take_in(&*journal, "F").await.unwrap().fresh, "what was made instead takes less");
@@ -58,7 +58,7 @@ pub(super) async fn a_request_comes_back_byte_for_byte(store: &dyn Store) {
     text.request.as_mut().unwrap().body = "OrderID=%e5%95%86&a=\0\u{fe}".repeat(2000).into();
     for callback in [text, large("NOISE", 60_000), callback("SMALL")] {
         let expected = callback.request.clone().unwrap();
-        journal.take_in(callback, Worth::Unconfirmed, Duration::ZERO).await.unwrap();
+        journal.take_in(callback, Trust::Unconfirmed, Duration::ZERO).await.unwrap();
         let entry = journal.find(Search::default(), 1).await.unwrap()[0].entry;
         journal.let_go(entry);
         let [work] = &due(&*journal).await[..] else { panic!() };
@@ -73,21 +73,21 @@ pub(super) async fn a_request_comes_back_byte_for_byte(store: &dyn Store) {
 pub(super) async fn requests_and_answers_go_before_their_entries(store: &dyn Store) {
     let journal = store.open(100);
     for (order, next) in [
-        ("TAKEN", Next::Accepted),
-        ("CLOSED", Next::Close),
-        ("PARKED", Next::Park),
-        ("DUE", Next::Deliver { again_in: LATE, tries: 0 }),
+        ("TAKEN", Transition::Accepted),
+        ("CLOSED", Transition::Close),
+        ("PARKED", Transition::Park),
+        ("DUE", Transition::Deliver { again_in: LATE, tries: 0 }),
     ] {
         let taken = take_in(&*journal, order, LATE).await;
         let verified = (order != "CLOSED").then(verified);
-        journal.note(Note::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
-        if next == Next::Accepted {
+        journal.note(JournalEvent::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
+        if next == Transition::Accepted {
             let sending = sending(&taken, order, 1);
-            journal.note(Note::Sending { sending, verified, next: None });
+            journal.note(JournalEvent::Sending { sending, verified, next: None });
             let (transaction_id, headers) = (Some(self::verified().transaction_id), HeaderMap::new());
             let body = Some(Bytes::from_static(b"taken"));
             let outcome = Outcome::Accepted(Acceptance { transaction_id, status: StatusCode::OK, headers, body });
-            journal.note(Note::Sent { sending, outcome, next: Some(next) });
+            journal.note(JournalEvent::Sent { sending, outcome, next: Some(next) });
         }
     }
     journal.written().await.unwrap();

@@ -30,7 +30,7 @@ async fn needed(journal: &dyn Journal, order: &str) -> Needed {
 
 async fn parked(journal: &dyn Journal, order: &str, reason: Reason) -> EntryId {
     let entry = take_in(journal, order, LATE).await.entry;
-    journal.note(Note::Found { entry, reason, verified: Some(verified()), next: Some(Next::Park) });
+    journal.note(JournalEvent::Found { entry, reason, verified: Some(verified()), next: Some(Transition::Park) });
     entry
 }
 
@@ -49,8 +49,12 @@ async fn what_was_accepted_is_due_by_a_decision_alone(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
     let sending = sending(&taken, "A", 1);
-    journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
-    journal.note(Note::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(Next::Accepted) });
+    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+    journal.note(JournalEvent::Sent {
+        sending,
+        outcome: Outcome::Accepted(accepted()),
+        next: Some(Transition::Accepted),
+    });
     journal.written().await.unwrap();
     let refused = redeliver(&*journal, "A", &[]).await;
     assert_eq!((refused.entries.len(), refused.held[0].needs.to_string().as_str()), (0, "accepted"));
@@ -98,17 +102,17 @@ async fn a_decision_is_with_the_work_and_its_line_until_it_is_done(store: &dyn S
         let [work] = &*due(&*journal).await else { panic!() };
         assert!(work.asked_for);
         let seen = (work.overrides, work.price.map(|price| price.fen.0));
-        journal.note(Note::Found { entry, reason: Reason::QueryTimeout, verified: None, next: Some(next) });
+        journal.note(JournalEvent::Found { entry, reason: Reason::QueryTimeout, verified: None, next: Some(next) });
         journal.written().await.unwrap();
         seen
     };
-    let again = Next::Deliver { again_in: Duration::ZERO, tries: 1 };
+    let again = Transition::Deliver { again_in: Duration::ZERO, tries: 1 };
     assert_eq!(noted(again).await, (amount, Some(990)));
-    assert_eq!(noted(Next::Park).await, (amount, Some(990)));
+    assert_eq!(noted(Transition::Park).await, (amount, Some(990)));
     assert_eq!(journal.act(Act::Unpark, of("A"), 1, looking_in::somebody()).await.unwrap(), [entry]);
     let [work] = &*due(&*journal).await else { panic!() };
     assert_eq!((work.overrides, work.asked_for), (Overrides::NONE, false), "a decision is spent with its turn");
-    let taken = journal.take_in(callback("A"), Worth::Unconfirmed, LATE).await.unwrap();
+    let taken = journal.take_in(callback("A"), Trust::Unconfirmed, LATE).await.unwrap();
     assert_eq!(taken.price.map(|price| price.fen.0), Some(990), "a callback of it is held against that price too");
 }
 
@@ -125,10 +129,10 @@ async fn a_refunded_payment_is_no_first_one(store: &dyn Store) {
     parked(&*journal, "A", Reason::GaveUpDelivering).await;
     journal.written().await.unwrap();
     let (channel, transaction_id) = (ChannelId::parse("app").unwrap(), verified().transaction_id);
-    let paid_by = async || journal.take_in(callback("A"), Worth::Unconfirmed, LATE).await.unwrap().paid_by;
+    let paid_by = async || journal.take_in(callback("A"), Trust::Unconfirmed, LATE).await.unwrap().paid_by;
     assert_eq!(paid_by().await, [(channel, transaction_id)]);
     for _ in 0..2 {
-        journal.note(Note::Refunded { channel, transaction_id });
+        journal.note(JournalEvent::Refunded { channel, transaction_id });
     }
     journal.written().await.unwrap();
     assert!(paid_by().await.is_empty());
@@ -144,19 +148,23 @@ async fn claims_that_were_held_with_the_same_payment_are_done_with_it(store: &dy
     for fen in [1, 2, 3] {
         let mut callback = callback("A");
         callback.claimed.amount = Some(Money { fen: Fen(fen), currency: Currency::default() });
-        let entry = journal.take_in(callback, Worth::Unconfirmed, LATE).await.unwrap();
+        let entry = journal.take_in(callback, Trust::Unconfirmed, LATE).await.unwrap();
         let other = TransactionId::parse("4200000000000000000000000009").unwrap();
         let transaction_id = if fen == 2 { other } else { verified().transaction_id };
         let verified = Some(Verified { transaction_id, ..verified() });
         let reason = Reason::GaveUpDelivering;
-        journal.note(Note::Found { entry: entry.entry, reason, verified, next: Some(Next::Park) });
+        journal.note(JournalEvent::Found { entry: entry.entry, reason, verified, next: Some(Transition::Park) });
         entries.push(entry);
     }
     journal.written().await.unwrap();
     let sending = sending(&entries[2], "A", 1);
     assert_eq!(redeliver(&*journal, "A", &[]).await.entries, [sending.entry]);
-    journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
-    journal.note(Note::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(Next::Accepted) });
+    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+    journal.note(JournalEvent::Sent {
+        sending,
+        outcome: Outcome::Accepted(accepted()),
+        next: Some(Transition::Accepted),
+    });
     journal.written().await.unwrap();
     let mut records = journal.find(of("A"), 10).await.unwrap();
     records.reverse();

@@ -1,12 +1,14 @@
 //! Orders that never called back: sweeps and sources, as every journal must keep them.
 
 use super::{Store, accepted, callback, take_in, verified};
+use crate::domain::money::Fen;
+use crate::domain::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::reason::Reason;
 use crate::journal::listed::{Found, Listed, News, SourceHealth};
 use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepNote, Wanted};
-use crate::journal::{Callback, Next, Note, Origin, Outcome, Request, Search, Sending, Shut, State, Verified, Worth};
-use crate::money::Fen;
-use crate::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
-use crate::reason::Reason;
+use crate::journal::{
+    Callback, JournalEvent, Origin, Outcome, Request, Search, Sending, Shut, State, Transition, Trust, Verified,
+};
 use jiff::civil::{Date, date};
 use std::time::Duration;
 
@@ -97,9 +99,9 @@ async fn what_a_sweep_found_is_followed_up_and_told(store: &dyn Store) {
     let work = journal.due(10, Shut::default()).await.unwrap();
     assert_eq!(work.len(), 2);
     assert!(work.iter().all(|work| work.callback.origin == Origin::Sweep && work.callback.request.is_none()));
-    let parked = Some(Next::Park);
+    let parked = Some(Transition::Park);
     let entry = work[0].entry;
-    journal.note(Note::Found { entry, reason: Reason::OrderNotFound, verified: None, next: parked });
+    journal.note(JournalEvent::Found { entry, reason: Reason::OrderNotFound, verified: None, next: parked });
     journal.written().await.unwrap();
     let outcomes = journal.sweep_outcomes(sweep).await.unwrap();
     let told: Vec<_> = outcomes.iter().map(|told| (told.state, told.reason, told.orders, told.untried)).collect();
@@ -119,7 +121,7 @@ async fn an_order_is_found_once_and_asked_about_anew_only_if_it_was_never_confir
         let paid = work.callback.claimed.order.as_str() == "B";
         let (reason, verified) =
             if paid { (Reason::Refunded, Some(verified())) } else { (Reason::OrderNotFound, None) };
-        journal.note(Note::Found { entry: work.entry, reason, verified, next: Some(Next::Park) });
+        journal.note(JournalEvent::Found { entry: work.entry, reason, verified, next: Some(Transition::Park) });
     }
     journal.written().await.unwrap();
     let again = journal.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
@@ -135,15 +137,15 @@ async fn a_payment_stands_where_its_delivery_does(store: &dyn Store) {
     let standing = || async { journal.standing(vec![payment]).await.unwrap().remove(0) };
     assert_eq!(standing().await, None);
     let taken = take_in(&*journal, "A", Duration::from_secs(3600)).await;
-    let next = Some(Next::Deliver { again_in: Duration::from_secs(3600), tries: 0 });
-    journal.note(Note::Found { entry: taken.entry, reason: Reason::Paid, verified: Some(verified()), next });
+    let next = Some(Transition::Deliver { again_in: Duration::from_secs(3600), tries: 0 });
+    journal.note(JournalEvent::Found { entry: taken.entry, reason: Reason::Paid, verified: Some(verified()), next });
     journal.written().await.unwrap();
     assert!(matches!(standing().await, Some(standing) if !standing.accepted && standing.state == State::Delivering));
     let delivery = callback("A").delivery();
     let sending = Sending { entry: taken.entry, delivery, attempt: 1, origin: Origin::FollowUp };
-    journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
+    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
     let outcome = Outcome::Accepted(accepted());
-    journal.note(Note::Sent { sending, outcome, next: Some(Next::Accepted) });
+    journal.note(JournalEvent::Sent { sending, outcome, next: Some(Transition::Accepted) });
     journal.written().await.unwrap();
     assert!(standing().await.is_some_and(|standing| standing.accepted));
 }
@@ -159,9 +161,9 @@ async fn what_was_made_is_kept(store: &dyn Store) {
     let work = journal.due(1, Shut::default()).await.unwrap().remove(0);
     assert!(work.callback.request.is_none());
     let request = Request { body: "made".into(), ..callback("A").request.unwrap() };
-    journal.note(Note::Made { entry: work.entry, request: Box::new(request) });
-    let next = Some(Next::Deliver { again_in: Duration::ZERO, tries: 0 });
-    journal.note(Note::Found { entry: work.entry, reason: Reason::Paid, verified: Some(verified()), next });
+    journal.note(JournalEvent::Made { entry: work.entry, request: Box::new(request) });
+    let next = Some(Transition::Deliver { again_in: Duration::ZERO, tries: 0 });
+    journal.note(JournalEvent::Found { entry: work.entry, reason: Reason::Paid, verified: Some(verified()), next });
     journal.written().await.unwrap();
     let work = journal.due(1, Shut::default()).await.unwrap().remove(0);
     assert_eq!(work.callback.request.unwrap().body.as_ref(), b"made");
@@ -174,7 +176,7 @@ async fn found_orders_do_not_use_up_the_budget_of_callbacks(store: &dyn Store) {
     let orders = (0..5)
         .map(|index| Found { callback: found(&format!("P{index}"), Origin::Pending), due_in: Duration::from_secs(60) });
     journal.listed(News { source: "shop".to_owned(), found: orders.collect(), ..News::default() }).await.unwrap();
-    let taken = journal.take_in(callback("A"), Worth::Unconfirmed, Duration::from_secs(60)).await;
+    let taken = journal.take_in(callback("A"), Trust::Unconfirmed, Duration::from_secs(60)).await;
     assert!(taken.is_ok());
     let figures = journal.figures().await.unwrap();
     assert_eq!((figures.unconfirmed, figures.in_state(State::Asking)), (1, 6));
@@ -213,9 +215,14 @@ async fn the_payments_of_an_order_are_known_in_their_order(store: &dyn Store) {
     let mut later = callback("A");
     "other".clone_into(&mut later.route);
     for (callback, payment) in [(callback("A"), verified().transaction_id), (later, other)] {
-        let taken = journal.take_in(callback, Worth::Confirmed, Duration::from_secs(60)).await.unwrap();
+        let taken = journal.take_in(callback, Trust::Confirmed, Duration::from_secs(60)).await.unwrap();
         let verified = Some(Verified { transaction_id: payment, ..verified() });
-        journal.note(Note::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(Next::Park) });
+        journal.note(JournalEvent::Found {
+            entry: taken.entry,
+            reason: Reason::Paid,
+            verified,
+            next: Some(Transition::Park),
+        });
     }
     journal.written().await.unwrap();
     let known = take_in(&*journal, "A", Duration::from_secs(60)).await;
@@ -226,7 +233,7 @@ async fn a_flag_is_told_once(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", Duration::from_secs(60)).await;
     for _ in 0..2 {
-        journal.note(Note::Flagged { entry: taken.entry, reason: Reason::SecondPayment });
+        journal.note(JournalEvent::Flagged { entry: taken.entry, reason: Reason::SecondPayment });
     }
     journal.written().await.unwrap();
     let record = journal.find(Search::default(), 1).await.unwrap().remove(0);

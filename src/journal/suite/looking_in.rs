@@ -25,21 +25,21 @@ pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
 }
 
 /// Takes one in that stands so afterwards.
-async fn standing(journal: &dyn Journal, channel: &str, order: &str, reason: Reason, next: Next) -> EntryId {
+async fn standing(journal: &dyn Journal, channel: &str, order: &str, reason: Reason, next: Transition) -> EntryId {
     let mut callback = callback(order);
     callback.claimed.channel = ChannelId::parse(channel).unwrap();
-    let taken = journal.take_in(callback, Worth::Unconfirmed, LATE).await.unwrap();
+    let taken = journal.take_in(callback, Trust::Unconfirmed, LATE).await.unwrap();
     let payment = |order: &str| {
         let sum: u32 = order.bytes().map(u32::from).sum();
         Verified { transaction_id: TransactionId::parse(&format!("42{sum:05}{order}")).unwrap(), ..verified() }
     };
-    let verified = matches!(next, Next::Accepted | Next::Deliver { .. }).then(|| payment(order));
-    journal.note(Note::Found { entry: taken.entry, reason, verified, next: Some(next) });
+    let verified = matches!(next, Transition::Accepted | Transition::Deliver { .. }).then(|| payment(order));
+    journal.note(JournalEvent::Found { entry: taken.entry, reason, verified, next: Some(next) });
     taken.entry
 }
 
-const ASK: Next = Next::Ask { again_in: LATE, tries: 0 };
-const DELIVER: Next = Next::Deliver { again_in: LATE, tries: 0 };
+const ASK: Transition = Transition::Ask { again_in: LATE, tries: 0 };
+const DELIVER: Transition = Transition::Deliver { again_in: LATE, tries: 0 };
 
 async fn listed(journal: &dyn Journal, filter: Filter, limit: usize) -> Vec<Vec<String>> {
     let (mut pages, mut after) = (Vec::new(), None);
@@ -57,7 +57,9 @@ async fn listed(journal: &dyn Journal, filter: Filter, limit: usize) -> Vec<Vec<
 async fn a_list_comes_in_pages_the_latest_first(store: &dyn Store) {
     let journal = store.open(100);
     for (number, next) in
-        [ASK, Next::Accepted, DELIVER, Next::Park, Next::Close, Next::Accepted].into_iter().enumerate()
+        [ASK, Transition::Accepted, DELIVER, Transition::Park, Transition::Close, Transition::Accepted]
+            .into_iter()
+            .enumerate()
     {
         standing(&*journal, "app", &format!("A{number}"), Reason::Paid, next).await;
     }
@@ -68,7 +70,7 @@ async fn a_list_comes_in_pages_the_latest_first(store: &dyn Store) {
     assert_eq!(pages, [["A5", "A4", "A3"], ["A2", "A1", "A0"]], "no empty page behind a full one");
     // What comes meanwhile moves nothing.
     let first = journal.list(Filter::default(), None, 2).await.unwrap();
-    standing(&*journal, "app", "B", Reason::Paid, Next::Accepted).await;
+    standing(&*journal, "app", "B", Reason::Paid, Transition::Accepted).await;
     journal.written().await.unwrap();
     let second = journal.list(Filter::default(), first.next, 2).await.unwrap();
     assert_eq!(second.records.iter().map(|record| record.claimed.order.as_str()).collect::<Vec<_>>(), ["A3", "A2"]);
@@ -81,8 +83,8 @@ async fn a_list_is_filtered_by_everything_at_once(store: &dyn Store) {
         ("app", "A", Reason::NotPaidYet, ASK),
         ("app", "B", Reason::QueryTimeout, ASK),
         ("2/c1", "C", Reason::NotPaidYet, ASK),
-        ("app", "D", Reason::GaveUpDelivering, Next::Park),
-        ("2/c1", "E", Reason::Paid, Next::Accepted),
+        ("app", "D", Reason::GaveUpDelivering, Transition::Park),
+        ("2/c1", "E", Reason::Paid, Transition::Accepted),
     ] {
         standing(&*journal, channel, order, reason, next).await;
     }
@@ -115,7 +117,7 @@ async fn a_list_is_filtered_by_everything_at_once(store: &dyn Store) {
 async fn a_text_is_the_beginning_of_an_id(store: &dyn Store) {
     let journal = store.open(100);
     for order in ["AB1", "AB2", "AC1", "ab1"] {
-        standing(&*journal, "app", order, Reason::Paid, Next::Accepted).await;
+        standing(&*journal, "app", order, Reason::Paid, Transition::Accepted).await;
     }
     standing(&*journal, "app", "AB3", Reason::NotPaidYet, ASK).await;
     journal.written().await.unwrap();
@@ -140,7 +142,7 @@ async fn a_text_is_the_beginning_of_an_id(store: &dyn Store) {
 async fn a_text_that_many_have_is_found_piece_by_piece(store: &dyn Store) {
     let journal = store.open(10_000);
     let taking: Vec<_> =
-        (0..2100).map(|number| journal.take_in(callback(&format!("M{number:04}")), Worth::Unconfirmed, LATE)).collect();
+        (0..2100).map(|number| journal.take_in(callback(&format!("M{number:04}")), Trust::Unconfirmed, LATE)).collect();
     for taken in taking {
         taken.await.unwrap();
     }
@@ -163,7 +165,7 @@ async fn what_changes_meanwhile_is_seen_all_the_same(store: &dyn Store) {
     let changing = Arc::clone(&journal);
     let changes = tokio::spawn(async move {
         for reason in [Reason::UserPaying, Reason::NotPaidYet].into_iter().cycle() {
-            changing.note(Note::Found { entry, reason, verified: None, next: Some(ASK) });
+            changing.note(JournalEvent::Found { entry, reason, verified: None, next: Some(ASK) });
             if changing.written().await.is_err() {
                 break;
             }
@@ -189,10 +191,10 @@ async fn what_is_found_is_of_one_moment(store: &dyn Store) {
     let accept = async {
         for (index, taken) in all.iter().enumerate() {
             let sending = sending(taken, &format!("A{index}"), 1);
-            let next = Some(Next::Deliver { again_in: LATE, tries: 1 });
-            journal.note(Note::Sending { sending, verified: Some(verified()), next });
+            let next = Some(Transition::Deliver { again_in: LATE, tries: 1 });
+            journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next });
             let outcome = Outcome::Accepted(accepted());
-            journal.note(Note::Sent { sending, outcome, next: Some(Next::Accepted) });
+            journal.note(JournalEvent::Sent { sending, outcome, next: Some(Transition::Accepted) });
             journal.written().await.unwrap();
         }
     };
@@ -215,10 +217,10 @@ async fn the_day_is_counted_by_kind(store: &dyn Store) {
     let journal = store.open(100);
     standing(&*journal, "app", "A", Reason::NotPaidYet, ASK).await;
     standing(&*journal, "app", "B", Reason::NotPaidYet, ASK).await;
-    standing(&*journal, "2/c1", "C", Reason::Paid, Next::Accepted).await;
+    standing(&*journal, "2/c1", "C", Reason::Paid, Transition::Accepted).await;
     refuse(&*journal, "R", Reason::FieldRepeated);
     journal.written().await.unwrap();
-    let since = crate::clock::now() - jiff::Span::new().hours(1);
+    let since = crate::domain::clock::now() - jiff::Span::new().hours(1);
     let today = journal.today(since).await.unwrap();
     let (app, c1) = (ChannelId::parse("app").unwrap(), ChannelId::parse("2/c1").unwrap());
     let (origin, confirmed) = (Origin::Callback, true);
@@ -235,14 +237,14 @@ async fn the_day_is_counted_by_kind(store: &dyn Store) {
     ];
     assert_eq!(today.tallies, expected);
     assert_eq!(today.refused, [(Reason::FieldRepeated, 1)]);
-    let later = journal.today(crate::clock::now() + jiff::Span::new().hours(1)).await.unwrap();
+    let later = journal.today(crate::domain::clock::now() + jiff::Span::new().hours(1)).await.unwrap();
     assert!(later.tallies.is_empty() && later.refused.is_empty());
 }
 
 fn refuse(journal: &dyn Journal, order: &str, reason: Reason) {
     let (order, channel) = (OrderId::parse(order).ok(), ChannelId::parse("app").ok());
     let refused = Refused { request_id: Uuid::now_v7(), at: None, route: None, channel, order, reason, detail: None };
-    journal.note(Note::Refused(Box::new(refused)));
+    journal.note(JournalEvent::Refused(Box::new(refused)));
 }
 
 async fn refusals_come_in_pages(store: &dyn Store) {
@@ -263,7 +265,7 @@ async fn refusals_come_in_pages(store: &dyn Store) {
     let request = first[0].1.request_id.to_string();
     let by_id = RefusedFilter { text: OrderId::parse(&request).ok(), ..any };
     assert_eq!(orders(&journal.refusals(by_id, None, 10).await.unwrap()), ["C"]);
-    let future = RefusedFilter { since: Some(crate::clock::now() + jiff::Span::new().hours(1)), ..any };
+    let future = RefusedFilter { since: Some(crate::domain::clock::now() + jiff::Span::new().hours(1)), ..any };
     assert!(journal.refusals(future, None, 10).await.unwrap().is_empty());
 }
 
@@ -286,9 +288,9 @@ async fn what_is_parked_stays_parked_until_it_is_unparked(store: &dyn Store) {
         let entry = standing(&*journal, "app", order, reason, next).await;
         assert_eq!(act(&*journal, Act::Park, order).await, [entry]);
         // Somebody who had it in hand.
-        journal.note(Note::Found { entry, reason, verified: None, next: Some(next) });
+        journal.note(JournalEvent::Found { entry, reason, verified: None, next: Some(next) });
         let payment = (again == State::Delivering).then(verified);
-        journal.note(Note::Found { entry, reason: Reason::QueryTimeout, verified: payment, next: Some(next) });
+        journal.note(JournalEvent::Found { entry, reason: Reason::QueryTimeout, verified: payment, next: Some(next) });
         let record = one(&*journal, order).await;
         let stands = (record.state, record.reason, record.due_at);
         assert_eq!(stands, (State::Parked, Some(Reason::ParkedByOperator), None), "{order}");
@@ -307,18 +309,22 @@ async fn what_is_parked_and_accepted_all_the_same_is_accepted(store: &dyn Store)
     let taken = take_in(&*journal, "A", LATE).await;
     act(&*journal, Act::Park, "A").await;
     let sending = sending(&taken, "A", 1);
-    journal.note(Note::Sending { sending, verified: Some(verified()), next: Some(DELIVER) });
+    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: Some(DELIVER) });
     assert_eq!(one(&*journal, "A").await.state, State::Parked);
-    journal.note(Note::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(Next::Accepted) });
+    journal.note(JournalEvent::Sent {
+        sending,
+        outcome: Outcome::Accepted(accepted()),
+        next: Some(Transition::Accepted),
+    });
     let record = one(&*journal, "A").await;
     assert_eq!((record.state, record.reason), (State::Accepted, Some(Reason::Paid)));
 }
 
 async fn only_what_is_not_finished_is_parked_and_only_what_is_parked_unparked(store: &dyn Store) {
     let journal = store.open(100);
-    standing(&*journal, "app", "DONE", Reason::Paid, Next::Accepted).await;
-    standing(&*journal, "app", "CLOSED", Reason::Closed, Next::Close).await;
-    standing(&*journal, "app", "PARKED", Reason::GaveUpAsking, Next::Park).await;
+    standing(&*journal, "app", "DONE", Reason::Paid, Transition::Accepted).await;
+    standing(&*journal, "app", "CLOSED", Reason::Closed, Transition::Close).await;
+    standing(&*journal, "app", "PARKED", Reason::GaveUpAsking, Transition::Park).await;
     standing(&*journal, "app", "ASKED", Reason::NotPaidYet, ASK).await;
     journal.written().await.unwrap();
     for (order, parked, unparked) in

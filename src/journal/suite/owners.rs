@@ -1,10 +1,10 @@
 //! Which order a payment is for, as every journal must keep it.
 
 use super::{SOON, Store, accepted, callback, sending, take_in, verified};
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::reason::Reason;
 use crate::journal::owners::{Owner, OwnerClaim};
-use crate::journal::{Claimed, Journal, Next, Note, Outcome, Worth};
-use crate::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
-use crate::reason::Reason;
+use crate::journal::{Claimed, Journal, JournalEvent, Outcome, Transition, Trust};
 use std::time::Duration;
 
 pub(super) async fn all(store: &dyn Fn() -> Box<dyn Store>) {
@@ -76,8 +76,8 @@ async fn what_was_delivered_owns_its_payment(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", Duration::MAX).await;
     let sending = sending(&taken, "A", 1);
-    let deliver = Some(Next::Deliver { again_in: Duration::MAX, tries: 0 });
-    journal.note(Note::Sending { sending, verified: Some(verified()), next: deliver });
+    let deliver = Some(Transition::Deliver { again_in: Duration::MAX, tries: 0 });
+    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: deliver });
     assert_eq!(journal.own(claim("B")).await.unwrap(), claim("A").claimant);
     // Another payment has none.
     let elsewhere = OwnerClaim {
@@ -91,15 +91,19 @@ async fn what_was_delivered_owns_its_payment(store: &dyn Store) {
 async fn what_was_held_back_owns_nothing(store: &dyn Store) {
     let journal = store.open(100);
     let entry = take_in(&*journal, "A", Duration::MAX).await.entry;
-    let (reason, next) = (Reason::ExpectedAmountDiffers, Some(Next::Park));
-    journal.note(Note::Found { entry, reason, verified: Some(verified()), next });
+    let (reason, next) = (Reason::ExpectedAmountDiffers, Some(Transition::Park));
+    journal.note(JournalEvent::Found { entry, reason, verified: Some(verified()), next });
     let shared = take_in(&*journal, "S", Duration::MAX).await;
-    let deliver = Some(Next::Deliver { again_in: Duration::MAX, tries: 0 });
-    journal.note(Note::Sending { sending: sending(&shared, "S", 1), verified: Some(verified()), next: deliver });
+    let deliver = Some(Transition::Deliver { again_in: Duration::MAX, tries: 0 });
+    journal.note(JournalEvent::Sending {
+        sending: sending(&shared, "S", 1),
+        verified: Some(verified()),
+        next: deliver,
+    });
     let claim = OwnerClaim { shared_routes: vec!["app".to_owned()], ..claim("B") };
     assert_eq!(journal.own(claim.clone()).await.unwrap(), claim.claimant);
     // Nor does it make the next payment of its order a second one.
-    let again = journal.take_in(callback("A"), Worth::Confirmed, Duration::MAX).await.unwrap();
+    let again = journal.take_in(callback("A"), Trust::Confirmed, Duration::MAX).await.unwrap();
     assert_eq!(again.paid_by, []);
 }
 
@@ -107,8 +111,12 @@ async fn an_owner_outlives_its_entry(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", Duration::MAX).await;
     let sending = sending(&taken, "A", 1);
-    journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
-    journal.note(Note::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(Next::Accepted) });
+    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+    journal.note(JournalEvent::Sent {
+        sending,
+        outcome: Outcome::Accepted(accepted()),
+        next: Some(Transition::Accepted),
+    });
     journal.written().await.unwrap();
     tokio::time::sleep(SOON * 2).await;
     while !journal.forget(SOON.into(), 10).await.unwrap().entries.is_empty() {}

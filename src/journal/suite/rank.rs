@@ -12,17 +12,17 @@ pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
 
 async fn a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was_not_asked_about(store: &dyn Store) {
     let journal = store.open(1000);
-    let asked_again = Some(Next::Ask { again_in: Duration::ZERO, tries: 1 });
-    let found = |entry, reason| Note::Found { entry, reason, verified: None, next: asked_again };
+    let asked_again = Some(Transition::Ask { again_in: Duration::ZERO, tries: 1 });
+    let found = |entry, reason| JournalEvent::Found { entry, reason, verified: None, next: asked_again };
     for index in 0..40 {
         let taken = take_in(&*journal, &format!("MADE-UP{index}"), Duration::ZERO).await;
         journal.note(found(taken.entry, Reason::OrderNotFound));
         let taken = take_in(&*journal, &format!("STRANGE{index}"), Duration::ZERO).await;
         journal.note(found(taken.entry, Reason::RateLimited));
     }
-    let likely = journal.take_in(callback("LIKELY"), Worth::Likely, Duration::ZERO).await.unwrap();
+    let likely = journal.take_in(callback("LIKELY"), Trust::Likely, Duration::ZERO).await.unwrap();
     journal.note(found(likely.entry, Reason::RateLimited));
-    let early = journal.take_in(callback("EARLY"), Worth::Likely, Duration::ZERO).await.unwrap();
+    let early = journal.take_in(callback("EARLY"), Trust::Likely, Duration::ZERO).await.unwrap();
     journal.note(found(early.entry, Reason::OrderNotFound));
     let real = take_in(&*journal, "REAL", Duration::ZERO).await;
     journal.note(found(real.entry, Reason::OrderNotFound));
@@ -49,10 +49,10 @@ async fn a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was
 
 async fn what_looks_likely_after_all_is_lifted_unless_it_is_too_much(store: &dyn Store) {
     let journal = store.open(1000);
-    let next = Some(Next::Ask { again_in: Duration::ZERO, tries: 1 });
+    let next = Some(Transition::Ask { again_in: Duration::ZERO, tries: 1 });
     for (order, reason) in [("A1", Reason::RateLimited), ("A2", Reason::OrderNotFound), ("B1", Reason::RateLimited)] {
         let entry = take_in(&*journal, order, Duration::ZERO).await.entry;
-        journal.note(Note::Found { entry, reason, verified: None, next });
+        journal.note(JournalEvent::Found { entry, reason, verified: None, next });
     }
     let channel = ChannelId::parse("app").unwrap();
     let ranks = async |journal: &dyn Journal| {
@@ -68,7 +68,7 @@ async fn what_looks_likely_after_all_is_lifted_unless_it_is_too_much(store: &dyn
     assert_eq!(ranks(&*journal).await, lifted);
     for index in 0..MOST_LIFTED {
         let entry = take_in(&*journal, &format!("C{index}"), Duration::ZERO).await.entry;
-        journal.note(Note::Found { entry, reason: Reason::RateLimited, verified: None, next });
+        journal.note(JournalEvent::Found { entry, reason: Reason::RateLimited, verified: None, next });
     }
     journal.lift(channel, Box::new(|_| true)).await.unwrap();
     assert_eq!(ranks(&*journal).await[..3], lifted, "what fits so many says nothing");
@@ -76,12 +76,16 @@ async fn what_looks_likely_after_all_is_lifted_unless_it_is_too_much(store: &dyn
 
 async fn confirmed_callbacks_are_remembered_the_latest_first(store: &dyn Store) {
     let journal = store.open(100);
-    for (order, next) in [("OLD", Next::Accepted), ("NEW", Next::Accepted), ("UNPAID", Next::Close)] {
+    for (order, next) in [("OLD", Transition::Accepted), ("NEW", Transition::Accepted), ("UNPAID", Transition::Close)] {
         let taken = take_in(&*journal, order, LATE).await;
-        if next == Next::Accepted {
-            journal.note(Note::Sending { sending: sending(&taken, order, 1), verified: Some(verified()), next: None });
+        if next == Transition::Accepted {
+            journal.note(JournalEvent::Sending {
+                sending: sending(&taken, order, 1),
+                verified: Some(verified()),
+                next: None,
+            });
             let outcome = Outcome::Accepted(accepted());
-            journal.note(Note::Sent { sending: sending(&taken, order, 1), outcome, next: Some(next) });
+            journal.note(JournalEvent::Sent { sending: sending(&taken, order, 1), outcome, next: Some(next) });
         }
         journal.written().await.unwrap();
         tokio::time::sleep(2 * SOON).await;
@@ -98,10 +102,10 @@ async fn the_last_part_of_the_budget_is_for_likely_ones(store: &dyn Store) {
     let journal = store.open(8);
     let take_in = |order: usize, worth| journal.take_in(callback(&format!("A{order}")), worth, LATE);
     for order in 0..7 {
-        assert!(take_in(order, Worth::Unconfirmed).await.is_ok());
+        assert!(take_in(order, Trust::Unconfirmed).await.is_ok());
     }
-    assert_eq!(take_in(7, Worth::Unconfirmed).await.unwrap_err(), JournalError::Full);
-    assert!(take_in(7, Worth::Likely).await.is_ok());
-    assert_eq!(take_in(8, Worth::Likely).await.unwrap_err(), JournalError::Full);
-    assert!(take_in(8, Worth::Confirmed).await.is_ok());
+    assert_eq!(take_in(7, Trust::Unconfirmed).await.unwrap_err(), JournalError::Full);
+    assert!(take_in(7, Trust::Likely).await.is_ok());
+    assert_eq!(take_in(8, Trust::Likely).await.unwrap_err(), JournalError::Full);
+    assert!(take_in(8, Trust::Confirmed).await.is_ok());
 }

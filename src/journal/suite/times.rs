@@ -1,11 +1,11 @@
 //! The journal's own time, as every journal must keep it.
 
 use super::{LATE, Store, accepted, callback, due, of, sending, take_in, verified};
+use crate::domain::order::{ChannelId, MchId};
+use crate::domain::reason::Reason;
 use crate::journal::sweeps::Wanted;
 use crate::journal::{Journal, gate_since};
-use crate::journal::{Next, Note, Outcome, Record, Worth};
-use crate::order::{ChannelId, MchId};
-use crate::reason::Reason;
+use crate::journal::{JournalEvent, Outcome, Record, Transition, Trust};
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -27,21 +27,21 @@ async fn one(journal: &dyn Journal, order: &str) -> Record {
 
 async fn a_journal_knows_since_when_it_is_there(store: &dyn Store) {
     let made_at = store.open(100).made_at().await.unwrap().unwrap();
-    assert!(crate::clock::now().duration_since(made_at) < SignedDuration::from_mins(10));
+    assert!(crate::domain::clock::now().duration_since(made_at) < SignedDuration::from_mins(10));
     assert_eq!(store.open(100).made_at().await.unwrap(), Some(made_at), "opened again it is as old");
-    assert!(gate_since(made_at).unwrap() > crate::clock::beijing(made_at).date());
+    assert!(gate_since(made_at).unwrap() > crate::domain::clock::beijing(made_at).date());
 }
 
 async fn a_clock_that_is_set_moves_what_waits_and_makes_nothing_older(store: &dyn Store, days: i64) {
     let journal = store.open(100);
     let waits = take_in(&*journal, "WAITS", LATE).await;
-    let next = Some(Next::Ask { again_in: LATE, tries: 3 });
-    journal.note(Note::Found { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });
+    let next = Some(Transition::Ask { again_in: LATE, tries: 3 });
+    journal.note(JournalEvent::Found { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });
     let done = take_in(&*journal, "DONE", LATE).await;
     let sending = sending(&done, "DONE", 1);
-    journal.note(Note::Sending { sending, verified: Some(verified()), next: None });
+    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
     let outcome = Outcome::Accepted(accepted());
-    journal.note(Note::Sent { sending, outcome, next: Some(Next::Accepted) });
+    journal.note(JournalEvent::Sent { sending, outcome, next: Some(Transition::Accepted) });
     journal.written().await.unwrap();
     let before = one(&*journal, "WAITS").await;
     let (finished, made_at) = (one(&*journal, "DONE").await, journal.made_at().await.unwrap().unwrap());
@@ -58,8 +58,8 @@ async fn a_clock_that_is_set_moves_what_waits_and_makes_nothing_older(store: &dy
     assert_eq!(moved(made, made_at), by, "it was made by the clock that was wrong");
     assert!(journal.forget(DAY.into(), 10).await.unwrap().entries.is_empty(), "{days}");
     // What was stamped before the clock was set, and comes after that, is of the same time.
-    let next = Some(Next::Ask { again_in: LATE, tries: 4 });
-    journal.note(Note::Found { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });
+    let next = Some(Transition::Ask { again_in: LATE, tries: 4 });
+    journal.note(JournalEvent::Found { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });
     journal.written().await.unwrap();
     let later = one(&*journal, "WAITS").await;
     assert!(moved(later.due_at.unwrap(), due_at).abs() < SignedDuration::from_mins(10));
@@ -83,7 +83,7 @@ async fn a_day_that_is_still_to_come_has_wanted_nothing(store: &dyn Store) {
 async fn what_is_due_later_than_any_schedule_says_is_due_now(store: &dyn Store) {
     let journal = store.open(100);
     for (order, due_in) in [("LATE", 2 * DAY), ("NEVER", 3000 * DAY)] {
-        let taken = journal.take_in(callback(order), Worth::Unconfirmed, due_in).await.unwrap();
+        let taken = journal.take_in(callback(order), Trust::Unconfirmed, due_in).await.unwrap();
         journal.let_go(taken.entry);
     }
     journal.beat().await.unwrap();

@@ -2,7 +2,7 @@
 
 use super::sheet::{Kind, Totals};
 use super::{BillKind, BillLayout};
-use crate::order::{AppId, MchId, TransactionId};
+use crate::domain::order::{AppId, MchId, TransactionId};
 use crate::sandbox::order::Order;
 use std::fmt::{self, Write};
 

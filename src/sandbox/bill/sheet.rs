@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::{BillSettings, LineEnd};
-use crate::order::{AppId, MchId};
+use crate::domain::order::{AppId, MchId};
 use crate::sandbox::generated;
 use crate::sandbox::order::Order;
 use jiff::civil::Date;

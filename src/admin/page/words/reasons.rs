@@ -2,7 +2,7 @@
 //! says the same at greater length).
 
 use super::Language;
-use crate::reason::Reason;
+use crate::domain::reason::Reason;
 
 /// A reason in one language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,18 +1,18 @@
 use super::*;
+use crate::domain::order::OrderId;
 use crate::journal::sqlite::Sqlite;
 use crate::journal::suite::callback;
-use crate::journal::{Acceptance, DeliveryId, Journal, Next, Origin, Outcome, Sending};
-use crate::order::OrderId;
+use crate::journal::{Acceptance, DeliveryId, Journal, Origin, Outcome, Sending, Transition};
 use hyper::{HeaderMap, StatusCode};
 
 /// Callbacks that wait to be taken in.
 const RUSH: i64 = 4000;
 
-fn accepted(entry: EntryId) -> Note {
+fn accepted(entry: EntryId) -> JournalEvent {
     let delivery = DeliveryId::of("app", &OrderId::parse("FIRST").unwrap());
     let acceptance = Acceptance { transaction_id: None, status: StatusCode::OK, headers: HeaderMap::new(), body: None };
     let sending = Sending { entry, delivery, attempt: 1, origin: Origin::Callback };
-    Note::Sent { sending, outcome: Outcome::Accepted(acceptance), next: Some(Next::Accepted) }
+    JournalEvent::Sent { sending, outcome: Outcome::Accepted(acceptance), next: Some(Transition::Accepted) }
 }
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn that_an_order_was_accepted_does_not_wait_for_a_rush() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("j.db");
     let journal = Sqlite::open(&path, u64::MAX).unwrap();
-    let take_in = |order: String| journal.take_in(callback(&order), Worth::Unconfirmed, Duration::MAX);
+    let take_in = |order: String| journal.take_in(callback(&order), Trust::Unconfirmed, Duration::MAX);
     let entry = take_in("FIRST".to_owned()).await.unwrap().entry;
     let beside = Connection::open(&path).unwrap();
     beside
@@ -43,7 +43,8 @@ async fn that_an_order_was_accepted_does_not_wait_for_a_rush() {
 }
 
 fn numbered(note: bool, at: i64) -> Stamped {
-    let op = if note { Op::Note { note: accepted(EntryId(1)), seq: 0 } } else { Op::Written(oneshot::channel().0) };
+    let op =
+        if note { Op::JournalEvent { note: accepted(EntryId(1)), seq: 0 } } else { Op::Written(oneshot::channel().0) };
     Stamped { op, at }
 }
 

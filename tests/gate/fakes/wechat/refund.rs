@@ -1,5 +1,5 @@
 //! Refund notifications as WeChat Pay sends them: no signature, and what they say sealed in `req_info`. The library that seals
-//! is the gate's; that it seals as others do is held against OpenSSL in `src/wechat/v2/refund`.
+//! is the gate's; that it seals as others do is held against OpenSSL in `provider/wechat/v2/refund`.
 
 use super::{Merchant, transaction_id, xml};
 use aws_lc_rs::cipher::{AES_256, PaddedBlockEncryptingKey, UnboundCipherKey};

@@ -1,0 +1,186 @@
+//! What is done from time to time, so that nothing grows: quiet senders are forgotten, counts are written down, and what
+//! was kept long enough is removed from the journal in small steps.
+
+use crate::domain::clock;
+use crate::domain::clock::steady::{HOLD, Look};
+use crate::gate::Gate;
+use crate::journal::{Figures, Journal, Keep, State};
+use jiff::SignedDuration;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// Cleans up.
+#[derive(Debug)]
+pub struct Housekeeping {
+    /// Whose senders and counts.
+    pub gate: Arc<Gate>,
+    /// What is cleaned.
+    pub journal: Option<Arc<dyn Journal>>,
+    /// How long finished callbacks are kept, and what is in them.
+    pub keep: Keep,
+    /// Whether this goes on with what another one did before.
+    pub goes_on: bool,
+}
+
+/// How often counts are written down.
+const LEVEL_EVERY: Duration = Duration::from_secs(1);
+
+/// Every so many times, quiet senders are forgotten and the journal is cleaned; more often where something is kept for less.
+const CLEAN_EVERY: u32 = 60;
+
+/// Every so many times, the journal notes that there is a gate.
+const BEAT_EVERY: u32 = 60;
+
+/// Every so many times, the journal's figures are told.
+const TELL_EVERY: u32 = 3600;
+
+/// How many entries a step removes at most, and how long it rests after that.
+const STEP: usize = 500;
+const REST: Duration = Duration::from_millis(200);
+
+impl Housekeeping {
+    /// Cleans up until it is dropped.
+    pub async fn run(self: Arc<Self>) {
+        tokio::join!(self.clean_up(), self.keep_minutes(), self.watch_the_clock());
+    }
+
+    /// Writes down what happened in each minute.
+    async fn keep_minutes(&self) {
+        let mut ticks = tokio::time::interval(LEVEL_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let (Some(minute), Some(journal)) = (self.gate.metrics.end_minute(false), &self.journal) {
+                // While the disk fails the picture has a gap after a restart.
+                let _ = journal.keep_minute(minute).await;
+            }
+        }
+    }
+
+    /// Tells what becomes of the system's clock, and believes it again.
+    async fn watch_the_clock(&self) {
+        let mut ticks = tokio::time::interval(LEVEL_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Opening the journal was the first beat.
+        for tick in (1..=BEAT_EVERY).cycle() {
+            ticks.tick().await;
+            if tick == BEAT_EVERY {
+                self.beat().await;
+            }
+            match clock::look() {
+                Look::AsBefore => {}
+                Look::Jumped(by) => {
+                    let (now, hold_s) = (clock::rfc3339_beijing(clock::now()), HOLD.as_secs());
+                    tracing::warn!(
+                        by_s = by.as_secs(),
+                        hold_s,
+                        %now,
+                        "the system's clock has jumped and is not believed: time is counted on without it; it is believed when \
+                         it has held for hold_s. Is NTP running?"
+                    );
+                }
+                Look::Returned => {
+                    tracing::warn!("the system's clock is back and is believed again; nothing was lost by it")
+                }
+                Look::Held(by) => self.believe_the_clock(by).await,
+            }
+        }
+    }
+
+    async fn believe_the_clock(&self, by: SignedDuration) {
+        match &self.journal {
+            Some(journal) => {
+                if journal.clock_was_set(by).await.is_err() {
+                    // Tried again in a moment; the journal says itself that it cannot be written.
+                    return;
+                }
+            }
+            None => clock::settle(by),
+        }
+        tracing::warn!(
+            by_s = by.as_secs(),
+            "the system's clock is believed as it is now; what waits was moved with it"
+        );
+    }
+
+    async fn clean_up(&self) {
+        let mut ticks = tokio::time::interval(LEVEL_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let clean_every = clean_every(&self.keep);
+        for tick in (0..TELL_EVERY).cycle().skip(usize::from(self.goes_on)) {
+            ticks.tick().await;
+            self.gate.records.level();
+            if tick % clean_every == 0 {
+                self.gate.senders.forget_quiet();
+                self.forget().await;
+            }
+            if tick == 0 {
+                self.tell().await;
+            }
+        }
+    }
+
+    async fn beat(&self) {
+        if let Some(journal) = &self.journal {
+            // While the disk fails the next start takes it that no gate ran.
+            let _ = journal.beat().await;
+        }
+    }
+
+    async fn forget(&self) {
+        let Some(journal) = &self.journal else { return };
+        let mut removed = 0;
+        // While the disk fails nothing is removed, which the journal says itself.
+        while let Ok(forgotten) = journal.forget(self.keep, STEP).await {
+            self.gate.records.forget(&forgotten.entries);
+            self.gate.records.forget_answers(&forgotten.answers);
+            removed += forgotten.entries.len();
+            if forgotten.is_nothing() {
+                break;
+            }
+            tokio::time::sleep(REST).await;
+        }
+        if removed > 0 {
+            tracing::info!(removed, "the journal was cleaned of what was kept long enough");
+        }
+    }
+
+    async fn tell(&self) {
+        let Some(journal) = &self.journal else { return };
+        match journal.figures().await {
+            Ok(figures) => tell(&figures),
+            Err(error) => tracing::warn!(%error, "the journal's figures"),
+        }
+    }
+}
+
+/// Each half of the shortest time that something is kept, a second at least.
+fn clean_every(keep: &Keep) -> u32 {
+    let half = u32::try_from(keep.shortest().as_secs() / 2).unwrap_or(CLEAN_EVERY);
+    half.clamp(1, CLEAN_EVERY)
+}
+
+fn tell(figures: &Figures) {
+    let in_state = |state| figures.in_state(state);
+    tracing::info!(
+        asking = in_state(State::Asking),
+        delivering = in_state(State::Delivering),
+        parked = in_state(State::Parked),
+        accepted = in_state(State::Accepted),
+        closed = in_state(State::Closed),
+        unconfirmed = figures.unconfirmed,
+        unconfirmed_bytes = figures.unconfirmed_bytes,
+        paid_not_accepted = figures.paid_not_accepted,
+        oldest_not_accepted_s = figures.oldest_not_accepted.map(|oldest| oldest.as_secs()),
+        found_by_sweep = figures.found_by_sweep,
+        found_by_pending = figures.found_by_pending,
+        second_payments = figures.second_payments,
+        paid_after_close = figures.paid_after_close,
+        sweeps_missing = figures.sweeps_missing,
+        rows_malformed = figures.rows_malformed,
+        bytes = figures.bytes,
+        free_bytes = figures.free_bytes,
+        "journal"
+    );
+}

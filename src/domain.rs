@@ -1,0 +1,22 @@
+//! The words of the trade, which every other module may use: ids, money, reasons, secrets, time.
+
+// English and Chinese.
+pub mod language;
+
+// The ids of a payment.
+pub mod order;
+
+// Fen.
+pub mod money;
+
+// What must not print.
+pub mod secret;
+
+// The time of day.
+pub mod clock;
+
+// Which configuration is in force.
+pub mod generation;
+
+// Verdicts and reason codes.
+pub mod reason;

@@ -1,0 +1,56 @@
+//! Asking others over HTTP: a client that goes where it is told to and nowhere else.
+
+use crate::domain::clock;
+use reqwest::{Client, ClientBuilder, redirect, retry};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The beginnings of a client: no redirects, no proxies from the environment, no retries of its own, and our name (threats
+/// V-11, V-12). If it is to be `encrypted` it believes the system's certificate authorities.
+///
+/// # Errors
+/// If those cannot be read.
+pub fn client(encrypted: bool) -> Result<ClientBuilder, rustls::Error> {
+    let tls = ClientConfig::builder_with_details(Arc::new(aws_lc_rs::default_provider()), Arc::new(GatesTime))
+        .with_safe_default_protocol_versions()?;
+    // Reading the system's certificate authorities takes longer than all the rest of a start.
+    let tls = if encrypted {
+        tls.with_platform_verifier()?.with_no_client_auth()
+    } else {
+        tls.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+    };
+    Ok(Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .retry(retry::never())
+        .referer(false)
+        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"))))
+}
+
+/// The time by which certificates are looked at: the gate's, which a clock that is wrong for a moment does not move.
+#[derive(Debug)]
+pub struct GatesTime;
+
+impl TimeProvider for GatesTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now = Duration::try_from(clock::now().as_duration()).ok()?;
+        Some(UnixTime::since_unix_epoch(now))
+    }
+}
+
+/// Only the innermost cause: the outer ones name the URL, which may have a key in its query.
+#[must_use]
+pub fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

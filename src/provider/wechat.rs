@@ -1,0 +1,224 @@
+//! WeChat Pay's language: asking what it knows of an order, because a callback alone is only a claim.
+//!
+//! Nothing of the gate's policy is in here. [`WeChatPay::order_query`] returns what was answered and whether the
+//! answer's signature holds; what that means for a callback is decided in `gate/decide.rs`. [`bill`] is the other thing it
+//! can be asked for.
+
+pub mod sign;
+
+pub mod v2;
+
+pub mod xml;
+
+pub mod bill;
+
+mod client;
+
+mod budget;
+
+mod breaker;
+
+pub use breaker::HostState;
+pub use budget::Part;
+pub use client::{Asked, BillStream, BuildError, Settings, WeChatPay};
+
+use crate::domain::order::{AppId, MchId, OutTradeNo, TransactionId};
+use crate::domain::secret::Secret;
+use bytes::Bytes;
+use std::fmt;
+
+/// One merchant account as WeChat Pay knows it. API v3 will be a second [`Provider`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Which of WeChat Pay's APIs it is asked by.
+    pub provider: Provider,
+    /// `appid`; in service-provider mode the provider's.
+    pub appid: AppId,
+    /// `mch_id`; in service-provider mode the provider's.
+    pub mch_id: MchId,
+    /// The sub-merchant, in service-provider mode (`wechatpay-v2.md` section 6).
+    pub sub_mch_id: Option<MchId>,
+    /// The sub-merchant's application, if it has one.
+    pub sub_appid: Option<AppId>,
+}
+
+impl Account {
+    /// Whether a message that names these is about this merchant. A provider's account is one of its sub-merchants only:
+    /// a payment to one of them must not confirm another's order.
+    #[must_use]
+    pub fn is_merchant(&self, mch_id: Option<&str>, sub_mch_id: Option<&str>) -> bool {
+        mch_id == Some(self.mch_id.as_str()) && sub_mch_id == self.sub_mch_id.as_ref().map(MchId::as_str)
+    }
+
+    /// Whether a message that names these is about this application. `sub_appid` counts only if the account has one:
+    /// WeChat Pay adds it where it was used to place the order.
+    #[must_use]
+    pub fn is_app(&self, appid: Option<&str>, sub_appid: Option<&str>) -> bool {
+        appid == Some(self.appid.as_str()) && self.sub_appid.as_ref().is_none_or(|own| sub_appid == Some(own.as_str()))
+    }
+}
+
+/// How an account signs and is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Provider {
+    /// API v2: XML, and a key shared with WeChat Pay.
+    V2(v2::Keys),
+}
+
+/// The one id a query names. Never both: WeChat Pay would silently prefer the transaction id, and somebody's paid
+/// transaction would vouch for another order (threat V-01).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AskBy {
+    /// By the number the merchant gave; the only way for an unpaid order.
+    OutTradeNo(OutTradeNo),
+    /// By WeChat Pay's own number of the payment.
+    TransactionId(TransactionId),
+}
+
+/// Whether an answer or notification carries a signature, and whether it is WeChat Pay's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// Present, and made with one of the account's keys over every received field.
+    Valid,
+    /// No `sign`, or an empty one.
+    Missing,
+    /// Present, and fits none of the keys.
+    Wrong,
+}
+
+/// An order query's answer: the fields the decision needs, as they were received, under WeChat's names
+/// (`wechatpay-v2.md` section 4.1). `None` means absent or empty.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether any of the rest may be believed.
+    pub signature: Signature,
+    /// `SUCCESS` if the message was accepted.
+    pub return_code: Option<String>,
+    /// The reason for a `FAIL`; text for the log only.
+    pub return_msg: Option<String>,
+    /// `SUCCESS` if the query worked, which does not mean paid.
+    pub result_code: Option<String>,
+    /// Why it did not.
+    pub err_code: Option<String>,
+    /// Must be the account's.
+    pub appid: Option<String>,
+    /// Must be the account's.
+    pub mch_id: Option<String>,
+    /// Must be the account's.
+    pub sub_appid: Option<String>,
+    /// Must be the account's.
+    pub sub_mch_id: Option<String>,
+    /// The merchant's number of the order that is answered for.
+    pub out_trade_no: Option<String>,
+    /// WeChat Pay's number of the payment, once paid.
+    pub transaction_id: Option<String>,
+    /// Paid or refunded or not: the state of the order.
+    pub trade_state: Option<String>,
+    /// The order's amount in fen.
+    pub total_fee: Option<String>,
+    /// Its currency; absent means CNY.
+    pub fee_type: Option<String>,
+    /// When it was paid: `yyyyMMddHHmmss`, Beijing time.
+    pub time_end: Option<String>,
+    /// What the merchant attached to the order when it was made.
+    pub attach: Option<String>,
+    /// The whole document as it was received, for the notification that is made of it
+    /// ([`v2::write_notification`]). It holds a full signature and is never shown.
+    pub document: Bytes,
+}
+
+impl fmt::Debug for Answer {
+    /// What decisions and logs are about.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("signature", &self.signature)
+            .field("return_code", &self.return_code)
+            .field("return_msg", &self.return_msg)
+            .field("result_code", &self.result_code)
+            .field("err_code", &self.err_code)
+            .field("out_trade_no", &self.out_trade_no)
+            .field("transaction_id", &self.transaction_id)
+            .field("trade_state", &self.trade_state)
+            .field("total_fee", &self.total_fee)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no answer at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// Nothing came in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// Connection, TLS or DNS failed.
+    #[error("WeChat Pay could not be reached")]
+    Transport,
+    /// The merchant's query budget is used up; nothing was sent.
+    #[error("the query budget is used up")]
+    RateLimited,
+    /// Not the 200 that WeChat Pay always answers.
+    #[error("HTTP status {0}")]
+    HttpStatus(u16),
+    /// Larger than any answer is.
+    #[error("the answer is too large")]
+    TooLarge,
+    /// Not the flat XML that WeChat Pay sends.
+    #[error("the answer is unreadable")]
+    Unreadable,
+}
+
+impl QueryError {
+    /// The word in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Transport => "transport",
+            Self::RateLimited => "rate-limited",
+            Self::HttpStatus(_) => "http-status",
+            Self::TooLarge => "too-large",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// The key that WeChat Pay's public documentation prints; an account that uses it is open to everybody.
+pub const DOCUMENTED_SAMPLE_KEY: &str = "192006250b4c09247ec02edce69f6a2d";
+
+/// Wraps an APIv2 key: 32 letters and digits (`wechatpay-v2.md` section 2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey(Secret);
+
+/// Why a text is not an APIv2 key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadApiKey {
+    /// Other than 32 letters and digits.
+    #[error("is not 32 letters and digits")]
+    Shape,
+    /// [`DOCUMENTED_SAMPLE_KEY`].
+    #[error("is the sample key of WeChat Pay's documentation")]
+    Sample,
+}
+
+impl ApiKey {
+    /// Checks the shape and takes the key into custody.
+    ///
+    /// # Errors
+    /// If it is not 32 letters and digits, or is the documented sample.
+    pub fn parse(key: Secret) -> Result<Self, BadApiKey> {
+        let text = key.expose();
+        if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(BadApiKey::Shape);
+        }
+        if text.eq_ignore_ascii_case(DOCUMENTED_SAMPLE_KEY) {
+            return Err(BadApiKey::Sample);
+        }
+        Ok(Self(key))
+    }
+
+    /// The key's bytes, for signing and for opening what is sealed with it.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose().as_bytes()
+    }
+}

@@ -1,0 +1,148 @@
+//! Which database, and what it is asked.
+
+use super::{mysql, postgres};
+use crate::domain::secret::Secret;
+use std::path::{Path, PathBuf};
+
+/// A database, by its URL.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// `sqlite:PATH`
+    Sqlite(PathBuf),
+    /// `postgres://USER:PASSWORD@HOST/DATABASE`
+    Postgres(Secret),
+    /// `mysql://USER:PASSWORD@HOST/DATABASE`, MariaDB too.
+    MySql(Secret),
+}
+
+/// A single SELECT.
+#[derive(Debug, Clone)]
+pub struct Query(String);
+
+/// Why a text names no database. The text is not repeated: it may have a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadUrl {
+    /// Another database, or no URL.
+    #[error("is no URL of a database that can be read")]
+    Scheme,
+    /// `sqlite:` and nothing.
+    #[error("names no file")]
+    NoFile,
+    /// Not as PostgreSQL's URLs are.
+    #[error("is no usable URL of PostgreSQL")]
+    Postgres,
+    /// Not as MySQL's URLs are.
+    #[error("is no usable URL of MySQL or MariaDB")]
+    MySql,
+}
+
+/// Why a text is no query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadQuery {
+    /// It begins otherwise.
+    #[error("does not begin with SELECT or WITH")]
+    NoSelect,
+}
+
+impl Database {
+    /// Reads a URL; connects to nobody. The path of an SQLite file starts at `directory` if it is relative.
+    ///
+    /// # Errors
+    /// If nothing could be read there.
+    pub fn parse(url: &Secret, directory: &Path) -> Result<Self, BadUrl> {
+        let text = url.expose();
+        let (scheme, rest) = text.split_once(':').ok_or(BadUrl::Scheme)?;
+        match scheme {
+            "sqlite" => match rest.strip_prefix("//").unwrap_or(rest) {
+                "" => Err(BadUrl::NoFile),
+                path => Ok(Self::Sqlite(directory.join(path))),
+            },
+            "postgres" | "postgresql" => postgres::check(text).map(|()| Self::Postgres(url.clone())),
+            "mysql" | "mariadb" => mysql::check(text).map(|()| Self::MySql(url.clone())),
+            _ => Err(BadUrl::Scheme),
+        }
+    }
+}
+
+impl Query {
+    /// Takes a SELECT, or a WITH that leads to one. That it is only one, and only reads, is for its database to say.
+    ///
+    /// # Errors
+    /// If it begins with another word.
+    pub fn parse(text: &str) -> Result<Self, BadQuery> {
+        let text = text.trim().trim_end_matches(|character: char| character == ';' || character.is_whitespace());
+        let first = text.split(|character: char| !character.is_ascii_alphabetic()).next().unwrap_or_default();
+        if ["select", "with"].iter().any(|word| first.eq_ignore_ascii_case(word)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadQuery::NoSelect)
+        }
+    }
+
+    /// The query, without a semicolon at its end.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<Database, BadUrl> {
+        Database::parse(&Secret::new(url.to_owned()), Path::new("/etc/tollgate"))
+    }
+
+    #[test]
+    fn the_scheme_says_which_database_it_is() {
+        for (url, wanted) in [
+            ("sqlite:shop.db", "/etc/tollgate/shop.db"),
+            ("sqlite://shop.db", "/etc/tollgate/shop.db"),
+            ("sqlite:/srv/shop.db", "/srv/shop.db"),
+            ("sqlite:///srv/shop.db", "/srv/shop.db"),
+        ] {
+            assert!(matches!(parse(url), Ok(Database::Sqlite(path)) if path == Path::new(wanted)), "{url}");
+        }
+        for url in
+            ["postgres://u:p@db/shop", "postgresql://u@db:5433/shop?sslmode=verify-full", "postgres:///shop?host=/run"]
+        {
+            assert!(matches!(parse(url), Ok(Database::Postgres(_))), "{url}");
+        }
+        for url in ["mysql://u:p%40@db/shop", "mariadb://u@db:3307/shop?require_ssl=true"] {
+            assert!(matches!(parse(url), Ok(Database::MySql(_))), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_unusable_url_is_refused_without_being_repeated() {
+        for (url, wanted) in [
+            ("", BadUrl::Scheme),
+            ("shop.db", BadUrl::Scheme),
+            ("sqlserver://sa:hunter2@db/shop", BadUrl::Scheme),
+            ("sqlite:", BadUrl::NoFile),
+            ("sqlite://", BadUrl::NoFile),
+            ("postgres://u:hunter2@db:port/shop", BadUrl::Postgres),
+            ("postgres://u:hunter2@db/shop?colour=red", BadUrl::Postgres),
+            ("mysql:u:hunter2@db", BadUrl::MySql),
+            ("mysql://u:hunter2@db/shop?colour=red", BadUrl::MySql),
+        ] {
+            let error = parse(url).unwrap_err();
+            assert_eq!(error, wanted, "{url}");
+            assert!(!error.to_string().contains("hunter2"));
+        }
+        assert!(!format!("{:?}", parse("mysql://u:hunter2@db/shop")).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_query_is_a_select() {
+        for text in ["SELECT 1", " select\n1 ; ", "WITH x AS (SELECT 1) SELECT * FROM x;", "select(1)"] {
+            assert!(!Query::parse(text).unwrap().as_str().ends_with(';'), "{text}");
+        }
+        for text in
+            ["", ";", "DELETE FROM orders", "selected", "-- SELECT", "EXPLAIN SELECT 1", "(SELECT 1)", "SET x = 1"]
+        {
+            assert_eq!(Query::parse(text).unwrap_err(), BadQuery::NoSelect, "{text}");
+        }
+    }
+}

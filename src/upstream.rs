@@ -1,0 +1,299 @@
+//! The way to the legacy system: one attempt, with a deadline, and an error that says whether the upstream may have
+//! seen it. It does not retry a request of which a byte was sent; only the sender, the journal, or whoever counts it as
+//! another attempt may do that (threats D-05, D-06).
+
+pub mod coding;
+
+pub mod health;
+
+// Which fields are for one connection only.
+pub mod hop;
+
+mod line;
+
+mod pool;
+
+// Whether somebody is there at all.
+pub mod reach;
+
+pub mod standing;
+
+use crate::domain::reason::Reason;
+use bytes::Bytes;
+use health::UpstreamHealth;
+use hop::named_by_connection;
+use http_body_util::Full;
+use hyper::header::{CONNECTION, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use hyper::http::uri::{Authority, Scheme, Uri};
+use hyper::{HeaderMap, Request, StatusCode};
+use line::{Connector, Line, LineError};
+use pool::Pool;
+use standing::Standing;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A legacy system's origin: scheme and authority, without a path, since a callback keeps its own target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Upstream {
+    /// http or https.
+    pub scheme: Scheme,
+    /// Host and port.
+    pub authority: Authority,
+}
+
+/// Why a text is not an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadUpstream {
+    /// Not a URL with a host.
+    #[error("is not a URL like http://127.0.0.1:5000")]
+    Url,
+    /// Neither http nor https.
+    #[error("is neither http:// nor https://")]
+    Scheme,
+    /// Something behind the authority.
+    #[error("has a path, query or user, but a callback keeps its own path: write scheme, host and port only")]
+    Path,
+}
+
+impl Upstream {
+    /// Reads `http://host:port`.
+    ///
+    /// # Errors
+    /// If it is no http or https origin.
+    pub fn parse(text: &str) -> Result<Self, BadUpstream> {
+        let uri: Uri = text.parse().map_err(|_| BadUpstream::Url)?;
+        let parts = uri.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else { return Err(BadUpstream::Url) };
+        if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+            return Err(BadUpstream::Scheme);
+        }
+        if authority.as_str().contains('@') || parts.path_and_query.is_some_and(|path| path != "/") {
+            return Err(BadUpstream::Path);
+        }
+        if authority.host().is_empty() || authority.as_str().ends_with(':') {
+            return Err(BadUpstream::Url);
+        }
+        Ok(Self { scheme, authority })
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
+    }
+}
+
+/// The upstream's own answer.
+#[derive(Debug, Clone)]
+pub struct UpstreamAnswer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers, less those that speak about the connection, or about a content coding that was undone.
+    pub headers: HeaderMap,
+    /// Its body, byte for byte, a content coding undone.
+    pub body: Bytes,
+}
+
+/// The largest answer taken from an upstream. A sender wants an acknowledgement, not a page.
+pub const LARGEST_ANSWER: usize = 1024 * 1024;
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// One of the upstream reasons. Only [`Reason::UpstreamUnreachable`] means that the upstream saw nothing.
+    pub reason: Reason,
+    /// The request, if it was written to a kept connection that ended before a byte of an answer came. Most likely the
+    /// upstream had closed it before, so it may be sent once more, [afresh](Forward::send_afresh).
+    pub again: Option<Box<Request<Full<Bytes>>>>,
+}
+
+impl From<Reason> for Unanswered {
+    fn from(reason: Reason) -> Self {
+        Self { reason, again: None }
+    }
+}
+
+/// Sends to upstreams, on connections it keeps open.
+#[derive(Debug)]
+pub struct Forward {
+    connector: Arc<Connector>,
+    /// How long a connection may wait for the next callback; `None` if none may.
+    keep_alive: Option<Duration>,
+    pools: HashMap<Upstream, Arc<Pool>>,
+}
+
+impl Forward {
+    /// For these upstreams. `connect` is the time for connecting, TLS included; `keep_alive` is how long a connection may
+    /// wait for the next callback, `None` if none may. Connections that one `before` keeps open are used on.
+    ///
+    /// # Errors
+    /// If an upstream is https and this machine's trusted certificates cannot be read.
+    pub fn new(
+        upstreams: impl IntoIterator<Item = Upstream>,
+        connect: Duration,
+        keep_alive: Option<Duration>,
+        before: Option<&Self>,
+    ) -> Result<Self, rustls::Error> {
+        let pool =
+            |upstream: &Upstream| before.and_then(|before| before.pools.get(upstream)).cloned().unwrap_or_default();
+        let pools: HashMap<_, _> = upstreams.into_iter().map(|upstream| (upstream.clone(), pool(&upstream))).collect();
+        let with_tls = pools.keys().any(|upstream| upstream.scheme == Scheme::HTTPS);
+        // Reading the system's certificates takes long, and callbacks go on meanwhile.
+        let connector = match before.filter(|before| before.connector.does(connect, with_tls)) {
+            Some(before) => Arc::clone(&before.connector),
+            None => Arc::new(Connector::new(connect, with_tls)?),
+        };
+        Ok(Self { connector, keep_alive, pools })
+    }
+
+    /// Counts a callback whose sender waits.
+    pub fn count_fresh(&self, upstream: &Upstream) {
+        if let Some(pool) = self.pools.get(upstream) {
+            pool.fresh.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many callbacks were sent to an upstream so far while their senders waited.
+    #[must_use]
+    pub fn fresh(&self, upstream: &Upstream) -> u64 {
+        self.pools.get(upstream).map_or(0, |pool| pool.fresh.load(Ordering::Relaxed))
+    }
+
+    /// How every upstream is, by name.
+    #[must_use]
+    pub fn health(&self) -> Vec<UpstreamHealth> {
+        let health = |(upstream, pool): (&Upstream, &Arc<Pool>)| pool.standing(|it| pool.seen.health(upstream, it));
+        let mut all: Vec<_> = self.pools.iter().map(health).collect();
+        all.sort_by_cached_key(|health| health.upstream.to_string());
+        all
+    }
+
+    /// Looks at how an upstream stands, or notes something about it; `None` if it is not one of these. A lock is held meanwhile.
+    pub fn standing<T>(&self, upstream: &Upstream, look: impl FnOnce(&mut Standing) -> T) -> Option<T> {
+        self.pools.get(upstream).map(|pool| pool.standing(look))
+    }
+
+    /// Whether an upstream takes nothing at the moment, as far as is known.
+    #[must_use]
+    pub fn is_failing(&self, upstream: &Upstream) -> bool {
+        self.standing(upstream, |standing| standing.failing_since().is_some()).unwrap_or(false)
+    }
+
+    /// Sends `request`, whose target is in origin form, once.
+    ///
+    /// # Errors
+    /// Why there is no answer. The upstream is not said to have failed where the request may be sent once more.
+    pub async fn send(
+        &self,
+        upstream: &Upstream,
+        request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> Result<UpstreamAnswer, Unanswered> {
+        let pool = self.pools.get(upstream).ok_or(Reason::InternalError)?;
+        pool.told(self.exchange(pool, upstream, request, deadline).await)
+    }
+
+    /// The same, on a connection of its own that had no request before.
+    ///
+    /// # Errors
+    /// Why there is no answer; it cannot be sent once more.
+    pub async fn send_afresh(
+        &self,
+        upstream: &Upstream,
+        request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> Result<UpstreamAnswer, Unanswered> {
+        let pool = self.pools.get(upstream).ok_or(Reason::InternalError)?;
+        pool.told(self.exchange_afresh(pool, upstream, request, deadline).await.map_err(Unanswered::from))
+    }
+
+    async fn exchange(
+        &self,
+        pool: &Pool,
+        upstream: &Upstream,
+        mut request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> Result<UpstreamAnswer, Unanswered> {
+        // A kept connection that the upstream was seen to have closed gives the request back unsent, which is no retry.
+        while let Some(mut line) = pool.take(self.keep_alive) {
+            let again = request.clone();
+            match line.exchange(request, deadline).await {
+                Ok(answer) => return Ok(self.keep(pool, upstream, line, answer)?),
+                Err(LineError::Unsent(unsent)) => request = *unsent,
+                Err(LineError::Unanswered) => {
+                    return Err(Unanswered { reason: Reason::UpstreamBroke, again: Some(Box::new(again)) });
+                }
+                Err(LineError::Failed(reason)) => return Err(reason.into()),
+            }
+        }
+        Ok(self.exchange_afresh(pool, upstream, request, deadline).await?)
+    }
+
+    async fn exchange_afresh(
+        &self,
+        pool: &Pool,
+        upstream: &Upstream,
+        request: Request<Full<Bytes>>,
+        deadline: Instant,
+    ) -> Result<UpstreamAnswer, Reason> {
+        let mut line = self.connector.connect(upstream, deadline).await?;
+        match line.exchange(request, deadline).await {
+            Ok(answer) => self.keep(pool, upstream, line, answer),
+            Err(LineError::Unsent(_)) => Err(Reason::UpstreamUnreachable),
+            Err(LineError::Unanswered) => Err(Reason::UpstreamBroke),
+            Err(LineError::Failed(reason)) => Err(reason),
+        }
+    }
+
+    /// Keeps the connection as long as both sides want it, and what was answered without what speaks about it, legible.
+    fn keep(
+        &self,
+        pool: &Pool,
+        upstream: &Upstream,
+        line: Line,
+        answer: UpstreamAnswer,
+    ) -> Result<UpstreamAnswer, Reason> {
+        pool.keep(line, pool::limit(self.keep_alive, &answer.headers));
+        let UpstreamAnswer { status, headers, body } = answer;
+        let mut headers = without_connection_fields(headers);
+        let body = coding::undo(&mut headers, body).map_err(|illegible| {
+            tracing::warn!(%upstream, status = status.as_u16(), "the body of an answer {illegible}");
+            illegible.reason()
+        })?;
+        Ok(UpstreamAnswer { status, headers, body })
+    }
+}
+
+/// Fields of an answer that speak about the upstream's connection only (RFC 9110 section 7.6.1).
+static OF_THE_CONNECTION: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+fn without_connection_fields(mut headers: HeaderMap) -> HeaderMap {
+    if !headers.keys().any(|name| OF_THE_CONNECTION.contains(name)) {
+        return headers;
+    }
+    let named: Vec<HeaderName> =
+        named_by_connection(&headers).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in &OF_THE_CONNECTION {
+        headers.remove(name);
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests;
