@@ -88,6 +88,7 @@ enum Command {
     /// Confirm again and deliver again: one order, or all that came in a time.
     Redeliver(redeliver::Args),
     /// Find paid orders whose callback never came in WeChat Pay's bill, and deliver them.
+    #[command(visible_alias = "reconcile")]
     Sweep(sweep::Args),
     /// Look after the journal: export it, check it.
     Journal(journal::Args),
