@@ -450,7 +450,7 @@ impl FollowUp {
     }
 
     fn shut(&self, work: &Job) -> Step {
-        self.journal.let_go(work.entry);
+        self.journal.release(work.entry);
         Step::Shut
     }
 

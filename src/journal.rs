@@ -97,7 +97,7 @@ pub trait Journal:
     fn probe(&self) -> BoxFuture<'_, ()>;
 
     /// Gives back what the caller holds in hand and will not go on with. It is due when it was before.
-    fn let_go(&self, entry: EntryId);
+    fn release(&self, entry: EntryId);
 
     /// The same, for what is not its turn: nobody is given it before `again_in` is over. A restart forgets that.
     fn postpone(&self, entry: EntryId, again_in: Duration);

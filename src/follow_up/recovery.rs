@@ -217,7 +217,7 @@ impl Way {
             return;
         }
         match follow_up.journal.next_waiting(self.channels.clone(), Vec::new()).await {
-            Ok(Some(work)) => follow_up.journal.let_go(work.entry),
+            Ok(Some(work)) => follow_up.journal.release(work.entry),
             Ok(None) => drop(forward.standing(&self.upstream, |standing| standing.has_turn(None))),
             Err(_) => {}
         }

@@ -156,10 +156,10 @@ impl Gate {
             story.absorbed(&self.records, confirmed.payment());
             return Ok(Answer::Absorbed(&route.reply, answer));
         }
-        let next = self.records.after_callback(&record, story.in_hand.is_some());
+        let next = self.records.after_callback(&record, story.lease.is_some());
         let delivered = self.deliver(parcel, pass, &record, Origin::Callback, next, deadline).await;
-        if let Some(in_hand) = story.in_hand.take() {
-            in_hand.done();
+        if let Some(lease) = story.lease.take() {
+            lease.done();
         }
         story.sent(&delivered);
         let delivered = delivered.map_err(|error| error.reason)?;

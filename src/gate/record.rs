@@ -80,24 +80,24 @@ pub struct Record {
     flags: AtomicU8,
 }
 
-/// A record that was made just now, in the hand of whoever made it. What is not gone on with is let go of.
+/// The lease of a record that was made just now. It is released when this is dropped, unless the record was gone on with.
 #[derive(Debug)]
-pub struct InHand {
+pub struct Lease {
     journal: Arc<dyn Journal>,
     entry: Option<EntryId>,
 }
 
-impl InHand {
+impl Lease {
     /// It was noted where it goes on.
     pub fn done(mut self) {
         self.entry = None;
     }
 }
 
-impl Drop for InHand {
+impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            self.journal.let_go(entry);
+            self.journal.release(entry);
         }
     }
 }
@@ -234,16 +234,16 @@ impl Records {
         &self,
         callback: Box<Callback>,
         worth: Trust,
-    ) -> Result<Option<(Arc<Record>, Option<InHand>)>, Reason> {
+    ) -> Result<Option<(Arc<Record>, Option<Lease>)>, Reason> {
         let Some(journal) = &self.kept.journal else { return Ok(None) };
         let (key, delivery) = (callback.key(), callback.delivery());
         let Claimed { channel, order, .. } = callback.claimed;
         match journal.take_in(callback, worth, self.first.ask).await {
             Ok(taken) => {
-                let in_hand = || InHand { journal: Arc::clone(journal), entry: Some(taken.entry) };
-                let in_hand = taken.fresh.then(in_hand);
+                let lease = || Lease { journal: Arc::clone(journal), entry: Some(taken.entry) };
+                let lease = taken.fresh.then(lease);
                 let payment = self.first_payment(channel, &order, &taken.paid_by);
-                Ok(Some((self.remember(key, delivery, taken, payment), in_hand)))
+                Ok(Some((self.remember(key, delivery, taken, payment), lease)))
             }
             Err(JournalError::Full) => Ok(None),
             Err(JournalError::Busy) => Err(Reason::Overloaded),

@@ -118,7 +118,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     a_claim_is_taken_in_once(&*stores()).await;
     what_is_in_hand_is_due_to_nobody(&*stores()).await;
     a_backlog_in_one_state_does_not_hold_up_the_other(&*stores()).await;
-    a_restart_makes_due_what_was_in_hand(&*stores()).await;
+    a_restart_makes_due_what_was_leased(&*stores()).await;
     what_is_decided_goes_on_as_it_was_noted(&*stores()).await;
     an_acceptance_is_kept_and_stays(&*stores()).await;
     attempts_are_what_the_upstream_has_seen(&*stores()).await;
@@ -149,7 +149,7 @@ async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
     let sent = callback("A");
     let taken = journal.take_in(sent.clone(), Trust::Unconfirmed, SOON).await.unwrap();
     assert!(taken.fresh && taken.state == State::Asking && taken.attempts == 0 && taken.accepted.is_none());
-    journal.let_go(taken.entry);
+    journal.release(taken.entry);
     let [work] = &*due(&*journal).await else { panic!() };
     let (kept, was) = (&work.callback, &*sent);
     assert_eq!((kept.request_id, &kept.route, kept.claimed), (was.request_id, &was.route, was.claimed));
@@ -182,15 +182,15 @@ async fn futures<'a, T: Send + 'a>(count: usize, call: impl Fn(usize) -> BoxFutu
 async fn what_is_in_hand_is_due_to_nobody(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", Duration::ZERO).await;
-    assert!(journal.due(10, Shut::default()).await.unwrap().is_empty(), "it is in the hand of the one who took it in");
-    journal.let_go(taken.entry);
+    assert!(journal.due(10, Shut::default()).await.unwrap().is_empty(), "it is leased to the one who took it in");
+    journal.release(taken.entry);
     assert_eq!(due(&*journal).await.len(), 1);
-    assert!(journal.due(10, Shut::default()).await.unwrap().is_empty(), "it is in the hand of the first");
+    assert!(journal.due(10, Shut::default()).await.unwrap().is_empty(), "it is leased to the first");
     journal.postpone(taken.entry, SOON);
     assert_eq!(due(&*journal).await.len(), 1);
     for order in ["B", "C", "D"] {
         let taken = take_in(&*journal, order, Duration::ZERO).await;
-        journal.let_go(taken.entry);
+        journal.release(taken.entry);
     }
     let mut work = journal.due(2, Shut::default()).await.unwrap();
     assert_eq!(work.len(), 2);
@@ -204,7 +204,7 @@ async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
     let journal = store.open(100);
     for index in 0..20 {
         let taken = take_in(&*journal, &format!("ASKED{index}"), Duration::ZERO).await;
-        journal.let_go(taken.entry);
+        journal.release(taken.entry);
     }
     let paid = take_in(&*journal, "PAID", Duration::ZERO).await;
     let next = Some(Transition::Deliver { again_in: Duration::ZERO, tries: 0 });
@@ -219,7 +219,7 @@ async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
     assert!(journal.due(10, shut.into()).await.unwrap().is_empty(), "its channel gets no more at the moment");
 }
 
-async fn a_restart_makes_due_what_was_in_hand(store: &dyn Store) {
+async fn a_restart_makes_due_what_was_leased(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", SOON).await;
     journal.note(JournalEvent::Sending {
@@ -400,7 +400,7 @@ async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
     work.sort_by_key(|work| work.entry);
     let seen: Vec<_> = work.iter().map(|work| (work.callback.claimed.order.to_string(), work.state)).collect();
     let expected = [("A", State::Delivering), ("B", State::Delivering)];
-    assert_eq!(seen, expected.map(|(order, state)| (order.to_owned(), state)), "D is in hand");
+    assert_eq!(seen, expected.map(|(order, state)| (order.to_owned(), state)), "D is leased");
     assert!(work.iter().all(|work| work.asked_for && work.accepted.is_some()));
 }
 

@@ -1,7 +1,7 @@
 //! What the sources of pending orders said, in SQL.
 
 use super::columns::{self, count, number, optional_time, parsed};
-use super::hand::millis;
+use super::leases::millis;
 use super::{Sqlite, write};
 use crate::domain::money::Fen;
 use crate::journal::BoxFuture;

@@ -1,8 +1,8 @@
 //! What is read, in SQL, on connections of their own.
 
 use super::columns::{self, count, number, optional, optional_time, parsed, time};
-use super::hand::{Hand, Held, millis};
 use super::kinds::{Kind, kinds};
+use super::leases::{Lease, Leases, millis};
 use super::{OpenError, connect, redeliver, view};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
@@ -67,7 +67,7 @@ const WORK: &str = "SELECT entry.*, request.*, delivery.attempts, delivery.trans
 
 /// A look at what is due.
 pub(super) struct Look {
-    pub(super) hand: Arc<Hand>,
+    pub(super) leases: Arc<Leases>,
     /// Whether the disk works.
     pub(super) healthy: bool,
     /// The how-manieth it is.
@@ -77,11 +77,11 @@ pub(super) struct Look {
     pub(super) shut: Shut,
 }
 
-/// Takes into the hand what is due. While the disk fails, that is also what memory alone knows to be due.
+/// Leases what is due. While the disk fails, that is also what memory alone knows to be due.
 pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Job>> {
     let now = clock::now().as_millisecond();
-    // Looked at first: what leaves the hand after this is on disk in what is read below.
-    let in_hand = look.hand.entries(now);
+    // Looked at first: what is not leased any more after this is on disk in what is read below.
+    let leased = look.leases.entries(now);
     let mut queues = Vec::new();
     for state in [State::Delivering, State::Asking] {
         queues.extend(queues_in(connection, state)?);
@@ -92,7 +92,7 @@ pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Job>> {
     queues.rotate_left(first);
     let share = look.limit / queues.len().max(1);
     // What broke off gives back what it has taken.
-    let mut taken: Vec<(Job, Held)> = Vec::new();
+    let mut taken: Vec<(Job, Lease)> = Vec::new();
     for share in [share.max(1), look.limit] {
         for queue in &queues {
             let Queue { channel, state, origin, rank } = queue;
@@ -107,25 +107,25 @@ pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Job>> {
             let sql = format!("{WORK} WHERE {QUEUE} ORDER BY entry.due_at {order}");
             let mut due = connection.prepare_cached(&sql)?;
             let rows = due.query((state.as_str(), channel.as_str(), now, origin.as_str(), *rank as u8))?;
-            take(rows, look, &in_hand, most, &mut taken, now)?;
+            take(rows, look, &leased, most, &mut taken, now)?;
             if let Some(outlet) = &mut outlet {
                 outlet.most = outlet.most.saturating_sub(taken.len() - before);
             }
         }
     }
     if !look.healthy {
-        for (held, next) in look.hand.take_unwritten(now, look.limit.saturating_sub(taken.len())) {
+        for (lease, next) in look.leases.take_unwritten(now, look.limit.saturating_sub(taken.len())) {
             let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1"))?;
-            let mut work = one.query_row([held.entry().0], |row| read_work(row, now))?;
+            let mut work = one.query_row([lease.entry().0], |row| read_work(row, now))?;
             work.state = next.state();
             work.tries = next.due().map_or(0, |(_, tries)| tries);
-            taken.push((work, held));
+            taken.push((work, lease));
         }
     }
     let mut work = Vec::with_capacity(taken.len());
-    for (mut one, held) in taken {
+    for (mut one, lease) in taken {
         one.paid_by = paid_by(connection, &one.callback.claimed.order)?;
-        held.keep();
+        lease.keep();
         work.push(one);
     }
     Ok(work)
@@ -143,27 +143,27 @@ impl Outlet {
     }
 }
 
-/// Takes one entry into the hand, if it is free.
-pub(super) fn take_one(connection: &Connection, entry: EntryId, hand: &Arc<Hand>, now: i64) -> Result<Option<Job>> {
-    let Some(held) = hand.hold(entry) else { return Ok(None) };
+/// Leases one entry, if it is free.
+pub(super) fn take_one(connection: &Connection, entry: EntryId, leases: &Arc<Leases>, now: i64) -> Result<Option<Job>> {
+    let Some(lease) = leases.lease(entry) else { return Ok(None) };
     let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1 AND entry.state = 'delivering'"))?;
     let Some(work) = one.query_row([entry.0], |row| Ok(read_work(row, now))).optional()? else { return Ok(None) };
     let mut work = match work {
         Ok(work) => work,
         Err(error) => {
-            is_damaged(&error, held);
+            is_damaged(&error, lease);
             return Ok(None);
         }
     };
     work.paid_by = paid_by(connection, &work.callback.claimed.order)?;
-    held.keep();
+    lease.keep();
     Ok(Some(work))
 }
 
 /// So that it is told of once and stops nobody.
-fn is_damaged(error: &Error, held: Held) {
-    tracing::error!(%error, entry = held.entry().0, "a record is damaged and cannot be followed up");
-    held.keep();
+fn is_damaged(error: &Error, lease: Lease) {
+    tracing::error!(%error, entry = lease.entry().0, "a record is damaged and cannot be followed up");
+    lease.keep();
 }
 
 // Each finds the queue behind the one that the parameters name. An index jumps by its last compared column only, so there
@@ -235,22 +235,22 @@ const QUEUE: &str =
 fn take(
     mut rows: Rows<'_>,
     look: &Look,
-    in_hand: &HashSet<EntryId>,
+    leased: &HashSet<EntryId>,
     most: usize,
-    taken: &mut Vec<(Job, Held)>,
+    taken: &mut Vec<(Job, Lease)>,
     now: i64,
 ) -> Result<()> {
     while taken.len() < most
         && let Some(row) = rows.next()?
     {
         let entry = EntryId(row.get("id")?);
-        if in_hand.contains(&entry) {
+        if leased.contains(&entry) {
             continue;
         }
-        let Some(held) = look.hand.hold(entry) else { continue };
+        let Some(lease) = look.leases.lease(entry) else { continue };
         match read_work(row, now) {
-            Ok(work) => taken.push((work, held)),
-            Err(error) => is_damaged(&error, held),
+            Ok(work) => taken.push((work, lease)),
+            Err(error) => is_damaged(&error, lease),
         }
     }
     Ok(())

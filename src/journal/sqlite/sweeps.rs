@@ -1,7 +1,7 @@
 //! Sweeps in SQL: the queue of those that are wanted, and the rows behind their numbers.
 
 use super::columns::{self, count, number, optional_time, parsed, time};
-use super::hand::millis;
+use super::leases::millis;
 use super::{Sqlite, write};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};

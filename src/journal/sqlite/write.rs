@@ -3,7 +3,7 @@
 use super::budget::{Budget, Spent};
 use super::columns::{self, number};
 use super::content::{self, Content};
-use super::hand::millis;
+use super::leases::millis;
 use super::{audit, owners, rank, read, redeliver, sweeps, times};
 use crate::domain::reason::Reason;
 use crate::journal::{

@@ -60,7 +60,7 @@ pub(super) async fn a_request_comes_back_byte_for_byte(store: &dyn Store) {
         let expected = callback.request.clone().unwrap();
         journal.take_in(callback, Trust::Unconfirmed, Duration::ZERO).await.unwrap();
         let entry = journal.find(Search::default(), 1).await.unwrap()[0].entry;
-        journal.let_go(entry);
+        journal.release(entry);
         let [work] = &due(&*journal).await[..] else { panic!() };
         let request = work.callback.request.as_ref().unwrap();
         assert_eq!((&request.headers, &request.target), (&expected.headers, &expected.target));

@@ -287,7 +287,7 @@ async fn what_is_parked_stays_parked_until_it_is_unparked(store: &dyn Store) {
     {
         let entry = standing(&*journal, "app", order, reason, next).await;
         assert_eq!(act(&*journal, Act::Park, order).await, [entry]);
-        // Somebody who had it in hand.
+        // Somebody who had it leased.
         journal.note(JournalEvent::Found { entry, reason, verified: None, next: Some(next) });
         let payment = (again == State::Delivering).then(verified);
         journal.note(JournalEvent::Found { entry, reason: Reason::QueryTimeout, verified: payment, next: Some(next) });

@@ -59,7 +59,7 @@ async fn what_looks_likely_after_all_is_lifted_unless_it_is_too_much(store: &dyn
         journal.written().await.unwrap();
         let mut work = journal.due(1000, Shut::default()).await.unwrap();
         work.sort_by_key(|work| work.entry);
-        work.iter().for_each(|work| journal.let_go(work.entry));
+        work.iter().for_each(|work| journal.release(work.entry));
         work.iter().map(|work| work.rank).collect::<Vec<_>>()
     };
     assert_eq!(ranks(&*journal).await, [Rank::Strange, Rank::Absent, Rank::Strange]);

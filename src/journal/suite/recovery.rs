@@ -61,7 +61,7 @@ async fn what_waits_is_due_at_once_the_oldest_first_and_once_for_each_try_of_its
     for _ in 0..2 {
         let due = journal.due(10, Shut::default()).await.unwrap();
         assert_eq!(entries(&due), [(old, true), (young, true)], "the one received first, at each look");
-        due.iter().for_each(|work| journal.let_go(work.entry));
+        due.iter().for_each(|work| journal.release(work.entry));
     }
     assert_eq!(journal.bring_forward(app(), this_moment(), 10).await.unwrap(), 0, "it is due already");
     // Sent between two turns of their own timers, and refused: each keeps its own.
@@ -75,7 +75,7 @@ async fn what_waits_is_due_at_once_the_oldest_first_and_once_for_each_try_of_its
     assert_eq!(journal.bring_forward(app(), this_moment(), 10).await.unwrap(), 1);
     let due = journal.due(10, Shut::default()).await.unwrap();
     assert_eq!(entries(&due), [(young, true)]);
-    due.iter().for_each(|work| journal.let_go(work.entry));
+    due.iter().for_each(|work| journal.release(work.entry));
     // The upstream was failing in between.
     assert_eq!(journal.bring_anew(app(), 10).await.unwrap(), 2);
     assert_eq!(journal.bring_anew(app(), 10).await.unwrap(), 0);
@@ -132,10 +132,10 @@ async fn what_fails_gives_out_nothing_but_what_a_person_asked_for(store: &dyn St
     let now = Transition::Deliver { again_in: Duration::ZERO, tries: 0 };
     let (first, wanted) = (not_accepted(&*journal, "A", now).await, not_accepted(&*journal, "B", now).await);
     let asking = take_in(&*journal, "C", Duration::ZERO).await.entry;
-    journal.let_go(asking);
+    journal.release(asking);
     let given_out = async || {
         let due = journal.due(10, outlet(10, true)).await.unwrap();
-        due.iter().for_each(|work| journal.let_go(work.entry));
+        due.iter().for_each(|work| journal.release(work.entry));
         due.iter().map(|work| work.entry).collect::<Vec<_>>()
     };
     assert_eq!(given_out().await, [asking], "what is asked about costs the upstream nothing");
@@ -173,7 +173,7 @@ async fn those_that_wait_take_turns_whenever_they_are_due(store: &dyn Store) {
     let early = not_accepted(&*journal, "B", again_in(1)).await;
     let next = async |tried: &[EntryId]| {
         let next = journal.next_waiting(app(), tried.to_vec()).await.unwrap();
-        next.inspect(|work| journal.let_go(work.entry)).map(|work| work.entry)
+        next.inspect(|work| journal.release(work.entry)).map(|work| work.entry)
     };
     assert_eq!(next(&[]).await, Some(early));
     assert_eq!(next(&[early]).await, Some(late));
@@ -181,7 +181,7 @@ async fn those_that_wait_take_turns_whenever_they_are_due(store: &dyn Store) {
     assert!(journal.next_waiting(Vec::new(), Vec::new()).await.unwrap().is_none(), "of no channel");
     let held = journal.next_waiting(app(), Vec::new()).await.unwrap().unwrap();
     assert_eq!((held.entry, held.state, held.tries), (early, State::Delivering, 1));
-    assert_eq!(next(&[]).await, Some(late), "the other is in hand");
+    assert_eq!(next(&[]).await, Some(late), "the other is leased");
 }
 
 async fn what_was_tried_and_is_over_its_time_is_found(store: &dyn Store) {
@@ -203,7 +203,7 @@ async fn what_was_tried_and_is_over_its_time_is_found(store: &dyn Store) {
     assert!(journal.overdue(Vec::new(), lasts, 10).await.unwrap().is_empty());
     let over = journal.overdue(app(), lasts, 10).await.unwrap();
     assert_eq!(over.iter().map(|work| work.entry).collect::<Vec<_>>(), [old]);
-    assert!(journal.overdue(app(), lasts, 10).await.unwrap().is_empty(), "it is in hand");
+    assert!(journal.overdue(app(), lasts, 10).await.unwrap().is_empty(), "it is leased");
 }
 
 fn paid_by(order: &str) -> Verified {

@@ -84,7 +84,7 @@ async fn what_is_due_later_than_any_schedule_says_is_due_now(store: &dyn Store) 
     let journal = store.open(100);
     for (order, due_in) in [("LATE", 2 * DAY), ("NEVER", 3000 * DAY)] {
         let taken = journal.take_in(callback(order), Trust::Unconfirmed, due_in).await.unwrap();
-        journal.let_go(taken.entry);
+        journal.release(taken.entry);
     }
     journal.beat().await.unwrap();
     let found = due(&*journal).await;
