@@ -102,7 +102,7 @@ async fn taken_in(file: &Path, at_once: u64, whole: bool) -> (f64, f64) {
     for task in tasks {
         task.await.unwrap();
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let count = next.load(Ordering::Relaxed) as f64;
     (count / began.elapsed().as_secs_f64(), (cpu() - before).as_secs_f64() * 1e6 / count)
 }
@@ -114,14 +114,14 @@ async fn one(journal: &dyn Journal, number: u64, whole: bool) {
     if whole {
         let sending = Sending { entry: taken.entry, delivery, attempt: 1, origin: Origin::Callback };
         let next = Some(Transition::Deliver { again_in: HOUR, tries: 0 });
-        journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next });
+        journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next });
         let acceptance = Acceptance {
             transaction_id: Some(verified().transaction_id),
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             body: None,
         };
-        journal.note(JournalEvent::Sent {
+        journal.append(JournalEvent::Sent {
             sending,
             outcome: Outcome::Accepted(acceptance),
             next: Some(Transition::Accepted),

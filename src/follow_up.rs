@@ -156,7 +156,7 @@ impl FollowUp {
             }
             shut.retain(|(_, until)| *until > Instant::now());
             let queues = shut.iter().map(|(queue, _)| *queue).collect();
-            match self.journal.due(free, Shut { queues, outlets: recoveries.outlets() }).await {
+            match self.journal.lease_due(free, Shut { queues, outlets: recoveries.outlets() }).await {
                 Ok(due) => {
                     for work in due {
                         let ticket = self.ticket(&work);

@@ -73,22 +73,22 @@ pub trait Journal:
     /// Writes a callback down; when it is ready the callback survives whatever happens to this machine's processes and,
     /// as far as its disk keeps its word, to the machine. A claim that is known already costs no write.
     ///
-    /// What is [`fresh`](Taken::fresh) is in the caller's hand: nobody is given it as [`due`](Self::due) until something
-    /// was [noted](Self::note) of it that says when, or until it is [let go](Self::let_go).
+    /// What is [`fresh`](Taken::fresh) is in the caller's hand: nobody is given it as [`lease_due`](Self::lease_due) until something
+    /// was [appended](Self::append) of it that says when, or until it is [released](Self::release).
     ///
     /// # Errors
     /// Nothing was taken in then. [`JournalError::Full`] not for [`Trust::Confirmed`].
     fn take_in(&self, callback: Box<Callback>, worth: Trust, due_in: Duration) -> BoxFuture<'_, Taken>;
 
-    /// Notes what happened, in the order of the calls. It is durable a moment later; [`written`](Self::written) waits for
+    /// Notes what happened, in the order of the calls. It is durable a moment later; [`flush`](Self::flush) waits for
     /// that. While the disk fails notes are held in memory, and written when it recovers.
-    fn note(&self, note: JournalEvent);
+    fn append(&self, event: JournalEvent);
 
     /// Waits until everything that was noted before is durable.
     ///
     /// # Errors
     /// If it cannot be at the moment. It is not lost then while the process lives.
-    fn written(&self) -> BoxFuture<'_, ()>;
+    fn flush(&self) -> BoxFuture<'_, ()>;
 
     /// Writes something small, to find out whether anything can be.
     ///
@@ -108,7 +108,7 @@ pub trait Journal:
     ///
     /// # Errors
     /// If it cannot be read.
-    fn due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>>;
+    fn lease_due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>>;
 
     /// Callbacks of this channel that wait to be asked about have a number that `looks` like confirmed ones, as was not known
     /// when they were taken in: they are likely from now on. Not if there are more than [`MOST_LIFTED`] of them, since it says

@@ -112,7 +112,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let code = redeliver(args, &*journal, &mut signals).await;
     shutdown.drain(Duration::from_secs(10), signals.next()).await;
     // A disk that hangs keeps nobody here.
-    let _ = tokio::time::timeout(WRITTEN_OUT, works.gate.records.written()).await;
+    let _ = tokio::time::timeout(WRITTEN_OUT, works.gate.records.flush()).await;
     code
 }
 

@@ -152,7 +152,7 @@ impl FollowUp {
         let facts = Facts { order: &work.callback.claimed.order, channel, payment: confirmed.payment(), document };
         match route.synthesize.as_ref()?.request(route, &facts) {
             Ok(request) => {
-                self.journal.note(JournalEvent::Made { entry: work.entry, request: Box::new(request.clone()) });
+                self.journal.append(JournalEvent::Made { entry: work.entry, request: Box::new(request.clone()) });
                 Some(request)
             }
             Err(error) => {

@@ -165,7 +165,7 @@ impl Gate {
         let delivered = delivered.map_err(|error| error.reason)?;
         if absorb && delivered.is_accepted() {
             // Whoever comes next, even after a restart, must find that it was taken.
-            let _ = timeout_at(deadline, self.records.written()).await;
+            let _ = timeout_at(deadline, self.records.flush()).await;
         }
         Ok(Answer::Forwarded(delivered.answer))
     }
@@ -262,7 +262,7 @@ impl Gate {
         let line = pass.confirmed().and_then(|confirmed| noted(confirmed.payment()));
         if way.origin != Origin::Callback {
             // Nobody waits, so there is time to have the attempt's number on disk before the upstream sees it.
-            let _ = timeout_at(deadline.min(Instant::now() + NUMBERED), self.records.written()).await;
+            let _ = timeout_at(deadline.min(Instant::now() + NUMBERED), self.records.flush()).await;
         }
         (sending, line)
     }

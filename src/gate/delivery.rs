@@ -114,12 +114,12 @@ impl Delivery {
     }
 
     /// Notes that the count is ahead of the journal's. `true` if it was not before.
-    pub(super) fn is_ahead(&self) -> bool {
+    pub(super) fn mark_unflushed(&self) -> bool {
         !self.uncounted.swap(true, Ordering::Relaxed)
     }
 
     /// The count is being written.
-    pub(super) fn is_level(&self) {
+    pub(super) fn mark_flushed(&self) {
         self.uncounted.store(false, Ordering::Relaxed);
     }
 }

@@ -51,7 +51,7 @@ struct Kept {
     /// Every upstream there was; its place is its number.
     upstreams: Mutex<Vec<Upstream>>,
     /// Deliveries whose count is ahead of the journal's, each by one of its entries.
-    ahead: Mutex<Vec<(EntryId, Arc<Delivery>)>>,
+    unflushed: Mutex<Vec<(EntryId, Arc<Delivery>)>>,
     /// How many refused callbacks get a line of their own.
     refused: DefaultDirectRateLimiter,
 }
@@ -168,7 +168,7 @@ impl Records {
             payments: Latest::new(capacity),
             owners: Latest::new(capacity),
             upstreams: Mutex::default(),
-            ahead: Mutex::default(),
+            unflushed: Mutex::default(),
             refused: RateLimiter::direct(Quota::per_second(REFUSED_PER_SECOND)),
         };
         let scopes = kept.scopes(channels);
@@ -314,7 +314,7 @@ impl Records {
             return;
         }
         record.set(next);
-        journal.note(JournalEvent::Found { entry, reason, verified, next });
+        journal.append(JournalEvent::Found { entry, reason, verified, next });
     }
 
     /// Where a record goes on when sending it for a waiting callback comes to nothing: what the follow-up has begun stays
@@ -336,7 +336,7 @@ impl Records {
     ) -> Option<journal::Sending> {
         let journal = self.kept.journal.as_ref()?;
         let line = line(record, sending)?;
-        journal.note(JournalEvent::Sending { sending: line, verified: Some(verified(payment)), next });
+        journal.append(JournalEvent::Sending { sending: line, verified: Some(verified(payment)), next });
         Some(line)
     }
 
@@ -362,18 +362,22 @@ impl Records {
         match (&self.kept.journal, line) {
             (Some(journal), Some(sending)) => {
                 record.set(next);
-                journal.note(JournalEvent::Sent { sending, outcome, next });
+                journal.append(JournalEvent::Sent { sending, outcome, next });
             }
-            (Some(_), None) => self.is_ahead(record),
+            (Some(_), None) => self.remember_unflushed(record),
             (None, _) => {}
         }
     }
 
-    fn is_ahead(&self, record: &Record) {
+    fn remember_unflushed(&self, record: &Record) {
         if let Some(entry) = record.entry
-            && record.delivery.is_ahead()
+            && record.delivery.mark_unflushed()
         {
-            self.kept.ahead.lock().unwrap_or_else(PoisonError::into_inner).push((entry, Arc::clone(&record.delivery)));
+            self.kept
+                .unflushed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((entry, Arc::clone(&record.delivery)));
         }
     }
 
@@ -396,7 +400,7 @@ impl Records {
             && record.again.load(Ordering::Relaxed) < AGAIN
             && record.again.fetch_add(1, Ordering::Relaxed) < AGAIN
         {
-            journal.note(JournalEvent::Again { entry, request_id, reason });
+            journal.append(JournalEvent::Again { entry, request_id, reason });
         }
     }
 
@@ -405,26 +409,26 @@ impl Records {
         if let Some(journal) = &self.kept.journal
             && self.kept.refused.check().is_ok()
         {
-            journal.note(JournalEvent::Refused(Box::new(refused())));
+            journal.append(JournalEvent::Refused(Box::new(refused())));
         }
     }
 
     /// Writes the counts that are ahead of the journal.
-    pub fn level(&self) {
-        let ahead = std::mem::take(&mut *self.kept.ahead.lock().unwrap_or_else(PoisonError::into_inner));
+    pub fn flush_attempt_counts(&self) {
+        let unflushed = std::mem::take(&mut *self.kept.unflushed.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(journal) = &self.kept.journal {
-            for (entry, delivery) in ahead {
-                delivery.is_level();
-                journal.note(JournalEvent::Counted { entry, delivery: delivery.id, attempts: delivery.attempts() });
+            for (entry, delivery) in unflushed {
+                delivery.mark_flushed();
+                journal.append(JournalEvent::Counted { entry, delivery: delivery.id, attempts: delivery.attempts() });
             }
         }
     }
 
     /// Waits until what was noted so far is on disk, if it can be.
-    pub async fn written(&self) {
+    pub async fn flush(&self) {
         if let Some(journal) = &self.kept.journal {
             // What cannot be written stays in memory until it can, and is said in the log.
-            let _ = journal.written().await;
+            let _ = journal.flush().await;
         }
     }
 }

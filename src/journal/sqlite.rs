@@ -435,14 +435,14 @@ impl Journal for Sqlite {
         })
     }
 
-    fn note(&self, note: JournalEvent) {
+    fn append(&self, event: JournalEvent) {
         let at = clock::now().as_millisecond();
-        let seq = self.leases.noted(&note, at);
-        self.send(Op::JournalEvent { note, seq }, at);
+        let seq = self.leases.appended(&event, at);
+        self.send(Op::Append { event, seq }, at);
     }
 
-    fn written(&self) -> BoxFuture<'_, ()> {
-        self.ask(Op::Written)
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        self.ask(Op::Flush)
     }
 
     fn probe(&self) -> BoxFuture<'_, ()> {
@@ -457,7 +457,7 @@ impl Journal for Sqlite {
         self.leases.rest(entry, clock::now().as_millisecond().saturating_add(leases::millis(again_in)));
     }
 
-    fn due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>> {
+    fn lease_due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>> {
         let look = read::Look {
             leases: Arc::clone(&self.leases),
             healthy: self.healthy.load(Ordering::Relaxed),
@@ -468,7 +468,7 @@ impl Journal for Sqlite {
         let setting = Arc::clone(&self.setting);
         self.read(move |connection| {
             let _not_now = setting.read().unwrap_or_else(PoisonError::into_inner);
-            read::due(connection, &look)
+            read::lease_due(connection, &look)
         })
     }
 
@@ -533,14 +533,14 @@ mod tests {
         for taken in taking {
             let entry = taken.await.unwrap().entry;
             let next = Some(crate::journal::Transition::Close);
-            journal.note(JournalEvent::Found {
+            journal.append(JournalEvent::Found {
                 entry,
                 reason: crate::domain::reason::Reason::Closed,
                 verified: None,
                 next,
             });
         }
-        journal.written().await.unwrap();
+        journal.flush().await.unwrap();
         let full = journal.figures().await.unwrap();
         tokio::time::sleep(Duration::from_millis(2)).await;
         while !journal.forget(Duration::from_millis(1).into(), 500).await.unwrap().entries.is_empty() {}

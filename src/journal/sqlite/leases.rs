@@ -84,11 +84,11 @@ impl Leases {
 
     /// A note was made at this time (milliseconds): an entry that goes on with it is kept until that is written.
     /// Returns the note's number.
-    pub(super) fn noted(&self, note: &JournalEvent, at: i64) -> u64 {
+    pub(super) fn appended(&self, event: &JournalEvent, at: i64) -> u64 {
         let mut leased = self.lock();
         leased.seq += 1;
         let seq = leased.seq;
-        let (entry, next) = match note {
+        let (entry, next) = match event {
             JournalEvent::Found { entry, next: Some(next), .. } => (*entry, *next),
             JournalEvent::Sent { sending, next: Some(next), .. } => (sending.entry, *next),
             _ => return seq,
@@ -99,8 +99,8 @@ impl Leases {
     }
 
     /// A note was written: its entry is free if nothing newer was noted of it.
-    pub(super) fn written(&self, note: &JournalEvent, seq: u64) {
-        let entry = match note {
+    pub(super) fn written(&self, event: &JournalEvent, seq: u64) {
+        let entry = match event {
             JournalEvent::Found { entry, .. } => *entry,
             JournalEvent::Sent { sending, .. } => sending.entry,
             _ => return,
@@ -207,8 +207,8 @@ mod tests {
     fn an_entry_is_kept_until_the_latest_note_of_it_is_written() {
         let leases = Leases::default();
         leases.take(EntryId(1));
-        let first = leases.noted(&asked(1), 0);
-        let second = leases.noted(&asked(1), 0);
+        let first = leases.appended(&asked(1), 0);
+        let second = leases.appended(&asked(1), 0);
         leases.release(EntryId(1));
         leases.written(&asked(1), first);
         assert_eq!(leases.entries(0), HashSet::from([EntryId(1)]));
@@ -220,7 +220,7 @@ mod tests {
     fn what_is_not_written_is_due_all_the_same() {
         let leases = Arc::new(Leases::default());
         leases.take(EntryId(1));
-        leases.noted(&asked(1), 100);
+        leases.appended(&asked(1), 100);
         assert!(leases.take_unwritten(104, 10).is_empty());
         let due = leases.take_unwritten(105, 10);
         assert!(matches!(due.as_slice(), [(lease, Transition::Ask { .. })] if lease.entry() == EntryId(1)), "{due:?}");

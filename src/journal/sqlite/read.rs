@@ -78,7 +78,7 @@ pub(super) struct Look {
 }
 
 /// Leases what is due. While the disk fails, that is also what memory alone knows to be due.
-pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Job>> {
+pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>> {
     let now = clock::now().as_millisecond();
     // Looked at first: what is not leased any more after this is on disk in what is read below.
     let leased = look.leases.entries(now);

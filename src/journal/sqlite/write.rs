@@ -174,8 +174,8 @@ pub(super) fn remove(connection: &Connection, entry: EntryId) -> Result<Spent> {
 }
 
 /// Writes a note that was made at `at`.
-pub(super) fn note(connection: &Connection, note: &JournalEvent, at: i64, budget: &mut Budget) -> Result<()> {
-    match note {
+pub(super) fn append(connection: &Connection, event: &JournalEvent, at: i64, budget: &mut Budget) -> Result<()> {
+    match event {
         JournalEvent::Found { entry, reason, verified, next } => {
             found(connection, *entry, *reason, at)?;
             rank::told(connection, *entry, *reason)?;
@@ -212,7 +212,7 @@ pub(super) fn note(connection: &Connection, note: &JournalEvent, at: i64, budget
             count(connection, *entry, &delivery.to_string(), *attempts)
         }
         JournalEvent::Again { entry, request_id, reason } => {
-            event(connection, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))
+            add_event(connection, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))
         }
         JournalEvent::Refused(refused) => refuse(connection, refused, at),
     }
@@ -228,7 +228,7 @@ fn found(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Re
             "UPDATE entry SET reason = ?2 WHERE id = ?1 AND reason IS NOT ?2 AND state <> 'accepted' AND NOT {HELD}"
         ))?
         .execute(params![entry.0, reason.code()])?;
-    if changed > 0 { event(connection, entry, at, "found", Some(reason), None) } else { Ok(()) }
+    if changed > 0 { add_event(connection, entry, at, "found", Some(reason), None) } else { Ok(()) }
 }
 
 /// A payment was refunded; where its entries go on stays as it is.
@@ -240,7 +240,7 @@ fn refund(connection: &Connection, channel: &str, transaction_id: &str, at: i64)
         )?
         .query_map(params![channel, transaction_id, at], |row| row.get(0).map(EntryId))?
         .collect::<Result<Vec<_>>>()?;
-    entries.into_iter().try_for_each(|entry| event(connection, entry, at, "found", Some(Reason::Refunded), None))
+    entries.into_iter().try_for_each(|entry| add_event(connection, entry, at, "found", Some(Reason::Refunded), None))
 }
 
 /// A line for what is flagged, the first time.
@@ -251,7 +251,7 @@ fn flag(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Res
                  OR NOT EXISTS (SELECT 1 FROM entry WHERE id = ?1)",
         )?
         .query_row(params![entry.0, reason.code()], |row| row.get(0))?;
-    if known { Ok(()) } else { event(connection, entry, at, "flagged", Some(reason), None) }
+    if known { Ok(()) } else { add_event(connection, entry, at, "flagged", Some(reason), None) }
 }
 
 fn verify(
@@ -387,7 +387,7 @@ fn accept(connection: &Connection, delivery: &str, acceptance: &Acceptance, at: 
     Ok(())
 }
 
-pub(super) fn event(
+pub(super) fn add_event(
     connection: &Connection,
     entry: EntryId,
     at: i64,

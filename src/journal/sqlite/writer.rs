@@ -63,8 +63,8 @@ type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 #[derive(Debug)]
 pub(super) enum Op {
     TakeIn { callback: Box<Callback>, worth: Trust, due_in: Duration, place: Place, reply: Reply<Kept> },
-    JournalEvent { note: JournalEvent, seq: u64 },
-    Written(Reply<()>),
+    Append { event: JournalEvent, seq: u64 },
+    Flush(Reply<()>),
     Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
     Redeliver { redelivery: Box<Redelivery>, reply: Reply<Redelivered> },
     Forget { keep: Keep, limit: usize, reply: Reply<Forgotten> },
@@ -223,8 +223,8 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, "a record could not be written; please report it");
                 for stamped in batch {
-                    if let Op::JournalEvent { note, seq } = &stamped.op {
-                        self.leases.written(note, *seq);
+                    if let Op::Append { event, seq } = &stamped.op {
+                        self.leases.written(event, *seq);
                     }
                     refuse(stamped.op);
                 }
@@ -244,7 +244,7 @@ impl Writer {
             let mut since = None;
             for stamped in batch {
                 // Notes are written whatever that takes, and one more at least, so that it goes on.
-                let is_note = matches!(stamped.op, Op::JournalEvent { .. });
+                let is_note = matches!(stamped.op, Op::Append { .. });
                 if !is_note && since.get_or_insert_with(Instant::now).elapsed() >= LONGEST {
                     break;
                 }
@@ -271,9 +271,9 @@ impl Writer {
                 drop(place);
                 drop(reply.send(taken));
             }
-            (Op::JournalEvent { note, seq }, _) => self.leases.written(&note, seq),
+            (Op::Append { event, seq }, _) => self.leases.written(&event, seq),
             // For the rest it does not matter whether somebody still waits.
-            (Op::Written(reply), _) => drop(reply.send(Ok(()))),
+            (Op::Flush(reply), _) => drop(reply.send(Ok(()))),
             (Op::Act { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
             (Op::SetClock { by, reply }, Done::Number(old)) => {
                 self.set_clock(old, by);
@@ -331,11 +331,10 @@ impl Writer {
         for stamped in batch {
             match stamped.op {
                 // A line for the record's sake is not worth memory that grows for as long as the disk fails.
-                Op::JournalEvent { note: JournalEvent::Refused(_) | JournalEvent::Again { .. }, .. } => {}
-                Op::JournalEvent {
-                    note: JournalEvent::Sending { .. } | JournalEvent::Sent { next: None, .. }, ..
-                } if self.backlog.len() >= BACKLOG => {}
-                Op::JournalEvent { .. } => self.backlog.push_back(stamped),
+                Op::Append { event: JournalEvent::Refused(_) | JournalEvent::Again { .. }, .. } => {}
+                Op::Append { event: JournalEvent::Sending { .. } | JournalEvent::Sent { next: None, .. }, .. }
+                    if self.backlog.len() >= BACKLOG => {}
+                Op::Append { .. } => self.backlog.push_back(stamped),
                 op => refuse(op),
             }
         }
@@ -424,11 +423,11 @@ fn perform(
                 (taken, lease)
             }))
         }
-        Op::JournalEvent { note, .. } => {
-            write::note(connection, note, *at, budget)?;
+        Op::Append { event, .. } => {
+            write::append(connection, event, *at, budget)?;
             Done::Nothing
         }
-        Op::Written(_) => Done::Nothing,
+        Op::Flush(_) => Done::Nothing,
         Op::Act { act, search, limit, by, .. } => Done::Entries(audit::act(connection, *act, search, *limit, by, *at)?),
         Op::Write { write, .. } => Done::Number(write.0(connection, *at)?),
         Op::Redeliver { redelivery, .. } => Done::Redelivered(redeliver::redeliver(connection, redelivery, *at)?),
@@ -498,13 +497,13 @@ fn is_of_the_disk(error: &rusqlite::Error) -> bool {
 fn refuse(op: Op) {
     match op {
         Op::TakeIn { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
-        Op::Written(reply) => drop(reply.send(Err(JournalError::Unavailable))),
+        Op::Flush(reply) => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Act { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Redeliver { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Forget { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::SetClock { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Write { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
-        Op::JournalEvent { .. } => {}
+        Op::Append { .. } => {}
     }
 }
 

@@ -96,13 +96,13 @@ async fn what_a_sweep_found_is_followed_up_and_told(store: &dyn Store) {
     let lost = Row { follow_up: None, kind: RowKind::Malformed, payment: None, ..row(9, "X") };
     journal.sweep_rows(sweep, vec![row(1, "A"), row(2, "B"), lost]).await.unwrap();
     journal.sweep_refunds(sweep, vec![verified().transaction_id]).await.unwrap();
-    let work = journal.due(10, Shut::default()).await.unwrap();
+    let work = journal.lease_due(10, Shut::default()).await.unwrap();
     assert_eq!(work.len(), 2);
     assert!(work.iter().all(|work| work.callback.origin == Origin::Sweep && work.callback.request.is_none()));
     let parked = Some(Transition::Park);
     let entry = work[0].entry;
-    journal.note(JournalEvent::Found { entry, reason: Reason::OrderNotFound, verified: None, next: parked });
-    journal.written().await.unwrap();
+    journal.append(JournalEvent::Found { entry, reason: Reason::OrderNotFound, verified: None, next: parked });
+    journal.flush().await.unwrap();
     let outcomes = journal.sweep_outcomes(sweep).await.unwrap();
     let told: Vec<_> = outcomes.iter().map(|told| (told.state, told.reason, told.orders, told.untried)).collect();
     assert!(told.contains(&(Some(State::Parked), Some(Reason::OrderNotFound), 1, 0)), "{told:?}");
@@ -117,16 +117,16 @@ async fn an_order_is_found_once_and_asked_about_anew_only_if_it_was_never_confir
     let journal = store.open(100);
     let sweep = journal.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
     journal.sweep_rows(sweep, vec![row(1, "A"), row(2, "B")]).await.unwrap();
-    for work in journal.due(10, Shut::default()).await.unwrap() {
+    for work in journal.lease_due(10, Shut::default()).await.unwrap() {
         let paid = work.callback.claimed.order.as_str() == "B";
         let (reason, verified) =
             if paid { (Reason::Refunded, Some(verified())) } else { (Reason::OrderNotFound, None) };
-        journal.note(JournalEvent::Found { entry: work.entry, reason, verified, next: Some(Transition::Park) });
+        journal.append(JournalEvent::Found { entry: work.entry, reason, verified, next: Some(Transition::Park) });
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let again = journal.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
     journal.sweep_rows(again, vec![row(1, "A"), row(2, "B")]).await.unwrap();
-    let due = journal.due(10, Shut::default()).await.unwrap();
+    let due = journal.lease_due(10, Shut::default()).await.unwrap();
     assert_eq!(due.iter().map(|work| work.callback.claimed.order.as_str()).collect::<Vec<_>>(), ["A"]);
     assert_eq!(journal.figures().await.unwrap().entries.iter().sum::<u64>(), 2);
 }
@@ -138,15 +138,15 @@ async fn a_payment_stands_where_its_delivery_does(store: &dyn Store) {
     assert_eq!(standing().await, None);
     let taken = take_in(&*journal, "A", Duration::from_secs(3600)).await;
     let next = Some(Transition::Deliver { again_in: Duration::from_secs(3600), tries: 0 });
-    journal.note(JournalEvent::Found { entry: taken.entry, reason: Reason::Paid, verified: Some(verified()), next });
-    journal.written().await.unwrap();
+    journal.append(JournalEvent::Found { entry: taken.entry, reason: Reason::Paid, verified: Some(verified()), next });
+    journal.flush().await.unwrap();
     assert!(matches!(standing().await, Some(standing) if !standing.accepted && standing.state == State::Delivering));
     let delivery = callback("A").delivery();
     let sending = Sending { entry: taken.entry, delivery, attempt: 1, origin: Origin::FollowUp };
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+    journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
     let outcome = Outcome::Accepted(accepted());
-    journal.note(JournalEvent::Sent { sending, outcome, next: Some(Transition::Accepted) });
-    journal.written().await.unwrap();
+    journal.append(JournalEvent::Sent { sending, outcome, next: Some(Transition::Accepted) });
+    journal.flush().await.unwrap();
     assert!(standing().await.is_some_and(|standing| standing.accepted));
 }
 
@@ -158,14 +158,14 @@ async fn what_was_made_is_kept(store: &dyn Store) {
         ..News::default()
     };
     journal.listed(news).await.unwrap();
-    let work = journal.due(1, Shut::default()).await.unwrap().remove(0);
+    let work = journal.lease_due(1, Shut::default()).await.unwrap().remove(0);
     assert!(work.callback.request.is_none());
     let request = Request { body: "made".into(), ..callback("A").request.unwrap() };
-    journal.note(JournalEvent::Made { entry: work.entry, request: Box::new(request) });
+    journal.append(JournalEvent::Made { entry: work.entry, request: Box::new(request) });
     let next = Some(Transition::Deliver { again_in: Duration::ZERO, tries: 0 });
-    journal.note(JournalEvent::Found { entry: work.entry, reason: Reason::Paid, verified: Some(verified()), next });
-    journal.written().await.unwrap();
-    let work = journal.due(1, Shut::default()).await.unwrap().remove(0);
+    journal.append(JournalEvent::Found { entry: work.entry, reason: Reason::Paid, verified: Some(verified()), next });
+    journal.flush().await.unwrap();
+    let work = journal.lease_due(1, Shut::default()).await.unwrap().remove(0);
     assert_eq!(work.callback.request.unwrap().body.as_ref(), b"made");
     let figures = journal.figures().await.unwrap();
     assert_eq!((figures.found_by_pending, figures.found_by_sweep, figures.paid_not_accepted), (1, 0, 1));
@@ -217,14 +217,14 @@ async fn the_payments_of_an_order_are_known_in_their_order(store: &dyn Store) {
     for (callback, payment) in [(callback("A"), verified().transaction_id), (later, other)] {
         let taken = journal.take_in(callback, Trust::Confirmed, Duration::from_secs(60)).await.unwrap();
         let verified = Some(Verified { transaction_id: payment, ..verified() });
-        journal.note(JournalEvent::Found {
+        journal.append(JournalEvent::Found {
             entry: taken.entry,
             reason: Reason::Paid,
             verified,
             next: Some(Transition::Park),
         });
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let known = take_in(&*journal, "A", Duration::from_secs(60)).await;
     assert_eq!(known.paid_by, [(app(), verified().transaction_id), (app(), other)]);
 }
@@ -233,9 +233,9 @@ async fn a_flag_is_told_once(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", Duration::from_secs(60)).await;
     for _ in 0..2 {
-        journal.note(JournalEvent::Flagged { entry: taken.entry, reason: Reason::SecondPayment });
+        journal.append(JournalEvent::Flagged { entry: taken.entry, reason: Reason::SecondPayment });
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let record = journal.find(Search::default(), 1).await.unwrap().remove(0);
     assert_eq!(record.flags().collect::<Vec<_>>(), [Reason::SecondPayment]);
     assert_eq!(journal.figures().await.unwrap().second_payments, 1);

@@ -77,7 +77,7 @@ async fn what_was_delivered_owns_its_payment(store: &dyn Store) {
     let taken = take_in(&*journal, "A", Duration::MAX).await;
     let sending = sending(&taken, "A", 1);
     let deliver = Some(Transition::Deliver { again_in: Duration::MAX, tries: 0 });
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: deliver });
+    journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: deliver });
     assert_eq!(journal.own(claim("B")).await.unwrap(), claim("A").claimant);
     // Another payment has none.
     let elsewhere = OwnerClaim {
@@ -92,10 +92,10 @@ async fn what_was_held_back_owns_nothing(store: &dyn Store) {
     let journal = store.open(100);
     let entry = take_in(&*journal, "A", Duration::MAX).await.entry;
     let (reason, next) = (Reason::ExpectedAmountDiffers, Some(Transition::Park));
-    journal.note(JournalEvent::Found { entry, reason, verified: Some(verified()), next });
+    journal.append(JournalEvent::Found { entry, reason, verified: Some(verified()), next });
     let shared = take_in(&*journal, "S", Duration::MAX).await;
     let deliver = Some(Transition::Deliver { again_in: Duration::MAX, tries: 0 });
-    journal.note(JournalEvent::Sending {
+    journal.append(JournalEvent::Sending {
         sending: sending(&shared, "S", 1),
         verified: Some(verified()),
         next: deliver,
@@ -111,13 +111,13 @@ async fn an_owner_outlives_its_entry(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", Duration::MAX).await;
     let sending = sending(&taken, "A", 1);
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
-    journal.note(JournalEvent::Sent {
+    journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+    journal.append(JournalEvent::Sent {
         sending,
         outcome: Outcome::Accepted(accepted()),
         next: Some(Transition::Accepted),
     });
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     tokio::time::sleep(SOON * 2).await;
     while !journal.forget(SOON.into(), 10).await.unwrap().entries.is_empty() {}
     assert_eq!(owner(&*journal).await.as_deref(), Some("A"));

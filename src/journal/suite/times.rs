@@ -36,13 +36,13 @@ async fn a_clock_that_is_set_moves_what_waits_and_makes_nothing_older(store: &dy
     let journal = store.open(100);
     let waits = take_in(&*journal, "WAITS", LATE).await;
     let next = Some(Transition::Ask { again_in: LATE, tries: 3 });
-    journal.note(JournalEvent::Found { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });
+    journal.append(JournalEvent::Found { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });
     let done = take_in(&*journal, "DONE", LATE).await;
     let sending = sending(&done, "DONE", 1);
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+    journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
     let outcome = Outcome::Accepted(accepted());
-    journal.note(JournalEvent::Sent { sending, outcome, next: Some(Transition::Accepted) });
-    journal.written().await.unwrap();
+    journal.append(JournalEvent::Sent { sending, outcome, next: Some(Transition::Accepted) });
+    journal.flush().await.unwrap();
     let before = one(&*journal, "WAITS").await;
     let (finished, made_at) = (one(&*journal, "DONE").await, journal.made_at().await.unwrap().unwrap());
 
@@ -59,8 +59,8 @@ async fn a_clock_that_is_set_moves_what_waits_and_makes_nothing_older(store: &dy
     assert!(journal.forget(DAY.into(), 10).await.unwrap().entries.is_empty(), "{days}");
     // What was stamped before the clock was set, and comes after that, is of the same time.
     let next = Some(Transition::Ask { again_in: LATE, tries: 4 });
-    journal.note(JournalEvent::Found { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });
-    journal.written().await.unwrap();
+    journal.append(JournalEvent::Found { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });
+    journal.flush().await.unwrap();
     let later = one(&*journal, "WAITS").await;
     assert!(moved(later.due_at.unwrap(), due_at).abs() < SignedDuration::from_mins(10));
 }

@@ -31,8 +31,8 @@ async fn that_an_order_was_accepted_does_not_wait_for_a_rush() {
         )
         .unwrap();
     let rush: Vec<_> = (0..RUSH).map(|order| take_in(format!("RUSH-{order}"))).collect();
-    journal.note(accepted(entry));
-    journal.written().await.unwrap();
+    journal.append(accepted(entry));
+    journal.flush().await.unwrap();
     let number = |sql: &str| beside.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(number("SELECT count(*) FROM entry"), RUSH + 1, "what was asked for before is written");
     let before = number("SELECT entries FROM seen");
@@ -43,8 +43,7 @@ async fn that_an_order_was_accepted_does_not_wait_for_a_rush() {
 }
 
 fn numbered(note: bool, at: i64) -> Stamped {
-    let op =
-        if note { Op::JournalEvent { note: accepted(EntryId(1)), seq: 0 } } else { Op::Written(oneshot::channel().0) };
+    let op = if note { Op::Append { event: accepted(EntryId(1)), seq: 0 } } else { Op::Flush(oneshot::channel().0) };
     Stamped { op, at }
 }
 
