@@ -18,7 +18,7 @@ use tollgate::domain::money::{Currency, Fen, Money};
 use tollgate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use tollgate::journal::sqlite::Sqlite;
 use tollgate::journal::{
-    Acceptance, Callback, Claimed, Journal, JournalEvent, Origin, Outcome, Request, Sending, Transition, Trust,
+    Acceptance, Attempt, Callback, Claimed, Journal, JournalEvent, Origin, Outcome, Request, Transition, Trust,
     Verified,
 };
 use uuid::Uuid;
@@ -112,17 +112,17 @@ async fn one(journal: &dyn Journal, number: u64, whole: bool) {
     let delivery = callback.delivery();
     let taken = journal.take_in(callback, Trust::Unconfirmed, HOUR).await.unwrap();
     if whole {
-        let sending = Sending { entry: taken.entry, delivery, attempt: 1, origin: Origin::Callback };
-        let next = Some(Transition::Deliver { again_in: HOUR, tries: 0 });
-        journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next });
+        let attempt = Attempt { entry: taken.entry, delivery, number: 1, origin: Origin::Callback };
+        let next = Some(Transition::Deliver { again_in: HOUR, retries: 0 });
+        journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next });
         let acceptance = Acceptance {
             transaction_id: Some(verified().transaction_id),
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             body: None,
         };
-        journal.append(JournalEvent::Sent {
-            sending,
+        journal.append(JournalEvent::AttemptEnded {
+            attempt,
             outcome: Outcome::Accepted(acceptance),
             next: Some(Transition::Accepted),
         });

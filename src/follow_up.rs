@@ -384,7 +384,7 @@ impl FollowUp {
             // What was paid and is not any more is for somebody to look at; so is a claim that is wrong.
             Some(Verdict::Unpaid | Verdict::Refunded | Verdict::Contradicted) => self.park(record, reason),
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None if delivering => {
-                let Some(delay) = self.redeliver.after(work.tries, work.age) else {
+                let Some(delay) = self.redeliver.after(work.retries, work.age) else {
                     return self.park(record, Reason::GaveUpDelivering);
                 };
                 let again_in = jittered(delay.min(UNTIL_CONFIRMED_AGAIN));
@@ -392,15 +392,15 @@ impl FollowUp {
                     record,
                     reason,
                     None,
-                    Some(Transition::Deliver { again_in, tries: work.tries }),
+                    Some(Transition::Deliver { again_in, retries: work.retries }),
                 );
                 Step::Undecided(reason)
             }
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None => {
-                let Some(delay) = self.ask_again.after(work.tries + 1, work.age) else {
+                let Some(delay) = self.ask_again.after(work.retries + 1, work.age) else {
                     return self.give_up(record, reason, finding);
                 };
-                let next = Transition::Ask { again_in: jittered(delay), tries: work.tries + 1 };
+                let next = Transition::Ask { again_in: jittered(delay), retries: work.retries + 1 };
                 self.gate.records.found(record, reason, None, Some(next));
                 Step::Undecided(reason)
             }
@@ -460,7 +460,7 @@ impl FollowUp {
             return self.shut(work);
         }
         let verified = Some(record::verified(confirmed.payment()));
-        let next = Transition::Deliver { again_in: Duration::ZERO, tries: 0 };
+        let next = Transition::Deliver { again_in: Duration::ZERO, retries: 0 };
         self.gate.records.found(record, Reason::Paid, verified, Some(next));
         Step::Postponed
     }

@@ -363,14 +363,14 @@ pub enum Transition {
         /// In how long.
         again_in: Duration,
         /// How often it was asked about by the follow-up.
-        tries: u32,
+        retries: u32,
     },
     /// It is sent again.
     Deliver {
         /// In how long.
         again_in: Duration,
         /// How often it was sent by the follow-up.
-        tries: u32,
+        retries: u32,
     },
     /// It is done.
     Accepted,
@@ -397,7 +397,7 @@ impl Transition {
     #[must_use]
     pub const fn due(self) -> Option<(Duration, u32)> {
         match self {
-            Self::Ask { again_in, tries } | Self::Deliver { again_in, tries } => Some((again_in, tries)),
+            Self::Ask { again_in, retries } | Self::Deliver { again_in, retries } => Some((again_in, retries)),
             Self::Accepted | Self::Park | Self::Close => None,
         }
     }
@@ -407,7 +407,7 @@ impl Transition {
 #[derive(Debug, Clone)]
 pub enum JournalEvent {
     /// What is known of an entry's order now.
-    Found {
+    Decided {
         /// The entry.
         entry: EntryId,
         /// Why it goes on as it does.
@@ -439,18 +439,18 @@ pub enum JournalEvent {
         reason: Reason,
     },
     /// An entry is being sent.
-    Sending {
+    AttemptStarted {
         /// Which, and the how-manieth time.
-        sending: Sending,
+        attempt: Attempt,
         /// What is sent as verified; `None` if it passes unconfirmed, in observe mode.
         verified: Option<Verified>,
         /// Where it goes on if nothing more is heard of it.
         next: Option<Transition>,
     },
     /// What came of sending it.
-    Sent {
+    AttemptEnded {
         /// Which.
-        sending: Sending,
+        attempt: Attempt,
         /// What the upstream said, or why nothing was heard.
         outcome: Outcome,
         /// Where it goes on; `None` leaves that as it is.
@@ -478,15 +478,15 @@ pub enum JournalEvent {
     Refused(Box<Refused>),
 }
 
-/// One sending of a delivery.
+/// One attempt of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sending {
+pub struct Attempt {
     /// The entry whose callback is sent.
     pub entry: EntryId,
     /// The order on its route.
     pub delivery: DeliveryId,
     /// 1 the first time.
-    pub attempt: u64,
+    pub number: u64,
     /// Why it is sent.
     pub origin: Origin,
 }
@@ -536,7 +536,7 @@ pub struct Job {
     /// How much speaks for it.
     pub rank: Rank,
     /// How often the follow-up tried in this state.
-    pub tries: u32,
+    pub retries: u32,
     /// How long it has been in this state, or since an operator asked for it.
     pub age: Duration,
     /// How old the order was when it was taken in, as the one that named it says.

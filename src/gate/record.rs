@@ -8,7 +8,7 @@ mod owner;
 mod standing;
 
 use super::channel::Channel;
-use super::delivery::{Acceptance, Accepted, Delivery, DeliveryId, Latest, Origin, Sending};
+use super::delivery::{Acceptance, Accepted, Attempt, Delivery, DeliveryId, Latest, Origin};
 use super::payment::Payment;
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
@@ -314,7 +314,7 @@ impl Records {
             return;
         }
         record.set(next);
-        journal.append(JournalEvent::Found { entry, reason, verified, next });
+        journal.append(JournalEvent::Decided { entry, reason, verified, next });
     }
 
     /// Where a record goes on when sending it for a waiting callback comes to nothing: what the follow-up has begun stays
@@ -322,35 +322,35 @@ impl Records {
     #[must_use]
     pub fn after_callback(&self, record: &Record, fresh: bool) -> Option<Transition> {
         let begun = !fresh && record.state() == State::Delivering;
-        (!begun).then_some(Transition::Deliver { again_in: self.first.deliver, tries: 0 })
+        (!begun).then_some(Transition::Deliver { again_in: self.first.deliver, retries: 0 })
     }
 
     /// A record is sent now. `next` is where it goes on if nothing more is heard of it. Returns the sending's line in the
     /// journal, if it has one.
-    pub fn sending(
+    pub fn attempt_started(
         &self,
         record: &Record,
         payment: &Payment,
-        sending: &Sending,
+        attempt: &Attempt,
         next: Option<Transition>,
-    ) -> Option<journal::Sending> {
+    ) -> Option<journal::Attempt> {
         let journal = self.kept.journal.as_ref()?;
-        let line = line(record, sending)?;
-        journal.append(JournalEvent::Sending { sending: line, verified: Some(verified(payment)), next });
+        let line = line(record, attempt)?;
+        journal.append(JournalEvent::AttemptStarted { attempt: line, verified: Some(verified(payment)), next });
         Some(line)
     }
 
     /// What came of it.
-    pub fn sent(
+    pub fn attempt_ended(
         &self,
         record: &Record,
-        sending: &Sending,
-        line: Option<journal::Sending>,
+        attempt: &Attempt,
+        line: Option<journal::Attempt>,
         outcome: Outcome,
         next: Option<Transition>,
     ) {
         if let Outcome::Failed(Reason::UpstreamUnreachable) = outcome {
-            record.delivery.was_not_seen(sending.attempt);
+            record.delivery.was_not_seen(attempt.number);
         }
         let next = match &outcome {
             Outcome::Accepted(acceptance) => {
@@ -360,9 +360,9 @@ impl Records {
             Outcome::Answered(_) | Outcome::Failed(_) => next,
         };
         match (&self.kept.journal, line) {
-            (Some(journal), Some(sending)) => {
+            (Some(journal), Some(attempt)) => {
                 record.set(next);
-                journal.append(JournalEvent::Sent { sending, outcome, next });
+                journal.append(JournalEvent::AttemptEnded { attempt, outcome, next });
             }
             (Some(_), None) => self.remember_unflushed(record),
             (None, _) => {}
@@ -456,11 +456,11 @@ impl Kept {
 
 /// The sending as the journal has it, if it is worth a line: what was accepted before is only counted, unless the follow-up
 /// was told to send it.
-fn line(record: &Record, sending: &Sending) -> Option<journal::Sending> {
-    let Sending { attempt, origin, .. } = *sending;
+fn line(record: &Record, attempt: &Attempt) -> Option<journal::Attempt> {
+    let Attempt { number, origin, .. } = *attempt;
     let counted = origin == Origin::Callback && record.state() == State::Accepted;
     let entry = record.entry.filter(|_| !counted)?;
-    Some(journal::Sending { entry, delivery: record.delivery.id, attempt, origin })
+    Some(journal::Attempt { entry, delivery: record.delivery.id, number, origin })
 }
 
 /// Where a record goes on after a callback of it was not forwarded; `None` leaves that as it is.
@@ -470,7 +470,7 @@ fn after_refusal(state: State, fresh: bool, reason: Reason, ask: Duration) -> Op
         _ if reason.holds_payment() => Some(Transition::Park),
         (_, Some(Verdict::Unpaid | Verdict::Contradicted)) => Some(Transition::Close),
         (State::Asking, _) if !fresh => None,
-        (State::Asking | State::Closed, _) => Some(Transition::Ask { again_in: ask, tries: 0 }),
+        (State::Asking | State::Closed, _) => Some(Transition::Ask { again_in: ask, retries: 0 }),
     }
 }
 
@@ -488,7 +488,7 @@ mod tests {
     #[test]
     fn a_refusal_leads_on_by_state_and_verdict() {
         let ask = Duration::from_secs(5);
-        let again = Some(Transition::Ask { again_in: ask, tries: 0 });
+        let again = Some(Transition::Ask { again_in: ask, retries: 0 });
         for (state, fresh, reason, next) in [
             (State::Asking, true, Reason::NotPaidYet, again),
             (State::Asking, true, Reason::QueryTimeout, again),

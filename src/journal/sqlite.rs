@@ -533,7 +533,7 @@ mod tests {
         for taken in taking {
             let entry = taken.await.unwrap().entry;
             let next = Some(crate::journal::Transition::Close);
-            journal.append(JournalEvent::Found {
+            journal.append(JournalEvent::Decided {
                 entry,
                 reason: crate::domain::reason::Reason::Closed,
                 verified: None,

@@ -87,9 +87,9 @@ fn accepted() -> Acceptance {
     }
 }
 
-fn sending(taken: &Taken, order: &str, attempt: u64) -> Sending {
+fn attempt_of(taken: &Taken, order: &str, number: u64) -> Attempt {
     let delivery = DeliveryId::of("app", &OrderId::parse(order).unwrap());
-    Sending { entry: taken.entry, delivery, attempt, origin: Origin::Callback }
+    Attempt { entry: taken.entry, delivery, number, origin: Origin::Callback }
 }
 
 fn of(order: &str) -> Search {
@@ -157,7 +157,7 @@ async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
     assert_eq!((kept.peer, kept.tls), (was.peer, was.tls));
     assert_eq!((&kept.method, &kept.target), (&was.method, &was.target));
     assert_eq!((&kept.headers, &kept.body), (&was.headers, &was.body));
-    assert_eq!((work.state, work.tries, work.attempts, work.asked_for), (State::Asking, 0, 0, false));
+    assert_eq!((work.state, work.retries, work.attempts, work.asked_for), (State::Asking, 0, 0, false));
 }
 
 async fn a_claim_is_taken_in_once(store: &dyn Store) {
@@ -207,8 +207,8 @@ async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
         journal.release(taken.entry);
     }
     let paid = take_in(&*journal, "PAID", Duration::ZERO).await;
-    let next = Some(Transition::Deliver { again_in: Duration::ZERO, tries: 0 });
-    journal.append(JournalEvent::Found { entry: paid.entry, reason: Reason::Paid, verified: Some(verified()), next });
+    let next = Some(Transition::Deliver { again_in: Duration::ZERO, retries: 0 });
+    journal.append(JournalEvent::Decided { entry: paid.entry, reason: Reason::Paid, verified: Some(verified()), next });
     journal.flush().await.unwrap();
     let mut work = journal.lease_due(1, Shut::default()).await.unwrap();
     work.extend(journal.lease_due(1, Shut::default()).await.unwrap());
@@ -222,10 +222,10 @@ async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
 async fn a_restart_makes_due_what_was_leased(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", SOON).await;
-    journal.append(JournalEvent::Sending {
-        sending: sending(&taken, "A", 1),
+    journal.append(JournalEvent::AttemptStarted {
+        attempt: attempt_of(&taken, "A", 1),
         verified: Some(verified()),
-        next: Some(Transition::Deliver { again_in: SOON, tries: 0 }),
+        next: Some(Transition::Deliver { again_in: SOON, retries: 0 }),
     });
     journal.flush().await.unwrap();
     drop(journal);
@@ -237,13 +237,14 @@ async fn a_restart_makes_due_what_was_leased(store: &dyn Store) {
 async fn what_is_decided_goes_on_as_it_was_noted(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
-    let found = |reason, verified, next| JournalEvent::Found { entry: taken.entry, reason, verified, next: Some(next) };
-    journal.append(found(Reason::NotPaidYet, None, Transition::Ask { again_in: SOON, tries: 3 }));
+    let found =
+        |reason, verified, next| JournalEvent::Decided { entry: taken.entry, reason, verified, next: Some(next) };
+    journal.append(found(Reason::NotPaidYet, None, Transition::Ask { again_in: SOON, retries: 3 }));
     let [work] = &*due(&*journal).await else { panic!() };
-    assert_eq!((work.state, work.tries, work.reason), (State::Asking, 3, Some(Reason::NotPaidYet)));
-    journal.append(found(Reason::Paid, Some(verified()), Transition::Deliver { again_in: SOON, tries: 0 }));
+    assert_eq!((work.state, work.retries, work.reason), (State::Asking, 3, Some(Reason::NotPaidYet)));
+    journal.append(found(Reason::Paid, Some(verified()), Transition::Deliver { again_in: SOON, retries: 0 }));
     let [work] = &*due(&*journal).await else { panic!() };
-    assert_eq!((work.state, work.tries, work.reason), (State::Delivering, 0, Some(Reason::Paid)));
+    assert_eq!((work.state, work.retries, work.reason), (State::Delivering, 0, Some(Reason::Paid)));
     assert!(work.age < LATE);
     journal.append(found(Reason::Refunded, Some(Verified { refunded: true, ..verified() }), Transition::Park));
     journal.flush().await.unwrap();
@@ -255,7 +256,7 @@ async fn what_is_decided_goes_on_as_it_was_noted(store: &dyn Store) {
     assert_eq!(events, reasons);
     let closed = take_in(&*journal, "B", LATE).await;
     let next = Some(Transition::Close);
-    journal.append(JournalEvent::Found { entry: closed.entry, reason: Reason::Closed, verified: None, next });
+    journal.append(JournalEvent::Decided { entry: closed.entry, reason: Reason::Closed, verified: None, next });
     journal.flush().await.unwrap();
     let again = take_in(&*journal, "B", LATE).await;
     assert!(again.fresh, "what is closed begins anew when it comes again");
@@ -264,31 +265,31 @@ async fn what_is_decided_goes_on_as_it_was_noted(store: &dyn Store) {
 async fn an_acceptance_is_kept_and_stays(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
-    let sending = sending(&taken, "A", 1);
-    journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
-    journal.append(JournalEvent::Sent {
-        sending,
+    let attempt = attempt_of(&taken, "A", 1);
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+    journal.append(JournalEvent::AttemptEnded {
+        attempt,
         outcome: Outcome::Accepted(accepted()),
         next: Some(Transition::Accepted),
     });
     // Somebody who was slower.
-    journal.append(JournalEvent::Sent {
-        sending,
+    journal.append(JournalEvent::AttemptEnded {
+        attempt,
         outcome: Outcome::Failed(Reason::UpstreamTimeout),
-        next: Some(Transition::Deliver { again_in: Duration::ZERO, tries: 1 }),
+        next: Some(Transition::Deliver { again_in: Duration::ZERO, retries: 1 }),
     });
     journal.flush().await.unwrap();
     drop(journal);
     let journal = store.open(100);
     assert!(journal.lease_due(10, Shut::default()).await.unwrap().is_empty());
-    assert_eq!(journal.acceptance(sending.delivery).await.unwrap(), Some(accepted()));
+    assert_eq!(journal.acceptance(attempt.delivery).await.unwrap(), Some(accepted()));
     let again = take_in(&*journal, "A", LATE).await;
     assert_eq!((again.fresh, again.state, again.accepted), (false, State::Accepted, Some(accepted())));
     for name in ["A", "NA", "4200000000000000000000000001"] {
         let [record] = &*journal.find(of(name), 10).await.unwrap() else { panic!("{name}") };
         assert!(record.accepted_at.is_some() && record.verified == Some(verified()), "{name}");
-        assert_eq!(record.sendings.len(), 1);
-        assert!(record.sendings[0].accepted && record.sendings[0].status == Some(200));
+        assert_eq!(record.attempt_log.len(), 1);
+        assert!(record.attempt_log[0].accepted && record.attempt_log[0].status == Some(200));
     }
 }
 
@@ -298,18 +299,18 @@ async fn attempts_are_what_the_upstream_has_seen(store: &dyn Store) {
     for (attempt, reason) in
         [(1, Reason::UpstreamBroke), (2, Reason::UpstreamUnreachable), (2, Reason::UpstreamTimeout)]
     {
-        let sending = sending(&taken, "A", attempt);
-        journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
-        let next = Some(Transition::Deliver { again_in: LATE, tries: 0 });
-        journal.append(JournalEvent::Sent { sending, outcome: Outcome::Failed(reason), next });
+        let attempt = attempt_of(&taken, "A", attempt);
+        journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+        let next = Some(Transition::Deliver { again_in: LATE, retries: 0 });
+        journal.append(JournalEvent::AttemptEnded { attempt, outcome: Outcome::Failed(reason), next });
     }
     journal.flush().await.unwrap();
     let again = take_in(&*journal, "A", LATE).await;
     assert_eq!((again.attempts, again.state), (2, State::Delivering));
     let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
-    let sendings: Vec<_> = record.sendings.iter().map(|sent| (sent.attempt, sent.reason)).collect();
+    let attempts: Vec<_> = record.attempt_log.iter().map(|sent| (sent.attempt, sent.reason)).collect();
     let expected = [(1, Reason::UpstreamBroke), (2, Reason::UpstreamUnreachable), (2, Reason::UpstreamTimeout)];
-    assert_eq!(sendings, expected.map(|(attempt, reason)| (attempt, Some(reason))));
+    assert_eq!(attempts, expected.map(|(attempt, reason)| (attempt, Some(reason))));
     journal.append(JournalEvent::Counted { entry: taken.entry, delivery: record.delivery, attempts: 17 });
     journal.flush().await.unwrap();
     assert_eq!(take_in(&*journal, "A", LATE).await.attempts, 17);
@@ -319,35 +320,35 @@ async fn sendings_that_nobody_saw_do_not_grow_without_end(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
     for _ in 0..300 {
-        let sending = sending(&taken, "A", 1);
-        journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+        let attempt = attempt_of(&taken, "A", 1);
+        journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
         let outcome = Outcome::Failed(Reason::UpstreamUnreachable);
-        journal.append(JournalEvent::Sent {
-            sending,
+        journal.append(JournalEvent::AttemptEnded {
+            attempt,
             outcome,
-            next: Some(Transition::Deliver { again_in: LATE, tries: 0 }),
+            next: Some(Transition::Deliver { again_in: LATE, retries: 0 }),
         });
     }
     journal.flush().await.unwrap();
     let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
-    assert!((100..=200).contains(&record.sendings.len()), "{}", record.sendings.len());
+    assert!((100..=200).contains(&record.attempt_log.len()), "{}", record.attempt_log.len());
 }
 
 async fn what_is_being_delivered_is_not_closed_by_who_was_slower(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
-    let close = JournalEvent::Found {
+    let close = JournalEvent::Decided {
         entry: taken.entry,
         reason: Reason::NotPaidYet,
         verified: None,
         next: Some(Transition::Close),
     };
-    let (sending, deliver) = (sending(&taken, "A", 1), Some(Transition::Deliver { again_in: SOON, tries: 0 }));
+    let (attempt, deliver) = (attempt_of(&taken, "A", 1), Some(Transition::Deliver { again_in: SOON, retries: 0 }));
     let outcome = Outcome::Failed(Reason::UpstreamBroke);
     journal.append(close.clone());
-    journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: deliver });
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: deliver });
     journal.append(close);
-    journal.append(JournalEvent::Sent { sending, outcome, next: deliver });
+    journal.append(JournalEvent::AttemptEnded { attempt, outcome, next: deliver });
     assert_eq!(due(&*journal).await[0].state, State::Delivering);
 }
 
@@ -360,9 +361,9 @@ async fn unconfirmed_records_have_a_budget(store: &dyn Store) {
     assert!(!take_in(&*journal, "A", LATE).await.fresh, "what is known stays known");
     assert!(journal.take_in(callback("P"), Trust::Confirmed, LATE).await.unwrap().fresh);
     let next = Some(Transition::Close);
-    journal.append(JournalEvent::Found { entry: first.entry, reason: Reason::Closed, verified: None, next });
+    journal.append(JournalEvent::Decided { entry: first.entry, reason: Reason::Closed, verified: None, next });
     let found =
-        JournalEvent::Found { entry: second.entry, reason: Reason::Paid, verified: Some(verified()), next: None };
+        JournalEvent::Decided { entry: second.entry, reason: Reason::Paid, verified: Some(verified()), next: None };
     journal.append(found);
     journal.flush().await.unwrap();
     assert!(
@@ -371,7 +372,7 @@ async fn unconfirmed_records_have_a_budget(store: &dyn Store) {
     );
     let given_up = take_in(&*journal, "D", LATE).await;
     let next = Some(Transition::Park);
-    journal.append(JournalEvent::Found { entry: given_up.entry, reason: Reason::GaveUpAsking, verified: None, next });
+    journal.append(JournalEvent::Decided { entry: given_up.entry, reason: Reason::GaveUpAsking, verified: None, next });
     assert!(take_in(&*journal, "E", LATE).await.fresh, "so does what was given up");
     assert!(journal.find(of("A"), 10).await.unwrap().is_empty() && journal.find(of("D"), 10).await.unwrap().is_empty());
     assert_eq!(journal.find(of("B"), 10).await.unwrap().len(), 1);
@@ -381,9 +382,13 @@ async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
     let journal = store.open(100);
     for (order, next) in [("A", Transition::Accepted), ("B", Transition::Park), ("C", Transition::Close)] {
         let taken = take_in(&*journal, order, LATE).await;
-        let (sending, verified) = (sending(&taken, order, 1), Some(verified()));
-        journal.append(JournalEvent::Sending { sending, verified, next: None });
-        journal.append(JournalEvent::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(next) });
+        let (attempt, verified) = (attempt_of(&taken, order, 1), Some(verified()));
+        journal.append(JournalEvent::AttemptStarted { attempt, verified, next: None });
+        journal.append(JournalEvent::AttemptEnded {
+            attempt,
+            outcome: Outcome::Accepted(accepted()),
+            next: Some(next),
+        });
     }
     take_in(&*journal, "D", LATE).await;
     journal.flush().await.unwrap();
@@ -411,7 +416,7 @@ async fn an_order_is_sent_again_once_however_many_claims_name_it(store: &dyn Sto
         let mut callback = callback("A");
         callback.claimed.amount = Some(Money { fen: Fen(fen), currency: Currency::default() });
         let taken = journal.take_in(callback, Trust::Unconfirmed, LATE).await.unwrap();
-        journal.append(JournalEvent::Found {
+        journal.append(JournalEvent::Decided {
             entry: taken.entry,
             reason: Reason::Paid,
             verified,
@@ -430,10 +435,10 @@ async fn what_is_done_is_forgotten_after_its_time(store: &dyn Store) {
         ("CLOSED", Transition::Close, None),
         ("MADE-UP", Transition::Park, None),
         ("HELD", Transition::Park, Some(verified())),
-        ("ASKED", Transition::Ask { again_in: LATE, tries: 0 }, None),
+        ("ASKED", Transition::Ask { again_in: LATE, retries: 0 }, None),
     ] {
         let taken = take_in(&*journal, order, LATE).await;
-        journal.append(JournalEvent::Found {
+        journal.append(JournalEvent::Decided {
             entry: taken.entry,
             reason: Reason::NotPaidYet,
             verified,
@@ -472,8 +477,8 @@ async fn refused_callbacks_are_found(store: &dyn Store) {
     let again = Search { request_id: Some(request_id), ..Search::default() };
     assert_eq!(journal.find(again, 10).await.unwrap()[0].entry, taken.entry);
     let delivery = DeliveryId::of("app", &OrderId::parse("A").unwrap());
-    let sending = Sending { entry: taken.entry, delivery, attempt: 1, origin: Origin::Callback };
-    journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+    let attempt = Attempt { entry: taken.entry, delivery, number: 1, origin: Origin::Callback };
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
     journal.flush().await.unwrap();
     let by_delivery = Search { request_id: Some(delivery.0), ..Search::default() };
     assert_eq!(journal.find(by_delivery, 10).await.unwrap()[0].entry, taken.entry);
@@ -486,13 +491,13 @@ async fn figures_count(store: &dyn Store) {
         ("A", Transition::Accepted, Some(verified())),
         (
             "B",
-            Transition::Deliver { again_in: LATE, tries: 0 },
+            Transition::Deliver { again_in: LATE, retries: 0 },
             Some(Verified { transaction_id: another, ..verified() }),
         ),
-        ("C", Transition::Ask { again_in: LATE, tries: 0 }, None),
+        ("C", Transition::Ask { again_in: LATE, retries: 0 }, None),
     ] {
         let taken = take_in(&*journal, order, LATE).await;
-        journal.append(JournalEvent::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
+        journal.append(JournalEvent::Decided { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
     }
     journal.flush().await.unwrap();
     let figures = journal.figures().await.unwrap();
@@ -508,7 +513,7 @@ async fn what_was_taken_in_is_there_or_forgotten(store: &dyn Store) {
     for order in ["A1", "A2", "A3"] {
         let entry = take_in(&*journal, order, SOON).await.entry;
         let next = if order == "A3" { Transition::Park } else { Transition::Close };
-        journal.append(JournalEvent::Found { entry, reason: Reason::Closed, verified: None, next: Some(next) });
+        journal.append(JournalEvent::Decided { entry, reason: Reason::Closed, verified: None, next: Some(next) });
     }
     journal.flush().await.unwrap();
     let law = async || {

@@ -89,8 +89,8 @@ impl Leases {
         leased.seq += 1;
         let seq = leased.seq;
         let (entry, next) = match event {
-            JournalEvent::Found { entry, next: Some(next), .. } => (*entry, *next),
-            JournalEvent::Sent { sending, next: Some(next), .. } => (sending.entry, *next),
+            JournalEvent::Decided { entry, next: Some(next), .. } => (*entry, *next),
+            JournalEvent::AttemptEnded { attempt, next: Some(next), .. } => (attempt.entry, *next),
             _ => return seq,
         };
         let due_at = next.due().map(|(again_in, _)| at.saturating_add(millis(again_in)));
@@ -101,8 +101,8 @@ impl Leases {
     /// A note was written: its entry is free if nothing newer was noted of it.
     pub(super) fn written(&self, event: &JournalEvent, seq: u64) {
         let entry = match event {
-            JournalEvent::Found { entry, .. } => *entry,
-            JournalEvent::Sent { sending, .. } => sending.entry,
+            JournalEvent::Decided { entry, .. } => *entry,
+            JournalEvent::AttemptEnded { attempt, .. } => attempt.entry,
             _ => return,
         };
         let mut leased = self.lock();
@@ -170,8 +170,8 @@ mod tests {
     use std::time::Duration;
 
     fn asked(entry: i64) -> JournalEvent {
-        let next = Some(Transition::Ask { again_in: Duration::from_millis(5), tries: 0 });
-        JournalEvent::Found { entry: EntryId(entry), reason: Reason::NotPaidYet, verified: None, next }
+        let next = Some(Transition::Ask { again_in: Duration::from_millis(5), retries: 0 });
+        JournalEvent::Decided { entry: EntryId(entry), reason: Reason::NotPaidYet, verified: None, next }
     }
 
     #[test]

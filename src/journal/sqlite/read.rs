@@ -118,7 +118,7 @@ pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>
             let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1"))?;
             let mut work = one.query_row([lease.entry().0], |row| read_work(row, now))?;
             work.state = next.state();
-            work.tries = next.due().map_or(0, |(_, tries)| tries);
+            work.retries = next.due().map_or(0, |(_, retries)| retries);
             taken.push((work, lease));
         }
     }
@@ -278,7 +278,7 @@ fn read_work(row: &Row<'_>, now: i64) -> Result<Job> {
         callback: read_callback(row)?,
         state: columns::state(row)?,
         rank,
-        tries: row.get("tries")?,
+        retries: row.get("tries")?,
         age: span(since, now),
         age_before: span(made_at, row.get("received_at")?),
         reason: columns::reason(row, "reason")?,
@@ -403,7 +403,7 @@ pub(super) fn head(connection: &Connection, entry: EntryId) -> Result<Record> {
                 since: time(row, "since")?,
                 reason: columns::reason(row, "reason")?,
                 due_at: optional_time(row, "due_at")?,
-                tries: row.get("tries")?,
+                retries: row.get("tries")?,
                 verified: columns::verified(row)?,
                 verified_at: optional_time(row, "verified_at")?,
                 attempts: count(row, "attempts")?,
@@ -411,7 +411,7 @@ pub(super) fn head(connection: &Connection, entry: EntryId) -> Result<Record> {
                 request_kept: count(row, "bytes")? > 0,
                 price: redeliver::price(connection, row)?,
                 events: Vec::new(),
-                sendings: Vec::new(),
+                attempt_log: Vec::new(),
             })
         })
 }
@@ -422,7 +422,7 @@ fn record(connection: &Connection, entry: EntryId) -> Result<Record> {
         .prepare_cached("SELECT * FROM event WHERE entry = ?1 ORDER BY id")?
         .query_map([entry.0], read_event)?
         .collect::<Result<_>>()?;
-    record.sendings = connection
+    record.attempt_log = connection
         .prepare_cached(
             "SELECT * FROM attempt WHERE entry IN (SELECT id FROM entry WHERE \"order\" = ?1 AND delivery = ?2) ORDER BY id",
         )?

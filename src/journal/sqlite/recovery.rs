@@ -252,7 +252,7 @@ mod tests {
         assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
         let work = next_waiting(&connection, &app, &[], &leases).unwrap().unwrap();
         assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
-        assert!(work.tries == 1 && leases.is_worked_on(work.entry));
+        assert!(work.retries == 1 && leases.is_worked_on(work.entry));
         // None is as old as that.
         assert!(overdue(&connection, &app, Duration::MAX, 10, &leases).unwrap().is_empty());
         assert!((1..1000).contains(&steps(OVERDUE)), "among {ENTRIES}");

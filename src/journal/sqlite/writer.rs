@@ -332,8 +332,10 @@ impl Writer {
             match stamped.op {
                 // A line for the record's sake is not worth memory that grows for as long as the disk fails.
                 Op::Append { event: JournalEvent::Refused(_) | JournalEvent::Again { .. }, .. } => {}
-                Op::Append { event: JournalEvent::Sending { .. } | JournalEvent::Sent { next: None, .. }, .. }
-                    if self.backlog.len() >= BACKLOG => {}
+                Op::Append {
+                    event: JournalEvent::AttemptStarted { .. } | JournalEvent::AttemptEnded { next: None, .. },
+                    ..
+                } if self.backlog.len() >= BACKLOG => {}
                 Op::Append { .. } => self.backlog.push_back(stamped),
                 op => refuse(op),
             }

@@ -30,7 +30,7 @@ async fn needed(journal: &dyn Journal, order: &str) -> Needed {
 
 async fn parked(journal: &dyn Journal, order: &str, reason: Reason) -> EntryId {
     let entry = take_in(journal, order, LATE).await.entry;
-    journal.append(JournalEvent::Found { entry, reason, verified: Some(verified()), next: Some(Transition::Park) });
+    journal.append(JournalEvent::Decided { entry, reason, verified: Some(verified()), next: Some(Transition::Park) });
     entry
 }
 
@@ -48,10 +48,10 @@ async fn list(journal: &dyn Journal, order: &str, fen: Option<u64>) {
 async fn what_was_accepted_is_due_by_a_decision_alone(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
-    let sending = sending(&taken, "A", 1);
-    journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
-    journal.append(JournalEvent::Sent {
-        sending,
+    let attempt = attempt_of(&taken, "A", 1);
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+    journal.append(JournalEvent::AttemptEnded {
+        attempt,
         outcome: Outcome::Accepted(accepted()),
         next: Some(Transition::Accepted),
     });
@@ -102,11 +102,11 @@ async fn a_decision_is_with_the_work_and_its_line_until_it_is_done(store: &dyn S
         let [work] = &*due(&*journal).await else { panic!() };
         assert!(work.asked_for);
         let seen = (work.overrides, work.price.map(|price| price.fen.0));
-        journal.append(JournalEvent::Found { entry, reason: Reason::QueryTimeout, verified: None, next: Some(next) });
+        journal.append(JournalEvent::Decided { entry, reason: Reason::QueryTimeout, verified: None, next: Some(next) });
         journal.flush().await.unwrap();
         seen
     };
-    let again = Transition::Deliver { again_in: Duration::ZERO, tries: 1 };
+    let again = Transition::Deliver { again_in: Duration::ZERO, retries: 1 };
     assert_eq!(noted(again).await, (amount, Some(990)));
     assert_eq!(noted(Transition::Park).await, (amount, Some(990)));
     assert_eq!(journal.act(Act::Unpark, of("A"), 1, looking_in::somebody()).await.unwrap(), [entry]);
@@ -153,15 +153,15 @@ async fn claims_that_were_held_with_the_same_payment_are_done_with_it(store: &dy
         let transaction_id = if fen == 2 { other } else { verified().transaction_id };
         let verified = Some(Verified { transaction_id, ..verified() });
         let reason = Reason::GaveUpDelivering;
-        journal.append(JournalEvent::Found { entry: entry.entry, reason, verified, next: Some(Transition::Park) });
+        journal.append(JournalEvent::Decided { entry: entry.entry, reason, verified, next: Some(Transition::Park) });
         entries.push(entry);
     }
     journal.flush().await.unwrap();
-    let sending = sending(&entries[2], "A", 1);
-    assert_eq!(redeliver(&*journal, "A", &[]).await.entries, [sending.entry]);
-    journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
-    journal.append(JournalEvent::Sent {
-        sending,
+    let attempt = attempt_of(&entries[2], "A", 1);
+    assert_eq!(redeliver(&*journal, "A", &[]).await.entries, [attempt.entry]);
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+    journal.append(JournalEvent::AttemptEnded {
+        attempt,
         outcome: Outcome::Accepted(accepted()),
         next: Some(Transition::Accepted),
     });

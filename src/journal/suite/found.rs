@@ -7,7 +7,7 @@ use crate::domain::reason::Reason;
 use crate::journal::listed::{Found, Listed, News, SourceHealth};
 use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepNote, Wanted};
 use crate::journal::{
-    Callback, JournalEvent, Origin, Outcome, Request, Search, Sending, Shut, State, Transition, Trust, Verified,
+    Attempt, Callback, JournalEvent, Origin, Outcome, Request, Search, Shut, State, Transition, Trust, Verified,
 };
 use jiff::civil::{Date, date};
 use std::time::Duration;
@@ -101,7 +101,7 @@ async fn what_a_sweep_found_is_followed_up_and_told(store: &dyn Store) {
     assert!(work.iter().all(|work| work.callback.origin == Origin::Sweep && work.callback.request.is_none()));
     let parked = Some(Transition::Park);
     let entry = work[0].entry;
-    journal.append(JournalEvent::Found { entry, reason: Reason::OrderNotFound, verified: None, next: parked });
+    journal.append(JournalEvent::Decided { entry, reason: Reason::OrderNotFound, verified: None, next: parked });
     journal.flush().await.unwrap();
     let outcomes = journal.sweep_outcomes(sweep).await.unwrap();
     let told: Vec<_> = outcomes.iter().map(|told| (told.state, told.reason, told.orders, told.untried)).collect();
@@ -121,7 +121,7 @@ async fn an_order_is_found_once_and_asked_about_anew_only_if_it_was_never_confir
         let paid = work.callback.claimed.order.as_str() == "B";
         let (reason, verified) =
             if paid { (Reason::Refunded, Some(verified())) } else { (Reason::OrderNotFound, None) };
-        journal.append(JournalEvent::Found { entry: work.entry, reason, verified, next: Some(Transition::Park) });
+        journal.append(JournalEvent::Decided { entry: work.entry, reason, verified, next: Some(Transition::Park) });
     }
     journal.flush().await.unwrap();
     let again = journal.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
@@ -137,15 +137,20 @@ async fn a_payment_stands_where_its_delivery_does(store: &dyn Store) {
     let standing = || async { journal.standing(vec![payment]).await.unwrap().remove(0) };
     assert_eq!(standing().await, None);
     let taken = take_in(&*journal, "A", Duration::from_secs(3600)).await;
-    let next = Some(Transition::Deliver { again_in: Duration::from_secs(3600), tries: 0 });
-    journal.append(JournalEvent::Found { entry: taken.entry, reason: Reason::Paid, verified: Some(verified()), next });
+    let next = Some(Transition::Deliver { again_in: Duration::from_secs(3600), retries: 0 });
+    journal.append(JournalEvent::Decided {
+        entry: taken.entry,
+        reason: Reason::Paid,
+        verified: Some(verified()),
+        next,
+    });
     journal.flush().await.unwrap();
     assert!(matches!(standing().await, Some(standing) if !standing.accepted && standing.state == State::Delivering));
     let delivery = callback("A").delivery();
-    let sending = Sending { entry: taken.entry, delivery, attempt: 1, origin: Origin::FollowUp };
-    journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+    let attempt = Attempt { entry: taken.entry, delivery, number: 1, origin: Origin::FollowUp };
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
     let outcome = Outcome::Accepted(accepted());
-    journal.append(JournalEvent::Sent { sending, outcome, next: Some(Transition::Accepted) });
+    journal.append(JournalEvent::AttemptEnded { attempt, outcome, next: Some(Transition::Accepted) });
     journal.flush().await.unwrap();
     assert!(standing().await.is_some_and(|standing| standing.accepted));
 }
@@ -162,8 +167,8 @@ async fn what_was_made_is_kept(store: &dyn Store) {
     assert!(work.callback.request.is_none());
     let request = Request { body: "made".into(), ..callback("A").request.unwrap() };
     journal.append(JournalEvent::Made { entry: work.entry, request: Box::new(request) });
-    let next = Some(Transition::Deliver { again_in: Duration::ZERO, tries: 0 });
-    journal.append(JournalEvent::Found { entry: work.entry, reason: Reason::Paid, verified: Some(verified()), next });
+    let next = Some(Transition::Deliver { again_in: Duration::ZERO, retries: 0 });
+    journal.append(JournalEvent::Decided { entry: work.entry, reason: Reason::Paid, verified: Some(verified()), next });
     journal.flush().await.unwrap();
     let work = journal.lease_due(1, Shut::default()).await.unwrap().remove(0);
     assert_eq!(work.callback.request.unwrap().body.as_ref(), b"made");
@@ -217,7 +222,7 @@ async fn the_payments_of_an_order_are_known_in_their_order(store: &dyn Store) {
     for (callback, payment) in [(callback("A"), verified().transaction_id), (later, other)] {
         let taken = journal.take_in(callback, Trust::Confirmed, Duration::from_secs(60)).await.unwrap();
         let verified = Some(Verified { transaction_id: payment, ..verified() });
-        journal.append(JournalEvent::Found {
+        journal.append(JournalEvent::Decided {
             entry: taken.entry,
             reason: Reason::Paid,
             verified,

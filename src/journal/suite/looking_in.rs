@@ -34,12 +34,12 @@ async fn standing(journal: &dyn Journal, channel: &str, order: &str, reason: Rea
         Verified { transaction_id: TransactionId::parse(&format!("42{sum:05}{order}")).unwrap(), ..verified() }
     };
     let verified = matches!(next, Transition::Accepted | Transition::Deliver { .. }).then(|| payment(order));
-    journal.append(JournalEvent::Found { entry: taken.entry, reason, verified, next: Some(next) });
+    journal.append(JournalEvent::Decided { entry: taken.entry, reason, verified, next: Some(next) });
     taken.entry
 }
 
-const ASK: Transition = Transition::Ask { again_in: LATE, tries: 0 };
-const DELIVER: Transition = Transition::Deliver { again_in: LATE, tries: 0 };
+const ASK: Transition = Transition::Ask { again_in: LATE, retries: 0 };
+const DELIVER: Transition = Transition::Deliver { again_in: LATE, retries: 0 };
 
 async fn listed(journal: &dyn Journal, filter: Filter, limit: usize) -> Vec<Vec<String>> {
     let (mut pages, mut after) = (Vec::new(), None);
@@ -74,7 +74,7 @@ async fn a_list_comes_in_pages_the_latest_first(store: &dyn Store) {
     journal.flush().await.unwrap();
     let second = journal.list(Filter::default(), first.next, 2).await.unwrap();
     assert_eq!(second.records.iter().map(|record| record.claimed.order.as_str()).collect::<Vec<_>>(), ["A3", "A2"]);
-    assert!(second.records.iter().all(|record| record.events.is_empty() && record.sendings.is_empty()));
+    assert!(second.records.iter().all(|record| record.events.is_empty() && record.attempt_log.is_empty()));
 }
 
 async fn a_list_is_filtered_by_everything_at_once(store: &dyn Store) {
@@ -165,7 +165,7 @@ async fn what_changes_meanwhile_is_seen_all_the_same(store: &dyn Store) {
     let changing = Arc::clone(&journal);
     let changes = tokio::spawn(async move {
         for reason in [Reason::UserPaying, Reason::NotPaidYet].into_iter().cycle() {
-            changing.append(JournalEvent::Found { entry, reason, verified: None, next: Some(ASK) });
+            changing.append(JournalEvent::Decided { entry, reason, verified: None, next: Some(ASK) });
             if changing.flush().await.is_err() {
                 break;
             }
@@ -190,11 +190,11 @@ async fn what_is_found_is_of_one_moment(store: &dyn Store) {
     }
     let accept = async {
         for (index, taken) in all.iter().enumerate() {
-            let sending = sending(taken, &format!("A{index}"), 1);
-            let next = Some(Transition::Deliver { again_in: LATE, tries: 1 });
-            journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next });
+            let attempt = attempt_of(taken, &format!("A{index}"), 1);
+            let next = Some(Transition::Deliver { again_in: LATE, retries: 1 });
+            journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next });
             let outcome = Outcome::Accepted(accepted());
-            journal.append(JournalEvent::Sent { sending, outcome, next: Some(Transition::Accepted) });
+            journal.append(JournalEvent::AttemptEnded { attempt, outcome, next: Some(Transition::Accepted) });
             journal.flush().await.unwrap();
         }
     };
@@ -202,7 +202,7 @@ async fn what_is_found_is_of_one_moment(store: &dyn Store) {
         loop {
             let found = journal.find(Search::default(), 1000).await.unwrap();
             for record in &found {
-                let was_accepted = record.sendings.iter().any(|sending| sending.accepted);
+                let was_accepted = record.attempt_log.iter().any(|attempt| attempt.accepted);
                 assert_eq!(record.state == State::Accepted, was_accepted, "{record:?}");
             }
         }
@@ -288,9 +288,9 @@ async fn what_is_parked_stays_parked_until_it_is_unparked(store: &dyn Store) {
         let entry = standing(&*journal, "app", order, reason, next).await;
         assert_eq!(act(&*journal, Act::Park, order).await, [entry]);
         // Somebody who had it leased.
-        journal.append(JournalEvent::Found { entry, reason, verified: None, next: Some(next) });
+        journal.append(JournalEvent::Decided { entry, reason, verified: None, next: Some(next) });
         let payment = (again == State::Delivering).then(verified);
-        journal.append(JournalEvent::Found {
+        journal.append(JournalEvent::Decided {
             entry,
             reason: Reason::QueryTimeout,
             verified: payment,
@@ -301,7 +301,7 @@ async fn what_is_parked_stays_parked_until_it_is_unparked(store: &dyn Store) {
         assert_eq!(stands, (State::Parked, Some(Reason::ParkedByOperator), None), "{order}");
         assert_eq!(act(&*journal, Act::Unpark, order).await, [entry]);
         let record = one(&*journal, order).await;
-        assert_eq!((record.state, record.tries, record.due_at.is_some()), (again, 0, true), "{order}");
+        assert_eq!((record.state, record.retries, record.due_at.is_some()), (again, 0, true), "{order}");
         assert_ne!(record.reason, Some(Reason::ParkedByOperator));
         assert!(record.events.iter().any(|event| event.what == "unparked"), "{:?}", record.events);
     }
@@ -313,11 +313,11 @@ async fn what_is_parked_and_accepted_all_the_same_is_accepted(store: &dyn Store)
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
     act(&*journal, Act::Park, "A").await;
-    let sending = sending(&taken, "A", 1);
-    journal.append(JournalEvent::Sending { sending, verified: Some(verified()), next: Some(DELIVER) });
+    let attempt = attempt_of(&taken, "A", 1);
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: Some(DELIVER) });
     assert_eq!(one(&*journal, "A").await.state, State::Parked);
-    journal.append(JournalEvent::Sent {
-        sending,
+    journal.append(JournalEvent::AttemptEnded {
+        attempt,
         outcome: Outcome::Accepted(accepted()),
         next: Some(Transition::Accepted),
     });

@@ -12,8 +12,8 @@ pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
 
 async fn a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was_not_asked_about(store: &dyn Store) {
     let journal = store.open(1000);
-    let asked_again = Some(Transition::Ask { again_in: Duration::ZERO, tries: 1 });
-    let found = |entry, reason| JournalEvent::Found { entry, reason, verified: None, next: asked_again };
+    let asked_again = Some(Transition::Ask { again_in: Duration::ZERO, retries: 1 });
+    let found = |entry, reason| JournalEvent::Decided { entry, reason, verified: None, next: asked_again };
     for index in 0..40 {
         let taken = take_in(&*journal, &format!("MADE-UP{index}"), Duration::ZERO).await;
         journal.append(found(taken.entry, Reason::OrderNotFound));
@@ -49,10 +49,10 @@ async fn a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was
 
 async fn what_looks_likely_after_all_is_lifted_unless_it_is_too_much(store: &dyn Store) {
     let journal = store.open(1000);
-    let next = Some(Transition::Ask { again_in: Duration::ZERO, tries: 1 });
+    let next = Some(Transition::Ask { again_in: Duration::ZERO, retries: 1 });
     for (order, reason) in [("A1", Reason::RateLimited), ("A2", Reason::OrderNotFound), ("B1", Reason::RateLimited)] {
         let entry = take_in(&*journal, order, Duration::ZERO).await.entry;
-        journal.append(JournalEvent::Found { entry, reason, verified: None, next });
+        journal.append(JournalEvent::Decided { entry, reason, verified: None, next });
     }
     let channel = ChannelId::parse("app").unwrap();
     let ranks = async |journal: &dyn Journal| {
@@ -68,7 +68,7 @@ async fn what_looks_likely_after_all_is_lifted_unless_it_is_too_much(store: &dyn
     assert_eq!(ranks(&*journal).await, lifted);
     for index in 0..MOST_LIFTED {
         let entry = take_in(&*journal, &format!("C{index}"), Duration::ZERO).await.entry;
-        journal.append(JournalEvent::Found { entry, reason: Reason::RateLimited, verified: None, next });
+        journal.append(JournalEvent::Decided { entry, reason: Reason::RateLimited, verified: None, next });
     }
     journal.lift(channel, Box::new(|_| true)).await.unwrap();
     assert_eq!(ranks(&*journal).await[..3], lifted, "what fits so many says nothing");
@@ -79,13 +79,17 @@ async fn confirmed_callbacks_are_remembered_the_latest_first(store: &dyn Store) 
     for (order, next) in [("OLD", Transition::Accepted), ("NEW", Transition::Accepted), ("UNPAID", Transition::Close)] {
         let taken = take_in(&*journal, order, LATE).await;
         if next == Transition::Accepted {
-            journal.append(JournalEvent::Sending {
-                sending: sending(&taken, order, 1),
+            journal.append(JournalEvent::AttemptStarted {
+                attempt: attempt_of(&taken, order, 1),
                 verified: Some(verified()),
                 next: None,
             });
             let outcome = Outcome::Accepted(accepted());
-            journal.append(JournalEvent::Sent { sending: sending(&taken, order, 1), outcome, next: Some(next) });
+            journal.append(JournalEvent::AttemptEnded {
+                attempt: attempt_of(&taken, order, 1),
+                outcome,
+                next: Some(next),
+            });
         }
         journal.flush().await.unwrap();
         tokio::time::sleep(2 * SOON).await;

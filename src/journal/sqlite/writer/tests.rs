@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::order::OrderId;
 use crate::journal::sqlite::Sqlite;
 use crate::journal::suite::callback;
-use crate::journal::{Acceptance, DeliveryId, Journal, Origin, Outcome, Sending, Transition};
+use crate::journal::{Acceptance, Attempt, DeliveryId, Journal, Origin, Outcome, Transition};
 use hyper::{HeaderMap, StatusCode};
 
 /// Callbacks that wait to be taken in.
@@ -11,8 +11,8 @@ const RUSH: i64 = 4000;
 fn accepted(entry: EntryId) -> JournalEvent {
     let delivery = DeliveryId::of("app", &OrderId::parse("FIRST").unwrap());
     let acceptance = Acceptance { transaction_id: None, status: StatusCode::OK, headers: HeaderMap::new(), body: None };
-    let sending = Sending { entry, delivery, attempt: 1, origin: Origin::Callback };
-    JournalEvent::Sent { sending, outcome: Outcome::Accepted(acceptance), next: Some(Transition::Accepted) }
+    let attempt = Attempt { entry, delivery, number: 1, origin: Origin::Callback };
+    JournalEvent::AttemptEnded { attempt, outcome: Outcome::Accepted(acceptance), next: Some(Transition::Accepted) }
 }
 
 #[tokio::test]
