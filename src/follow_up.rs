@@ -29,7 +29,7 @@ use crate::gate::payment::Payment;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::{Gate, UpstreamRequest};
-use crate::journal::{self, Callback, Claimed, EntryId, Job, Journal, Override, Queue, Shut, State, Transition};
+use crate::journal::{self, Callback, Claimed, DueGroup, EntryId, Job, Journal, Override, Shut, State, Transition};
 use crate::observe::traces::Span;
 use crate::process::shutdown::Shutdown;
 use crate::provider::wechat::AskBy;
@@ -123,7 +123,7 @@ impl FollowUp {
         let mut steps = JoinSet::new();
         // Beside the others, which go on while probes hang.
         let mut probes = JoinSet::new();
-        let mut shut: Vec<(Queue, Instant)> = Vec::new();
+        let mut shut: Vec<(DueGroup, Instant)> = Vec::new();
         let mut recoveries = Recoveries::of(&self);
         let mut lift_at = Instant::now();
         loop {
@@ -155,8 +155,8 @@ impl FollowUp {
                 self.lift();
             }
             shut.retain(|(_, until)| *until > Instant::now());
-            let queues = shut.iter().map(|(queue, _)| *queue).collect();
-            match self.journal.lease_due(free, Shut { queues, outlets: recoveries.outlets() }).await {
+            let groups = shut.iter().map(|(group, _)| *group).collect();
+            match self.journal.lease_due(free, Shut { groups, outlets: recoveries.outlets() }).await {
                 Ok(due) => {
                     for work in due {
                         let ticket = self.ticket(&work);
@@ -189,8 +189,8 @@ impl FollowUp {
         tokio::time::sleep(self.gate.deadline).await;
     }
 
-    async fn stepped(self: Arc<Self>, work: Job, ticket: Ticket) -> (Queue, Step) {
-        (work.queue(), self.step(work, ticket).await)
+    async fn stepped(self: Arc<Self>, work: Job, ticket: Ticket) -> (DueGroup, Step) {
+        (work.group(), self.step(work, ticket).await)
     }
 
     /// Works on one entry, and says what came of it.

@@ -18,7 +18,7 @@ pub mod history;
 
 pub mod ids;
 
-pub mod listed;
+pub mod pending_orders;
 
 pub mod owners;
 
@@ -44,10 +44,10 @@ pub use bounds::{Keep, Room};
 pub use callback::{Callback, Claimed, Request, Verified};
 pub use history::{AttemptRecord, Event, Figures, Record, Refused, Search};
 pub use ids::{DeliveryId, EntryId, EntryKey};
-pub use listed::Listings;
 pub use minutes::Minutes;
 pub use overrides::{Override, Overrides, Redeliveries};
 pub use owners::Owners;
+pub use pending_orders::PendingOrders;
 pub use recovery::{Outlet, Recovery, Shut};
 pub use sweeps::Sweeps;
 pub use times::{Times, gate_since};
@@ -68,7 +68,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>>
 
 /// The durable record. All methods may be called from any task; none of them does disk work in it.
 pub trait Journal:
-    Sweeps + Listings + Owners + Views + Audits + Redeliveries + Recovery + Minutes + Times + Send + Sync + fmt::Debug
+    Sweeps + PendingOrders + Owners + Views + Audits + Redeliveries + Recovery + Minutes + Times + Send + Sync + fmt::Debug
 {
     /// Writes a callback down; when it is ready the callback survives whatever happens to this machine's processes and,
     /// as far as its disk keeps its word, to the machine. A claim that is known already costs no write.
@@ -102,7 +102,7 @@ pub trait Journal:
     /// The same, for what is not its turn: nobody is given it before `again_in` is over. A restart forgets that.
     fn postpone(&self, entry: EntryId, again_in: Duration);
 
-    /// Up to `limit` entries that are due, into the caller's hand: nobody else is given them. Queues take turns, but for what
+    /// Up to `limit` entries that are due, into the caller's hand: nobody else is given them. Groups take turns, but for what
     /// is `shut`, so that no backlog holds up another. Of what is delivered those come first that are due longest; of what is
     /// asked about by turns those, and those that have become due last.
     ///
@@ -259,7 +259,7 @@ impl Rank {
 /// What waits together, and takes turns with others: the entries of one channel in one state and rank that came the same
 /// way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Queue {
+pub struct DueGroup {
     /// The merchant account.
     pub channel: ChannelId,
     /// [`State::Asking`] or [`State::Delivering`].
@@ -494,9 +494,9 @@ pub struct Attempt {
 impl Job {
     /// Where it waited.
     #[must_use]
-    pub fn queue(&self) -> Queue {
+    pub fn group(&self) -> DueGroup {
         let channel = self.callback.claimed.channel;
-        Queue { channel, state: self.state, origin: self.callback.origin, rank: self.rank }
+        DueGroup { channel, state: self.state, origin: self.callback.origin, rank: self.rank }
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is told of callbacks afterwards: to the one who refunds, to the one who asks why, and in figures.
 
 use super::ids::{DeliveryId, EntryId};
-use super::listed::SourceHealth;
 use super::overrides::Price;
+use super::pending_orders::SourceHealth;
 use super::{Claimed, Origin, State, Verified};
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, MchId, OrderId};

@@ -30,7 +30,7 @@ mod rank;
 
 mod sweeps;
 
-mod listed;
+mod pending_orders;
 
 mod owners;
 

@@ -215,7 +215,7 @@ async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
     assert!(work.iter().any(|work| work.entry == paid.entry), "{work:?}");
     assert!(work.iter().any(|work| work.state == State::Asking), "{work:?}");
     let channel = ChannelId::parse("app").unwrap();
-    let shut = vec![Queue { channel, state: State::Asking, origin: Origin::Callback, rank: Rank::Strange }];
+    let shut = vec![DueGroup { channel, state: State::Asking, origin: Origin::Callback, rank: Rank::Strange }];
     assert!(journal.lease_due(10, shut.into()).await.unwrap().is_empty(), "its channel gets no more at the moment");
 }
 

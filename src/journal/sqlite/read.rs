@@ -9,8 +9,8 @@ use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::reason::Reason;
 use crate::journal::view::Filter;
 use crate::journal::{
-    Acceptance, AttemptRecord, Callback, EntryId, Event, Job, Origin, Outlet, Overrides, Queue, Rank, Record, Refused,
-    Search, Shut, State,
+    Acceptance, AttemptRecord, Callback, DueGroup, EntryId, Event, Job, Origin, Outlet, Overrides, Rank, Record,
+    Refused, Search, Shut, State,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, ToSql, params_from_iter};
@@ -82,21 +82,21 @@ pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>
     let now = clock::now().as_millisecond();
     // Looked at first: what is not leased any more after this is on disk in what is read below.
     let leased = look.leases.entries(now);
-    let mut queues = Vec::new();
+    let mut groups = Vec::new();
     for state in [State::Delivering, State::Asking] {
-        queues.extend(queues_in(connection, state)?);
+        groups.extend(groups_in(connection, state)?);
     }
-    queues.retain(|queue| !look.shut.queues.contains(queue));
+    groups.retain(|group| !look.shut.groups.contains(group));
     let mut outlets = look.shut.outlets.clone();
-    let (round, first) = (look.turn / queues.len().max(1), look.turn.checked_rem(queues.len()).unwrap_or(0));
-    queues.rotate_left(first);
-    let share = look.limit / queues.len().max(1);
+    let (round, first) = (look.turn / groups.len().max(1), look.turn.checked_rem(groups.len()).unwrap_or(0));
+    groups.rotate_left(first);
+    let share = look.limit / groups.len().max(1);
     // What broke off gives back what it has taken.
     let mut taken: Vec<(Job, Lease)> = Vec::new();
     for share in [share.max(1), look.limit] {
-        for queue in &queues {
-            let Queue { channel, state, origin, rank } = queue;
-            let mut outlet = outlets.iter_mut().find(|outlet| outlet.is_of(queue));
+        for group in &groups {
+            let DueGroup { channel, state, origin, rank } = group;
+            let mut outlet = outlets.iter_mut().find(|outlet| outlet.is_of(group));
             let room = outlet.as_ref().map_or(usize::MAX, |outlet| outlet.room(*rank));
             if room == 0 {
                 continue;
@@ -132,9 +132,9 @@ pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>
 }
 
 impl Outlet {
-    /// Whether a queue waits for it.
-    fn is_of(&self, queue: &Queue) -> bool {
-        queue.state == State::Delivering && self.channels.contains(&queue.channel)
+    /// Whether a group waits for it.
+    fn is_of(&self, group: &DueGroup) -> bool {
+        group.state == State::Delivering && self.channels.contains(&group.channel)
     }
 
     /// How many entries of this rank may be taken.
@@ -166,7 +166,7 @@ fn is_damaged(error: &Error, lease: Lease) {
     lease.keep();
 }
 
-// Each finds the queue behind the one that the parameters name. An index jumps by its last compared column only, so there
+// Each finds the group behind the one that the parameters name. An index jumps by its last compared column only, so there
 // is one for each column; the values of a row, compared as one, would be walked through.
 
 const NEXT_QUEUE: [&str; 3] = [
@@ -178,16 +178,16 @@ const NEXT_QUEUE: [&str; 3] = [
          AND state = ?1 AND channel > ?2 ORDER BY channel, origin, rank LIMIT 1",
 ];
 
-/// The queues that have entries in a state, found by jumping from one to the next in the index.
-pub(super) fn queues_in(connection: &Connection, state: State) -> Result<Vec<Queue>> {
-    let mut queues: Vec<Queue> = Vec::new();
-    while let Some(queue) = next_queue(connection, state, queues.last())? {
-        queues.push(queue);
+/// The groups that have entries in a state, found by jumping from one to the next in the index.
+pub(super) fn groups_in(connection: &Connection, state: State) -> Result<Vec<DueGroup>> {
+    let mut groups: Vec<DueGroup> = Vec::new();
+    while let Some(group) = next_group(connection, state, groups.last())? {
+        groups.push(group);
     }
-    Ok(queues)
+    Ok(groups)
 }
 
-fn next_queue(connection: &Connection, state: State, last: Option<&Queue>) -> Result<Option<Queue>> {
+fn next_group(connection: &Connection, state: State, last: Option<&DueGroup>) -> Result<Option<DueGroup>> {
     let (channel, origin) = last.map_or(("", ""), |last| (last.channel.as_str(), last.origin.as_str()));
     let rank = last.map(|last| last.rank as u8);
     let parameters: [&dyn ToSql; 4] = [&state.as_str(), &channel, &origin, &rank];
@@ -195,10 +195,10 @@ fn next_queue(connection: &Connection, state: State, last: Option<&Queue>) -> Re
         let mut next = connection.prepare_cached(sql)?;
         let found = next.query_row(parameters.get(..count).unwrap_or_default(), |row| {
             let (channel, origin) = (parsed(row, "channel")?, columns::origin(row)?);
-            Ok(Queue { channel, state, origin, rank: columns::rank(row)? })
+            Ok(DueGroup { channel, state, origin, rank: columns::rank(row)? })
         });
-        if let Some(queue) = found.optional()? {
-            return Ok(Some(queue));
+        if let Some(group) = found.optional()? {
+            return Ok(Some(group));
         }
     }
     Ok(None)
@@ -226,11 +226,11 @@ pub(super) fn paid_by(connection: &Connection, order: &OrderId) -> Result<Vec<(C
         .collect()
 }
 
-/// One queue's entries.
+/// One group's entries.
 const QUEUE: &str =
     "entry.state = ?1 AND entry.channel = ?2 AND entry.due_at <= ?3 AND entry.origin = ?4 AND entry.rank = ?5";
 
-/// Takes from one queue until there are `most`. Of what is asked about those come first by turns that are due longest and those
+/// Takes from one group until there are `most`. Of what is asked about those come first by turns that are due longest and those
 /// that have become due last, so that a backlog nobody can clear does not hide what is fresh; of what is sent always the former.
 fn take(
     mut rows: Rows<'_>,
@@ -485,7 +485,7 @@ mod tests {
 
     const ENTRIES: i64 = 5000;
 
-    /// A journal with as many entries that are asked about in two queues of one channel, and a few elsewhere.
+    /// A journal with as many entries that are asked about in two groups of one channel, and a few elsewhere.
     fn crowded(directory: &Path) -> Connection {
         let path = directory.join("j.db");
         let mut connection = Connection::open(&path).unwrap();
@@ -509,12 +509,12 @@ mod tests {
     }
 
     #[test]
-    fn queues_are_found_without_walking_through_their_entries() {
+    fn groups_are_found_without_walking_through_their_entries() {
         let directory = tempfile::tempdir().unwrap();
         let connection = crowded(directory.path());
-        let queues = queues_in(&connection, State::Asking).unwrap();
+        let groups = groups_in(&connection, State::Asking).unwrap();
         let seen: Vec<_> =
-            queues.iter().map(|queue| (queue.channel.as_str(), queue.origin.as_str(), queue.rank as u8)).collect();
+            groups.iter().map(|group| (group.channel.as_str(), group.origin.as_str(), group.rank as u8)).collect();
         let expected = [
             ("2/c1", "callback", 1),
             ("app", "callback", 0),

@@ -1,4 +1,4 @@
-//! What waits for an upstream, in SQL. What was brought forward stands in a queue of its own (`rank`), so that none of it has to be
+//! What waits for an upstream, in SQL. What was brought forward stands in a group of its own (`rank`), so that none of it has to be
 //! walked through to find what was not.
 
 use super::kinds::{Kind, kinds};
@@ -8,7 +8,7 @@ use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::journal::recovery::Recovery;
 use crate::journal::view::Filter;
-use crate::journal::{BoxFuture, EntryId, Job, Queue, Rank, State};
+use crate::journal::{BoxFuture, DueGroup, EntryId, Job, Rank, State};
 use jiff::Timestamp;
 use rusqlite::{Connection, Result, params};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl Recovery for Sqlite {
     }
 }
 
-/// What waits in one queue, what is due first before the rest.
+/// What waits in one group, what is due first before the rest.
 const WAITING: &str = "SELECT id, due_at FROM entry INDEXED BY entry_due
     WHERE due_at IS NOT NULL AND state = 'delivering' AND channel = ?1 AND origin = ?2 AND rank = ?3 AND due_at > ?4
     ORDER BY due_at";
@@ -52,23 +52,23 @@ const WAITING: &str = "SELECT id, due_at FROM entry INDEXED BY entry_due
 /// Whether an entry was tried after a time. What is noted for a time that is still to come was, before the clock was set back.
 const IS_LATE: &str = "SELECT EXISTS (SELECT 1 FROM attempt WHERE entry = ?1 AND ended_at > ?2 AND ended_at <= ?3)";
 
-/// The queues of what is being delivered for these channels.
-fn queues(connection: &Connection, channels: &[ChannelId]) -> Result<Vec<Queue>> {
-    let mut queues = read::queues_in(connection, State::Delivering)?;
-    queues.retain(|queue| channels.contains(&queue.channel));
-    Ok(queues)
+/// The groups of what is being delivered for these channels.
+fn groups(connection: &Connection, channels: &[ChannelId]) -> Result<Vec<DueGroup>> {
+    let mut groups = read::groups_in(connection, State::Delivering)?;
+    groups.retain(|group| channels.contains(&group.channel));
+    Ok(groups)
 }
 
-/// Entries of a queue that are due after a time, in that order.
+/// Entries of a group that are due after a time, in that order.
 fn waiting(
     connection: &Connection,
-    queue: &Queue,
+    group: &DueGroup,
     after: i64,
     limit: usize,
     mut is_wanted: impl FnMut(EntryId) -> Result<bool>,
 ) -> Result<Vec<(i64, EntryId)>> {
     let mut waiting = connection.prepare_cached(WAITING)?;
-    let mut rows = waiting.query(params![queue.channel.as_str(), queue.origin.as_str(), queue.rank as u8, after])?;
+    let mut rows = waiting.query(params![group.channel.as_str(), group.origin.as_str(), group.rank as u8, after])?;
     let mut found = Vec::new();
     while found.len() < limit
         && let Some(row) = rows.next()?
@@ -93,12 +93,12 @@ fn bring_forward(
     // The time at which it was received says that it was brought forward and not tried since.
     let mut bring =
         connection.prepare_cached("UPDATE entry SET due_at = min(received_at, ?2), rank = ?3 WHERE id = ?1")?;
-    for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank < Rank::Brought) {
+    for group in groups(connection, channels)?.iter().filter(|group| group.rank < Rank::Brought) {
         let left = limit.saturating_sub(brought);
         let mut is_wanted = |entry: EntryId| -> Result<bool> {
             Ok(!leases.is_worked_on(entry) && !is_late.query_row([entry.0, before, at], |row| row.get::<_, bool>(0))?)
         };
-        for (_, entry) in waiting(connection, queue, at, left, &mut is_wanted)? {
+        for (_, entry) in waiting(connection, group, at, left, &mut is_wanted)? {
             bring.execute(params![entry.0, at, Rank::Brought as u8])?;
             brought += 1;
         }
@@ -109,8 +109,8 @@ fn bring_forward(
 fn bring_anew(connection: &Connection, channels: &[ChannelId], limit: usize) -> Result<i64> {
     let mut entries = 0;
     let mut anew = connection.prepare_cached("UPDATE entry SET rank = ?2 WHERE id = ?1")?;
-    for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank == Rank::Brought) {
-        for (_, entry) in waiting(connection, queue, i64::MIN, limit.saturating_sub(entries), |_| Ok(true))? {
+    for group in groups(connection, channels)?.iter().filter(|group| group.rank == Rank::Brought) {
+        for (_, entry) in waiting(connection, group, i64::MIN, limit.saturating_sub(entries), |_| Ok(true))? {
             anew.execute(params![entry.0, Rank::Likely as u8])?;
             entries += 1;
         }
@@ -129,9 +129,9 @@ fn next_waiting(
     for _ in 0..LOOKS {
         let leased = leases.entries(now);
         let mut first = None;
-        for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank != Rank::AskedFor) {
+        for group in groups(connection, channels)?.iter().filter(|group| group.rank != Rank::AskedFor) {
             let is_wanted = |entry| Ok(!leased.contains(&entry) && !tried.contains(&entry));
-            let next = waiting(connection, queue, i64::MIN, 1, is_wanted)?;
+            let next = waiting(connection, group, i64::MIN, 1, is_wanted)?;
             first = first.into_iter().chain(next).min();
         }
         let Some((_, entry)) = first else { return Ok(None) };

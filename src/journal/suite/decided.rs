@@ -1,8 +1,8 @@
 //! What only a person decides, and what a journal keeps of that.
 
 use super::*;
-use crate::journal::listed::{Listed, News};
 use crate::journal::overrides::{Needed, Redelivered, Redelivery};
+use crate::journal::pending_orders::{News, PendingOrder};
 
 pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     what_was_accepted_is_due_by_a_decision_alone(&*stores()).await;
@@ -35,14 +35,17 @@ async fn parked(journal: &dyn Journal, order: &str, reason: Reason) -> EntryId {
 }
 
 async fn list(journal: &dyn Journal, order: &str, fen: Option<u64>) {
-    let listed = Listed {
+    let listed = PendingOrder {
         channel: ChannelId::parse("app").unwrap(),
         out_trade_no: OutTradeNo::parse(&format!("N{order}")).unwrap(),
         order: OrderId::parse(order).unwrap(),
         amount: fen.map(Fen),
         gone_at: None,
     };
-    journal.listed(News { source: "shop".to_owned(), listed: vec![listed], ..News::default() }).await.unwrap();
+    journal
+        .take_pending_orders(News { source: "shop".to_owned(), listed: vec![listed], ..News::default() })
+        .await
+        .unwrap();
 }
 
 async fn what_was_accepted_is_due_by_a_decision_alone(store: &dyn Store) {

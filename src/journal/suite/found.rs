@@ -4,7 +4,7 @@ use super::{Store, accepted, callback, take_in, verified};
 use crate::domain::money::Fen;
 use crate::domain::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
-use crate::journal::listed::{Found, Listed, News, SourceHealth};
+use crate::journal::pending_orders::{Found, News, PendingOrder, SourceHealth};
 use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepNote, Wanted};
 use crate::journal::{
     Attempt, Callback, JournalEvent, Origin, Outcome, Request, Search, Shut, State, Transition, Trust, Verified,
@@ -162,7 +162,7 @@ async fn what_was_made_is_kept(store: &dyn Store) {
         found: vec![Found { callback: found("A", Origin::Pending), due_in: Duration::ZERO }],
         ..News::default()
     };
-    journal.listed(news).await.unwrap();
+    journal.take_pending_orders(news).await.unwrap();
     let work = journal.lease_due(1, Shut::default()).await.unwrap().remove(0);
     assert!(work.callback.request.is_none());
     let request = Request { body: "made".into(), ..callback("A").request.unwrap() };
@@ -180,7 +180,10 @@ async fn found_orders_do_not_use_up_the_budget_of_callbacks(store: &dyn Store) {
     let journal = store.open(1);
     let orders = (0..5)
         .map(|index| Found { callback: found(&format!("P{index}"), Origin::Pending), due_in: Duration::from_secs(60) });
-    journal.listed(News { source: "shop".to_owned(), found: orders.collect(), ..News::default() }).await.unwrap();
+    journal
+        .take_pending_orders(News { source: "shop".to_owned(), found: orders.collect(), ..News::default() })
+        .await
+        .unwrap();
     let taken = journal.take_in(callback("A"), Trust::Unconfirmed, Duration::from_secs(60)).await;
     assert!(taken.is_ok());
     let figures = journal.figures().await.unwrap();
@@ -190,7 +193,7 @@ async fn found_orders_do_not_use_up_the_budget_of_callbacks(store: &dyn Store) {
 async fn sources_are_remembered(store: &dyn Store) {
     let journal = store.open(100);
     let number = |text| OutTradeNo::parse(text).unwrap();
-    let listed = |text, fen| Listed {
+    let listed = |text, fen| PendingOrder {
         channel: app(),
         out_trade_no: number(text),
         order: OrderId::parse(text).unwrap(),
@@ -198,14 +201,14 @@ async fn sources_are_remembered(store: &dyn Store) {
         gone_at: None,
     };
     let news = |listed, gone| News { source: "shop".to_owned(), listed, gone, found: Vec::new() };
-    journal.listed(news(vec![listed("A", 1), listed("B", 2)], vec![])).await.unwrap();
-    journal.listed(news(vec![listed("A", 3)], vec![(app(), number("B"))])).await.unwrap();
+    journal.take_pending_orders(news(vec![listed("A", 1), listed("B", 2)], vec![])).await.unwrap();
+    journal.take_pending_orders(news(vec![listed("A", 3)], vec![(app(), number("B"))])).await.unwrap();
     let health =
         SourceHealth { name: "shop".to_owned(), failures: 2, problem: Some("down".into()), ..Default::default() };
     journal.source_is(health.clone()).await.unwrap();
     drop(journal);
     let journal = store.open(100);
-    let known = journal.listings(10).await.unwrap();
+    let known = journal.pending_orders(10).await.unwrap();
     assert_eq!(known.iter().map(|(source, _)| source.as_str()).collect::<Vec<_>>(), ["shop", "shop"]);
     assert_eq!(known[0].1, listed("A", 3), "those that are listed come first");
     assert!(known[1].1.gone_at.is_some());

@@ -42,7 +42,7 @@ async fn a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was
     journal.append(found(real.entry, Reason::NotPaidYet));
     journal.flush().await.unwrap();
     let channel = ChannelId::parse("app").unwrap();
-    let shut = |rank| Queue { channel, state: State::Asking, origin: Origin::Callback, rank };
+    let shut = |rank| DueGroup { channel, state: State::Asking, origin: Origin::Callback, rank };
     let work = journal.lease_due(8, Vec::from([Rank::Strange, Rank::Absent].map(shut)).into()).await.unwrap();
     assert!(work.iter().all(|work| [likely.entry, real.entry].contains(&work.entry)), "{work:?}");
 }

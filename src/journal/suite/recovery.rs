@@ -26,7 +26,7 @@ fn this_moment() -> Timestamp {
 }
 
 fn outlet(most: usize, failing: bool) -> Shut {
-    Shut { queues: Vec::new(), outlets: vec![Outlet { channels: app(), most, failing }] }
+    Shut { groups: Vec::new(), outlets: vec![Outlet { channels: app(), most, failing }] }
 }
 
 /// An order that was sent and not accepted.
