@@ -288,9 +288,9 @@ impl App {
         // Before the journal is given back: the next gate's has the same name.
         drop(self.successors);
         let records = &self.services.gate.records;
-        records.level();
+        records.flush_attempt_counts();
         self.services.keep_last_minute();
-        if tokio::time::timeout(WRITTEN_OUT, records.written()).await.is_err() {
+        if tokio::time::timeout(WRITTEN_OUT, records.flush()).await.is_err() {
             tracing::warn!(
                 "the journal was not written out in time; what it lacks is found out again at the next start"
             );

@@ -29,7 +29,7 @@ use crate::gate::payment::Payment;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::{Gate, UpstreamRequest};
-use crate::journal::{self, Callback, Claimed, EntryId, Job, Journal, Override, Queue, Shut, State, Transition};
+use crate::journal::{self, Callback, Claimed, DueGroup, EntryId, Job, Journal, Override, Shut, State, Transition};
 use crate::observe::traces::Span;
 use crate::process::shutdown::Shutdown;
 use crate::provider::wechat::AskBy;
@@ -123,7 +123,7 @@ impl FollowUp {
         let mut steps = JoinSet::new();
         // Beside the others, which go on while probes hang.
         let mut probes = JoinSet::new();
-        let mut throttled: Vec<(Queue, Instant)> = Vec::new();
+        let mut throttled: Vec<(DueGroup, Instant)> = Vec::new();
         let mut recoveries = Recoveries::of(&self);
         let mut lift_at = Instant::now();
         loop {
@@ -155,8 +155,8 @@ impl FollowUp {
                 self.lift();
             }
             throttled.retain(|(_, until)| *until > Instant::now());
-            let queues = throttled.iter().map(|(queue, _)| *queue).collect();
-            match self.journal.due(free, Shut { queues, outlets: recoveries.outlets() }).await {
+            let groups = throttled.iter().map(|(group, _)| *group).collect();
+            match self.journal.lease_due(free, Shut { groups, outlets: recoveries.outlets() }).await {
                 Ok(due) => {
                     for work in due {
                         let ticket = self.ticket(&work);
@@ -189,8 +189,8 @@ impl FollowUp {
         tokio::time::sleep(self.gate.deadline).await;
     }
 
-    async fn stepped(self: Arc<Self>, work: Job, ticket: Ticket) -> (Queue, Step) {
-        (work.queue(), self.step(work, ticket).await)
+    async fn stepped(self: Arc<Self>, work: Job, ticket: Ticket) -> (DueGroup, Step) {
+        (work.group(), self.step(work, ticket).await)
     }
 
     /// Works on one entry, and says what came of it.
@@ -384,7 +384,7 @@ impl FollowUp {
             // What was paid and is not any more is for somebody to look at; so is a claim that is wrong.
             Some(Verdict::Unpaid | Verdict::Refunded | Verdict::Contradicted) => self.park(record, reason),
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None if delivering => {
-                let Some(delay) = self.redeliver.after(work.tries, work.age) else {
+                let Some(delay) = self.redeliver.after(work.retries, work.age) else {
                     return self.park(record, Reason::GaveUpDelivering);
                 };
                 let again_in = jittered(delay.min(UNTIL_CONFIRMED_AGAIN));
@@ -392,15 +392,15 @@ impl FollowUp {
                     record,
                     reason,
                     None,
-                    Some(Transition::Deliver { again_in, tries: work.tries }),
+                    Some(Transition::Deliver { again_in, retries: work.retries }),
                 );
                 Step::Undecided(reason)
             }
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None => {
-                let Some(delay) = self.ask_again.after(work.tries + 1, work.age) else {
+                let Some(delay) = self.ask_again.after(work.retries + 1, work.age) else {
                     return self.give_up(record, reason, finding);
                 };
-                let next = Transition::Ask { again_in: jittered(delay), tries: work.tries + 1 };
+                let next = Transition::Ask { again_in: jittered(delay), retries: work.retries + 1 };
                 self.gate.records.found(record, reason, None, Some(next));
                 Step::Undecided(reason)
             }
@@ -450,7 +450,7 @@ impl FollowUp {
     }
 
     fn throttle(&self, work: &Job) -> Step {
-        self.journal.let_go(work.entry);
+        self.journal.release(work.entry);
         Step::Throttled
     }
 
@@ -460,7 +460,7 @@ impl FollowUp {
             return self.throttle(work);
         }
         let verified = Some(record::verified(confirmed.payment()));
-        let next = Transition::Deliver { again_in: Duration::ZERO, tries: 0 };
+        let next = Transition::Deliver { again_in: Duration::ZERO, retries: 0 };
         self.gate.records.found(record, Reason::Paid, verified, Some(next));
         Step::Deferred
     }

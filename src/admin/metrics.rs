@@ -154,7 +154,7 @@ fn tell(now: &mut Gauges, figures: &Figures, age: Duration, gate: &Gate) {
 fn sources(now: &mut Gauges, figures: &Figures, gate: &Gate) {
     let sources: Vec<_> =
         figures.sources.iter().filter(|source| gate.expected.has_source(&source.name)).cloned().collect();
-    let mut each = |name, help, value: fn(&crate::journal::listed::SourceHealth) -> Option<f64>| {
+    let mut each = |name, help, value: fn(&crate::journal::pending_orders::SourceHealth) -> Option<f64>| {
         let values = sources.iter().filter_map(|source| Some(([("source", source.name.clone())], value(source)?)));
         now.by_label(name, help, values);
     };

@@ -3,7 +3,7 @@
 use super::Admin;
 use crate::domain::order::{ChannelId, OrderId};
 use crate::journal::audit::AuditRecord;
-use crate::journal::listed::SourceHealth;
+use crate::journal::pending_orders::SourceHealth;
 use crate::journal::sweeps::{Outcome, Progress, RowKind, RowRecord, Sweep, SweepId};
 use crate::journal::view::{Cursor, Filter, Page, RefusedFilter};
 use crate::journal::{BoxFuture, Journal, JournalError, Record, Refused, Search, gate_since};

@@ -125,7 +125,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let code = sweep(args, mch_id, &dates, &*journal, &mut signals).await;
     shutdown.drain(Duration::from_secs(10), signals.next()).await;
     // A disk that hangs keeps nobody here.
-    let _ = tokio::time::timeout(WRITTEN_OUT, services.gate.records.written()).await;
+    let _ = tokio::time::timeout(WRITTEN_OUT, services.gate.records.flush()).await;
     code
 }
 

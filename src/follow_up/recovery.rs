@@ -63,7 +63,7 @@ impl Drop for Probe {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Turn {
     /// How often its own timer has tried it.
-    tries: u32,
+    retries: u32,
     age: Duration,
     /// Whether it is its own timer that does.
     by_timer: bool,
@@ -72,22 +72,25 @@ pub(super) struct Turn {
 impl Turn {
     pub(super) fn of(work: &Job, ticket: &Ticket) -> Self {
         if work.state != State::Delivering {
-            return Self { tries: 0, age: Duration::ZERO, by_timer: true };
+            return Self { retries: 0, age: Duration::ZERO, by_timer: true };
         }
-        Self { tries: work.tries, age: work.age, by_timer: ticket.probe.is_none() && !work.brought }
+        Self { retries: work.retries, age: work.age, by_timer: ticket.probe.is_none() && !work.brought }
     }
 
     /// Where it goes on if it is not accepted. A turn between two of its own timer's moves that no further.
     pub(super) fn next(self, redeliver: &Schedule) -> Transition {
-        let (delay, tries) =
-            if self.by_timer { (self.tries, self.tries + 1) } else { (self.tries.saturating_sub(1), self.tries) };
+        let (delay, retries) = if self.by_timer {
+            (self.retries, self.retries + 1)
+        } else {
+            (self.retries.saturating_sub(1), self.retries)
+        };
         let again = redeliver.after(delay, self.age);
-        again.map_or(Transition::Park, |delay| Transition::Deliver { again_in: jittered(delay), tries })
+        again.map_or(Transition::Park, |delay| Transition::Deliver { again_in: jittered(delay), retries })
     }
 
     /// Whether it was not sent since it was to be.
     pub(super) fn is_first(self) -> bool {
-        self.tries == 0 && self.by_timer
+        self.retries == 0 && self.by_timer
     }
 }
 
@@ -217,7 +220,7 @@ impl Way {
             return;
         }
         match follow_up.journal.next_waiting(self.channels.clone(), Vec::new()).await {
-            Ok(Some(work)) => follow_up.journal.let_go(work.entry),
+            Ok(Some(work)) => follow_up.journal.release(work.entry),
             Ok(None) => drop(forward.standing(&self.upstream, |standing| standing.has_turn(None))),
             Err(_) => {}
         }
@@ -304,7 +307,7 @@ mod tests {
     fn a_turn_before_its_time_leaves_the_timer_where_it_is() {
         let s = Duration::from_secs;
         let redeliver = Schedule { delays: vec![s(5), s(60), s(3600)], lasts: s(10_000) };
-        for (tries, age, by_timer, delay, then) in [
+        for (retries, age, by_timer, delay, then) in [
             (0, 0, true, Some(5), 1),
             (1, 5, true, Some(60), 2),
             (2, 65, true, Some(3600), 3),
@@ -314,11 +317,11 @@ mod tests {
             (7, 9000, false, Some(1000), 7),
             (7, 10_000, false, None, 0),
         ] {
-            let turn = Turn { tries, age: s(age), by_timer };
+            let turn = Turn { retries, age: s(age), by_timer };
             let expected = delay.map(|delay| (s(delay).mul_f64(0.9)..=s(delay).mul_f64(1.1), then));
             match (turn.next(&redeliver), expected) {
-                (Transition::Deliver { again_in, tries }, Some((about, then))) => {
-                    assert!(about.contains(&again_in) && tries == then, "{turn:?}: {again_in:?} {tries}");
+                (Transition::Deliver { again_in, retries }, Some((about, then))) => {
+                    assert!(about.contains(&again_in) && retries == then, "{turn:?}: {again_in:?} {retries}");
                 }
                 (Transition::Park, None) => {}
                 (next, expected) => panic!("{turn:?}: {next:?}, not {expected:?}"),

@@ -7,7 +7,7 @@ use super::words::reasons::explain;
 use crate::admin::{BudgetLeft, Overview};
 use crate::gate::Gate;
 use crate::journal::Figures;
-use crate::journal::listed::SourceHealth;
+use crate::journal::pending_orders::SourceHealth;
 use crate::provider::wechat::HostState;
 use crate::upstream::health::UpstreamHealth;
 use jiff::Timestamp;
