@@ -23,6 +23,7 @@ use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
 use tollgate::journal::Overrides;
 use tollgate::provider::wechat::sign::{SignType, sign};
+use tollgate::provider::wechat::v2::order_state;
 use tollgate::provider::wechat::xml::Fields;
 use tollgate::provider::wechat::{Account, ApiKey, AskBy, Provider, v2};
 use tollgate::server::Peer;
@@ -158,14 +159,15 @@ fn claim() -> (Claim, OutTradeNo) {
 #[divan::bench]
 fn read_and_judge_answer(bencher: Bencher) {
     let (account, body, ask) = (account(), Bytes::from(answer()), AskBy::OutTradeNo(claim().1));
-    bencher.bench(|| decide::judge(&account, &ask, &Ok(v2::read_answer(&account, black_box(body.clone())).unwrap())));
+    bencher
+        .bench(|| order_state::judge(&account, &ask, &Ok(v2::read_answer(&account, black_box(body.clone())).unwrap())));
 }
 
 fn confirmed() -> Pass {
     let (claim, out_trade_no) = claim();
     let account = account();
     let answer = v2::read_answer(&account, answer().into()).unwrap();
-    let finding = decide::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
+    let finding = order_state::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
     decide::permit(
         decide::decide(&claim, None, &out_trade_no, Pair::Proven, &finding, OnRefunded::Refuse),
         Mode::Enforce,
@@ -178,7 +180,7 @@ fn decide_claim(bencher: Bencher) {
     let (claim, out_trade_no) = claim();
     let account = account();
     let answer = v2::read_answer(&account, answer().into()).unwrap();
-    let finding = decide::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
+    let finding = order_state::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
     bencher.bench(|| {
         decide::decide(black_box(&claim), None, &out_trade_no, Pair::Proven, black_box(&finding), OnRefunded::Refuse)
     });

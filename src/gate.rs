@@ -14,8 +14,6 @@ pub mod notification;
 
 pub mod number_proof;
 
-pub mod payment;
-
 pub mod record;
 
 pub mod confirm;

@@ -8,9 +8,10 @@ use crate::domain::clock;
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Verdict;
 use crate::gate::channel::Channel;
-use crate::gate::decide::{self, Finding};
-use crate::gate::payment::Payment;
 use crate::gate::record::verified;
+use crate::provider::order_state::Finding;
+use crate::provider::payment::Payment;
+use crate::provider::wechat::v2::order_state;
 use crate::provider::wechat::{AskBy, WeChatPay};
 use anyhow::{Context, anyhow};
 use serde::Serialize;
@@ -84,7 +85,7 @@ struct Answered {
 pub(super) async fn ask(wechat: &WeChatPay, channel: &Channel, ask: &AskBy) -> (Finding, Option<String>) {
     let answer = wechat.order_query(&channel.account, ask, Instant::now() + PATIENCE).await;
     let host = answer.as_ref().ok().map(|asked| asked.host.to_string());
-    (decide::judge(&channel.account, ask, &answer.map(|asked| asked.answer)), host)
+    (order_state::judge(&channel.account, ask, &answer.map(|asked| asked.answer)), host)
 }
 
 fn tell_payment(lines: &mut Lines, payment: &Payment) {

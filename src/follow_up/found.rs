@@ -6,13 +6,14 @@ use crate::domain::order::ChannelId;
 use crate::domain::reason::{Reason, Verdict};
 use crate::follow_up::schedule::jittered;
 use crate::gate::channel::Channel;
-use crate::gate::decide::{Confirmed, Finding};
-use crate::gate::payment::Payment;
+use crate::gate::decide::Confirmed;
 use crate::gate::record::Record;
 use crate::gate::route::Route;
 use crate::gate::synthesize::Facts;
 use crate::journal::sweeps::Standing;
 use crate::journal::{Job, JournalEvent, Origin, Override, Request, State, Transition};
+use crate::provider::order_state::Finding;
+use crate::provider::payment::Payment;
 use std::time::Duration;
 
 /// How long after an order was made it is asked about (`wechatpay-v2.md` section 8), and then less and less.

@@ -7,11 +7,12 @@
 mod flights;
 
 use super::channel::Channel;
-use super::decide::{self, Finding};
 use crate::domain::order::{ChannelId, MchId};
 use crate::domain::reason::Reason;
 use crate::observe::metrics::{self, ConfirmMeters, Metrics};
 use crate::observe::traces::Parent;
+use crate::provider::order_state::Finding;
+use crate::provider::wechat::v2::order_state;
 use crate::provider::wechat::{AskBy, HostState, Part, WeChatPay};
 use bytes::Bytes;
 use flights::{Asking, Flights, Turn};
@@ -229,7 +230,7 @@ impl Memory {
         let deadline = Instant::now() + LATE_ANSWER;
         let answer = self.wechat.order_query_within(&channel.account, &question.ask, part, deadline, within).await;
         let answer = answer.map(|asked| asked.answer);
-        let finding = decide::judge(&channel.account, &question.ask, &answer);
+        let finding = order_state::judge(&channel.account, &question.ask, &answer);
         // What is not known is not remembered: the next callback asks again.
         if finding.is_fact() {
             self.cache.insert(question, finding.clone()).await;

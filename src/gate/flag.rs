@@ -4,13 +4,14 @@
 
 use super::Gate;
 use super::channel::Channel;
-use super::decide::{Confirmed, Finding};
+use super::decide::Confirmed;
 use super::number_proof::Case;
-use super::payment::Payment;
 use super::record::{Record, Standing};
 use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{Override, Overrides};
 use crate::observe::traces::Parent;
+use crate::provider::order_state::Finding;
+use crate::provider::payment::Payment;
 use crate::provider::wechat::AskBy;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};

@@ -6,14 +6,15 @@ mod attach;
 use super::Gate;
 use super::channel::Channel;
 use super::claim::Claim;
-use super::decide::{self, Confirmed, Finding, Mode};
-use super::payment::Payment;
+use super::decide::{self, Confirmed, Mode};
 use super::record::Record;
 use super::route::Route;
 use crate::domain::money::Money;
 use crate::domain::order::{OrderId, OutTradeNo};
 use crate::domain::reason::Reason;
 use crate::journal::Claimed;
+use crate::provider::order_state::Finding;
+use crate::provider::payment::Payment;
 use std::fmt;
 use tokio::time::{Instant, timeout_at};
 

@@ -5,7 +5,7 @@
 //! asker asks once more, and whichever answer comes first is everybody's.
 
 use crate::domain::reason::Reason;
-use crate::gate::decide::Finding;
+use crate::provider::order_state::Finding;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;

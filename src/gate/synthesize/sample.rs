@@ -6,8 +6,8 @@ use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{AppId, MchId, OrderId, OutTradeNo, TransactionId};
 use crate::gate::channel::Channel;
 use crate::gate::claim::OrderType;
-use crate::gate::payment::{Payment, Written};
 use crate::gate::route::Route;
+use crate::provider::payment::{Payment, Written};
 use crate::provider::wechat::xml;
 
 /// One payment.

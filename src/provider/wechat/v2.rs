@@ -2,6 +2,8 @@
 
 pub mod refund;
 
+pub mod order_state;
+
 use super::bill::BillType;
 use super::sign::{self, SignType};
 use super::xml::{self, Fields, XmlError};
