@@ -8,7 +8,7 @@ use hyper::Request;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use tollgate::domain::money::Currency;
-use tollgate::domain::order::{AppId, ChannelId, MchId, OrderId, OutTradeNo};
+use tollgate::domain::order::{AppId, ChannelId, MerchantId, OrderId, OutTradeNo};
 use tollgate::domain::secret::Secret;
 use tollgate::gate::accepted::Accepted;
 use tollgate::gate::channel::{ChannelRule, Choose};
@@ -134,7 +134,7 @@ fn account() -> Account {
     Account {
         provider: Provider::V2(v2::Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
         appid: AppId::parse("wx0000000000000001").unwrap(),
-        mch_id: MchId::parse("1900000001").unwrap(),
+        mch_id: MerchantId::parse("1900000001").unwrap(),
         sub_mch_id: None,
         sub_appid: None,
     }

@@ -60,7 +60,7 @@ pub use problem::{Place, Problem, Problems, Warning};
 pub use text::default_file;
 
 use self::read::{Gathered, Reader, Secrets};
-use crate::domain::order::{ChannelId, MchId};
+use crate::domain::order::{ChannelId, MerchantId};
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::Channel;
 use crate::gate::decide::Mode;
@@ -146,7 +146,7 @@ pub struct Outline {
     /// Where callbacks would be kept.
     pub journal: Option<Journal>,
     /// Whose bills would be compared: channels and their merchants.
-    pub sweeps: Vec<(ChannelId, MchId)>,
+    pub sweeps: Vec<(ChannelId, MerchantId)>,
     /// Where the admin listener would be, and whether that would be TLS.
     pub admin: Option<(SocketAddr, bool)>,
     /// The references to secrets as they are written, `${WECHAT_APP_KEY}`, which must be there before the gate runs.

@@ -31,7 +31,7 @@ use crate::gate::{Gate, UpstreamRequest};
 use crate::journal::{self, Callback, Claimed, EntryId, Job, Journal, Override, Queue, Shut, State, Transition};
 use crate::observe::traces::Span;
 use crate::process::shutdown::Shutdown;
-use crate::provider::order_state::Finding;
+use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
 use crate::provider::wechat::AskBy;
 use crate::server::Peer;
@@ -237,7 +237,7 @@ impl FollowUp {
         let confirmed = match decided {
             Ok(confirmed) => confirmed,
             Err(reason) => match &finding {
-                Finding::Paid(payment) if overridden::is_done(&work, reason, record, payment) => {
+                OrderState::Paid(payment) if overridden::is_done(&work, reason, record, payment) => {
                     return self.accepted_before(&work, record, payment);
                 }
                 _ => return self.not_confirmed(&work, record, reason, &finding),
@@ -296,7 +296,7 @@ impl FollowUp {
         work: &Job,
         claim: &Claim,
         record: &Record,
-        finding: &Finding,
+        finding: &OrderState,
         span: &Span,
     ) -> Result<Confirmed, Reason> {
         let claimed = &work.callback.claimed;
@@ -318,7 +318,7 @@ impl FollowUp {
 
     /// What is known of the order now, and the answer itself where a callback is to be made of it; `None` if this account's
     /// lane or its budget is used up.
-    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Job, span: &Span) -> Option<(Finding, Bytes)> {
+    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Job, span: &Span) -> Option<(OrderState, Bytes)> {
         let confirming = span.child("confirm");
         let within = confirming.parent();
         let claimed = &work.callback.claimed;
@@ -374,7 +374,7 @@ impl FollowUp {
     }
 
     /// Where an entry goes on that is not confirmed, or not any more.
-    fn not_confirmed(&self, work: &Job, record: &Record, reason: Reason, finding: &Finding) -> Step {
+    fn not_confirmed(&self, work: &Job, record: &Record, reason: Reason, finding: &OrderState) -> Step {
         let delivering = work.state == State::Delivering;
         if !delivering && work.callback.origin.is_found() {
             return self.not_confirmed_without_callback(work, record, reason, finding);
@@ -409,7 +409,7 @@ impl FollowUp {
     }
 
     /// Nobody asks any longer. That an order is paid and its number not proven is said as it is, and its payment is not noted.
-    fn give_up(&self, record: &Record, reason: Reason, finding: &Finding) -> Step {
+    fn give_up(&self, record: &Record, reason: Reason, finding: &OrderState) -> Step {
         if reason == Reason::NumberNotListed {
             return self.park(record, reason);
         }
@@ -422,10 +422,10 @@ impl FollowUp {
     }
 
     /// Parks what is paid.
-    fn park_payment(&self, record: &Record, reason: Reason, finding: &Finding) -> Step {
+    fn park_payment(&self, record: &Record, reason: Reason, finding: &OrderState) -> Step {
         let verified = match finding {
-            Finding::Paid(payment) => Some(record::verified(payment)),
-            Finding::Not(_) => None,
+            OrderState::Paid(payment) => Some(record::verified(payment)),
+            OrderState::NotPaid(_) => None,
         };
         self.gate.records.found(record, reason, verified, Some(Transition::Park));
         Step::Parked(reason)
@@ -468,8 +468,8 @@ impl FollowUp {
 }
 
 /// Whether a question was sent, or answered without. What the budget had no place for costs no try: it has its turn later.
-fn was_asked((finding, _): &(Finding, Bytes)) -> bool {
-    *finding != Finding::Not(Reason::RateLimited)
+fn was_asked((finding, _): &(OrderState, Bytes)) -> bool {
+    *finding != OrderState::NotPaid(Reason::RateLimited)
 }
 
 /// What the callback claimed when it was taken in, its signature checked.

@@ -9,7 +9,7 @@ pub use crate::journal::Act as Action;
 use crate::journal::audit::Action as Audited;
 use crate::journal::overrides::{Needed, Override, Overrides, Redelivery};
 use crate::journal::{Audit, By, EntryId, JournalError, Search, Verified};
-use crate::provider::order_state::Finding;
+use crate::provider::order_state::OrderState;
 use crate::provider::wechat::AskBy;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -167,8 +167,8 @@ impl Admin {
         let out_trade_no = self.number(of, order).await?;
         let (finding, _) = gate.confirm.ask_now(of, AskBy::OutTradeNo(out_trade_no)).await;
         let payment = match &finding {
-            Finding::Paid(payment) => Some(verified(payment)),
-            Finding::Not(_) => None,
+            OrderState::Paid(payment) => Some(verified(payment)),
+            OrderState::NotPaid(_) => None,
         };
         let (reason, action) = (finding.reason(), Audited::Query);
         tracing::info!(%who, from = %from.ip(), action = action.as_str(), %channel, %order, %reason, "audit");

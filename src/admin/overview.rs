@@ -4,7 +4,7 @@ use super::Admin;
 use super::health::NotReady;
 use crate::domain::clock;
 use crate::domain::generation::Generation;
-use crate::domain::order::MchId;
+use crate::domain::order::MerchantId;
 use crate::gate::Gate;
 use crate::journal::Figures;
 use crate::journal::view::Today;
@@ -53,7 +53,7 @@ pub struct Overview {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BudgetLeft {
     /// The merchant.
-    pub mch_id: MchId,
+    pub mch_id: MerchantId,
     /// Queries that can be sent at once now.
     pub left: u32,
     /// How many can be when none was for a while.
@@ -70,10 +70,10 @@ impl Admin {
         let figures = self.figures().await.map(|(figures, _)| figures);
         let gate = self.gate.gate();
         let per_second = gate.confirm.queries_per_second();
-        let mut merchants: Vec<MchId> = gate.channels.iter().map(|channel| channel.account.mch_id).collect();
+        let mut merchants: Vec<MerchantId> = gate.channels.iter().map(|channel| channel.account.mch_id).collect();
         merchants.sort_unstable();
         merchants.dedup();
-        let budget = |mch_id: MchId| {
+        let budget = |mch_id: MerchantId| {
             let (left, at_once) = gate.confirm.queries_left(&mch_id);
             BudgetLeft { mch_id, left, at_once, per_second }
         };

@@ -11,7 +11,7 @@ use crate::domain::reason::Reason;
 use crate::gate::channel::Channel;
 use crate::gate::record::verified;
 use crate::journal::{Journal, Record, Search, Verified};
-use crate::provider::order_state::Finding;
+use crate::provider::order_state::OrderState;
 use crate::provider::wechat::{AskBy, WeChatPay};
 use anyhow::bail;
 use serde_json::json;
@@ -141,8 +141,8 @@ async fn ask_on(wechat: &WeChatPay, channel: &Channel, order: &OrderId) -> Optio
     let number = channel.out_trade_no.apply(order).ok()?;
     let (finding, _) = super::query::ask(wechat, channel, &AskBy::OutTradeNo(number)).await;
     let payment = match &finding {
-        Finding::Paid(payment) => Some(verified(payment)),
-        Finding::Not(_) => None,
+        OrderState::Paid(payment) => Some(verified(payment)),
+        OrderState::NotPaid(_) => None,
     };
     Some(Live { channel: channel.id, number, reason: finding.reason(), payment })
 }

@@ -9,7 +9,7 @@ use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Verdict;
 use crate::gate::channel::Channel;
 use crate::gate::record::verified;
-use crate::provider::order_state::Finding;
+use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
 use crate::provider::wechat::v2::order_state;
 use crate::provider::wechat::{AskBy, WeChatPay};
@@ -56,8 +56,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (finding, host) = self::ask(&wechat, channel, &ask).await;
     let reason = finding.reason();
     let payment = match &finding {
-        Finding::Paid(payment) => Some(payment.as_ref()),
-        Finding::Not(_) => None,
+        OrderState::Paid(payment) => Some(payment.as_ref()),
+        OrderState::NotPaid(_) => None,
     };
     let verdict = reason.verdict().unwrap_or(Verdict::Unknown);
     let asked = Asked::new(args.channel, out_trade_no, reason, payment.map(verified).as_ref());
@@ -82,7 +82,7 @@ struct Answered {
 }
 
 /// Asks WeChat Pay once, for a command; what that establishes, and which host answered.
-pub(super) async fn ask(wechat: &WeChatPay, channel: &Channel, ask: &AskBy) -> (Finding, Option<String>) {
+pub(super) async fn ask(wechat: &WeChatPay, channel: &Channel, ask: &AskBy) -> (OrderState, Option<String>) {
     let answer = wechat.order_query(&channel.account, ask, Instant::now() + PATIENCE).await;
     let host = answer.as_ref().ok().map(|asked| asked.host.to_string());
     (order_state::judge(&channel.account, ask, &answer.map(|asked| asked.answer)), host)

@@ -4,7 +4,7 @@ use super::read::{Map, Section, Value};
 use super::synthesize::RouteName;
 use super::{settings, sweep};
 use crate::domain::generation;
-use crate::domain::order::{AppId, BadId, ChannelId, MchId, ORDER_BYTES, is_order_byte};
+use crate::domain::order::{AppId, BadId, ChannelId, MerchantId, ORDER_BYTES, is_order_byte};
 use crate::gate::channel::{Affix, Channel, QueryBy};
 use crate::gate::decide::Mode;
 use crate::gate::decide::OnRefunded;
@@ -131,8 +131,8 @@ pub(super) fn refused_as_v3(value: &Value<'_>) -> bool {
     v3
 }
 
-fn merchant(value: &Value<'_>) -> Option<MchId> {
-    let id = value.parse(MchId::parse, "copy the number from the merchant platform")?;
+fn merchant(value: &Value<'_>) -> Option<MerchantId> {
+    let id = value.parse(MerchantId::parse, "copy the number from the merchant platform")?;
     if id.as_str().bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(id);
     }

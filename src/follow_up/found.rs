@@ -12,7 +12,7 @@ use crate::gate::route::Route;
 use crate::gate::synthesize::Facts;
 use crate::journal::sweeps::Standing;
 use crate::journal::{Job, JournalEvent, Origin, Override, Request, State, Transition};
-use crate::provider::order_state::Finding;
+use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ impl FollowUp {
         work: &Job,
         record: &Record,
         reason: Reason,
-        finding: &Finding,
+        finding: &OrderState,
     ) -> Step {
         if reason.holds_payment() {
             return self.park_payment(record, reason, finding);

@@ -7,11 +7,11 @@
 mod flights;
 
 use super::channel::Channel;
-use crate::domain::order::{ChannelId, MchId};
+use crate::domain::order::{ChannelId, MerchantId};
 use crate::domain::reason::Reason;
 use crate::observe::metrics::{self, ConfirmMeters, Metrics};
 use crate::observe::traces::Parent;
-use crate::provider::order_state::Finding;
+use crate::provider::order_state::OrderState;
 use crate::provider::wechat::v2::order_state;
 use crate::provider::wechat::{AskBy, HostState, Part, WeChatPay};
 use bytes::Bytes;
@@ -39,7 +39,7 @@ pub struct Confirm {
 
 #[derive(Debug)]
 struct Memory {
-    cache: Cache<Question, Finding>,
+    cache: Cache<Question, OrderState>,
     wechat: Arc<WeChatPay>,
 }
 
@@ -130,7 +130,7 @@ impl Confirm {
     }
 
     /// What is known of the order that `ask` names, without asking anybody.
-    pub async fn cached(&self, channel: &Channel, ask: AskBy) -> Option<Finding> {
+    pub async fn cached(&self, channel: &Channel, ask: AskBy) -> Option<OrderState> {
         let cached = self.memory.cache.get(&question(channel, ask)).await;
         if cached.is_some() {
             self.meters.cached.count();
@@ -146,7 +146,7 @@ impl Confirm {
 
     /// How many queries of a merchant can be sent at once now, and how many if none was for a while.
     #[must_use]
-    pub fn queries_left(&self, merchant: &MchId) -> (u32, u32) {
+    pub fn queries_left(&self, merchant: &MerchantId) -> (u32, u32) {
         self.memory.wechat.queries_left(merchant)
     }
 
@@ -157,13 +157,13 @@ impl Confirm {
 
     /// What is known of the order that `ask` names, or found out within the confirm deadline, out of this `part` of the
     /// merchant's budget. A question is a step of `within`.
-    pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (Finding, Source) {
+    pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (OrderState, Source) {
         let (finding, source) = self.find_out(channel, ask, part, within).await;
         source.of(&self.meters).count();
         (finding, source)
     }
 
-    async fn find_out(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (Finding, Source) {
+    async fn find_out(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (OrderState, Source) {
         let question = question(channel, ask);
         let cache = &self.memory.cache;
         let deadline = Instant::now() + self.patience;
@@ -183,7 +183,7 @@ impl Confirm {
             };
             match timeout_at(until, answer.wait()).await {
                 Ok(finding) => return (finding, source),
-                Err(_) if until == deadline => return (Finding::Not(Reason::QueryTimeout), source),
+                Err(_) if until == deadline => return (OrderState::NotPaid(Reason::QueryTimeout), source),
                 Err(_) => {}
             }
         }
@@ -193,18 +193,18 @@ impl Confirm {
 impl Confirm {
     /// Finds out whatever is known, together with all who ask so at the same time, within the confirm deadline. A payment that is
     /// confirmed stands behind it, so nobody goes before.
-    pub async fn ask_again(&self, channel: &Arc<Channel>, ask: AskBy, within: &Parent) -> Finding {
+    pub async fn ask_again(&self, channel: &Arc<Channel>, ask: AskBy, within: &Parent) -> OrderState {
         self.memory.cache.invalidate(&question(channel, ask)).await;
         self.ask(channel, ask, Part::KnownSender, within).await.0
     }
 
     /// Asks now, whatever is known, and in the caller's own time; for one who needs the whole answer.
-    pub async fn ask_now(&self, channel: &Channel, ask: AskBy) -> (Finding, Bytes) {
+    pub async fn ask_now(&self, channel: &Channel, ask: AskBy) -> (OrderState, Bytes) {
         self.ask_now_within(channel, ask, &Parent::default()).await
     }
 
     /// The same, as a step of `within`.
-    pub async fn ask_now_within(&self, channel: &Channel, ask: AskBy, within: &Parent) -> (Finding, Bytes) {
+    pub async fn ask_now_within(&self, channel: &Channel, ask: AskBy, within: &Parent) -> (OrderState, Bytes) {
         self.memory.find(channel, question(channel, ask), Part::FollowUp, within).await
     }
 }
@@ -226,7 +226,7 @@ impl Memory {
         asking.finish(finding.clone(), finding.is_fact());
     }
 
-    async fn find(&self, channel: &Channel, question: Question, part: Part, within: &Parent) -> (Finding, Bytes) {
+    async fn find(&self, channel: &Channel, question: Question, part: Part, within: &Parent) -> (OrderState, Bytes) {
         let deadline = Instant::now() + LATE_ANSWER;
         let answer = self.wechat.order_query_within(&channel.account, &question.ask, part, deadline, within).await;
         let answer = answer.map(|asked| asked.answer);
@@ -239,11 +239,11 @@ impl Memory {
     }
 }
 
-impl Expiry<Question, Finding> for Ttl {
-    fn expire_after_create(&self, _: &Question, finding: &Finding, _: std::time::Instant) -> Option<Duration> {
+impl Expiry<Question, OrderState> for Ttl {
+    fn expire_after_create(&self, _: &Question, finding: &OrderState, _: std::time::Instant) -> Option<Duration> {
         Some(match finding {
-            Finding::Paid(_) => self.paid,
-            Finding::Not(_) => self.pending,
+            OrderState::Paid(_) => self.paid,
+            OrderState::NotPaid(_) => self.pending,
         })
     }
 
@@ -251,7 +251,7 @@ impl Expiry<Question, Finding> for Ttl {
     fn expire_after_update(
         &self,
         question: &Question,
-        finding: &Finding,
+        finding: &OrderState,
         now: std::time::Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {

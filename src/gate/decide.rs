@@ -8,7 +8,7 @@ use super::number_proof::Pair;
 use crate::domain::money::Money;
 use crate::domain::order::OutTradeNo;
 use crate::domain::reason::{Reason, Stage};
-use crate::provider::order_state::Finding;
+use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
 use std::sync::Arc;
 
@@ -88,12 +88,12 @@ pub fn decide(
     expected: Option<Money>,
     out_trade_no: &OutTradeNo,
     pair: Pair,
-    finding: &Finding,
+    finding: &OrderState,
     on_refunded: OnRefunded,
 ) -> Result<Confirmed, Reason> {
     let payment = match finding {
-        Finding::Paid(payment) => payment,
-        Finding::Not(reason) => return Err(*reason),
+        OrderState::Paid(payment) => payment,
+        OrderState::NotPaid(reason) => return Err(*reason),
     };
     if payment.out_trade_no != *out_trade_no {
         return Err(Reason::TransactionOfOtherOrder);

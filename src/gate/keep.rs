@@ -12,7 +12,7 @@ use super::route::Route;
 use super::story::Story;
 use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{Callback, Claimed, EntryKey, Origin, Overrides, Request, Trust};
-use crate::provider::order_state::Finding;
+use crate::provider::order_state::OrderState;
 use crate::provider::wechat::AskBy;
 use crate::server::Peer;
 use bytes::Bytes;
@@ -105,7 +105,7 @@ impl Gate {
         if source == Source::Asked && (!kept || story.in_hand.is_some()) {
             self.familiar.learn(&sighting.appearance, &decided);
         }
-        if let (Finding::Paid(payment), Err(reason)) = (&finding, &decided)
+        if let (OrderState::Paid(payment), Err(reason)) = (&finding, &decided)
             && reason.holds_payment()
         {
             story.payment = Some(Arc::clone(payment));

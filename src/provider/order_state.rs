@@ -1,26 +1,28 @@
-//! What is known of an order.
+//! What a provider says of an order, checked.
 
 use super::payment::Payment;
 use crate::domain::reason::{Reason, Verdict};
 use std::sync::Arc;
 
-/// What an answer establishes about an order.
+/// The state of an order, as its provider established it: the answer is authentic, it is about the merchant and the application
+/// that asked, and about the order that was asked for. Whoever holds one compares claims with it and checks nothing again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// It was paid.
+pub enum OrderState {
+    /// It was paid, and perhaps refunded since ([`Payment::refunded`]).
     Paid(Arc<Payment>),
-    /// Anything else, and why. A reason of verdict `unknown` is no fact about the order and is never cached.
-    Not(Reason),
+    /// Anything else, and why. A reason of verdict `unknown` (no answer, none that can be believed) is no fact about the order
+    /// and is never cached.
+    NotPaid(Reason),
 }
 
-impl Finding {
-    /// The reason code of the order's state, whatever a callback claims of it.
+impl OrderState {
+    /// The reason code of the state, whatever a callback claims of the order.
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
             Self::Paid(payment) if payment.refunded => Reason::Refunded,
             Self::Paid(_) => Reason::Paid,
-            Self::Not(reason) => *reason,
+            Self::NotPaid(reason) => *reason,
         }
     }
 

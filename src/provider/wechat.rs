@@ -22,7 +22,7 @@ pub use breaker::HostState;
 pub use budget::Part;
 pub use client::{Asked, BillStream, BuildError, Settings, WeChatPay};
 
-use crate::domain::order::{AppId, MchId, OutTradeNo, TransactionId};
+use crate::domain::order::{AppId, MerchantId, OutTradeNo, TransactionId};
 use crate::domain::secret::Secret;
 use bytes::Bytes;
 use std::fmt;
@@ -35,9 +35,9 @@ pub struct Account {
     /// `appid`; in service-provider mode the provider's.
     pub appid: AppId,
     /// `mch_id`; in service-provider mode the provider's.
-    pub mch_id: MchId,
+    pub mch_id: MerchantId,
     /// The sub-merchant, in service-provider mode (`wechatpay-v2.md` section 6).
-    pub sub_mch_id: Option<MchId>,
+    pub sub_mch_id: Option<MerchantId>,
     /// The sub-merchant's application, if it has one.
     pub sub_appid: Option<AppId>,
 }
@@ -47,7 +47,7 @@ impl Account {
     /// a payment to one of them must not confirm another's order.
     #[must_use]
     pub fn is_merchant(&self, mch_id: Option<&str>, sub_mch_id: Option<&str>) -> bool {
-        mch_id == Some(self.mch_id.as_str()) && sub_mch_id == self.sub_mch_id.as_ref().map(MchId::as_str)
+        mch_id == Some(self.mch_id.as_str()) && sub_mch_id == self.sub_mch_id.as_ref().map(MerchantId::as_str)
     }
 
     /// Whether a message that names these is about this application. `sub_appid` counts only if the account has one:

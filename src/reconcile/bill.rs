@@ -12,7 +12,7 @@ pub use schedule::dates;
 use schedule::{Way, way};
 
 use crate::domain::clock;
-use crate::domain::order::{ChannelId, MchId};
+use crate::domain::order::{ChannelId, MerchantId};
 use crate::gate::Gate;
 use crate::journal::sweeps::{Counts, Sweep, SweepNote, Wanted};
 use crate::journal::{Journal, JournalError, gate_since};
@@ -134,7 +134,7 @@ impl Sweeper {
     }
 
     /// Puts into the queue what schedules want by now; what is there already stays as it is.
-    async fn schedule(&self, scheduled: &mut BTreeMap<MchId, Date>) -> Result<(), JournalError> {
+    async fn schedule(&self, scheduled: &mut BTreeMap<MerchantId, Date>) -> Result<(), JournalError> {
         if clock::away().is_some() {
             // What day it is will be known soon.
             return Ok(());
@@ -165,8 +165,8 @@ impl Sweeper {
         Ok(())
     }
 
-    fn merchants(&self) -> BTreeMap<MchId, Vec<&Plan>> {
-        let mut merchants: BTreeMap<MchId, Vec<&Plan>> = BTreeMap::new();
+    fn merchants(&self) -> BTreeMap<MerchantId, Vec<&Plan>> {
+        let mut merchants: BTreeMap<MerchantId, Vec<&Plan>> = BTreeMap::new();
         for plan in &self.plans {
             if let Some(channel) = self.gate.channels.get(&plan.channel) {
                 merchants.entry(channel.account.mch_id).or_default().push(plan);

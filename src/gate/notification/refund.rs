@@ -15,7 +15,7 @@ use crate::gate::route::{PathValues, Route};
 use crate::gate::story::Story;
 use crate::gate::{Checked, Gate};
 use crate::journal::{Claimed, DeliveryId, EntryKey, Origin};
-use crate::provider::order_state::Finding;
+use crate::provider::order_state::OrderState;
 use crate::provider::wechat::Account;
 use crate::provider::wechat::v2::refund::{self, Refund, Unopened};
 use crate::provider::wechat::xml::Fields;
@@ -133,10 +133,10 @@ pub fn channel<'c>(channels: &'c Channels, sealed: &Sealed<'_>) -> Option<&'c Ar
 
 /// Whether the order was paid, by this payment and so much. That it was refunded is what the notification says, so
 /// `on_refunded` has no part in it.
-fn decide(claim: Claim, refund: &Refund, finding: &Finding) -> Result<Confirmed, Reason> {
+fn decide(claim: Claim, refund: &Refund, finding: &OrderState) -> Result<Confirmed, Reason> {
     let currency = match finding {
-        Finding::Paid(payment) => payment.amount.currency,
-        Finding::Not(_) => claim.currency,
+        OrderState::Paid(payment) => payment.amount.currency,
+        OrderState::NotPaid(_) => claim.currency,
     };
     // The notification does not tell the currency.
     let claim = Claim { currency, ..claim };

@@ -3,7 +3,7 @@
 use super::Facts;
 use crate::domain::clock;
 use crate::domain::money::{Currency, Fen, Money};
-use crate::domain::order::{AppId, MchId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::order::{AppId, MerchantId, OrderId, OutTradeNo, TransactionId};
 use crate::gate::channel::Channel;
 use crate::gate::claim::OrderType;
 use crate::gate::route::Route;
@@ -82,7 +82,7 @@ fn answer(channel: &Channel, payment: &Payment) -> String {
         ("appid", account.appid.as_str()),
         ("mch_id", account.mch_id.as_str()),
         ("sub_appid", account.sub_appid.as_ref().map_or("", AppId::as_str)),
-        ("sub_mch_id", account.sub_mch_id.as_ref().map_or("", MchId::as_str)),
+        ("sub_mch_id", account.sub_mch_id.as_ref().map_or("", MerchantId::as_str)),
         ("nonce_str", "sRz3mCkR8uQx0bTL"),
         ("openid", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"),
         ("trade_type", "APP"),

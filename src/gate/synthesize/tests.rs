@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::money::{Currency, Fen};
 use crate::domain::order::ChannelId;
-use crate::domain::order::{AppId, MchId, OutTradeNo, TransactionId};
+use crate::domain::order::{AppId, MerchantId, OutTradeNo, TransactionId};
 use crate::domain::secret::Secret;
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::{Affix, ChannelRule, Choose, QueryBy};
@@ -108,7 +108,7 @@ fn channel(name: &str) -> Channel {
         account: Account {
             provider: Provider::V2(Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
             appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
-            mch_id: MchId::parse("10000100").unwrap(),
+            mch_id: MerchantId::parse("10000100").unwrap(),
             sub_mch_id: None,
             sub_appid: None,
         },
@@ -381,7 +381,7 @@ fn notifications_of_every_kind_of_account_pass_the_check() {
         // A prefix is for order ids, and a notification names WeChat Pay's number.
         provider.out_trade_no.prefix = "APP".to_owned();
         assert_eq!(Synthesize::Notification.check(&route, &provider), Ok(()));
-        provider.account.sub_mch_id = MchId::parse("1900000109").ok();
+        provider.account.sub_mch_id = MerchantId::parse("1900000109").ok();
         provider.account.sub_appid = AppId::parse("wx2421b1c4370ec43b").ok();
         assert_eq!(Synthesize::Notification.check(&route, &provider), Ok(()));
     }

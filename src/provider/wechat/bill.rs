@@ -18,7 +18,7 @@ pub use refusal::{Refusal, RefusalKind};
 pub(super) use unpack::Unpacker;
 
 use crate::domain::money::{Fen, Money};
-use crate::domain::order::{AppId, MchId, OutTradeNo, TransactionId};
+use crate::domain::order::{AppId, MerchantId, OutTradeNo, TransactionId};
 use jiff::Timestamp;
 use std::fmt;
 
@@ -80,9 +80,9 @@ pub struct BillPayment {
     /// `公众账号ID`: one of the applications that are bound to the merchant.
     pub appid: Option<AppId>,
     /// `商户号`.
-    pub mch_id: Option<MchId>,
+    pub mch_id: Option<MerchantId>,
     /// `特约商户号`: the sub-merchant, in service-provider mode.
-    pub sub_mch_id: Option<MchId>,
+    pub sub_mch_id: Option<MerchantId>,
     /// `微信订单号`.
     pub transaction_id: TransactionId,
     /// `商户订单号`.
@@ -122,9 +122,9 @@ pub struct BillRefund {
     /// `公众账号ID`: one of the applications that are bound to the merchant.
     pub appid: Option<AppId>,
     /// `商户号`.
-    pub mch_id: Option<MchId>,
+    pub mch_id: Option<MerchantId>,
     /// `特约商户号`: the sub-merchant, in service-provider mode.
-    pub sub_mch_id: Option<MchId>,
+    pub sub_mch_id: Option<MerchantId>,
     /// `微信订单号` of the payment.
     pub transaction_id: TransactionId,
     /// `商户订单号` of the payment, if it is one that an order of ours can have.

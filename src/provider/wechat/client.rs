@@ -7,7 +7,7 @@ pub use bill::BillStream;
 use super::breaker::{Breaker, HostState};
 use super::budget::{Budget, Part};
 use super::{Account, Answer, AskBy, QueryError, Signature, v2};
-use crate::domain::order::MchId;
+use crate::domain::order::MerchantId;
 use crate::net::outbound;
 use crate::observe::metrics::QueryMeters;
 use crate::observe::traces::Parent;
@@ -187,7 +187,7 @@ impl WeChatPay {
 
     /// How many queries of a merchant can be sent at once now, and how many if none was for a while.
     #[must_use]
-    pub fn queries_left(&self, merchant: &MchId) -> (u32, u32) {
+    pub fn queries_left(&self, merchant: &MerchantId) -> (u32, u32) {
         self.budget.left(merchant)
     }
 

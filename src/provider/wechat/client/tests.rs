@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::order::{AppId, MchId, OutTradeNo};
+use crate::domain::order::{AppId, MerchantId, OutTradeNo};
 use crate::domain::secret::Secret;
 use crate::provider::wechat::sign::{SignType, sign};
 use crate::provider::wechat::v2::Keys;
@@ -125,7 +125,7 @@ pub(super) fn account() -> Account {
     Account {
         provider: Provider::V2(Keys::from_list([key], SignType::Md5).unwrap()),
         appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
-        mch_id: MchId::parse("10000100").unwrap(),
+        mch_id: MerchantId::parse("10000100").unwrap(),
         sub_mch_id: None,
         sub_appid: None,
     }

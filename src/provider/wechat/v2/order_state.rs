@@ -4,7 +4,7 @@ use crate::domain::clock;
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
-use crate::provider::order_state::Finding;
+use crate::provider::order_state::OrderState;
 use crate::provider::payment::{Payment, Written};
 use crate::provider::wechat::{Account, Answer, AskBy, QueryError, Signature};
 use std::sync::Arc;
@@ -14,12 +14,11 @@ use std::sync::Arc;
 /// The order of judgement is the fact sheet's (`wechatpay-v2.md` section 1): was the message taken, is it theirs, is it
 /// about this merchant and application, did the query work, is it about this order, and only then the state.
 #[must_use]
-pub fn judge(account: &Account, ask: &AskBy, answer: &Result<Answer, QueryError>) -> Finding {
+pub fn judge(account: &Account, ask: &AskBy, answer: &Result<Answer, QueryError>) -> OrderState {
     match answer {
-        Ok(answer) => {
-            paid_order(account, ask, answer).map_or_else(Finding::Not, |payment| Finding::Paid(Arc::new(payment)))
-        }
-        Err(error) => Finding::Not(no_answer(*error)),
+        Ok(answer) => paid_order(account, ask, answer)
+            .map_or_else(OrderState::NotPaid, |payment| OrderState::Paid(Arc::new(payment))),
+        Err(error) => OrderState::NotPaid(no_answer(*error)),
     }
 }
 

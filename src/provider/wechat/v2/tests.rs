@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::order::{AppId, MchId, OutTradeNo, TransactionId};
+use crate::domain::order::{AppId, MerchantId, OutTradeNo, TransactionId};
 use crate::domain::secret::Secret;
 
 /// WeChat Pay's documented key, which no account may have; the fact sheet's examples are signed with it.
@@ -16,7 +16,7 @@ fn account(keys: &[&str], sign_type: SignType) -> Account {
     Account {
         provider: Provider::V2(Keys::from_list(keys.iter().map(|text| key(text)), sign_type).unwrap()),
         appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
-        mch_id: MchId::parse("10000100").unwrap(),
+        mch_id: MerchantId::parse("10000100").unwrap(),
         sub_mch_id: None,
         sub_appid: None,
     }
@@ -69,7 +69,7 @@ fn a_query_is_signed_as_the_fact_sheet_signs_it() {
 #[test]
 fn a_provider_names_the_sub_merchant() {
     let mut provider = account(&[KEY], SignType::Md5);
-    provider.sub_mch_id = MchId::parse("1900000109").ok();
+    provider.sub_mch_id = MerchantId::parse("1900000109").ok();
     provider.sub_appid = AppId::parse("wx2421b1c4370ec43b").ok();
     let text = write_query(&provider, &by_number(), "n");
     let query = Fields::read(text.as_bytes()).unwrap();
@@ -156,7 +156,7 @@ fn a_notification_is_checked_by_its_own_algorithm() {
 fn a_notification_is_addressed_to_the_account_it_names() {
     let direct = account(&[KEY], SignType::Md5);
     let mut provider = direct.clone();
-    provider.sub_mch_id = MchId::parse("1900000109").ok();
+    provider.sub_mch_id = MerchantId::parse("1900000109").ok();
     let mut with_app = provider.clone();
     with_app.sub_appid = AppId::parse("wx2421b1c4370ec43b").ok();
     let is_for = |account: &Account, more: &str| {

@@ -3,7 +3,7 @@
 //! under test.
 
 use super::*;
-use crate::domain::order::{AppId, MchId, OrderId};
+use crate::domain::order::{AppId, MerchantId, OrderId};
 use crate::domain::secret::Secret;
 use crate::gate::claim::Claim;
 use crate::gate::decide::{OnRefunded, decide};
@@ -21,7 +21,7 @@ fn account() -> Account {
     Account {
         provider: Provider::V2(Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
         appid: AppId::parse(APPID).unwrap(),
-        mch_id: MchId::parse(MCH_ID).unwrap(),
+        mch_id: MerchantId::parse(MCH_ID).unwrap(),
         sub_mch_id: None,
         sub_appid: None,
     }
@@ -217,7 +217,7 @@ fn a_paid_transaction_does_not_vouch_for_another_order() {
 #[test]
 fn an_answer_for_another_transaction_than_asked_is_no_answer() {
     let answer = Answer { transaction_id: Some(OTHER_TRANSACTION.into()), ..paid_answer() };
-    assert_eq!(judge(&account(), &by_transaction(), &Ok(answer)), Finding::Not(Reason::AnswerForOtherOrder));
+    assert_eq!(judge(&account(), &by_transaction(), &Ok(answer)), OrderState::NotPaid(Reason::AnswerForOtherOrder));
 }
 
 #[test]
@@ -279,14 +279,18 @@ fn a_paid_answer_that_lacks_a_field_or_has_it_malformed_is_incomplete() {
     for (index, spoil) in spoilers.into_iter().enumerate() {
         let mut answer = paid_answer();
         spoil(&mut answer);
-        assert_eq!(judge(&account(), &by_order(), &Ok(answer)), Finding::Not(Reason::AnswerIncomplete), "{index}");
+        assert_eq!(
+            judge(&account(), &by_order(), &Ok(answer)),
+            OrderState::NotPaid(Reason::AnswerIncomplete),
+            "{index}"
+        );
     }
 }
 
 #[test]
 fn a_currency_that_is_not_named_is_cny() {
     let answer = Answer { fee_type: None, ..paid_answer() };
-    let Finding::Paid(payment) = judge(&account(), &by_order(), &Ok(answer)) else { panic!("not paid") };
+    let OrderState::Paid(payment) = judge(&account(), &by_order(), &Ok(answer)) else { panic!("not paid") };
     assert_eq!(payment.amount.currency, Currency::default());
 }
 
@@ -306,7 +310,7 @@ fn an_amount_in_another_currency_differs() {
 #[test]
 fn in_service_provider_mode_the_sub_merchant_is_compared_too() {
     let ours = Account {
-        sub_mch_id: Some(MchId::parse("1900000201").unwrap()),
+        sub_mch_id: Some(MerchantId::parse("1900000201").unwrap()),
         sub_appid: Some(AppId::parse("wx2421b1c4370ec43b").unwrap()),
         ..account()
     };
@@ -323,13 +327,13 @@ fn in_service_provider_mode_the_sub_merchant_is_compared_too() {
             ..paid_answer()
         };
         let reason = match judge(&ours, &by_order(), &Ok(answer)) {
-            Finding::Paid(_) => None,
-            Finding::Not(reason) => Some(reason),
+            OrderState::Paid(_) => None,
+            OrderState::NotPaid(reason) => Some(reason),
         };
         assert_eq!(reason, expected, "{sub_mch_id:?} {sub_appid:?}");
     }
     let answer = Answer { sub_mch_id: Some("1900000201".into()), ..paid_answer() };
-    assert_eq!(judge(&account(), &by_order(), &Ok(answer)), Finding::Not(Reason::AnswerForOtherMerchant));
+    assert_eq!(judge(&account(), &by_order(), &Ok(answer)), OrderState::NotPaid(Reason::AnswerForOtherMerchant));
 }
 
 #[test]
@@ -342,6 +346,6 @@ fn without_an_answer_nothing_is_known() {
         (QueryError::TooLarge, Reason::AnswerTooLarge),
         (QueryError::Unreadable, Reason::AnswerUnreadable),
     ] {
-        assert_eq!(judge(&account(), &by_order(), &Err(error)), Finding::Not(expected));
+        assert_eq!(judge(&account(), &by_order(), &Err(error)), OrderState::NotPaid(expected));
     }
 }

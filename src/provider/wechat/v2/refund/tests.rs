@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::order::MchId;
+use crate::domain::order::MerchantId;
 use crate::domain::secret::Secret;
 use crate::provider::wechat::ApiKey;
 use crate::provider::wechat::sign::SignType;
@@ -20,7 +20,7 @@ fn account(keys: &[&str]) -> Account {
     Account {
         provider: Provider::V2(Keys::from_list(keys, SignType::Md5).unwrap()),
         appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
-        mch_id: MchId::parse("1900000109").unwrap(),
+        mch_id: MerchantId::parse("1900000109").unwrap(),
         sub_mch_id: None,
         sub_appid: None,
     }
@@ -86,7 +86,7 @@ fn what_is_sealed_is_read_as_strictly_as_anything() {
 #[test]
 fn a_sub_merchants_application_need_not_be_named() {
     let own = Account {
-        sub_mch_id: Some(MchId::parse("1900000998").unwrap()),
+        sub_mch_id: Some(MerchantId::parse("1900000998").unwrap()),
         sub_appid: Some(AppId::parse("wx2421b1c4370ec43b").unwrap()),
         ..account(&[KEY])
     };
