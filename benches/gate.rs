@@ -22,10 +22,11 @@ use tollgate::gate::route::{Duplicates, PathPattern, QueryMatch, Route, Routes};
 use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
 use tollgate::journal::Overrides;
+use tollgate::provider::AskBy;
 use tollgate::provider::wechat::sign::{SignType, sign};
 use tollgate::provider::wechat::v2::order_state;
 use tollgate::provider::wechat::xml::Fields;
-use tollgate::provider::wechat::{Account, ApiKey, AskBy, Provider, v2};
+use tollgate::provider::wechat::{Api, ApiKey, Credentials, v2};
 use tollgate::server::Peer;
 use tollgate::upstream::Upstream;
 
@@ -129,10 +130,10 @@ fn sign_notification(bencher: Bencher, by: SignType) {
     bencher.bench(|| sign(black_box(&fields).iter(), KEY.as_bytes(), by));
 }
 
-fn account() -> Account {
+fn account() -> Credentials {
     let signing = ApiKey::parse(Secret::new(KEY.into())).unwrap();
-    Account {
-        provider: Provider::V2(v2::Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
+    Credentials {
+        api: Api::V2(v2::Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
         appid: AppId::parse("wx0000000000000001").unwrap(),
         mch_id: MerchantId::parse("1900000001").unwrap(),
         sub_mch_id: None,

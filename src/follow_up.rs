@@ -33,9 +33,8 @@ use crate::observe::traces::Span;
 use crate::process::shutdown::Shutdown;
 use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
-use crate::provider::wechat::AskBy;
+use crate::provider::{AskBy, Evidence};
 use crate::server::Peer;
-use bytes::Bytes;
 pub use found::next_question;
 use hyper::header::HeaderValue;
 use lanes::Lane;
@@ -226,7 +225,7 @@ impl FollowUp {
         if let Some(step) = self.is_delivered_otherwise(&work, record, None).await {
             return step;
         }
-        let Some((finding, document)) = self.confirm_again(channel, &work, span).await else {
+        let Some((finding, evidence)) = self.confirm_again(channel, &work, span).await else {
             return self.not_now(&work);
         };
         // What was made says more than the one that named the order.
@@ -249,7 +248,7 @@ impl FollowUp {
         if let Some(step) = self.is_delivered_otherwise(&work, record, Some(confirmed.payment())).await {
             return step;
         }
-        let made = if request.is_none() { self.make(&work, route, channel, &confirmed, &document) } else { None };
+        let made = if request.is_none() { self.make(&work, route, channel, &confirmed, &evidence) } else { None };
         let Some((request, Some(Read { fill, .. }))) =
             request.or(made.as_ref()).map(|request| (request, read(request)))
         else {
@@ -318,11 +317,11 @@ impl FollowUp {
 
     /// What is known of the order now, and the answer itself where a callback is to be made of it; `None` if this account's
     /// lane or its budget is used up.
-    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Job, span: &Span) -> Option<(OrderState, Bytes)> {
+    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Job, span: &Span) -> Option<(OrderState, Evidence)> {
         let confirming = span.child("confirm");
         let within = confirming.parent();
         let claimed = &work.callback.claimed;
-        let merchant = &channel.account.mch_id;
+        let merchant = &channel.account.payee().merchant;
         if work.callback.request.is_none() {
             // Never by the bill's or the source's word for the payment.
             let ask = AskBy::OutTradeNo(claimed.out_trade_no);
@@ -343,7 +342,7 @@ impl FollowUp {
             None if work.asked_for => self.gate.confirm.ask_now_within(channel, ask, &within).await.0,
             None => self.gate.confirm.ask(channel, ask, lane.part(), &within).await.0,
         };
-        Some((finding, Bytes::new())).filter(was_asked)
+        Some((finding, Evidence::default())).filter(was_asked)
     }
 
     async fn deliver(
@@ -468,7 +467,7 @@ impl FollowUp {
 }
 
 /// Whether a question was sent, or answered without. What the budget had no place for costs no try: it has its turn later.
-fn was_asked((finding, _): &(OrderState, Bytes)) -> bool {
+fn was_asked((finding, _): &(OrderState, Evidence)) -> bool {
     *finding != OrderState::NotPaid(Reason::RateLimited)
 }
 

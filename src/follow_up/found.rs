@@ -12,8 +12,8 @@ use crate::gate::route::Route;
 use crate::gate::synthesize::Facts;
 use crate::journal::sweeps::Standing;
 use crate::journal::{Job, JournalEvent, Origin, Override, Request, State, Transition};
-use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
+use crate::provider::{Evidence, OrderState};
 use std::time::Duration;
 
 /// How long after an order was made it is asked about (`wechatpay-v2.md` section 8), and then less and less.
@@ -148,9 +148,9 @@ impl FollowUp {
         route: &Route,
         channel: &Channel,
         confirmed: &Confirmed,
-        document: &[u8],
+        evidence: &Evidence,
     ) -> Option<Request> {
-        let facts = Facts { order: &work.callback.claimed.order, channel, payment: confirmed.payment(), document };
+        let facts = Facts { order: &work.callback.claimed.order, channel, payment: confirmed.payment(), evidence };
         match route.synthesize.as_ref()?.request(route, &facts) {
             Ok(request) => {
                 self.journal.note(JournalEvent::Made { entry: work.entry, request: Box::new(request.clone()) });

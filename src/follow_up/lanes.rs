@@ -3,7 +3,7 @@
 
 use crate::domain::order::MerchantId;
 use crate::journal::{Rank, State};
-use crate::provider::wechat::Part;
+use crate::provider::Part;
 use crate::upstream::Upstream;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::HashMap;

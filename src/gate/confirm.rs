@@ -1,4 +1,4 @@
-//! What WeChat Pay knows of an order: fresh enough in the cache, or one order query shared by all who ask for the same
+//! What a provider knows of an order: fresh enough in the cache, or one order query shared by all who ask for the same
 //! order at the same time.
 //!
 //! A query runs in a task that the gate owns. A sender that hangs up cancels it for nobody, and an answer that comes
@@ -7,14 +7,11 @@
 mod flights;
 
 use super::channel::Channel;
-use crate::domain::order::{ChannelId, MerchantId};
+use crate::domain::order::ChannelId;
 use crate::domain::reason::Reason;
 use crate::observe::metrics::{self, ConfirmMeters, Metrics};
 use crate::observe::traces::Parent;
-use crate::provider::order_state::OrderState;
-use crate::provider::wechat::v2::order_state;
-use crate::provider::wechat::{AskBy, HostState, Part, WeChatPay};
-use bytes::Bytes;
+use crate::provider::{AskBy, Asked, Evidence, OrderState, Part, Query};
 use flights::{Asking, Flights, Turn};
 use moka::Expiry;
 use moka::future::Cache;
@@ -40,7 +37,6 @@ pub struct Confirm {
 #[derive(Debug)]
 struct Memory {
     cache: Cache<Question, OrderState>,
-    wechat: Arc<WeChatPay>,
 }
 
 /// How long a finding is believed.
@@ -94,17 +90,10 @@ impl Source {
 }
 
 impl Confirm {
-    /// A cache of `capacity` findings before `wechat`; a caller waits for `patience` at most. What one `before` has found, and
+    /// A cache of `capacity` order states; a caller waits for `patience` at most. What one `before` has found, and
     /// is finding, out is used on where the settings are the same.
     #[must_use]
-    pub fn new(
-        wechat: Arc<WeChatPay>,
-        capacity: u64,
-        life: Ttl,
-        patience: Duration,
-        before: Option<&Self>,
-        metrics: &Metrics,
-    ) -> Self {
+    pub fn new(capacity: u64, life: Ttl, patience: Duration, before: Option<&Self>, metrics: &Metrics) -> Self {
         let cache = before.filter(|before| before.capacity == capacity && before.life == life).map_or_else(
             || Cache::builder().max_capacity(capacity).expire_after(life).build(),
             |before| before.memory.cache.clone(),
@@ -114,7 +103,7 @@ impl Confirm {
             .filter(|before| before.patience == patience)
             .map_or_else(|| Arc::new(Flights::new(patience * 3 / 2)), |before| Arc::clone(&before.flights));
         let meters = metrics.confirm.clone();
-        Self { memory: Arc::new(Memory { cache, wechat }), flights, capacity, life, patience, meters }
+        Self { memory: Arc::new(Memory { cache }), flights, capacity, life, patience, meters }
     }
 
     /// How many findings are at hand.
@@ -136,23 +125,6 @@ impl Confirm {
             self.meters.cached.count();
         }
         cached
-    }
-
-    /// Order queries a second that each merchant may send.
-    #[must_use]
-    pub fn queries_per_second(&self) -> u32 {
-        self.memory.wechat.settings().queries_per_second
-    }
-
-    /// How many queries of a merchant can be sent at once now, and how many if none was for a while.
-    #[must_use]
-    pub fn queries_left(&self, merchant: &MerchantId) -> (u32, u32) {
-        self.memory.wechat.queries_left(merchant)
-    }
-
-    /// Each host of WeChat Pay and whether it is asked in its turn at the moment.
-    pub fn hosts(&self) -> impl Iterator<Item = (&str, HostState)> {
-        self.memory.wechat.hosts()
     }
 
     /// What is known of the order that `ask` names, or found out within the confirm deadline, out of this `part` of the
@@ -199,12 +171,12 @@ impl Confirm {
     }
 
     /// Asks now, whatever is known, and in the caller's own time; for one who needs the whole answer.
-    pub async fn ask_now(&self, channel: &Channel, ask: AskBy) -> (OrderState, Bytes) {
+    pub async fn ask_now(&self, channel: &Channel, ask: AskBy) -> (OrderState, Evidence) {
         self.ask_now_within(channel, ask, &Parent::default()).await
     }
 
     /// The same, as a step of `within`.
-    pub async fn ask_now_within(&self, channel: &Channel, ask: AskBy, within: &Parent) -> (OrderState, Bytes) {
+    pub async fn ask_now_within(&self, channel: &Channel, ask: AskBy, within: &Parent) -> (OrderState, Evidence) {
         self.memory.find(channel, question(channel, ask), Part::FollowUp, within).await
     }
 }
@@ -226,16 +198,15 @@ impl Memory {
         asking.finish(finding.clone(), finding.is_fact());
     }
 
-    async fn find(&self, channel: &Channel, question: Question, part: Part, within: &Parent) -> (OrderState, Bytes) {
+    async fn find(&self, channel: &Channel, question: Question, part: Part, within: &Parent) -> (OrderState, Evidence) {
         let deadline = Instant::now() + LATE_ANSWER;
-        let answer = self.wechat.order_query_within(&channel.account, &question.ask, part, deadline, within).await;
-        let answer = answer.map(|asked| asked.answer);
-        let finding = order_state::judge(&channel.account, &question.ask, &answer);
+        let query = Query { ask: question.ask, part, deadline, within };
+        let Asked { state: finding, evidence, .. } = channel.account.query(query).await;
         // What is not known is not remembered: the next callback asks again.
         if finding.is_fact() {
             self.cache.insert(question, finding.clone()).await;
         }
-        (finding, answer.map(|answer| answer.document).unwrap_or_default())
+        (finding, evidence)
     }
 }
 

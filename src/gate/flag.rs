@@ -10,9 +10,9 @@ use super::record::{Record, Standing};
 use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{Override, Overrides};
 use crate::observe::traces::Parent;
+use crate::provider::AskBy;
 use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
-use crate::provider::wechat::AskBy;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 

@@ -4,7 +4,7 @@ use crate::domain::order::{AppId, MerchantId};
 use crate::domain::secret::Secret;
 use crate::provider::wechat::sign::{self, SignType};
 use crate::provider::wechat::xml::Fields;
-use crate::provider::wechat::{Account, ApiKey, Provider};
+use crate::provider::wechat::{Api, ApiKey, Credentials};
 
 /// An account at the simulated WeChat Pay. A merchant number with several applications is several of these.
 #[derive(Debug, Clone)]
@@ -65,8 +65,8 @@ impl Merchant {
 
     /// The merchant behind a channel of the gate's configuration.
     #[must_use]
-    pub fn of_account(account: &Account) -> Self {
-        let Provider::V2(keys) = &account.provider;
+    pub fn of_account(account: &Credentials) -> Self {
+        let Api::V2(keys) = &account.api;
         Self {
             appid: account.appid,
             mch_id: account.mch_id,

@@ -5,32 +5,12 @@
 //! and those who come first leave least of that to others.
 
 use crate::domain::order::MerchantId;
+use crate::provider::Part;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// For whom WeChat Pay is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// A callback that waits, from an address whose callbacks were confirmed.
-    KnownSender,
-    /// A callback that waits, whose number looks like those that were confirmed.
-    KnownShape,
-    /// Any other callback that waits.
-    Stranger,
-    /// An order that waits for the follow-up and is likely one, or that somebody else named than a sender.
-    FollowUp,
-    /// Any other that WeChat Pay was not asked about yet.
-    StrangeFollowUp,
-    /// One of which WeChat Pay said that there is none.
-    Absent,
-}
-
 impl Part {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::KnownSender, Self::KnownShape, Self::Stranger, Self::FollowUp, Self::StrangeFollowUp, Self::Absent];
-
     /// How many sixteenths of the budget are kept for it. One of sixteen is nobody's.
     const fn kept(self) -> u8 {
         match self {

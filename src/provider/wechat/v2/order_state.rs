@@ -4,9 +4,9 @@ use crate::domain::clock;
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
-use crate::provider::order_state::OrderState;
 use crate::provider::payment::{Payment, Written};
-use crate::provider::wechat::{Account, Answer, AskBy, QueryError, Signature};
+use crate::provider::wechat::{Answer, Credentials, QueryError, Signature};
+use crate::provider::{AskBy, OrderState};
 use std::sync::Arc;
 
 /// What `answer` to the question `ask` establishes about the order, for whoever asked.
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// The order of judgement is the fact sheet's (`wechatpay-v2.md` section 1): was the message taken, is it theirs, is it
 /// about this merchant and application, did the query work, is it about this order, and only then the state.
 #[must_use]
-pub fn judge(account: &Account, ask: &AskBy, answer: &Result<Answer, QueryError>) -> OrderState {
+pub fn judge(account: &Credentials, ask: &AskBy, answer: &Result<Answer, QueryError>) -> OrderState {
     match answer {
         Ok(answer) => paid_order(account, ask, answer)
             .map_or_else(OrderState::NotPaid, |payment| OrderState::Paid(Arc::new(payment))),
@@ -35,7 +35,7 @@ const fn no_answer(error: QueryError) -> Reason {
     }
 }
 
-fn paid_order(account: &Account, ask: &AskBy, answer: &Answer) -> Result<Payment, Reason> {
+fn paid_order(account: &Credentials, ask: &AskBy, answer: &Answer) -> Result<Payment, Reason> {
     taken(answer)?;
     signed(answer)?;
     about_account(account, answer)?;
@@ -67,7 +67,7 @@ fn signed(answer: &Answer) -> Result<(), Reason> {
     }
 }
 
-fn about_account(account: &Account, answer: &Answer) -> Result<(), Reason> {
+fn about_account(account: &Credentials, answer: &Answer) -> Result<(), Reason> {
     let (Some(mch_id), Some(appid)) = (&answer.mch_id, &answer.appid) else { return Err(Reason::AnswerIncomplete) };
     if !account.is_merchant(Some(mch_id), answer.sub_mch_id.as_deref()) {
         return Err(Reason::AnswerForOtherMerchant);

@@ -8,7 +8,7 @@ use crate::domain::secret::Secret;
 use crate::gate::claim::Claim;
 use crate::gate::decide::{OnRefunded, decide};
 use crate::gate::number_proof::Pair;
-use crate::provider::wechat::{ApiKey, Provider, sign::SignType, v2::Keys};
+use crate::provider::wechat::{Api, ApiKey, sign::SignType, v2::Keys};
 
 const APPID: &str = "wxd930ea5d5a258f4f";
 const MCH_ID: &str = "1900000109";
@@ -16,10 +16,10 @@ const ORDER: &str = "ORDER20240101000001";
 const TRANSACTION: &str = "4200000000202401010000000001";
 const OTHER_TRANSACTION: &str = "4200000000202401010000000002";
 
-fn account() -> Account {
+fn account() -> Credentials {
     let signing = ApiKey::parse(Secret::new("Kf93mXq0Lz7Vb2Nc8Rt5Yw1Ua6Se4Dg0".into())).unwrap();
-    Account {
-        provider: Provider::V2(Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
+    Credentials {
+        api: Api::V2(Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
         appid: AppId::parse(APPID).unwrap(),
         mch_id: MerchantId::parse(MCH_ID).unwrap(),
         sub_mch_id: None,
@@ -309,7 +309,7 @@ fn an_amount_in_another_currency_differs() {
 
 #[test]
 fn in_service_provider_mode_the_sub_merchant_is_compared_too() {
-    let ours = Account {
+    let ours = Credentials {
         sub_mch_id: Some(MerchantId::parse("1900000201").unwrap()),
         sub_appid: Some(AppId::parse("wx2421b1c4370ec43b").unwrap()),
         ..account()
