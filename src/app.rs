@@ -22,13 +22,13 @@ pub use succession::{Lost, Succeeded, Succession};
 pub use works::Works;
 pub(crate) use works::recall;
 
-use crate::config::{Config, Journal, LogFormat};
+use crate::config::{Config, Journal};
 use crate::domain::clock;
 use crate::domain::generation::{Generation, Refused};
 use crate::gate::current::Current;
 use crate::journal::sqlite::{OpenError, Sqlite};
 use crate::observe::metrics::{Counts, Metrics};
-use crate::observe::telemetry::Log;
+use crate::observe::telemetry::{Log, LogFormat};
 use crate::observe::traces;
 use crate::observe::traces::Traces;
 use crate::process::handoff::{HandOver, Leaving, Predecessor, Wish};
