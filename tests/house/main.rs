@@ -21,8 +21,6 @@ mod layers;
 
 mod pages;
 
-mod places;
-
 mod headings;
 
 use std::path::{Path, PathBuf};

@@ -25,6 +25,8 @@ pub struct Module {
     pub aliases: BTreeMap<String, Names>,
     /// Every path of two names or more, as written, and each path of a `use`.
     pub mentions: BTreeSet<Names>,
+    /// Every name that stands in it.
+    pub words: BTreeSet<String>,
 }
 
 /// All modules that are built outside tests, and the files they came from.
@@ -92,6 +94,7 @@ impl Tree {
             let known = self.modules.entry(module.to_owned()).or_default();
             known.aliases.extend(reader.module.aliases);
             known.mentions.extend(reader.module.mentions);
+            known.words.extend(reader.module.words);
         }
     }
 }
@@ -143,6 +146,7 @@ impl Reader {
         if name != "self" || path.is_empty() {
             path.push(name.to_owned());
         }
+        self.module.words.insert(alias.clone());
         self.module.mentions.insert(path.clone());
         self.module.aliases.insert(alias, path);
     }
@@ -174,6 +178,7 @@ impl Reader {
     }
 
     fn mention(&mut self, path: Names) {
+        self.module.words.extend(path.iter().cloned());
         if path.len() > 1 {
             self.module.mentions.insert(path);
         }
@@ -211,6 +216,10 @@ impl<'ast> Visit<'ast> for Reader {
     fn visit_path(&mut self, path: &'ast syn::Path) {
         self.mention(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
         visit::visit_path(self, path);
+    }
+
+    fn visit_ident(&mut self, name: &'ast syn::Ident) {
+        self.module.words.insert(name.to_string());
     }
 
     fn visit_macro(&mut self, found: &'ast syn::Macro) {
