@@ -67,7 +67,7 @@ use crate::gate::decide::Mode;
 use crate::gate::route::Route;
 use crate::gate::sender::Rate;
 use crate::gate::stamp::{HeaderNames, Host};
-use crate::observe::telemetry::LogFormat;
+use crate::observe::logging::LogFormat;
 use crate::provider::wechat;
 use crate::reconcile::bill::Plan;
 use crate::reconcile::pending_orders::Watched;

@@ -7,7 +7,7 @@ use super::{Cache, Forwarding, Limits, Log, TlsFiles};
 use crate::gate::claim::Strictness;
 use crate::gate::sender::Rate;
 use crate::gate::stamp::Host;
-use crate::observe::telemetry::LogFormat;
+use crate::observe::logging::LogFormat;
 use crate::provider::wechat::Settings;
 use crate::server;
 use crate::upstream::{BadUpstream, Upstream};

@@ -2,9 +2,12 @@
 
 use crate::layers::tree;
 use crate::table::spread;
-use crate::tree::{Tree, names};
+use crate::tree::{Tree, names, shown};
 use std::collections::BTreeSet;
 use std::path::Path;
+
+/// Pages that name what is not there, while they are written anew. Each leaves the list as soon as it is right.
+const BEING_WRITTEN: &[&str] = &["ARCHITECTURE.md"];
 
 /// Pages that tell how things are. The changelog tells how they were.
 fn pages() -> Vec<String> {
@@ -62,48 +65,51 @@ fn is_missing_module(word: &str, tree: &Tree) -> bool {
     })
 }
 
-#[test]
-fn every_file_named_on_a_page_is_there() {
-    let all: BTreeSet<String> =
-        ["src", "tests", "benches"].iter().flat_map(|folder| crate::files(folder, ".rs")).collect();
+/// Files and modules that a page names and that are not there.
+fn not_there(page: &str, tree: &Tree) -> Vec<String> {
+    let all: Vec<String> = ["src", "tests", "benches"].iter().flat_map(|folder| crate::files(folder, ".rs")).collect();
     let is_there = |path: &str| crate::root().join(path).exists();
     let ends = |end: &str| all.iter().any(|path| path.ends_with(end));
-    let mut missing = Vec::new();
-    for page in pages() {
-        for (line, text) in prose(&crate::text(&page)) {
-            let words = code(text).flat_map(spread).collect::<Vec<_>>();
-            let words = words.iter().flat_map(|code| code.split_whitespace());
-            let gone = words.filter(|word| is_missing_file(word, &is_there, &ends));
-            missing.extend(gone.map(|word| format!("{page}:{line} {word}")));
+    // Other pages have words of other crates too.
+    let is_of_modules = page == "ARCHITECTURE.md";
+    let is_ours = |word: &str| tree.modules.contains_key(&names(word)[..1]) || word.starts_with("tollgate::");
+    let text = crate::text(page);
+    let mut missing = if is_of_modules { left_out_of_the_map(&text, tree) } else { Vec::new() };
+    for (line, text) in prose(&text) {
+        for code in code(text).flat_map(spread) {
+            if (is_of_modules || is_ours(&code)) && is_missing_module(&code, tree) {
+                missing.push(format!("{page}:{line} {code}"));
+            }
+            let files = code.split_whitespace().filter(|word| is_missing_file(word, &is_there, &ends));
+            missing.extend(files.map(|word| format!("{page}:{line} {word}")));
         }
     }
-    assert!(missing.is_empty(), "named and not there:\n{}", missing.join("\n"));
+    missing
 }
 
-#[test]
-fn every_module_named_on_a_page_is_there() {
-    let mut missing = Vec::new();
-    for page in pages() {
-        for (line, text) in prose(&crate::text(&page)) {
-            let words = code(text).flat_map(spread).filter(|word| is_missing_module(word, tree()));
-            missing.extend(words.map(|word| format!("{page}:{line} {word}")));
-        }
-    }
-    assert!(missing.is_empty(), "named and not there:\n{}", missing.join("\n"));
-}
-
-#[test]
-fn the_map_names_modules_from_the_root_and_every_module_at_it() {
-    let page = crate::text("ARCHITECTURE.md");
+/// The map of ARCHITECTURE.md names modules from the root on, and every module at it.
+fn left_out_of_the_map(page: &str, tree: &Tree) -> Vec<String> {
     let map = page.split("\n## ").find(|section| section.starts_with("The map")).unwrap();
     let rows = map.lines().filter(|line| line.starts_with("| `"));
     let first = rows.flat_map(|row| code(row.split('|').nth(1).unwrap())).flat_map(spread).map(|path| names(&path));
     let named: BTreeSet<_> = first.filter(|path| path.last().unwrap() != "...").collect();
-    let gone: Vec<_> = named.iter().filter(|path| !tree().modules.contains_key(*path)).collect();
-    assert!(gone.is_empty(), "the map has modules that are not there: {gone:#?}");
-    let at_the_root = tree().modules.keys().filter(|module| module.len() == 1);
-    let left_out: Vec<_> = at_the_root.filter(|module| !named.iter().any(|named| named.starts_with(module))).collect();
-    assert!(left_out.is_empty(), "the map leaves out {left_out:#?}");
+    let gone = named.iter().filter(|path| !tree.modules.contains_key(*path));
+    let gone = gone.map(|path| format!("the map has {}, which is no module from the root", shown(path)));
+    let at_the_root = tree.modules.keys().filter(|module| module.len() == 1);
+    let left_out = at_the_root.filter(|module| !named.iter().any(|named| named.starts_with(module)));
+    gone.chain(left_out.map(|module| format!("the map leaves out {}", shown(module)))).collect()
+}
+
+#[test]
+fn every_file_and_module_named_on_a_page_is_there() {
+    for page in pages() {
+        let missing = not_there(&page, tree());
+        if BEING_WRITTEN.contains(&page.as_str()) {
+            assert!(!missing.is_empty(), "{page} is right now: take it out of BEING_WRITTEN");
+        } else {
+            assert!(missing.is_empty(), "named and not there:\n{}", missing.join("\n"));
+        }
+    }
 }
 
 /// The name of a heading in a link, as GitHub makes it.
@@ -181,6 +187,16 @@ fn a_file_that_is_not_there_is_found_however_it_is_named() {
     ] {
         assert!(is_missing_file(gone, &is_there, &ends), "{gone}");
     }
+}
+
+#[test]
+fn a_map_that_is_not_true_is_found() {
+    let tree = Tree::read("src/lib.rs", &|_| Some("mod low { mod a {} } mod high { mod b {} }".to_owned()));
+    let page =
+        |rows: &str| left_out_of_the_map(&format!("## x\n\n## The map\n\n{rows}\n\n## y\n\n| `z` | z |\n"), &tree);
+    assert_eq!(page("| `low` | x `y` |\n| `low::{a, ...}` | y |\n| `high::b` | z |"), [""; 0]);
+    let wrong = ["the map has a, which is no module from the root", "the map leaves out high"];
+    assert_eq!(page("| `low` | x |\n| `a` | y |"), wrong);
 }
 
 #[test]
