@@ -159,7 +159,7 @@ fn would_ask(ask: AskBy, account: &mut Account) {
     }
 }
 
-/// The same of a refund notification.
+/// What the gate would do with a refund notification.
 fn refund(
     channels: &Channels,
     route: &Route,
