@@ -5,7 +5,8 @@
 # journal: { path: /var/lib/tollgate/tollgate.db }, the one directory that this user may write. The config.yaml in the
 # image says so already; it listens on 127.0.0.1, which nobody outside the container reaches.
 
-FROM rust:1-slim-bookworm AS builder
+# The Rust version of Cargo.toml: what is tested is what is shipped.
+FROM rust:1.95-slim-bookworm AS builder
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 # The dependencies in a layer of their own, so that a change of ours does not build them again.
