@@ -4,6 +4,8 @@
 
 pub mod sender;
 
+pub mod path;
+
 pub mod route;
 
 pub mod claim;
@@ -71,9 +73,10 @@ use http_body_util::Full;
 use hyper::Response;
 use hyper::http::request::Parts;
 use keep::Sighting;
+use path::PathValues;
 use record::Records;
 use reply::Refusal;
-use route::{PathValues, Route, Routes};
+use route::{Route, Routes};
 use sender::Senders;
 use stamp::Stamp;
 use std::sync::Arc;

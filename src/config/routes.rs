@@ -13,8 +13,9 @@ use crate::gate::channel::{ChannelRule, Choose};
 use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
 use crate::gate::notification::Events;
 use crate::gate::number_proof::NumberProof;
+use crate::gate::path::PathPattern;
 use crate::gate::reply::{Dialect, ReplyStyle};
-use crate::gate::route::{Duplicates, PathPattern, QueryMatch, Route};
+use crate::gate::route::{Duplicates, QueryMatch, Route};
 use hyper::Method;
 
 pub(super) static ROUTE: Section = Section {

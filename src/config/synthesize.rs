@@ -4,7 +4,8 @@
 use super::read::{Map, Section, Value, suggest};
 use crate::gate::channel::Channel;
 use crate::gate::claim::Carrier;
-use crate::gate::route::{NotFilled, Route};
+use crate::gate::path::NotFilled;
+use crate::gate::route::Route;
 use crate::gate::synthesize::{BadText, CannotSynthesize, Escape, Synthesize, Template, Text, VARIABLES};
 use crate::reconcile::bill::Plan;
 use crate::reconcile::pending_orders::Watched;

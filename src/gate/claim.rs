@@ -41,7 +41,7 @@ use self::media::Media;
 use self::names::{Home, Names};
 use self::value::{Malformed, Value};
 use super::channel::{self, ChannelRule};
-use super::route::PathValues;
+use super::path::PathValues;
 use crate::domain::money::{Currency, Fen};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
@@ -472,12 +472,6 @@ impl Blank {
         let tail = original.get(self.range.end..)?;
         Some([head, self.before.as_bytes(), value.as_str().as_bytes(), self.after.as_bytes(), tail].concat())
     }
-}
-
-/// The byte that `%` and these two digits stand for.
-pub(super) fn hex_byte(high: u8, low: u8) -> Option<u8> {
-    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(high)? << 4 | digit(low)?)
 }
 
 /// Where a part begins in the whole it was cut from.

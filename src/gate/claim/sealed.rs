@@ -5,7 +5,7 @@ use super::found::Found;
 use super::value::Value;
 use super::{ClaimReader, Field, Place, channel, channel_value, form, media, xml};
 use crate::domain::order::ChannelId;
-use crate::gate::route::PathValues;
+use crate::gate::path::PathValues;
 use crate::provider::wechat::xml::Fields;
 use bytes::Bytes;
 use hyper::http::request::Parts;

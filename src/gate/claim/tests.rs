@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::gate::channel::Choose;
-use crate::gate::route::PathPattern;
+use crate::gate::path::PathPattern;
 use hyper::Request;
 
 mod properties;

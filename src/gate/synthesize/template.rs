@@ -6,7 +6,7 @@
 
 use super::{CannotSynthesize, Made, headers, media_type};
 use crate::gate::claim::Carrier;
-use crate::gate::route::ALL_BUT_UNRESERVED;
+use crate::gate::path::ALL_BUT_UNRESERVED;
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
