@@ -4,6 +4,8 @@
 
 pub mod sender;
 
+pub mod policy;
+
 pub mod path;
 
 pub mod route;
@@ -63,7 +65,7 @@ use bytes::Bytes;
 use channel::Channels;
 use claim::Blank;
 use confirm::Confirm;
-use decide::{Confirmed, Mode};
+use decide::Confirmed;
 use deliver::Answer;
 pub use deliver::{Delivered, UpstreamRequest};
 use detach_on_drop::detach_on_drop;
@@ -74,6 +76,7 @@ use hyper::Response;
 use hyper::http::request::Parts;
 use keep::Sighting;
 use path::PathValues;
+use policy::Mode;
 use record::Records;
 use reply::Refusal;
 use route::{Route, Routes};

@@ -2,8 +2,7 @@
 
 use super::read::{Section, Value, suggest};
 use crate::domain::order::ChannelId;
-use crate::gate::channel::{ChannelRule, Choose};
-use crate::gate::claim::{Carrier, Field, Place};
+use crate::gate::claim::{Carrier, ChannelRule, Choose, Field, Place};
 use crate::gate::path::PathPattern;
 use hyper::header::HeaderName;
 

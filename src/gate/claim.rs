@@ -33,14 +33,16 @@ mod hidden;
 
 mod sealed;
 
+mod channel_rule;
+
 pub use self::strictness::{ContentType, Cookies, OrderType, Strictness};
+pub use channel_rule::{ChannelRule, Choose};
 pub use sealed::{REQ_INFO, Sealed};
 
 use self::found::Found;
 use self::media::Media;
 use self::names::{Home, Names};
 use self::value::{Malformed, Value};
-use super::channel::{self, ChannelRule};
 use super::path::PathValues;
 use crate::domain::money::{Currency, Fen};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
@@ -245,7 +247,7 @@ impl ClaimReader {
             form::refuse(&mut found, body)?;
         }
         let claim = self.claim(&found)?;
-        let channel = channel::select(&self.fields.channel, |field| channel_value(&found, field))?;
+        let channel = channel_rule::select(&self.fields.channel, |field| channel_value(&found, field))?;
         let fill = match carrier {
             Carrier::Json if self.fill_at(Home::Body).is_some() => json_blank,
             _ => self.blank(&found, query, body, media.boundary),

@@ -5,8 +5,9 @@
 //! [`decide`] then holds one callback's claim against it.
 
 use super::claim::Claim;
-use super::number_proof::Pair;
+
 use super::payment::{Payment, Written};
+use super::policy::{Mode, OnRefunded};
 use crate::domain::clock;
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{OutTradeNo, TransactionId};
@@ -14,24 +15,15 @@ use crate::domain::reason::{Reason, Stage, Verdict};
 use crate::provider::wechat::{Account, Answer, AskBy, QueryError, Signature};
 use std::sync::Arc;
 
-/// Whether the gate holds back what is not confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// Yes.
-    #[default]
-    Enforce,
-    /// No: everything is forwarded, and what enforce would have done is logged.
-    Observe,
-}
-
-/// What becomes of an order that was paid and refunded since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnRefunded {
-    /// Hold it back.
-    #[default]
-    Refuse,
-    /// The payment is real: forward, with `X-Verified-Trade-State: REFUND`.
-    Forward,
+/// What is known of a claim's pair of order id and number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pair {
+    /// The two belong together as far as the route wants it proven.
+    Proven,
+    /// The number is another order's.
+    OfAnotherOrder,
+    /// No source lists it, or did.
+    NotListed,
 }
 
 /// What an answer establishes about an order.

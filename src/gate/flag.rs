@@ -7,6 +7,7 @@ use super::channel::Channel;
 use super::decide::{Confirmed, Finding};
 use super::number_proof::Case;
 use super::payment::Payment;
+use super::policy::OnSecondPayment;
 use super::record::{Record, Standing};
 use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{Override, Overrides};
@@ -14,16 +15,6 @@ use crate::observe::traces::Parent;
 use crate::provider::wechat::AskBy;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-
-/// What becomes of a second verified payment of the same order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnSecondPayment {
-    /// It is held back, and an operator looks.
-    #[default]
-    Park,
-    /// It goes through, and is told.
-    Forward,
-}
 
 /// What a person decided of it, and how WeChat Pay may be asked about an earlier payment.
 #[derive(Debug, Clone, Copy)]

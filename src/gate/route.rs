@@ -11,12 +11,12 @@ pub use query::QueryMatch;
 use super::accepted::Accepted;
 use super::claim::ClaimReader;
 use super::notification::Events;
-use super::number_proof::NumberProof;
 use super::path::{PathPattern, PathValues, is_canonical};
-use super::reply::ReplyStyle;
+use super::policy::{Duplicates, NumberProof};
+use super::reply::{Refusal, ReplyStyle};
 use super::synthesize::Synthesize;
 use crate::domain::reason::Reason;
-use hyper::header::HOST;
+use hyper::header::{HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 use std::time::Duration;
@@ -50,16 +50,6 @@ pub struct Route {
     pub duplicates: Duplicates,
     /// How the callback of a paid order is made that never called back, if the gate is told.
     pub synthesize: Option<Synthesize>,
-}
-
-/// What becomes of callbacks whose order was accepted before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Duplicates {
-    /// They are forwarded like the first.
-    #[default]
-    Forward,
-    /// The gate answers them; only one at a time is forwarded until one is accepted.
-    Absorb,
 }
 
 /// The routes, in the config's order.
@@ -97,6 +87,19 @@ impl RouteError {
             Self::Unknown => Reason::RouteUnknown,
             Self::Method(_) => Reason::MethodNotAllowed,
         }
+    }
+}
+
+impl From<RouteError> for Refusal {
+    fn from(error: RouteError) -> Self {
+        let allow = match &error {
+            RouteError::Method(methods) => {
+                let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+                HeaderValue::from_str(&names.join(", ")).ok()
+            }
+            _ => None,
+        };
+        Self { reason: error.reason(), allow }
     }
 }
 

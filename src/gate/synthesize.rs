@@ -10,9 +10,8 @@ mod template;
 
 pub use template::{BadText, Escape, Template, Text, VARIABLES};
 
-use super::channel::{Channel, Choose};
-use super::claim::Claim;
-use super::claim::{Callback, Carrier, Unreadable};
+use super::channel::Channel;
+use super::claim::{Callback, Carrier, Choose, Claim, Unreadable};
 use super::notification;
 use super::path::NotFilled;
 use super::payment::Payment;

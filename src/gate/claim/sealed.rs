@@ -3,7 +3,7 @@
 
 use super::found::Found;
 use super::value::Value;
-use super::{ClaimReader, Field, Place, channel, channel_value, form, media, xml};
+use super::{ClaimReader, Field, Place, channel_rule, channel_value, form, media, xml};
 use crate::domain::order::ChannelId;
 use crate::gate::path::PathValues;
 use crate::provider::wechat::xml::Fields;
@@ -54,7 +54,7 @@ impl ClaimReader {
         if !is_plain || in_the_clear || OF_PAYMENTS.iter().any(|name| xml.get(name).is_some()) {
             return None;
         }
-        let channel = channel::select(&fields.channel, |field| channel_value(&found, field)).ok()?;
+        let channel = channel_rule::select(&fields.channel, |field| channel_value(&found, field)).ok()?;
         drop(found);
         Some(Sealed { channel, xml })
     }

@@ -2,7 +2,7 @@
 //! simple models of what backends read.
 
 use super::*;
-use crate::gate::channel::Choose;
+use crate::gate::claim::Choose;
 use crate::gate::path::PathPattern;
 use hyper::Request;
 
