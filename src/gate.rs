@@ -40,6 +40,8 @@ pub mod accepted;
 
 pub mod reply;
 
+pub mod template;
+
 pub mod synthesize;
 
 mod keep;

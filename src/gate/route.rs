@@ -14,7 +14,7 @@ use super::notification::Events;
 use super::path::{PathPattern, PathValues, is_canonical};
 use super::policy::{Duplicates, NumberProof};
 use super::reply::{Refusal, ReplyStyle};
-use super::synthesize::Synthesize;
+use super::template::Synthesize;
 use crate::domain::reason::Reason;
 use hyper::header::{HOST, HeaderValue};
 use hyper::http::request::Parts;

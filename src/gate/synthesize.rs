@@ -6,16 +6,13 @@
 
 mod sample;
 
-mod template;
-
-pub use template::{BadText, Escape, Template, Text, VARIABLES};
-
 use super::channel::Channel;
 use super::claim::{Callback, Carrier, Choose, Claim, Unreadable};
 use super::notification;
 use super::path::NotFilled;
 use super::payment::Payment;
 use super::route::Route;
+use super::template::{BadPart, BadText, Made, Synthesize, headers, media_type};
 use crate::domain::clock;
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OrderId};
@@ -23,21 +20,10 @@ use crate::domain::reason::Reason;
 use crate::journal::Request;
 use crate::provider::wechat::v2;
 use crate::provider::wechat::xml::XmlError;
-use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Method, Uri};
 use minijinja::{Value, context};
 use std::net::{Ipv4Addr, SocketAddr};
 use uuid::Uuid;
-
-/// How a route's callbacks are made.
-#[derive(Debug)]
-pub enum Synthesize {
-    /// As WeChat Pay's own notification (`wechatpay-v2.md` section 7.6).
-    Notification,
-    /// As `routes[].synthesize` writes it.
-    Template(Template),
-}
 
 /// What a callback is made of.
 #[derive(Clone, Copy)]
@@ -86,17 +72,8 @@ pub enum CannotSynthesize {
     },
 }
 
-/// The parts of a request that differ from route to route.
-struct Made {
-    query: Option<String>,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
 /// Who sends what nobody sent.
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-const AGENT: HeaderValue = HeaderValue::from_static(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
 
 impl Synthesize {
     /// The callback that tells of this payment on `route`, which is the one that this belongs to. It has neither Host
@@ -108,7 +85,10 @@ impl Synthesize {
         let path = route.path.fill(|placeholder| facts.placeholder(placeholder))?;
         let Made { query, headers, body } = match self {
             Self::Notification => notify(facts)?,
-            Self::Template(template) => template.render(&facts.variables(), route.claim.fields().carrier)?,
+            Self::Template(template) => {
+                let made = template.render(&facts.variables(), route.claim.fields().carrier);
+                made.map_err(|BadPart { part, why }| CannotSynthesize::Template { part, why })?
+            }
         };
         let target = match route.query.beside(query) {
             Some(query) if query.is_ascii() => format!("{path}?{query}"),
@@ -187,23 +167,6 @@ fn notify(facts: &Facts<'_>) -> Result<Made, CannotSynthesize> {
     let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
     let body = v2::write_notification(&facts.channel.account, facts.document, nonce)?;
     Ok(Made { query: None, headers: headers(Some(media_type(Carrier::Xml))), body: body.into() })
-}
-
-/// The headers that every callback has which is made.
-fn headers(content_type: Option<HeaderValue>) -> HeaderMap {
-    let mut headers = HeaderMap::from_iter([(USER_AGENT, AGENT)]);
-    headers.extend(content_type.map(|content_type| (CONTENT_TYPE, content_type)));
-    headers
-}
-
-const fn media_type(carrier: Carrier) -> HeaderValue {
-    HeaderValue::from_static(match carrier {
-        Carrier::Query | Carrier::Form => "application/x-www-form-urlencoded",
-        Carrier::Json => "application/json",
-        Carrier::Xml => "text/xml",
-        // No template is taken for it.
-        Carrier::Multipart => "multipart/form-data",
-    })
 }
 
 /// The route's first method; with a body, its first that means to have one.

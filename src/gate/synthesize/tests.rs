@@ -11,10 +11,11 @@ use crate::gate::payment::Written;
 use crate::gate::policy::{Duplicates, Mode, NumberProof, OnRefunded, OnSecondPayment};
 use crate::gate::reply::{Dialect, ReplyStyle};
 use crate::gate::route::QueryMatch;
+use crate::gate::template::{Escape, Template, Text, VARIABLES};
 use crate::provider::wechat::xml::{self, Fields};
 use crate::provider::wechat::{Account, ApiKey, Provider, sign::SignType, v2::Keys};
 use crate::upstream::Upstream;
-use hyper::header::HeaderName;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 
 const ORDER: &str = "PUBLIC-0201";
