@@ -56,22 +56,26 @@ impl<Q: Eq + Hash + Copy> Flights<Q> {
 
     /// Joins the question. `None` if `is_answered`, which is looked at while nobody can begin or finish it.
     pub(super) fn join(self: &Arc<Self>, question: Q, is_answered: impl FnOnce() -> bool) -> Option<Turn<Q>> {
+        self.join_at(Instant::now(), question, is_answered)
+    }
+
+    fn join_at(self: &Arc<Self>, now: Instant, question: Q, is_answered: impl FnOnce() -> bool) -> Option<Turn<Q>> {
         let mut under_way = self.lock();
         let flight = match under_way.entry(question) {
             Entry::Occupied(flight) => flight.into_mut(),
             Entry::Vacant(_) if is_answered() => return None,
             Entry::Vacant(place) => {
                 let answer = Arc::new(watch::Sender::new(None));
-                place.insert(Flight { answer, asked_at: Instant::now(), askings: 0 })
+                place.insert(Flight { answer, asked_at: now, askings: 0 })
             }
         };
         let answer = Answer(flight.answer.subscribe());
         let asked_again_at = flight.asked_at + self.patience;
-        if flight.askings > 0 && Instant::now() < asked_again_at {
+        if flight.askings > 0 && now < asked_again_at {
             return Some(Turn::Wait(answer, asked_again_at));
         }
         flight.askings += 1;
-        flight.asked_at = Instant::now();
+        flight.asked_at = now;
         let flights = Arc::clone(self);
         let asking = Asking { flights, question, answer: Arc::clone(&flight.answer), finished: false };
         Some(Turn::Ask(asking, answer))
@@ -170,6 +174,16 @@ mod tests {
         hangs.finish(FAILURE, false);
         anew.finish(FACT, true);
         assert_eq!(third.wait().await, FACT);
+    }
+
+    #[test]
+    fn a_question_that_was_asked_once_more_is_not_asked_again_by_each_who_comes_later() {
+        let flights = flights(Duration::from_secs(3));
+        let (start, s) = (Instant::now(), Duration::from_secs);
+        let join = |after| flights.join_at(start + s(after), 1, || false).unwrap();
+        let asked: Vec<_> = [0, 2, 4, 5, 6, 7, 8].into_iter().map(|after| (after, join(after))).collect();
+        let askings = asked.iter().filter(|(_, turn)| matches!(turn, Turn::Ask(..))).map(|(after, _)| *after);
+        assert_eq!(askings.collect::<Vec<_>>(), [0, 4, 7]);
     }
 
     #[tokio::test]
