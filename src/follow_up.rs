@@ -301,7 +301,7 @@ impl FollowUp {
     ) -> Result<Confirmed, Reason> {
         let claimed = &work.callback.claimed;
         let (claim, expected) = self.prices(work, claim);
-        let (within, until) = (span.parent(), Instant::now() + self.gate.confirm.patience());
+        let (within, until) = (span.parent(), Instant::now() + self.gate.confirm.timeout());
         let case = Case { route, channel, claim: &claim, claimed, expected };
         let confirmed = self.gate.judge(&case, finding, until).await?;
         if overridden::is_billed_otherwise(work, confirmed.payment()) && !work.overrides.has(Override::Amount) {
