@@ -1,9 +1,9 @@
 //! What the follow-up leaves to callbacks that wait: it asks and sends in lanes of its own, so that neither a backlog of
 //! undecided orders nor an upstream that has just come back keeps fresh callbacks waiting (threat D-07).
 
-use crate::domain::order::MchId;
+use crate::domain::order::MerchantId;
 use crate::journal::{Rank, State};
-use crate::provider::wechat::Part;
+use crate::provider::Part;
 use crate::upstream::Upstream;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::HashMap;
@@ -81,12 +81,12 @@ const AT_ONCE: f64 = 2.0;
 /// The lanes.
 #[derive(Debug)]
 pub struct Lanes {
-    queries: DefaultKeyedRateLimiter<MchId>,
-    strange: DefaultKeyedRateLimiter<MchId>,
-    likely_absent: DefaultKeyedRateLimiter<MchId>,
-    absent: DefaultKeyedRateLimiter<MchId>,
-    late: DefaultKeyedRateLimiter<MchId>,
-    old: DefaultKeyedRateLimiter<MchId>,
+    queries: DefaultKeyedRateLimiter<MerchantId>,
+    strange: DefaultKeyedRateLimiter<MerchantId>,
+    likely_absent: DefaultKeyedRateLimiter<MerchantId>,
+    absent: DefaultKeyedRateLimiter<MerchantId>,
+    late: DefaultKeyedRateLimiter<MerchantId>,
+    old: DefaultKeyedRateLimiter<MerchantId>,
     upstreams: HashMap<Upstream, Arc<WayOut>>,
 }
 
@@ -171,7 +171,7 @@ impl Lanes {
 
     /// Whether one more query may be asked.
     #[must_use]
-    pub fn to_wechat(&self, merchant: &MchId, lane: Lane) -> bool {
+    pub fn to_wechat(&self, merchant: &MerchantId, lane: Lane) -> bool {
         let queries = match lane {
             Lane::FollowUp => &self.queries,
             Lane::Strange => &self.strange,
@@ -342,7 +342,7 @@ mod tests {
     #[tokio::test]
     async fn queries_of_the_follow_up_have_their_lanes() {
         let lanes = Lanes::new([], 4, 10, 20, None);
-        let merchant = MchId::parse("1900000109").unwrap();
+        let merchant = MerchantId::parse("1900000109").unwrap();
         let allowed = |lane| (0..40).filter(|_| lanes.to_wechat(&merchant, lane)).count();
         let lanes = [Lane::FollowUp, Lane::Strange, Lane::LikelyAbsent, Lane::Absent, Lane::Late, Lane::Old];
         assert_eq!(lanes.map(allowed), [10, 20, 2, 2, 5, 1]);

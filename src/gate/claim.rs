@@ -37,7 +37,7 @@ mod channel_rule;
 
 pub use self::strictness::{ContentType, Cookies, OrderType, Strictness};
 pub use channel_rule::{ChannelRule, Choose};
-pub use sealed::{REQ_INFO, Sealed};
+pub use sealed::Sealed;
 
 use self::found::Found;
 use self::media::Media;

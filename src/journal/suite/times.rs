@@ -1,7 +1,7 @@
 //! The journal's own time, as every journal must keep it.
 
-use super::{LATE, Store, accepted, callback, due, of, sending, take_in, verified};
-use crate::domain::order::{ChannelId, MchId};
+use super::{LATE, Store, accepted, attempt_of, callback, due, of, take_in, verified};
+use crate::domain::order::{ChannelId, MerchantId};
 use crate::domain::reason::Reason;
 use crate::journal::sweeps::Wanted;
 use crate::journal::{Journal, gate_since};
@@ -35,14 +35,14 @@ async fn a_journal_knows_since_when_it_is_there(store: &dyn Store) {
 async fn a_clock_that_is_set_moves_what_waits_and_makes_nothing_older(store: &dyn Store, days: i64) {
     let journal = store.open(100);
     let waits = take_in(&*journal, "WAITS", LATE).await;
-    let next = Some(Transition::Ask { again_in: LATE, tries: 3 });
-    journal.note(JournalEvent::Found { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });
+    let next = Some(Transition::Ask { again_in: LATE, retries: 3 });
+    journal.append(JournalEvent::Decided { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });
     let done = take_in(&*journal, "DONE", LATE).await;
-    let sending = sending(&done, "DONE", 1);
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+    let attempt = attempt_of(&done, "DONE", 1);
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
     let outcome = Outcome::Accepted(accepted());
-    journal.note(JournalEvent::Sent { sending, outcome, next: Some(Transition::Accepted) });
-    journal.written().await.unwrap();
+    journal.append(JournalEvent::AttemptEnded { attempt, outcome, next: Some(Transition::Accepted) });
+    journal.flush().await.unwrap();
     let before = one(&*journal, "WAITS").await;
     let (finished, made_at) = (one(&*journal, "DONE").await, journal.made_at().await.unwrap().unwrap());
 
@@ -52,22 +52,22 @@ async fn a_clock_that_is_set_moves_what_waits_and_makes_nothing_older(store: &dy
     let moved = |after: Timestamp, before: Timestamp| after.duration_since(before);
     let (due_at, due_before) = (after.due_at.unwrap(), before.due_at.unwrap());
     assert_eq!((moved(after.since, before.since), moved(due_at, due_before)), (by, by));
-    assert_eq!((after.received_at, after.tries), (before.received_at, before.tries), "what was, was then");
+    assert_eq!((after.received_at, after.retries), (before.received_at, before.retries), "what was, was then");
     assert_eq!(one(&*journal, "DONE").await.since, finished.since);
     let made = journal.made_at().await.unwrap().unwrap();
     assert_eq!(moved(made, made_at), by, "it was made by the clock that was wrong");
     assert!(journal.forget(DAY.into(), 10).await.unwrap().entries.is_empty(), "{days}");
     // What was stamped before the clock was set, and comes after that, is of the same time.
-    let next = Some(Transition::Ask { again_in: LATE, tries: 4 });
-    journal.note(JournalEvent::Found { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });
-    journal.written().await.unwrap();
+    let next = Some(Transition::Ask { again_in: LATE, retries: 4 });
+    journal.append(JournalEvent::Decided { entry: waits.entry, reason: Reason::NotPaidYet, verified: None, next });
+    journal.flush().await.unwrap();
     let later = one(&*journal, "WAITS").await;
     assert!(moved(later.due_at.unwrap(), due_at).abs() < SignedDuration::from_mins(10));
 }
 
 async fn a_day_that_is_still_to_come_has_wanted_nothing(store: &dyn Store) {
     let journal = store.open(100);
-    let (mch_id, channels) = (MchId::parse("1900000109").unwrap(), vec![ChannelId::parse("app").unwrap()]);
+    let (mch_id, channels) = (MerchantId::parse("1900000109").unwrap(), vec![ChannelId::parse("app").unwrap()]);
     let wanted =
         |dry_run, due_on| Wanted { mch_id, bill_date: date(2026, 11, 22), channels: channels.clone(), due_on, dry_run };
     let (past, future) = (Some(date(2020, 1, 1)), Some(date(2999, 1, 1)));
@@ -84,7 +84,7 @@ async fn what_is_due_later_than_any_schedule_says_is_due_now(store: &dyn Store) 
     let journal = store.open(100);
     for (order, due_in) in [("LATE", 2 * DAY), ("NEVER", 3000 * DAY)] {
         let taken = journal.take_in(callback(order), Trust::Unconfirmed, due_in).await.unwrap();
-        journal.let_go(taken.entry);
+        journal.release(taken.entry);
     }
     journal.beat().await.unwrap();
     let found = due(&*journal).await;
