@@ -13,7 +13,7 @@ use tollgate::domain::secret::Secret;
 use tollgate::gate::accepted::Accepted;
 use tollgate::gate::claim::{Carrier, ChannelRule, Choose, Claim, ClaimFields, ClaimReader, Field, Place, Strictness};
 use tollgate::gate::decide::{self, Pair, Pass};
-use tollgate::gate::delivery::{Origin, Sending};
+use tollgate::gate::delivery::{Attempt, Origin};
 use tollgate::gate::notification::{Event, Events};
 use tollgate::gate::path::PathPattern;
 use tollgate::gate::policy::{Duplicates, Mode, NumberProof, OnRefunded};
@@ -195,13 +195,13 @@ fn stamp_headers(bencher: Bencher) {
     let (channel, request_id) = (ChannelId::parse("wx").unwrap(), HeaderValue::from_static("r-1"));
     let source = Source { sender: Sender { peer, trusted_proxy: false }, upstream: &upstream, request_id: &request_id };
     bencher.bench(|| {
-        let sending = Sending { delivery: HeaderValue::from_static("d-1"), attempt: 1, origin: Origin::Callback };
+        let attempt = Attempt { delivery: HeaderValue::from_static("d-1"), number: 1, origin: Origin::Callback };
         stamp
             .headers(
                 black_box(head.headers.clone()),
                 &source,
                 &pass,
-                Some(&Delivered { channel: &channel, sending, overrides: Overrides::NONE, event: Event::Payment }),
+                Some(&Delivered { channel: &channel, attempt, overrides: Overrides::NONE, event: Event::Payment }),
             )
             .unwrap()
     });

@@ -18,7 +18,7 @@ use tollgate::domain::money::{Currency, Fen, Money};
 use tollgate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use tollgate::journal::sqlite::Sqlite;
 use tollgate::journal::{
-    Acceptance, Callback, Claimed, Journal, JournalEvent, Origin, Outcome, Request, Sending, Transition, Trust,
+    Acceptance, Attempt, Callback, Claimed, Journal, JournalEvent, Origin, Outcome, Request, Transition, Trust,
     Verified,
 };
 use uuid::Uuid;
@@ -102,7 +102,7 @@ async fn taken_in(file: &Path, at_once: u64, whole: bool) -> (f64, f64) {
     for task in tasks {
         task.await.unwrap();
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let count = next.load(Ordering::Relaxed) as f64;
     (count / began.elapsed().as_secs_f64(), (cpu() - before).as_secs_f64() * 1e6 / count)
 }
@@ -112,17 +112,17 @@ async fn one(journal: &dyn Journal, number: u64, whole: bool) {
     let delivery = callback.delivery();
     let taken = journal.take_in(callback, Trust::Unconfirmed, HOUR).await.unwrap();
     if whole {
-        let sending = Sending { entry: taken.entry, delivery, attempt: 1, origin: Origin::Callback };
-        let next = Some(Transition::Deliver { again_in: HOUR, tries: 0 });
-        journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next });
+        let attempt = Attempt { entry: taken.entry, delivery, number: 1, origin: Origin::Callback };
+        let next = Some(Transition::Deliver { again_in: HOUR, retries: 0 });
+        journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next });
         let acceptance = Acceptance {
             transaction_id: Some(verified().transaction_id),
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             body: None,
         };
-        journal.note(JournalEvent::Sent {
-            sending,
+        journal.append(JournalEvent::AttemptEnded {
+            attempt,
             outcome: Outcome::Accepted(acceptance),
             next: Some(Transition::Accepted),
         });

@@ -6,7 +6,7 @@
 
 pub mod schedule;
 
-mod lanes;
+mod retry_budgets;
 
 mod found;
 
@@ -29,7 +29,7 @@ use crate::gate::policy::Mode;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::{Gate, UpstreamRequest};
-use crate::journal::{self, Callback, Claimed, EntryId, Job, Journal, Override, Queue, Shut, State, Transition};
+use crate::journal::{self, Callback, Claimed, DueGroup, EntryId, Job, Journal, Override, Shut, State, Transition};
 use crate::observe::traces::Span;
 use crate::process::shutdown::Shutdown;
 use crate::provider::order_state::OrderState;
@@ -38,9 +38,9 @@ use crate::provider::{AskBy, Evidence};
 use crate::server::Peer;
 pub use found::next_question;
 use hyper::header::HeaderValue;
-use lanes::Lane;
-pub use lanes::Lanes;
 use recovery::{Recoveries, Ticket, Turn};
+use retry_budgets::Lane;
+pub use retry_budgets::RetryBudgets;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -63,8 +63,8 @@ pub struct FollowUp {
     pub upstream_timeout: Duration,
     /// How long there is between two tries whether a failing upstream is well again.
     pub probe: Duration,
-    /// What it leaves to callbacks that wait.
-    pub lanes: Lanes,
+    /// What the follow-up may spend on queries and deliveries, so that callbacks that wait find enough.
+    pub budgets: RetryBudgets,
 }
 
 /// What a unit of work came to.
@@ -124,7 +124,7 @@ impl FollowUp {
         let mut steps = JoinSet::new();
         // Beside the others, which go on while probes hang.
         let mut probes = JoinSet::new();
-        let mut shut: Vec<(Queue, Instant)> = Vec::new();
+        let mut shut: Vec<(DueGroup, Instant)> = Vec::new();
         let mut recoveries = Recoveries::of(&self);
         let mut lift_at = Instant::now();
         loop {
@@ -156,8 +156,8 @@ impl FollowUp {
                 self.lift();
             }
             shut.retain(|(_, until)| *until > Instant::now());
-            let queues = shut.iter().map(|(queue, _)| *queue).collect();
-            match self.journal.due(free, Shut { queues, outlets: recoveries.outlets() }).await {
+            let groups = shut.iter().map(|(group, _)| *group).collect();
+            match self.journal.lease_due(free, Shut { groups, outlets: recoveries.outlets() }).await {
                 Ok(due) => {
                     for work in due {
                         let ticket = self.ticket(&work);
@@ -190,8 +190,8 @@ impl FollowUp {
         tokio::time::sleep(self.gate.deadline).await;
     }
 
-    async fn stepped(self: Arc<Self>, work: Job, ticket: Ticket) -> (Queue, Step) {
-        (work.queue(), self.step(work, ticket).await)
+    async fn stepped(self: Arc<Self>, work: Job, ticket: Ticket) -> (DueGroup, Step) {
+        (work.group(), self.step(work, ticket).await)
     }
 
     /// Works on one entry, and says what came of it.
@@ -256,7 +256,7 @@ impl FollowUp {
             return self.park_payment(record, Reason::CannotSynthesize, &finding);
         };
         let turn = Turn::of(&work, &ticket);
-        let Some(_leave) = self.leave(ticket, &work, channel) else {
+        let Some(_permit) = self.permit(ticket, &work, channel) else {
             return self.postpone_confirmed(&work, record, &confirmed);
         };
         let Ok(request_id) = HeaderValue::from_str(&work.callback.request_id.to_string()) else {
@@ -326,7 +326,7 @@ impl FollowUp {
         if work.callback.request.is_none() {
             // Never by the bill's or the source's word for the payment.
             let ask = AskBy::OutTradeNo(claimed.out_trade_no);
-            if !self.lanes.to_wechat(merchant, lane(work)) {
+            if !self.budgets.to_wechat(merchant, lane(work)) {
                 return None;
             }
             return Some(self.gate.confirm.ask_now_within(channel, ask, &within).await).filter(was_asked);
@@ -339,7 +339,7 @@ impl FollowUp {
         let lane = Lane::of(rank, work.state, work.asked_for);
         let finding = match cached {
             Some(finding) => finding,
-            None if !self.lanes.to_wechat(merchant, lane) => return None,
+            None if !self.budgets.to_wechat(merchant, lane) => return None,
             None if work.asked_for => self.gate.confirm.ask_now_within(channel, ask, &within).await.0,
             None => self.gate.confirm.ask(channel, ask, lane.part(), &within).await.0,
         };
@@ -385,7 +385,7 @@ impl FollowUp {
             // What was paid and is not any more is for somebody to look at; so is a claim that is wrong.
             Some(Verdict::Unpaid | Verdict::Refunded | Verdict::Contradicted) => self.park(record, reason),
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None if delivering => {
-                let Some(delay) = self.redeliver.after(work.tries, work.age) else {
+                let Some(delay) = self.redeliver.after(work.retries, work.age) else {
                     return self.park(record, Reason::GaveUpDelivering);
                 };
                 let again_in = jittered(delay.min(UNTIL_CONFIRMED_AGAIN));
@@ -393,15 +393,15 @@ impl FollowUp {
                     record,
                     reason,
                     None,
-                    Some(Transition::Deliver { again_in, tries: work.tries }),
+                    Some(Transition::Deliver { again_in, retries: work.retries }),
                 );
                 Step::Undecided(reason)
             }
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None => {
-                let Some(delay) = self.ask_again.after(work.tries + 1, work.age) else {
+                let Some(delay) = self.ask_again.after(work.retries + 1, work.age) else {
                     return self.give_up(record, reason, finding);
                 };
-                let next = Transition::Ask { again_in: jittered(delay), tries: work.tries + 1 };
+                let next = Transition::Ask { again_in: jittered(delay), retries: work.retries + 1 };
                 self.gate.records.found(record, reason, None, Some(next));
                 Step::Undecided(reason)
             }
@@ -451,7 +451,7 @@ impl FollowUp {
     }
 
     fn shut(&self, work: &Job) -> Step {
-        self.journal.let_go(work.entry);
+        self.journal.release(work.entry);
         Step::Shut
     }
 
@@ -461,7 +461,7 @@ impl FollowUp {
             return self.shut(work);
         }
         let verified = Some(record::verified(confirmed.payment()));
-        let next = Transition::Deliver { again_in: Duration::ZERO, tries: 0 };
+        let next = Transition::Deliver { again_in: Duration::ZERO, retries: 0 };
         self.gate.records.found(record, Reason::Paid, verified, Some(next));
         Step::Postponed
     }

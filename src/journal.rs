@@ -18,7 +18,7 @@ pub mod history;
 
 pub mod ids;
 
-pub mod listed;
+pub mod pending_orders;
 
 pub mod owners;
 
@@ -44,10 +44,10 @@ pub use bounds::{Keep, Room};
 pub use callback::{Callback, Claimed, Request, Verified};
 pub use history::{AttemptRecord, Event, Figures, Record, Refused, Search};
 pub use ids::{DeliveryId, EntryId, EntryKey};
-pub use listed::Listings;
 pub use minutes::Minutes;
 pub use overrides::{Override, Overrides, Redeliveries};
 pub use owners::Owners;
+pub use pending_orders::PendingOrders;
 pub use recovery::{Outlet, Recovery, Shut};
 pub use sweeps::Sweeps;
 pub use times::{Times, gate_since};
@@ -68,27 +68,27 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>>
 
 /// The durable record. All methods may be called from any task; none of them does disk work in it.
 pub trait Journal:
-    Sweeps + Listings + Owners + Views + Audits + Redeliveries + Recovery + Minutes + Times + Send + Sync + fmt::Debug
+    Sweeps + PendingOrders + Owners + Views + Audits + Redeliveries + Recovery + Minutes + Times + Send + Sync + fmt::Debug
 {
     /// Writes a callback down; when it is ready the callback survives whatever happens to this machine's processes and,
     /// as far as its disk keeps its word, to the machine. A claim that is known already costs no write.
     ///
-    /// What is [`fresh`](Taken::fresh) is in the caller's hand: nobody is given it as [`due`](Self::due) until something
-    /// was [noted](Self::note) of it that says when, or until it is [let go](Self::let_go).
+    /// What is [`fresh`](Taken::fresh) is in the caller's hand: nobody is given it as [`lease_due`](Self::lease_due) until something
+    /// was [appended](Self::append) of it that says when, or until it is [released](Self::release).
     ///
     /// # Errors
     /// Nothing was taken in then. [`JournalError::Full`] not for [`Trust::Confirmed`].
     fn take_in(&self, callback: Box<Callback>, worth: Trust, due_in: Duration) -> BoxFuture<'_, Taken>;
 
-    /// Notes what happened, in the order of the calls. It is durable a moment later; [`written`](Self::written) waits for
+    /// Notes what happened, in the order of the calls. It is durable a moment later; [`flush`](Self::flush) waits for
     /// that. While the disk fails notes are held in memory, and written when it recovers.
-    fn note(&self, note: JournalEvent);
+    fn append(&self, event: JournalEvent);
 
     /// Waits until everything that was noted before is durable.
     ///
     /// # Errors
     /// If it cannot be at the moment. It is not lost then while the process lives.
-    fn written(&self) -> BoxFuture<'_, ()>;
+    fn flush(&self) -> BoxFuture<'_, ()>;
 
     /// Writes something small, to find out whether anything can be.
     ///
@@ -97,18 +97,18 @@ pub trait Journal:
     fn probe(&self) -> BoxFuture<'_, ()>;
 
     /// Gives back what the caller holds in hand and will not go on with. It is due when it was before.
-    fn let_go(&self, entry: EntryId);
+    fn release(&self, entry: EntryId);
 
     /// The same, for what is not its turn: nobody is given it before `again_in` is over. A restart forgets that.
     fn postpone(&self, entry: EntryId, again_in: Duration);
 
-    /// Up to `limit` entries that are due, into the caller's hand: nobody else is given them. Queues take turns, but for what
+    /// Up to `limit` entries that are due, into the caller's hand: nobody else is given them. Groups take turns, but for what
     /// is `shut`, so that no backlog holds up another. Of what is delivered those come first that are due longest; of what is
     /// asked about by turns those, and those that have become due last.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>>;
+    fn lease_due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>>;
 
     /// Callbacks of this channel that wait to be asked about have a number that `looks` like confirmed ones, as was not known
     /// when they were taken in: they are likely from now on. Not if there are more than [`MOST_LIFTED`] of them, since it says
@@ -259,7 +259,7 @@ impl Rank {
 /// What waits together, and takes turns with others: the entries of one channel in one state and rank that came the same
 /// way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Queue {
+pub struct DueGroup {
     /// The merchant account.
     pub channel: ChannelId,
     /// [`State::Asking`] or [`State::Delivering`].
@@ -363,14 +363,14 @@ pub enum Transition {
         /// In how long.
         again_in: Duration,
         /// How often it was asked about by the follow-up.
-        tries: u32,
+        retries: u32,
     },
     /// It is sent again.
     Deliver {
         /// In how long.
         again_in: Duration,
         /// How often it was sent by the follow-up.
-        tries: u32,
+        retries: u32,
     },
     /// It is done.
     Accepted,
@@ -397,7 +397,7 @@ impl Transition {
     #[must_use]
     pub const fn due(self) -> Option<(Duration, u32)> {
         match self {
-            Self::Ask { again_in, tries } | Self::Deliver { again_in, tries } => Some((again_in, tries)),
+            Self::Ask { again_in, retries } | Self::Deliver { again_in, retries } => Some((again_in, retries)),
             Self::Accepted | Self::Park | Self::Close => None,
         }
     }
@@ -407,7 +407,7 @@ impl Transition {
 #[derive(Debug, Clone)]
 pub enum JournalEvent {
     /// What is known of an entry's order now.
-    Found {
+    Decided {
         /// The entry.
         entry: EntryId,
         /// Why it goes on as it does.
@@ -439,18 +439,18 @@ pub enum JournalEvent {
         reason: Reason,
     },
     /// An entry is being sent.
-    Sending {
+    AttemptStarted {
         /// Which, and the how-manieth time.
-        sending: Sending,
+        attempt: Attempt,
         /// What is sent as verified; `None` if it passes unconfirmed, in observe mode.
         verified: Option<Verified>,
         /// Where it goes on if nothing more is heard of it.
         next: Option<Transition>,
     },
     /// What came of sending it.
-    Sent {
+    AttemptEnded {
         /// Which.
-        sending: Sending,
+        attempt: Attempt,
         /// What the upstream said, or why nothing was heard.
         outcome: Outcome,
         /// Where it goes on; `None` leaves that as it is.
@@ -478,15 +478,15 @@ pub enum JournalEvent {
     Refused(Box<Refused>),
 }
 
-/// One sending of a delivery.
+/// One attempt of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sending {
+pub struct Attempt {
     /// The entry whose callback is sent.
     pub entry: EntryId,
     /// The order on its route.
     pub delivery: DeliveryId,
     /// 1 the first time.
-    pub attempt: u64,
+    pub number: u64,
     /// Why it is sent.
     pub origin: Origin,
 }
@@ -494,9 +494,9 @@ pub struct Sending {
 impl Job {
     /// Where it waited.
     #[must_use]
-    pub fn queue(&self) -> Queue {
+    pub fn group(&self) -> DueGroup {
         let channel = self.callback.claimed.channel;
-        Queue { channel, state: self.state, origin: self.callback.origin, rank: self.rank }
+        DueGroup { channel, state: self.state, origin: self.callback.origin, rank: self.rank }
     }
 }
 
@@ -536,7 +536,7 @@ pub struct Job {
     /// How much speaks for it.
     pub rank: Rank,
     /// How often the follow-up tried in this state.
-    pub tries: u32,
+    pub retries: u32,
     /// How long it has been in this state, or since an operator asked for it.
     pub age: Duration,
     /// How old the order was when it was taken in, as the one that named it says.

@@ -110,7 +110,7 @@ impl Housekeeping {
         let clean_every = clean_every(&self.keep);
         for tick in (0..TELL_EVERY).cycle().skip(usize::from(self.goes_on)) {
             ticks.tick().await;
-            self.gate.records.level();
+            self.gate.records.flush_attempt_counts();
             if tick % clean_every == 0 {
                 self.gate.senders.forget_quiet();
                 self.forget().await;

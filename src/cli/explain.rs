@@ -164,7 +164,7 @@ fn history(words: &Words, record: &Record) -> Vec<(Timestamp, String)> {
         let by = event.request_id.as_ref().map(by).unwrap_or_default();
         (event.at, format!("{}{because}{by}", words.event(&event.what)))
     });
-    let sendings = record.sendings.iter().map(|sent| {
+    let attempt_log = record.attempt_log.iter().map(|sent| {
         let outcome = match (sent.status, sent.reason, sent.ended_at) {
             (Some(status), _, _) if sent.accepted => fill(words.took, &[&status]),
             (Some(status), _, _) => fill(words.did_not_take, &[&status]),
@@ -180,7 +180,7 @@ fn history(words: &Words, record: &Record) -> Vec<(Timestamp, String)> {
         Origin::Callback | Origin::FollowUp => words.received,
     };
     let received = (record.received_at, format!("{came}{}", by(&record.request_id)));
-    let mut history: Vec<_> = std::iter::once(received).chain(events).chain(sendings).collect();
+    let mut history: Vec<_> = std::iter::once(received).chain(events).chain(attempt_log).collect();
     history.sort_by_key(|(at, _)| *at);
     history
 }

@@ -40,7 +40,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = match Config::load(&args.file.config) {
@@ -84,7 +84,7 @@ struct Answered {
 
 /// Asks the provider once, for a command; what that establishes, and which host answered.
 pub(super) async fn ask(channel: &Channel, ask: AskBy) -> (OrderState, Option<String>) {
-    let (deadline, within) = (Instant::now() + PATIENCE, &Parent::default());
+    let (deadline, within) = (Instant::now() + TIMEOUT, &Parent::default());
     let query = Query { ask, part: Part::FollowUp, deadline, within };
     let Asked { state, host, .. } = channel.account.query(query).await;
     (state, host.map(|host| host.to_string()))

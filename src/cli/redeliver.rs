@@ -7,7 +7,7 @@ use super::records;
 use super::words::english;
 use crate::admin::records::EntryStory;
 use crate::admin::{needs, told};
-use crate::app::{Works, recall};
+use crate::app::{Services, recall};
 use crate::config::{Config, Outline, parse_duration};
 use crate::domain::clock::rfc3339;
 use crate::domain::order::{ChannelId, OrderId};
@@ -103,16 +103,16 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     // So that a journal that was never there is said so, and not made.
     drop(Sqlite::beside(&path)?);
-    let works = Works::build(Config { traces: None, ..config }, Arc::default())?;
-    let Some(follow_up) = works.follow_up else { bail!("there is no journal") };
-    recall(works.pending.as_deref()).await;
+    let services = Services::build(Config { traces: None, ..config }, Arc::default())?;
+    let Some(follow_up) = services.follow_up else { bail!("there is no journal") };
+    recall(services.pending.as_deref()).await;
     let shutdown = Shutdown::new();
     let journal = Arc::clone(&follow_up.journal);
     shutdown.spawn(follow_up.run(shutdown.clone()));
     let code = redeliver(args, &*journal, &mut signals).await;
     shutdown.drain(Duration::from_secs(10), signals.next()).await;
     // A disk that hangs keeps nobody here.
-    let _ = tokio::time::timeout(WRITTEN_OUT, works.gate.records.written()).await;
+    let _ = tokio::time::timeout(WRITTEN_OUT, services.gate.records.flush()).await;
     code
 }
 
@@ -223,12 +223,12 @@ fn left_out(held: &[Needed]) -> String {
 }
 
 fn is_being_sent(record: &Record) -> bool {
-    record.sendings.last().is_some_and(|sending| sending.ended_at.is_none())
+    record.attempt_log.last().is_some_and(|sending| sending.ended_at.is_none())
 }
 
 /// What came of it, for one that was not accepted: what the order system said, if it was asked.
 fn outcome(record: &Record) -> String {
-    let last = record.sendings.last().filter(|last| record.state == State::Delivering && !last.accepted);
+    let last = record.attempt_log.last().filter(|last| record.state == State::Delivering && !last.accepted);
     let again = record.due_at.map(|at| format!("; sent again at {}", rfc3339(at))).unwrap_or_default();
     match last.map(|last| (last.status, last.reason)) {
         Some((Some(status), _)) => format!("answered {status}, which is not accepted{again}"),
@@ -251,7 +251,7 @@ impl Watch {
         for entry in self.waiting.iter().take(LOOK_AT).copied().collect::<Vec<_>>() {
             let found = journal.find(Search { entry: Some(entry), ..Search::default() }, 1).await?;
             match found.into_iter().next() {
-                Some(record) if record.due_at.is_some() && (record.tries == 0 || is_being_sent(&record)) => {}
+                Some(record) if record.due_at.is_some() && (record.retries == 0 || is_being_sent(&record)) => {}
                 record => {
                     self.done.extend(record);
                     self.waiting.retain(|waiting| *waiting != entry);

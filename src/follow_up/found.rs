@@ -69,17 +69,17 @@ impl FollowUp {
             (Origin::Pending, Some(Verdict::Pending)) => self.after_not_yet(work),
             // Nobody claims that it is paid.
             (Origin::Pending, Some(Verdict::Unpaid)) => return self.close(record, reason),
-            (_, Some(Verdict::Pending | Verdict::Unpaid)) if work.tries + 1 >= DENIALS && was_denied(work) => {
+            (_, Some(Verdict::Pending | Verdict::Unpaid)) if work.retries + 1 >= DENIALS && was_denied(work) => {
                 return self.park(record, reason);
             }
             // The bill has another amount than was paid: there is money.
             _ if reason == Reason::AmountDiffers => return self.park_payment(record, reason, finding),
             (_, Some(Verdict::Contradicted)) => return self.park(record, reason),
-            _ => self.ask_again.after(work.tries + 1, work.age),
+            _ => self.ask_again.after(work.retries + 1, work.age),
         };
         match (next, work.callback.origin, reason.verdict()) {
             (Some(again_in), ..) => {
-                let next = Transition::Ask { again_in: jittered(again_in), tries: work.tries + 1 };
+                let next = Transition::Ask { again_in: jittered(again_in), retries: work.retries + 1 };
                 self.gate.records.found(record, reason, None, Some(next));
                 Step::Undecided(reason)
             }
@@ -108,7 +108,7 @@ impl FollowUp {
             return None;
         }
         let ask_in = |again_in| {
-            let next = Transition::Ask { again_in, tries: work.tries + 1 };
+            let next = Transition::Ask { again_in, retries: work.retries + 1 };
             self.gate.records.found(record, Reason::Paid, None, Some(next));
             Some(Step::Undecided(Reason::Paid))
         };
@@ -153,7 +153,7 @@ impl FollowUp {
         let facts = Facts { order: &work.callback.claimed.order, channel, payment: confirmed.payment(), evidence };
         match route.synthesize.as_ref()?.request(route, &facts) {
             Ok(request) => {
-                self.journal.note(JournalEvent::Made { entry: work.entry, request: Box::new(request.clone()) });
+                self.journal.append(JournalEvent::Made { entry: work.entry, request: Box::new(request.clone()) });
                 Some(request)
             }
             Err(error) => {

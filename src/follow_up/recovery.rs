@@ -1,7 +1,7 @@
 //! What a failing upstream gets, and what follows when it is well again: held orders wait while it fails, one of them is sent every
 //! so often, and an accepted delivery brings all of them forward.
 
-use super::lanes::Leave;
+use super::retry_budgets::SendPermit;
 use super::{FollowUp, Step, tell};
 use crate::domain::order::ChannelId;
 use crate::domain::reason::Reason;
@@ -32,7 +32,7 @@ const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Ticket {
     /// Its place on the way to the upstream, if it has one.
-    leave: Option<Leave>,
+    permit: Option<SendPermit>,
     /// It tries whether the upstream is well again.
     probe: Option<Probe>,
 }
@@ -63,7 +63,7 @@ impl Drop for Probe {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Turn {
     /// How often its own timer has tried it.
-    tries: u32,
+    retries: u32,
     age: Duration,
     /// Whether it is its own timer that does.
     by_timer: bool,
@@ -72,22 +72,25 @@ pub(super) struct Turn {
 impl Turn {
     pub(super) fn of(work: &Job, ticket: &Ticket) -> Self {
         if work.state != State::Delivering {
-            return Self { tries: 0, age: Duration::ZERO, by_timer: true };
+            return Self { retries: 0, age: Duration::ZERO, by_timer: true };
         }
-        Self { tries: work.tries, age: work.age, by_timer: ticket.probe.is_none() && !work.brought }
+        Self { retries: work.retries, age: work.age, by_timer: ticket.probe.is_none() && !work.brought }
     }
 
     /// Where it goes on if it is not accepted. A turn between two of its own timer's moves that no further.
     pub(super) fn next(self, redeliver: &Schedule) -> Transition {
-        let (delay, tries) =
-            if self.by_timer { (self.tries, self.tries + 1) } else { (self.tries.saturating_sub(1), self.tries) };
+        let (delay, retries) = if self.by_timer {
+            (self.retries, self.retries + 1)
+        } else {
+            (self.retries.saturating_sub(1), self.retries)
+        };
         let again = redeliver.after(delay, self.age);
-        again.map_or(Transition::Park, |delay| Transition::Deliver { again_in: jittered(delay), tries })
+        again.map_or(Transition::Park, |delay| Transition::Deliver { again_in: jittered(delay), retries })
     }
 
     /// Whether it was not sent since it was to be.
     pub(super) fn is_first(self) -> bool {
-        self.tries == 0 && self.by_timer
+        self.retries == 0 && self.by_timer
     }
 }
 
@@ -96,25 +99,25 @@ impl FollowUp {
     /// in vain.
     pub(super) fn ticket(&self, work: &Job) -> Ticket {
         let channel = self.gate.channels.get(&work.callback.claimed.channel);
-        let leave = channel.filter(|_| work.state == State::Delivering).and_then(|channel| self.place_to(channel));
-        Ticket { leave, probe: None }
+        let permit = channel.filter(|_| work.state == State::Delivering).and_then(|channel| self.permit_for(channel));
+        Ticket { permit, probe: None }
     }
 
-    fn place_to(&self, channel: &Channel) -> Option<Leave> {
-        self.lanes.to_upstream(&channel.upstream, self.gate.forward.fresh(&channel.upstream))
+    fn permit_for(&self, channel: &Channel) -> Option<SendPermit> {
+        self.budgets.to_upstream(&channel.upstream, self.gate.forward.fresh(&channel.upstream))
     }
 
     /// That a confirmed order may be sent now; `None` if it has to wait. While the upstream is failing only probes are sent, and
     /// what a person asked for, which is one.
-    pub(super) fn leave(&self, ticket: Ticket, work: &Job, channel: &Channel) -> Option<Ticket> {
+    pub(super) fn permit(&self, ticket: Ticket, work: &Job, channel: &Channel) -> Option<Ticket> {
         let is_asked_for = work.rank == Rank::AskedFor || (work.asked_for && work.state == State::Asking);
         if ticket.probe.is_none() && !is_asked_for && self.gate.forward.is_failing(&channel.upstream) {
             return None;
         }
-        let mut leave = ticket.leave.or_else(|| self.place_to(channel))?;
-        leave.use_up();
+        let mut permit = ticket.permit.or_else(|| self.permit_for(channel))?;
+        permit.use_up();
         let probe = ticket.probe.map(Probe::sent);
-        Some(Ticket { leave: Some(leave), probe })
+        Some(Ticket { permit: Some(permit), probe })
     }
 }
 
@@ -164,7 +167,7 @@ impl Recoveries {
         let forward = &self.follow_up.gate.forward;
         let outlet = |way: &Way| Outlet {
             channels: way.channels.clone(),
-            most: self.follow_up.lanes.room(&way.upstream, forward.fresh(&way.upstream)),
+            most: self.follow_up.budgets.room(&way.upstream, forward.fresh(&way.upstream)),
             failing: forward.is_failing(&way.upstream),
         };
         self.ways.iter().map(outlet).collect()
@@ -217,7 +220,7 @@ impl Way {
             return;
         }
         match follow_up.journal.next_waiting(self.channels.clone(), Vec::new()).await {
-            Ok(Some(work)) => follow_up.journal.let_go(work.entry),
+            Ok(Some(work)) => follow_up.journal.release(work.entry),
             Ok(None) => drop(forward.standing(&self.upstream, |standing| standing.has_turn(None))),
             Err(_) => {}
         }
@@ -228,14 +231,14 @@ impl Way {
         let begin = |standing: &mut Standing| standing.begin_probe(Instant::now(), jittered(follow_up.probe));
         let tried = forward.standing(&self.upstream, begin).flatten()?;
         let mut probe = Probe { follow_up: Arc::clone(follow_up), upstream: self.upstream.clone(), sent: false };
-        let leave = follow_up.lanes.probe(&self.upstream, forward.fresh(&self.upstream))?;
+        let permit = follow_up.budgets.probe(&self.upstream, forward.fresh(&self.upstream))?;
         let Some(work) = self.next_in_turn(follow_up, tried).await else {
             // Nothing waits, and looking again at once would find nothing either.
             probe.sent = true;
             return None;
         };
         forward.standing(&self.upstream, |standing| standing.has_turn(Some(work.entry)));
-        Some((work, Ticket { leave: Some(leave), probe: Some(probe) }))
+        Some((work, Ticket { permit: Some(permit), probe: Some(probe) }))
     }
 
     /// One that was not `tried`; if there is none any, while the upstream is failing or may be.
@@ -304,7 +307,7 @@ mod tests {
     fn a_turn_before_its_time_leaves_the_timer_where_it_is() {
         let s = Duration::from_secs;
         let redeliver = Schedule { delays: vec![s(5), s(60), s(3600)], lasts: s(10_000) };
-        for (tries, age, by_timer, delay, then) in [
+        for (retries, age, by_timer, delay, then) in [
             (0, 0, true, Some(5), 1),
             (1, 5, true, Some(60), 2),
             (2, 65, true, Some(3600), 3),
@@ -314,11 +317,11 @@ mod tests {
             (7, 9000, false, Some(1000), 7),
             (7, 10_000, false, None, 0),
         ] {
-            let turn = Turn { tries, age: s(age), by_timer };
+            let turn = Turn { retries, age: s(age), by_timer };
             let expected = delay.map(|delay| (s(delay).mul_f64(0.9)..=s(delay).mul_f64(1.1), then));
             match (turn.next(&redeliver), expected) {
-                (Transition::Deliver { again_in, tries }, Some((about, then))) => {
-                    assert!(about.contains(&again_in) && tries == then, "{turn:?}: {again_in:?} {tries}");
+                (Transition::Deliver { again_in, retries }, Some((about, then))) => {
+                    assert!(about.contains(&again_in) && retries == then, "{turn:?}: {again_in:?} {retries}");
                 }
                 (Transition::Park, None) => {}
                 (next, expected) => panic!("{turn:?}: {next:?}, not {expected:?}"),

@@ -12,13 +12,13 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// In how long to try again after `tries`, of which the first was made `age` ago; `None` if the time is over. The
+    /// In how long to try again after `retries`, of which the first was made `age` ago; `None` if the time is over. The
     /// last try is made when it ends.
     #[must_use]
-    pub fn after(&self, tries: u32, age: Duration) -> Option<Duration> {
+    pub fn after(&self, retries: u32, age: Duration) -> Option<Duration> {
         let left = self.lasts.checked_sub(age).filter(|left| !left.is_zero())?;
-        let tries = usize::try_from(tries).unwrap_or(usize::MAX);
-        let delay = self.delays.get(tries).or(self.delays.last()).copied()?;
+        let retries = usize::try_from(retries).unwrap_or(usize::MAX);
+        let delay = self.delays.get(retries).or(self.delays.last()).copied()?;
         Some(delay.min(left))
     }
 
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn the_last_delay_repeats_until_the_time_is_over() {
         let schedule = Schedule { delays: vec![s(5), s(15), s(60)], lasts: s(200) };
-        for (tries, age, delay) in [
+        for (retries, age, delay) in [
             (0, 0, Some(5)),
             (1, 5, Some(15)),
             (2, 20, Some(60)),
@@ -54,7 +54,7 @@ mod tests {
             (4, 150, Some(50)),
             (5, 200, None),
         ] {
-            assert_eq!(schedule.after(tries, s(age)), delay.map(s), "{tries} {age}");
+            assert_eq!(schedule.after(retries, s(age)), delay.map(s), "{retries} {age}");
         }
         assert_eq!(schedule.after(u32::MAX, s(0)), Some(s(60)));
         assert_eq!(schedule.first(), s(5));

@@ -7,7 +7,7 @@ use super::accepted::FailedRule;
 use super::channel::Channel;
 use super::claim::Blank;
 use super::decide::Pass;
-use super::delivery::{Acceptance, DeliveryId, Origin, Sending};
+use super::delivery::{Acceptance, Attempt, DeliveryId, Origin};
 use super::notification::Event;
 use super::policy::Duplicates;
 use super::record::Record;
@@ -106,7 +106,7 @@ struct Way<'p> {
 type Judged = (UpstreamAnswer, Result<(), FailedRule>);
 
 /// An attempt, and its line in the journal if it has one.
-type Attempt = (Sending, Option<journal::Sending>);
+type Numbered = (Attempt, Option<journal::Attempt>);
 
 /// What the sender of a callback that passed is told.
 pub(super) enum Answer<'g> {
@@ -156,16 +156,16 @@ impl Gate {
             story.absorbed(&self.records, confirmed.payment());
             return Ok(Answer::Absorbed(&route.reply, answer));
         }
-        let next = self.records.after_callback(&record, story.in_hand.is_some());
+        let next = self.records.after_callback(&record, story.lease.is_some());
         let delivered = self.deliver(parcel, pass, &record, Origin::Callback, next, deadline).await;
-        if let Some(in_hand) = story.in_hand.take() {
-            in_hand.done();
+        if let Some(lease) = story.lease.take() {
+            lease.done();
         }
         story.sent(&delivered);
         let delivered = delivered.map_err(|error| error.reason)?;
         if absorb && delivered.is_accepted() {
             // Whoever comes next, even after a restart, must find that it was taken.
-            let _ = timeout_at(deadline, self.records.written()).await;
+            let _ = timeout_at(deadline, self.records.flush()).await;
         }
         Ok(Answer::Forwarded(delivered.answer))
     }
@@ -188,14 +188,14 @@ impl Gate {
             self.forward.count_fresh(way.upstream);
         }
         let accepted_before = self.forward.standing(way.upstream, |standing| standing.accepted_so_far());
-        let (sending, line) = self.begin(&way, pass, record, next, deadline).await;
-        let mut sent = self.send(parcel, pass, &way, Some(&sending), deadline).await;
+        let (attempt, line) = self.begin(&way, pass, record, next, deadline).await;
+        let mut sent = self.send(parcel, pass, &way, Some(&attempt), deadline).await;
         let again = sent.as_mut().err().and_then(|unanswered| unanswered.again.take());
-        let (sent, (sending, line), resent) = match again.filter(|_| Instant::now() < deadline) {
-            None => (sent, (sending, line), false),
+        let (sent, (attempt, line), resent) = match again.filter(|_| Instant::now() < deadline) {
+            None => (sent, (attempt, line), false),
             Some(request) => {
                 // What became of this attempt is known, and where the callback goes on is not.
-                self.records.sent(record, &sending, line, Outcome::Failed(Reason::UpstreamBroke), None);
+                self.records.attempt_ended(record, &attempt, line, Outcome::Failed(Reason::UpstreamBroke), None);
                 let attempt = self.begin(&way, pass, record, next, deadline).await;
                 let sent = self.send_again(*request, pass, &way, Some(&attempt.0), deadline).await;
                 (sent, attempt, true)
@@ -212,7 +212,7 @@ impl Gate {
         if !matches!(outcome, Outcome::Failed(Reason::UpstreamUnreachable)) {
             self.flag_overridden(record, way.overrides);
         }
-        self.records.sent(record, &sending, line, outcome, next);
+        self.records.attempt_ended(record, &attempt, line, outcome, next);
         self.note_standing(&way, &sent, accepted_before.unwrap_or_default());
         told(sent, resent)
     }
@@ -255,16 +255,16 @@ impl Gate {
         record: &Record,
         next: Option<Transition>,
         deadline: Instant,
-    ) -> Attempt {
-        let sending = record.delivery.next(way.origin);
+    ) -> Numbered {
+        let attempt = record.delivery.next(way.origin);
         let meanwhile = next.filter(|next| next.state() == State::Delivering);
-        let noted = |payment| self.records.sending(record, payment, &sending, meanwhile);
+        let noted = |payment| self.records.attempt_started(record, payment, &attempt, meanwhile);
         let line = pass.confirmed().and_then(|confirmed| noted(confirmed.payment()));
         if way.origin != Origin::Callback {
             // Nobody waits, so there is time to have the attempt's number on disk before the upstream sees it.
-            let _ = timeout_at(deadline.min(Instant::now() + NUMBERED), self.records.written()).await;
+            let _ = timeout_at(deadline.min(Instant::now() + NUMBERED), self.records.flush()).await;
         }
-        (sending, line)
+        (attempt, line)
     }
 
     /// Sends what is not confirmed, of which nothing is written down.
@@ -298,11 +298,11 @@ impl Gate {
         parcel: UpstreamRequest<'_>,
         pass: &Pass,
         way: &Way<'_>,
-        sending: Option<&Sending>,
+        attempt: Option<&Attempt>,
         deadline: Instant,
     ) -> Result<Judged, Unanswered> {
-        let mut request = self.outgoing(parcel, pass, stamped(way, sending))?;
-        let span = span(way, sending, &mut request);
+        let mut request = self.outgoing(parcel, pass, stamped(way, attempt))?;
+        let span = span(way, attempt, &mut request);
         let sent_at = Instant::now();
         let answer = self.forward.send(way.upstream, request, deadline).await;
         self.heard(way, answer, span, sent_at)
@@ -314,12 +314,12 @@ impl Gate {
         mut request: Request<Full<Bytes>>,
         pass: &Pass,
         way: &Way<'_>,
-        sending: Option<&Sending>,
+        attempt: Option<&Attempt>,
         deadline: Instant,
     ) -> Result<Judged, Unanswered> {
-        let verified = self.stamp.verify(request.headers_mut(), pass, stamped(way, sending).as_ref());
+        let verified = self.stamp.verify(request.headers_mut(), pass, stamped(way, attempt).as_ref());
         verified.map_err(|_| Reason::InternalError)?;
-        let mut span = span(way, sending, &mut request);
+        let mut span = span(way, attempt, &mut request);
         span.set("tollgate.resent", true);
         let channel = way.channel.map(|channel| channel.id);
         self.sent.resent(channel);
@@ -327,7 +327,7 @@ impl Gate {
             channel = channel.as_ref().map(ChannelId::as_str),
             order = way.order.as_ref().map(OrderId::as_str),
             origin = way.origin.as_str(),
-            attempt = sending.map(|sending| sending.attempt),
+            attempt = attempt.map(|attempt| attempt.number),
             upstream = %way.upstream,
             "the upstream closed a kept connection under a callback, which is sent once more on a fresh one"
         );
@@ -399,18 +399,18 @@ fn not_taken(way: &Way<'_>, status: StatusCode, failed_rule: FailedRule) {
     }
 }
 
-fn stamped<'w>(way: &Way<'w>, sending: Option<&Sending>) -> Option<stamp::Delivered<'w>> {
-    let (sending, channel) = sending.cloned().zip(way.channel)?;
-    Some(stamp::Delivered { channel: &channel.id, sending, overrides: way.overrides, event: way.event })
+fn stamped<'w>(way: &Way<'w>, attempt: Option<&Attempt>) -> Option<stamp::Delivered<'w>> {
+    let (attempt, channel) = attempt.cloned().zip(way.channel)?;
+    Some(stamp::Delivered { channel: &channel.id, attempt, overrides: way.overrides, event: way.event })
 }
 
 /// The span of a sending, which takes the place of what the request belonged to.
-fn span(way: &Way<'_>, sending: Option<&Sending>, request: &mut Request<Full<Bytes>>) -> Span {
+fn span(way: &Way<'_>, attempt: Option<&Attempt>, request: &mut Request<Full<Bytes>>) -> Span {
     let mut span = way.trace.client("forward");
     span.set("tollgate.origin", way.origin.as_str());
     span.set("server.address", way.upstream);
-    if let Some(sending) = sending.filter(|_| way.channel.is_some()) {
-        span.set("tollgate.attempt", sending.attempt);
+    if let Some(attempt) = attempt.filter(|_| way.channel.is_some()) {
+        span.set("tollgate.attempt", attempt.number);
     }
     span.take_over(request.headers_mut());
     span

@@ -43,11 +43,11 @@ const AT_HAND: usize = 1024;
 
 /// What a sending says of itself.
 #[derive(Debug, Clone)]
-pub struct Sending {
+pub struct Attempt {
     /// The delivery's id.
     pub delivery: HeaderValue,
     /// 1 the first time.
-    pub attempt: u64,
+    pub number: u64,
     /// Why it is sent.
     pub origin: Origin,
 }
@@ -75,9 +75,9 @@ impl Delivery {
 
     /// The next sending.
     #[must_use]
-    pub fn next(&self, origin: Origin) -> Sending {
-        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
-        Sending { delivery: self.header.clone(), attempt, origin }
+    pub fn next(&self, origin: Origin) -> Attempt {
+        let number = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
+        Attempt { delivery: self.header.clone(), number, origin }
     }
 
     /// The upstream did not see this one: its number is given again, unless there was another meanwhile.
@@ -114,12 +114,12 @@ impl Delivery {
     }
 
     /// Notes that the count is ahead of the journal's. `true` if it was not before.
-    pub(super) fn is_ahead(&self) -> bool {
+    pub(super) fn mark_unflushed(&self) -> bool {
         !self.uncounted.swap(true, Ordering::Relaxed)
     }
 
     /// The count is being written.
-    pub(super) fn is_level(&self) {
+    pub(super) fn mark_flushed(&self) {
         self.uncounted.store(false, Ordering::Relaxed);
     }
 }
@@ -207,18 +207,18 @@ mod tests {
         let id = DeliveryId::of("app", &OrderId::parse("A-1").unwrap());
         let delivery = Delivery::new(id, 0, None);
         let (first, second) = (delivery.next(Origin::Callback), delivery.next(Origin::FollowUp));
-        assert_eq!((first.attempt, second.attempt), (1, 2));
+        assert_eq!((first.number, second.number), (1, 2));
         assert_eq!((first.delivery, second.delivery), (delivery.header.clone(), delivery.header.clone()));
-        assert_eq!(Delivery::new(id, 7, None).next(Origin::Callback).attempt, 8);
+        assert_eq!(Delivery::new(id, 7, None).next(Origin::Callback).number, 8);
     }
 
     #[test]
     fn a_number_that_nobody_saw_is_given_again() {
         let delivery = Delivery::new(DeliveryId::of("app", &OrderId::parse("A-1").unwrap()), 0, None);
-        let unseen = delivery.next(Origin::Callback).attempt;
+        let unseen = delivery.next(Origin::Callback).number;
         delivery.was_not_seen(unseen);
-        assert_eq!(delivery.next(Origin::Callback).attempt, unseen);
-        let (unseen, _) = (delivery.next(Origin::Callback).attempt, delivery.next(Origin::Callback));
+        assert_eq!(delivery.next(Origin::Callback).number, unseen);
+        let (unseen, _) = (delivery.next(Origin::Callback).number, delivery.next(Origin::Callback));
         delivery.was_not_seen(unseen);
         assert_eq!(delivery.attempts(), 3, "there was another meanwhile");
     }

@@ -5,7 +5,7 @@ pub mod requests;
 
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
-use crate::journal::listed::Listed;
+use crate::journal::pending_orders::PendingOrder;
 use jiff::Timestamp;
 use requests::Requests;
 use std::collections::{HashMap, HashSet};
@@ -101,8 +101,8 @@ impl Expected {
     }
 
     /// Takes in what a source says of an order.
-    pub fn learn(&self, source: &Arc<str>, listed: &Listed) {
-        let Listed { channel, out_trade_no, order, amount, gone_at } = *listed;
+    pub fn learn(&self, source: &Arc<str>, listed: &PendingOrder) {
+        let PendingOrder { channel, out_trade_no, order, amount, gone_at } = *listed;
         let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
         let words = orders.entry((channel, out_trade_no)).or_default();
         words.retain(|word| word.source != *source);
@@ -151,7 +151,7 @@ mod tests {
         let (channel, number) = (ChannelId::parse("app").unwrap(), OutTradeNo::parse("A").unwrap());
         let at = |second| Timestamp::from_second(second).unwrap();
         let order = OrderId::parse("A").unwrap();
-        let listed = |amount, gone_at| Listed { channel, out_trade_no: number, order, amount, gone_at };
+        let listed = |amount, gone_at| PendingOrder { channel, out_trade_no: number, order, amount, gone_at };
         let expected = Expected::default();
         let (shop, other): (Arc<str>, Arc<str>) = ("shop".into(), "other".into());
         assert_eq!(expected.amount(channel, number), None);

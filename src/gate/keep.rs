@@ -103,7 +103,7 @@ impl Gate {
             Ok(confirmed) => self.look_over(&case, confirmed, story).await,
             refused => refused,
         };
-        if source == Source::Asked && (!kept || story.in_hand.is_some()) {
+        if source == Source::Asked && (!kept || story.lease.is_some()) {
             self.familiar.learn(&sighting.appearance, &decided);
         }
         if let (OrderState::Paid(payment), Err(reason)) = (&finding, &decided)
@@ -133,8 +133,8 @@ impl Gate {
         let mut span = story.span.child("journal");
         let taking = timeout_at(story.began + timeout, self.records.take_in(callback, worth));
         match taking.await.unwrap_or(Err(Reason::JournalUnavailable)) {
-            Ok(Some((record, in_hand))) => {
-                story.kept(record, in_hand);
+            Ok(Some((record, lease))) => {
+                story.kept(record, lease);
                 Ok(())
             }
             Ok(None) => Ok(()),

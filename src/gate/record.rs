@@ -8,7 +8,7 @@ mod owner;
 mod standing;
 
 use super::channel::Channel;
-use super::delivery::{Acceptance, Accepted, Delivery, DeliveryId, Latest, Origin, Sending};
+use super::delivery::{Acceptance, Accepted, Attempt, Delivery, DeliveryId, Latest, Origin};
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::reason::{Reason, Verdict};
@@ -51,7 +51,7 @@ struct Kept {
     /// Every upstream there was; its place is its number.
     upstreams: Mutex<Vec<Upstream>>,
     /// Deliveries whose count is ahead of the journal's, each by one of its entries.
-    ahead: Mutex<Vec<(EntryId, Arc<Delivery>)>>,
+    unflushed: Mutex<Vec<(EntryId, Arc<Delivery>)>>,
     /// How many refused callbacks get a line of their own.
     refused: DefaultDirectRateLimiter,
 }
@@ -80,24 +80,24 @@ pub struct Record {
     flags: AtomicU8,
 }
 
-/// A record that was made just now, in the hand of whoever made it. What is not gone on with is let go of.
+/// The lease of a record that was made just now. It is released when this is dropped, unless the record was gone on with.
 #[derive(Debug)]
-pub struct InHand {
+pub struct Lease {
     journal: Arc<dyn Journal>,
     entry: Option<EntryId>,
 }
 
-impl InHand {
+impl Lease {
     /// It was noted where it goes on.
     pub fn done(mut self) {
         self.entry = None;
     }
 }
 
-impl Drop for InHand {
+impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            self.journal.let_go(entry);
+            self.journal.release(entry);
         }
     }
 }
@@ -168,7 +168,7 @@ impl Records {
             payments: Latest::new(capacity),
             owners: Latest::new(capacity),
             upstreams: Mutex::default(),
-            ahead: Mutex::default(),
+            unflushed: Mutex::default(),
             refused: RateLimiter::direct(Quota::per_second(REFUSED_PER_SECOND)),
         };
         let scopes = kept.scopes(channels);
@@ -234,16 +234,16 @@ impl Records {
         &self,
         callback: Box<Callback>,
         worth: Trust,
-    ) -> Result<Option<(Arc<Record>, Option<InHand>)>, Reason> {
+    ) -> Result<Option<(Arc<Record>, Option<Lease>)>, Reason> {
         let Some(journal) = &self.kept.journal else { return Ok(None) };
         let (key, delivery) = (callback.key(), callback.delivery());
         let Claimed { channel, order, .. } = callback.claimed;
         match journal.take_in(callback, worth, self.first.ask).await {
             Ok(taken) => {
-                let in_hand = || InHand { journal: Arc::clone(journal), entry: Some(taken.entry) };
-                let in_hand = taken.fresh.then(in_hand);
+                let lease = || Lease { journal: Arc::clone(journal), entry: Some(taken.entry) };
+                let lease = taken.fresh.then(lease);
                 let payment = self.first_payment(channel, &order, &taken.paid_by);
-                Ok(Some((self.remember(key, delivery, taken, payment), in_hand)))
+                Ok(Some((self.remember(key, delivery, taken, payment), lease)))
             }
             Err(JournalError::Full) => Ok(None),
             Err(JournalError::Busy) => Err(Reason::Overloaded),
@@ -314,7 +314,7 @@ impl Records {
             return;
         }
         record.set(next);
-        journal.note(JournalEvent::Found { entry, reason, verified, next });
+        journal.append(JournalEvent::Decided { entry, reason, verified, next });
     }
 
     /// Where a record goes on when sending it for a waiting callback comes to nothing: what the follow-up has begun stays
@@ -322,35 +322,35 @@ impl Records {
     #[must_use]
     pub fn after_callback(&self, record: &Record, fresh: bool) -> Option<Transition> {
         let begun = !fresh && record.state() == State::Delivering;
-        (!begun).then_some(Transition::Deliver { again_in: self.first.deliver, tries: 0 })
+        (!begun).then_some(Transition::Deliver { again_in: self.first.deliver, retries: 0 })
     }
 
     /// A record is sent now. `next` is where it goes on if nothing more is heard of it. Returns the sending's line in the
     /// journal, if it has one.
-    pub fn sending(
+    pub fn attempt_started(
         &self,
         record: &Record,
         payment: &Payment,
-        sending: &Sending,
+        attempt: &Attempt,
         next: Option<Transition>,
-    ) -> Option<journal::Sending> {
+    ) -> Option<journal::Attempt> {
         let journal = self.kept.journal.as_ref()?;
-        let line = line(record, sending)?;
-        journal.note(JournalEvent::Sending { sending: line, verified: Some(verified(payment)), next });
+        let line = line(record, attempt)?;
+        journal.append(JournalEvent::AttemptStarted { attempt: line, verified: Some(verified(payment)), next });
         Some(line)
     }
 
     /// What came of it.
-    pub fn sent(
+    pub fn attempt_ended(
         &self,
         record: &Record,
-        sending: &Sending,
-        line: Option<journal::Sending>,
+        attempt: &Attempt,
+        line: Option<journal::Attempt>,
         outcome: Outcome,
         next: Option<Transition>,
     ) {
         if let Outcome::Failed(Reason::UpstreamUnreachable) = outcome {
-            record.delivery.was_not_seen(sending.attempt);
+            record.delivery.was_not_seen(attempt.number);
         }
         let next = match &outcome {
             Outcome::Accepted(acceptance) => {
@@ -360,20 +360,24 @@ impl Records {
             Outcome::Answered(_) | Outcome::Failed(_) => next,
         };
         match (&self.kept.journal, line) {
-            (Some(journal), Some(sending)) => {
+            (Some(journal), Some(attempt)) => {
                 record.set(next);
-                journal.note(JournalEvent::Sent { sending, outcome, next });
+                journal.append(JournalEvent::AttemptEnded { attempt, outcome, next });
             }
-            (Some(_), None) => self.is_ahead(record),
+            (Some(_), None) => self.remember_unflushed(record),
             (None, _) => {}
         }
     }
 
-    fn is_ahead(&self, record: &Record) {
+    fn remember_unflushed(&self, record: &Record) {
         if let Some(entry) = record.entry
-            && record.delivery.is_ahead()
+            && record.delivery.mark_unflushed()
         {
-            self.kept.ahead.lock().unwrap_or_else(PoisonError::into_inner).push((entry, Arc::clone(&record.delivery)));
+            self.kept
+                .unflushed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((entry, Arc::clone(&record.delivery)));
         }
     }
 
@@ -396,7 +400,7 @@ impl Records {
             && record.again.load(Ordering::Relaxed) < AGAIN
             && record.again.fetch_add(1, Ordering::Relaxed) < AGAIN
         {
-            journal.note(JournalEvent::Again { entry, request_id, reason });
+            journal.append(JournalEvent::Again { entry, request_id, reason });
         }
     }
 
@@ -405,26 +409,26 @@ impl Records {
         if let Some(journal) = &self.kept.journal
             && self.kept.refused.check().is_ok()
         {
-            journal.note(JournalEvent::Refused(Box::new(refused())));
+            journal.append(JournalEvent::Refused(Box::new(refused())));
         }
     }
 
     /// Writes the counts that are ahead of the journal.
-    pub fn level(&self) {
-        let ahead = std::mem::take(&mut *self.kept.ahead.lock().unwrap_or_else(PoisonError::into_inner));
+    pub fn flush_attempt_counts(&self) {
+        let unflushed = std::mem::take(&mut *self.kept.unflushed.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(journal) = &self.kept.journal {
-            for (entry, delivery) in ahead {
-                delivery.is_level();
-                journal.note(JournalEvent::Counted { entry, delivery: delivery.id, attempts: delivery.attempts() });
+            for (entry, delivery) in unflushed {
+                delivery.mark_flushed();
+                journal.append(JournalEvent::Counted { entry, delivery: delivery.id, attempts: delivery.attempts() });
             }
         }
     }
 
     /// Waits until what was noted so far is on disk, if it can be.
-    pub async fn written(&self) {
+    pub async fn flush(&self) {
         if let Some(journal) = &self.kept.journal {
             // What cannot be written stays in memory until it can, and is said in the log.
-            let _ = journal.written().await;
+            let _ = journal.flush().await;
         }
     }
 }
@@ -452,11 +456,11 @@ impl Kept {
 
 /// The sending as the journal has it, if it is worth a line: what was accepted before is only counted, unless the follow-up
 /// was told to send it.
-fn line(record: &Record, sending: &Sending) -> Option<journal::Sending> {
-    let Sending { attempt, origin, .. } = *sending;
+fn line(record: &Record, attempt: &Attempt) -> Option<journal::Attempt> {
+    let Attempt { number, origin, .. } = *attempt;
     let counted = origin == Origin::Callback && record.state() == State::Accepted;
     let entry = record.entry.filter(|_| !counted)?;
-    Some(journal::Sending { entry, delivery: record.delivery.id, attempt, origin })
+    Some(journal::Attempt { entry, delivery: record.delivery.id, number, origin })
 }
 
 /// Where a record goes on after a callback of it was not forwarded; `None` leaves that as it is.
@@ -466,7 +470,7 @@ fn after_refusal(state: State, fresh: bool, reason: Reason, ask: Duration) -> Op
         _ if reason.holds_payment() => Some(Transition::Park),
         (_, Some(Verdict::Unpaid | Verdict::Contradicted)) => Some(Transition::Close),
         (State::Asking, _) if !fresh => None,
-        (State::Asking | State::Closed, _) => Some(Transition::Ask { again_in: ask, tries: 0 }),
+        (State::Asking | State::Closed, _) => Some(Transition::Ask { again_in: ask, retries: 0 }),
     }
 }
 
@@ -484,7 +488,7 @@ mod tests {
     #[test]
     fn a_refusal_leads_on_by_state_and_verdict() {
         let ask = Duration::from_secs(5);
-        let again = Some(Transition::Ask { again_in: ask, tries: 0 });
+        let again = Some(Transition::Ask { again_in: ask, retries: 0 });
         for (state, fresh, reason, next) in [
             (State::Asking, true, Reason::NotPaidYet, again),
             (State::Asking, true, Reason::QueryTimeout, again),

@@ -2,7 +2,7 @@
 //! from the confirmed payment, last (threats P-08 to P-11).
 
 use super::decide::Pass;
-use super::delivery::Sending;
+use super::delivery::Attempt;
 use super::notification::Event;
 use super::reply::X_REQUEST_ID;
 use super::sender::{Sender, X_FORWARDED_FOR};
@@ -131,7 +131,7 @@ pub struct Delivered<'a> {
     /// The channel that confirmed.
     pub channel: &'a ChannelId,
     /// Which delivery, and the how-manieth time.
-    pub sending: Sending,
+    pub attempt: Attempt,
     /// What a person decided for it.
     pub overrides: Overrides,
     /// What it tells of.
@@ -288,7 +288,7 @@ impl Stamp {
     ) -> Result<(), InvalidHeaderValue> {
         let names = &self.names;
         let written = payment.written.get_or_write(payment)?;
-        let Sending { delivery, attempt, origin } = &delivered.sending;
+        let Attempt { delivery, number, origin } = &delivered.attempt;
         let values: [(&HeaderName, Option<HeaderValue>); 10] = [
             (&names.transaction_id, Some(written.transaction_id.clone())),
             (&names.out_trade_no, Some(written.out_trade_no.clone())),
@@ -298,7 +298,7 @@ impl Stamp {
             (&names.trade_state, Some(HeaderValue::from_static(if payment.refunded { "REFUND" } else { "SUCCESS" }))),
             (&names.channel, Some(HeaderValue::from_str(delivered.channel.as_str())?)),
             (&names.delivery, Some(delivery.clone())),
-            (&names.attempt, Some(HeaderValue::from_str(itoa::Buffer::new().format(*attempt))?)),
+            (&names.attempt, Some(HeaderValue::from_str(itoa::Buffer::new().format(*number))?)),
             (&names.origin, Some(HeaderValue::from_static(origin.as_str()))),
         ];
         let event = match delivered.event {

@@ -7,7 +7,7 @@ use super::confirm::Source;
 use super::decide::Pass;
 use super::deliver::{Delivered, Undelivered};
 use super::notification::Event;
-use super::record::{InHand, Record, Records, verified};
+use super::record::{Lease, Record, Records, verified};
 use super::route::Route;
 use crate::domain::order::{OrderId, OutTradeNo};
 use crate::domain::reason::{Reason, Stage, Verdict};
@@ -39,7 +39,7 @@ pub(super) struct Story<'g> {
     /// What is kept of the callback, once it is.
     pub(super) record: Option<Arc<Record>>,
     /// There if this callback made the record, and it was not gone on with yet.
-    pub(super) in_hand: Option<InHand>,
+    pub(super) lease: Option<Lease>,
     /// The payment that was found, if the callback was held back all the same.
     pub(super) payment: Option<Arc<Payment>>,
     under_way: UnderWay<'g>,
@@ -69,7 +69,7 @@ impl<'g> Story<'g> {
             out_trade_no: None,
             event: Event::Payment,
             record: None,
-            in_hand: None,
+            lease: None,
             payment: None,
             under_way: counts.receive(),
             span,
@@ -111,19 +111,19 @@ impl<'g> Story<'g> {
         }
     }
 
-    pub(super) fn kept(&mut self, record: Arc<Record>, in_hand: Option<InHand>) {
+    pub(super) fn kept(&mut self, record: Arc<Record>, lease: Option<Lease>) {
         self.record = Some(record);
-        self.made_record = in_hand.is_some();
-        self.in_hand = in_hand;
+        self.made_record = lease.is_some();
+        self.lease = lease;
     }
 
     pub(super) fn absorbed(&mut self, records: &Records, payment: &Payment) {
         self.absorbed = true;
         self.sent_at = None;
-        if let (Some(record), Some(in_hand)) = (&self.record, self.in_hand.take()) {
+        if let (Some(record), Some(lease)) = (&self.record, self.lease.take()) {
             // Another claim about an order that was accepted.
             records.found(record, Reason::Paid, Some(verified(payment)), Some(Transition::Accepted));
-            in_hand.done();
+            lease.done();
         }
     }
 
@@ -145,7 +145,7 @@ impl<'g> Story<'g> {
             }
             return;
         };
-        let fresh = self.in_hand.is_some();
+        let fresh = self.lease.is_some();
         match (refused, self.would_refuse) {
             // Whatever the upstream did with it: nothing more is done about what passed unconfirmed.
             (_, Some(reason)) => records.observed(record, fresh, reason),
@@ -155,8 +155,8 @@ impl<'g> Story<'g> {
             }
             _ => {}
         }
-        match self.in_hand.take() {
-            Some(in_hand) if refused.is_some() || self.would_refuse.is_some() => in_hand.done(),
+        match self.lease.take() {
+            Some(lease) if refused.is_some() || self.would_refuse.is_some() => lease.done(),
             None if !self.made_record => records.again(record, self.id, reason),
             // Nothing was noted, so the follow-up is to look.
             Some(_) | None => {}

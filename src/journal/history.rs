@@ -1,8 +1,8 @@
 //! What is told of callbacks afterwards: to the one who refunds, to the one who asks why, and in figures.
 
 use super::ids::{DeliveryId, EntryId};
-use super::listed::SourceHealth;
 use super::overrides::Price;
+use super::pending_orders::SourceHealth;
 use super::{Claimed, Origin, State, Verified};
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, MerchantId, OrderId};
@@ -58,7 +58,7 @@ pub struct Record {
     /// When the follow-up goes on with it.
     pub due_at: Option<Timestamp>,
     /// How often the follow-up tried in this state.
-    pub tries: u32,
+    pub retries: u32,
     /// The payment, once confirmed.
     pub verified: Option<Verified>,
     /// When it was confirmed the last time.
@@ -74,7 +74,7 @@ pub struct Record {
     /// What happened, oldest first.
     pub events: Vec<Event>,
     /// The sendings of its delivery, oldest first, as far as each has a line.
-    pub sendings: Vec<AttemptRecord>,
+    pub attempt_log: Vec<AttemptRecord>,
 }
 
 /// Something that happened to an entry.
@@ -208,7 +208,7 @@ impl Record {
     /// Why it is not done: what came of sending it the last time, while it is delivered.
     #[must_use]
     pub fn why(&self) -> Option<Reason> {
-        let last = self.sendings.last().filter(|last| self.state == State::Delivering && !last.accepted);
+        let last = self.attempt_log.last().filter(|last| self.state == State::Delivering && !last.accepted);
         let refused = |last: &AttemptRecord| last.reason.or(last.status.map(|_| Reason::NotAccepted));
         last.and_then(refused).or(self.reason)
     }

@@ -1,7 +1,7 @@
 //! What waits for an upstream that did not take it: held back while the upstream is failing, and due at once when it is well.
 
 use super::ids::EntryId;
-use super::{BoxFuture, Job, Queue};
+use super::{BoxFuture, DueGroup, Job};
 use crate::domain::order::ChannelId;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use std::time::Duration;
 /// What of the due entries is not given to anybody at the moment.
 #[derive(Debug, Clone, Default)]
 pub struct Shut {
-    /// These queues.
-    pub queues: Vec<Queue>,
+    /// These groups.
+    pub groups: Vec<DueGroup>,
     /// What may be sent to upstreams. Of channels that are in none of these, whatever is due.
     pub outlets: Vec<Outlet>,
 }
 
-impl From<Vec<Queue>> for Shut {
-    fn from(queues: Vec<Queue>) -> Self {
-        Self { queues, outlets: Vec::new() }
+impl From<Vec<DueGroup>> for Shut {
+    fn from(groups: Vec<DueGroup>) -> Self {
+        Self { groups, outlets: Vec::new() }
     }
 }
 

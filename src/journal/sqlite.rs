@@ -8,7 +8,7 @@ mod schema;
 
 mod lock;
 
-mod hand;
+mod leases;
 
 mod held;
 
@@ -30,7 +30,7 @@ mod rank;
 
 mod sweeps;
 
-mod listed;
+mod pending_orders;
 
 mod owners;
 
@@ -64,7 +64,7 @@ use super::{
 use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::observe::metrics::JournalMeters;
-use hand::{Hand, Held};
+use leases::{Lease, Leases};
 use lock::Lock;
 use read::Readers;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -101,7 +101,7 @@ pub struct Sqlite {
     /// Says when the writer has ended.
     end: Mutex<Receiver<()>>,
     waiting: Arc<AtomicUsize>,
-    hand: Arc<Hand>,
+    leases: Arc<Leases>,
     readers: Arc<Readers>,
     healthy: Arc<AtomicBool>,
     /// Held while the clock is set, so that nobody sees times of one clock at a time of the other.
@@ -292,12 +292,12 @@ impl Sqlite {
         meters: JournalMeters,
     ) -> rusqlite::Result<Self> {
         let (ops, queue) = std::sync::mpsc::channel();
-        let hand = Arc::new(Hand::default());
+        let leases = Arc::new(Leases::default());
         let waiting = Arc::new(AtomicUsize::new(0));
         let healthy = Arc::new(AtomicBool::new(true));
         let owner = lock.is_some();
         let (setting, health) = (Arc::default(), (Arc::clone(&healthy), meters));
-        let shared = (Arc::clone(&hand), Arc::clone(&setting));
+        let shared = (Arc::clone(&leases), Arc::clone(&setting));
         let writer = Writer::new(path, connection, owner, room, shared, health)?;
         let (ended, end) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -309,7 +309,7 @@ impl Sqlite {
         let ops = Some(ops);
         let turn = AtomicUsize::new(0);
         let end = Mutex::new(end);
-        Ok(Self { path: path.to_owned(), ops, end, waiting, hand, readers, healthy, setting, turn, _lock: lock })
+        Ok(Self { path: path.to_owned(), ops, end, waiting, leases, readers, healthy, setting, turn, _lock: lock })
     }
 
     fn send(&self, op: Op, at: i64) {
@@ -429,37 +429,37 @@ impl Journal for Sqlite {
         let Some(place) = Place::take(&self.waiting) else { return Box::pin(async { Err(JournalError::Busy) }) };
         let taking = self.ask(|reply| Op::TakeIn { callback, worth, due_in, place, reply });
         Box::pin(async move {
-            let (taken, held) = taking.await?;
-            held.into_iter().for_each(Held::keep);
+            let (taken, lease) = taking.await?;
+            lease.into_iter().for_each(Lease::keep);
             Ok(taken)
         })
     }
 
-    fn note(&self, note: JournalEvent) {
+    fn append(&self, event: JournalEvent) {
         let at = clock::now().as_millisecond();
-        let seq = self.hand.noted(&note, at);
-        self.send(Op::JournalEvent { note, seq }, at);
+        let seq = self.leases.appended(&event, at);
+        self.send(Op::Append { event, seq }, at);
     }
 
-    fn written(&self) -> BoxFuture<'_, ()> {
-        self.ask(Op::Written)
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        self.ask(Op::Flush)
     }
 
     fn probe(&self) -> BoxFuture<'_, ()> {
         self.write_only(write::probe)
     }
 
-    fn let_go(&self, entry: EntryId) {
-        self.hand.let_go(entry);
+    fn release(&self, entry: EntryId) {
+        self.leases.release(entry);
     }
 
     fn postpone(&self, entry: EntryId, again_in: Duration) {
-        self.hand.rest(entry, clock::now().as_millisecond().saturating_add(hand::millis(again_in)));
+        self.leases.rest(entry, clock::now().as_millisecond().saturating_add(leases::millis(again_in)));
     }
 
-    fn due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>> {
+    fn lease_due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>> {
         let look = read::Look {
-            hand: Arc::clone(&self.hand),
+            leases: Arc::clone(&self.leases),
             healthy: self.healthy.load(Ordering::Relaxed),
             turn: self.turn.fetch_add(1, Ordering::Relaxed),
             limit,
@@ -468,7 +468,7 @@ impl Journal for Sqlite {
         let setting = Arc::clone(&self.setting);
         self.read(move |connection| {
             let _not_now = setting.read().unwrap_or_else(PoisonError::into_inner);
-            read::due(connection, &look)
+            read::lease_due(connection, &look)
         })
     }
 
@@ -533,14 +533,14 @@ mod tests {
         for taken in taking {
             let entry = taken.await.unwrap().entry;
             let next = Some(crate::journal::Transition::Close);
-            journal.note(JournalEvent::Found {
+            journal.append(JournalEvent::Decided {
                 entry,
                 reason: crate::domain::reason::Reason::Closed,
                 verified: None,
                 next,
             });
         }
-        journal.written().await.unwrap();
+        journal.flush().await.unwrap();
         let full = journal.figures().await.unwrap();
         tokio::time::sleep(Duration::from_millis(2)).await;
         while !journal.forget(Duration::from_millis(1).into(), 500).await.unwrap().entries.is_empty() {}

@@ -87,9 +87,9 @@ fn accepted() -> Acceptance {
     }
 }
 
-fn sending(taken: &Taken, order: &str, attempt: u64) -> Sending {
+fn attempt_of(taken: &Taken, order: &str, number: u64) -> Attempt {
     let delivery = DeliveryId::of("app", &OrderId::parse(order).unwrap());
-    Sending { entry: taken.entry, delivery, attempt, origin: Origin::Callback }
+    Attempt { entry: taken.entry, delivery, number, origin: Origin::Callback }
 }
 
 fn of(order: &str) -> Search {
@@ -103,7 +103,7 @@ async fn take_in(journal: &dyn Journal, order: &str, due_in: Duration) -> Taken 
 /// Waits until something is due.
 async fn due(journal: &dyn Journal) -> Vec<Job> {
     for _ in 0..2000 {
-        let work = journal.due(10, Shut::default()).await.unwrap();
+        let work = journal.lease_due(10, Shut::default()).await.unwrap();
         if !work.is_empty() {
             return work;
         }
@@ -118,7 +118,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     a_claim_is_taken_in_once(&*stores()).await;
     what_is_in_hand_is_due_to_nobody(&*stores()).await;
     a_backlog_in_one_state_does_not_hold_up_the_other(&*stores()).await;
-    a_restart_makes_due_what_was_in_hand(&*stores()).await;
+    a_restart_makes_due_what_was_leased(&*stores()).await;
     what_is_decided_goes_on_as_it_was_noted(&*stores()).await;
     an_acceptance_is_kept_and_stays(&*stores()).await;
     attempts_are_what_the_upstream_has_seen(&*stores()).await;
@@ -149,7 +149,7 @@ async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
     let sent = callback("A");
     let taken = journal.take_in(sent.clone(), Trust::Unconfirmed, SOON).await.unwrap();
     assert!(taken.fresh && taken.state == State::Asking && taken.attempts == 0 && taken.accepted.is_none());
-    journal.let_go(taken.entry);
+    journal.release(taken.entry);
     let [work] = &*due(&*journal).await else { panic!() };
     let (kept, was) = (&work.callback, &*sent);
     assert_eq!((kept.request_id, &kept.route, kept.claimed), (was.request_id, &was.route, was.claimed));
@@ -157,7 +157,7 @@ async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
     assert_eq!((kept.peer, kept.tls), (was.peer, was.tls));
     assert_eq!((&kept.method, &kept.target), (&was.method, &was.target));
     assert_eq!((&kept.headers, &kept.body), (&was.headers, &was.body));
-    assert_eq!((work.state, work.tries, work.attempts, work.asked_for), (State::Asking, 0, 0, false));
+    assert_eq!((work.state, work.retries, work.attempts, work.asked_for), (State::Asking, 0, 0, false));
 }
 
 async fn a_claim_is_taken_in_once(store: &dyn Store) {
@@ -182,19 +182,19 @@ async fn futures<'a, T: Send + 'a>(count: usize, call: impl Fn(usize) -> BoxFutu
 async fn what_is_in_hand_is_due_to_nobody(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", Duration::ZERO).await;
-    assert!(journal.due(10, Shut::default()).await.unwrap().is_empty(), "it is in the hand of the one who took it in");
-    journal.let_go(taken.entry);
+    assert!(journal.lease_due(10, Shut::default()).await.unwrap().is_empty(), "it is leased to the one who took it in");
+    journal.release(taken.entry);
     assert_eq!(due(&*journal).await.len(), 1);
-    assert!(journal.due(10, Shut::default()).await.unwrap().is_empty(), "it is in the hand of the first");
+    assert!(journal.lease_due(10, Shut::default()).await.unwrap().is_empty(), "it is leased to the first");
     journal.postpone(taken.entry, SOON);
     assert_eq!(due(&*journal).await.len(), 1);
     for order in ["B", "C", "D"] {
         let taken = take_in(&*journal, order, Duration::ZERO).await;
-        journal.let_go(taken.entry);
+        journal.release(taken.entry);
     }
-    let mut work = journal.due(2, Shut::default()).await.unwrap();
+    let mut work = journal.lease_due(2, Shut::default()).await.unwrap();
     assert_eq!(work.len(), 2);
-    work.extend(journal.due(10, Shut::default()).await.unwrap());
+    work.extend(journal.lease_due(10, Shut::default()).await.unwrap());
     let mut orders: Vec<_> = work.iter().map(|work| work.callback.claimed.order.to_string()).collect();
     orders.sort();
     assert_eq!(orders, ["B", "C", "D"]);
@@ -204,30 +204,30 @@ async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
     let journal = store.open(100);
     for index in 0..20 {
         let taken = take_in(&*journal, &format!("ASKED{index}"), Duration::ZERO).await;
-        journal.let_go(taken.entry);
+        journal.release(taken.entry);
     }
     let paid = take_in(&*journal, "PAID", Duration::ZERO).await;
-    let next = Some(Transition::Deliver { again_in: Duration::ZERO, tries: 0 });
-    journal.note(JournalEvent::Found { entry: paid.entry, reason: Reason::Paid, verified: Some(verified()), next });
-    journal.written().await.unwrap();
-    let mut work = journal.due(1, Shut::default()).await.unwrap();
-    work.extend(journal.due(1, Shut::default()).await.unwrap());
+    let next = Some(Transition::Deliver { again_in: Duration::ZERO, retries: 0 });
+    journal.append(JournalEvent::Decided { entry: paid.entry, reason: Reason::Paid, verified: Some(verified()), next });
+    journal.flush().await.unwrap();
+    let mut work = journal.lease_due(1, Shut::default()).await.unwrap();
+    work.extend(journal.lease_due(1, Shut::default()).await.unwrap());
     assert!(work.iter().any(|work| work.entry == paid.entry), "{work:?}");
     assert!(work.iter().any(|work| work.state == State::Asking), "{work:?}");
     let channel = ChannelId::parse("app").unwrap();
-    let shut = vec![Queue { channel, state: State::Asking, origin: Origin::Callback, rank: Rank::Strange }];
-    assert!(journal.due(10, shut.into()).await.unwrap().is_empty(), "its channel gets no more at the moment");
+    let shut = vec![DueGroup { channel, state: State::Asking, origin: Origin::Callback, rank: Rank::Strange }];
+    assert!(journal.lease_due(10, shut.into()).await.unwrap().is_empty(), "its channel gets no more at the moment");
 }
 
-async fn a_restart_makes_due_what_was_in_hand(store: &dyn Store) {
+async fn a_restart_makes_due_what_was_leased(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", SOON).await;
-    journal.note(JournalEvent::Sending {
-        sending: sending(&taken, "A", 1),
+    journal.append(JournalEvent::AttemptStarted {
+        attempt: attempt_of(&taken, "A", 1),
         verified: Some(verified()),
-        next: Some(Transition::Deliver { again_in: SOON, tries: 0 }),
+        next: Some(Transition::Deliver { again_in: SOON, retries: 0 }),
     });
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     drop(journal);
     let journal = store.open(100);
     let [work] = &*due(&*journal).await else { panic!() };
@@ -237,16 +237,17 @@ async fn a_restart_makes_due_what_was_in_hand(store: &dyn Store) {
 async fn what_is_decided_goes_on_as_it_was_noted(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
-    let found = |reason, verified, next| JournalEvent::Found { entry: taken.entry, reason, verified, next: Some(next) };
-    journal.note(found(Reason::NotPaidYet, None, Transition::Ask { again_in: SOON, tries: 3 }));
+    let found =
+        |reason, verified, next| JournalEvent::Decided { entry: taken.entry, reason, verified, next: Some(next) };
+    journal.append(found(Reason::NotPaidYet, None, Transition::Ask { again_in: SOON, retries: 3 }));
     let [work] = &*due(&*journal).await else { panic!() };
-    assert_eq!((work.state, work.tries, work.reason), (State::Asking, 3, Some(Reason::NotPaidYet)));
-    journal.note(found(Reason::Paid, Some(verified()), Transition::Deliver { again_in: SOON, tries: 0 }));
+    assert_eq!((work.state, work.retries, work.reason), (State::Asking, 3, Some(Reason::NotPaidYet)));
+    journal.append(found(Reason::Paid, Some(verified()), Transition::Deliver { again_in: SOON, retries: 0 }));
     let [work] = &*due(&*journal).await else { panic!() };
-    assert_eq!((work.state, work.tries, work.reason), (State::Delivering, 0, Some(Reason::Paid)));
+    assert_eq!((work.state, work.retries, work.reason), (State::Delivering, 0, Some(Reason::Paid)));
     assert!(work.age < LATE);
-    journal.note(found(Reason::Refunded, Some(Verified { refunded: true, ..verified() }), Transition::Park));
-    journal.written().await.unwrap();
+    journal.append(found(Reason::Refunded, Some(Verified { refunded: true, ..verified() }), Transition::Park));
+    journal.flush().await.unwrap();
     let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
     assert_eq!((record.state, record.reason, record.due_at), (State::Parked, Some(Reason::Refunded), None));
     assert_eq!(record.verified, Some(Verified { refunded: true, ..verified() }));
@@ -255,8 +256,8 @@ async fn what_is_decided_goes_on_as_it_was_noted(store: &dyn Store) {
     assert_eq!(events, reasons);
     let closed = take_in(&*journal, "B", LATE).await;
     let next = Some(Transition::Close);
-    journal.note(JournalEvent::Found { entry: closed.entry, reason: Reason::Closed, verified: None, next });
-    journal.written().await.unwrap();
+    journal.append(JournalEvent::Decided { entry: closed.entry, reason: Reason::Closed, verified: None, next });
+    journal.flush().await.unwrap();
     let again = take_in(&*journal, "B", LATE).await;
     assert!(again.fresh, "what is closed begins anew when it comes again");
 }
@@ -264,31 +265,31 @@ async fn what_is_decided_goes_on_as_it_was_noted(store: &dyn Store) {
 async fn an_acceptance_is_kept_and_stays(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
-    let sending = sending(&taken, "A", 1);
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
-    journal.note(JournalEvent::Sent {
-        sending,
+    let attempt = attempt_of(&taken, "A", 1);
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+    journal.append(JournalEvent::AttemptEnded {
+        attempt,
         outcome: Outcome::Accepted(accepted()),
         next: Some(Transition::Accepted),
     });
     // Somebody who was slower.
-    journal.note(JournalEvent::Sent {
-        sending,
+    journal.append(JournalEvent::AttemptEnded {
+        attempt,
         outcome: Outcome::Failed(Reason::UpstreamTimeout),
-        next: Some(Transition::Deliver { again_in: Duration::ZERO, tries: 1 }),
+        next: Some(Transition::Deliver { again_in: Duration::ZERO, retries: 1 }),
     });
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     drop(journal);
     let journal = store.open(100);
-    assert!(journal.due(10, Shut::default()).await.unwrap().is_empty());
-    assert_eq!(journal.acceptance(sending.delivery).await.unwrap(), Some(accepted()));
+    assert!(journal.lease_due(10, Shut::default()).await.unwrap().is_empty());
+    assert_eq!(journal.acceptance(attempt.delivery).await.unwrap(), Some(accepted()));
     let again = take_in(&*journal, "A", LATE).await;
     assert_eq!((again.fresh, again.state, again.accepted), (false, State::Accepted, Some(accepted())));
     for name in ["A", "NA", "4200000000000000000000000001"] {
         let [record] = &*journal.find(of(name), 10).await.unwrap() else { panic!("{name}") };
         assert!(record.accepted_at.is_some() && record.verified == Some(verified()), "{name}");
-        assert_eq!(record.sendings.len(), 1);
-        assert!(record.sendings[0].accepted && record.sendings[0].status == Some(200));
+        assert_eq!(record.attempt_log.len(), 1);
+        assert!(record.attempt_log[0].accepted && record.attempt_log[0].status == Some(200));
     }
 }
 
@@ -298,20 +299,20 @@ async fn attempts_are_what_the_upstream_has_seen(store: &dyn Store) {
     for (attempt, reason) in
         [(1, Reason::UpstreamBroke), (2, Reason::UpstreamUnreachable), (2, Reason::UpstreamTimeout)]
     {
-        let sending = sending(&taken, "A", attempt);
-        journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
-        let next = Some(Transition::Deliver { again_in: LATE, tries: 0 });
-        journal.note(JournalEvent::Sent { sending, outcome: Outcome::Failed(reason), next });
+        let attempt = attempt_of(&taken, "A", attempt);
+        journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+        let next = Some(Transition::Deliver { again_in: LATE, retries: 0 });
+        journal.append(JournalEvent::AttemptEnded { attempt, outcome: Outcome::Failed(reason), next });
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let again = take_in(&*journal, "A", LATE).await;
     assert_eq!((again.attempts, again.state), (2, State::Delivering));
     let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
-    let sendings: Vec<_> = record.sendings.iter().map(|sent| (sent.attempt, sent.reason)).collect();
+    let attempts: Vec<_> = record.attempt_log.iter().map(|sent| (sent.attempt, sent.reason)).collect();
     let expected = [(1, Reason::UpstreamBroke), (2, Reason::UpstreamUnreachable), (2, Reason::UpstreamTimeout)];
-    assert_eq!(sendings, expected.map(|(attempt, reason)| (attempt, Some(reason))));
-    journal.note(JournalEvent::Counted { entry: taken.entry, delivery: record.delivery, attempts: 17 });
-    journal.written().await.unwrap();
+    assert_eq!(attempts, expected.map(|(attempt, reason)| (attempt, Some(reason))));
+    journal.append(JournalEvent::Counted { entry: taken.entry, delivery: record.delivery, attempts: 17 });
+    journal.flush().await.unwrap();
     assert_eq!(take_in(&*journal, "A", LATE).await.attempts, 17);
 }
 
@@ -319,35 +320,35 @@ async fn sendings_that_nobody_saw_do_not_grow_without_end(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
     for _ in 0..300 {
-        let sending = sending(&taken, "A", 1);
-        journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+        let attempt = attempt_of(&taken, "A", 1);
+        journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
         let outcome = Outcome::Failed(Reason::UpstreamUnreachable);
-        journal.note(JournalEvent::Sent {
-            sending,
+        journal.append(JournalEvent::AttemptEnded {
+            attempt,
             outcome,
-            next: Some(Transition::Deliver { again_in: LATE, tries: 0 }),
+            next: Some(Transition::Deliver { again_in: LATE, retries: 0 }),
         });
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
-    assert!((100..=200).contains(&record.sendings.len()), "{}", record.sendings.len());
+    assert!((100..=200).contains(&record.attempt_log.len()), "{}", record.attempt_log.len());
 }
 
 async fn what_is_being_delivered_is_not_closed_by_who_was_slower(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
-    let close = JournalEvent::Found {
+    let close = JournalEvent::Decided {
         entry: taken.entry,
         reason: Reason::NotPaidYet,
         verified: None,
         next: Some(Transition::Close),
     };
-    let (sending, deliver) = (sending(&taken, "A", 1), Some(Transition::Deliver { again_in: SOON, tries: 0 }));
+    let (attempt, deliver) = (attempt_of(&taken, "A", 1), Some(Transition::Deliver { again_in: SOON, retries: 0 }));
     let outcome = Outcome::Failed(Reason::UpstreamBroke);
-    journal.note(close.clone());
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: deliver });
-    journal.note(close);
-    journal.note(JournalEvent::Sent { sending, outcome, next: deliver });
+    journal.append(close.clone());
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: deliver });
+    journal.append(close);
+    journal.append(JournalEvent::AttemptEnded { attempt, outcome, next: deliver });
     assert_eq!(due(&*journal).await[0].state, State::Delivering);
 }
 
@@ -360,18 +361,18 @@ async fn unconfirmed_records_have_a_budget(store: &dyn Store) {
     assert!(!take_in(&*journal, "A", LATE).await.fresh, "what is known stays known");
     assert!(journal.take_in(callback("P"), Trust::Confirmed, LATE).await.unwrap().fresh);
     let next = Some(Transition::Close);
-    journal.note(JournalEvent::Found { entry: first.entry, reason: Reason::Closed, verified: None, next });
+    journal.append(JournalEvent::Decided { entry: first.entry, reason: Reason::Closed, verified: None, next });
     let found =
-        JournalEvent::Found { entry: second.entry, reason: Reason::Paid, verified: Some(verified()), next: None };
-    journal.note(found);
-    journal.written().await.unwrap();
+        JournalEvent::Decided { entry: second.entry, reason: Reason::Paid, verified: Some(verified()), next: None };
+    journal.append(found);
+    journal.flush().await.unwrap();
     assert!(
         take_in(&*journal, "D", LATE).await.fresh,
         "a confirmed order is not in the budget, a closed one gives way"
     );
     let given_up = take_in(&*journal, "D", LATE).await;
     let next = Some(Transition::Park);
-    journal.note(JournalEvent::Found { entry: given_up.entry, reason: Reason::GaveUpAsking, verified: None, next });
+    journal.append(JournalEvent::Decided { entry: given_up.entry, reason: Reason::GaveUpAsking, verified: None, next });
     assert!(take_in(&*journal, "E", LATE).await.fresh, "so does what was given up");
     assert!(journal.find(of("A"), 10).await.unwrap().is_empty() && journal.find(of("D"), 10).await.unwrap().is_empty());
     assert_eq!(journal.find(of("B"), 10).await.unwrap().len(), 1);
@@ -381,12 +382,16 @@ async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
     let journal = store.open(100);
     for (order, next) in [("A", Transition::Accepted), ("B", Transition::Park), ("C", Transition::Close)] {
         let taken = take_in(&*journal, order, LATE).await;
-        let (sending, verified) = (sending(&taken, order, 1), Some(verified()));
-        journal.note(JournalEvent::Sending { sending, verified, next: None });
-        journal.note(JournalEvent::Sent { sending, outcome: Outcome::Accepted(accepted()), next: Some(next) });
+        let (attempt, verified) = (attempt_of(&taken, order, 1), Some(verified()));
+        journal.append(JournalEvent::AttemptStarted { attempt, verified, next: None });
+        journal.append(JournalEvent::AttemptEnded {
+            attempt,
+            outcome: Outcome::Accepted(accepted()),
+            next: Some(next),
+        });
     }
     take_in(&*journal, "D", LATE).await;
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let day = Search { received_within: Some(LATE), ..Search::default() };
     let redeliver = async |search, limit| {
         let given: Overrides = [Override::Accepted].into_iter().collect();
@@ -400,7 +405,7 @@ async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
     work.sort_by_key(|work| work.entry);
     let seen: Vec<_> = work.iter().map(|work| (work.callback.claimed.order.to_string(), work.state)).collect();
     let expected = [("A", State::Delivering), ("B", State::Delivering)];
-    assert_eq!(seen, expected.map(|(order, state)| (order.to_owned(), state)), "D is in hand");
+    assert_eq!(seen, expected.map(|(order, state)| (order.to_owned(), state)), "D is leased");
     assert!(work.iter().all(|work| work.asked_for && work.accepted.is_some()));
 }
 
@@ -411,7 +416,7 @@ async fn an_order_is_sent_again_once_however_many_claims_name_it(store: &dyn Sto
         let mut callback = callback("A");
         callback.claimed.amount = Some(Money { fen: Fen(fen), currency: Currency::default() });
         let taken = journal.take_in(callback, Trust::Unconfirmed, LATE).await.unwrap();
-        journal.note(JournalEvent::Found {
+        journal.append(JournalEvent::Decided {
             entry: taken.entry,
             reason: Reason::Paid,
             verified,
@@ -430,17 +435,17 @@ async fn what_is_done_is_forgotten_after_its_time(store: &dyn Store) {
         ("CLOSED", Transition::Close, None),
         ("MADE-UP", Transition::Park, None),
         ("HELD", Transition::Park, Some(verified())),
-        ("ASKED", Transition::Ask { again_in: LATE, tries: 0 }, None),
+        ("ASKED", Transition::Ask { again_in: LATE, retries: 0 }, None),
     ] {
         let taken = take_in(&*journal, order, LATE).await;
-        journal.note(JournalEvent::Found {
+        journal.append(JournalEvent::Decided {
             entry: taken.entry,
             reason: Reason::NotPaidYet,
             verified,
             next: Some(next),
         });
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     assert!(journal.forget(LATE.into(), 10).await.unwrap().entries.is_empty());
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(journal.forget(SOON.into(), 10).await.unwrap().entries.len(), 3);
@@ -459,11 +464,11 @@ async fn refused_callbacks_are_found(store: &dyn Store) {
         reason: Reason::FieldRepeated,
         detail: Some("OrderID stands twice".to_owned()),
     };
-    journal.note(JournalEvent::Refused(Box::new(refused.clone())));
+    journal.append(JournalEvent::Refused(Box::new(refused.clone())));
     let taken = take_in(&*journal, "A", LATE).await;
     let request_id = Uuid::now_v7();
-    journal.note(JournalEvent::Again { entry: taken.entry, request_id, reason: Reason::Paid });
-    journal.written().await.unwrap();
+    journal.append(JournalEvent::Again { entry: taken.entry, request_id, reason: Reason::Paid });
+    journal.flush().await.unwrap();
     let by_id = Search { request_id: Some(refused.request_id), ..Search::default() };
     for search in [by_id, of("R")] {
         let [found] = &*journal.refused(search, 10).await.unwrap() else { panic!() };
@@ -472,9 +477,9 @@ async fn refused_callbacks_are_found(store: &dyn Store) {
     let again = Search { request_id: Some(request_id), ..Search::default() };
     assert_eq!(journal.find(again, 10).await.unwrap()[0].entry, taken.entry);
     let delivery = DeliveryId::of("app", &OrderId::parse("A").unwrap());
-    let sending = Sending { entry: taken.entry, delivery, attempt: 1, origin: Origin::Callback };
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
-    journal.written().await.unwrap();
+    let attempt = Attempt { entry: taken.entry, delivery, number: 1, origin: Origin::Callback };
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+    journal.flush().await.unwrap();
     let by_delivery = Search { request_id: Some(delivery.0), ..Search::default() };
     assert_eq!(journal.find(by_delivery, 10).await.unwrap()[0].entry, taken.entry);
 }
@@ -486,15 +491,15 @@ async fn figures_count(store: &dyn Store) {
         ("A", Transition::Accepted, Some(verified())),
         (
             "B",
-            Transition::Deliver { again_in: LATE, tries: 0 },
+            Transition::Deliver { again_in: LATE, retries: 0 },
             Some(Verified { transaction_id: another, ..verified() }),
         ),
-        ("C", Transition::Ask { again_in: LATE, tries: 0 }, None),
+        ("C", Transition::Ask { again_in: LATE, retries: 0 }, None),
     ] {
         let taken = take_in(&*journal, order, LATE).await;
-        journal.note(JournalEvent::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
+        journal.append(JournalEvent::Decided { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let figures = journal.figures().await.unwrap();
     assert_eq!(figures.entries, [1, 1, 1, 0, 0]);
     assert_eq!((figures.unconfirmed, figures.refused), (1, 0));
@@ -508,9 +513,9 @@ async fn what_was_taken_in_is_there_or_forgotten(store: &dyn Store) {
     for order in ["A1", "A2", "A3"] {
         let entry = take_in(&*journal, order, SOON).await.entry;
         let next = if order == "A3" { Transition::Park } else { Transition::Close };
-        journal.note(JournalEvent::Found { entry, reason: Reason::Closed, verified: None, next: Some(next) });
+        journal.append(JournalEvent::Decided { entry, reason: Reason::Closed, verified: None, next: Some(next) });
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let law = async || {
         let Figures { entries, taken_in, forgotten, .. } = journal.figures().await.unwrap();
         (taken_in, entries.iter().sum::<u64>(), forgotten)

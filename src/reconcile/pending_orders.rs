@@ -45,12 +45,12 @@ use crate::gate::Gate;
 use crate::gate::channel::Channel;
 use crate::gate::policy::Mode;
 use crate::gate::route::Route;
-use crate::journal::listed::{Found, Listed, News, SourceHealth};
+use crate::journal::pending_orders::{Found, News, PendingOrder, SourceHealth};
 use crate::journal::{Callback, Claimed, Journal, JournalError, Origin};
 use crate::process::shutdown::Shutdown;
 use error::SourceError;
 use jiff::Timestamp;
-use listing::{Listed as Row, Listing};
+use listing::{Listing, PendingOrder as Row};
 use source::Source;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -102,7 +102,7 @@ const LONGEST_READ: Duration = Duration::from_secs(60);
 const REMEMBER_GONE: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// What a source said last: its orders.
-pub type Known = HashMap<(ChannelId, OutTradeNo), Listed>;
+pub type Known = HashMap<(ChannelId, OutTradeNo), PendingOrder>;
 
 impl PendingOrders {
     /// Takes in what the sources said before this process began, so that callbacks are held against it from the start. What a
@@ -114,7 +114,7 @@ impl PendingOrders {
         let mut known: HashMap<String, Known> = HashMap::new();
         let mut removed: HashMap<String, Vec<(ChannelId, OutTradeNo)>> = HashMap::new();
         let mut names: HashMap<String, Arc<str>> = HashMap::new();
-        for (source, listed) in self.journal.listings(MOST_REMEMBERED).await? {
+        for (source, listed) in self.journal.pending_orders(MOST_REMEMBERED).await? {
             let key = (listed.channel, listed.out_trade_no);
             if !self.sources.iter().any(|watched| watched.name == source) {
                 if listed.gone_at.is_none() {
@@ -135,7 +135,9 @@ impl PendingOrders {
         for (source, gone) in removed {
             tracing::info!(source, orders = gone.len(), "a source of pending orders is not configured any more");
             for gone in gone.chunks(AT_ONCE) {
-                self.journal.listed(News { source: source.clone(), gone: gone.to_vec(), ..News::default() }).await?;
+                self.journal
+                    .take_pending_orders(News { source: source.clone(), gone: gone.to_vec(), ..News::default() })
+                    .await?;
             }
         }
         Ok(known)
@@ -186,7 +188,7 @@ impl Watch {
                 () = desk.wanted() => {}
             }
             desk.begins();
-            let deadline = watched.patience();
+            let deadline = watched.read_timeout();
             let listing = tokio::select! {
                 biased;
                 () = shutdown.begun() => return,
@@ -224,7 +226,8 @@ impl Watch {
                         self.pending.gate.expected.has_named_a_number(&self.name);
                     }
                     let (order_id, amount) = (claimed.order, order.amount);
-                    let now = Listed { channel: key.0, out_trade_no: key.1, order: order_id, amount, gone_at: None };
+                    let now =
+                        PendingOrder { channel: key.0, out_trade_no: key.1, order: order_id, amount, gone_at: None };
                     let is_news = self.known.get(&key) != Some(&now);
                     let ask = channel.mode == Mode::Enforce && !self.asked.contains(&key);
                     if is_news || ask {
@@ -255,7 +258,7 @@ impl Watch {
     async fn hand_on(
         &mut self,
         watched: &Watched,
-        fresh: Vec<(Listed, bool, Option<Found>)>,
+        fresh: Vec<(PendingOrder, bool, Option<Found>)>,
         gone: Vec<(ChannelId, OutTradeNo)>,
     ) -> Result<(), JournalError> {
         let (journal, expected) = (&self.pending.journal, &self.pending.gate.expected);
@@ -271,7 +274,7 @@ impl Watch {
                 }
             }
             let listed = news.listed.clone();
-            journal.listed(news).await?;
+            journal.take_pending_orders(news).await?;
             self.asked.extend(asked);
             for now in listed {
                 expected.learn(&self.name, &now);
@@ -279,11 +282,13 @@ impl Watch {
             }
         }
         for gone in gone.chunks(AT_ONCE) {
-            journal.listed(News { source: watched.name.clone(), gone: gone.to_vec(), ..News::default() }).await?;
+            journal
+                .take_pending_orders(News { source: watched.name.clone(), gone: gone.to_vec(), ..News::default() })
+                .await?;
             for key in gone {
                 self.asked.remove(key);
                 if let Some(listed) = self.known.remove(key) {
-                    expected.learn(&self.name, &Listed { gone_at: Some(clock::now()), ..listed });
+                    expected.learn(&self.name, &PendingOrder { gone_at: Some(clock::now()), ..listed });
                 }
             }
         }
@@ -332,7 +337,7 @@ impl Watched {
 
     /// How long it may take to read it.
     #[must_use]
-    pub fn patience(&self) -> Duration {
+    pub fn read_timeout(&self) -> Duration {
         self.every.clamp(SHORTEST_READ, LONGEST_READ)
     }
 }

@@ -7,7 +7,7 @@ use super::words::reasons::explain;
 use crate::admin::{BudgetLeft, Overview};
 use crate::gate::Gate;
 use crate::journal::Figures;
-use crate::journal::listed::SourceHealth;
+use crate::journal::pending_orders::SourceHealth;
 use crate::provider::HostState;
 use crate::upstream::health::UpstreamHealth;
 use jiff::Timestamp;
@@ -129,9 +129,9 @@ fn cache(whole: &Overview, gate: &Gate, shell: &Shell) -> Line {
 }
 
 fn configuration(whole: &Overview, shell: &Shell) -> Line {
-    let generation = &whole.generation;
-    let number = fill(shell.words.generation, &[&generation.number, &shell.away(generation.since)]);
-    match &generation.refused {
+    let config_status = &whole.config_status;
+    let number = fill(shell.words.generation, &[&config_status.number, &shell.away(config_status.since)]);
+    match &config_status.refused {
         None => Line::good(number, ""),
         Some(_) => Line::bad(number, shell.words.newer_refused),
     }

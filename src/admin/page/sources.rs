@@ -4,7 +4,7 @@ use super::notice;
 use super::shell::Shell;
 use super::{Html, render, show};
 use crate::admin::{Admin, Who};
-use crate::journal::listed::SourceHealth;
+use crate::journal::pending_orders::SourceHealth;
 use askama::Template;
 use axum::Extension;
 use axum::extract::State as Shared;

@@ -328,9 +328,9 @@ fn steps(lead: &Record, others: &[Record], shell: &Shell) -> Vec<Step> {
         // Several claims can share a delivery, whose sendings each of them has.
         if !deliveries.contains(&record.delivery) {
             deliveries.push(record.delivery);
-            let last = record.sendings.len().saturating_sub(1);
-            let sendings = record.sendings.iter().enumerate();
-            steps.extend(sendings.map(|(place, sending)| sent(sending, place == last, shell)));
+            let last = record.attempt_log.len().saturating_sub(1);
+            let attempt_log = record.attempt_log.iter().enumerate();
+            steps.extend(attempt_log.map(|(place, sending)| sent(sending, place == last, shell)));
         }
     }
     steps.sort_by_key(|step| step.when);

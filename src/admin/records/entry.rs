@@ -182,7 +182,7 @@ impl From<&Record> for EntryStory {
             explanation: record.reason.map(Reason::text),
             what_to_do: record.reason.map(Reason::remedy),
             events: record.events.iter().map(Event::from).collect(),
-            sendings: record.sendings.iter().map(Sending::from).collect(),
+            sendings: record.attempt_log.iter().map(Sending::from).collect(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{time, words};
 use crate::domain::money::Money;
-use crate::journal::listed::SourceHealth;
+use crate::journal::pending_orders::SourceHealth;
 use crate::journal::{self, State};
 use serde::Serialize;
 use std::collections::BTreeMap;

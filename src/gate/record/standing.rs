@@ -80,7 +80,7 @@ impl Records {
         let this = Standing { channel, transaction_id: payment.transaction_id, asked_at: None };
         *known = Some(this).filter(|_| !payment.refunded);
         if let Some(journal) = &self.kept.journal {
-            journal.note(JournalEvent::Refunded { channel: first.channel, transaction_id: first.transaction_id });
+            journal.append(JournalEvent::Refunded { channel: first.channel, transaction_id: first.transaction_id });
         }
     }
 
@@ -101,7 +101,7 @@ impl Records {
             && let Some(entry) = record.entry
             && record.flags.fetch_or(bit, Ordering::Relaxed) & bit == 0
         {
-            journal.note(JournalEvent::Flagged { entry, reason });
+            journal.append(JournalEvent::Flagged { entry, reason });
         }
     }
 }

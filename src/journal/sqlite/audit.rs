@@ -69,7 +69,7 @@ pub(super) fn act(
     let mut change = connection.prepare_cached(&format!("UPDATE entry SET {change} WHERE id = ?1"))?;
     for entry in &entries {
         change.execute([entry.0, at])?;
-        write::event(connection, *entry, at, what, reason, None)?;
+        write::add_event(connection, *entry, at, what, reason, None)?;
     }
     if !entries.is_empty() {
         let line = Audit {

@@ -4,7 +4,7 @@ use super::budget::{UNCONFIRMED, UNCONFIRMED_BYTES};
 use super::columns::{self, count, parsed, time};
 use super::held;
 use super::kinds::{Kind, kinds};
-use super::listed;
+use super::pending_orders;
 use crate::domain::clock;
 use crate::domain::reason::Reason;
 use crate::journal::view::Filter;
@@ -109,7 +109,7 @@ fn recovery(connection: &Connection, figures: &mut Figures, now: i64) -> Result<
     (figures.rows_malformed, figures.rows_unknown) = connection
         .prepare_cached(ROWS_LEFT)?
         .query_row([now.saturating_sub(DAY)], |row| Ok((count(row, "malformed")?, count(row, "unknown")?)))?;
-    figures.sources = listed::sources(connection)?;
+    figures.sources = pending_orders::sources(connection)?;
     Ok(())
 }
 

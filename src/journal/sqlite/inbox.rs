@@ -30,12 +30,12 @@ impl Inbox {
     }
 
     fn put(&mut self, stamped: Stamped) {
-        let lane = if matches!(stamped.op, Op::JournalEvent { .. }) { &mut self.notes } else { &mut self.others };
+        let lane = if matches!(stamped.op, Op::Append { .. }) { &mut self.notes } else { &mut self.others };
         lane.push_back(stamped);
     }
 
     /// The next `most` operations at most. Anything but a note comes after all notes that were made before it, so that
-    /// [`Op::Written`] means what it says.
+    /// [`Op::Flush`] means what it says.
     pub(super) fn batch(&mut self, most: usize) -> Vec<Stamped> {
         let notes = self.notes.len().min(most);
         let mut batch: Vec<Stamped> = self.notes.drain(..notes).collect();

@@ -1,16 +1,16 @@
 //! What is read, in SQL, on connections of their own.
 
 use super::columns::{self, count, number, optional, optional_time, parsed, time};
-use super::hand::{Hand, Held, millis};
 use super::kinds::{Kind, kinds};
+use super::leases::{Lease, Leases, millis};
 use super::{OpenError, connect, redeliver, view};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::reason::Reason;
 use crate::journal::view::Filter;
 use crate::journal::{
-    Acceptance, AttemptRecord, Callback, EntryId, Event, Job, Origin, Outlet, Overrides, Queue, Rank, Record, Refused,
-    Search, Shut, State,
+    Acceptance, AttemptRecord, Callback, DueGroup, EntryId, Event, Job, Origin, Outlet, Overrides, Rank, Record,
+    Refused, Search, Shut, State,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, ToSql, params_from_iter};
@@ -67,7 +67,7 @@ const WORK: &str = "SELECT entry.*, request.*, delivery.attempts, delivery.trans
 
 /// A look at what is due.
 pub(super) struct Look {
-    pub(super) hand: Arc<Hand>,
+    pub(super) leases: Arc<Leases>,
     /// Whether the disk works.
     pub(super) healthy: bool,
     /// The how-manieth it is.
@@ -77,26 +77,26 @@ pub(super) struct Look {
     pub(super) shut: Shut,
 }
 
-/// Takes into the hand what is due. While the disk fails, that is also what memory alone knows to be due.
-pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Job>> {
+/// Leases what is due. While the disk fails, that is also what memory alone knows to be due.
+pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>> {
     let now = clock::now().as_millisecond();
-    // Looked at first: what leaves the hand after this is on disk in what is read below.
-    let in_hand = look.hand.entries(now);
-    let mut queues = Vec::new();
+    // Looked at first: what is not leased any more after this is on disk in what is read below.
+    let leased = look.leases.entries(now);
+    let mut groups = Vec::new();
     for state in [State::Delivering, State::Asking] {
-        queues.extend(queues_in(connection, state)?);
+        groups.extend(groups_in(connection, state)?);
     }
-    queues.retain(|queue| !look.shut.queues.contains(queue));
+    groups.retain(|group| !look.shut.groups.contains(group));
     let mut outlets = look.shut.outlets.clone();
-    let (round, first) = (look.turn / queues.len().max(1), look.turn.checked_rem(queues.len()).unwrap_or(0));
-    queues.rotate_left(first);
-    let share = look.limit / queues.len().max(1);
+    let (round, first) = (look.turn / groups.len().max(1), look.turn.checked_rem(groups.len()).unwrap_or(0));
+    groups.rotate_left(first);
+    let share = look.limit / groups.len().max(1);
     // What broke off gives back what it has taken.
-    let mut taken: Vec<(Job, Held)> = Vec::new();
+    let mut taken: Vec<(Job, Lease)> = Vec::new();
     for share in [share.max(1), look.limit] {
-        for queue in &queues {
-            let Queue { channel, state, origin, rank } = queue;
-            let mut outlet = outlets.iter_mut().find(|outlet| outlet.is_of(queue));
+        for group in &groups {
+            let DueGroup { channel, state, origin, rank } = group;
+            let mut outlet = outlets.iter_mut().find(|outlet| outlet.is_of(group));
             let room = outlet.as_ref().map_or(usize::MAX, |outlet| outlet.room(*rank));
             if room == 0 {
                 continue;
@@ -107,34 +107,34 @@ pub(super) fn due(connection: &Connection, look: &Look) -> Result<Vec<Job>> {
             let sql = format!("{WORK} WHERE {QUEUE} ORDER BY entry.due_at {order}");
             let mut due = connection.prepare_cached(&sql)?;
             let rows = due.query((state.as_str(), channel.as_str(), now, origin.as_str(), *rank as u8))?;
-            take(rows, look, &in_hand, most, &mut taken, now)?;
+            take(rows, look, &leased, most, &mut taken, now)?;
             if let Some(outlet) = &mut outlet {
                 outlet.most = outlet.most.saturating_sub(taken.len() - before);
             }
         }
     }
     if !look.healthy {
-        for (held, next) in look.hand.take_unwritten(now, look.limit.saturating_sub(taken.len())) {
+        for (lease, next) in look.leases.take_unwritten(now, look.limit.saturating_sub(taken.len())) {
             let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1"))?;
-            let mut work = one.query_row([held.entry().0], |row| read_work(row, now))?;
+            let mut work = one.query_row([lease.entry().0], |row| read_work(row, now))?;
             work.state = next.state();
-            work.tries = next.due().map_or(0, |(_, tries)| tries);
-            taken.push((work, held));
+            work.retries = next.due().map_or(0, |(_, retries)| retries);
+            taken.push((work, lease));
         }
     }
     let mut work = Vec::with_capacity(taken.len());
-    for (mut one, held) in taken {
+    for (mut one, lease) in taken {
         one.paid_by = paid_by(connection, &one.callback.claimed.order)?;
-        held.keep();
+        lease.keep();
         work.push(one);
     }
     Ok(work)
 }
 
 impl Outlet {
-    /// Whether a queue waits for it.
-    fn is_of(&self, queue: &Queue) -> bool {
-        queue.state == State::Delivering && self.channels.contains(&queue.channel)
+    /// Whether a group waits for it.
+    fn is_of(&self, group: &DueGroup) -> bool {
+        group.state == State::Delivering && self.channels.contains(&group.channel)
     }
 
     /// How many entries of this rank may be taken.
@@ -143,30 +143,30 @@ impl Outlet {
     }
 }
 
-/// Takes one entry into the hand, if it is free.
-pub(super) fn take_one(connection: &Connection, entry: EntryId, hand: &Arc<Hand>, now: i64) -> Result<Option<Job>> {
-    let Some(held) = hand.hold(entry) else { return Ok(None) };
+/// Leases one entry, if it is free.
+pub(super) fn take_one(connection: &Connection, entry: EntryId, leases: &Arc<Leases>, now: i64) -> Result<Option<Job>> {
+    let Some(lease) = leases.lease(entry) else { return Ok(None) };
     let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1 AND entry.state = 'delivering'"))?;
     let Some(work) = one.query_row([entry.0], |row| Ok(read_work(row, now))).optional()? else { return Ok(None) };
     let mut work = match work {
         Ok(work) => work,
         Err(error) => {
-            is_damaged(&error, held);
+            is_damaged(&error, lease);
             return Ok(None);
         }
     };
     work.paid_by = paid_by(connection, &work.callback.claimed.order)?;
-    held.keep();
+    lease.keep();
     Ok(Some(work))
 }
 
 /// So that it is told of once and stops nobody.
-fn is_damaged(error: &Error, held: Held) {
-    tracing::error!(%error, entry = held.entry().0, "a record is damaged and cannot be followed up");
-    held.keep();
+fn is_damaged(error: &Error, lease: Lease) {
+    tracing::error!(%error, entry = lease.entry().0, "a record is damaged and cannot be followed up");
+    lease.keep();
 }
 
-// Each finds the queue behind the one that the parameters name. An index jumps by its last compared column only, so there
+// Each finds the group behind the one that the parameters name. An index jumps by its last compared column only, so there
 // is one for each column; the values of a row, compared as one, would be walked through.
 
 const NEXT_QUEUE: [&str; 3] = [
@@ -178,16 +178,16 @@ const NEXT_QUEUE: [&str; 3] = [
          AND state = ?1 AND channel > ?2 ORDER BY channel, origin, rank LIMIT 1",
 ];
 
-/// The queues that have entries in a state, found by jumping from one to the next in the index.
-pub(super) fn queues_in(connection: &Connection, state: State) -> Result<Vec<Queue>> {
-    let mut queues: Vec<Queue> = Vec::new();
-    while let Some(queue) = next_queue(connection, state, queues.last())? {
-        queues.push(queue);
+/// The groups that have entries in a state, found by jumping from one to the next in the index.
+pub(super) fn groups_in(connection: &Connection, state: State) -> Result<Vec<DueGroup>> {
+    let mut groups: Vec<DueGroup> = Vec::new();
+    while let Some(group) = next_group(connection, state, groups.last())? {
+        groups.push(group);
     }
-    Ok(queues)
+    Ok(groups)
 }
 
-fn next_queue(connection: &Connection, state: State, last: Option<&Queue>) -> Result<Option<Queue>> {
+fn next_group(connection: &Connection, state: State, last: Option<&DueGroup>) -> Result<Option<DueGroup>> {
     let (channel, origin) = last.map_or(("", ""), |last| (last.channel.as_str(), last.origin.as_str()));
     let rank = last.map(|last| last.rank as u8);
     let parameters: [&dyn ToSql; 4] = [&state.as_str(), &channel, &origin, &rank];
@@ -195,10 +195,10 @@ fn next_queue(connection: &Connection, state: State, last: Option<&Queue>) -> Re
         let mut next = connection.prepare_cached(sql)?;
         let found = next.query_row(parameters.get(..count).unwrap_or_default(), |row| {
             let (channel, origin) = (parsed(row, "channel")?, columns::origin(row)?);
-            Ok(Queue { channel, state, origin, rank: columns::rank(row)? })
+            Ok(DueGroup { channel, state, origin, rank: columns::rank(row)? })
         });
-        if let Some(queue) = found.optional()? {
-            return Ok(Some(queue));
+        if let Some(group) = found.optional()? {
+            return Ok(Some(group));
         }
     }
     Ok(None)
@@ -226,31 +226,31 @@ pub(super) fn paid_by(connection: &Connection, order: &OrderId) -> Result<Vec<(C
         .collect()
 }
 
-/// One queue's entries.
+/// One group's entries.
 const QUEUE: &str =
     "entry.state = ?1 AND entry.channel = ?2 AND entry.due_at <= ?3 AND entry.origin = ?4 AND entry.rank = ?5";
 
-/// Takes from one queue until there are `most`. Of what is asked about those come first by turns that are due longest and those
+/// Takes from one group until there are `most`. Of what is asked about those come first by turns that are due longest and those
 /// that have become due last, so that a backlog nobody can clear does not hide what is fresh; of what is sent always the former.
 fn take(
     mut rows: Rows<'_>,
     look: &Look,
-    in_hand: &HashSet<EntryId>,
+    leased: &HashSet<EntryId>,
     most: usize,
-    taken: &mut Vec<(Job, Held)>,
+    taken: &mut Vec<(Job, Lease)>,
     now: i64,
 ) -> Result<()> {
     while taken.len() < most
         && let Some(row) = rows.next()?
     {
         let entry = EntryId(row.get("id")?);
-        if in_hand.contains(&entry) {
+        if leased.contains(&entry) {
             continue;
         }
-        let Some(held) = look.hand.hold(entry) else { continue };
+        let Some(lease) = look.leases.lease(entry) else { continue };
         match read_work(row, now) {
-            Ok(work) => taken.push((work, held)),
-            Err(error) => is_damaged(&error, held),
+            Ok(work) => taken.push((work, lease)),
+            Err(error) => is_damaged(&error, lease),
         }
     }
     Ok(())
@@ -278,7 +278,7 @@ fn read_work(row: &Row<'_>, now: i64) -> Result<Job> {
         callback: read_callback(row)?,
         state: columns::state(row)?,
         rank,
-        tries: row.get("tries")?,
+        retries: row.get("tries")?,
         age: span(since, now),
         age_before: span(made_at, row.get("received_at")?),
         reason: columns::reason(row, "reason")?,
@@ -403,7 +403,7 @@ pub(super) fn head(connection: &Connection, entry: EntryId) -> Result<Record> {
                 since: time(row, "since")?,
                 reason: columns::reason(row, "reason")?,
                 due_at: optional_time(row, "due_at")?,
-                tries: row.get("tries")?,
+                retries: row.get("tries")?,
                 verified: columns::verified(row)?,
                 verified_at: optional_time(row, "verified_at")?,
                 attempts: count(row, "attempts")?,
@@ -411,7 +411,7 @@ pub(super) fn head(connection: &Connection, entry: EntryId) -> Result<Record> {
                 request_kept: count(row, "bytes")? > 0,
                 price: redeliver::price(connection, row)?,
                 events: Vec::new(),
-                sendings: Vec::new(),
+                attempt_log: Vec::new(),
             })
         })
 }
@@ -422,7 +422,7 @@ fn record(connection: &Connection, entry: EntryId) -> Result<Record> {
         .prepare_cached("SELECT * FROM event WHERE entry = ?1 ORDER BY id")?
         .query_map([entry.0], read_event)?
         .collect::<Result<_>>()?;
-    record.sendings = connection
+    record.attempt_log = connection
         .prepare_cached(
             "SELECT * FROM attempt WHERE entry IN (SELECT id FROM entry WHERE \"order\" = ?1 AND delivery = ?2) ORDER BY id",
         )?
@@ -485,7 +485,7 @@ mod tests {
 
     const ENTRIES: i64 = 5000;
 
-    /// A journal with as many entries that are asked about in two queues of one channel, and a few elsewhere.
+    /// A journal with as many entries that are asked about in two groups of one channel, and a few elsewhere.
     fn crowded(directory: &Path) -> Connection {
         let path = directory.join("j.db");
         let mut connection = Connection::open(&path).unwrap();
@@ -509,12 +509,12 @@ mod tests {
     }
 
     #[test]
-    fn queues_are_found_without_walking_through_their_entries() {
+    fn groups_are_found_without_walking_through_their_entries() {
         let directory = tempfile::tempdir().unwrap();
         let connection = crowded(directory.path());
-        let queues = queues_in(&connection, State::Asking).unwrap();
+        let groups = groups_in(&connection, State::Asking).unwrap();
         let seen: Vec<_> =
-            queues.iter().map(|queue| (queue.channel.as_str(), queue.origin.as_str(), queue.rank as u8)).collect();
+            groups.iter().map(|group| (group.channel.as_str(), group.origin.as_str(), group.rank as u8)).collect();
         let expected = [
             ("2/c1", "callback", 1),
             ("app", "callback", 0),

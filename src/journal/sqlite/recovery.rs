@@ -1,14 +1,14 @@
-//! What waits for an upstream, in SQL. What was brought forward stands in a queue of its own (`rank`), so that none of it has to be
+//! What waits for an upstream, in SQL. What was brought forward stands in a group of its own (`rank`), so that none of it has to be
 //! walked through to find what was not.
 
-use super::hand::{Hand, millis};
 use super::kinds::{Kind, kinds};
+use super::leases::{Leases, millis};
 use super::{Sqlite, read};
 use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::journal::recovery::Recovery;
 use crate::journal::view::Filter;
-use crate::journal::{BoxFuture, EntryId, Job, Queue, Rank, State};
+use crate::journal::{BoxFuture, DueGroup, EntryId, Job, Rank, State};
 use jiff::Timestamp;
 use rusqlite::{Connection, Result, params};
 use std::sync::Arc;
@@ -22,9 +22,9 @@ const LOOKS: usize = 32;
 
 impl Recovery for Sqlite {
     fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> BoxFuture<'_, usize> {
-        let (hand, before) = (Arc::clone(&self.hand), tried_before.as_millisecond());
+        let (leases, before) = (Arc::clone(&self.leases), tried_before.as_millisecond());
         let written =
-            self.write(move |connection, at| bring_forward(connection, &channels, (before, limit), &hand, at));
+            self.write(move |connection, at| bring_forward(connection, &channels, (before, limit), &leases, at));
         Box::pin(async move { written.await.map(|brought| usize::try_from(brought).unwrap_or(0)) })
     }
 
@@ -34,17 +34,17 @@ impl Recovery for Sqlite {
     }
 
     fn next_waiting(&self, channels: Vec<ChannelId>, tried: Vec<EntryId>) -> BoxFuture<'_, Option<Job>> {
-        let hand = Arc::clone(&self.hand);
-        self.read(move |connection| next_waiting(connection, &channels, &tried, &hand))
+        let leases = Arc::clone(&self.leases);
+        self.read(move |connection| next_waiting(connection, &channels, &tried, &leases))
     }
 
     fn overdue(&self, channels: Vec<ChannelId>, lasts: Duration, limit: usize) -> BoxFuture<'_, Vec<Job>> {
-        let hand = Arc::clone(&self.hand);
-        self.read(move |connection| overdue(connection, &channels, lasts, limit, &hand))
+        let leases = Arc::clone(&self.leases);
+        self.read(move |connection| overdue(connection, &channels, lasts, limit, &leases))
     }
 }
 
-/// What waits in one queue, what is due first before the rest.
+/// What waits in one group, what is due first before the rest.
 const WAITING: &str = "SELECT id, due_at FROM entry INDEXED BY entry_due
     WHERE due_at IS NOT NULL AND state = 'delivering' AND channel = ?1 AND origin = ?2 AND rank = ?3 AND due_at > ?4
     ORDER BY due_at";
@@ -52,23 +52,23 @@ const WAITING: &str = "SELECT id, due_at FROM entry INDEXED BY entry_due
 /// Whether an entry was tried after a time. What is noted for a time that is still to come was, before the clock was set back.
 const IS_LATE: &str = "SELECT EXISTS (SELECT 1 FROM attempt WHERE entry = ?1 AND ended_at > ?2 AND ended_at <= ?3)";
 
-/// The queues of what is being delivered for these channels.
-fn queues(connection: &Connection, channels: &[ChannelId]) -> Result<Vec<Queue>> {
-    let mut queues = read::queues_in(connection, State::Delivering)?;
-    queues.retain(|queue| channels.contains(&queue.channel));
-    Ok(queues)
+/// The groups of what is being delivered for these channels.
+fn groups(connection: &Connection, channels: &[ChannelId]) -> Result<Vec<DueGroup>> {
+    let mut groups = read::groups_in(connection, State::Delivering)?;
+    groups.retain(|group| channels.contains(&group.channel));
+    Ok(groups)
 }
 
-/// Entries of a queue that are due after a time, in that order.
+/// Entries of a group that are due after a time, in that order.
 fn waiting(
     connection: &Connection,
-    queue: &Queue,
+    group: &DueGroup,
     after: i64,
     limit: usize,
     mut is_wanted: impl FnMut(EntryId) -> Result<bool>,
 ) -> Result<Vec<(i64, EntryId)>> {
     let mut waiting = connection.prepare_cached(WAITING)?;
-    let mut rows = waiting.query(params![queue.channel.as_str(), queue.origin.as_str(), queue.rank as u8, after])?;
+    let mut rows = waiting.query(params![group.channel.as_str(), group.origin.as_str(), group.rank as u8, after])?;
     let mut found = Vec::new();
     while found.len() < limit
         && let Some(row) = rows.next()?
@@ -85,7 +85,7 @@ fn bring_forward(
     connection: &Connection,
     channels: &[ChannelId],
     (before, limit): (i64, usize),
-    hand: &Hand,
+    leases: &Leases,
     at: i64,
 ) -> Result<i64> {
     let mut brought = 0;
@@ -93,12 +93,12 @@ fn bring_forward(
     // The time at which it was received says that it was brought forward and not tried since.
     let mut bring =
         connection.prepare_cached("UPDATE entry SET due_at = min(received_at, ?2), rank = ?3 WHERE id = ?1")?;
-    for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank < Rank::Brought) {
+    for group in groups(connection, channels)?.iter().filter(|group| group.rank < Rank::Brought) {
         let left = limit.saturating_sub(brought);
         let mut is_wanted = |entry: EntryId| -> Result<bool> {
-            Ok(!hand.is_worked_on(entry) && !is_late.query_row([entry.0, before, at], |row| row.get::<_, bool>(0))?)
+            Ok(!leases.is_worked_on(entry) && !is_late.query_row([entry.0, before, at], |row| row.get::<_, bool>(0))?)
         };
-        for (_, entry) in waiting(connection, queue, at, left, &mut is_wanted)? {
+        for (_, entry) in waiting(connection, group, at, left, &mut is_wanted)? {
             bring.execute(params![entry.0, at, Rank::Brought as u8])?;
             brought += 1;
         }
@@ -109,8 +109,8 @@ fn bring_forward(
 fn bring_anew(connection: &Connection, channels: &[ChannelId], limit: usize) -> Result<i64> {
     let mut entries = 0;
     let mut anew = connection.prepare_cached("UPDATE entry SET rank = ?2 WHERE id = ?1")?;
-    for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank == Rank::Brought) {
-        for (_, entry) in waiting(connection, queue, i64::MIN, limit.saturating_sub(entries), |_| Ok(true))? {
+    for group in groups(connection, channels)?.iter().filter(|group| group.rank == Rank::Brought) {
+        for (_, entry) in waiting(connection, group, i64::MIN, limit.saturating_sub(entries), |_| Ok(true))? {
             anew.execute(params![entry.0, Rank::Likely as u8])?;
             entries += 1;
         }
@@ -122,20 +122,20 @@ fn next_waiting(
     connection: &Connection,
     channels: &[ChannelId],
     tried: &[EntryId],
-    hand: &Arc<Hand>,
+    leases: &Arc<Leases>,
 ) -> Result<Option<Job>> {
     let now = clock::now().as_millisecond();
-    // One that somebody was faster with, or that is damaged, is in hand at the next look.
+    // One that another caller was faster with, or that is damaged, is leased at the next look.
     for _ in 0..LOOKS {
-        let in_hand = hand.entries(now);
+        let leased = leases.entries(now);
         let mut first = None;
-        for queue in queues(connection, channels)?.iter().filter(|queue| queue.rank != Rank::AskedFor) {
-            let is_wanted = |entry| Ok(!in_hand.contains(&entry) && !tried.contains(&entry));
-            let next = waiting(connection, queue, i64::MIN, 1, is_wanted)?;
+        for group in groups(connection, channels)?.iter().filter(|group| group.rank != Rank::AskedFor) {
+            let is_wanted = |entry| Ok(!leased.contains(&entry) && !tried.contains(&entry));
+            let next = waiting(connection, group, i64::MIN, 1, is_wanted)?;
             first = first.into_iter().chain(next).min();
         }
         let Some((_, entry)) = first else { return Ok(None) };
-        let taken = read::take_one(connection, entry, hand, now)?;
+        let taken = read::take_one(connection, entry, leases, now)?;
         if taken.is_some() {
             return Ok(taken);
         }
@@ -148,7 +148,7 @@ fn overdue(
     channels: &[ChannelId],
     lasts: Duration,
     limit: usize,
-    hand: &Arc<Hand>,
+    leases: &Arc<Leases>,
 ) -> Result<Vec<Job>> {
     let now = clock::now().as_millisecond();
     let before = now.saturating_sub(millis(lasts));
@@ -163,7 +163,7 @@ fn overdue(
                 if found.len() >= limit {
                     return Ok(found);
                 }
-                found.extend(read::take_one(connection, entry, hand, now)?);
+                found.extend(read::take_one(connection, entry, leases, now)?);
             }
         }
     }
@@ -218,11 +218,11 @@ mod tests {
     fn what_was_tried_later_is_not_brought_forward_unless_the_clock_was_set_back() {
         let directory = tempfile::tempdir().unwrap();
         let connection = crowded(directory.path());
-        let (app, hand) = ([ChannelId::parse("app").unwrap()], Hand::default());
+        let (app, leases) = ([ChannelId::parse("app").unwrap()], Leases::default());
         connection
             .execute("INSERT INTO attempt (entry, attempt, origin, began_at, ended_at) SELECT id, 1, 'callback', 1, 9000 FROM entry", [])
             .unwrap();
-        let brought = |accepted_at, now| bring_forward(&connection, &app, (accepted_at, 10), &hand, now).unwrap();
+        let brought = |accepted_at, now| bring_forward(&connection, &app, (accepted_at, 10), &leases, now).unwrap();
         assert_eq!(brought(8000, 9500), 0, "tried after another was accepted");
         assert_eq!(brought(9200, 9500), 10);
         assert_eq!(brought(5000, 5010), 10, "the clock was at 9000 before");
@@ -233,10 +233,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let connection = crowded(directory.path());
         connection.execute("UPDATE entry SET request_id = 'damaged' WHERE id <= 3", []).unwrap();
-        let (app, hand) = ([ChannelId::parse("app").unwrap()], Arc::default());
-        let work = next_waiting(&connection, &app, &[], &hand).unwrap().unwrap();
+        let (app, leases) = ([ChannelId::parse("app").unwrap()], Arc::default());
+        let work = next_waiting(&connection, &app, &[], &leases).unwrap().unwrap();
         assert_eq!(work.entry, EntryId(4));
-        let over = overdue(&connection, &app, Duration::from_secs(1), 10, &hand).unwrap();
+        let over = overdue(&connection, &app, Duration::from_secs(1), 10, &leases).unwrap();
         assert_eq!((over.len(), over[0].entry), (10, EntryId(5)));
     }
 
@@ -244,18 +244,18 @@ mod tests {
     fn nothing_is_walked_through_to_find_a_few_among_many() {
         let directory = tempfile::tempdir().unwrap();
         let connection = crowded(directory.path());
-        let (app, hand) = ([ChannelId::parse("app").unwrap()], Arc::default());
+        let (app, leases) = ([ChannelId::parse("app").unwrap()], Arc::default());
         let steps = |sql: &str| connection.prepare_cached(sql).unwrap().reset_status(StatementStatus::VmStep);
-        assert_eq!(bring_forward(&connection, &app, (1, 10), &hand, 1).unwrap(), 10);
+        assert_eq!(bring_forward(&connection, &app, (1, 10), &leases, 1).unwrap(), 10);
         assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
         assert_eq!(bring_anew(&connection, &app, 10).unwrap(), 10);
         assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
-        let work = next_waiting(&connection, &app, &[], &hand).unwrap().unwrap();
+        let work = next_waiting(&connection, &app, &[], &leases).unwrap().unwrap();
         assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
-        assert!(work.tries == 1 && hand.is_worked_on(work.entry));
+        assert!(work.retries == 1 && leases.is_worked_on(work.entry));
         // None is as old as that.
-        assert!(overdue(&connection, &app, Duration::MAX, 10, &hand).unwrap().is_empty());
+        assert!(overdue(&connection, &app, Duration::MAX, 10, &leases).unwrap().is_empty());
         assert!((1..1000).contains(&steps(OVERDUE)), "among {ENTRIES}");
-        assert_eq!(overdue(&connection, &app, Duration::from_secs(1), 10, &hand).unwrap().len(), 10);
+        assert_eq!(overdue(&connection, &app, Duration::from_secs(1), 10, &leases).unwrap().len(), 10);
     }
 }

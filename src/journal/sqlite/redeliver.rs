@@ -139,7 +139,7 @@ pub(super) fn redeliver(connection: &Connection, wanted: &Redelivery, at: i64) -
         if one.needs.has(Override::Amount) {
             note_price(connection, one.entry)?;
         }
-        write::event(connection, one.entry, at, "asked-for", None, None)?;
+        write::add_event(connection, one.entry, at, "asked-for", None, None)?;
     }
     done.entries = free.iter().map(|one| one.entry).collect();
     if !free.is_empty() {
@@ -175,7 +175,7 @@ pub(super) fn settle(connection: &Connection, entry: EntryId, at: i64) -> Result
         )?
         .query_map([entry.0, at], |row| row.get(0).map(EntryId))?
         .collect::<Result<Vec<_>>>()?;
-    settled.into_iter().try_for_each(|other| write::event(connection, other, at, "found", Some(Reason::Paid), None))
+    settled.into_iter().try_for_each(|other| write::add_event(connection, other, at, "found", Some(Reason::Paid), None))
 }
 
 /// `override amount: paid 1, expected 990`.

@@ -1,7 +1,7 @@
 //! Sweeps in SQL: the queue of those that are wanted, and the rows behind their numbers.
 
 use super::columns::{self, count, number, optional_time, parsed, time};
-use super::hand::millis;
+use super::leases::millis;
 use super::{Sqlite, write};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, MerchantId, OrderId, OutTradeNo, TransactionId};
@@ -259,7 +259,7 @@ fn read_row(row: &SqlRow<'_>) -> Result<RowRecord> {
     };
     let state: Option<String> = row.get("state")?;
     let due_at: Option<i64> = row.get("due_at")?;
-    let tries: Option<u32> = row.get("tries")?;
+    let retries: Option<u32> = row.get("tries")?;
     Ok(RowRecord {
         row: Row {
             line: count(row, "line")?,
@@ -271,7 +271,7 @@ fn read_row(row: &SqlRow<'_>) -> Result<RowRecord> {
         },
         state: state.as_deref().and_then(State::from_name),
         reason: columns::reason(row, "reason")?,
-        tried: due_at.is_none() || tries.is_some_and(|tries| tries > 0),
+        tried: due_at.is_none() || retries.is_some_and(|retries| retries > 0),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::Sqlite;
 use super::columns::optional_time;
-use super::hand::millis;
+use super::leases::millis;
 use super::writer::Op;
 use crate::domain::clock;
 use crate::journal::BoxFuture;

@@ -3,12 +3,12 @@
 use super::budget::{Budget, Spent};
 use super::columns::{self, number};
 use super::content::{self, Content};
-use super::hand::millis;
+use super::leases::millis;
 use super::{audit, owners, rank, read, redeliver, sweeps, times};
 use crate::domain::reason::Reason;
 use crate::journal::{
-    Acceptance, Callback, EntryId, EntryKey, Forgotten, JournalError, JournalEvent, Keep, Outcome, Rank, Refused,
-    Sending, State, Taken, Transition, Trust, Verified,
+    Acceptance, Attempt, Callback, EntryId, EntryKey, Forgotten, JournalError, JournalEvent, Keep, Outcome, Rank,
+    Refused, State, Taken, Transition, Trust, Verified,
 };
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
 use std::time::Duration;
@@ -174,9 +174,9 @@ pub(super) fn remove(connection: &Connection, entry: EntryId) -> Result<Spent> {
 }
 
 /// Writes a note that was made at `at`.
-pub(super) fn note(connection: &Connection, note: &JournalEvent, at: i64, budget: &mut Budget) -> Result<()> {
-    match note {
-        JournalEvent::Found { entry, reason, verified, next } => {
+pub(super) fn append(connection: &Connection, event: &JournalEvent, at: i64, budget: &mut Budget) -> Result<()> {
+    match event {
+        JournalEvent::Decided { entry, reason, verified, next } => {
             found(connection, *entry, *reason, at)?;
             rank::told(connection, *entry, *reason)?;
             if *reason == Reason::ExpectedAmountDiffers {
@@ -196,23 +196,23 @@ pub(super) fn note(connection: &Connection, note: &JournalEvent, at: i64, budget
             refund(connection, channel.as_str(), transaction_id.as_str(), at)
         }
         JournalEvent::Flagged { entry, reason } => flag(connection, *entry, *reason, at),
-        JournalEvent::Sending { sending, verified, next } => {
-            verify(connection, sending.entry, verified.as_ref(), None, at, budget)?;
-            begin(connection, sending, at)?;
-            go_on(connection, sending.entry, *next, at)
+        JournalEvent::AttemptStarted { attempt, verified, next } => {
+            verify(connection, attempt.entry, verified.as_ref(), None, at, budget)?;
+            begin(connection, attempt, at)?;
+            go_on(connection, attempt.entry, *next, at)
         }
-        JournalEvent::Sent { sending, outcome, next } => {
-            end(connection, sending, outcome, at)?;
+        JournalEvent::AttemptEnded { attempt, outcome, next } => {
+            end(connection, attempt, outcome, at)?;
             if matches!(outcome, Outcome::Accepted(_)) {
-                redeliver::settle(connection, sending.entry, at)?;
+                redeliver::settle(connection, attempt.entry, at)?;
             }
-            go_on(connection, sending.entry, *next, at)
+            go_on(connection, attempt.entry, *next, at)
         }
         JournalEvent::Counted { entry, delivery, attempts } => {
             count(connection, *entry, &delivery.to_string(), *attempts)
         }
         JournalEvent::Again { entry, request_id, reason } => {
-            event(connection, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))
+            add_event(connection, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))
         }
         JournalEvent::Refused(refused) => refuse(connection, refused, at),
     }
@@ -228,7 +228,7 @@ fn found(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Re
             "UPDATE entry SET reason = ?2 WHERE id = ?1 AND reason IS NOT ?2 AND state <> 'accepted' AND NOT {HELD}"
         ))?
         .execute(params![entry.0, reason.code()])?;
-    if changed > 0 { event(connection, entry, at, "found", Some(reason), None) } else { Ok(()) }
+    if changed > 0 { add_event(connection, entry, at, "found", Some(reason), None) } else { Ok(()) }
 }
 
 /// A payment was refunded; where its entries go on stays as it is.
@@ -240,7 +240,7 @@ fn refund(connection: &Connection, channel: &str, transaction_id: &str, at: i64)
         )?
         .query_map(params![channel, transaction_id, at], |row| row.get(0).map(EntryId))?
         .collect::<Result<Vec<_>>>()?;
-    entries.into_iter().try_for_each(|entry| event(connection, entry, at, "found", Some(Reason::Refunded), None))
+    entries.into_iter().try_for_each(|entry| add_event(connection, entry, at, "found", Some(Reason::Refunded), None))
 }
 
 /// A line for what is flagged, the first time.
@@ -251,7 +251,7 @@ fn flag(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Res
                  OR NOT EXISTS (SELECT 1 FROM entry WHERE id = ?1)",
         )?
         .query_row(params![entry.0, reason.code()], |row| row.get(0))?;
-    if known { Ok(()) } else { event(connection, entry, at, "flagged", Some(reason), None) }
+    if known { Ok(()) } else { add_event(connection, entry, at, "flagged", Some(reason), None) }
 }
 
 fn verify(
@@ -295,8 +295,8 @@ const BROUGHT: u8 = Rank::Brought as u8;
 /// Leads an entry on. What was accepted stays so, unless an operator asked for it.
 fn go_on(connection: &Connection, entry: EntryId, next: Option<Transition>, at: i64) -> Result<()> {
     let Some(next) = next else { return Ok(()) };
-    let (due_at, tries) = match next.due() {
-        Some((again_in, tries)) => (Some(at.saturating_add(millis(again_in))), tries),
+    let (due_at, retries) = match next.due() {
+        Some((again_in, retries)) => (Some(at.saturating_add(millis(again_in))), retries),
         None => (None, 0),
     };
     let state = next.state();
@@ -316,19 +316,19 @@ fn go_on(connection: &Connection, entry: EntryId, next: Option<Transition>, at: 
                  reason = CASE WHEN ?2 = 'accepted' AND {HELD} THEN 'paid' ELSE reason END
              WHERE id = ?1 AND {from}"
         ))?
-        .execute(params![entry.0, state.as_str(), at, due_at, tries])?;
+        .execute(params![entry.0, state.as_str(), at, due_at, retries])?;
     Ok(())
 }
 
-fn begin(connection: &Connection, sending: &Sending, at: i64) -> Result<()> {
-    let delivery = sending.delivery.to_string();
-    count(connection, sending.entry, &delivery, sending.attempt)?;
+fn begin(connection: &Connection, attempt: &Attempt, at: i64) -> Result<()> {
+    let delivery = attempt.delivery.to_string();
+    count(connection, attempt.entry, &delivery, attempt.number)?;
     connection
         .prepare_cached(
             "INSERT INTO attempt (entry, attempt, origin, began_at) SELECT id, ?2, ?3, ?4 FROM entry
              WHERE id = ?1 AND (SELECT count(*) FROM attempt WHERE attempt.entry = ?1) < ?5",
         )?
-        .execute(params![sending.entry.0, number(sending.attempt), sending.origin.as_str(), at, ATTEMPTS_KEPT])?;
+        .execute(params![attempt.entry.0, number(attempt.number), attempt.origin.as_str(), at, ATTEMPTS_KEPT])?;
     Ok(())
 }
 
@@ -342,8 +342,8 @@ fn count(connection: &Connection, entry: EntryId, delivery: &str, attempts: u64)
     Ok(())
 }
 
-fn end(connection: &Connection, sending: &Sending, outcome: &Outcome, at: i64) -> Result<()> {
-    let delivery = sending.delivery.to_string();
+fn end(connection: &Connection, attempt: &Attempt, outcome: &Outcome, at: i64) -> Result<()> {
+    let delivery = attempt.delivery.to_string();
     let (status, accepted, reason) = match outcome {
         Outcome::Accepted(acceptance) => (Some(acceptance.status.as_u16()), true, None),
         Outcome::Answered(status) => (Some(status.as_u16()), false, None),
@@ -354,7 +354,7 @@ fn end(connection: &Connection, sending: &Sending, outcome: &Outcome, at: i64) -
             "UPDATE attempt SET ended_at = ?3, status = ?4, accepted = ?5, reason = ?6
              WHERE entry = ?1 AND attempt = ?2 AND ended_at IS NULL",
         )?
-        .execute(params![sending.entry.0, number(sending.attempt), at, status, accepted, reason])?;
+        .execute(params![attempt.entry.0, number(attempt.number), at, status, accepted, reason])?;
     if let Outcome::Accepted(acceptance) = outcome {
         accept(connection, &delivery, acceptance, at)?;
     }
@@ -362,7 +362,7 @@ fn end(connection: &Connection, sending: &Sending, outcome: &Outcome, at: i64) -
         // The upstream saw nothing, so the next one it sees has this number.
         connection
             .prepare_cached("UPDATE delivery SET attempts = attempts - 1 WHERE id = ?1 AND attempts = ?2")?
-            .execute(params![delivery, number(sending.attempt)])?;
+            .execute(params![delivery, number(attempt.number)])?;
     }
     Ok(())
 }
@@ -387,7 +387,7 @@ fn accept(connection: &Connection, delivery: &str, acceptance: &Acceptance, at: 
     Ok(())
 }
 
-pub(super) fn event(
+pub(super) fn add_event(
     connection: &Connection,
     entry: EntryId,
     at: i64,

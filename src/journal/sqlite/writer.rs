@@ -7,8 +7,8 @@
 //! main file, which writes those pages anew, and has committed a probe. Notes wait in memory for that.
 
 use super::budget::Budget;
-use super::hand::{Hand, Held};
 use super::inbox::Inbox;
+use super::leases::{Lease, Leases};
 use super::{BUSY_TIMEOUT, Place, audit, connect, redeliver, times, write};
 use crate::domain::clock;
 use crate::journal::overrides::{Redelivered, Redelivery};
@@ -54,8 +54,8 @@ const CHECKPOINT_PAGES: i32 = 1000;
 /// How long those who wait for an answer are held up by somebody who reads the log, when it is to be cut.
 const CUT_PATIENCE: Duration = Duration::from_millis(200);
 
-/// A callback that was taken in, and its entry if it is in the hand of the one who asked.
-type Kept = (Taken, Option<Held>);
+/// A callback that was taken in, and its lease if it goes to the one who asked.
+type Kept = (Taken, Option<Lease>);
 
 type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 
@@ -63,8 +63,8 @@ type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 #[derive(Debug)]
 pub(super) enum Op {
     TakeIn { callback: Box<Callback>, worth: Trust, due_in: Duration, place: Place, reply: Reply<Kept> },
-    JournalEvent { note: JournalEvent, seq: u64 },
-    Written(Reply<()>),
+    Append { event: JournalEvent, seq: u64 },
+    Flush(Reply<()>),
     Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
     Redeliver { redelivery: Box<Redelivery>, reply: Reply<Redelivered> },
     Forget { keep: Keep, limit: usize, reply: Reply<Forgotten> },
@@ -109,7 +109,7 @@ pub(super) struct Writer {
     connection: Option<Connection>,
     /// Whether the file is this process's. Beside another it leaves the log alone.
     owner: bool,
-    hand: Arc<Hand>,
+    leases: Arc<Leases>,
     setting: Arc<RwLock<()>>,
     /// When the clock was set the last time, until when it was read before, and by how much it was set.
     was_set: Option<(Instant, i64, i64)>,
@@ -135,7 +135,7 @@ impl Writer {
         mut connection: Connection,
         owner: bool,
         room: Room,
-        (hand, setting): (Arc<Hand>, Arc<RwLock<()>>),
+        (leases, setting): (Arc<Leases>, Arc<RwLock<()>>),
         (healthy, meters): (Arc<AtomicBool>, JournalMeters),
     ) -> rusqlite::Result<Self> {
         let pages = Arc::new(AtomicI32::new(0));
@@ -143,7 +143,7 @@ impl Writer {
         Ok(Self {
             path: path.to_owned(),
             owner,
-            hand,
+            leases,
             setting,
             was_set: None,
             healthy,
@@ -223,8 +223,8 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, "a record could not be written; please report it");
                 for stamped in batch {
-                    if let Op::JournalEvent { note, seq } = &stamped.op {
-                        self.hand.written(note, *seq);
+                    if let Op::Append { event, seq } = &stamped.op {
+                        self.leases.written(event, *seq);
                     }
                     refuse(stamped.op);
                 }
@@ -237,18 +237,18 @@ impl Writer {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         let before = self.budget;
         let was_set = self.was_set;
-        let (hand, budget) = (&self.hand, &mut self.budget);
+        let (leases, budget) = (&self.leases, &mut self.budget);
         let mut write = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut done = Vec::with_capacity(batch.len());
             let mut since = None;
             for stamped in batch {
                 // Notes are written whatever that takes, and one more at least, so that it goes on.
-                let is_note = matches!(stamped.op, Op::JournalEvent { .. });
+                let is_note = matches!(stamped.op, Op::Append { .. });
                 if !is_note && since.get_or_insert_with(Instant::now).elapsed() >= LONGEST {
                     break;
                 }
-                done.push(perform(&transaction, stamped, was_set, hand, budget)?);
+                done.push(perform(&transaction, stamped, was_set, leases, budget)?);
             }
             transaction.commit()?;
             Ok(done)
@@ -271,9 +271,9 @@ impl Writer {
                 drop(place);
                 drop(reply.send(taken));
             }
-            (Op::JournalEvent { note, seq }, _) => self.hand.written(&note, seq),
+            (Op::Append { event, seq }, _) => self.leases.written(&event, seq),
             // For the rest it does not matter whether somebody still waits.
-            (Op::Written(reply), _) => drop(reply.send(Ok(()))),
+            (Op::Flush(reply), _) => drop(reply.send(Ok(()))),
             (Op::Act { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
             (Op::SetClock { by, reply }, Done::Number(old)) => {
                 self.set_clock(old, by);
@@ -294,7 +294,7 @@ impl Writer {
     fn set_clock(&mut self, old: i64, by: SignedDuration) {
         let millis = i64::try_from(by.as_millis()).unwrap_or(0);
         clock::settle(by);
-        self.hand.clock_was_set(millis);
+        self.leases.clock_was_set(millis);
         self.was_set = Some((Instant::now(), old, millis));
     }
 
@@ -331,11 +331,12 @@ impl Writer {
         for stamped in batch {
             match stamped.op {
                 // A line for the record's sake is not worth memory that grows for as long as the disk fails.
-                Op::JournalEvent { note: JournalEvent::Refused(_) | JournalEvent::Again { .. }, .. } => {}
-                Op::JournalEvent {
-                    note: JournalEvent::Sending { .. } | JournalEvent::Sent { next: None, .. }, ..
+                Op::Append { event: JournalEvent::Refused(_) | JournalEvent::Again { .. }, .. } => {}
+                Op::Append {
+                    event: JournalEvent::AttemptStarted { .. } | JournalEvent::AttemptEnded { next: None, .. },
+                    ..
                 } if self.backlog.len() >= BACKLOG => {}
-                Op::JournalEvent { .. } => self.backlog.push_back(stamped),
+                Op::Append { .. } => self.backlog.push_back(stamped),
                 op => refuse(op),
             }
         }
@@ -411,7 +412,7 @@ fn perform(
     connection: &Connection,
     Stamped { op, at }: &Stamped,
     was_set: Option<(Instant, i64, i64)>,
-    hand: &Arc<Hand>,
+    leases: &Arc<Leases>,
     budget: &mut Budget,
 ) -> rusqlite::Result<Done> {
     let at = &by_the_clock_that_was_set(*at, was_set);
@@ -420,15 +421,15 @@ fn perform(
             let taken = write::take_in(connection, callback, *worth, *due_in, *at, budget)?;
             // Before it can be seen by anybody else.
             Done::Taken(taken.map(|taken| {
-                let held = if taken.fresh { hand.hold(taken.entry) } else { None };
-                (taken, held)
+                let lease = if taken.fresh { leases.lease(taken.entry) } else { None };
+                (taken, lease)
             }))
         }
-        Op::JournalEvent { note, .. } => {
-            write::note(connection, note, *at, budget)?;
+        Op::Append { event, .. } => {
+            write::append(connection, event, *at, budget)?;
             Done::Nothing
         }
-        Op::Written(_) => Done::Nothing,
+        Op::Flush(_) => Done::Nothing,
         Op::Act { act, search, limit, by, .. } => Done::Entries(audit::act(connection, *act, search, *limit, by, *at)?),
         Op::Write { write, .. } => Done::Number(write.0(connection, *at)?),
         Op::Redeliver { redelivery, .. } => Done::Redelivered(redeliver::redeliver(connection, redelivery, *at)?),
@@ -498,13 +499,13 @@ fn is_of_the_disk(error: &rusqlite::Error) -> bool {
 fn refuse(op: Op) {
     match op {
         Op::TakeIn { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
-        Op::Written(reply) => drop(reply.send(Err(JournalError::Unavailable))),
+        Op::Flush(reply) => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Act { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Redeliver { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Forget { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::SetClock { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Write { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
-        Op::JournalEvent { .. } => {}
+        Op::Append { .. } => {}
     }
 }
 

@@ -24,9 +24,9 @@ pub(super) async fn the_bytes_of_what_is_unconfirmed_have_a_budget(store: &dyn S
     assert_eq!(too_large.unwrap_err(), JournalError::Full, "it would not fit into an empty one");
     assert!(journal.take_in(large("P", 30_000), Trust::Confirmed, LATE).await.unwrap().fresh);
     let paid = journal.find(of("P"), 1).await.unwrap()[0].entry;
-    let (reason, next) = (Reason::Paid, Some(Transition::Deliver { again_in: LATE, tries: 0 }));
-    journal.note(JournalEvent::Found { entry: paid, reason, verified: Some(verified()), next });
-    journal.written().await.unwrap();
+    let (reason, next) = (Reason::Paid, Some(Transition::Deliver { again_in: LATE, retries: 0 }));
+    journal.append(JournalEvent::Decided { entry: paid, reason, verified: Some(verified()), next });
+    journal.flush().await.unwrap();
     assert!((20_000..21_000).contains(&bytes(&*journal).await), "what is confirmed is not in it");
     // After a restart it is the same.
     let before = bytes(&*journal).await;
@@ -36,18 +36,18 @@ pub(super) async fn the_bytes_of_what_is_unconfirmed_have_a_budget(store: &dyn S
     assert_eq!(take_in(&*journal, "C").await.unwrap_err(), JournalError::Full);
     // Of what is closed the record stays, and its request gives way.
     let next = Some(Transition::Close);
-    journal.note(JournalEvent::Found { entry: first.entry, reason: Reason::Closed, verified: None, next });
+    journal.append(JournalEvent::Decided { entry: first.entry, reason: Reason::Closed, verified: None, next });
     assert!(take_in(&*journal, "C").await.unwrap().fresh);
     assert_eq!(journal.find(of("A"), 1).await.unwrap().len(), 1);
     assert!((20_000..21_000).contains(&bytes(&*journal).await));
     // What was given up goes whole.
     let next = Some(Transition::Park);
-    journal.note(JournalEvent::Found { entry: second.entry, reason: Reason::GaveUpAsking, verified: None, next });
+    journal.append(JournalEvent::Decided { entry: second.entry, reason: Reason::GaveUpAsking, verified: None, next });
     assert!(take_in(&*journal, "E").await.unwrap().fresh);
     assert!(journal.find(of("B"), 1).await.unwrap().is_empty());
     let made = Box::new(large("E", 100).request.unwrap());
-    journal.note(JournalEvent::Made { entry: journal.find(of("E"), 1).await.unwrap()[0].entry, request: made });
-    journal.written().await.unwrap();
+    journal.append(JournalEvent::Made { entry: journal.find(of("E"), 1).await.unwrap()[0].entry, request: made });
+    journal.flush().await.unwrap();
     assert!((10_000..11_000).contains(&bytes(&*journal).await), "{}", bytes(&*journal).await);
     assert!(take_in(&*journal, "F").await.unwrap().fresh, "what was made instead takes less");
 }
@@ -60,7 +60,7 @@ pub(super) async fn a_request_comes_back_byte_for_byte(store: &dyn Store) {
         let expected = callback.request.clone().unwrap();
         journal.take_in(callback, Trust::Unconfirmed, Duration::ZERO).await.unwrap();
         let entry = journal.find(Search::default(), 1).await.unwrap()[0].entry;
-        journal.let_go(entry);
+        journal.release(entry);
         let [work] = &due(&*journal).await[..] else { panic!() };
         let request = work.callback.request.as_ref().unwrap();
         assert_eq!((&request.headers, &request.target), (&expected.headers, &expected.target));
@@ -76,21 +76,21 @@ pub(super) async fn requests_and_answers_go_before_their_entries(store: &dyn Sto
         ("TAKEN", Transition::Accepted),
         ("CLOSED", Transition::Close),
         ("PARKED", Transition::Park),
-        ("DUE", Transition::Deliver { again_in: LATE, tries: 0 }),
+        ("DUE", Transition::Deliver { again_in: LATE, retries: 0 }),
     ] {
         let taken = take_in(&*journal, order, LATE).await;
         let verified = (order != "CLOSED").then(verified);
-        journal.note(JournalEvent::Found { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
+        journal.append(JournalEvent::Decided { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
         if next == Transition::Accepted {
-            let sending = sending(&taken, order, 1);
-            journal.note(JournalEvent::Sending { sending, verified, next: None });
+            let attempt = attempt_of(&taken, order, 1);
+            journal.append(JournalEvent::AttemptStarted { attempt, verified, next: None });
             let (transaction_id, headers) = (Some(self::verified().transaction_id), HeaderMap::new());
             let body = Some(Bytes::from_static(b"taken"));
             let outcome = Outcome::Accepted(Acceptance { transaction_id, status: StatusCode::OK, headers, body });
-            journal.note(JournalEvent::Sent { sending, outcome, next: Some(next) });
+            journal.append(JournalEvent::AttemptEnded { attempt, outcome, next: Some(next) });
         }
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;
     let kept = async |journal: &dyn Journal| {
         let all = journal.find(Search::default(), 10).await.unwrap();

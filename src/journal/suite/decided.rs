@@ -1,8 +1,8 @@
 //! What only a person decides, and what a journal keeps of that.
 
 use super::*;
-use crate::journal::listed::{Listed, News};
 use crate::journal::overrides::{Needed, Redelivered, Redelivery};
+use crate::journal::pending_orders::{News, PendingOrder};
 
 pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     what_was_accepted_is_due_by_a_decision_alone(&*stores()).await;
@@ -24,38 +24,41 @@ async fn redeliver(journal: &dyn Journal, order: &str, given: &[Override]) -> Re
 }
 
 async fn needed(journal: &dyn Journal, order: &str) -> Needed {
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     journal.needed(of(order), 10).await.unwrap().remove(0)
 }
 
 async fn parked(journal: &dyn Journal, order: &str, reason: Reason) -> EntryId {
     let entry = take_in(journal, order, LATE).await.entry;
-    journal.note(JournalEvent::Found { entry, reason, verified: Some(verified()), next: Some(Transition::Park) });
+    journal.append(JournalEvent::Decided { entry, reason, verified: Some(verified()), next: Some(Transition::Park) });
     entry
 }
 
 async fn list(journal: &dyn Journal, order: &str, fen: Option<u64>) {
-    let listed = Listed {
+    let listed = PendingOrder {
         channel: ChannelId::parse("app").unwrap(),
         out_trade_no: OutTradeNo::parse(&format!("N{order}")).unwrap(),
         order: OrderId::parse(order).unwrap(),
         amount: fen.map(Fen),
         gone_at: None,
     };
-    journal.listed(News { source: "shop".to_owned(), listed: vec![listed], ..News::default() }).await.unwrap();
+    journal
+        .take_pending_orders(News { source: "shop".to_owned(), listed: vec![listed], ..News::default() })
+        .await
+        .unwrap();
 }
 
 async fn what_was_accepted_is_due_by_a_decision_alone(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
-    let sending = sending(&taken, "A", 1);
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
-    journal.note(JournalEvent::Sent {
-        sending,
+    let attempt = attempt_of(&taken, "A", 1);
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+    journal.append(JournalEvent::AttemptEnded {
+        attempt,
         outcome: Outcome::Accepted(accepted()),
         next: Some(Transition::Accepted),
     });
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let refused = redeliver(&*journal, "A", &[]).await;
     assert_eq!((refused.entries.len(), refused.held[0].needs.to_string().as_str()), (0, "accepted"));
     let left_out = journal.redeliver(redelivery(Search::default(), 10, Overrides::NONE, true)).await.unwrap();
@@ -92,7 +95,7 @@ async fn a_decision_is_with_the_work_and_its_line_until_it_is_done(store: &dyn S
     let journal = store.open(100);
     list(&*journal, "A", Some(990)).await;
     let entry = parked(&*journal, "A", Reason::ExpectedAmountDiffers).await;
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     assert_eq!(redeliver(&*journal, "A", &[Override::Amount]).await.entries, [entry]);
     let line = journal.audits(None, 1).await.unwrap().remove(0).audit;
     assert_eq!(line.outcome.as_deref(), Some("override amount: paid 6600, expected 990"));
@@ -102,11 +105,11 @@ async fn a_decision_is_with_the_work_and_its_line_until_it_is_done(store: &dyn S
         let [work] = &*due(&*journal).await else { panic!() };
         assert!(work.asked_for);
         let seen = (work.overrides, work.price.map(|price| price.fen.0));
-        journal.note(JournalEvent::Found { entry, reason: Reason::QueryTimeout, verified: None, next: Some(next) });
-        journal.written().await.unwrap();
+        journal.append(JournalEvent::Decided { entry, reason: Reason::QueryTimeout, verified: None, next: Some(next) });
+        journal.flush().await.unwrap();
         seen
     };
-    let again = Transition::Deliver { again_in: Duration::ZERO, tries: 1 };
+    let again = Transition::Deliver { again_in: Duration::ZERO, retries: 1 };
     assert_eq!(noted(again).await, (amount, Some(990)));
     assert_eq!(noted(Transition::Park).await, (amount, Some(990)));
     assert_eq!(journal.act(Act::Unpark, of("A"), 1, looking_in::somebody()).await.unwrap(), [entry]);
@@ -127,14 +130,14 @@ async fn a_second_payment_is_to_be_decided_while_it_is_parked_for_that(store: &d
 async fn a_refunded_payment_is_no_first_one(store: &dyn Store) {
     let journal = store.open(100);
     parked(&*journal, "A", Reason::GaveUpDelivering).await;
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let (channel, transaction_id) = (ChannelId::parse("app").unwrap(), verified().transaction_id);
     let paid_by = async || journal.take_in(callback("A"), Trust::Unconfirmed, LATE).await.unwrap().paid_by;
     assert_eq!(paid_by().await, [(channel, transaction_id)]);
     for _ in 0..2 {
-        journal.note(JournalEvent::Refunded { channel, transaction_id });
+        journal.append(JournalEvent::Refunded { channel, transaction_id });
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     assert!(paid_by().await.is_empty());
     let record = journal.find(of("A"), 1).await.unwrap().remove(0);
     assert_eq!((record.state, record.verified.map(|verified| verified.refunded)), (State::Parked, Some(true)));
@@ -153,19 +156,19 @@ async fn claims_that_were_held_with_the_same_payment_are_done_with_it(store: &dy
         let transaction_id = if fen == 2 { other } else { verified().transaction_id };
         let verified = Some(Verified { transaction_id, ..verified() });
         let reason = Reason::GaveUpDelivering;
-        journal.note(JournalEvent::Found { entry: entry.entry, reason, verified, next: Some(Transition::Park) });
+        journal.append(JournalEvent::Decided { entry: entry.entry, reason, verified, next: Some(Transition::Park) });
         entries.push(entry);
     }
-    journal.written().await.unwrap();
-    let sending = sending(&entries[2], "A", 1);
-    assert_eq!(redeliver(&*journal, "A", &[]).await.entries, [sending.entry]);
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
-    journal.note(JournalEvent::Sent {
-        sending,
+    journal.flush().await.unwrap();
+    let attempt = attempt_of(&entries[2], "A", 1);
+    assert_eq!(redeliver(&*journal, "A", &[]).await.entries, [attempt.entry]);
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+    journal.append(JournalEvent::AttemptEnded {
+        attempt,
         outcome: Outcome::Accepted(accepted()),
         next: Some(Transition::Accepted),
     });
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let mut records = journal.find(of("A"), 10).await.unwrap();
     records.reverse();
     let states: Vec<_> = records.iter().map(|record| record.state).collect();

@@ -4,10 +4,10 @@ use super::{Store, accepted, callback, take_in, verified};
 use crate::domain::money::Fen;
 use crate::domain::order::{ChannelId, MerchantId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
-use crate::journal::listed::{Found, Listed, News, SourceHealth};
+use crate::journal::pending_orders::{Found, News, PendingOrder, SourceHealth};
 use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepNote, Wanted};
 use crate::journal::{
-    Callback, JournalEvent, Origin, Outcome, Request, Search, Sending, Shut, State, Transition, Trust, Verified,
+    Attempt, Callback, JournalEvent, Origin, Outcome, Request, Search, Shut, State, Transition, Trust, Verified,
 };
 use jiff::civil::{Date, date};
 use std::time::Duration;
@@ -96,13 +96,13 @@ async fn what_a_sweep_found_is_followed_up_and_told(store: &dyn Store) {
     let lost = Row { follow_up: None, kind: RowKind::Malformed, payment: None, ..row(9, "X") };
     journal.sweep_rows(sweep, vec![row(1, "A"), row(2, "B"), lost]).await.unwrap();
     journal.sweep_refunds(sweep, vec![verified().transaction_id]).await.unwrap();
-    let work = journal.due(10, Shut::default()).await.unwrap();
+    let work = journal.lease_due(10, Shut::default()).await.unwrap();
     assert_eq!(work.len(), 2);
     assert!(work.iter().all(|work| work.callback.origin == Origin::Sweep && work.callback.request.is_none()));
     let parked = Some(Transition::Park);
     let entry = work[0].entry;
-    journal.note(JournalEvent::Found { entry, reason: Reason::OrderNotFound, verified: None, next: parked });
-    journal.written().await.unwrap();
+    journal.append(JournalEvent::Decided { entry, reason: Reason::OrderNotFound, verified: None, next: parked });
+    journal.flush().await.unwrap();
     let outcomes = journal.sweep_outcomes(sweep).await.unwrap();
     let told: Vec<_> = outcomes.iter().map(|told| (told.state, told.reason, told.orders, told.untried)).collect();
     assert!(told.contains(&(Some(State::Parked), Some(Reason::OrderNotFound), 1, 0)), "{told:?}");
@@ -117,16 +117,16 @@ async fn an_order_is_found_once_and_asked_about_anew_only_if_it_was_never_confir
     let journal = store.open(100);
     let sweep = journal.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
     journal.sweep_rows(sweep, vec![row(1, "A"), row(2, "B")]).await.unwrap();
-    for work in journal.due(10, Shut::default()).await.unwrap() {
+    for work in journal.lease_due(10, Shut::default()).await.unwrap() {
         let paid = work.callback.claimed.order.as_str() == "B";
         let (reason, verified) =
             if paid { (Reason::Refunded, Some(verified())) } else { (Reason::OrderNotFound, None) };
-        journal.note(JournalEvent::Found { entry: work.entry, reason, verified, next: Some(Transition::Park) });
+        journal.append(JournalEvent::Decided { entry: work.entry, reason, verified, next: Some(Transition::Park) });
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let again = journal.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
     journal.sweep_rows(again, vec![row(1, "A"), row(2, "B")]).await.unwrap();
-    let due = journal.due(10, Shut::default()).await.unwrap();
+    let due = journal.lease_due(10, Shut::default()).await.unwrap();
     assert_eq!(due.iter().map(|work| work.callback.claimed.order.as_str()).collect::<Vec<_>>(), ["A"]);
     assert_eq!(journal.figures().await.unwrap().entries.iter().sum::<u64>(), 2);
 }
@@ -137,16 +137,21 @@ async fn a_payment_stands_where_its_delivery_does(store: &dyn Store) {
     let standing = || async { journal.standing(vec![payment]).await.unwrap().remove(0) };
     assert_eq!(standing().await, None);
     let taken = take_in(&*journal, "A", Duration::from_secs(3600)).await;
-    let next = Some(Transition::Deliver { again_in: Duration::from_secs(3600), tries: 0 });
-    journal.note(JournalEvent::Found { entry: taken.entry, reason: Reason::Paid, verified: Some(verified()), next });
-    journal.written().await.unwrap();
+    let next = Some(Transition::Deliver { again_in: Duration::from_secs(3600), retries: 0 });
+    journal.append(JournalEvent::Decided {
+        entry: taken.entry,
+        reason: Reason::Paid,
+        verified: Some(verified()),
+        next,
+    });
+    journal.flush().await.unwrap();
     assert!(matches!(standing().await, Some(standing) if !standing.accepted && standing.state == State::Delivering));
     let delivery = callback("A").delivery();
-    let sending = Sending { entry: taken.entry, delivery, attempt: 1, origin: Origin::FollowUp };
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
+    let attempt = Attempt { entry: taken.entry, delivery, number: 1, origin: Origin::FollowUp };
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
     let outcome = Outcome::Accepted(accepted());
-    journal.note(JournalEvent::Sent { sending, outcome, next: Some(Transition::Accepted) });
-    journal.written().await.unwrap();
+    journal.append(JournalEvent::AttemptEnded { attempt, outcome, next: Some(Transition::Accepted) });
+    journal.flush().await.unwrap();
     assert!(standing().await.is_some_and(|standing| standing.accepted));
 }
 
@@ -157,15 +162,15 @@ async fn what_was_made_is_kept(store: &dyn Store) {
         found: vec![Found { callback: found("A", Origin::Pending), due_in: Duration::ZERO }],
         ..News::default()
     };
-    journal.listed(news).await.unwrap();
-    let work = journal.due(1, Shut::default()).await.unwrap().remove(0);
+    journal.take_pending_orders(news).await.unwrap();
+    let work = journal.lease_due(1, Shut::default()).await.unwrap().remove(0);
     assert!(work.callback.request.is_none());
     let request = Request { body: "made".into(), ..callback("A").request.unwrap() };
-    journal.note(JournalEvent::Made { entry: work.entry, request: Box::new(request) });
-    let next = Some(Transition::Deliver { again_in: Duration::ZERO, tries: 0 });
-    journal.note(JournalEvent::Found { entry: work.entry, reason: Reason::Paid, verified: Some(verified()), next });
-    journal.written().await.unwrap();
-    let work = journal.due(1, Shut::default()).await.unwrap().remove(0);
+    journal.append(JournalEvent::Made { entry: work.entry, request: Box::new(request) });
+    let next = Some(Transition::Deliver { again_in: Duration::ZERO, retries: 0 });
+    journal.append(JournalEvent::Decided { entry: work.entry, reason: Reason::Paid, verified: Some(verified()), next });
+    journal.flush().await.unwrap();
+    let work = journal.lease_due(1, Shut::default()).await.unwrap().remove(0);
     assert_eq!(work.callback.request.unwrap().body.as_ref(), b"made");
     let figures = journal.figures().await.unwrap();
     assert_eq!((figures.found_by_pending, figures.found_by_sweep, figures.paid_not_accepted), (1, 0, 1));
@@ -175,7 +180,10 @@ async fn found_orders_do_not_use_up_the_budget_of_callbacks(store: &dyn Store) {
     let journal = store.open(1);
     let orders = (0..5)
         .map(|index| Found { callback: found(&format!("P{index}"), Origin::Pending), due_in: Duration::from_secs(60) });
-    journal.listed(News { source: "shop".to_owned(), found: orders.collect(), ..News::default() }).await.unwrap();
+    journal
+        .take_pending_orders(News { source: "shop".to_owned(), found: orders.collect(), ..News::default() })
+        .await
+        .unwrap();
     let taken = journal.take_in(callback("A"), Trust::Unconfirmed, Duration::from_secs(60)).await;
     assert!(taken.is_ok());
     let figures = journal.figures().await.unwrap();
@@ -185,7 +193,7 @@ async fn found_orders_do_not_use_up_the_budget_of_callbacks(store: &dyn Store) {
 async fn sources_are_remembered(store: &dyn Store) {
     let journal = store.open(100);
     let number = |text| OutTradeNo::parse(text).unwrap();
-    let listed = |text, fen| Listed {
+    let listed = |text, fen| PendingOrder {
         channel: app(),
         out_trade_no: number(text),
         order: OrderId::parse(text).unwrap(),
@@ -193,14 +201,14 @@ async fn sources_are_remembered(store: &dyn Store) {
         gone_at: None,
     };
     let news = |listed, gone| News { source: "shop".to_owned(), listed, gone, found: Vec::new() };
-    journal.listed(news(vec![listed("A", 1), listed("B", 2)], vec![])).await.unwrap();
-    journal.listed(news(vec![listed("A", 3)], vec![(app(), number("B"))])).await.unwrap();
+    journal.take_pending_orders(news(vec![listed("A", 1), listed("B", 2)], vec![])).await.unwrap();
+    journal.take_pending_orders(news(vec![listed("A", 3)], vec![(app(), number("B"))])).await.unwrap();
     let health =
         SourceHealth { name: "shop".to_owned(), failures: 2, problem: Some("down".into()), ..Default::default() };
     journal.source_is(health.clone()).await.unwrap();
     drop(journal);
     let journal = store.open(100);
-    let known = journal.listings(10).await.unwrap();
+    let known = journal.pending_orders(10).await.unwrap();
     assert_eq!(known.iter().map(|(source, _)| source.as_str()).collect::<Vec<_>>(), ["shop", "shop"]);
     assert_eq!(known[0].1, listed("A", 3), "those that are listed come first");
     assert!(known[1].1.gone_at.is_some());
@@ -217,14 +225,14 @@ async fn the_payments_of_an_order_are_known_in_their_order(store: &dyn Store) {
     for (callback, payment) in [(callback("A"), verified().transaction_id), (later, other)] {
         let taken = journal.take_in(callback, Trust::Confirmed, Duration::from_secs(60)).await.unwrap();
         let verified = Some(Verified { transaction_id: payment, ..verified() });
-        journal.note(JournalEvent::Found {
+        journal.append(JournalEvent::Decided {
             entry: taken.entry,
             reason: Reason::Paid,
             verified,
             next: Some(Transition::Park),
         });
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let known = take_in(&*journal, "A", Duration::from_secs(60)).await;
     assert_eq!(known.paid_by, [(app(), verified().transaction_id), (app(), other)]);
 }
@@ -233,9 +241,9 @@ async fn a_flag_is_told_once(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", Duration::from_secs(60)).await;
     for _ in 0..2 {
-        journal.note(JournalEvent::Flagged { entry: taken.entry, reason: Reason::SecondPayment });
+        journal.append(JournalEvent::Flagged { entry: taken.entry, reason: Reason::SecondPayment });
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let record = journal.find(Search::default(), 1).await.unwrap().remove(0);
     assert_eq!(record.flags().collect::<Vec<_>>(), [Reason::SecondPayment]);
     assert_eq!(journal.figures().await.unwrap().second_payments, 1);

@@ -34,12 +34,12 @@ async fn standing(journal: &dyn Journal, channel: &str, order: &str, reason: Rea
         Verified { transaction_id: TransactionId::parse(&format!("42{sum:05}{order}")).unwrap(), ..verified() }
     };
     let verified = matches!(next, Transition::Accepted | Transition::Deliver { .. }).then(|| payment(order));
-    journal.note(JournalEvent::Found { entry: taken.entry, reason, verified, next: Some(next) });
+    journal.append(JournalEvent::Decided { entry: taken.entry, reason, verified, next: Some(next) });
     taken.entry
 }
 
-const ASK: Transition = Transition::Ask { again_in: LATE, tries: 0 };
-const DELIVER: Transition = Transition::Deliver { again_in: LATE, tries: 0 };
+const ASK: Transition = Transition::Ask { again_in: LATE, retries: 0 };
+const DELIVER: Transition = Transition::Deliver { again_in: LATE, retries: 0 };
 
 async fn listed(journal: &dyn Journal, filter: Filter, limit: usize) -> Vec<Vec<String>> {
     let (mut pages, mut after) = (Vec::new(), None);
@@ -63,7 +63,7 @@ async fn a_list_comes_in_pages_the_latest_first(store: &dyn Store) {
     {
         standing(&*journal, "app", &format!("A{number}"), Reason::Paid, next).await;
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let pages = listed(&*journal, Filter::default(), 4).await;
     assert_eq!(pages, [vec!["A5", "A4", "A3", "A2"], vec!["A1", "A0"]]);
     let pages = listed(&*journal, Filter::default(), 3).await;
@@ -71,10 +71,10 @@ async fn a_list_comes_in_pages_the_latest_first(store: &dyn Store) {
     // What comes meanwhile moves nothing.
     let first = journal.list(Filter::default(), None, 2).await.unwrap();
     standing(&*journal, "app", "B", Reason::Paid, Transition::Accepted).await;
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let second = journal.list(Filter::default(), first.next, 2).await.unwrap();
     assert_eq!(second.records.iter().map(|record| record.claimed.order.as_str()).collect::<Vec<_>>(), ["A3", "A2"]);
-    assert!(second.records.iter().all(|record| record.events.is_empty() && record.sendings.is_empty()));
+    assert!(second.records.iter().all(|record| record.events.is_empty() && record.attempt_log.is_empty()));
 }
 
 async fn a_list_is_filtered_by_everything_at_once(store: &dyn Store) {
@@ -88,7 +88,7 @@ async fn a_list_is_filtered_by_everything_at_once(store: &dyn Store) {
     ] {
         standing(&*journal, channel, order, reason, next).await;
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let (app, c1) = (ChannelId::parse("app").ok(), ChannelId::parse("2/c1").ok());
     let asking = Some(State::Asking);
     let any = Filter::default();
@@ -120,7 +120,7 @@ async fn a_text_is_the_beginning_of_an_id(store: &dyn Store) {
         standing(&*journal, "app", order, Reason::Paid, Transition::Accepted).await;
     }
     standing(&*journal, "app", "AB3", Reason::NotPaidYet, ASK).await;
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let [record] = &*journal.find(of("AC1"), 1).await.unwrap() else { panic!() };
     let (transaction, request) = (record.verified.unwrap().transaction_id, record.request_id);
     let text = |text: &str| Filter { text: Some(OrderId::parse(text).unwrap()), ..Filter::default() };
@@ -161,12 +161,12 @@ async fn what_changes_meanwhile_is_seen_all_the_same(store: &dyn Store) {
     for number in 0..40 {
         standing(&*journal, &format!("c{number}"), &format!("C{number}"), Reason::NotPaidYet, ASK).await;
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let changing = Arc::clone(&journal);
     let changes = tokio::spawn(async move {
         for reason in [Reason::UserPaying, Reason::NotPaidYet].into_iter().cycle() {
-            changing.note(JournalEvent::Found { entry, reason, verified: None, next: Some(ASK) });
-            if changing.written().await.is_err() {
+            changing.append(JournalEvent::Decided { entry, reason, verified: None, next: Some(ASK) });
+            if changing.flush().await.is_err() {
                 break;
             }
         }
@@ -190,19 +190,19 @@ async fn what_is_found_is_of_one_moment(store: &dyn Store) {
     }
     let accept = async {
         for (index, taken) in all.iter().enumerate() {
-            let sending = sending(taken, &format!("A{index}"), 1);
-            let next = Some(Transition::Deliver { again_in: LATE, tries: 1 });
-            journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next });
+            let attempt = attempt_of(taken, &format!("A{index}"), 1);
+            let next = Some(Transition::Deliver { again_in: LATE, retries: 1 });
+            journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next });
             let outcome = Outcome::Accepted(accepted());
-            journal.note(JournalEvent::Sent { sending, outcome, next: Some(Transition::Accepted) });
-            journal.written().await.unwrap();
+            journal.append(JournalEvent::AttemptEnded { attempt, outcome, next: Some(Transition::Accepted) });
+            journal.flush().await.unwrap();
         }
     };
     let look = async {
         loop {
             let found = journal.find(Search::default(), 1000).await.unwrap();
             for record in &found {
-                let was_accepted = record.sendings.iter().any(|sending| sending.accepted);
+                let was_accepted = record.attempt_log.iter().any(|attempt| attempt.accepted);
                 assert_eq!(record.state == State::Accepted, was_accepted, "{record:?}");
             }
         }
@@ -219,7 +219,7 @@ async fn the_day_is_counted_by_kind(store: &dyn Store) {
     standing(&*journal, "app", "B", Reason::NotPaidYet, ASK).await;
     standing(&*journal, "2/c1", "C", Reason::Paid, Transition::Accepted).await;
     refuse(&*journal, "R", Reason::FieldRepeated);
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let since = crate::domain::clock::now() - jiff::Span::new().hours(1);
     let today = journal.today(since).await.unwrap();
     let (app, c1) = (ChannelId::parse("app").unwrap(), ChannelId::parse("2/c1").unwrap());
@@ -244,7 +244,7 @@ async fn the_day_is_counted_by_kind(store: &dyn Store) {
 fn refuse(journal: &dyn Journal, order: &str, reason: Reason) {
     let (order, channel) = (OrderId::parse(order).ok(), ChannelId::parse("app").ok());
     let refused = Refused { request_id: Uuid::now_v7(), at: None, route: None, channel, order, reason, detail: None };
-    journal.note(JournalEvent::Refused(Box::new(refused)));
+    journal.append(JournalEvent::Refused(Box::new(refused)));
 }
 
 async fn refusals_come_in_pages(store: &dyn Store) {
@@ -252,7 +252,7 @@ async fn refusals_come_in_pages(store: &dyn Store) {
     for (order, reason) in [("A", Reason::FieldRepeated), ("B", Reason::RouteUnknown), ("C", Reason::FieldRepeated)] {
         refuse(&*journal, order, reason);
     }
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     let any = RefusedFilter::default();
     let first = journal.refusals(any, None, 2).await.unwrap();
     let rest = journal.refusals(any, first.last().map(|(id, _)| *id), 2).await.unwrap();
@@ -270,7 +270,7 @@ async fn refusals_come_in_pages(store: &dyn Store) {
 }
 
 async fn one(journal: &dyn Journal, order: &str) -> Record {
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     journal.find(of(order), 1).await.unwrap().remove(0)
 }
 
@@ -287,16 +287,21 @@ async fn what_is_parked_stays_parked_until_it_is_unparked(store: &dyn Store) {
     {
         let entry = standing(&*journal, "app", order, reason, next).await;
         assert_eq!(act(&*journal, Act::Park, order).await, [entry]);
-        // Somebody who had it in hand.
-        journal.note(JournalEvent::Found { entry, reason, verified: None, next: Some(next) });
+        // Somebody who had it leased.
+        journal.append(JournalEvent::Decided { entry, reason, verified: None, next: Some(next) });
         let payment = (again == State::Delivering).then(verified);
-        journal.note(JournalEvent::Found { entry, reason: Reason::QueryTimeout, verified: payment, next: Some(next) });
+        journal.append(JournalEvent::Decided {
+            entry,
+            reason: Reason::QueryTimeout,
+            verified: payment,
+            next: Some(next),
+        });
         let record = one(&*journal, order).await;
         let stands = (record.state, record.reason, record.due_at);
         assert_eq!(stands, (State::Parked, Some(Reason::ParkedByOperator), None), "{order}");
         assert_eq!(act(&*journal, Act::Unpark, order).await, [entry]);
         let record = one(&*journal, order).await;
-        assert_eq!((record.state, record.tries, record.due_at.is_some()), (again, 0, true), "{order}");
+        assert_eq!((record.state, record.retries, record.due_at.is_some()), (again, 0, true), "{order}");
         assert_ne!(record.reason, Some(Reason::ParkedByOperator));
         assert!(record.events.iter().any(|event| event.what == "unparked"), "{:?}", record.events);
     }
@@ -308,11 +313,11 @@ async fn what_is_parked_and_accepted_all_the_same_is_accepted(store: &dyn Store)
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", LATE).await;
     act(&*journal, Act::Park, "A").await;
-    let sending = sending(&taken, "A", 1);
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: Some(DELIVER) });
+    let attempt = attempt_of(&taken, "A", 1);
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: Some(DELIVER) });
     assert_eq!(one(&*journal, "A").await.state, State::Parked);
-    journal.note(JournalEvent::Sent {
-        sending,
+    journal.append(JournalEvent::AttemptEnded {
+        attempt,
         outcome: Outcome::Accepted(accepted()),
         next: Some(Transition::Accepted),
     });
@@ -326,7 +331,7 @@ async fn only_what_is_not_finished_is_parked_and_only_what_is_parked_unparked(st
     standing(&*journal, "app", "CLOSED", Reason::Closed, Transition::Close).await;
     standing(&*journal, "app", "PARKED", Reason::GaveUpAsking, Transition::Park).await;
     standing(&*journal, "app", "ASKED", Reason::NotPaidYet, ASK).await;
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     for (order, parked, unparked) in
         [("DONE", 0, 0), ("CLOSED", 0, 0), ("PARKED", 0, 1), ("ASKED", 1, 1), ("NONE", 0, 0)]
     {

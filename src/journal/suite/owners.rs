@@ -1,6 +1,6 @@
 //! Which order a payment is for, as every journal must keep it.
 
-use super::{SOON, Store, accepted, callback, sending, take_in, verified};
+use super::{SOON, Store, accepted, attempt_of, callback, take_in, verified};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use crate::journal::owners::{Owner, OwnerClaim};
@@ -75,9 +75,9 @@ async fn a_number_has_one_owner_among_the_channels_of_a_merchant(store: &dyn Sto
 async fn what_was_delivered_owns_its_payment(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", Duration::MAX).await;
-    let sending = sending(&taken, "A", 1);
-    let deliver = Some(Transition::Deliver { again_in: Duration::MAX, tries: 0 });
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: deliver });
+    let attempt = attempt_of(&taken, "A", 1);
+    let deliver = Some(Transition::Deliver { again_in: Duration::MAX, retries: 0 });
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: deliver });
     assert_eq!(journal.own(claim("B")).await.unwrap(), claim("A").claimant);
     // Another payment has none.
     let elsewhere = OwnerClaim {
@@ -92,11 +92,11 @@ async fn what_was_held_back_owns_nothing(store: &dyn Store) {
     let journal = store.open(100);
     let entry = take_in(&*journal, "A", Duration::MAX).await.entry;
     let (reason, next) = (Reason::ExpectedAmountDiffers, Some(Transition::Park));
-    journal.note(JournalEvent::Found { entry, reason, verified: Some(verified()), next });
+    journal.append(JournalEvent::Decided { entry, reason, verified: Some(verified()), next });
     let shared = take_in(&*journal, "S", Duration::MAX).await;
-    let deliver = Some(Transition::Deliver { again_in: Duration::MAX, tries: 0 });
-    journal.note(JournalEvent::Sending {
-        sending: sending(&shared, "S", 1),
+    let deliver = Some(Transition::Deliver { again_in: Duration::MAX, retries: 0 });
+    journal.append(JournalEvent::AttemptStarted {
+        attempt: attempt_of(&shared, "S", 1),
         verified: Some(verified()),
         next: deliver,
     });
@@ -110,14 +110,14 @@ async fn what_was_held_back_owns_nothing(store: &dyn Store) {
 async fn an_owner_outlives_its_entry(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&*journal, "A", Duration::MAX).await;
-    let sending = sending(&taken, "A", 1);
-    journal.note(JournalEvent::Sending { sending, verified: Some(verified()), next: None });
-    journal.note(JournalEvent::Sent {
-        sending,
+    let attempt = attempt_of(&taken, "A", 1);
+    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+    journal.append(JournalEvent::AttemptEnded {
+        attempt,
         outcome: Outcome::Accepted(accepted()),
         next: Some(Transition::Accepted),
     });
-    journal.written().await.unwrap();
+    journal.flush().await.unwrap();
     tokio::time::sleep(SOON * 2).await;
     while !journal.forget(SOON.into(), 10).await.unwrap().entries.is_empty() {}
     assert_eq!(owner(&*journal).await.as_deref(), Some("A"));

@@ -12,24 +12,24 @@ pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
 
 async fn a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was_not_asked_about(store: &dyn Store) {
     let journal = store.open(1000);
-    let asked_again = Some(Transition::Ask { again_in: Duration::ZERO, tries: 1 });
-    let found = |entry, reason| JournalEvent::Found { entry, reason, verified: None, next: asked_again };
+    let asked_again = Some(Transition::Ask { again_in: Duration::ZERO, retries: 1 });
+    let found = |entry, reason| JournalEvent::Decided { entry, reason, verified: None, next: asked_again };
     for index in 0..40 {
         let taken = take_in(&*journal, &format!("MADE-UP{index}"), Duration::ZERO).await;
-        journal.note(found(taken.entry, Reason::OrderNotFound));
+        journal.append(found(taken.entry, Reason::OrderNotFound));
         let taken = take_in(&*journal, &format!("STRANGE{index}"), Duration::ZERO).await;
-        journal.note(found(taken.entry, Reason::RateLimited));
+        journal.append(found(taken.entry, Reason::RateLimited));
     }
     let likely = journal.take_in(callback("LIKELY"), Trust::Likely, Duration::ZERO).await.unwrap();
-    journal.note(found(likely.entry, Reason::RateLimited));
+    journal.append(found(likely.entry, Reason::RateLimited));
     let early = journal.take_in(callback("EARLY"), Trust::Likely, Duration::ZERO).await.unwrap();
-    journal.note(found(early.entry, Reason::OrderNotFound));
+    journal.append(found(early.entry, Reason::OrderNotFound));
     let real = take_in(&*journal, "REAL", Duration::ZERO).await;
-    journal.note(found(real.entry, Reason::OrderNotFound));
-    journal.note(found(real.entry, Reason::QueryFailed));
-    journal.written().await.unwrap();
+    journal.append(found(real.entry, Reason::OrderNotFound));
+    journal.append(found(real.entry, Reason::QueryFailed));
+    journal.flush().await.unwrap();
     let [work] = &*journal
-        .due(8, Shut::default())
+        .lease_due(8, Shut::default())
         .await
         .unwrap()
         .into_iter()
@@ -39,27 +39,27 @@ async fn a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was
         panic!()
     };
     assert_eq!(work.entry, early.entry);
-    journal.note(found(real.entry, Reason::NotPaidYet));
-    journal.written().await.unwrap();
+    journal.append(found(real.entry, Reason::NotPaidYet));
+    journal.flush().await.unwrap();
     let channel = ChannelId::parse("app").unwrap();
-    let shut = |rank| Queue { channel, state: State::Asking, origin: Origin::Callback, rank };
-    let work = journal.due(8, Vec::from([Rank::Strange, Rank::Absent].map(shut)).into()).await.unwrap();
+    let shut = |rank| DueGroup { channel, state: State::Asking, origin: Origin::Callback, rank };
+    let work = journal.lease_due(8, Vec::from([Rank::Strange, Rank::Absent].map(shut)).into()).await.unwrap();
     assert!(work.iter().all(|work| [likely.entry, real.entry].contains(&work.entry)), "{work:?}");
 }
 
 async fn what_looks_likely_after_all_is_lifted_unless_it_is_too_much(store: &dyn Store) {
     let journal = store.open(1000);
-    let next = Some(Transition::Ask { again_in: Duration::ZERO, tries: 1 });
+    let next = Some(Transition::Ask { again_in: Duration::ZERO, retries: 1 });
     for (order, reason) in [("A1", Reason::RateLimited), ("A2", Reason::OrderNotFound), ("B1", Reason::RateLimited)] {
         let entry = take_in(&*journal, order, Duration::ZERO).await.entry;
-        journal.note(JournalEvent::Found { entry, reason, verified: None, next });
+        journal.append(JournalEvent::Decided { entry, reason, verified: None, next });
     }
     let channel = ChannelId::parse("app").unwrap();
     let ranks = async |journal: &dyn Journal| {
-        journal.written().await.unwrap();
-        let mut work = journal.due(1000, Shut::default()).await.unwrap();
+        journal.flush().await.unwrap();
+        let mut work = journal.lease_due(1000, Shut::default()).await.unwrap();
         work.sort_by_key(|work| work.entry);
-        work.iter().for_each(|work| journal.let_go(work.entry));
+        work.iter().for_each(|work| journal.release(work.entry));
         work.iter().map(|work| work.rank).collect::<Vec<_>>()
     };
     assert_eq!(ranks(&*journal).await, [Rank::Strange, Rank::Absent, Rank::Strange]);
@@ -68,7 +68,7 @@ async fn what_looks_likely_after_all_is_lifted_unless_it_is_too_much(store: &dyn
     assert_eq!(ranks(&*journal).await, lifted);
     for index in 0..MOST_LIFTED {
         let entry = take_in(&*journal, &format!("C{index}"), Duration::ZERO).await.entry;
-        journal.note(JournalEvent::Found { entry, reason: Reason::RateLimited, verified: None, next });
+        journal.append(JournalEvent::Decided { entry, reason: Reason::RateLimited, verified: None, next });
     }
     journal.lift(channel, Box::new(|_| true)).await.unwrap();
     assert_eq!(ranks(&*journal).await[..3], lifted, "what fits so many says nothing");
@@ -79,15 +79,19 @@ async fn confirmed_callbacks_are_remembered_the_latest_first(store: &dyn Store) 
     for (order, next) in [("OLD", Transition::Accepted), ("NEW", Transition::Accepted), ("UNPAID", Transition::Close)] {
         let taken = take_in(&*journal, order, LATE).await;
         if next == Transition::Accepted {
-            journal.note(JournalEvent::Sending {
-                sending: sending(&taken, order, 1),
+            journal.append(JournalEvent::AttemptStarted {
+                attempt: attempt_of(&taken, order, 1),
                 verified: Some(verified()),
                 next: None,
             });
             let outcome = Outcome::Accepted(accepted());
-            journal.note(JournalEvent::Sent { sending: sending(&taken, order, 1), outcome, next: Some(next) });
+            journal.append(JournalEvent::AttemptEnded {
+                attempt: attempt_of(&taken, order, 1),
+                outcome,
+                next: Some(next),
+            });
         }
-        journal.written().await.unwrap();
+        journal.flush().await.unwrap();
         tokio::time::sleep(2 * SOON).await;
     }
     let seen = |callbacks: Vec<Callback>| -> Vec<_> {

@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::order::OrderId;
 use crate::journal::sqlite::Sqlite;
 use crate::journal::suite::callback;
-use crate::journal::{Acceptance, DeliveryId, Journal, Origin, Outcome, Sending, Transition};
+use crate::journal::{Acceptance, Attempt, DeliveryId, Journal, Origin, Outcome, Transition};
 use hyper::{HeaderMap, StatusCode};
 
 /// Callbacks that wait to be taken in.
@@ -11,8 +11,8 @@ const RUSH: i64 = 4000;
 fn accepted(entry: EntryId) -> JournalEvent {
     let delivery = DeliveryId::of("app", &OrderId::parse("FIRST").unwrap());
     let acceptance = Acceptance { transaction_id: None, status: StatusCode::OK, headers: HeaderMap::new(), body: None };
-    let sending = Sending { entry, delivery, attempt: 1, origin: Origin::Callback };
-    JournalEvent::Sent { sending, outcome: Outcome::Accepted(acceptance), next: Some(Transition::Accepted) }
+    let attempt = Attempt { entry, delivery, number: 1, origin: Origin::Callback };
+    JournalEvent::AttemptEnded { attempt, outcome: Outcome::Accepted(acceptance), next: Some(Transition::Accepted) }
 }
 
 #[tokio::test]
@@ -31,8 +31,8 @@ async fn that_an_order_was_accepted_does_not_wait_for_a_rush() {
         )
         .unwrap();
     let rush: Vec<_> = (0..RUSH).map(|order| take_in(format!("RUSH-{order}"))).collect();
-    journal.note(accepted(entry));
-    journal.written().await.unwrap();
+    journal.append(accepted(entry));
+    journal.flush().await.unwrap();
     let number = |sql: &str| beside.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(number("SELECT count(*) FROM entry"), RUSH + 1, "what was asked for before is written");
     let before = number("SELECT entries FROM seen");
@@ -43,8 +43,7 @@ async fn that_an_order_was_accepted_does_not_wait_for_a_rush() {
 }
 
 fn numbered(note: bool, at: i64) -> Stamped {
-    let op =
-        if note { Op::JournalEvent { note: accepted(EntryId(1)), seq: 0 } } else { Op::Written(oneshot::channel().0) };
+    let op = if note { Op::Append { event: accepted(EntryId(1)), seq: 0 } } else { Op::Flush(oneshot::channel().0) };
     Stamped { op, at }
 }
 

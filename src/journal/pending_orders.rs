@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// An order as the merchant's own system has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listed {
+pub struct PendingOrder {
     /// The merchant account.
     pub channel: ChannelId,
     /// What WeChat Pay calls the order.
@@ -28,7 +28,7 @@ pub struct News {
     /// The source, by name.
     pub source: String,
     /// Orders that were not listed before, or not so.
-    pub listed: Vec<Listed>,
+    pub listed: Vec<PendingOrder>,
     /// Orders that are not listed any more.
     pub gone: Vec<(ChannelId, OutTradeNo)>,
     /// Orders to be asked about.
@@ -64,18 +64,18 @@ pub struct SourceHealth {
 }
 
 /// What a journal keeps of sources.
-pub trait Listings: Send + Sync {
+pub trait PendingOrders: Send + Sync {
     /// Takes news in. An order that is known is not asked about anew, whatever became of it.
     ///
     /// # Errors
     /// If it cannot be written; then none of it was.
-    fn listed(&self, news: News) -> BoxFuture<'_, ()>;
+    fn take_pending_orders(&self, news: News) -> BoxFuture<'_, ()>;
 
     /// Everything that is listed, and what was until a while ago, with the name of its source; at most `limit`.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn listings(&self, limit: usize) -> BoxFuture<'_, Vec<(String, Listed)>>;
+    fn pending_orders(&self, limit: usize) -> BoxFuture<'_, Vec<(String, PendingOrder)>>;
 
     /// Notes how a source is.
     ///

@@ -1,19 +1,19 @@
 //! What the sources of pending orders said, in SQL.
 
 use super::columns::{self, count, number, optional_time, parsed};
-use super::hand::millis;
+use super::leases::millis;
 use super::{Sqlite, write};
 use crate::domain::money::Fen;
 use crate::journal::BoxFuture;
-use crate::journal::listed::{Found, Listed, Listings, News, SourceHealth};
+use crate::journal::pending_orders::{Found, News, PendingOrder, PendingOrders, SourceHealth};
 use rusqlite::{Connection, Result, Row, params};
 
-impl Listings for Sqlite {
-    fn listed(&self, news: News) -> BoxFuture<'_, ()> {
+impl PendingOrders for Sqlite {
+    fn take_pending_orders(&self, news: News) -> BoxFuture<'_, ()> {
         self.write_only(move |connection, at| take_in(connection, &news, at))
     }
 
-    fn listings(&self, limit: usize) -> BoxFuture<'_, Vec<(String, Listed)>> {
+    fn pending_orders(&self, limit: usize) -> BoxFuture<'_, Vec<(String, PendingOrder)>> {
         self.read(move |connection| {
             connection
                 .prepare_cached("SELECT * FROM listed ORDER BY gone_at IS NOT NULL, listed_at DESC LIMIT ?1")?
@@ -70,7 +70,7 @@ fn take_in(connection: &Connection, news: &News, at: i64) -> Result<()> {
         "INSERT OR REPLACE INTO listed (channel, out_trade_no, source, total_fee, listed_at, \"order\")
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    for Listed { channel, out_trade_no, order, amount, .. } in &news.listed {
+    for PendingOrder { channel, out_trade_no, order, amount, .. } in &news.listed {
         let amount = amount.map(|Fen(fen)| number(fen));
         list.execute(params![channel.as_str(), out_trade_no.as_str(), news.source, amount, at, order.as_str()])?;
     }
@@ -86,9 +86,9 @@ fn take_in(connection: &Connection, news: &News, at: i64) -> Result<()> {
     Ok(())
 }
 
-fn read_listed(row: &Row<'_>) -> Result<Listed> {
+fn read_listed(row: &Row<'_>) -> Result<PendingOrder> {
     let amount: Option<i64> = row.get("total_fee")?;
-    Ok(Listed {
+    Ok(PendingOrder {
         channel: parsed(row, "channel")?,
         out_trade_no: parsed(row, "out_trade_no")?,
         order: parsed(row, "order")?,
