@@ -4,6 +4,10 @@
 
 pub mod sender;
 
+pub mod policy;
+
+pub mod path;
+
 pub mod route;
 
 pub mod claim;
@@ -34,6 +38,8 @@ pub mod accepted;
 
 pub mod reply;
 
+pub mod template;
+
 pub mod synthesize;
 
 mod keep;
@@ -60,7 +66,7 @@ use bytes::Bytes;
 use channel::Channels;
 use claim::Blank;
 use confirm::Confirm;
-use decide::{Confirmed, Mode};
+use decide::Confirmed;
 use deliver::Answer;
 pub use deliver::{Delivered, UpstreamRequest};
 use detach_on_drop::detach_on_drop;
@@ -70,9 +76,11 @@ use http_body_util::Full;
 use hyper::Response;
 use hyper::http::request::Parts;
 use keep::Sighting;
+use path::PathValues;
+use policy::Mode;
 use record::Records;
 use reply::Refusal;
-use route::{PathValues, Route, Routes};
+use route::{Route, Routes};
 use sender::Senders;
 use stamp::Stamp;
 use std::sync::Arc;

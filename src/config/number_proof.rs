@@ -1,7 +1,7 @@
 //! `number_proof`: how a route that reads both the order id and WeChat Pay's number proves that they belong together.
 
 use super::read::{Map, Value};
-use crate::gate::number_proof::NumberProof;
+use crate::gate::policy::NumberProof;
 use crate::gate::route::Route;
 use crate::reconcile::pending_orders::Watched;
 use crate::reconcile::pending_orders::source::Place;

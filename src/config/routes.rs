@@ -9,12 +9,12 @@ use super::reply;
 use super::strictness;
 use super::synthesize::{self, RouteName};
 use crate::gate::accepted::Accepted;
-use crate::gate::channel::{ChannelRule, Choose};
-use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
+use crate::gate::claim::{AmountUnit, Carrier, ChannelRule, Choose, ClaimFields, ClaimReader, Field, Place};
 use crate::gate::notification::Events;
-use crate::gate::number_proof::NumberProof;
+use crate::gate::path::PathPattern;
+use crate::gate::policy::{Duplicates, NumberProof};
 use crate::gate::reply::{Dialect, ReplyStyle};
-use crate::gate::route::{Duplicates, PathPattern, QueryMatch, Route};
+use crate::gate::route::{QueryMatch, Route};
 use hyper::Method;
 
 pub(super) static ROUTE: Section = Section {

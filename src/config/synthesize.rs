@@ -4,8 +4,10 @@
 use super::read::{Map, Section, Value, suggest};
 use crate::gate::channel::Channel;
 use crate::gate::claim::Carrier;
-use crate::gate::route::{NotFilled, Route};
-use crate::gate::synthesize::{BadText, CannotSynthesize, Escape, Synthesize, Template, Text, VARIABLES};
+use crate::gate::path::NotFilled;
+use crate::gate::route::Route;
+use crate::gate::synthesize::CannotSynthesize;
+use crate::gate::template::{BadText, Escape, Synthesize, Template, Text, VARIABLES};
 use crate::reconcile::bill::Plan;
 use crate::reconcile::pending_orders::Watched;
 use hyper::header::{HeaderName, HeaderValue};

@@ -346,7 +346,7 @@ fn the_preset_says_what_a_notification_is() {
     assert_eq!(by_path.accepted.return_code.as_deref(), Some("SUCCESS"));
     assert_eq!(
         fields.channel[0].choose,
-        crate::gate::channel::Choose::From(vec![Field { place: In::Path, name: "channel".to_owned() }])
+        crate::gate::claim::Choose::From(vec![Field { place: In::Path, name: "channel".to_owned() }])
     );
     assert_eq!(by_name.accepted.body_contains.as_deref(), Some("OK"));
     assert_eq!(by_name.accepted.return_code, None, "what is written replaces the default");

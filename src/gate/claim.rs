@@ -33,15 +33,17 @@ mod hidden;
 
 mod sealed;
 
+mod channel_rule;
+
 pub use self::strictness::{ContentType, Cookies, OrderType, Strictness};
+pub use channel_rule::{ChannelRule, Choose};
 pub use sealed::Sealed;
 
 use self::found::Found;
 use self::media::Media;
 use self::names::{Home, Names};
 use self::value::{Malformed, Value};
-use super::channel::{self, ChannelRule};
-use super::route::PathValues;
+use super::path::PathValues;
 use crate::domain::money::{Currency, Fen};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
@@ -245,7 +247,7 @@ impl ClaimReader {
             form::refuse(&mut found, body)?;
         }
         let claim = self.claim(&found)?;
-        let channel = channel::select(&self.fields.channel, |field| channel_value(&found, field))?;
+        let channel = channel_rule::select(&self.fields.channel, |field| channel_value(&found, field))?;
         let fill = match carrier {
             Carrier::Json if self.fill_at(Home::Body).is_some() => json_blank,
             _ => self.blank(&found, query, body, media.boundary),
@@ -472,12 +474,6 @@ impl Blank {
         let tail = original.get(self.range.end..)?;
         Some([head, self.before.as_bytes(), value.as_str().as_bytes(), self.after.as_bytes(), tail].concat())
     }
-}
-
-/// The byte that `%` and these two digits stand for.
-pub(super) fn hex_byte(high: u8, low: u8) -> Option<u8> {
-    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(high)? << 4 | digit(low)?)
 }
 
 /// Where a part begins in the whole it was cut from.

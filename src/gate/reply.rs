@@ -5,14 +5,12 @@
 //! which of them are paid (threat V-10). The operator finds the reason by `X-Request-Id`.
 
 use super::delivery::Acceptance;
-use super::route::RouteError;
-use super::stamp::X_REQUEST_ID;
 use crate::domain::reason::{Reason, Stage};
 use crate::upstream::{UpstreamAnswer, coding};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{Method, Response, StatusCode};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
 
 /// How the gate's own answers look on a route.
 #[derive(Debug, Clone)]
@@ -55,24 +53,14 @@ pub struct Refusal {
     pub allow: Option<HeaderValue>,
 }
 
-impl From<RouteError> for Refusal {
-    fn from(error: RouteError) -> Self {
-        let allow = match &error {
-            RouteError::Method(methods) => {
-                let names: Vec<_> = methods.iter().map(Method::as_str).collect();
-                HeaderValue::from_str(&names.join(", ")).ok()
-            }
-            _ => None,
-        };
-        Self { reason: error.reason(), allow }
-    }
-}
-
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
         Self { reason, allow: None }
     }
 }
+
+/// The id of a request, on every answer and towards the upstream.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// When a sender should try again: after the verdict's short life in the cache, and before WeChat Pay's own 15 s.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");

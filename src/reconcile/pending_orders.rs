@@ -43,7 +43,7 @@ use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use crate::follow_up::next_question;
 use crate::gate::Gate;
 use crate::gate::channel::Channel;
-use crate::gate::decide::Mode;
+use crate::gate::policy::Mode;
 use crate::gate::route::Route;
 use crate::journal::pending_orders::{Found, News, PendingOrder, SourceHealth};
 use crate::journal::{Callback, Claimed, Journal, JournalError, Origin};

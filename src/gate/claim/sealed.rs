@@ -3,9 +3,9 @@
 
 use super::found::Found;
 use super::value::Value;
-use super::{ClaimReader, Field, Place, channel, channel_value, form, media, xml};
+use super::{ClaimReader, Field, Place, channel_rule, channel_value, form, media, xml};
 use crate::domain::order::ChannelId;
-use crate::gate::route::PathValues;
+use crate::gate::path::PathValues;
 use crate::provider::wechat::v2::refund::REQ_INFO;
 use crate::provider::wechat::xml::Fields;
 use bytes::Bytes;
@@ -52,7 +52,7 @@ impl ClaimReader {
         if !is_plain || in_the_clear || OF_PAYMENTS.iter().any(|name| xml.get(name).is_some()) {
             return None;
         }
-        let channel = channel::select(&fields.channel, |field| channel_value(&found, field)).ok()?;
+        let channel = channel_rule::select(&fields.channel, |field| channel_value(&found, field)).ok()?;
         drop(found);
         Some(Sealed { channel, xml })
     }

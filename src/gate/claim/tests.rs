@@ -2,8 +2,8 @@
 //! simple models of what backends read.
 
 use super::*;
-use crate::gate::channel::Choose;
-use crate::gate::route::PathPattern;
+use crate::gate::claim::Choose;
+use crate::gate::path::PathPattern;
 use hyper::Request;
 
 mod properties;

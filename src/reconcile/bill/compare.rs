@@ -4,7 +4,7 @@ use super::{Plan, Sweeper, Trouble};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::gate::channel::{Affix, Channel};
-use crate::gate::decide::Mode;
+use crate::gate::policy::Mode;
 use crate::gate::route::Route;
 use crate::journal::sweeps::{Counts, Row, RowKind, RowPayment, Standing, Sweep, SweepNote, Wanted};
 use crate::journal::{Callback, Claimed, Origin, State};
