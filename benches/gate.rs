@@ -22,10 +22,10 @@ use tollgate::gate::route::{QueryMatch, Route, Routes};
 use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
 use tollgate::journal::Overrides;
+use tollgate::net::xml::Fields;
 use tollgate::provider::AskBy;
 use tollgate::provider::wechat::sign::{SignType, sign};
 use tollgate::provider::wechat::v2::order_state;
-use tollgate::provider::wechat::xml::Fields;
 use tollgate::provider::wechat::{Api, ApiKey, Credentials, v2};
 use tollgate::server::Peer;
 use tollgate::upstream::Upstream;
@@ -146,7 +146,7 @@ fn answer() -> Vec<u8> {
     let mut fields: Vec<_> = fields.iter().chain([("trade_state", "SUCCESS")]).collect();
     let signature = sign(fields.iter().copied(), KEY.as_bytes(), SignType::Md5);
     fields.push(("sign", &signature));
-    tollgate::provider::wechat::xml::write(fields).into_bytes()
+    tollgate::net::xml::write(fields).into_bytes()
 }
 
 fn claim() -> (Claim, OutTradeNo) {

@@ -47,7 +47,7 @@ use super::path::PathValues;
 use crate::domain::money::{Currency, Fen};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
-use crate::provider::wechat::xml::Fields;
+use crate::net::xml::Fields;
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use std::fmt;

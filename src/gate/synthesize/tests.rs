@@ -11,8 +11,8 @@ use crate::gate::policy::{Duplicates, Mode, NumberProof, OnRefunded, OnSecondPay
 use crate::gate::reply::{Dialect, ReplyStyle};
 use crate::gate::route::QueryMatch;
 use crate::gate::template::{Escape, Template, Text, VARIABLES};
+use crate::net::xml::{self, Fields};
 use crate::provider::payment::Written;
-use crate::provider::wechat::xml::{self, Fields};
 use crate::provider::wechat::{Account, Api, ApiKey, Credentials, Service, Settings, sign::SignType, v2::Keys};
 use crate::upstream::Upstream;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};

@@ -8,10 +8,10 @@ pub mod order_state;
 
 use super::bill::bill_type as word_of;
 use super::sign::{self, SignType};
-use super::xml::{self, Fields, XmlError};
 use super::{Answer, Api, ApiKey, Credentials, Signature};
 use crate::domain::clock;
 use crate::domain::order::{AppId, MerchantId};
+use crate::net::xml::{self, Fields, XmlError};
 use crate::provider::bill::BillType;
 use crate::provider::{AskBy, Payment};
 use bytes::Bytes;
