@@ -17,7 +17,7 @@ use tollgate::gate::delivery::{Attempt, Origin};
 use tollgate::gate::notification::{Event, Events};
 use tollgate::gate::path::PathPattern;
 use tollgate::gate::policy::{Duplicates, Mode, NumberProof, OnRefunded};
-use tollgate::gate::reply::{Dialect, ReplyStyle};
+use tollgate::gate::reply::ReplyStyle;
 use tollgate::gate::route::{QueryMatch, Route, Routes};
 use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
@@ -87,10 +87,10 @@ fn routes(reader: ClaimReader) -> Routes {
         query: QueryMatch::default(),
         methods: vec![hyper::Method::POST],
         claim: reader,
-        notification: false,
+        preset: None,
         events: Events::default(),
         number_proof: NumberProof::First,
-        reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
+        reply: ReplyStyle { dialect: None, success: None, failure: None },
         accepted: Accepted::any_2xx(),
         deadline: None,
         duplicates: Duplicates::Forward,

@@ -59,7 +59,7 @@ use crate::domain::reason::Reason;
 use crate::journal::{Claimed, Overrides};
 use crate::observe::metrics::{Counts, Metrics, UpstreamMeters};
 use crate::observe::traces::Traces;
-use crate::provider::{Envelope, Told};
+use crate::provider::{self, Envelope, Told};
 use crate::server::{Arrival, Handler};
 use crate::upstream::{Forward, Upstream};
 use bytes::Bytes;
@@ -188,12 +188,16 @@ impl Gate {
         story.order = Some(claim.order);
         let channel = callback.channel.and_then(|id| self.channels.get(&id)).ok_or(Reason::ChannelUnknown)?;
         story.channel = Some(channel);
-        if route.notification {
+        if route.preset.is_some() {
             let (headers, fields) = (&head.headers, callback.xml.as_ref());
             let opened = channel.account.open(&Envelope { headers, body, fields, sealed: false });
             let opened = opened.map_err(|unopened| notification::unopened(unopened, story))?;
             if let Told::InTheClear { currency } = opened.claim {
                 claim.currency = currency;
+            }
+            if let provider::Event::Refund(refund) = &opened.event {
+                let told = notification::refund::in_the_clear(&claim, channel.number(&claim)?)?;
+                return self.confirm_refund(route, channel, &told, refund, story).await;
             }
         }
         let out_trade_no = channel.number(&claim)?;

@@ -160,8 +160,10 @@ impl<'a> Facts<'a> {
 
 /// The provider's own words, signed as it signs.
 fn notify(facts: &Facts<'_>) -> Result<Made, CannotSynthesize> {
-    let Notification { content_type, body } = facts.channel.account.notify(facts.payment, facts.evidence)?;
-    Ok(Made { query: None, headers: headers(Some(content_type)), body })
+    let Notification { headers: its_own, body } = facts.channel.account.notify(facts.payment, facts.evidence)?;
+    let mut headers = headers(None);
+    headers.extend(its_own);
+    Ok(Made { query: None, headers, body })
 }
 
 /// The route's first method; with a body, its first that means to have one.
@@ -177,7 +179,7 @@ fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), 
     let head = request.head();
     let path = route.takes(&head).ok_or_else(|| otherwise("a request on another path, or with another query"))?;
     let mut read = route.claim.read(&head, &path, &request.body).map_err(CannotSynthesize::Unreadable)?;
-    if route.notification {
+    if route.preset.is_some() {
         let (headers, fields) = (&head.headers, read.xml.as_ref());
         let opened = facts.channel.account.open(&Envelope { headers, body: &request.body, fields, sealed: false });
         match opened.map_err(|unopened| CannotSynthesize::Refused(unopened.reason))?.claim {

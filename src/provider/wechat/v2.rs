@@ -6,6 +6,8 @@ pub mod notification;
 
 pub mod order_state;
 
+pub mod preset;
+
 use super::bill::bill_type as word_of;
 use super::sign::{self, SignType};
 use super::{Answer, Api, ApiKey, Credentials, Signature};
