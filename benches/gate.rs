@@ -11,22 +11,22 @@ use tollgate::domain::money::Currency;
 use tollgate::domain::order::{AppId, ChannelId, MerchantId, OrderId, OutTradeNo};
 use tollgate::domain::secret::Secret;
 use tollgate::gate::accepted::Accepted;
-use tollgate::gate::channel::{ChannelRule, Choose};
-use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Place, Strictness};
-use tollgate::gate::decide::{self, Mode, OnRefunded, Pass};
+use tollgate::gate::claim::{Carrier, ChannelRule, Choose, Claim, ClaimFields, ClaimReader, Field, Place, Strictness};
+use tollgate::gate::decide::{self, Pair, Pass};
 use tollgate::gate::delivery::{Attempt, Origin};
 use tollgate::gate::notification::{Event, Events};
-use tollgate::gate::number_proof::{NumberProof, Pair};
-use tollgate::gate::reply::{Dialect, ReplyStyle};
-use tollgate::gate::route::{Duplicates, PathPattern, QueryMatch, Route, Routes};
+use tollgate::gate::path::PathPattern;
+use tollgate::gate::policy::{Duplicates, Mode, NumberProof, OnRefunded};
+use tollgate::gate::reply::ReplyStyle;
+use tollgate::gate::route::{QueryMatch, Route, Routes};
 use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
 use tollgate::journal::Overrides;
+use tollgate::net::xml::Fields;
 use tollgate::provider::AskBy;
 use tollgate::provider::wechat::sign::{SignType, sign};
 use tollgate::provider::wechat::v2::order_state;
 use tollgate::provider::wechat::{Api, ApiKey, Credentials, v2};
-use tollgate::provider::xml::Fields;
 use tollgate::server::Peer;
 use tollgate::upstream::Upstream;
 
@@ -87,10 +87,10 @@ fn routes(reader: ClaimReader) -> Routes {
         query: QueryMatch::default(),
         methods: vec![hyper::Method::POST],
         claim: reader,
-        notification: false,
+        preset: None,
         events: Events::default(),
         number_proof: NumberProof::First,
-        reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
+        reply: ReplyStyle { dialect: None, success: None, failure: None },
         accepted: Accepted::any_2xx(),
         deadline: None,
         duplicates: Duplicates::Forward,
@@ -146,7 +146,7 @@ fn answer() -> Vec<u8> {
     let mut fields: Vec<_> = fields.iter().chain([("trade_state", "SUCCESS")]).collect();
     let signature = sign(fields.iter().copied(), KEY.as_bytes(), SignType::Md5);
     fields.push(("sign", &signature));
-    tollgate::provider::xml::write(fields).into_bytes()
+    tollgate::net::xml::write(fields).into_bytes()
 }
 
 fn claim() -> (Claim, OutTradeNo) {

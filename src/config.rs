@@ -63,7 +63,7 @@ use self::read::{Gathered, Reader, Secrets};
 use crate::domain::order::{ChannelId, MerchantId};
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::Channel;
-use crate::gate::decide::Mode;
+use crate::gate::policy::Mode;
 use crate::gate::route::Route;
 use crate::gate::sender::Rate;
 use crate::gate::stamp::{HeaderNames, Host};

@@ -20,11 +20,12 @@ use crate::domain::reason::{Reason, Verdict};
 use crate::follow_up::schedule::{Schedule, jittered};
 use crate::gate::channel::Channel;
 use crate::gate::claim::{Blank, Claim};
-use crate::gate::decide::{self, Confirmed, Mode};
+use crate::gate::decide::{self, Confirmed};
 use crate::gate::delivery::Origin;
 use crate::gate::flag::Asked;
 use crate::gate::notification::Event;
 use crate::gate::number_proof::Case;
+use crate::gate::policy::Mode;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::{Gate, UpstreamRequest};
@@ -300,7 +301,7 @@ impl FollowUp {
     ) -> Result<Confirmed, Reason> {
         let claimed = &work.callback.claimed;
         let (claim, expected) = self.prices(work, claim);
-        let (within, until) = (span.parent(), Instant::now() + self.gate.confirm.patience());
+        let (within, until) = (span.parent(), Instant::now() + self.gate.confirm.timeout());
         let case = Case { route, channel, claim: &claim, claimed, expected };
         let confirmed = self.gate.judge(&case, finding, until).await?;
         if overridden::is_billed_otherwise(work, confirmed.payment()) && !work.overrides.has(Override::Amount) {

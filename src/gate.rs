@@ -4,6 +4,10 @@
 
 pub mod sender;
 
+pub mod policy;
+
+pub mod path;
+
 pub mod route;
 
 pub mod claim;
@@ -34,6 +38,8 @@ pub mod accepted;
 
 pub mod reply;
 
+pub mod template;
+
 pub mod synthesize;
 
 mod keep;
@@ -53,14 +59,14 @@ use crate::domain::reason::Reason;
 use crate::journal::{Claimed, Overrides};
 use crate::observe::metrics::{Counts, Metrics, UpstreamMeters};
 use crate::observe::traces::Traces;
-use crate::provider::{Envelope, Told};
+use crate::provider::{self, Envelope, Told};
 use crate::server::{Arrival, Handler};
 use crate::upstream::{Forward, Upstream};
 use bytes::Bytes;
 use channel::Channels;
 use claim::Blank;
 use confirm::Confirm;
-use decide::{Confirmed, Mode};
+use decide::Confirmed;
 use deliver::Answer;
 pub use deliver::{Delivered, UpstreamRequest};
 use detach_on_drop::detach_on_drop;
@@ -70,9 +76,11 @@ use http_body_util::Full;
 use hyper::Response;
 use hyper::http::request::Parts;
 use keep::Sighting;
+use path::PathValues;
+use policy::Mode;
 use record::Records;
 use reply::Refusal;
-use route::{PathValues, Route, Routes};
+use route::{Route, Routes};
 use sender::Senders;
 use stamp::Stamp;
 use std::sync::Arc;
@@ -180,12 +188,16 @@ impl Gate {
         story.order = Some(claim.order);
         let channel = callback.channel.and_then(|id| self.channels.get(&id)).ok_or(Reason::ChannelUnknown)?;
         story.channel = Some(channel);
-        if route.notification {
+        if route.preset.is_some() {
             let (headers, fields) = (&head.headers, callback.xml.as_ref());
             let opened = channel.account.open(&Envelope { headers, body, fields, sealed: false });
             let opened = opened.map_err(|unopened| notification::unopened(unopened, story))?;
             if let Told::InTheClear { currency } = opened.claim {
                 claim.currency = currency;
+            }
+            if let provider::Event::Refund(refund) = &opened.event {
+                let told = notification::refund::in_the_clear(&claim, channel.number(&claim)?)?;
+                return self.confirm_refund(route, channel, &told, refund, story).await;
             }
         }
         let out_trade_no = channel.number(&claim)?;

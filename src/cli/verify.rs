@@ -11,9 +11,8 @@ use crate::config::Config;
 use crate::domain::reason::Reason;
 use crate::gate::channel::Channels;
 use crate::gate::claim::Sealed;
-use crate::gate::notification;
-use crate::gate::reply;
 use crate::gate::route::{Route, Routes};
+use crate::gate::{notification, reply};
 use crate::provider::{AskBy, Envelope};
 use crate::server::Arrival;
 use anyhow::Context;
@@ -119,7 +118,7 @@ fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -
         }
     })?;
     let (route, path) = found.map_err(|error| error.reason())?;
-    if let Some(sealed) = route.notification.then(|| route.claim.read_sealed(&arrival.head, &path, &body)).flatten() {
+    if let Some(sealed) = route.read_sealed(&arrival.head, &path, &body) {
         let envelope = notification::refund::envelope(&arrival.head.headers, &body, &sealed);
         return refund(&channels, route, &sealed, &envelope, account);
     }
@@ -138,7 +137,7 @@ fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -
         account.note("channel", channel.as_str());
     }
     let channel = callback.channel.and_then(|id| channels.get(&id)).ok_or(Reason::ChannelUnknown)?;
-    if route.notification {
+    if route.preset.is_some() {
         let (headers, fields) = (&arrival.head.headers, callback.xml.as_ref());
         let opened = channel.account.open(&Envelope { headers, body: &body, fields, sealed: false });
         opened.map_err(|unopened| unopened.reason)?;

@@ -6,7 +6,7 @@ use crate::domain::reason::Reason;
 use crate::gate::channel::Channel;
 use crate::gate::claim::Claim;
 use crate::gate::decide::Confirmed;
-use crate::gate::flag::OnSecondPayment;
+use crate::gate::policy::OnSecondPayment;
 use crate::gate::record::Record;
 use crate::journal::{Job, Override, Overrides};
 use crate::provider::payment::Payment;

@@ -61,10 +61,9 @@ mod tests {
     }
 
     #[test]
-    fn jitter_stays_within_a_tenth() {
-        for _ in 0..1000 {
-            let delay = jittered(s(100));
-            assert!((s(90)..=s(110)).contains(&delay), "{delay:?}");
-        }
+    fn jitter_spreads_over_a_tenth_to_both_sides_and_no_further() {
+        let delays: Vec<_> = (0..1000).map(|_| jittered(s(100))).collect();
+        assert!(delays.iter().all(|delay| (s(90)..=s(110)).contains(delay)), "{delays:?}");
+        assert!(delays.iter().any(|delay| *delay < s(92)) && delays.iter().any(|delay| *delay > s(108)), "{delays:?}");
     }
 }

@@ -33,38 +33,27 @@ mod hidden;
 
 mod sealed;
 
+mod channel_rule;
+
 pub use self::strictness::{ContentType, Cookies, OrderType, Strictness};
+pub use crate::domain::carrier::Carrier;
+pub use crate::domain::money::AmountUnit;
+pub use channel_rule::{ChannelRule, Choose};
 pub use sealed::Sealed;
 
 use self::found::Found;
 use self::media::Media;
 use self::names::{Home, Names};
 use self::value::{Malformed, Value};
-use super::channel::{self, ChannelRule};
-use super::route::PathValues;
+use super::path::PathValues;
 use crate::domain::money::{Currency, Fen};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
-use crate::provider::xml::Fields;
+use crate::net::xml::Fields;
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use std::fmt;
 use std::ops::Range;
-
-/// Where a route's callbacks carry their claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier {
-    /// The query string.
-    Query,
-    /// An `application/x-www-form-urlencoded` body.
-    Form,
-    /// An `application/json` body.
-    Json,
-    /// An `application/xml` or `text/xml` body, flat below `<xml>`.
-    Xml,
-    /// A `multipart/form-data` body.
-    Multipart,
-}
 
 /// Where one field stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,16 +75,6 @@ pub struct Field {
     pub place: Place,
     /// Its name there, exactly; in a JSON carrier a dotted path.
     pub name: String,
-}
-
-/// How a claimed amount is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AmountUnit {
-    /// A whole number of fen.
-    #[default]
-    Fen,
-    /// Yuan with at most two decimal places that are not zero.
-    Yuan,
 }
 
 /// Which fields of a route's callbacks mean what.
@@ -208,6 +187,14 @@ impl ClaimReader {
         self
     }
 
+    /// The same for XML callbacks by whose other fields of these names somebody goes: their tags may stand in the text of no field,
+    /// as those of the claim may not.
+    #[must_use]
+    pub fn vouching_for(mut self, names: &'static [&'static str]) -> Self {
+        self.names.vouched_for = names;
+        self
+    }
+
     /// What it reads.
     #[must_use]
     pub fn fields(&self) -> &ClaimFields {
@@ -245,7 +232,7 @@ impl ClaimReader {
             form::refuse(&mut found, body)?;
         }
         let claim = self.claim(&found)?;
-        let channel = channel::select(&self.fields.channel, |field| channel_value(&found, field))?;
+        let channel = channel_rule::select(&self.fields.channel, |field| channel_value(&found, field))?;
         let fill = match carrier {
             Carrier::Json if self.fill_at(Home::Body).is_some() => json_blank,
             _ => self.blank(&found, query, body, media.boundary),
@@ -472,12 +459,6 @@ impl Blank {
         let tail = original.get(self.range.end..)?;
         Some([head, self.before.as_bytes(), value.as_str().as_bytes(), self.after.as_bytes(), tail].concat())
     }
-}
-
-/// The byte that `%` and these two digits stand for.
-pub(super) fn hex_byte(high: u8, low: u8) -> Option<u8> {
-    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(high)? << 4 | digit(low)?)
 }
 
 /// Where a part begins in the whole it was cut from.

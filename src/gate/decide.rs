@@ -4,7 +4,7 @@
 //! What is known of an order comes from its provider, checked; [`decide`] holds one callback's claim against it.
 
 use super::claim::Claim;
-use super::number_proof::Pair;
+use super::policy::{Mode, OnRefunded};
 use crate::domain::money::Money;
 use crate::domain::order::OutTradeNo;
 use crate::domain::reason::{Reason, Stage};
@@ -12,24 +12,15 @@ use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
 use std::sync::Arc;
 
-/// Whether the gate holds back what is not confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// Yes.
-    #[default]
-    Enforce,
-    /// No: everything is forwarded, and what enforce would have done is logged.
-    Observe,
-}
-
-/// What becomes of an order that was paid and refunded since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnRefunded {
-    /// Hold it back.
-    #[default]
-    Refuse,
-    /// The payment is real: forward, with `X-Verified-Trade-State: REFUND`.
-    Forward,
+/// What is known of a claim's pair of order id and number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pair {
+    /// The two belong together as far as the route wants it proven.
+    Proven,
+    /// The number is another order's.
+    OfAnotherOrder,
+    /// No source lists it, or did.
+    NotListed,
 }
 
 /// What stands behind a callback that may pass as paid. Only [`decide`] makes one; `stamp` writes headers from nothing

@@ -6,6 +6,7 @@ use super::Gate;
 use super::channel::Channel;
 use super::decide::Confirmed;
 use super::number_proof::Case;
+use super::policy::OnSecondPayment;
 use super::record::{Record, Standing};
 use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{Override, Overrides};
@@ -15,16 +16,6 @@ use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-
-/// What becomes of a second verified payment of the same order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnSecondPayment {
-    /// It is held back, and an operator looks.
-    #[default]
-    Park,
-    /// It goes through, and is told.
-    Forward,
-}
 
 /// What a person decided of it, and how WeChat Pay may be asked about an earlier payment.
 #[derive(Debug, Clone, Copy)]

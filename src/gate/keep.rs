@@ -4,10 +4,11 @@ use super::Gate;
 use super::channel::Channel;
 use super::claim::Claim;
 use super::confirm::Source;
-use super::decide::{Confirmed, Mode};
+use super::decide::Confirmed;
 use super::familiar::{Appearance, Familiarity};
 use super::flag::Asked;
 use super::number_proof::Case;
+use super::policy::Mode;
 use super::route::Route;
 use super::story::Story;
 use crate::domain::reason::{Reason, Verdict};
@@ -87,7 +88,7 @@ impl Gate {
         story.confirmed(source, asked_at.elapsed());
         span.set("tollgate.source", source.as_str());
         drop(span);
-        let until = story.began + self.confirm.patience();
+        let until = story.began + self.confirm.timeout();
         let expected = self.expected.amount(channel.id, sighting.claimed.out_trade_no);
         let case = Case { route: sighting.route, channel, claim, claimed: &sighting.claimed, expected };
         let decided = self.judge(&case, &finding, until).await;
@@ -116,7 +117,7 @@ impl Gate {
     /// Flags what is odd about a confirmed payment, and holds it back if a person has to decide. An earlier payment is asked about
     /// as long as this one was, and within the callback's deadline.
     async fn look_over(&self, case: &Case<'_>, confirmed: Confirmed, story: &Story<'_>) -> Result<Confirmed, Reason> {
-        let until = (story.began + self.deadline_of(case.route)).min(Instant::now() + self.confirm.patience());
+        let until = (story.began + self.deadline_of(case.route)).min(Instant::now() + self.confirm.timeout());
         let within = story.span.parent();
         let asked = Asked { overrides: Overrides::NONE, afresh: false, until, within: &within };
         self.flag(case, story.record.as_deref(), confirmed, asked).await
@@ -128,9 +129,9 @@ impl Gate {
         let callback = Box::new(sighting.callback(story.id, story.peer));
         let observing = self.mode_of(story) == Mode::Observe;
         // Where everything is forwarded the upstream must have its time all the same.
-        let patience = if observing { self.confirm.patience() } else { self.deadline_of(sighting.route) };
+        let timeout = if observing { self.confirm.timeout() } else { self.deadline_of(sighting.route) };
         let mut span = story.span.child("journal");
-        let taking = timeout_at(story.began + patience, self.records.take_in(callback, worth));
+        let taking = timeout_at(story.began + timeout, self.records.take_in(callback, worth));
         match taking.await.unwrap_or(Err(Reason::JournalUnavailable)) {
             Ok(Some((record, lease))) => {
                 story.kept(record, lease);

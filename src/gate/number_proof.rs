@@ -6,7 +6,9 @@ mod attach;
 use super::Gate;
 use super::channel::Channel;
 use super::claim::Claim;
-use super::decide::{self, Confirmed, Mode};
+use super::decide::{self, Confirmed, Pair};
+use super::expected::Listing;
+use super::policy::{Mode, NumberProof};
 use super::record::Record;
 use super::route::Route;
 use crate::domain::money::Money;
@@ -15,61 +17,7 @@ use crate::domain::reason::Reason;
 use crate::journal::Claimed;
 use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
-use std::fmt;
 use tokio::time::{Instant, timeout_at};
-
-/// How a route proves that the number in a callback is that of the order in it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum NumberProof {
-    /// WeChat Pay's signed answer carries the order id in `attach`: the whole text, or this field of the JSON object or form
-    /// in it.
-    Attach(Option<String>),
-    /// One of these sources of pending orders lists the order with this number.
-    Source(Vec<String>),
-    /// As `Source` once one of these has named a number, as `First` until then.
-    SourceOnceNamed(Vec<String>),
-    /// Nobody else was confirmed with this payment before.
-    #[default]
-    First,
-    /// Not at all: one payment is for several orders, on purpose.
-    Shared,
-}
-
-impl fmt::Display for NumberProof {
-    /// As config writes it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Attach(None) => f.write_str("attach"),
-            Self::Attach(Some(field)) => write!(f, "attach.{field}"),
-            Self::Source(_) => f.write_str("source"),
-            Self::SourceOnceNamed(_) => f.write_str("first, or source once it has named a number"),
-            Self::First => f.write_str("first"),
-            Self::Shared => f.write_str("shared"),
-        }
-    }
-}
-
-/// What is known of a claim's pair of order id and number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pair {
-    /// The two belong together as far as the route wants it proven.
-    Proven,
-    /// The number is another order's.
-    OfAnotherOrder,
-    /// No source lists it, or did.
-    NotListed,
-}
-
-/// What sources say of a pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listing {
-    /// They list this order with this number, or did.
-    ThisOrder,
-    /// They list another order with it.
-    AnotherOrder,
-    /// They do not know the number.
-    Unknown,
-}
 
 /// A claim, and what it is held against beside WeChat Pay's answer.
 #[derive(Debug, Clone, Copy)]

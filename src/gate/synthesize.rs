@@ -6,14 +6,11 @@
 
 mod sample;
 
-mod template;
-
-pub use template::{BadText, Escape, Template, Text, VARIABLES};
-
-use super::channel::{Channel, Choose};
-use super::claim::Claim;
-use super::claim::{Callback, Carrier, Unreadable};
-use super::route::{NotFilled, Route};
+use super::channel::Channel;
+use super::claim::{Callback, Carrier, Choose, Claim, Unreadable};
+use super::path::NotFilled;
+use super::route::Route;
+use super::template::{BadPart, BadText, Made, Synthesize, headers};
 use crate::domain::clock;
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OrderId};
@@ -21,20 +18,9 @@ use crate::domain::reason::Reason;
 use crate::journal::Request;
 use crate::provider::payment::Payment;
 use crate::provider::{CannotNotify, Envelope, Evidence, Notification, Told};
-use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Method, Uri};
 use minijinja::{Value, context};
 use std::net::{Ipv4Addr, SocketAddr};
-
-/// How a route's callbacks are made.
-#[derive(Debug)]
-pub enum Synthesize {
-    /// As WeChat Pay's own notification (`wechatpay-v2.md` section 7.6).
-    Notification,
-    /// As `routes[].synthesize` writes it.
-    Template(Template),
-}
 
 /// What a callback is made of.
 #[derive(Clone, Copy)]
@@ -83,17 +69,8 @@ pub enum CannotSynthesize {
     },
 }
 
-/// The parts of a request that differ from route to route.
-struct Made {
-    query: Option<String>,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
 /// Who sends what nobody sent.
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-const AGENT: HeaderValue = HeaderValue::from_static(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
 
 impl Synthesize {
     /// The callback that tells of this payment on `route`, which is the one that this belongs to. It has neither Host
@@ -105,7 +82,10 @@ impl Synthesize {
         let path = route.path.fill(|placeholder| facts.placeholder(placeholder))?;
         let Made { query, headers, body } = match self {
             Self::Notification => notify(facts)?,
-            Self::Template(template) => template.render(&facts.variables(), route.claim.fields().carrier)?,
+            Self::Template(template) => {
+                let made = template.render(&facts.variables(), route.claim.fields().carrier);
+                made.map_err(|BadPart { part, why }| CannotSynthesize::Template { part, why })?
+            }
         };
         let target = match route.query.beside(query) {
             Some(query) if query.is_ascii() => format!("{path}?{query}"),
@@ -180,25 +160,10 @@ impl<'a> Facts<'a> {
 
 /// The provider's own words, signed as it signs.
 fn notify(facts: &Facts<'_>) -> Result<Made, CannotSynthesize> {
-    let Notification { content_type, body } = facts.channel.account.notify(facts.payment, facts.evidence)?;
-    Ok(Made { query: None, headers: headers(Some(content_type)), body })
-}
-
-/// The headers that every callback has which is made.
-fn headers(content_type: Option<HeaderValue>) -> HeaderMap {
-    let mut headers = HeaderMap::from_iter([(USER_AGENT, AGENT)]);
-    headers.extend(content_type.map(|content_type| (CONTENT_TYPE, content_type)));
-    headers
-}
-
-const fn media_type(carrier: Carrier) -> HeaderValue {
-    HeaderValue::from_static(match carrier {
-        Carrier::Query | Carrier::Form => "application/x-www-form-urlencoded",
-        Carrier::Json => "application/json",
-        Carrier::Xml => "text/xml",
-        // No template is taken for it.
-        Carrier::Multipart => "multipart/form-data",
-    })
+    let Notification { headers: its_own, body } = facts.channel.account.notify(facts.payment, facts.evidence)?;
+    let mut headers = headers(None);
+    headers.extend(its_own);
+    Ok(Made { query: None, headers, body })
 }
 
 /// The route's first method; with a body, its first that means to have one.
@@ -214,7 +179,7 @@ fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), 
     let head = request.head();
     let path = route.takes(&head).ok_or_else(|| otherwise("a request on another path, or with another query"))?;
     let mut read = route.claim.read(&head, &path, &request.body).map_err(CannotSynthesize::Unreadable)?;
-    if route.notification {
+    if route.preset.is_some() {
         let (headers, fields) = (&head.headers, read.xml.as_ref());
         let opened = facts.channel.account.open(&Envelope { headers, body: &request.body, fields, sealed: false });
         match opened.map_err(|unopened| CannotSynthesize::Refused(unopened.reason))?.claim {

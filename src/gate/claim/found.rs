@@ -5,7 +5,7 @@ use super::names::{Hit, Home, Names};
 use super::value::Value;
 use super::{Field, Unreadable};
 use crate::domain::reason::Reason;
-use crate::gate::route::PathValues;
+use crate::gate::path::PathValues;
 use hyper::HeaderMap;
 use std::borrow::Cow;
 

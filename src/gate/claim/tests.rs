@@ -2,8 +2,9 @@
 //! simple models of what backends read.
 
 use super::*;
-use crate::gate::channel::Choose;
-use crate::gate::route::PathPattern;
+use crate::gate::claim::Choose;
+use crate::gate::path::PathPattern;
+use crate::provider::wechat::v2::preset::PRESET;
 use hyper::Request;
 
 mod properties;
@@ -145,12 +146,12 @@ impl Sent {
 
     /// The order id that is read, or the reason.
     fn order(&self, fields: &ClaimFields) -> Result<String, Reason> {
-        let callback = self.read_by(&ClaimReader::new(fields.clone()));
+        let callback = self.read_by(&reader_of(fields));
         callback.map(|callback| callback.claim.order.to_string()).map_err(|unreadable| unreadable.reason)
     }
 
     fn channel(&self, fields: &ClaimFields) -> Result<Option<String>, Reason> {
-        let callback = self.read_by(&ClaimReader::new(fields.clone()));
+        let callback = self.read_by(&reader_of(fields));
         callback.map(|callback| callback.channel.map(|id| id.to_string())).map_err(|unreadable| unreadable.reason)
     }
 }
@@ -169,6 +170,11 @@ fn txn() -> TransactionId {
 }
 
 // ---- what passes ----
+
+/// A reader for these fields, as a configuration makes one.
+fn reader_of(fields: &ClaimFields) -> ClaimReader {
+    ClaimReader::new(fields.clone()).vouching_for(PRESET.vouched_for)
+}
 
 #[test]
 fn the_app_callback_is_read() {

@@ -3,14 +3,15 @@
 //! of them can be taken for a payment later.
 
 use super::Event;
-use crate::domain::order::OrderId;
+use crate::domain::order::{OrderId, OutTradeNo};
 use crate::domain::reason::{Reason, Verdict};
 use crate::gate::channel::{Channel, Channels};
 use crate::gate::claim::{Claim, Sealed, Unreadable};
 use crate::gate::confirm::Source;
-use crate::gate::decide::{self, Confirmed, OnRefunded};
-use crate::gate::number_proof::Pair;
-use crate::gate::route::{PathValues, Route};
+use crate::gate::decide::{self, Confirmed, Pair};
+use crate::gate::path::PathValues;
+use crate::gate::policy::OnRefunded;
+use crate::gate::route::Route;
 use crate::gate::story::Story;
 use crate::gate::{Checked, Gate};
 use crate::journal::{Claimed, DeliveryId, EntryKey, Origin};
@@ -40,6 +41,17 @@ pub fn open(account: &dyn Account, envelope: &Envelope<'_>) -> Result<(Refund, N
     }
 }
 
+/// The claim of a refund's notification that stands in the clear, as if it had been sealed.
+///
+/// # Errors
+/// If it does not say which payment it is of, and how much that was.
+pub fn in_the_clear(claim: &Claim, number: OutTradeNo) -> Result<NotifiedClaim, Reason> {
+    let (Some(transaction_id), Some(amount)) = (claim.transaction_id, claim.amount) else {
+        return Err(Reason::FieldMissing);
+    };
+    Ok(NotifiedClaim { out_trade_no: number, transaction_id, amount, currency: Some(claim.currency) })
+}
+
 /// A sealed claim as any other.
 ///
 /// # Errors
@@ -64,28 +76,39 @@ impl Gate {
         body: &Bytes,
         story: &mut Story<'g>,
     ) -> Option<Result<Checked, Reason>> {
-        let sealed = route.notification.then(|| route.claim.read_sealed(head, path, body)).flatten()?;
+        let sealed = route.read_sealed(head, path, body)?;
         let envelope = envelope(&head.headers, body, &sealed);
-        let confirmed = self.confirm_refund(route, &sealed, &envelope, story).await;
-        Some(confirmed.map(|confirmed| Checked { confirmed, fill: None }))
+        Some(self.check_sealed(route, &sealed, &envelope, story).await)
     }
 
-    async fn confirm_refund<'g>(
+    async fn check_sealed<'g>(
         &'g self,
         route: &'g Route,
         sealed: &Sealed<'_>,
         envelope: &Envelope<'_>,
         story: &mut Story<'g>,
-    ) -> Result<Confirmed, Reason> {
+    ) -> Result<Checked, Reason> {
         let channel = channel(&self.channels, sealed, envelope).ok_or(Reason::ChannelUnknown)?;
         story.channel = Some(channel);
         let opened = story.span.around("claim", || open(&*channel.account, envelope));
         let (refund, told) = opened.map_err(|unopened| super::unopened(unopened, story))?;
-        let claim = claim(&told)?;
+        self.confirm_refund(route, channel, &told, &refund, story).await
+    }
+
+    /// Confirms that the payment of a refund was made, whichever way its notification told of it.
+    pub(in crate::gate) async fn confirm_refund<'g>(
+        &'g self,
+        route: &'g Route,
+        channel: &'g Arc<Channel>,
+        told: &NotifiedClaim,
+        refund: &Refund,
+        story: &mut Story<'g>,
+    ) -> Result<Checked, Reason> {
+        let claim = claim(told)?;
         (story.order, story.out_trade_no) = (Some(claim.order), Some(told.out_trade_no));
         let delivery = DeliveryId::of_refund(&route.name, &refund.id, &refund.status);
         story.event = Event::Refund(delivery);
-        tell(story, &told, &refund);
+        tell(story, told, refund);
         if !route.events.refund {
             return Err(Reason::NotificationNotPayment);
         }
@@ -93,9 +116,9 @@ impl Gate {
         let within = story.span.parent();
         let finding = self.confirm.ask_again(channel, channel.ask(&claim, told.out_trade_no), &within).await;
         story.confirmed(Source::Miss, asked_at.elapsed());
-        let confirmed = decide(claim, &told, &finding).map_err(|reason| refused(reason, story))?;
+        let confirmed = decide(claim, told, &finding).map_err(|reason| refused(reason, story))?;
         self.tell_the_payment(route, channel, &confirmed, story);
-        Ok(confirmed)
+        Ok(Checked { confirmed, fill: None })
     }
 
     /// What is kept of the payment tells of its refund too, if it came as a notification and is at hand.

@@ -6,8 +6,8 @@ use super::*;
 use crate::domain::order::{AppId, MerchantId, OrderId};
 use crate::domain::secret::Secret;
 use crate::gate::claim::Claim;
-use crate::gate::decide::{OnRefunded, decide};
-use crate::gate::number_proof::Pair;
+use crate::gate::decide::{Pair, decide};
+use crate::gate::policy::OnRefunded;
 use crate::provider::wechat::{Api, ApiKey, sign::SignType, v2::Keys};
 
 const APPID: &str = "wxd930ea5d5a258f4f";
