@@ -16,15 +16,15 @@ use tollgate::gate::delivery::{Attempt, Origin};
 use tollgate::gate::event::{Event, Events};
 use tollgate::gate::path::PathPattern;
 use tollgate::gate::policy::{Duplicates, Mode, NumberProof, OnRefunded};
-use tollgate::gate::reply::{Dialect, ReplyStyle};
+use tollgate::gate::reply::ReplyStyle;
 use tollgate::gate::route::{QueryMatch, Route, Routes};
 use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
 use tollgate::journal::{Claimed, Overrides};
+use tollgate::net::xml::Fields;
 use tollgate::provider::AskBy;
 use tollgate::provider::wechat::sign::{SignType, sign};
 use tollgate::provider::wechat::v2::order_state;
-use tollgate::provider::wechat::xml::Fields;
 use tollgate::provider::wechat::{Api, ApiKey, Credentials, v2};
 use tollgate::server::Peer;
 use tollgate::upstream::Upstream;
@@ -86,10 +86,10 @@ fn routes(reader: ClaimReader) -> Routes {
         query: QueryMatch::default(),
         methods: vec![hyper::Method::POST],
         claim: reader,
-        notification: false,
+        preset: None,
         events: Events::default(),
         number_proof: NumberProof::First,
-        reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
+        reply: ReplyStyle { dialect: None, success: None, failure: None },
         accepted: Accepted::any_2xx(),
         deadline: None,
         duplicates: Duplicates::Forward,
@@ -145,7 +145,7 @@ fn answer() -> Vec<u8> {
     let mut fields: Vec<_> = fields.iter().chain([("trade_state", "SUCCESS")]).collect();
     let signature = sign(fields.iter().copied(), KEY.as_bytes(), SignType::Md5);
     fields.push(("sign", &signature));
-    tollgate::provider::wechat::xml::write(fields).into_bytes()
+    tollgate::net::xml::write(fields).into_bytes()
 }
 
 fn claimed() -> Claimed {

@@ -60,7 +60,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const IN_HAND: Duration = Duration::from_millis(1500);
 
 /// How long a channel that gets no more is left alone.
-const SHUT_FOR: Duration = Duration::from_millis(250);
+const THROTTLED_FOR: Duration = Duration::from_millis(250);
 
 /// How often it is looked whether more is likely than was.
 const LIFT_EVERY: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ impl FollowUp {
         let mut steps = JoinSet::new();
         // Beside the others, which go on while probes hang.
         let mut probes = JoinSet::new();
-        let mut shut: Vec<(DueGroup, Instant)> = Vec::new();
+        let mut throttled: Vec<(DueGroup, Instant)> = Vec::new();
         let mut recoveries = Recoveries::of(&self);
         let mut lift_at = Instant::now();
         loop {
@@ -81,12 +81,12 @@ impl FollowUp {
                 biased;
                 () = shutdown.begun() => break,
                 Some(ended) = steps.join_next() => match ended {
-                    Ok((queue, Step::Shut)) => {
-                        shut.push((queue, Instant::now() + SHUT_FOR));
+                    Ok((queue, Step::Throttled)) => {
+                        throttled.push((queue, Instant::now() + THROTTLED_FOR));
                         continue;
                     }
                     // Looked at again with the next tick.
-                    Ok((_, Step::Postponed)) => continue,
+                    Ok((_, Step::Deferred)) => continue,
                     _ => {}
                 },
                 _ = ticks.tick() => {}
@@ -104,8 +104,8 @@ impl FollowUp {
                 lift_at = Instant::now() + LIFT_EVERY;
                 self.lift();
             }
-            shut.retain(|(_, until)| *until > Instant::now());
-            let groups = shut.iter().map(|(group, _)| *group).collect();
+            throttled.retain(|(_, until)| *until > Instant::now());
+            let groups = throttled.iter().map(|(group, _)| *group).collect();
             match self.journal.lease_due(free, Shut { groups, outlets: recoveries.outlets() }).await {
                 Ok(due) => {
                     for work in due {

@@ -224,7 +224,7 @@ impl Gate {
         let confirm = self.confirm.ask(channel, ask, familiarity.part(), &within);
         let cached = if is_new { self.confirm.cached(channel, ask).await } else { None };
         let (state, source) = match cached {
-            Some(state) => (state, Source::Cached),
+            Some(state) => (state, Source::Hit),
             None if is_new => {
                 let persist = received.persist(&self.records, familiarity.trust(), limits, &root);
                 let (confirmed, kept) = tokio::join!(confirm, persist);
@@ -256,7 +256,7 @@ impl Gate {
             }
             refused => refused,
         };
-        if source == Source::Asked && (!are_kept || context.lease.is_some()) {
+        if source == Source::Miss && (!are_kept || context.lease.is_some()) {
             self.familiar.learn(&appearance, &decided);
         }
         context.held_payment = held_payment(&state, &decided);
@@ -277,7 +277,7 @@ impl Gate {
         }
         let (asked_at, within) = (Instant::now(), context.span.parent());
         let state = self.confirm.ask_again(channel, channel.ask(&callback.claimed), &within).await;
-        context.confirmation = Some((Source::Asked, asked_at.elapsed()));
+        context.confirmation = Some((Source::Miss, asked_at.elapsed()));
         let confirmed = refund::decide(callback, &state).map_err(|(reason, detail)| {
             context.detail = detail;
             reason

@@ -24,6 +24,8 @@ pub mod notification;
 
 pub mod payee;
 
+pub mod preset;
+
 pub mod bill;
 
 // WeChat Pay.
@@ -34,6 +36,7 @@ pub use notification::{CannotNotify, Evidence, Notification};
 pub use order_state::OrderState;
 pub use payee::{Fingerprint, Payee};
 pub use payment::Payment;
+pub use preset::{Dialect, Preset};
 pub use question::{AskBy, Asked, Part, Query};
 
 use crate::domain::order::MerchantId;

@@ -141,7 +141,7 @@ fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -
     let claimed = &callback.claimed;
     if is_sealed {
         note_sealed(&callback, account);
-    } else if route.notification {
+    } else if route.preset.is_some() {
         account.note("signature", "valid");
     }
     if callback.refund.is_some() && !route.events.refund {

@@ -23,7 +23,7 @@ pub(super) fn settle(file: &Map<'_>, routes: &mut [Route], sources: &[Watched]) 
         let fields = route.claim.fields();
         let reads_both = fields.out_trade_no.as_ref().is_some_and(|number| *number != fields.order);
         route.number_proof = match &written {
-            Some(value) => written_proof(value, route.notification, reads_both, &own).unwrap_or_default(),
+            Some(value) => written_proof(value, route.preset.is_some(), reads_both, &own).unwrap_or_default(),
             None if reads_both => by_sources(&own),
             None => NumberProof::First,
         };

@@ -29,9 +29,9 @@ pub enum Step {
     /// Nothing comes of it.
     Closed(Reason),
     /// Somebody else has its order in hand, or its turn comes at once.
-    Postponed,
+    Deferred,
     /// Its channel gets no more for the moment, in this state.
-    Shut,
+    Throttled,
 }
 
 /// How long such an order waits for its turn.
@@ -51,8 +51,8 @@ impl Step {
             Self::Undecided(_) => "undecided",
             Self::Parked(_) => "parked",
             Self::Closed(_) => "closed",
-            Self::Postponed => "postponed",
-            Self::Shut => "shut",
+            Self::Deferred => "postponed",
+            Self::Throttled => "throttled",
         }
     }
 }
@@ -125,30 +125,30 @@ impl FollowUp {
     pub(super) fn not_now(&self, work: &Job) -> Step {
         if work.callback.request.is_none() && Lane::of_recovered(work) == Lane::Old {
             self.journal.postpone(work.entry, jittered(OLD_AGAIN));
-            return Step::Postponed;
+            return Step::Deferred;
         }
-        self.shut(work)
+        self.throttle(work)
     }
 
     pub(super) fn postpone(&self, work: &Job) -> Step {
         self.journal.postpone(work.entry, jittered(IN_HAND));
-        Step::Postponed
+        Step::Deferred
     }
 
-    pub(super) fn shut(&self, work: &Job) -> Step {
+    pub(super) fn throttle(&self, work: &Job) -> Step {
         self.journal.release(work.entry);
-        Step::Shut
+        Step::Throttled
     }
 
     /// It is confirmed, and the upstream gets enough for the moment.
     pub(super) fn postpone_confirmed(&self, work: &Job, record: &Record, confirmed: &Confirmed) -> Step {
         if work.state == State::Delivering {
-            return self.shut(work);
+            return self.throttle(work);
         }
         let verified = Some(record::verified(confirmed.payment()));
         let next = Transition::Deliver { again_in: Duration::ZERO, retries: 0 };
         self.gate.records.decided(record, Reason::Paid, verified, Some(next));
-        Step::Postponed
+        Step::Deferred
     }
 }
 
@@ -178,12 +178,12 @@ pub(super) fn tell(claimed: &Claimed, entry: EntryId, origin: Origin, step: Step
     let (order, channel) = (claimed.order.as_str(), claimed.channel.as_str());
     let reason = match step {
         Step::Undecided(reason) | Step::Parked(reason) | Step::Closed(reason) => Some(reason.code()),
-        Step::Delivered | Step::AcceptedBefore | Step::NotAccepted | Step::Postponed | Step::Shut => None,
+        Step::Delivered | Step::AcceptedBefore | Step::NotAccepted | Step::Deferred | Step::Throttled => None,
     };
     let (entry, origin, outcome) = (entry.0, origin.as_str(), step.as_str());
     let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match step {
-        Step::Postponed | Step::Shut => {
+        Step::Deferred | Step::Throttled => {
             tracing::debug!(order, channel, entry, origin, outcome, attempts, elapsed_ms, "follow-up")
         }
         Step::Parked(_) => {

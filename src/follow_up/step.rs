@@ -44,7 +44,7 @@ impl FollowUp {
         end_span(&mut span, &claimed, origin, step);
         unfinished.finished();
         tell(&claimed, entry, origin, step, record.delivery.attempts(), began);
-        let took = Some(began.elapsed()).filter(|_| !matches!(step, Step::Postponed | Step::Shut));
+        let took = Some(began.elapsed()).filter(|_| !matches!(step, Step::Deferred | Step::Throttled));
         self.gate.metrics.follow_up_step(step.as_str(), took);
         step
     }

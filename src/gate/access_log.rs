@@ -54,7 +54,7 @@ fn outcome(context: &CallbackContext<'_>, refused: Option<Reason>) -> Outcome {
             Some(Sent::Replayed) => Outcome::Absorbed,
             _ => Outcome::Forwarded,
         },
-        Some(State::Asking | State::Delivering) => Outcome::Pending,
+        Some(State::Asking | State::Delivering) => Outcome::Retrying,
         Some(State::Parked) => Outcome::Parked,
         Some(State::Accepted | State::Closed) | None => Outcome::Refused,
     }

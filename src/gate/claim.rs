@@ -36,6 +36,8 @@ mod sealed;
 mod channel_rule;
 
 pub use self::strictness::{ContentType, Cookies, OrderType, Strictness};
+pub use crate::domain::carrier::Carrier;
+pub use crate::domain::money::AmountUnit;
 pub use channel_rule::{ChannelRule, Choose};
 pub use sealed::Sealed;
 
@@ -47,26 +49,11 @@ use super::path::PathValues;
 use crate::domain::money::Fen;
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
-use crate::provider::wechat::xml::Fields;
+use crate::net::xml::Fields;
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use std::fmt;
 use std::ops::Range;
-
-/// Where a route's callbacks carry their claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier {
-    /// The query string.
-    Query,
-    /// An `application/x-www-form-urlencoded` body.
-    Form,
-    /// An `application/json` body.
-    Json,
-    /// An `application/xml` or `text/xml` body, flat below `<xml>`.
-    Xml,
-    /// A `multipart/form-data` body.
-    Multipart,
-}
 
 /// Where one field stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,16 +75,6 @@ pub struct Field {
     pub place: Place,
     /// Its name there, exactly; in a JSON carrier a dotted path.
     pub name: String,
-}
-
-/// How a claimed amount is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AmountUnit {
-    /// A whole number of fen.
-    #[default]
-    Fen,
-    /// Yuan with at most two decimal places that are not zero.
-    Yuan,
 }
 
 /// Which fields of a route's callbacks mean what.
@@ -205,6 +182,14 @@ impl ClaimReader {
         for name in parameters {
             self.names.guard(name, self.fields.carrier);
         }
+        self
+    }
+
+    /// The same for XML callbacks by whose other fields of these names somebody goes: their tags may stand in the text of no field,
+    /// as those of the claim may not.
+    #[must_use]
+    pub fn vouching_for(mut self, names: &'static [&'static str]) -> Self {
+        self.names.vouched_for = names;
         self
     }
 

@@ -54,8 +54,7 @@ impl<'m> Intake<'m> {
     /// # Errors
     /// As [`ClaimReader::read`](super::claim::ClaimReader::read), unless the claim is sealed.
     pub fn read(route: &'m Route, path: &PathValues<'_>, head: &'m Parts, body: &'m Bytes) -> Result<Self, Unreadable> {
-        let sealed = route.notification.then(|| route.claim.read_sealed(head, path, body)).flatten();
-        let read = match sealed {
+        let read = match route.read_sealed(head, path, body) {
             Some(sealed) => Read::Sealed(sealed),
             None => Read::InTheClear(route.claim.read(head, path, body)?),
         };
@@ -108,8 +107,15 @@ impl<'m> Intake<'m> {
     /// # Errors
     /// Why the account does not take it for a claim; or if it names no order that the provider can have a number for.
     pub fn open(self, channel: &Channel) -> Result<Callback, Unopened> {
-        let opened = self.route.notification.then(|| channel.account.open(&self.envelope())).transpose()?;
+        let opened = self.route.preset.is_some().then(|| channel.account.open(&self.envelope())).transpose()?;
         match (self.read, opened) {
+            (Read::InTheClear(callback), Some(provider::Opened { event: provider::Event::Refund(refund), claim })) => {
+                let Told::InTheClear { currency } = claim else {
+                    return Err(Reason::NotificationUndecipherable.into());
+                };
+                let told = refunded(&callback.claim, channel, currency)?;
+                Ok(sealed(self.route, channel, provider::Event::Refund(refund), &told)?)
+            }
             (Read::InTheClear(callback), opened) => {
                 let currency = opened.and_then(|opened| match opened.claim {
                     Told::InTheClear { currency } => Some(currency),
@@ -165,6 +171,15 @@ fn in_the_clear(
         tells_currency: currency.is_some(),
         fill: callback.fill,
     })
+}
+
+/// The claim of a refund's notification that stands in the clear, as if it had been sealed.
+fn refunded(claim: &Claim, channel: &Channel, currency: Currency) -> Result<NotifiedClaim, Reason> {
+    let out_trade_no = channel.number(claim)?;
+    let (Some(transaction_id), Some(amount)) = (claim.transaction_id, claim.amount) else {
+        return Err(Reason::FieldMissing);
+    };
+    Ok(NotifiedClaim { out_trade_no, transaction_id, amount, currency: Some(currency) })
 }
 
 /// A sealed claim as any other: its order is called what the provider calls it.

@@ -9,13 +9,15 @@ mod query;
 pub use query::QueryMatch;
 
 use super::accepted::Accepted;
-use super::claim::ClaimReader;
+use super::claim::{ClaimReader, Sealed};
 use super::event::Events;
 use super::path::{PathPattern, PathValues, is_canonical};
 use super::policy::{Duplicates, NumberProof};
 use super::reply::{Refusal, ReplyStyle};
 use super::template::Synthesize;
 use crate::domain::reason::Reason;
+use crate::provider::Preset;
+use bytes::Bytes;
 use hyper::header::{HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
@@ -34,8 +36,8 @@ pub struct Route {
     pub methods: Vec<Method>,
     /// How the claim is read.
     pub claim: ClaimReader,
-    /// Whether callbacks are WeChat Pay's own v2 notifications, whose signature is checked before anything is asked.
-    pub notification: bool,
+    /// Which provider's own notifications its callbacks are, if they are any: they are opened before anything is asked.
+    pub preset: Option<&'static Preset>,
     /// What these tell of that is taken.
     pub events: Events,
     /// How the gate's own answers look.
@@ -142,6 +144,12 @@ impl Routes {
 }
 
 impl Route {
+    /// Reads a notification whose claim is sealed, if this one is of that form.
+    #[must_use]
+    pub fn read_sealed<'b>(&self, head: &Parts, path: &PathValues<'_>, body: &'b Bytes) -> Option<Sealed<'b>> {
+        self.claim.read_sealed(self.preset?.sealed?, head, path, body)
+    }
+
     /// What the placeholders of its path stand for in this target; `None` if it is not for this route.
     #[must_use]
     pub fn takes<'h>(&'h self, head: &'h Parts) -> Option<PathValues<'h>> {

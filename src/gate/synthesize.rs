@@ -160,8 +160,10 @@ impl<'a> Facts<'a> {
 
 /// The provider's own words, signed as it signs.
 fn notify(facts: &Facts<'_>) -> Result<Made, CannotSynthesize> {
-    let Notification { content_type, body } = facts.channel.account.notify(facts.payment, facts.evidence)?;
-    Ok(Made { query: None, headers: headers(Some(content_type)), body })
+    let Notification { headers: its_own, body } = facts.channel.account.notify(facts.payment, facts.evidence)?;
+    let mut headers = headers(None);
+    headers.extend(its_own);
+    Ok(Made { query: None, headers, body })
 }
 
 /// The route's first method; with a body, its first that means to have one.
@@ -178,7 +180,7 @@ fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), 
     let intake = Intake::read(route, &path, &head, &request.body).map_err(CannotSynthesize::Unreadable)?;
     selects(&intake, route, facts.channel)?;
     intake.claim().map_or(Ok(()), |claim| is_order(&claim.order, facts))?;
-    let read = intake.open(facts.channel).map_err(|unopened| match route.notification {
+    let read = intake.open(facts.channel).map_err(|unopened| match route.preset.is_some() {
         true => CannotSynthesize::Refused(unopened.reason),
         false => otherwise("an order that WeChat Pay can have no number for"),
     })?;

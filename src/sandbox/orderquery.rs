@@ -7,8 +7,8 @@ use super::message::Message;
 use super::order::{KnownTo, Order, OrderFields, OrderKey, TradeState};
 use super::seed::Seed;
 use crate::domain::order::{MerchantId, OutTradeNo, TransactionId};
+use crate::net::xml::Fields;
 use crate::provider::wechat::sign::SignType;
-use crate::provider::wechat::xml::Fields;
 use std::time::Duration;
 
 /// What goes over the wire.

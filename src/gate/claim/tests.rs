@@ -4,6 +4,7 @@
 use super::*;
 use crate::gate::claim::Choose;
 use crate::gate::path::PathPattern;
+use crate::provider::wechat::v2::preset::PRESET;
 use hyper::Request;
 
 mod reading;
@@ -151,12 +152,12 @@ impl Sent {
 
     /// The order id that is read, or the reason.
     fn order(&self, fields: &ClaimFields) -> Result<String, Reason> {
-        let callback = self.read_by(&ClaimReader::new(fields.clone()));
+        let callback = self.read_by(&reader_of(fields));
         callback.map(|callback| callback.claim.order.to_string()).map_err(|unreadable| unreadable.reason)
     }
 
     fn channel(&self, fields: &ClaimFields) -> Result<Option<String>, Reason> {
-        let callback = self.read_by(&ClaimReader::new(fields.clone()));
+        let callback = self.read_by(&reader_of(fields));
         callback.map(|callback| callback.channel.map(|id| id.to_string())).map_err(|unreadable| unreadable.reason)
     }
 }
@@ -215,4 +216,9 @@ fn filled(sent: &Sent, fields: &ClaimFields) -> Option<Sent> {
     assert_eq!(again.claim, Claim { transaction_id: Some(txn()), ..callback.claim });
     assert_eq!((again.channel, again.fill), (callback.channel, None));
     Some(filled)
+}
+
+/// A reader for these fields, as a configuration makes one.
+fn reader_of(fields: &ClaimFields) -> ClaimReader {
+    ClaimReader::new(fields.clone()).vouching_for(PRESET.vouched_for)
 }

@@ -1,7 +1,6 @@
 use super::*;
 use crate::gate::accepted::Accepted;
 use crate::gate::claim::{Carrier, ClaimFields, Field, Place, Strictness};
-use crate::gate::reply::Dialect;
 use hyper::Request;
 
 fn route(name: &str, path: &str, methods: &[Method]) -> Route {
@@ -20,10 +19,10 @@ fn route(name: &str, path: &str, methods: &[Method]) -> Route {
             channel: Vec::new(),
             strictness: Strictness::default(),
         }),
-        notification: false,
+        preset: None,
         events: Events::default(),
         number_proof: NumberProof::First,
-        reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
+        reply: ReplyStyle { dialect: None, success: None, failure: None },
         accepted: Accepted::any_2xx(),
         deadline: None,
         duplicates: Duplicates::Forward,

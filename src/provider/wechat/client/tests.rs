@@ -1,9 +1,9 @@
 use super::*;
 use crate::domain::order::{AppId, MerchantId, OutTradeNo};
 use crate::domain::secret::Secret;
+use crate::net::xml::{self, Fields};
 use crate::provider::wechat::sign::{SignType, sign};
 use crate::provider::wechat::v2::Keys;
-use crate::provider::wechat::xml::{self, Fields};
 use crate::provider::wechat::{Api, ApiKey};
 use std::net::SocketAddr;
 use std::sync::Mutex;

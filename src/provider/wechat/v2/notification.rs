@@ -4,7 +4,7 @@ use super::refund::{self, REQ_INFO};
 use super::{check_notification, is_addressed_to};
 use crate::domain::money::Currency;
 use crate::domain::reason::Reason;
-use crate::provider::wechat::xml::Fields;
+use crate::net::xml::Fields;
 use crate::provider::wechat::{Credentials, Signature};
 use crate::provider::{Event, NotifiedClaim, Opened, Refund, Told, Unopened};
 
