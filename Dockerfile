@@ -11,7 +11,8 @@
 # The label tollgate.features says which an image has, and so does `docker run --rm tollgate --help`.
 ARG FEATURES=mimalloc,otlp
 
-FROM rust:1-slim-bookworm AS builder
+# The Rust version of Cargo.toml: what is tested is what is shipped.
+FROM rust:1.95-slim-bookworm AS builder
 ARG FEATURES
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
