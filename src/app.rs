@@ -26,6 +26,7 @@ use crate::config::{Config, Journal};
 use crate::domain::clock;
 use crate::domain::config_status::{ConfigStatus, Refused};
 use crate::gate::current::Current;
+use crate::gate::familiar::Appearance;
 use crate::journal::sqlite::{OpenError, Sqlite};
 use crate::observe::logging::{Log, LogFormat};
 use crate::observe::metrics::{Counts, Metrics};
@@ -421,7 +422,7 @@ impl Services {
     async fn recall_familiar(&self) {
         let Some(journal) = &self.housekeeping.journal else { return };
         let confirmed = journal.confirmed(FAMILIAR).await.unwrap_or_default();
-        for appearance in confirmed.iter().rev().filter_map(|callback| self.gate.appearance(callback)) {
+        for appearance in confirmed.iter().rev().filter_map(|callback| Appearance::of(callback, &self.gate.senders)) {
             self.gate.familiar.remember(&appearance);
         }
     }

@@ -10,7 +10,7 @@ use crate::gate::Gate;
 use crate::gate::channel::{Channel, Channels};
 use crate::gate::confirm::{Confirm, Ttl};
 use crate::gate::expected::Expected;
-use crate::gate::record::{First, Records};
+use crate::gate::records::{First, Records};
 use crate::gate::route::Routes;
 use crate::gate::sender::Senders;
 use crate::gate::stamp::Stamp;

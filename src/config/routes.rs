@@ -10,7 +10,7 @@ use super::strictness;
 use super::synthesize::{self, RouteName};
 use crate::gate::accepted::Accepted;
 use crate::gate::claim::{AmountUnit, Carrier, ChannelRule, Choose, ClaimFields, ClaimReader, Field, Place};
-use crate::gate::notification::Events;
+use crate::gate::event::Events;
 use crate::gate::path::PathPattern;
 use crate::gate::policy::{Duplicates, NumberProof};
 use crate::gate::reply::ReplyStyle;

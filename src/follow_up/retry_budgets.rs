@@ -1,8 +1,9 @@
 //! What the follow-up leaves to callbacks that wait: it asks and sends in lanes of its own, so that neither a backlog of
 //! undecided orders nor an upstream that has just come back keeps fresh callbacks waiting (threat D-07).
 
+use super::schedule::age;
 use crate::domain::order::MerchantId;
-use crate::journal::{Rank, State};
+use crate::journal::{Job, Rank, State};
 use crate::provider::Part;
 use crate::upstream::Upstream;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -28,6 +29,13 @@ const SHARE_OF_ABSENT: u32 = 8;
 
 /// Queries a minute about orders that are over a month old (`wechatpay-v2.md` section 11).
 const OLD_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+
+/// An order of this age is asked about in the slow lane, since nobody waits for it any more.
+const LATE: Duration = Duration::from_secs(30 * 60);
+
+/// An order of this age is asked about rarely: beyond a month WeChat Pay allows few such queries (`wechatpay-v2.md`
+/// section 11).
+const OLD: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// By which lane WeChat Pay is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +65,19 @@ impl Lane {
             Rank::Strange => Self::Strange,
             Rank::LikelyAbsent => Self::LikelyAbsent,
             Rank::Absent => Self::Absent,
+        }
+    }
+
+    /// The lane of an order that never called back.
+    #[must_use]
+    pub fn of_recovered(work: &Job) -> Self {
+        let age = age(work);
+        if age > OLD {
+            Self::Old
+        } else if age > LATE {
+            Self::Late
+        } else {
+            Self::FollowUp
         }
     }
 

@@ -5,6 +5,7 @@ use super::claim::Claim;
 use super::policy::{Mode, OnRefunded, OnSecondPayment};
 use crate::domain::order::{BadId, ChannelId, OrderId, OutTradeNo};
 use crate::domain::reason::Reason;
+use crate::journal::Claimed;
 use crate::provider::{Account, AskBy, Provider};
 use crate::upstream::Upstream;
 use std::sync::Arc;
@@ -44,12 +45,12 @@ impl Channel {
         }
     }
 
-    /// The one id to ask by; `number` is the claim's.
+    /// The one id to ask by.
     #[must_use]
-    pub fn ask(&self, claim: &Claim, number: OutTradeNo) -> AskBy {
-        match (self.query_by, claim.transaction_id) {
-            (QueryBy::TransactionId, Some(claimed)) => AskBy::TransactionId(claimed),
-            (QueryBy::TransactionId, None) | (QueryBy::OutTradeNo, _) => AskBy::OutTradeNo(number),
+    pub fn ask(&self, claimed: &Claimed) -> AskBy {
+        match (self.query_by, claimed.transaction_id) {
+            (QueryBy::TransactionId, Some(id)) => AskBy::TransactionId(id),
+            (QueryBy::TransactionId, None) | (QueryBy::OutTradeNo, _) => AskBy::OutTradeNo(claimed.out_trade_no),
         }
     }
 }

@@ -10,7 +10,7 @@ pub use query::QueryMatch;
 
 use super::accepted::Accepted;
 use super::claim::{ClaimReader, Sealed};
-use super::notification::Events;
+use super::event::Events;
 use super::path::{PathPattern, PathValues, is_canonical};
 use super::policy::{Duplicates, NumberProof};
 use super::reply::{Refusal, ReplyStyle};

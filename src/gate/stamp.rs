@@ -3,7 +3,7 @@
 
 use super::decide::Pass;
 use super::delivery::Attempt;
-use super::notification::Event;
+use super::event::Event;
 use super::reply::X_REQUEST_ID;
 use super::sender::{Sender, X_FORWARDED_FOR};
 use crate::domain::order::ChannelId;

@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn every_tag_has_a_name() {
         let text = "<a><b/></ c ><!d <x:e f=\"<g\" <> << &lt;no> <?h?><i&#95;j>";
-        let found: Vec<_> = tags(text).filter(|tag| !tag.is_empty()).collect();
-        assert_eq!(found, ["a", "b", "c", "d", "x:e", "g", "h?", "i"]);
+        let occurrences: Vec<_> = tags(text).filter(|tag| !tag.is_empty()).collect();
+        assert_eq!(occurrences, ["a", "b", "c", "d", "x:e", "g", "h?", "i"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Notifications whose claim is sealed, such as WeChat Pay's of refunds. What stands in the clear is read as strictly as any callback,
 //! and has none of the claim's fields.
 
-use super::found::Found;
+use super::occurrences::Occurrences;
 use super::value::Value;
 use super::{Carrier, ClaimReader, Field, Place, channel_rule, channel_value, form, media, xml};
 use crate::domain::order::ChannelId;
@@ -42,24 +42,25 @@ impl ClaimReader {
         // What is sealed is the claim: it stands once, in one spelling and in one run of text, as any claim does.
         let sealed = Field { place: Place::Carrier, name: form.field.to_owned() };
         let names = self.names.with(&sealed, self.fields.carrier);
-        let mut found = Found::new(&names);
-        self.read_head(&mut found, head, path).ok()?;
-        xml::read(&mut found, body, &xml).ok()?;
+        let mut occurrences = Occurrences::new(&names);
+        self.read_head(&mut occurrences, head, path).ok()?;
+        xml::read(&mut occurrences, body, &xml).ok()?;
         if media.is_called_form {
-            form::refuse(&mut found, body).ok()?;
+            form::refuse(&mut occurrences, body).ok()?;
         }
         let fields = &self.fields;
         let amount = fields.amount.as_ref().map(|(field, _)| field);
         let mut claimed = [Some(&fields.order), fields.out_trade_no.as_ref(), fields.transaction.as_ref(), amount]
             .into_iter()
             .flatten();
-        let is_plain = matches!(found.get(&sealed), Some(Value::Text(_)));
-        let in_the_clear = claimed.any(|field| names.index(field).is_some_and(|index| found.raw(index).is_some()));
+        let is_plain = matches!(occurrences.get(&sealed), Some(Value::Text(_)));
+        let in_the_clear =
+            claimed.any(|field| names.index(field).is_some_and(|index| occurrences.raw(index).is_some()));
         if !is_plain || in_the_clear || form.never_beside.iter().any(|name| xml.get(name).is_some()) {
             return None;
         }
-        let channel = channel_rule::select(&fields.channel, |field| channel_value(&found, field)).ok()?;
-        drop(found);
+        let channel = channel_rule::select(&fields.channel, |field| channel_value(&occurrences, field)).ok()?;
+        drop(occurrences);
         Some(Sealed { channel, xml })
     }
 }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::domain::money::{Currency, Fen};
-use crate::domain::order::{OrderId, TransactionId};
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use crate::provider::payment::Written;
 
 const NUMBER: &str = "ORDER20240101000001";
@@ -25,6 +25,16 @@ fn paid(fen: u64, refunded: bool) -> OrderState {
     }))
 }
 
+fn claimed_of(number: &str) -> Claimed {
+    Claimed {
+        channel: ChannelId::parse("app").unwrap(),
+        order: OrderId::parse("LEGACY-1").unwrap(),
+        out_trade_no: OutTradeNo::parse(number).unwrap(),
+        transaction_id: None,
+        amount: None,
+    }
+}
+
 /// One value of a dimension and the reason it forces; `-` forces nothing.
 type Row<T> = (T, &'static str);
 
@@ -39,7 +49,7 @@ fn every_claim_of_a_paid_order_is_held_against_number_payment_pair_amount_and_pr
         (Pair::OfAnotherOrder, "number-of-another-order", "-"),
         (Pair::NotListed, "-", "number-not-listed"),
     ];
-    let claimed: [Row<Option<u64>>; 4] =
+    let amounts: [Row<Option<u64>>; 4] =
         [(None, "-"), (Some(100), "-"), (Some(99), "amount-differs"), (Some(101), "amount-differs")];
     // What the order costs: paid more than that is as wrong as paid less.
     let expected: [Row<Option<u64>>; 4] =
@@ -49,22 +59,19 @@ fn every_claim_of_a_paid_order_is_held_against_number_payment_pair_amount_and_pr
     for (number, r0) in numbers {
         for (transaction, r1) in transactions {
             for (pair, r2, r4) in pairs {
-                for (amount, r3) in claimed {
+                for (amount, r3) in amounts {
                     for (price, r5) in expected {
                         for (refunded, policy, r6) in refunds {
-                            let number = OutTradeNo::parse(number).unwrap();
-                            let claim = Claim {
-                                order: OrderId::parse("LEGACY-1").unwrap(),
-                                out_trade_no: Some(number),
+                            let claimed = Claimed {
                                 transaction_id: transaction.map(|id| TransactionId::parse(id).unwrap()),
-                                amount: amount.map(Fen),
-                                currency: Currency::default(),
+                                amount: amount.map(money),
+                                ..claimed_of(number)
                             };
-                            let seen = decide(&claim, price.map(money), &number, pair, &paid(100, refunded), policy);
+                            let seen = decide(&claimed, price.map(money), pair, &paid(100, refunded), policy);
                             let seen = seen.map_or_else(Reason::code, |_| "forward");
                             let forced = [r0, r1, r2, r3, r4, r5, r6];
                             let wanted = forced.into_iter().find(|reason| *reason != "-").unwrap_or("forward");
-                            assert_eq!(seen, wanted, "{number} {claim:?} {pair:?} {price:?} {refunded} {policy:?}");
+                            assert_eq!(seen, wanted, "{claimed:?} {pair:?} {price:?} {refunded} {policy:?}");
                         }
                     }
                 }
@@ -75,17 +82,9 @@ fn every_claim_of_a_paid_order_is_held_against_number_payment_pair_amount_and_pr
 
 #[test]
 fn what_is_not_paid_is_refused_for_the_reason_of_its_state_whatever_is_claimed() {
-    let number = OutTradeNo::parse(NUMBER).unwrap();
-    let claim = Claim {
-        order: OrderId::parse("LEGACY-1").unwrap(),
-        out_trade_no: None,
-        transaction_id: None,
-        amount: None,
-        currency: Currency::default(),
-    };
     for reason in Reason::ALL.iter().copied() {
         let state = OrderState::NotPaid(reason);
-        let seen = decide(&claim, None, &number, Pair::Proven, &state, OnRefunded::Forward);
+        let seen = decide(&claimed_of(NUMBER), None, Pair::Proven, &state, OnRefunded::Forward);
         assert_eq!(seen.map(|_| ()), Err(reason));
     }
 }

@@ -1,11 +1,11 @@
 use super::*;
-use crate::domain::money::{Currency, Fen};
+use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{AppId, ChannelId, MerchantId, OutTradeNo, TransactionId};
 use crate::domain::secret::Secret;
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::{Affix, QueryBy};
 use crate::gate::claim::{AmountUnit, ChannelRule, Choose, ClaimFields, ClaimReader, Field, Place, Strictness};
-use crate::gate::notification::Events;
+use crate::gate::event::Events;
 use crate::gate::path::PathPattern;
 use crate::gate::policy::{Duplicates, Mode, NumberProof, OnRefunded, OnSecondPayment};
 use crate::gate::reply::ReplyStyle;

@@ -11,12 +11,12 @@ use std::borrow::Cow;
 
 /// What was found so far.
 #[derive(Debug)]
-pub(super) struct Found<'n, 'a> {
+pub(super) struct Occurrences<'n, 'a> {
     pub(super) names: &'n Names,
     values: Vec<Option<Value<'a>>>,
 }
 
-impl<'n, 'a> Found<'n, 'a> {
+impl<'n, 'a> Occurrences<'n, 'a> {
     pub(super) fn new(names: &'n Names) -> Self {
         Self { names, values: vec![None; names.len()] }
     }
