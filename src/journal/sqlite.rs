@@ -14,6 +14,8 @@ mod held;
 
 mod inbox;
 
+mod op;
+
 mod columns;
 
 mod content;
@@ -24,7 +26,11 @@ mod write;
 
 mod writer;
 
+mod due;
+
 mod read;
+
+mod readers;
 
 mod rank;
 
@@ -66,7 +72,8 @@ use crate::domain::order::ChannelId;
 use crate::observe::metrics::JournalMeters;
 use leases::{Lease, Leases};
 use lock::Lock;
-use read::Readers;
+use op::{Op, Stamped, Write};
+use readers::Readers;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -78,7 +85,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use writer::{Op, Stamped, Write, Writer};
+use writer::Writer;
 
 /// Callbacks that may wait for the writer; more are turned away.
 const MOST_WAITING: usize = 8192;
@@ -458,7 +465,7 @@ impl Journal for Sqlite {
     }
 
     fn lease_due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>> {
-        let look = read::Look {
+        let look = due::Look {
             leases: Arc::clone(&self.leases),
             healthy: self.healthy.load(Ordering::Relaxed),
             turn: self.turn.fetch_add(1, Ordering::Relaxed),
@@ -468,7 +475,7 @@ impl Journal for Sqlite {
         let setting = Arc::clone(&self.setting);
         self.read(move |connection| {
             let _not_now = setting.read().unwrap_or_else(PoisonError::into_inner);
-            read::lease_due(connection, &look)
+            due::lease_due(connection, &look)
         })
     }
 
@@ -503,77 +510,4 @@ impl Journal for Sqlite {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::journal::suite::{self, Store};
-    #[cfg(target_os = "linux")]
-    use std::os::unix::fs::MetadataExt;
-    use tempfile::TempDir;
-
-    struct File(TempDir);
-
-    impl Store for File {
-        fn open_for(&self, room: Room) -> Arc<dyn Journal> {
-            Arc::new(Sqlite::open(&self.0.path().join("j.db"), room).unwrap())
-        }
-    }
-
-    #[tokio::test]
-    async fn it_does_what_every_journal_must() {
-        suite::all(&|| Box::new(File(tempfile::tempdir().unwrap()))).await;
-    }
-
-    #[tokio::test]
-    async fn the_file_gets_smaller_again() {
-        let directory = tempfile::tempdir().unwrap();
-        let journal = Sqlite::open(&directory.path().join("j.db"), u64::MAX).unwrap();
-        let taking: Vec<_> = (0..3000)
-            .map(|order| journal.take_in(suite::callback(&format!("A{order}")), Trust::Unconfirmed, Duration::MAX))
-            .collect();
-        for taken in taking {
-            let entry = taken.await.unwrap().entry;
-            let next = Some(crate::journal::Transition::Close);
-            journal.append(JournalEvent::Decided {
-                entry,
-                reason: crate::domain::reason::Reason::Closed,
-                verified: None,
-                next,
-            });
-        }
-        journal.flush().await.unwrap();
-        let full = journal.figures().await.unwrap();
-        tokio::time::sleep(Duration::from_millis(2)).await;
-        while !journal.forget(Duration::from_millis(1).into(), 500).await.unwrap().entries.is_empty() {}
-        let empty = journal.figures().await.unwrap();
-        assert_eq!(empty.entries, [0; 5]);
-        assert!(empty.free_bytes * 4 < full.bytes, "{full:?} {empty:?}");
-    }
-
-    #[test]
-    fn somebody_elses_file_is_left_as_it_is() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("theirs.db");
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE customer (name TEXT)").unwrap();
-        let before = std::fs::read(&path).unwrap();
-        assert!(matches!(Sqlite::open(&path, 100), Err(OpenError::Foreign(_))));
-        assert!(std::fs::read(&path).unwrap() == before);
-    }
-
-    /// Without them the `sqlite3` tool removes the log of a running gate when it leaves (SQLite before 3.51).
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn the_locks_on_the_file_stay_while_it_is_read() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("j.db");
-        let journal = Sqlite::open(&path, 100).unwrap();
-        journal.figures().await.unwrap();
-        let (process, file) = (std::process::id().to_string(), format!(":{}", path.metadata().unwrap().ino()));
-        let ours = |lock: &str| {
-            let words: Vec<_> = lock.split_whitespace().collect();
-            words[1] == "POSIX" && words[4] == process && words[5].ends_with(&file)
-        };
-        // The list is read in pieces while others lock and unlock, so one reading may miss a line.
-        let is_there = || std::fs::read_to_string("/proc/locks").unwrap().lines().any(ours);
-        assert!((0..100).any(|_| is_there()));
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use super::Sqlite;
 use super::columns::optional_time;
 use super::leases::millis;
-use super::writer::Op;
+use super::op::Op;
 use crate::domain::clock;
 use crate::journal::BoxFuture;
 use crate::journal::times::Times;

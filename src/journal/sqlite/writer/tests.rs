@@ -2,8 +2,9 @@ use super::*;
 use crate::domain::order::OrderId;
 use crate::journal::sqlite::Sqlite;
 use crate::journal::suite::callback;
-use crate::journal::{Acceptance, Attempt, DeliveryId, Journal, Origin, Outcome, Transition};
+use crate::journal::{Acceptance, Attempt, DeliveryId, EntryId, Journal, Origin, Outcome, Transition, Trust};
 use hyper::{HeaderMap, StatusCode};
+use tokio::sync::oneshot;
 
 /// Callbacks that wait to be taken in.
 const RUSH: i64 = 4000;
