@@ -17,7 +17,7 @@ mod act;
 
 pub mod api;
 
-mod at_hand;
+mod stale_while_revalidate;
 
 mod attempts;
 
@@ -33,7 +33,7 @@ mod listener;
 
 mod login;
 
-mod look;
+mod queries;
 
 mod metrics;
 
@@ -52,20 +52,20 @@ pub use act::{Action, Asked, Decided, Done, NotDone, needs, told};
 pub use health::NotReady;
 pub use held::Held;
 pub use listener::Listener;
-pub use look::Unread;
 pub use overview::{BudgetLeft, Overview};
 pub(crate) use page::reason_in_chinese;
+pub use queries::Unread;
 
-use crate::domain::generation::Generation;
+use crate::domain::config_status::ConfigStatus;
 use crate::gate::current::Current;
 use crate::journal::{Figures, Journal};
 use crate::server;
 use arc_swap::ArcSwap;
-use at_hand::AtHand;
 use attempts::Attempts;
 use axum::Router;
 use health::Readiness;
 use overview::Day;
+use stale_while_revalidate::StaleWhileRevalidate;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -90,13 +90,13 @@ pub const LIMITS: server::Limits = server::Limits {
 pub struct Admin {
     gate: Arc<Current>,
     journal: Option<Arc<dyn Journal>>,
-    generation: watch::Receiver<Generation>,
+    config_status: watch::Receiver<ConfigStatus>,
     access: ArcSwap<Access>,
     attempts: Attempts,
     readiness: Readiness,
-    figures: AtHand<Figures>,
-    day: AtHand<Day>,
-    held: AtHand<Held>,
+    figures: StaleWhileRevalidate<Figures>,
+    day: StaleWhileRevalidate<Day>,
+    held: StaleWhileRevalidate<Held>,
 }
 
 impl Admin {
@@ -105,20 +105,20 @@ impl Admin {
     pub fn new(
         gate: Arc<Current>,
         journal: Option<Arc<dyn Journal>>,
-        generation: watch::Receiver<Generation>,
+        config_status: watch::Receiver<ConfigStatus>,
         access: Access,
     ) -> Self {
         let access = ArcSwap::from_pointee(access);
         Self {
             gate,
             journal,
-            generation,
+            config_status,
             access,
             attempts: Attempts::default(),
             readiness: Readiness::default(),
-            figures: AtHand::default(),
-            day: AtHand::default(),
-            held: AtHand::default(),
+            figures: StaleWhileRevalidate::default(),
+            day: StaleWhileRevalidate::default(),
+            held: StaleWhileRevalidate::default(),
         }
     }
 
@@ -129,8 +129,8 @@ impl Admin {
 
     /// Which configuration is in force.
     #[must_use]
-    pub fn generation(&self) -> Generation {
-        self.generation.borrow().clone()
+    pub fn config_status(&self) -> ConfigStatus {
+        self.config_status.borrow().clone()
     }
 
     /// Everything it answers, on whatever it is served.

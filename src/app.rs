@@ -1,8 +1,8 @@
 //! The one assembly: builds everything from a checked config, runs it until told to stop, and puts another in its place.
 
-mod works;
+mod services;
 
-mod doors;
+mod listeners;
 
 mod listening;
 
@@ -10,34 +10,34 @@ mod reload;
 
 mod files;
 
-mod succession;
+mod handoff;
 
 mod housekeeping;
 
 mod systemd;
 
+pub use handoff::{FailedHandoff, HandoffOutcome, PendingHandoff};
 use reload::Asked;
 pub use reload::{ReloadError, Reloads};
-pub use succession::{Lost, Succeeded, Succession};
-pub use works::Works;
-pub(crate) use works::recall;
+pub use services::Services;
+pub(crate) use services::recall;
 
-use crate::config::{Config, Journal, LogFormat};
+use crate::config::{Config, Journal};
 use crate::domain::clock;
-use crate::domain::generation::{Generation, Refused};
+use crate::domain::config_status::{ConfigStatus, Refused};
 use crate::gate::current::Current;
 use crate::journal::sqlite::{OpenError, Sqlite};
+use crate::observe::logging::{Log, LogFormat};
 use crate::observe::metrics::{Counts, Metrics};
-use crate::observe::telemetry::Log;
 use crate::observe::traces;
 use crate::observe::traces::Traces;
-use crate::process::handoff::{HandOver, Leaving, Predecessor, Wish};
+use crate::process::handoff::{Handoff, HandoffListener, Predecessor, Request};
 use crate::process::shutdown::{Drained, Shutdown};
 use crate::process::sockets::Sockets;
 use crate::provider::wechat;
 use crate::reconcile::pending_orders::Known;
 use crate::server::tls::TlsError;
-use doors::{Doors, Seen};
+use listeners::{Listeners, Seen};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -49,15 +49,15 @@ use tokio::task::JoinHandle;
 /// The gate, bound and ready.
 #[derive(Debug)]
 pub struct App {
-    works: Works,
+    services: Services,
     current: Arc<Current>,
-    doors: Doors,
-    generation: watch::Sender<Generation>,
+    listeners: Listeners,
+    config_status: watch::Sender<ConfigStatus>,
     fixed: Fixed,
     grace: Duration,
-    /// Whose place this one takes, until that has heard so.
+    /// The process that this one takes over from, until that one is told that callbacks are accepted here.
     before: Option<Predecessor>,
-    hand_over: HandOver,
+    successors: HandoffListener,
 }
 
 /// How a run ended.
@@ -65,8 +65,8 @@ pub struct App {
 pub struct Ended {
     /// Whether everything under way had finished.
     pub drained: Drained,
-    /// Who goes on, if somebody does.
-    pub succession: Option<Succession>,
+    /// The handoff to a successor, if one takes over.
+    pub handoff: Option<PendingHandoff>,
     /// What spans are still to be sent, for at most [`TRACES_SENT`]: nobody waits for a collector but the process's end.
     pub traces: Traces,
 }
@@ -78,7 +78,7 @@ struct Fixed {
     format: Option<LogFormat>,
 }
 
-/// What works beside the doors, for one configuration.
+/// What works beside the listeners, for one configuration.
 struct Working {
     shutdown: Shutdown,
     housekeeping: JoinHandle<()>,
@@ -118,7 +118,7 @@ pub enum BuildError {
     Given(SocketAddr),
     /// The gate that runs does not leave.
     #[error("the gate that runs does not leave, and goes on")]
-    NoSuccession(#[source] std::io::Error),
+    NoHandoff(#[source] std::io::Error),
 }
 
 /// How long the end waits for the collector of traces.
@@ -146,25 +146,25 @@ impl App {
         mut given: Sockets,
         mut before: Option<Predecessor>,
     ) -> Result<Self, BuildError> {
-        let plan = doors::Plan::of(&mut config)?;
+        let plan = listeners::Plan::of(&mut config)?;
         let (fixed, grace) = (Fixed::of(&config), config.shutdown_grace);
         given.add(before.as_mut().map(|before| std::mem::take(&mut before.sockets)).unwrap_or_default());
         // Whoever finds the port open finds the journal too. Only where another gate has it, the sockets come first.
         let bound_before = before.is_some().then(|| plan.bind(std::mem::take(&mut given))).transpose()?;
         let (journal, before) = match &config.journal {
-            Some(file) => succession::open(file, metrics.journal.clone(), before)
+            Some(file) => handoff::open(file, metrics.journal.clone(), before)
                 .await
                 .map(|(journal, before)| (Some(journal), before))?,
             None => (None, None),
         };
         let bound = bound_before.map_or_else(|| plan.bind(given), Ok)?;
-        let works = Works::with(config, journal.clone(), Arc::clone(&metrics))?;
-        let current = Arc::new(Current::new(Arc::clone(&works.gate)));
-        let generation = watch::Sender::new(Generation::first());
-        let seen = Seen { gate: Arc::clone(&current), journal, generation: generation.subscribe(), metrics };
-        let doors = Doors::at(bound, plan, seen);
-        let hand_over = hand_over(fixed.journal.as_ref(), grace);
-        Ok(Self { works, current, doors, generation, fixed, grace, before, hand_over })
+        let services = Services::with(config, journal.clone(), Arc::clone(&metrics))?;
+        let current = Arc::new(Current::new(Arc::clone(&services.gate)));
+        let config_status = watch::Sender::new(ConfigStatus::first());
+        let seen = Seen { gate: Arc::clone(&current), journal, config_status: config_status.subscribe(), metrics };
+        let listeners = Listeners::at(bound, plan, seen);
+        let successors = listen_for_successors(fixed.journal.as_ref(), grace);
+        Ok(Self { services, current, listeners, config_status, fixed, grace, before, successors })
     }
 
     /// Builds every part that needs neither socket nor journal, and looks at the journal beside the gate that has it: what
@@ -173,7 +173,7 @@ impl App {
     /// # Errors
     /// If a part cannot be built.
     pub fn try_out(mut config: Config) -> Result<(), BuildError> {
-        doors::Plan::of(&mut config)?;
+        listeners::Plan::of(&mut config)?;
         if let Some(file) = &config.journal {
             match Sqlite::beside(&file.path) {
                 // If this one died before it accepts, the gate that runs could not open the file again.
@@ -185,7 +185,7 @@ impl App {
                 Err(error) => return Err(error.into()),
             }
         }
-        Works::with(config, None, Arc::new(Metrics::new())).map(drop)
+        Services::with(config, None, Arc::new(Metrics::new())).map(drop)
     }
 
     /// Where callbacks arrive, as a URL with the real port.
@@ -193,7 +193,7 @@ impl App {
     /// # Errors
     /// If the system does not know its own socket.
     pub fn url(&self) -> std::io::Result<String> {
-        self.doors.url()
+        self.listeners.url()
     }
 
     /// Where the admin listener is, if there is one.
@@ -201,7 +201,7 @@ impl App {
     /// # Errors
     /// If the system does not know its own socket.
     pub fn admin_url(&self) -> std::io::Result<Option<String>> {
-        self.doors.admin_url()
+        self.listeners.admin_url()
     }
 
     /// Serves until `signal` comes or another gate takes over, under the configuration that `reloads` brought last; then
@@ -210,26 +210,26 @@ impl App {
     pub async fn run(mut self, mut signal: impl AsyncFnMut(), mut reloads: Reloads, log: &Log) -> Ended {
         let shutdown = Shutdown::new();
         // Before the first callback, which is held against it.
-        let recalled = recall(self.works.pending.as_deref()).await;
-        self.works.recall_minutes().await;
-        self.works.recall_familiar().await;
-        self.doors.recall().await;
-        let mut working = self.works.begin(&shutdown, Some(recalled));
-        self.doors.open(&shutdown);
+        let recalled = recall(self.services.pending.as_deref()).await;
+        self.services.recall_minutes().await;
+        self.services.recall_familiar().await;
+        self.listeners.recall().await;
+        let mut working = self.services.begin(&shutdown, Some(recalled));
+        self.listeners.open(&shutdown);
         let watchdog = self.tell_that_it_is_open();
-        let leaving = loop {
+        let handoff = loop {
             tokio::select! {
                 biased;
                 () = signal() => break None,
                 asked = reloads.next() => self.reload(asked, &mut reloads, &mut working, &shutdown, log).await,
-                wish = self.hand_over.next() => match wish {
+                request = self.successors.next() => match request {
                     // Who asked may be gone.
-                    Wish::Sockets(reply) => drop(reply.send(self.doors.lend())),
-                    Wish::Leave(leaving) => break Some(leaving),
+                    Request::Sockets(reply) => drop(reply.send(self.listeners.lend())),
+                    Request::Leave(handoff) => break Some(handoff),
                 },
             }
         };
-        let ended = self.end(leaving, &shutdown, working, signal).await;
+        let ended = self.end(handoff, &shutdown, working, signal).await;
         if let Some(watchdog) = watchdog {
             watchdog.abort();
             // What it holds of the journal goes with it; that it was aborted is known.
@@ -250,32 +250,32 @@ impl App {
             }
             None => systemd::ready(&self.status()),
         }
-        watchdog.map(|every| tokio::spawn(systemd::keep_alive(every, self.works.housekeeping.journal.clone())))
+        watchdog.map(|every| tokio::spawn(systemd::keep_alive(every, self.services.housekeeping.journal.clone())))
     }
 
     async fn end(
         self,
-        leaving: Option<Leaving>,
+        handoff: Option<Handoff>,
         shutdown: &Shutdown,
         working: Working,
         mut signal: impl AsyncFnMut(),
     ) -> Ended {
-        match &leaving {
-            Some(leaving) => tracing::info!(successor = leaving.successor, "leaving: another gate takes over"),
+        match &handoff {
+            Some(handoff) => tracing::info!(successor = handoff.successor, "leaving: another gate takes over"),
             None => systemd::stopping(),
         }
         let mut hurried = false;
-        if self.doors.is_anybody_inside() {
+        if self.listeners.has_open_connections() {
             shutdown.wind_down();
             hurried = tokio::time::timeout(WINDING_DOWN, signal()).await.is_ok();
         }
         tracing::info!(grace_s = self.grace.as_secs(), "stopping: requests under way finish");
-        let succession = leaving.map(|leaving| Succession {
-            leaving,
-            journal: self.works.housekeeping.journal.as_ref().map(Arc::downgrade),
-            sockets: self.doors.lend().unwrap_or_default(),
+        let handoff = handoff.map(|handoff| PendingHandoff {
+            handoff,
+            journal: self.services.housekeeping.journal.as_ref().map(Arc::downgrade),
+            sockets: self.listeners.lend().unwrap_or_default(),
         });
-        self.doors.close();
+        self.listeners.close();
         let force = async {
             if !hurried {
                 signal().await;
@@ -286,24 +286,24 @@ impl App {
         // As with the watchdog.
         let _ = working.housekeeping.await;
         // Before the journal is given back: the next gate's has the same name.
-        drop(self.hand_over);
-        let records = &self.works.gate.records;
+        drop(self.successors);
+        let records = &self.services.gate.records;
         records.flush_attempt_counts();
-        self.works.keep_last_minute();
+        self.services.keep_last_minute();
         if tokio::time::timeout(WRITTEN_OUT, records.flush()).await.is_err() {
             tracing::warn!(
                 "the journal was not written out in time; what it lacks is found out again at the next start"
             );
         }
-        say_counts(&self.works.gate.counts);
-        Ended { drained, succession, traces: self.works.gate.traces.clone() }
+        say_counts(&self.services.gate.counts);
+        Ended { drained, handoff, traces: self.services.gate.traces.clone() }
     }
 
     /// One line about it.
     fn status(&self) -> String {
-        let generation = self.generation.borrow();
-        let refused = if generation.refused.is_some() { "; the latest was refused" } else { "" };
-        format!("callbacks at {}, configuration {}{refused}", self.url().unwrap_or_default(), generation.number)
+        let config_status = self.config_status.borrow();
+        let refused = if config_status.refused.is_some() { "; the latest was refused" } else { "" };
+        format!("callbacks at {}, configuration {}{refused}", self.url().unwrap_or_default(), config_status.number)
     }
 
     async fn reload(
@@ -319,16 +319,18 @@ impl App {
         if let Err(error) = &outcome {
             tracing::error!(%error, "the configuration was not reloaded; the one before stays in force");
         }
-        self.generation.send_modify(|generation| match outcome {
-            Ok(()) => *generation = Generation { number: generation.number + 1, since: clock::now(), refused: None },
-            Err(error) => generation.refused = Some(Refused { at: clock::now(), problem: error.to_string() }),
+        self.config_status.send_modify(|config_status| match outcome {
+            Ok(()) => {
+                *config_status = ConfigStatus { number: config_status.number + 1, since: clock::now(), refused: None }
+            }
+            Err(error) => config_status.refused = Some(Refused { at: clock::now(), problem: error.to_string() }),
         });
-        let Generation { number, refused, .. } = self.generation.borrow().clone();
+        let ConfigStatus { number, refused, .. } = self.config_status.borrow().clone();
         if refused.is_none() {
             tracing::info!(generation = number, "configuration in force");
         }
         let line = reloads.line(asked, refused.map_or(Ok(number), |refused| Err(refused.problem)));
-        if let Some(journal) = &self.works.housekeeping.journal {
+        if let Some(journal) = &self.services.housekeeping.journal {
             // Nobody waits for it; while the disk fails the log has it.
             drop(journal.audit(line));
         }
@@ -344,19 +346,19 @@ impl App {
         log: &Log,
     ) -> Result<(), ReloadError> {
         let mut config = reloads.read(&self.fixed).await?;
-        let (plan, grace) = (doors::Plan::of(&mut config)?, config.shutdown_grace);
+        let (plan, grace) = (listeners::Plan::of(&mut config)?, config.shutdown_grace);
         let (level, fixed) = (config.log.level.clone(), Fixed::of(&config));
-        let works = self.works.succeed(config, self.generation.borrow().number + 1)?;
-        self.doors.go_on(plan, shutdown)?;
-        self.current.replace(Arc::clone(&works.gate));
-        let before = self.works.gate.traces.clone();
-        if before.settings() != works.gate.traces.settings() {
+        let services = self.services.succeed(config, self.config_status.borrow().number + 1)?;
+        self.listeners.go_on(plan, shutdown)?;
+        self.current.replace(Arc::clone(&services.gate));
+        let before = self.services.gate.traces.clone();
+        if before.settings() != services.gate.traces.settings() {
             // Waiting for the collector is nobody's on the way.
             tokio::spawn(async move { before.end(TRACES_SENT).await });
         }
-        (self.works, self.fixed, self.grace) = (works, fixed, grace);
+        (self.services, self.fixed, self.grace) = (services, fixed, grace);
         working.end();
-        *working = self.works.begin(shutdown, None);
+        *working = self.services.begin(shutdown, None);
         log.set_level(&level);
         let admin = self.admin_url().ok().flatten();
         tracing::info!(callbacks = self.url().unwrap_or_default(), admin, "listening");
@@ -379,8 +381,8 @@ impl Fixed {
     }
 }
 
-impl Works {
-    /// Begins what works beside the doors, until `shutdown` or the end of the configuration. What sources of pending orders
+impl Services {
+    /// Begins what works beside the listeners, until `shutdown` or the end of the configuration. What sources of pending orders
     /// said before is read from the journal if it was not recalled.
     fn begin(&self, shutdown: &Shutdown, recalled: Option<HashMap<String, Known>>) -> Working {
         let shutdown = shutdown.child();
@@ -440,12 +442,12 @@ impl Working {
     }
 }
 
-/// Where another gate asks for this one's place. Without it the next one starts when this one has ended.
-fn hand_over(journal: Option<&Journal>, grace: Duration) -> HandOver {
-    let Some(journal) = journal else { return HandOver::none() };
-    HandOver::listen(&journal.path, grace).unwrap_or_else(|error| {
+/// Where a successor asks for this process's sockets. Without it a successor starts when this process has ended.
+fn listen_for_successors(journal: Option<&Journal>, grace: Duration) -> HandoffListener {
+    let Some(journal) = journal else { return HandoffListener::none() };
+    HandoffListener::listen(&journal.path, grace).unwrap_or_else(|error| {
         tracing::warn!(%error, journal = %journal.path.display(), "no other gate can take over (run --take-over)");
-        HandOver::none()
+        HandoffListener::none()
     })
 }
 

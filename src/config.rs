@@ -67,6 +67,7 @@ use crate::gate::decide::Mode;
 use crate::gate::route::Route;
 use crate::gate::sender::Rate;
 use crate::gate::stamp::{HeaderNames, Host};
+use crate::observe::logging::LogFormat;
 use crate::provider::wechat;
 use crate::reconcile::bill::Plan;
 use crate::reconcile::pending_orders::Watched;
@@ -206,15 +207,6 @@ pub struct Log {
     pub format: Option<LogFormat>,
     /// A tracing filter: `info`, `tollgate=debug`.
     pub level: String,
-}
-
-/// The shape of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For programs: one JSON object a line.
-    Json,
 }
 
 impl Config {

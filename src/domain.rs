@@ -16,7 +16,7 @@ pub mod secret;
 pub mod clock;
 
 // Which configuration is in force.
-pub mod generation;
+pub mod config_status;
 
 // Verdicts and reason codes.
 pub mod reason;

@@ -6,7 +6,7 @@
 
 pub mod schedule;
 
-mod lanes;
+mod retry_budgets;
 
 mod found;
 
@@ -37,9 +37,9 @@ use crate::server::Peer;
 use bytes::Bytes;
 pub use found::next_question;
 use hyper::header::HeaderValue;
-use lanes::Lane;
-pub use lanes::Lanes;
 use recovery::{Recoveries, Ticket, Turn};
+use retry_budgets::Lane;
+pub use retry_budgets::RetryBudgets;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -62,8 +62,8 @@ pub struct FollowUp {
     pub upstream_timeout: Duration,
     /// How long there is between two tries whether a failing upstream is well again.
     pub probe: Duration,
-    /// What it leaves to callbacks that wait.
-    pub lanes: Lanes,
+    /// What the follow-up may spend on queries and deliveries, so that callbacks that wait find enough.
+    pub budgets: RetryBudgets,
 }
 
 /// What a unit of work came to.
@@ -255,7 +255,7 @@ impl FollowUp {
             return self.park_payment(record, Reason::CannotSynthesize, &finding);
         };
         let turn = Turn::of(&work, &ticket);
-        let Some(_leave) = self.leave(ticket, &work, channel) else {
+        let Some(_permit) = self.permit(ticket, &work, channel) else {
             return self.postpone_confirmed(&work, record, &confirmed);
         };
         let Ok(request_id) = HeaderValue::from_str(&work.callback.request_id.to_string()) else {
@@ -325,7 +325,7 @@ impl FollowUp {
         if work.callback.request.is_none() {
             // Never by the bill's or the source's word for the payment.
             let ask = AskBy::OutTradeNo(claimed.out_trade_no);
-            if !self.lanes.to_wechat(merchant, lane(work)) {
+            if !self.budgets.to_wechat(merchant, lane(work)) {
                 return None;
             }
             return Some(self.gate.confirm.ask_now_within(channel, ask, &within).await).filter(was_asked);
@@ -338,7 +338,7 @@ impl FollowUp {
         let lane = Lane::of(rank, work.state, work.asked_for);
         let finding = match cached {
             Some(finding) => finding,
-            None if !self.lanes.to_wechat(merchant, lane) => return None,
+            None if !self.budgets.to_wechat(merchant, lane) => return None,
             None if work.asked_for => self.gate.confirm.ask_now_within(channel, ask, &within).await.0,
             None => self.gate.confirm.ask(channel, ask, lane.part(), &within).await.0,
         };

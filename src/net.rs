@@ -1,7 +1,7 @@
 //! What everybody needs who waits for another machine.
 
 // Deadlines.
-pub mod alarm;
+pub mod lazy_deadline;
 
 // Asking others over HTTP.
-pub mod outbound;
+pub mod http_client;

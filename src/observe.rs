@@ -1,7 +1,7 @@
 //! What can be seen of a running gate from outside: its log, its metrics, its traces.
 
 // The log.
-pub mod telemetry;
+pub mod logging;
 
 // What is counted.
 pub mod metrics;

@@ -5,7 +5,7 @@
 
 mod connection;
 
-mod door;
+mod listener;
 
 mod memory;
 
@@ -40,7 +40,7 @@ use tls::Tls;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 
-pub use door::Door;
+pub use listener::Listener;
 
 /// Connections that the system completes before they are accepted.
 const BACKLOG: u32 = 4096;
@@ -156,19 +156,19 @@ pub fn bind_beside(addr: SocketAddr, old: &TcpListener) -> io::Result<TcpListene
 /// Accepts connections and serves them until `shutdown` begins. Connections are tasks of `shutdown`, whose drain waits
 /// for them; start this as one too, so that none is accepted behind its back.
 pub async fn run<H: Handler>(
-    listener: TcpListener,
+    socket: TcpListener,
     tls: Option<Tls>,
     limits: Limits,
     handler: Arc<H>,
     shutdown: Shutdown,
 ) {
     let open = shutdown.child();
-    accept(Door::new(listener), tls, limits, handler, open, shutdown).await;
+    accept(Listener::new(socket), tls, limits, handler, open, shutdown).await;
 }
 
 /// The same, until `open` ends, which is a child of `shutdown`; the connections that were accepted until then go on.
 pub async fn accept<H: Handler>(
-    door: Door,
+    listener: Listener,
     tls: Option<Tls>,
     limits: Limits,
     handler: Arc<H>,
@@ -176,7 +176,7 @@ pub async fn accept<H: Handler>(
     shutdown: Shutdown,
 ) {
     let http = http_builder(&limits);
-    let server = Arc::new(Server { handler, limits, tls, shutdown, memory: door.memory(), http });
+    let server = Arc::new(Server { handler, limits, tls, shutdown, memory: listener.memory(), http });
     let courtesy = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
     let mut complaints = Complaints::default();
     let mut closed = pin!(open.begun());
@@ -184,10 +184,10 @@ pub async fn accept<H: Handler>(
         let accepted = tokio::select! {
             biased;
             () = &mut closed => break,
-            accepted = door.listener().accept() => accepted,
+            accepted = listener.socket().accept() => accepted,
         };
         match accepted {
-            Ok((stream, addr)) => take_in(&server, &door, stream, addr, &courtesy, &mut complaints),
+            Ok((stream, addr)) => take_in(&server, &listener, stream, addr, &courtesy, &mut complaints),
             Err(error) if is_the_peers(&error) => {}
             Err(error) => {
                 complaints.say(|| tracing::error!(%error, "cannot accept connections; trying again"));
@@ -195,17 +195,17 @@ pub async fn accept<H: Handler>(
             }
         }
     }
-    // Whoever connected before a door closes has come in, unless all of the server stops.
+    // Whoever connected before a listener closes has come in, unless all of the server stops.
     while !server.shutdown.has_begun()
-        && let Some((stream, addr)) = already_there(&door).await
+        && let Some((stream, addr)) = already_there(&listener).await
     {
-        take_in(&server, &door, stream, addr, &courtesy, &mut complaints);
+        take_in(&server, &listener, stream, addr, &courtesy, &mut complaints);
     }
 }
 
 /// A connection that need not be waited for.
-async fn already_there(door: &Door) -> Option<(TcpStream, SocketAddr)> {
-    let now = std::future::poll_fn(|cx| match door.listener().poll_accept(cx) {
+async fn already_there(listener: &Listener) -> Option<(TcpStream, SocketAddr)> {
+    let now = std::future::poll_fn(|cx| match listener.socket().poll_accept(cx) {
         Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
         Poll::Pending => Poll::Ready(None),
     });
@@ -215,14 +215,14 @@ async fn already_there(door: &Door) -> Option<(TcpStream, SocketAddr)> {
 
 fn take_in<H: Handler>(
     server: &Arc<Server<H>>,
-    door: &Door,
+    listener: &Listener,
     stream: TcpStream,
     addr: SocketAddr,
     courtesy: &Arc<Semaphore>,
     complaints: &mut Complaints,
 ) {
-    if let Some(place) = door.place(server.limits.connections) {
-        server.shutdown.spawn(connection::serve(Arc::clone(server), stream, addr, place));
+    if let Some(permit) = listener.permit(server.limits.connections) {
+        server.shutdown.spawn(connection::serve(Arc::clone(server), stream, addr, permit));
     } else {
         complaints.say(|| tracing::warn!(reason = %Reason::Overloaded, "limits.connections is reached"));
         turn_away(server, courtesy, stream);
@@ -247,9 +247,9 @@ fn http_builder(limits: &Limits) -> http1::Builder {
 
 fn turn_away<H>(server: &Server<H>, courtesy: &Arc<Semaphore>, stream: TcpStream) {
     if server.tls.is_none()
-        && let Ok(place) = Arc::clone(courtesy).try_acquire_owned()
+        && let Ok(permit) = Arc::clone(courtesy).try_acquire_owned()
     {
-        server.shutdown.spawn(connection::turn_away(stream, place));
+        server.shutdown.spawn(connection::turn_away(stream, permit));
     }
 }
 

@@ -9,7 +9,7 @@ pub mod health;
 // Which fields are for one connection only.
 pub mod hop;
 
-mod line;
+mod connection;
 
 mod pool;
 
@@ -20,13 +20,13 @@ pub mod standing;
 
 use crate::domain::reason::Reason;
 use bytes::Bytes;
+use connection::{Connection, ConnectionError, Connector};
 use health::UpstreamHealth;
 use hop::named_by_connection;
 use http_body_util::Full;
 use hyper::header::{CONNECTION, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::uri::{Authority, Scheme, Uri};
 use hyper::{HeaderMap, Request, StatusCode};
-use line::{Connector, Line, LineError};
 use pool::Pool;
 use standing::Standing;
 use std::collections::HashMap;
@@ -219,15 +219,15 @@ impl Forward {
         deadline: Instant,
     ) -> Result<UpstreamAnswer, Unanswered> {
         // A kept connection that the upstream was seen to have closed gives the request back unsent, which is no retry.
-        while let Some(mut line) = pool.take(self.keep_alive) {
+        while let Some(mut connection) = pool.take(self.keep_alive) {
             let again = request.clone();
-            match line.exchange(request, deadline).await {
-                Ok(answer) => return Ok(self.keep(pool, upstream, line, answer)?),
-                Err(LineError::Unsent(unsent)) => request = *unsent,
-                Err(LineError::Unanswered) => {
+            match connection.exchange(request, deadline).await {
+                Ok(answer) => return Ok(self.keep(pool, upstream, connection, answer)?),
+                Err(ConnectionError::Unsent(unsent)) => request = *unsent,
+                Err(ConnectionError::Unanswered) => {
                     return Err(Unanswered { reason: Reason::UpstreamBroke, again: Some(Box::new(again)) });
                 }
-                Err(LineError::Failed(reason)) => return Err(reason.into()),
+                Err(ConnectionError::Failed(reason)) => return Err(reason.into()),
             }
         }
         Ok(self.exchange_afresh(pool, upstream, request, deadline).await?)
@@ -240,12 +240,12 @@ impl Forward {
         request: Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<UpstreamAnswer, Reason> {
-        let mut line = self.connector.connect(upstream, deadline).await?;
-        match line.exchange(request, deadline).await {
-            Ok(answer) => self.keep(pool, upstream, line, answer),
-            Err(LineError::Unsent(_)) => Err(Reason::UpstreamUnreachable),
-            Err(LineError::Unanswered) => Err(Reason::UpstreamBroke),
-            Err(LineError::Failed(reason)) => Err(reason),
+        let mut connection = self.connector.connect(upstream, deadline).await?;
+        match connection.exchange(request, deadline).await {
+            Ok(answer) => self.keep(pool, upstream, connection, answer),
+            Err(ConnectionError::Unsent(_)) => Err(Reason::UpstreamUnreachable),
+            Err(ConnectionError::Unanswered) => Err(Reason::UpstreamBroke),
+            Err(ConnectionError::Failed(reason)) => Err(reason),
         }
     }
 
@@ -254,10 +254,10 @@ impl Forward {
         &self,
         pool: &Pool,
         upstream: &Upstream,
-        line: Line,
+        connection: Connection,
         answer: UpstreamAnswer,
     ) -> Result<UpstreamAnswer, Reason> {
-        pool.keep(line, pool::limit(self.keep_alive, &answer.headers));
+        pool.keep(connection, pool::limit(self.keep_alive, &answer.headers));
         let UpstreamAnswer { status, headers, body } = answer;
         let mut headers = without_connection_fields(headers);
         let body = coding::undo(&mut headers, body).map_err(|illegible| {

@@ -23,8 +23,8 @@ mod sources;
 mod sweeps;
 
 use super::Admin;
-use super::look::Unread;
 use super::problem::Problem;
+use super::queries::Unread;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};

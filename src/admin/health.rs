@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 /// How long the journal may take for a small write.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long an answer of the journal counts: asking costs an fsync, and everybody may ask.
 const BELIEVED: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ pub enum NotReady {
     #[error("the journal cannot be written")]
     Unwritable,
     /// Nothing is said.
-    #[error("the journal did not write within {} s", PATIENCE.as_secs())]
+    #[error("the journal did not write within {} s", TIMEOUT.as_secs())]
     Slow,
 }
 
@@ -72,7 +72,7 @@ impl Admin {
 }
 
 async fn probe(journal: &dyn Journal) -> Result<(), NotReady> {
-    match timeout(PATIENCE, journal.probe()).await {
+    match timeout(TIMEOUT, journal.probe()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(NotReady::Unwritable),
         Err(_) => Err(NotReady::Slow),

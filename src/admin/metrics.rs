@@ -4,7 +4,7 @@
 use super::Admin;
 use super::problem::Problem;
 use crate::domain::clock;
-use crate::domain::generation::Generation;
+use crate::domain::config_status::ConfigStatus;
 use crate::gate::Gate;
 use crate::journal::{Figures, State as EntryState};
 use crate::observe::metrics::{Format, Gauges, JournalMeters};
@@ -36,12 +36,12 @@ impl Admin {
     /// What Prometheus gets. `None` only by a fault.
     async fn scrape(&self, format: Format) -> Option<String> {
         let figures = self.figures().await;
-        let (gate, generation) = (self.gate.gate(), self.generation());
+        let (gate, config_status) = (self.gate.gate(), self.config_status());
         let has_journal = self.journal.is_some();
         // The system is asked about this process, which is no matter for those who carry callbacks.
         let writing = tokio::task::spawn_blocking(move || {
             let mut now = Gauges::default();
-            configuration(&mut now, &generation);
+            configuration(&mut now, &config_status);
             let help = "By how much the system's clock is away from the gate's time, while it is not believed";
             now.gauge("tollgate_clock_away_seconds", help, clock::away().map_or(0.0, |by| by.as_secs_f64()));
             wechat(&mut now, &gate);
@@ -62,14 +62,14 @@ fn seconds(at: Timestamp) -> f64 {
     at.as_millisecond() as f64 / 1000.0
 }
 
-fn configuration(now: &mut Gauges, generation: &Generation) {
-    let number = f64::from(generation.number);
+fn configuration(now: &mut Gauges, config_status: &ConfigStatus) {
+    let number = f64::from(config_status.number);
     now.gauge("tollgate_config_generation", "Configurations that were in force, with this one", number);
     let help = "Whether the latest attempt to replace the configuration succeeded";
-    let refused = generation.refused.is_some();
+    let refused = config_status.refused.is_some();
     now.gauge("tollgate_config_last_reload_successful", help, if refused { 0.0 } else { 1.0 });
     let help = "Since when the configuration is in force";
-    now.gauge("tollgate_config_last_reload_timestamp_seconds", help, seconds(generation.since));
+    now.gauge("tollgate_config_last_reload_timestamp_seconds", help, seconds(config_status.since));
 }
 
 fn wechat(now: &mut Gauges, gate: &Gate) {

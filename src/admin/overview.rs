@@ -3,7 +3,7 @@
 use super::Admin;
 use super::health::NotReady;
 use crate::domain::clock;
-use crate::domain::generation::Generation;
+use crate::domain::config_status::ConfigStatus;
 use crate::domain::order::MchId;
 use crate::gate::Gate;
 use crate::journal::Figures;
@@ -44,7 +44,7 @@ pub struct Overview {
     /// The legacy systems, each with how many orders wait for it, if that can be read.
     pub upstreams: Vec<(UpstreamHealth, Option<u64>)>,
     /// Which configuration is in force.
-    pub generation: Generation,
+    pub config_status: ConfigStatus,
     /// The gate's first whole day, in Beijing; `None` if it cannot be read, or there is no journal.
     pub gate_since: Option<Date>,
 }
@@ -92,7 +92,7 @@ impl Admin {
             budgets: merchants.into_iter().map(budget).collect(),
             cache_entries: gate.confirm.remembered(),
             upstreams,
-            generation: self.generation(),
+            config_status: self.config_status(),
             gate_since: self.gate_since().await,
         }
     }

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 const QUIET: Duration = Duration::from_millis(300);
 
 /// Beyond this they are looked at although more is happening.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How often they are looked at when nothing was noticed. Some file systems tell nobody.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -92,7 +92,7 @@ impl Watch {
     pub(super) async fn changed(&mut self) {
         loop {
             let _ = timeout(LOOK_EVERY, self.noticed.recv()).await;
-            let _ = timeout(PATIENCE, self.quiet()).await;
+            let _ = timeout(TIMEOUT, self.quiet()).await;
             if self.look().await {
                 return;
             }

@@ -1,11 +1,11 @@
-//! A door that is served: it can be served otherwise, or moved, while connections go on.
+//! A listener that is served: its terms and its address may change while connections go on.
 
 use super::BuildError;
-use crate::process::handoff::Lent;
+use crate::process::handoff::SharedSocket;
 use crate::process::shutdown::Shutdown;
 use crate::process::sockets::{Purpose, Taken};
 use crate::server::tls::Tls;
-use crate::server::{self, Door, Handler, Limits};
+use crate::server::{self, Handler, Limits, Listener};
 use jiff::Timestamp;
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-/// How those who come in are served.
+/// How connections are served.
 #[derive(Debug, Clone)]
 pub(super) struct Terms {
     pub(super) tls: Option<Tls>,
@@ -27,23 +27,23 @@ impl Terms {
     }
 }
 
-/// A door, and who takes in those who come.
+/// A listener, and the task that accepts its connections.
 #[derive(Debug)]
 pub(super) struct Listening<H> {
     /// As it was configured: a port 0 is still 0.
     addr: SocketAddr,
-    door: Door,
+    listener: Listener,
     /// Whether the supervisor opened the socket, and holds it too.
     is_given: bool,
     terms: Terms,
     handler: Arc<H>,
-    /// Begun when whoever came in is to leave; there once the door was opened.
-    inside: Option<Shutdown>,
-    /// Ends taking in, and nothing else.
-    open: Option<Shutdown>,
+    /// Begins when open connections are to end; there once the listener was opened.
+    connections: Option<Shutdown>,
+    /// Ends accepting, and nothing else.
+    accepting: Option<Shutdown>,
 }
 
-/// Where a door will be.
+/// Where a listener will be.
 #[derive(Debug)]
 pub(super) enum Moved {
     /// It stays where it is.
@@ -53,35 +53,35 @@ pub(super) enum Moved {
 }
 
 impl<H: Handler> Listening<H> {
-    /// A door at this socket, which is the one for `addr`.
+    /// A listener at this socket, which is the one for `addr`.
     pub(super) fn at(socket: Taken<TcpListener>, addr: SocketAddr, terms: Terms, handler: Arc<H>) -> Self {
-        let (door, is_given) = (Door::new(socket.listener), socket.is_supervisors);
-        Self { addr, door, is_given, terms, handler, inside: None, open: None }
+        let (listener, is_given) = (Listener::new(socket.listener), socket.is_supervisors);
+        Self { addr, listener, is_given, terms, handler, connections: None, accepting: None }
     }
 
-    /// The same, where silent connections give way when there is no place for another.
+    /// This listener, where silent connections give way when there is no permit for another.
     pub(super) fn where_the_silent_give_way(self) -> Self {
-        Self { door: self.door.where_the_silent_give_way(), ..self }
+        Self { listener: self.listener.where_the_silent_give_way(), ..self }
     }
 
     /// Its socket, for another process.
     ///
     /// # Errors
     /// If the system has no descriptor left.
-    pub(super) fn lend(&self, purpose: Purpose) -> io::Result<Lent> {
-        let socket = self.door.listener().as_fd().try_clone_to_owned()?;
-        Ok(Lent { purpose, configured: self.addr, socket })
+    pub(super) fn lend(&self, purpose: Purpose) -> io::Result<SharedSocket> {
+        let socket = self.listener.socket().as_fd().try_clone_to_owned()?;
+        Ok(SharedSocket { purpose, configured: self.addr, socket })
     }
 
     /// Whether any connection is open.
-    pub(super) fn is_anybody_inside(&self) -> bool {
-        self.door.inside() > 0
+    pub(super) fn has_open_connections(&self) -> bool {
+        self.listener.open_connections() > 0
     }
 
     /// Where it is, as a URL with the real port.
     pub(super) fn url(&self) -> io::Result<String> {
         let scheme = if self.terms.tls.is_some() { "https" } else { "http" };
-        Ok(format!("{scheme}://{}", self.door.listener().local_addr()?))
+        Ok(format!("{scheme}://{}", self.listener.socket().local_addr()?))
     }
 
     /// Until when its certificate is valid, if it has one.
@@ -89,14 +89,14 @@ impl<H: Handler> Listening<H> {
         self.terms.not_after()
     }
 
-    /// Begins to take in those who come.
+    /// Begins to accept connections.
     pub(super) fn open(&mut self, shutdown: &Shutdown) {
-        let inside = self.inside.get_or_insert_with(|| shutdown.child()).clone();
-        let open = inside.child();
+        let connections = self.connections.get_or_insert_with(|| shutdown.child()).clone();
+        let accepting = connections.child();
         let Terms { tls, limits } = self.terms.clone();
-        let (door, handler) = (self.door.clone(), Arc::clone(&self.handler));
-        tokio::spawn(server::accept(door, tls, limits, handler, open.clone(), inside));
-        self.open = Some(open);
+        let (listener, handler) = (self.listener.clone(), Arc::clone(&self.handler));
+        tokio::spawn(server::accept(listener, tls, limits, handler, accepting.clone(), connections));
+        self.accepting = Some(accepting);
     }
 
     /// Gets ready to move to `addr`. Nothing is given up for it.
@@ -113,7 +113,7 @@ impl<H: Handler> Listening<H> {
         match server::bind(addr) {
             // As 127.0.0.1:8080 is in the way of 0.0.0.0:8080.
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && addr.port() == self.addr.port() => {
-                server::bind_beside(addr, self.door.listener())
+                server::bind_beside(addr, self.listener.socket())
             }
             bound => bound,
         }
@@ -121,12 +121,12 @@ impl<H: Handler> Listening<H> {
         .map_err(|error| BuildError::Bind(addr, error))
     }
 
-    /// Takes in those who come from now on under other terms, and elsewhere if it moves. Those who are inside stay.
+    /// Accepts connections from now on under other terms, and elsewhere if the listener moves. Open connections go on.
     pub(super) fn go_on(&mut self, addr: SocketAddr, moved: Moved, terms: Terms, shutdown: &Shutdown) {
-        let before = self.open.take();
-        if let Moved::To(listener) = moved {
-            let moved = self.door.moved_to(listener);
-            std::mem::replace(&mut self.door, moved).shut();
+        let before = self.accepting.take();
+        if let Moved::To(socket) = moved {
+            let moved = self.listener.moved_to(socket);
+            std::mem::replace(&mut self.listener, moved).shut();
         }
         (self.addr, self.terms) = (addr, terms);
         self.open(shutdown);
@@ -135,17 +135,17 @@ impl<H: Handler> Listening<H> {
         }
     }
 
-    /// Takes in nobody any more; who is inside stays until the whole server's end.
+    /// Accepts no more connections; open ones go on until the whole server's end.
     pub(super) fn close(self) {
-        if let Some(open) = self.open {
-            open.begin();
+        if let Some(accepting) = self.accepting {
+            accepting.begin();
         }
     }
 
-    /// The same, and whoever is inside leaves with the next answer.
+    /// Accepts no more connections, and ends open ones with the next answer.
     pub(super) fn clear(self) {
-        if let Some(inside) = self.inside {
-            inside.begin();
+        if let Some(connections) = self.connections {
+            connections.begin();
         }
     }
 }

@@ -51,8 +51,8 @@ pub(super) fn watchdog(took_over: bool) -> Option<Duration> {
 /// Says that this process lives, well before `every` is over each time, for as long as tasks get their turn and the
 /// journal's writer answers. A writer whose disk fails answers; one whose disk hangs does not.
 pub(super) async fn keep_alive(every: Duration, journal: Option<Arc<dyn Journal>>) {
-    let patience = every / 3;
-    let mut ticks = interval(patience);
+    let limit = every / 3;
+    let mut ticks = interval(limit);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -63,11 +63,11 @@ pub(super) async fn keep_alive(every: Duration, journal: Option<Arc<dyn Journal>
                 let _ = journal.flush().await;
             }
         });
-        if timeout(patience, turn).await.is_ok() {
+        if timeout(limit, turn).await.is_ok() {
             tell(&[NotifyState::Watchdog]);
         } else {
             tracing::error!(
-                patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
+                patience_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
                 "the journal's writer does not answer; the supervisor is not told that this process lives"
             );
         }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is sent, and how the answer begins.
 struct Question {
@@ -40,7 +40,7 @@ pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
         None => (outline.listen, outline.tls, TO_CALLBACKS),
     };
     let addr = reachable(listen);
-    timeout(PATIENCE, answers(addr, tls, &question))
+    timeout(TIMEOUT, answers(addr, tls, &question))
         .await
         .context("no answer in time")
         .and_then(|answered| answered)

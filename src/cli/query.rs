@@ -38,7 +38,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = match Config::load(&args.file.config) {
@@ -82,7 +82,7 @@ struct Answered {
 
 /// Asks WeChat Pay once, for a command; what that establishes, and which host answered.
 pub(super) async fn ask(wechat: &WeChatPay, channel: &Channel, ask: &AskBy) -> (Finding, Option<String>) {
-    let answer = wechat.order_query(&channel.account, ask, Instant::now() + PATIENCE).await;
+    let answer = wechat.order_query(&channel.account, ask, Instant::now() + TIMEOUT).await;
     let host = answer.as_ref().ok().map(|asked| asked.host.to_string());
     (decide::judge(&channel.account, ask, &answer.map(|asked| asked.answer)), host)
 }

@@ -7,7 +7,7 @@ use super::records;
 use super::words::english;
 use crate::admin::records::EntryStory;
 use crate::admin::{needs, told};
-use crate::app::{Works, recall};
+use crate::app::{Services, recall};
 use crate::config::{Config, Outline, parse_duration};
 use crate::domain::clock::rfc3339;
 use crate::domain::order::{ChannelId, OrderId};
@@ -103,16 +103,16 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     // So that a journal that was never there is said so, and not made.
     drop(Sqlite::beside(&path)?);
-    let works = Works::build(Config { traces: None, ..config }, Arc::default())?;
-    let Some(follow_up) = works.follow_up else { bail!("there is no journal") };
-    recall(works.pending.as_deref()).await;
+    let services = Services::build(Config { traces: None, ..config }, Arc::default())?;
+    let Some(follow_up) = services.follow_up else { bail!("there is no journal") };
+    recall(services.pending.as_deref()).await;
     let shutdown = Shutdown::new();
     let journal = Arc::clone(&follow_up.journal);
     shutdown.spawn(follow_up.run(shutdown.clone()));
     let code = redeliver(args, &*journal, &mut signals).await;
     shutdown.drain(Duration::from_secs(10), signals.next()).await;
     // A disk that hangs keeps nobody here.
-    let _ = tokio::time::timeout(WRITTEN_OUT, works.gate.records.flush()).await;
+    let _ = tokio::time::timeout(WRITTEN_OUT, services.gate.records.flush()).await;
     code
 }
 

@@ -1,11 +1,11 @@
 //! `tollgate run`: the gate, until a signal.
 
 use super::ConfigFile;
-use crate::app::{App, BuildError, Ended, Reloads, Succeeded, TRACES_SENT};
+use crate::app::{App, BuildError, Ended, HandoffOutcome, Reloads, TRACES_SENT};
 use crate::config::Config;
 use crate::journal::sqlite::OpenError;
+use crate::observe::logging;
 use crate::observe::metrics::Metrics;
-use crate::observe::telemetry;
 use crate::process::handoff::{self, Predecessor};
 use crate::process::limits;
 use crate::process::shutdown::{Drained, Signals};
@@ -47,7 +47,7 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
         Ok(config) => config,
         Err(problems) => return super::check::show(&problems, false),
     };
-    let log = telemetry::start(config.log.format, &config.log.level)
+    let log = logging::start(config.log.format, &config.log.level)
         .map_err(|error| anyhow::anyhow!("log.level is no filter: {error}"))?;
     let metrics = Arc::new(Metrics::new());
     metrics.watch_log(log.dropped());
@@ -84,18 +84,18 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
         let _ = writeln!(std::io::stdout(), "admin: listening on {url}");
     }
 
-    let Ended { drained, succession, traces } = app.run(async || signals.next().await, reloads, &log).await;
+    let Ended { drained, handoff, traces } = app.run(async || signals.next().await, reloads, &log).await;
     let sending = tokio::spawn(async move { traces.end(TRACES_SENT).await });
     let is_whole = drained == Drained::Whole;
     if !is_whole {
         tracing::warn!("stopped before every request had finished");
     }
-    if let Some(succession) = succession.filter(|_| is_whole)
-        && let Succeeded::No(lost) = succession.outcome().await
+    if let Some(handoff) = handoff.filter(|_| is_whole)
+        && let HandoffOutcome::Failed(failed) = handoff.outcome().await
     {
         // It is written out when it is dropped.
         drop(log);
-        return Err(anyhow::Error::from(lost.start_again()).context("cannot start again"));
+        return Err(anyhow::Error::from(failed.start_again()).context("cannot start again"));
     }
     // Its own deadline ends it.
     let _ = sending.await;

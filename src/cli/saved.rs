@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// The server's own deadlines end the wait before.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -32,7 +32,7 @@ pub(super) async fn arrive(saved: &[u8], limits: Limits, words: &Words) -> anyho
     let mut sender = TcpStream::connect(addr).await?;
     sender.write_all(&as_sent(saved)).await?;
     sender.shutdown().await?;
-    let arrival = timeout(PATIENCE, arrivals.recv()).await.ok().flatten();
+    let arrival = timeout(TIMEOUT, arrivals.recv()).await.ok().flatten();
     shutdown.begin();
     serving.abort();
     match arrival {

@@ -7,7 +7,7 @@ use super::ConfigFile;
 use super::print::{self, Lines};
 use super::records;
 use super::words::{fill, words};
-use crate::app::{Works, recall};
+use crate::app::{Services, recall};
 use crate::config::{Config, Outline, parse_duration};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, MchId};
@@ -115,17 +115,17 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     // So that a journal that was never there is said so, and not made: it would know of nothing that was accepted.
     drop(Sqlite::beside(&path)?);
-    let works = Works::build(Config { traces: None, ..config }, Arc::default())?;
-    let (Some(follow_up), Some(sweeper)) = (works.follow_up, works.sweeper) else { bail!("there is no journal") };
+    let services = Services::build(Config { traces: None, ..config }, Arc::default())?;
+    let (Some(follow_up), Some(sweeper)) = (services.follow_up, services.sweeper) else { bail!("there is no journal") };
     let shutdown = Shutdown::new();
     let journal = Arc::clone(&follow_up.journal);
-    recall(works.pending.as_deref()).await;
+    recall(services.pending.as_deref()).await;
     shutdown.spawn(follow_up.run(shutdown.clone()));
     shutdown.spawn(sweeper.run_wanted(shutdown.clone()));
     let code = sweep(args, mch_id, &dates, &*journal, &mut signals).await;
     shutdown.drain(Duration::from_secs(10), signals.next()).await;
     // A disk that hangs keeps nobody here.
-    let _ = tokio::time::timeout(WRITTEN_OUT, works.gate.records.flush()).await;
+    let _ = tokio::time::timeout(WRITTEN_OUT, services.gate.records.flush()).await;
     code
 }
 

@@ -3,7 +3,7 @@
 use super::read::{Map, Section, Value};
 use super::synthesize::RouteName;
 use super::{settings, sweep};
-use crate::domain::generation;
+use crate::domain::config_status;
 use crate::domain::order::{AppId, BadId, ChannelId, MchId, ORDER_BYTES, is_order_byte};
 use crate::gate::channel::{Affix, Channel, QueryBy};
 use crate::gate::decide::Mode;
@@ -93,7 +93,7 @@ fn channel(name: &str, value: &Value<'_>, inherited: &Inherited<'_>) -> Option<R
         mode,
         on_refunded,
         on_second_payment,
-        generation: generation::FIRST,
+        generation: config_status::FIRST,
     };
     Some(ReadChannel { channel, sweep })
 }

@@ -3,10 +3,11 @@
 
 use super::read::{Map, Section, Value, is_loopback};
 use super::value::duration;
-use super::{Cache, Forwarding, Limits, Log, LogFormat, TlsFiles};
+use super::{Cache, Forwarding, Limits, Log, TlsFiles};
 use crate::gate::claim::Strictness;
 use crate::gate::sender::Rate;
 use crate::gate::stamp::Host;
+use crate::observe::logging::LogFormat;
 use crate::provider::wechat::Settings;
 use crate::server;
 use crate::upstream::{BadUpstream, Upstream};

@@ -1,7 +1,7 @@
 //! What a failing upstream gets, and what follows when it is well again: held orders wait while it fails, one of them is sent every
 //! so often, and an accepted delivery brings all of them forward.
 
-use super::lanes::Leave;
+use super::retry_budgets::SendPermit;
 use super::{FollowUp, Step, tell};
 use crate::domain::order::ChannelId;
 use crate::domain::reason::Reason;
@@ -32,7 +32,7 @@ const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Ticket {
     /// Its place on the way to the upstream, if it has one.
-    leave: Option<Leave>,
+    permit: Option<SendPermit>,
     /// It tries whether the upstream is well again.
     probe: Option<Probe>,
 }
@@ -99,25 +99,25 @@ impl FollowUp {
     /// in vain.
     pub(super) fn ticket(&self, work: &Job) -> Ticket {
         let channel = self.gate.channels.get(&work.callback.claimed.channel);
-        let leave = channel.filter(|_| work.state == State::Delivering).and_then(|channel| self.place_to(channel));
-        Ticket { leave, probe: None }
+        let permit = channel.filter(|_| work.state == State::Delivering).and_then(|channel| self.permit_for(channel));
+        Ticket { permit, probe: None }
     }
 
-    fn place_to(&self, channel: &Channel) -> Option<Leave> {
-        self.lanes.to_upstream(&channel.upstream, self.gate.forward.fresh(&channel.upstream))
+    fn permit_for(&self, channel: &Channel) -> Option<SendPermit> {
+        self.budgets.to_upstream(&channel.upstream, self.gate.forward.fresh(&channel.upstream))
     }
 
     /// That a confirmed order may be sent now; `None` if it has to wait. While the upstream is failing only probes are sent, and
     /// what a person asked for, which is one.
-    pub(super) fn leave(&self, ticket: Ticket, work: &Job, channel: &Channel) -> Option<Ticket> {
+    pub(super) fn permit(&self, ticket: Ticket, work: &Job, channel: &Channel) -> Option<Ticket> {
         let is_asked_for = work.rank == Rank::AskedFor || (work.asked_for && work.state == State::Asking);
         if ticket.probe.is_none() && !is_asked_for && self.gate.forward.is_failing(&channel.upstream) {
             return None;
         }
-        let mut leave = ticket.leave.or_else(|| self.place_to(channel))?;
-        leave.use_up();
+        let mut permit = ticket.permit.or_else(|| self.permit_for(channel))?;
+        permit.use_up();
         let probe = ticket.probe.map(Probe::sent);
-        Some(Ticket { leave: Some(leave), probe })
+        Some(Ticket { permit: Some(permit), probe })
     }
 }
 
@@ -167,7 +167,7 @@ impl Recoveries {
         let forward = &self.follow_up.gate.forward;
         let outlet = |way: &Way| Outlet {
             channels: way.channels.clone(),
-            most: self.follow_up.lanes.room(&way.upstream, forward.fresh(&way.upstream)),
+            most: self.follow_up.budgets.room(&way.upstream, forward.fresh(&way.upstream)),
             failing: forward.is_failing(&way.upstream),
         };
         self.ways.iter().map(outlet).collect()
@@ -231,14 +231,14 @@ impl Way {
         let begin = |standing: &mut Standing| standing.begin_probe(Instant::now(), jittered(follow_up.probe));
         let tried = forward.standing(&self.upstream, begin).flatten()?;
         let mut probe = Probe { follow_up: Arc::clone(follow_up), upstream: self.upstream.clone(), sent: false };
-        let leave = follow_up.lanes.probe(&self.upstream, forward.fresh(&self.upstream))?;
+        let permit = follow_up.budgets.probe(&self.upstream, forward.fresh(&self.upstream))?;
         let Some(work) = self.next_in_turn(follow_up, tried).await else {
             // Nothing waits, and looking again at once would find nothing either.
             probe.sent = true;
             return None;
         };
         forward.standing(&self.upstream, |standing| standing.has_turn(Some(work.entry)));
-        Some((work, Ticket { leave: Some(leave), probe: Some(probe) }))
+        Some((work, Ticket { permit: Some(permit), probe: Some(probe) }))
     }
 
     /// One that was not `tried`; if there is none any, while the upstream is failing or may be.

@@ -1,4 +1,4 @@
-//! One process after another, without a moment in which connections are refused. The gate that runs listens on a unix
+//! The hot restart (`run --take-over`): one process after another, without a moment in which connections are refused. The gate that runs listens on a unix
 //! socket beside its journal; a new one with the same journal asks there for the listening sockets.
 //!
 //! ```text
@@ -25,7 +25,7 @@ mod old;
 pub mod again;
 
 pub use new::{Predecessor, TakeOverError, find};
-pub use old::{HandOver, Leaving, Lent, Wish};
+pub use old::{Handoff, HandoffListener, Request, SharedSocket};
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ const LEAVING: &str = "leaving";
 const ACCEPTING: &str = "accepting";
 
 /// How long one side waits for the other's next word, where that has nothing to do first.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The socket of the gate whose journal is at `journal`.
 fn beside(journal: &Path) -> PathBuf {

@@ -50,7 +50,7 @@ use crate::journal::{Callback, Claimed, Journal, JournalError, Origin};
 use crate::process::shutdown::Shutdown;
 use error::SourceError;
 use jiff::Timestamp;
-use listing::{Listed as Row, Listing};
+use listing::{Listing, PendingOrder as Row};
 use source::Source;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -188,7 +188,7 @@ impl Watch {
                 () = desk.wanted() => {}
             }
             desk.begins();
-            let deadline = watched.patience();
+            let deadline = watched.read_timeout();
             let listing = tokio::select! {
                 biased;
                 () = shutdown.begun() => return,
@@ -337,7 +337,7 @@ impl Watched {
 
     /// How long it may take to read it.
     #[must_use]
-    pub fn patience(&self) -> Duration {
+    pub fn read_timeout(&self) -> Duration {
         self.every.clamp(SHORTEST_READ, LONGEST_READ)
     }
 }

@@ -1,14 +1,14 @@
 //! One connection from accept to close: waits for a head, lets hyper carry that one message, and waits again, each with
 //! its own deadline (threats R-01, R-02).
 
-use super::door::Place;
 use super::head::{Bounds, Framing};
+use super::listener::Permit;
 use super::request::Exchange;
 use super::stream::Stream;
 use super::wire::{Next, Wire};
 use super::{Handler, Peer, Server};
 use crate::domain::reason::Reason;
-use crate::net::alarm::Alarm;
+use crate::net::lazy_deadline::LazyDeadline;
 use hyper::service::service_fn;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -32,8 +32,8 @@ const FIRST_WORD: Duration = Duration::from_millis(250);
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     retry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// Serves what arrives on a connection until it is over, and then gives its place to another.
-pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream, addr: SocketAddr, place: Place) {
+/// Serves what arrives on a connection until it is over, and then gives its permit back.
+pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream, addr: SocketAddr, permit: Permit) {
     let first_head = Instant::now() + server.limits.head_timeout;
     let Peer { addr, .. } = Peer::new(addr, false);
     // It only makes answers slower when it fails.
@@ -45,7 +45,7 @@ pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream,
             let handshake = tokio::select! {
                 biased;
                 handshake = timeout_at(first_head, tls.accept(stream)) => handshake,
-                () = place.is_given_away() => return,
+                () = permit.is_revoked() => return,
             };
             match handshake {
                 Ok(Ok(stream)) => (Stream::Tls(Box::new(stream)), true),
@@ -58,31 +58,31 @@ pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream,
     let wire = Wire::new(stream, bounds, server.limits.answer_timeout);
     let wire = tokio::select! {
         biased;
-        wire = converse(server, wire, Peer { addr, tls }, first_head, &place) => wire,
-        () = place.is_given_away() => return tracing::debug!(%addr, "gave way to another connection"),
+        wire = converse(server, wire, Peer { addr, tls }, first_head, &permit) => wire,
+        () = permit.is_revoked() => return tracing::debug!(%addr, "gave way to another connection"),
     };
     if let Some(wire) = wire {
-        place.waits();
+        permit.waits();
         tokio::select! {
             biased;
             () = wire.close(LINGER) => {}
-            () = place.is_given_away() => {}
+            () = permit.is_revoked() => {}
         }
     }
 }
 
 /// Lets the system give up on a peer that takes nothing of what it was handed for so long: a short answer is the system's to
 /// send, and nobody here waits for it.
-fn bound_reading(stream: &TcpStream, patience: Duration) {
+fn bound_reading(stream: &TcpStream, timeout: Duration) {
     // Without it a peer that reads nothing costs what the system holds for it, until the connection is idle for too long.
     #[cfg(target_os = "linux")]
-    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience));
+    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout));
     #[cfg(not(target_os = "linux"))]
-    let _ = (stream, patience);
+    let _ = (stream, timeout);
 }
 
 /// Tells a peer that there is no room for it.
-pub(super) async fn turn_away(stream: TcpStream, _place: OwnedSemaphorePermit) {
+pub(super) async fn turn_away(stream: TcpStream, _permit: OwnedSemaphorePermit) {
     // It is full either way, whether the peer hears it or not.
     let _ = stream.try_write(OVERLOADED);
     Stream::Plain(stream).close(true, LINGER).await;
@@ -94,18 +94,18 @@ async fn converse<H: Handler>(
     mut wire: Wire,
     peer: Peer,
     first_head: Instant,
-    place: &Place,
+    permit: &Permit,
 ) -> Option<Wire> {
-    let mut alarm = Alarm::new(first_head);
+    let mut deadline = LazyDeadline::new(first_head);
     let mut draining = pin!(server.shutdown.begun());
     let mut young = pin!(sleep(FIRST_WORD));
     let closing = Arc::new(AtomicBool::new(false));
     let mut later_head = None;
     loop {
-        place.waits();
-        let seat = place.seat().cloned();
+        permit.waits();
+        let seat = permit.seat().cloned();
         let (draining, young) = (draining.as_mut(), young.as_mut());
-        let wait = HeadWait { wire: &mut wire, alarm: &mut alarm, draining, young, later_head };
+        let wait = HeadWait { wire: &mut wire, deadline: &mut deadline, draining, young, later_head };
         let exchange = match wait.await? {
             Next::Closed => return Some(wire),
             Next::Head(head) => {
@@ -123,7 +123,7 @@ async fn converse<H: Handler>(
         if closing.load(Ordering::Relaxed) {
             return Some(wire);
         }
-        alarm.set(Instant::now() + server.limits.idle_timeout);
+        deadline.set(Instant::now() + server.limits.idle_timeout);
         later_head = Some(server.limits.head_timeout);
     }
 }
@@ -143,7 +143,7 @@ async fn carry<H: Handler>(server: &Arc<Server<H>>, wire: Wire, exchange: Exchan
 /// The wait for a head. It ends with `None` if there is nobody to answer any more.
 struct HeadWait<'a, D> {
     wire: &'a mut Wire,
-    alarm: &'a mut Alarm,
+    deadline: &'a mut LazyDeadline,
     draining: Pin<&'a mut D>,
     young: Pin<&'a mut Sleep>,
     /// What a head may take from its first byte on, until it has begun. The first head's time began with accept.
@@ -165,9 +165,9 @@ impl<D: Future<Output = ()>> Future for HeadWait<'_, D> {
             return Poll::Ready(Some(Next::Closed));
         }
         if begun && let Some(head_timeout) = this.later_head.take() {
-            this.alarm.set(Instant::now() + head_timeout);
+            this.deadline.set(Instant::now() + head_timeout);
         }
-        ready!(this.alarm.poll(cx));
+        ready!(this.deadline.poll(cx));
         let late = if begun { Next::Refused(this.wire.refuse(Reason::RequestTimeout)) } else { Next::Closed };
         Poll::Ready(Some(late))
     }

@@ -1,4 +1,4 @@
-//! What request bodies take, over all connections that came in by one door: counted as they come in, since what a sender
+//! What request bodies take, over all connections that came in by one listener: counted as they come in, since what a sender
 //! announces costs nothing, and until whoever works on them lets go of them.
 //!
 //! When it is used up, what has been coming for longest gives way: an honest body is there within moments, and one that

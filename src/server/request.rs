@@ -31,7 +31,7 @@ pub(super) struct Exchange {
     pub(super) refusal: Option<Box<Refusal>>,
     /// Set by the answer that ends the connection.
     pub(super) closing: Arc<AtomicBool>,
-    /// Its connection's place, if that may be given away while the body is waited for.
+    /// Its connection's seat, if the permit may be revoked while the body is waited for.
     pub(super) seat: Option<Arc<Seat>>,
 }
 

@@ -1,11 +1,11 @@
-//! Who gives way when there is no place for another connection: whoever has been waited for longest.
+//! Which connection gives way when there is no permit for another: the one whose peer has been waited for longest.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// A place that may have to be given to somebody else while its peer says nothing.
+/// The seat of a connection whose permit may be given to another connection while its peer says nothing.
 #[derive(Debug)]
 pub(super) struct Seat {
     all: Arc<WaitedFor>,
@@ -26,7 +26,7 @@ struct Turns {
 }
 
 impl Seat {
-    /// A new one, which is not waited for yet.
+    /// A seat whose peer is not waited for yet.
     pub(super) fn among(all: &Arc<WaitedFor>) -> Self {
         Self {
             all: Arc::clone(all),
@@ -41,12 +41,12 @@ impl Seat {
         self.all.add(self);
     }
 
-    /// Ready when it is somebody else's.
+    /// Ready when the permit was given to another connection.
     pub(super) async fn gave_way(&self) {
         self.told.notified().await;
     }
 
-    /// From now on the peer waits for us. `false` if its place is somebody else's already.
+    /// From now on the peer waits for us. `false` if another connection has the permit already.
     pub(super) fn is_served(&self) -> bool {
         self.all.remove(self);
         !self.is_given_away.load(Ordering::Relaxed)
@@ -69,7 +69,7 @@ impl WaitedFor {
         turns.seats.remove(&seat.turn.swap(0, Ordering::Relaxed));
     }
 
-    /// Whether there was one to give way; its place is free then.
+    /// Whether there was one to give way; its permit is free then.
     pub(super) fn one_gives_way(&self) -> bool {
         let first = self.lock().give_way();
         // It is woken when the lock is free.

@@ -1,7 +1,7 @@
 //! Connections to one upstream that wait for the next callback.
 
+use super::connection::Connection;
 use super::health::Seen;
-use super::line::Line;
 use super::standing::Standing;
 use super::{Unanswered, UpstreamAnswer};
 use hyper::HeaderMap;
@@ -31,7 +31,7 @@ pub(super) struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    line: Line,
+    connection: Connection,
     since: Instant,
     /// How long it may wait.
     limit: Duration,
@@ -60,22 +60,22 @@ impl Pool {
     }
 
     /// A connection that was good when it was last used and has not waited for `most` since; `None` is not at all.
-    pub(super) fn take(&self, most: Option<Duration>) -> Option<Line> {
+    pub(super) fn take(&self, most: Option<Duration>) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let most = most.unwrap_or_default();
         while let Some(latest) = idle.pop_back() {
             if !latest.is_over(most) {
-                return Some(latest.line);
+                return Some(latest.connection);
             }
         }
         None
     }
 
-    /// Keeps `line` for the next callback, for at most `limit`, if it can be used again.
-    pub(super) fn keep(&self, line: Line, limit: Option<Duration>) {
-        let Some(limit) = limit.filter(|_| line.is_reusable()) else { return };
+    /// Keeps `connection` for the next callback, for at most `limit`, if it can be used again.
+    pub(super) fn keep(&self, connection: Connection, limit: Option<Duration>) {
+        let Some(limit) = limit.filter(|_| connection.is_reusable()) else { return };
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push_back(Idle { line, since: Instant::now(), limit });
+        idle.push_back(Idle { connection, since: Instant::now(), limit });
         while idle.len() > MOST || idle.front().is_some_and(|oldest| oldest.is_over(limit)) {
             idle.pop_front();
         }

@@ -1,8 +1,8 @@
 //! Whether an upstream is there: a connection that is opened and closed, without a request.
 
 use super::Upstream;
-use super::line::tls_connector;
-use crate::net::outbound::innermost;
+use super::connection::tls_connector;
+use crate::net::http_client::innermost;
 use hyper::http::uri::Scheme;
 use rustls_pki_types::ServerName;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use tokio::time::timeout;
 /// Connects to an upstream, with TLS where it is https.
 ///
 /// # Errors
-/// Why that is not possible within `patience` for each of both, in a few words.
-pub async fn reach(upstream: &Upstream, patience: Duration) -> Result<(), String> {
-    let too_long = |what: &str| format!("{what} within {} s", patience.as_secs());
+/// Why that is not possible within `limit` for each of both, in a few words.
+pub async fn reach(upstream: &Upstream, limit: Duration) -> Result<(), String> {
+    let too_long = |what: &str| format!("{what} within {} s", limit.as_secs());
     let is_tls = upstream.scheme == Scheme::HTTPS;
     let host = upstream.authority.host().trim_matches(['[', ']']);
     let port = upstream.authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-    let tcp = timeout(patience, TcpStream::connect((host, port))).await.map_err(|_| too_long("no connection"))?;
+    let tcp = timeout(limit, TcpStream::connect((host, port))).await.map_err(|_| too_long("no connection"))?;
     let tcp = tcp.map_err(|error| innermost(&error))?;
     if is_tls {
         let name = ServerName::try_from(host.to_owned()).map_err(|error| innermost(&error))?;
         let tls = tls_connector().map_err(|error| innermost(&error))?;
-        let shaken = timeout(patience, tls.connect(name, tcp)).await.map_err(|_| too_long("TLS: no answer"))?;
+        let shaken = timeout(limit, tls.connect(name, tcp)).await.map_err(|_| too_long("TLS: no answer"))?;
         shaken.map_err(|error| format!("TLS: {}", innermost(&error)))?;
     }
     Ok(())

@@ -46,7 +46,7 @@ fn read(place: Place, amount_unit: AmountUnit, limit: usize, deadline: Duration)
 
 /// What an order is, in one line.
 fn lines(listing: &Listing) -> Vec<String> {
-    let line = |listed: &tollgate::reconcile::pending_orders::listing::Listed| {
+    let line = |listed: &tollgate::reconcile::pending_orders::listing::PendingOrder| {
         let number = listed.out_trade_no.map_or("-".to_owned(), |number| number.to_string());
         let amount = listed.amount.map_or("-".to_owned(), |amount| amount.to_string());
         let since = listed.created_at.map_or("-".to_owned(), |since| since.to_string());

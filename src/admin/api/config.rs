@@ -4,7 +4,7 @@ use super::params::{Asked, Nothing};
 use crate::admin::Admin;
 use crate::admin::records::words;
 use crate::domain::clock;
-use crate::domain::generation::{self, Generation};
+use crate::domain::config_status::{self, ConfigStatus};
 use axum::Json;
 use axum::extract::State;
 use jiff::civil::Date;
@@ -43,10 +43,10 @@ pub(super) struct RefusedConfig {
 }
 
 impl Config {
-    pub(super) fn new(generation: Generation, gate_since: Option<Date>) -> Self {
-        let Generation { number, since, refused } = generation;
+    pub(super) fn new(config_status: ConfigStatus, gate_since: Option<Date>) -> Self {
+        let ConfigStatus { number, since, refused } = config_status;
         let refused =
-            refused.map(|generation::Refused { at, problem }| RefusedConfig { at: clock::rfc3339(at), problem });
+            refused.map(|config_status::Refused { at, problem }| RefusedConfig { at: clock::rfc3339(at), problem });
         let (gate_since, clock_away_s) = (gate_since.map(|day| day.to_string()), clock::away().map(|by| by.as_secs()));
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -64,5 +64,5 @@ impl Config {
     (status = 200, description = "Without anything secret.", body = Config)
 ))]
 pub(super) async fn config(State(admin): State<Arc<Admin>>, Asked(Nothing {}): Asked<Nothing>) -> Json<Config> {
-    Json(Config::new(admin.generation(), admin.gate_since().await))
+    Json(Config::new(admin.config_status(), admin.gate_since().await))
 }

@@ -177,7 +177,7 @@ impl From<admin::Overview> for Overview {
                 .collect(),
             cache_entries: overview.cache_entries,
             upstreams: overview.upstreams.into_iter().map(Upstream::from).collect(),
-            config: Config::new(overview.generation, overview.gate_since),
+            config: Config::new(overview.config_status, overview.gate_since),
         }
     }
 }

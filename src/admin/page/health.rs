@@ -128,9 +128,9 @@ fn cache(whole: &Overview, gate: &Gate, shell: &Shell) -> Line {
 }
 
 fn configuration(whole: &Overview, shell: &Shell) -> Line {
-    let generation = &whole.generation;
-    let number = fill(shell.words.generation, &[&generation.number, &shell.away(generation.since)]);
-    match &generation.refused {
+    let config_status = &whole.config_status;
+    let number = fill(shell.words.generation, &[&config_status.number, &shell.away(config_status.since)]);
+    match &config_status.refused {
         None => Line::good(number, ""),
         Some(_) => Line::bad(number, shell.words.newer_refused),
     }

@@ -158,7 +158,7 @@ impl Overview {
         let trouble = trouble.map(|error| notice::why(error, &shell));
         let looked_at = held.map_or(&[][..], |held| &held.records);
         let held = whole.figures.as_ref().map_or(&[][..], |figures| &figures.held);
-        let reload_refused = whole.generation.refused.as_ref().map(|refused| ReloadRefused {
+        let reload_refused = whole.config_status.refused.as_ref().map(|refused| ReloadRefused {
             text: fill(words.reload_refused, &[&shell.away(refused.at)]),
             problem: refused.problem.clone(),
         });

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::domain::order::OutTradeNo;
 use crate::domain::reason::{Reason, Verdict};
 use crate::provider::wechat::{AskBy, WeChatPay};
-use crate::reconcile::pending_orders::listing::{Listed, Listing};
+use crate::reconcile::pending_orders::listing::{Listing, PendingOrder};
 use crate::reconcile::pending_orders::{MOST_ORDERS, Watched};
 use crate::upstream::Upstream;
 use crate::upstream::reach::reach;
@@ -20,7 +20,7 @@ use std::time::Duration;
 const NOBODYS_ORDER: &str = "TOLLGATE-CHECK";
 
 /// How long is waited for an upstream.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Orders of a source that are shown.
 const SHOWN: usize = 3;
@@ -38,7 +38,7 @@ struct Source {
     name: String,
     rows: usize,
     malformed: usize,
-    first: Vec<Listed>,
+    first: Vec<PendingOrder>,
     problem: Option<String>,
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn resolve(config: &Config) -> anyhow::Result<Resolved> {
     }
     let mut reached = Vec::with_capacity(upstreams.len());
     for upstream in upstreams {
-        let problem = reach(&upstream, PATIENCE).await.err();
+        let problem = reach(&upstream, TIMEOUT).await.err();
         reached.push((upstream, problem));
     }
     let mut sources = Vec::with_capacity(config.pending_orders.len());
@@ -70,7 +70,7 @@ pub(super) async fn resolve(config: &Config) -> anyhow::Result<Resolved> {
 
 async fn read(config: &Config, watched: &Watched) -> Source {
     let mut source = Source { name: watched.name.clone(), rows: 0, malformed: 0, first: Vec::new(), problem: None };
-    let listing = match watched.source.read(MOST_ORDERS, watched.patience()).await {
+    let listing = match watched.source.read(MOST_ORDERS, watched.read_timeout()).await {
         Ok(listing) => listing,
         Err(error) => {
             source.problem = Some(error.to_string());
@@ -126,7 +126,7 @@ impl Resolved {
 
     pub(super) fn sources(&self) -> Value {
         let source = |source: &Source| {
-            let orders: Vec<_> = source.first.iter().map(|listed| listed.order.to_string()).collect();
+            let orders: Vec<_> = source.first.iter().map(|order| order.order.to_string()).collect();
             json!({
                 "source": source.name,
                 "rows": source.rows,
@@ -172,11 +172,11 @@ impl Source {
             Some(problem) if first.is_empty() && *malformed == 0 => fill(words.source_unread, &[name, problem]),
             Some(problem) => fill(words.source_unusable, &[name, &rows, malformed, problem]),
         });
-        for listed in first {
-            let number = listed.out_trade_no.map(|number| format!(", out_trade_no {number}")).unwrap_or_default();
+        for order in first {
+            let number = order.out_trade_no.map(|number| format!(", out_trade_no {number}")).unwrap_or_default();
             let amount =
-                listed.amount.map(|fen| format!(", {}.{:02} CNY", fen.0 / 100, fen.0 % 100)).unwrap_or_default();
-            lines.say(format!("  {}, {}{number}{amount}", listed.order, listed.channel));
+                order.amount.map(|fen| format!(", {}.{:02} CNY", fen.0 / 100, fen.0 % 100)).unwrap_or_default();
+            lines.say(format!("  {}, {}{number}{amount}", order.order, order.channel));
         }
     }
 }

@@ -26,7 +26,7 @@ const LINES: usize = 10;
 #[derive(Debug)]
 pub(super) struct Gate {
     /// Where it listens; that stays.
-    pub(super) doors: Doors,
+    pub(super) addresses: Addresses,
     // The process is dropped before the directory it writes to.
     process: Process,
     /// Configuration, journal, log.
@@ -36,7 +36,7 @@ pub(super) struct Gate {
 
 /// Where the gate listens.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Doors {
+pub(super) struct Addresses {
     /// For callbacks.
     pub(super) callbacks: SocketAddr,
     /// For those who look in.
@@ -47,9 +47,9 @@ impl Gate {
     /// Starts it.
     pub(super) async fn start(configuration: Configuration) -> anyhow::Result<Self> {
         let directory = Directory::make()?;
-        let anywhere = Doors { callbacks: ANYWHERE, admin: ANYWHERE };
-        let (process, doors) = Process::start(&configuration, &directory, anywhere).await?;
-        Ok(Self { doors, process, directory, configuration })
+        let anywhere = Addresses { callbacks: ANYWHERE, admin: ANYWHERE };
+        let (process, addresses) = Process::start(&configuration, &directory, anywhere).await?;
+        Ok(Self { addresses, process, directory, configuration })
     }
 
     /// Kills it with SIGKILL and starts it again; how long it was away.
@@ -57,8 +57,8 @@ impl Gate {
         let killed_at = Instant::now();
         self.process.kill().context("cannot kill the gate")?;
         // Bound and not listening, so that nobody else gets the ports meanwhile.
-        let _ports = [reserved(self.doors.callbacks)?, reserved(self.doors.admin)?];
-        (self.process, self.doors) = Process::start(&self.configuration, &self.directory, self.doors).await?;
+        let _ports = [reserved(self.addresses.callbacks)?, reserved(self.addresses.admin)?];
+        (self.process, self.addresses) = Process::start(&self.configuration, &self.directory, self.addresses).await?;
         Ok(killed_at.elapsed())
     }
 }
@@ -85,10 +85,10 @@ impl Process {
     async fn start(
         configuration: &Configuration,
         directory: &Directory,
-        doors: Doors,
-    ) -> anyhow::Result<(Self, Doors)> {
+        addresses: Addresses,
+    ) -> anyhow::Result<(Self, Addresses)> {
         let file = directory.path().join("config.yaml");
-        let text = configuration.text(&file, doors.callbacks, doors.admin)?;
+        let text = configuration.text(&file, addresses.callbacks, addresses.admin)?;
         std::fs::write(&file, text).context("cannot write the gate's configuration")?;
         let log = directory.path().join("gate.log");
         let its_log = OpenOptions::new().create(true).append(true).open(&log).context("cannot write the gate's log")?;
@@ -100,7 +100,7 @@ impl Process {
         let stdout = process.0.stdout.take().context("the gate has no standard output")?;
         let listening = tokio::task::spawn_blocking(move || listening_on(stdout));
         match tokio::time::timeout(START, listening).await {
-            Ok(Ok(Some(doors))) => Ok((process, doors)),
+            Ok(Ok(Some(addresses))) => Ok((process, addresses)),
             _ => anyhow::bail!("the gate does not start; the end of its log:\n{}", end_of(&log)),
         }
     }
@@ -119,11 +119,11 @@ impl Drop for Process {
 }
 
 /// What the gate says when it is ready; `None` if it ends before.
-fn listening_on(stdout: ChildStdout) -> Option<Doors> {
+fn listening_on(stdout: ChildStdout) -> Option<Addresses> {
     let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
     let mut address = |what: &str| lines.find_map(|line| line.strip_prefix(what)?.parse().ok());
     let callbacks = address("callbacks: listening on http://")?;
-    Some(Doors { callbacks, admin: address("admin: listening on http://")? })
+    Some(Addresses { callbacks, admin: address("admin: listening on http://")? })
 }
 
 fn reserved(address: SocketAddr) -> std::io::Result<TcpSocket> {

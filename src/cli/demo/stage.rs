@@ -130,7 +130,7 @@ impl Stage {
         let token = Uuid::now_v7().simple().to_string();
         let configuration = Configuration { upstream: shop_url.clone(), hosts, merchants, token: token.clone() };
         let gate = if with_gate { Some(Gate::start(configuration).await?) } else { None };
-        let gate_url = gate.as_ref().map_or(shop_url.clone(), |gate| format!("http://{}", gate.doors.callbacks));
+        let gate_url = gate.as_ref().map_or(shop_url.clone(), |gate| format!("http://{}", gate.addresses.callbacks));
         let client = Client::default();
         Ok(Self {
             sandbox,
@@ -140,7 +140,7 @@ impl Stage {
             shop_url,
             sender: Sender { client: client.clone(), gate_url: gate_url.clone() },
             gate_url,
-            dashboard: gate.as_ref().map(|gate| Dashboard { url: format!("http://{}/", gate.doors.admin), token }),
+            dashboard: gate.as_ref().map(|gate| Dashboard { url: format!("http://{}/", gate.addresses.admin), token }),
             directory: gate.as_ref().map(|gate| gate.directory.path().to_owned()),
             client,
             gate: gate.map(Mutex::new),

@@ -1,7 +1,7 @@
 //! Starting the sandbox.
 
 use crate::config::Config;
-use crate::observe::telemetry;
+use crate::observe::logging;
 use crate::process::shutdown::Signals;
 use crate::sandbox::shop::Shop;
 use crate::sandbox::{DEMO_MERCHANTS, Host, Merchant, Sandbox, Seed, demo_merchants};
@@ -51,7 +51,7 @@ pub(super) struct Start {
 }
 
 pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
-    let _log = telemetry::start(None, "tollgate=info").map_err(anyhow::Error::from_boxed)?;
+    let _log = logging::start(None, "tollgate=info").map_err(anyhow::Error::from_boxed)?;
     let with_demo_merchants = args.merchants.is_empty() && args.config.is_none();
     let merchants = match &args.config {
         Some(path) => {

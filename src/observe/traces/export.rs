@@ -4,7 +4,7 @@
 //! at, and a collector that is gone must cost nothing.
 
 use super::{BuildError, Settings};
-use crate::net::outbound;
+use crate::net::http_client;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 /// How long the collector may take for a batch.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often it is said that it cannot be reached.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
@@ -52,7 +52,7 @@ impl Exporter {
     pub(super) fn new(settings: &Settings) -> Result<Self, BuildError> {
         let url = format!("{}/v1/traces", settings.endpoint.to_string().trim_end_matches('/'));
         let encrypted = settings.endpoint.scheme_str() == Some("https");
-        let http = outbound::client(encrypted)?.timeout(PATIENCE).build()?;
+        let http = http_client::client(encrypted)?.timeout(TIMEOUT).build()?;
         let resource = ResourceAttributesWithSchema::default();
         let (runtime, complaints) = (Handle::current(), Mutex::default());
         Ok(Self { http, url, settings: settings.clone(), resource, runtime, complaints })
@@ -70,7 +70,7 @@ impl Exporter {
         }
         let request = request.header(CONTENT_TYPE, "application/x-protobuf");
         async move {
-            let answer = request.send().await.map_err(|error| outbound::innermost(&error))?;
+            let answer = request.send().await.map_err(|error| http_client::innermost(&error))?;
             if answer.status().is_success() { Ok(()) } else { Err(format!("HTTP status {}", answer.status().as_u16())) }
         }
     }

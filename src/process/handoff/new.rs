@@ -1,6 +1,6 @@
 //! The side of the gate that begins.
 
-use super::{ACCEPTING, BUSY, GO, GREETING, LEAVING, PATIENCE, REFUSED, SOCKETS, beside, line};
+use super::{ACCEPTING, BUSY, GO, GREETING, LEAVING, REFUSED, SOCKETS, TIMEOUT, beside, line};
 use crate::process::sockets::{Given, Purpose};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -62,8 +62,8 @@ pub fn find(journal: &Path) -> Result<Option<Predecessor>, TakeOverError> {
         Err(error) => return Err(unreachable(error)),
     };
     let ask = || {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         // Who is busy answers before it has listened.
         let sent = line::send(&stream, GREETING, &[]);
         let received = line::receive(&stream);
@@ -114,7 +114,7 @@ impl Predecessor {
     /// Lets it leave. From here on this process must take the journal as soon as it is free, and accept.
     ///
     /// # Errors
-    /// If it is gone, or has lost its patience and goes on.
+    /// If it is gone, or has waited too long and goes on.
     pub fn go(&self) -> io::Result<()> {
         line::send(&self.stream, GO, &[])?;
         match line::receive(&self.stream)?.0.as_str() {

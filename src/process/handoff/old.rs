@@ -1,6 +1,6 @@
 //! The side of the gate that runs.
 
-use super::{ACCEPTING, BUSY, GO, GREETING, LEAVING, PATIENCE, REFUSED, SOCKETS, beside, line};
+use super::{ACCEPTING, BUSY, GO, GREETING, LEAVING, REFUSED, SOCKETS, TIMEOUT, beside, line};
 use crate::process::sockets::Purpose;
 use std::fmt::Write;
 use std::io::{self, ErrorKind};
@@ -16,9 +16,9 @@ use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// A listening socket that the other may have too.
+/// A listening socket that the successor may have too.
 #[derive(Debug)]
-pub struct Lent {
+pub struct SharedSocket {
     /// What it is for.
     pub purpose: Purpose,
     /// What the configuration says it listens at; its own address may be another.
@@ -27,21 +27,21 @@ pub struct Lent {
     pub socket: OwnedFd,
 }
 
-/// Waits for somebody who wants to take over. Its socket goes when this is dropped, which must be before the journal is
+/// Where a successor asks, at a unix socket beside the journal. The socket goes when this is dropped, which must be before the journal is
 /// given back: the next gate has one of the same name.
 #[derive(Debug)]
-pub struct HandOver {
+pub struct HandoffListener {
     listening: Option<Listening>,
-    wishes: mpsc::Receiver<Wish>,
+    requests: mpsc::Receiver<Request>,
 }
 
-/// What another gate wants, in this order.
+/// What a successor asks for, in this order.
 #[derive(Debug)]
-pub enum Wish {
+pub enum Request {
     /// The sockets that this process listens at, duplicated. It goes on.
-    Sockets(oneshot::Sender<io::Result<Vec<Lent>>>),
+    Sockets(oneshot::Sender<io::Result<Vec<SharedSocket>>>),
     /// That this process leaves.
-    Leave(Leaving),
+    Leave(Handoff),
 }
 
 #[derive(Debug)]
@@ -52,22 +52,22 @@ struct Listening {
 
 /// A gate that is ready to take over, and waits for this one to leave.
 #[derive(Debug)]
-pub struct Leaving {
+pub struct Handoff {
     /// Its process.
     pub successor: u32,
     stream: UnixStream,
 }
 
-/// What all who ask share.
+/// What all connections of successors share.
 #[derive(Debug)]
-struct Asked {
+struct Negotiation {
     grace: Duration,
     /// The process that is talked to; 0 is none.
     talking_to: AtomicU32,
-    wishes: mpsc::Sender<Wish>,
+    requests: mpsc::Sender<Request>,
 }
 
-impl HandOver {
+impl HandoffListener {
     /// Listens beside the journal at `journal`, whose lock this process must have: a socket that lies there is a dead one's.
     /// `grace` is how long the end may take. Must be called inside a tokio runtime.
     ///
@@ -81,29 +81,29 @@ impl HandOver {
         }
         let listener = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        let (sender, wishes) = mpsc::channel(1);
-        let asked = Arc::new(Asked { grace, talking_to: AtomicU32::new(0), wishes: sender });
-        let accepting = tokio::spawn(accept(listener, asked));
-        Ok(Self { listening: Some(Listening { path, accepting }), wishes })
+        let (sender, requests) = mpsc::channel(1);
+        let negotiation = Arc::new(Negotiation { grace, talking_to: AtomicU32::new(0), requests: sender });
+        let accepting = tokio::spawn(accept(listener, negotiation));
+        Ok(Self { listening: Some(Listening { path, accepting }), requests })
     }
 
-    /// Where nobody can take over.
+    /// A listener that no successor can reach.
     #[must_use]
     pub fn none() -> Self {
-        let (_, wishes) = mpsc::channel(1);
-        Self { listening: None, wishes }
+        let (_, requests) = mpsc::channel(1);
+        Self { listening: None, requests }
     }
 
-    /// Waits for what another gate wants, for ever if none comes.
-    pub async fn next(&mut self) -> Wish {
-        match self.wishes.recv().await {
-            Some(wish) => wish,
+    /// Waits for what a successor asks, for ever if none comes.
+    pub async fn next(&mut self) -> Request {
+        match self.requests.recv().await {
+            Some(request) => request,
             None => std::future::pending().await,
         }
     }
 }
 
-impl Drop for HandOver {
+impl Drop for HandoffListener {
     fn drop(&mut self) {
         if let Some(Listening { path, accepting }) = self.listening.take() {
             accepting.abort();
@@ -113,8 +113,8 @@ impl Drop for HandOver {
     }
 }
 
-impl Leaving {
-    /// Waits until the other accepts callbacks, which it does once it has the journal; `false` if it is gone before that.
+impl Handoff {
+    /// Waits until the successor accepts callbacks, which it does once it has the journal; `false` if it is gone before that.
     pub async fn other_accepts(self) -> bool {
         let stream = self.stream;
         let heard = tokio::task::spawn_blocking(move || {
@@ -125,13 +125,13 @@ impl Leaving {
     }
 }
 
-async fn accept(listener: UnixListener, asked: Arc<Asked>) {
+async fn accept(listener: UnixListener, negotiation: Arc<Negotiation>) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "another gate cannot take over at the moment");
-                tokio::time::sleep(PATIENCE).await;
+                tokio::time::sleep(TIMEOUT).await;
                 continue;
             }
         };
@@ -140,9 +140,9 @@ async fn accept(listener: UnixListener, asked: Arc<Asked>) {
             Err(_) => (None, false),
         };
         let Ok(stream) = stream.into_std() else { continue };
-        let asked = Arc::clone(&asked);
+        let negotiation = Arc::clone(&negotiation);
         // It says what it has to say by itself.
-        drop(tokio::task::spawn_blocking(move || talk(&asked, stream, process.unwrap_or(u32::MAX), may)));
+        drop(tokio::task::spawn_blocking(move || talk(&negotiation, stream, process.unwrap_or(u32::MAX), may)));
     }
 }
 
@@ -151,46 +151,46 @@ fn is_ours(user: u32) -> bool {
     user == 0 || user == rustix::process::geteuid().as_raw()
 }
 
-fn talk(asked: &Asked, stream: UnixStream, process: u32, may: bool) {
+fn talk(negotiation: &Negotiation, stream: UnixStream, process: u32, may: bool) {
     if !may {
         tracing::warn!(process, "another user's process wants to take over; it may not");
         let _ = line::send(&stream, REFUSED, &[]);
         return;
     }
-    if let Err(other) = asked.talking_to.compare_exchange(0, process, Ordering::AcqRel, Ordering::Acquire) {
+    if let Err(other) = negotiation.talking_to.compare_exchange(0, process, Ordering::AcqRel, Ordering::Acquire) {
         let _ = line::send(&stream, &format!("{BUSY} {other}"), &[]);
         return;
     }
     tracing::info!(process, "another gate wants to take over");
-    match agree(asked, &stream) {
+    match agree(negotiation, &stream) {
         // From here on nobody else may ask.
-        Ok(()) => drop(asked.wishes.blocking_send(Wish::Leave(Leaving { successor: process, stream }))),
+        Ok(()) => drop(negotiation.requests.blocking_send(Request::Leave(Handoff { successor: process, stream }))),
         Err(error) => {
             tracing::warn!(process, %error, "the gate that wanted to take over broke off; this one goes on");
-            asked.talking_to.store(0, Ordering::Release);
+            negotiation.talking_to.store(0, Ordering::Release);
         }
     }
 }
 
 /// Gives the sockets to the other, and returns when it is ready.
-fn agree(asked: &Asked, stream: &UnixStream) -> io::Result<()> {
+fn agree(negotiation: &Negotiation, stream: &UnixStream) -> io::Result<()> {
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     let (greeting, _) = line::receive(stream)?;
     if greeting != GREETING {
         return Err(io::Error::other("it speaks another version's language"));
     }
-    let (reply, lent) = oneshot::channel();
+    let (reply, shared) = oneshot::channel();
     let gone = |_| io::Error::other("this process is about to end");
-    asked.wishes.blocking_send(Wish::Sockets(reply)).map_err(|_| gone(()))?;
-    let lent = lent.blocking_recv().map_err(|_| gone(()))??;
-    let mut answer = format!("{SOCKETS} {} {}", std::process::id(), asked.grace.as_millis());
-    for Lent { purpose, configured, .. } in &lent {
+    negotiation.requests.blocking_send(Request::Sockets(reply)).map_err(|_| gone(()))?;
+    let shared = shared.blocking_recv().map_err(|_| gone(()))??;
+    let mut answer = format!("{SOCKETS} {} {}", std::process::id(), negotiation.grace.as_millis());
+    for SharedSocket { purpose, configured, .. } in &shared {
         // Writing to a string does not fail.
         let _ = write!(answer, " {}={configured}", purpose.name());
     }
-    let sockets: Vec<OwnedFd> = lent.into_iter().map(|lent| lent.socket).collect();
+    let sockets: Vec<OwnedFd> = shared.into_iter().map(|shared| shared.socket).collect();
     line::send(stream, &answer, &sockets)?;
     match line::receive(stream)?.0.as_str() {
         GO => line::send(stream, LEAVING, &[]),

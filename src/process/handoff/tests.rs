@@ -13,7 +13,7 @@ struct Running {
     _directory: TempDir,
     journal: PathBuf,
     addr: SocketAddr,
-    leaving: JoinHandle<Leaving>,
+    handoff: JoinHandle<Handoff>,
 }
 
 /// A gate that lends its socket to whoever asks, until it is told to leave.
@@ -22,20 +22,20 @@ fn running() -> Running {
     let journal = directory.path().join("j.db");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
-    let mut hand_over = HandOver::listen(&journal, GRACE).unwrap();
-    let leaving = tokio::spawn(async move {
+    let mut requests = HandoffListener::listen(&journal, GRACE).unwrap();
+    let handoff = tokio::spawn(async move {
         loop {
-            match hand_over.next().await {
-                Wish::Sockets(reply) => {
+            match requests.next().await {
+                Request::Sockets(reply) => {
                     let socket = listener.try_clone().unwrap().into();
-                    let lent = Lent { purpose: Purpose::Callbacks, configured: addr, socket };
-                    reply.send(Ok(vec![lent])).unwrap();
+                    let shared = SharedSocket { purpose: Purpose::Callbacks, configured: addr, socket };
+                    reply.send(Ok(vec![shared])).unwrap();
                 }
-                Wish::Leave(leaving) => break leaving,
+                Request::Leave(handoff) => break handoff,
             }
         }
     });
-    Running { _directory: directory, journal, addr, leaving }
+    Running { _directory: directory, journal, addr, handoff }
 }
 
 async fn find_beside(journal: &Path) -> Result<Option<Predecessor>, TakeOverError> {
@@ -62,8 +62,8 @@ async fn connections_wait_in_the_socket_while_one_gate_follows_the_other() {
     let mut sockets = Sockets::default();
     sockets.add(std::mem::take(&mut predecessor.sockets));
     let predecessor = go(predecessor).await;
-    let leaving = old.leaving.await.unwrap();
-    assert_eq!(leaving.successor, std::process::id());
+    let handoff = old.handoff.await.unwrap();
+    assert_eq!(handoff.successor, std::process::id());
     assert!(!beside(&old.journal).exists());
     let mut early = TcpStream::connect(old.addr).unwrap();
     early.write_all(b"early").unwrap();
@@ -73,7 +73,7 @@ async fn connections_wait_in_the_socket_while_one_gate_follows_the_other() {
     listener.accept().unwrap().0.read_exact(&mut said).unwrap();
     assert_eq!(&said, b"early");
     predecessor.accepting();
-    assert!(leaving.other_accepts().await);
+    assert!(handoff.other_accepts().await);
 }
 
 #[tokio::test]
@@ -81,8 +81,8 @@ async fn where_no_gate_runs_there_is_nothing_to_take_over() {
     let old = running();
     assert!(find_beside(&old.journal.with_extension("other")).await.unwrap().is_none());
     let path = beside(&old.journal);
-    old.leaving.abort();
-    let _ = old.leaving.await;
+    old.handoff.abort();
+    let _ = old.handoff.await;
     // As a gate leaves it that is killed.
     drop(std::os::unix::net::UnixListener::bind(path).unwrap());
     assert!(find_beside(&old.journal).await.unwrap().is_none());
@@ -105,8 +105,8 @@ async fn one_that_breaks_off_leaves_the_other_as_it_was() {
         }
     };
     drop(go(second).await);
-    let leaving = old.leaving.await.unwrap();
-    assert!(!leaving.other_accepts().await);
+    let handoff = old.handoff.await.unwrap();
+    assert!(!handoff.other_accepts().await);
 }
 
 #[tokio::test]
@@ -132,5 +132,5 @@ async fn another_language_is_not_answered() {
 async fn a_path_that_is_too_long_is_an_error_and_no_panic() {
     let directory = tempfile::tempdir().unwrap();
     let journal = directory.path().join("j".repeat(120));
-    HandOver::listen(&journal, GRACE).unwrap_err();
+    HandoffListener::listen(&journal, GRACE).unwrap_err();
 }

@@ -8,7 +8,7 @@ use super::breaker::{Breaker, HostState};
 use super::budget::{Budget, Part};
 use super::{Account, Answer, AskBy, QueryError, Signature, v2};
 use crate::domain::order::MchId;
-use crate::net::outbound;
+use crate::net::http_client;
 use crate::observe::metrics::QueryMeters;
 use crate::observe::traces::Parent;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -364,7 +364,7 @@ impl From<QueryError> for Failure {
 
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
-        Self { error: QueryError::Transport, cause: Some(outbound::innermost(&error)) }
+        Self { error: QueryError::Transport, cause: Some(http_client::innermost(&error)) }
     }
 }
 
@@ -387,7 +387,7 @@ async fn read_body(mut response: Response) -> Result<Vec<u8>, Failure> {
 
 fn http_client(encrypted: bool) -> Result<Client, BuildError> {
     let xml = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
-    let client = outbound::client(encrypted)?.connect_timeout(CONNECT_TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT);
+    let client = http_client::client(encrypted)?.connect_timeout(CONNECT_TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT);
     Ok(client.default_headers(xml).build()?)
 }
 

@@ -2,7 +2,7 @@
 //! with one.
 
 use super::listing::Column;
-use crate::net::outbound;
+use crate::net::http_client;
 use std::io;
 
 /// Why there is no list. The texts are for the log: short, on one line, without secrets.
@@ -114,7 +114,7 @@ pub(super) fn said(message: &str, secret: Option<&str>) -> String {
 
 /// The innermost cause, which is the one that says something.
 pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    said(&outbound::innermost(error), None)
+    said(&http_client::innermost(error), None)
 }
 
 #[cfg(test)]

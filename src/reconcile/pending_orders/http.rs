@@ -4,7 +4,7 @@ use super::error::{SourceError, root_cause};
 use super::source::LARGEST_TEXT;
 use super::tls;
 use crate::domain::secret::Secret;
-use crate::net::outbound;
+use crate::net::http_client;
 use hyper::http::uri::Uri;
 use reqwest::header::ACCEPT;
 use reqwest::{Client, StatusCode};
@@ -41,7 +41,7 @@ pub(super) async fn get(page: &Page, deadline: Duration) -> Result<Vec<u8>, Sour
 }
 
 fn client(encrypted: bool, deadline: Duration) -> Result<Client, SourceError> {
-    let client = outbound::client(encrypted).map_err(|_| tls::NO_AUTHORITIES)?;
+    let client = http_client::client(encrypted).map_err(|_| tls::NO_AUTHORITIES)?;
     client.timeout(deadline).build().map_err(|_| SourceError::NotSetUp("the HTTP client"))
 }
 

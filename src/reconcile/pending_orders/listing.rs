@@ -10,7 +10,7 @@ use std::fmt;
 
 /// An order that waits for payment, says its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listed {
+pub struct PendingOrder {
     /// The legacy system's number.
     pub order: OrderId,
     /// The channel it is to be paid through, which the configuration may not know.
@@ -27,7 +27,7 @@ pub struct Listed {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
     /// In the source's order.
-    pub orders: Vec<Listed>,
+    pub orders: Vec<PendingOrder>,
     /// The first rows that made no sense, at most [`Listing::MOST_MALFORMED`].
     pub malformed: Vec<Malformed>,
     /// How many there were.
@@ -130,10 +130,10 @@ impl<'c> Row<'c> {
         }
     }
 
-    fn read(&self, unit: AmountUnit) -> Result<Listed, (Column, BadCell)> {
+    fn read(&self, unit: AmountUnit) -> Result<PendingOrder, (Column, BadCell)> {
         let at = |column| move |why| (column, why);
         let required = |column| (column, BadCell::Absent);
-        Ok(Listed {
+        Ok(PendingOrder {
             order: cell::id(&self.order).map_err(at(Column::Order))?.ok_or(required(Column::Order))?,
             channel: cell::id(&self.channel).map_err(at(Column::Channel))?.ok_or(required(Column::Channel))?,
             out_trade_no: cell::id(&self.out_trade_no).map_err(at(Column::OutTradeNo))?,
@@ -206,9 +206,9 @@ impl Rows {
     /// Takes in a row.
     pub(super) fn take(&mut self, row: &Row<'_>) {
         match row.read(self.unit) {
-            Ok(listed) => {
+            Ok(order) => {
                 self.seen += 1;
-                self.listing.orders.push(listed);
+                self.listing.orders.push(order);
                 if let Err(why) = cell::time(&row.created_at) {
                     self.complain(Some(Column::CreatedAt), why);
                 }

@@ -115,7 +115,7 @@ mod tests {
         let read: Vec<_> = listing
             .orders
             .iter()
-            .map(|listed| (listed.order.to_string(), listed.out_trade_no.map(|no| no.to_string()), listed.amount))
+            .map(|order| (order.order.to_string(), order.out_trade_no.map(|no| no.to_string()), order.amount))
             .collect();
         assert_eq!(
             read,
@@ -124,7 +124,7 @@ mod tests {
                 ("2".to_owned(), None, Some(crate::domain::money::Fen(12))),
             ]
         );
-        assert!(listing.orders.iter().all(|listed| listed.created_at.unwrap().as_second() == 1_795_485_600));
+        assert!(listing.orders.iter().all(|order| order.created_at.unwrap().as_second() == 1_795_485_600));
         assert_eq!(listing.malformed_count, 3, "{:?}", listing.malformed);
         assert!(!listing.cut);
     }

@@ -2,7 +2,7 @@
 //! URL does not ask for it.
 
 use super::error::SourceError;
-use crate::net::outbound::GatesTime;
+use crate::net::http_client::GatesTime;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};

@@ -72,10 +72,10 @@ async fn r04_connections_beyond_the_cap_get_503_until_there_is_room() {
 
 /// The server, where the silent give way.
 async fn giving_way(limits: Limits) -> Fixture {
-    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let (addr, handler, shutdown) = (listener.local_addr().unwrap(), Arc::new(Recorder::default()), Shutdown::new());
-    let door = Door::new(listener).where_the_silent_give_way();
-    shutdown.spawn(accept(door, None, limits, Arc::clone(&handler), shutdown.child(), shutdown.clone()));
+    let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (addr, handler, shutdown) = (socket.local_addr().unwrap(), Arc::new(Recorder::default()), Shutdown::new());
+    let listener = Listener::new(socket).where_the_silent_give_way();
+    shutdown.spawn(accept(listener, None, limits, Arc::clone(&handler), shutdown.child(), shutdown.clone()));
     Fixture { addr, handler, shutdown }
 }
 

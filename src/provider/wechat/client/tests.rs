@@ -340,7 +340,7 @@ async fn redirects_are_not_followed() {
 /// Threat V-11. The environment belongs to the whole process, so the test runs itself once more in one of its own.
 #[tokio::test]
 async fn proxies_in_the_environment_are_ignored() {
-    const NAME: &str = "wechat::client::tests::proxies_in_the_environment_are_ignored";
+    const NAME: &str = "provider::wechat::client::tests::proxies_in_the_environment_are_ignored";
     let host = StandIn::start(&[paid()]).await;
     if std::env::var_os("HTTP_PROXY").is_some_and(|proxy| proxy == "http://127.0.0.1:9") {
         assert!(ask(&client(&[&host])).await.is_ok());

@@ -1,11 +1,11 @@
 //! What one configuration builds: the gate and what works beside it. What must outlive a configuration is handed on from
-//! the works before.
+//! the services before.
 
 use super::BuildError;
 use crate::app::housekeeping::Housekeeping;
 use crate::config::{Config, Forwarding};
-use crate::domain::generation;
-use crate::follow_up::{FollowUp, Lanes};
+use crate::domain::config_status;
+use crate::follow_up::{FollowUp, RetryBudgets};
 use crate::gate::Gate;
 use crate::gate::channel::{Channel, Channels};
 use crate::gate::confirm::{Confirm, Ttl};
@@ -26,9 +26,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The gate and what works beside it, not listening to anybody.
+/// The gate and the services beside it, not listening to anybody.
 #[derive(Debug)]
-pub struct Works {
+pub struct Services {
     /// The way of a callback.
     pub gate: Arc<Gate>,
     /// What goes on after the reply, if there is a journal.
@@ -46,7 +46,7 @@ pub struct Works {
 /// Days for which WeChat Pay has bills: three months.
 const BILLS_ARE_KEPT: u16 = 90;
 
-impl Works {
+impl Services {
     /// Builds every part, and opens the journal for this process alone. Must be called inside a tokio runtime.
     ///
     /// # Errors
@@ -71,14 +71,14 @@ impl Works {
         journal: Option<Arc<dyn Journal>>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, BuildError> {
-        Self::of(config, journal, None, generation::FIRST, metrics)
+        Self::of(config, journal, None, config_status::FIRST, metrics)
     }
 
-    /// Builds what follows these works under another configuration, the one of this number. They have the same journal, and
+    /// Builds what follows these services under another configuration, the one of this number. They have the same journal, and
     /// what was found out and is still true is known to them.
     ///
     /// # Errors
-    /// If a part cannot be built. These works are as they were then.
+    /// If a part cannot be built. These services are as they were then.
     pub fn succeed(&self, config: Config, number: u32) -> Result<Self, BuildError> {
         let (journal, metrics) = (self.housekeeping.journal.clone(), Arc::clone(&self.gate.metrics));
         Self::of(config, journal, Some(self), number, metrics)
@@ -104,7 +104,7 @@ impl Works {
         let (follow_up, queries) = (config.follow_up.clone(), config.wechat.queries_per_second);
         let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
         let (plans, sources) = (std::mem::take(&mut config.sweeps), std::mem::take(&mut config.pending_orders));
-        let lanes_before = before.and_then(|before| Some(&before.follow_up.as_ref()?.lanes));
+        let budgets_before = before.and_then(|before| Some(&before.follow_up.as_ref()?.budgets));
         let (goes_on, before) = (before.is_some(), before.map(|before| &*before.gate));
         let gate = Arc::new(gate(config, Arc::clone(&wechat), journal.clone(), before, metrics)?);
         let housekeeping = Arc::new(Housekeeping { gate: Arc::clone(&gate), journal: journal.clone(), keep, goes_on });
@@ -113,7 +113,7 @@ impl Works {
             .map(|(gate, journal)| Arc::new(Sweeper { gate, journal, wechat: Arc::clone(&wechat), plans, reach }));
         let pending = with_journal().map(|(gate, journal)| Arc::new(PendingOrders { gate, journal, sources }));
         let follow_up = with_journal().map(|(gate, journal)| {
-            let lanes = Lanes::new(upstreams, follow_up.concurrency, follow_up.pace, queries, lanes_before);
+            let budgets = RetryBudgets::new(upstreams, follow_up.concurrency, follow_up.pace, queries, budgets_before);
             Arc::new(FollowUp {
                 gate,
                 journal,
@@ -122,7 +122,7 @@ impl Works {
                 concurrency: follow_up.concurrency,
                 upstream_timeout: follow_up.upstream_timeout,
                 probe: follow_up.probe,
-                lanes,
+                budgets,
             })
         });
         Ok(Self { gate, follow_up, sweeper, pending, housekeeping, wechat })

@@ -1,16 +1,16 @@
-//! The two doors: where callbacks arrive, and where people and programs look in.
+//! The two listeners: callbacks arrive at one, the dashboard, the API and monitoring at the other.
 
 use super::BuildError;
 use super::listening::{Listening, Moved, Terms};
 use crate::admin::{self, Access, Admin};
 use crate::config::{self, Config, TlsFiles};
-use crate::domain::generation::Generation;
+use crate::domain::config_status::ConfigStatus;
 use crate::domain::secret::Secret;
 use crate::gate::current::Current;
 use crate::journal::Journal;
 use crate::observe::metrics::Metrics;
 use crate::process;
-use crate::process::handoff::Lent;
+use crate::process::handoff::SharedSocket;
 use crate::process::shutdown::Shutdown;
 use crate::process::sockets::{Purpose, Sockets, Taken};
 use crate::server::{self, tls::Tls};
@@ -21,36 +21,36 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// The doors that there are.
+/// The listeners that there are.
 #[derive(Debug)]
-pub(super) struct Doors {
+pub(super) struct Listeners {
     callbacks: Listening<Current>,
-    admin: Option<AdminDoor>,
+    admin: Option<AdminListener>,
     seen: Seen,
 }
 
 #[derive(Debug)]
-struct AdminDoor {
+struct AdminListener {
     listening: Listening<admin::Listener>,
     admin: Arc<Admin>,
 }
 
-/// What is looked at through the admin door.
+/// What the dashboard, the API and monitoring read.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) gate: Arc<Current>,
     pub(super) journal: Option<Arc<dyn Journal>>,
-    pub(super) generation: watch::Receiver<Generation>,
+    pub(super) config_status: watch::Receiver<ConfigStatus>,
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// Sockets of doors that are not open yet.
+/// Sockets of listeners that are not open yet.
 pub(super) struct Bound {
     callbacks: Taken<TcpListener>,
     admin: Option<Taken<TcpListener>>,
 }
 
-/// Where doors are to be, and how they are to be served.
+/// Where listeners are to be, and how they are to be served.
 #[derive(Debug)]
 pub(super) struct Plan {
     callbacks: (SocketAddr, Terms),
@@ -100,30 +100,30 @@ fn socket(addr: SocketAddr, purpose: Purpose, given: &mut Sockets) -> Result<Tak
     bound.map(|listener| Taken { listener, is_supervisors }).map_err(|error| BuildError::Bind(addr, error))
 }
 
-impl Doors {
+impl Listeners {
     /// What `plan` wants, at the sockets that it has bound.
     pub(super) fn at(bound: Bound, plan: Plan, seen: Seen) -> Self {
         let (addr, terms) = plan.callbacks;
         let callbacks = Listening::at(bound.callbacks, addr, terms, Arc::clone(&seen.gate));
-        let admin = bound.admin.zip(plan.admin).map(|(socket, plan)| AdminDoor::at(socket, plan, &seen));
-        let doors = Self { callbacks, admin, seen };
-        doors.tell_certificates();
-        doors
+        let admin = bound.admin.zip(plan.admin).map(|(socket, plan)| AdminListener::at(socket, plan, &seen));
+        let listeners = Self { callbacks, admin, seen };
+        listeners.tell_certificates();
+        listeners
     }
 
     /// The sockets, for another process.
     ///
     /// # Errors
     /// If the system has no descriptor left.
-    pub(super) fn lend(&self) -> io::Result<Vec<Lent>> {
+    pub(super) fn lend(&self) -> io::Result<Vec<SharedSocket>> {
         let callbacks = self.callbacks.lend(Purpose::Callbacks);
         let admin = self.admin.as_ref().map(|admin| admin.listening.lend(Purpose::Admin));
         std::iter::once(callbacks).chain(admin).collect()
     }
 
-    /// Whether anybody is connected who sends callbacks.
-    pub(super) fn is_anybody_inside(&self) -> bool {
-        self.callbacks.is_anybody_inside()
+    /// Whether any connection for callbacks is open.
+    pub(super) fn has_open_connections(&self) -> bool {
+        self.callbacks.has_open_connections()
     }
 
     /// Where callbacks arrive, as a URL with the real port.
@@ -138,12 +138,12 @@ impl Doors {
 
     /// Learns from the journal what was said to a process before this one: which sessions were ended.
     pub(super) async fn recall(&self) {
-        if let Some(door) = &self.admin {
-            door.admin.recall_logouts().await;
+        if let Some(admin) = &self.admin {
+            admin.admin.recall_logouts().await;
         }
     }
 
-    /// Begins to take in those who come.
+    /// Begins to accept connections.
     pub(super) fn open(&mut self, shutdown: &Shutdown) {
         self.callbacks.open(shutdown);
         if let Some(admin) = &mut self.admin {
@@ -151,7 +151,7 @@ impl Doors {
         }
     }
 
-    /// Takes in those who come from now on as `plan` wants it. Those who are inside stay, but for an admin listener that is
+    /// Accepts connections from now on as `plan` wants it. Open connections go on, but for those of an admin listener that is
     /// wanted no more.
     ///
     /// # Errors
@@ -173,20 +173,20 @@ impl Doors {
                 self.admin = Some(admin);
             }
             (None, Some(plan), Moved::To(listener)) => {
-                let mut admin = AdminDoor::at(Taken { listener, is_supervisors: false }, plan, &self.seen);
+                let mut admin = AdminListener::at(Taken { listener, is_supervisors: false }, plan, &self.seen);
                 let recalling = Arc::clone(&admin.admin);
                 // A moment in which a session that was ended holds is less than a reload that waits for the disk.
                 tokio::spawn(async move { recalling.recall_logouts().await });
                 admin.listening.open(shutdown);
                 self.admin = Some(admin);
             }
-            (admin, _, _) => admin.into_iter().for_each(AdminDoor::clear),
+            (admin, _, _) => admin.into_iter().for_each(AdminListener::clear),
         }
         self.tell_certificates();
         Ok(())
     }
 
-    /// Takes in nobody any more.
+    /// Accepts no more connections.
     pub(super) fn close(self) {
         self.callbacks.close();
         if let Some(admin) = self.admin {
@@ -201,16 +201,16 @@ impl Doors {
     }
 }
 
-impl AdminDoor {
+impl AdminListener {
     fn at(socket: Taken<TcpListener>, (addr, terms, access): (SocketAddr, Terms, Access), seen: &Seen) -> Self {
         let (gate, journal) = (Arc::clone(&seen.gate), seen.journal.clone());
-        let admin = Arc::new(Admin::new(gate, journal, seen.generation.clone(), access));
+        let admin = Arc::new(Admin::new(gate, journal, seen.config_status.clone(), access));
         let handler = Arc::new(admin::Listener::new(Arc::clone(&admin)));
-        // Health is looked at here, and must not be kept out by who says nothing.
+        // Health checks come in here, and silent connections must not keep them out.
         Self { listening: Listening::at(socket, addr, terms, handler).where_the_silent_give_way(), admin }
     }
 
-    /// Lets nobody in any more, and nobody who is inside do anything: the token may be why it is not wanted.
+    /// Accepts no more connections, and lets those that are open do nothing: the token may be why the listener is not wanted.
     fn clear(self) {
         let nobodys = Secret::new(format!("{}{}", Uuid::now_v7(), Uuid::now_v7()));
         self.admin.let_in(Access::new(Some(nobodys), Vec::new()));

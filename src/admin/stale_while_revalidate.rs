@@ -1,8 +1,8 @@
-//! What was read of the journal a moment ago: reading costs it something, and whoever looks in may do so as often as he likes.
-//! One reading at a time; a disk that hangs keeps nobody waiting for long, and no second thread: then what was read before
+//! Stale while revalidate: reading the journal costs time, and the dashboard, the API and monitoring may ask as often as they like,
+//! so what was read a moment ago is answered again. One reading at a time; a disk that hangs keeps nobody waiting for long, and no second thread: then what was read before
 //! still counts.
 
-use super::look::Unread;
+use super::queries::Unread;
 use crate::journal::JournalError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,15 +18,15 @@ const FRESH_AT_MOST: Duration = Duration::from_secs(10);
 const SHARE: u32 = 20;
 
 /// How long reading is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long it is believed that it cannot be read.
 const FAILED: Duration = Duration::from_secs(2);
 
 /// What was read last, and what is being read.
 #[derive(Debug)]
-pub(super) struct AtHand<T> {
-    patience: Duration,
+pub(super) struct StaleWhileRevalidate<T> {
+    timeout: Duration,
     state: Mutex<State<T>>,
 }
 
@@ -64,13 +64,13 @@ struct Reading<T> {
     read: Result<T, JournalError>,
 }
 
-impl<T> Default for AtHand<T> {
+impl<T> Default for StaleWhileRevalidate<T> {
     fn default() -> Self {
-        Self { patience: PATIENCE, state: Mutex::new(State { known: None, failed: None, late: None }) }
+        Self { timeout: TIMEOUT, state: Mutex::new(State { known: None, failed: None, late: None }) }
     }
 }
 
-impl<T: Send + Sync + 'static> AtHand<T> {
+impl<T: Send + Sync + 'static> StaleWhileRevalidate<T> {
     /// What was read last, or what `read` gives if that is too old or not what `is_wanted`.
     pub(super) async fn get(
         &self,
@@ -87,7 +87,7 @@ impl<T: Send + Sync + 'static> AtHand<T> {
                 let read = read.await;
                 Reading { began, ended: Instant::now(), read }
             });
-            match timeout(self.patience, &mut reading).await {
+            match timeout(self.timeout, &mut reading).await {
                 Ok(done) => state.take(done.ok()),
                 Err(_) => state.late = Some(reading),
             }
@@ -138,8 +138,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::sync::oneshot;
 
-    fn impatient() -> AtHand<u32> {
-        AtHand { patience: Duration::from_millis(10), ..AtHand::default() }
+    fn impatient() -> StaleWhileRevalidate<u32> {
+        StaleWhileRevalidate { timeout: Duration::from_millis(10), ..StaleWhileRevalidate::default() }
     }
 
     fn value(last: &Last<u32>) -> Option<u32> {
@@ -152,24 +152,24 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_read_once_a_moment_unless_something_else_is_wanted() {
-        let at_hand = impatient();
-        assert_eq!(value(&at_hand.get(all, ready(Ok(1))).await), Some(1));
-        assert_eq!(value(&at_hand.get(all, ready(Ok(2))).await), Some(1));
-        let another = at_hand.get(|value| *value == 3, ready(Ok(3))).await;
+        let cached = impatient();
+        assert_eq!(value(&cached.get(all, ready(Ok(1))).await), Some(1));
+        assert_eq!(value(&cached.get(all, ready(Ok(2))).await), Some(1));
+        let another = cached.get(|value| *value == 3, ready(Ok(3))).await;
         assert_eq!((value(&another), another.trouble), (Some(3), None));
-        assert_eq!(value(&at_hand.get(|value| *value == 4, ready(Ok(5))).await), None);
+        assert_eq!(value(&cached.get(|value| *value == 4, ready(Ok(5))).await), None);
     }
 
     #[tokio::test]
     async fn while_one_reading_hangs_there_is_no_other_and_nobody_waits_again() {
-        let (at_hand, readings) = (impatient(), Arc::new(AtomicUsize::new(0)));
+        let (cached, readings) = (impatient(), Arc::new(AtomicUsize::new(0)));
         let (release, held) = oneshot::channel::<u32>();
         let counted = Arc::clone(&readings);
         let hangs = async move {
             counted.fetch_add(1, Ordering::Relaxed);
             held.await.map_err(|_| JournalError::Unavailable)
         };
-        let first = at_hand.get(all, hangs).await;
+        let first = cached.get(all, hangs).await;
         assert_eq!((value(&first), first.trouble), (None, Some(Unread::Slow)));
         for _ in 0..100 {
             let counted = Arc::clone(&readings);
@@ -177,27 +177,27 @@ mod tests {
                 counted.fetch_add(1, Ordering::Relaxed);
                 Ok(8)
             };
-            assert_eq!(at_hand.get(all, another).await.trouble, Some(Unread::Slow));
+            assert_eq!(cached.get(all, another).await.trouble, Some(Unread::Slow));
         }
         assert_eq!(readings.load(Ordering::Relaxed), 1);
         release.send(7).unwrap();
         let mut found = None;
         while found.is_none() {
             tokio::task::yield_now().await;
-            found = value(&at_hand.get(all, ready(Ok(8))).await);
+            found = value(&cached.get(all, ready(Ok(8))).await);
         }
         assert_eq!(found, Some(7));
     }
 
     #[tokio::test]
     async fn a_failure_is_believed_for_a_while_and_what_was_read_before_still_counts() {
-        let at_hand = impatient();
+        let cached = impatient();
         let failure = || ready(Err(JournalError::Unavailable));
-        at_hand.get(all, ready(Ok(1))).await;
+        cached.get(all, ready(Ok(1))).await;
         // Whatever age it has, it is not what is wanted.
-        at_hand.get(|value| *value == 2, failure()).await;
-        let believed = at_hand.get(|value| *value == 2, ready(Ok(2))).await;
+        cached.get(|value| *value == 2, failure()).await;
+        let believed = cached.get(|value| *value == 2, ready(Ok(2))).await;
         assert_eq!((value(&believed), believed.trouble), (None, Some(Unread::Journal(JournalError::Unavailable))));
-        assert_eq!(value(&at_hand.get(all, ready(Ok(2))).await), Some(1));
+        assert_eq!(value(&cached.get(all, ready(Ok(2))).await), Some(1));
     }
 }

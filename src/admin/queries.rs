@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 /// How long reading may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Entries of one order, and callbacks of one id, that are shown.
 const MOST: usize = 100;
@@ -138,5 +138,5 @@ impl Admin {
 }
 
 async fn in_time<T>(reading: BoxFuture<'_, T>) -> Result<T, Unread> {
-    timeout(PATIENCE, reading).await.map_err(|_| Unread::Slow)?.map_err(Unread::Journal)
+    timeout(TIMEOUT, reading).await.map_err(|_| Unread::Slow)?.map_err(Unread::Journal)
 }

@@ -1,4 +1,4 @@
-//! A deadline that is moved back for every request and hardly ever met: moving it back costs nothing.
+//! A lazy deadline: it is moved back for every request and hardly ever met, so moving it back costs nothing.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -6,13 +6,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The timer inside is set again only when it fires too early, or must fire earlier than it would.
 #[derive(Debug)]
-pub struct Alarm {
+pub struct LazyDeadline {
     sleep: Pin<Box<Sleep>>,
     at: Instant,
 }
 
-impl Alarm {
-    /// An alarm that goes off at `at`. Must be made inside a tokio runtime.
+impl LazyDeadline {
+    /// A deadline at `at`. Must be made inside a tokio runtime.
     #[must_use]
     pub fn new(at: Instant) -> Self {
         Self { sleep: Box::pin(sleep_until(at)), at }
@@ -47,13 +47,13 @@ mod tests {
     #[tokio::test]
     async fn it_goes_off_at_the_last_time_it_was_set_to() {
         let start = Instant::now();
-        let mut alarm = Alarm::new(start + Duration::from_millis(1));
-        alarm.set(start + Duration::from_millis(40));
-        poll_fn(|cx| alarm.poll(cx)).await;
+        let mut deadline = LazyDeadline::new(start + Duration::from_millis(1));
+        deadline.set(start + Duration::from_millis(40));
+        poll_fn(|cx| deadline.poll(cx)).await;
         assert!(start.elapsed() >= Duration::from_millis(40));
 
-        let mut alarm = Alarm::new(start + Duration::from_secs(3600));
-        alarm.set(start);
-        poll_fn(|cx| alarm.poll(cx)).await;
+        let mut deadline = LazyDeadline::new(start + Duration::from_secs(3600));
+        deadline.set(start);
+        poll_fn(|cx| deadline.poll(cx)).await;
     }
 }

@@ -6,8 +6,8 @@
 
 use super::{LARGEST_ANSWER, Upstream, UpstreamAnswer};
 use crate::domain::reason::Reason;
-use crate::net::alarm::Alarm;
-use crate::net::outbound::GatesTime;
+use crate::net::http_client::GatesTime;
+use crate::net::lazy_deadline::LazyDeadline;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -70,26 +70,26 @@ impl AsyncWrite for Socket {
     }
 }
 
-type Connection = http1::Connection<TokioIo<Socket>, Full<Bytes>>;
+type Driver = http1::Connection<TokioIo<Socket>, Full<Bytes>>;
 
-/// An open connection.
-pub(super) struct Line {
+/// An open connection that waits in the pool or carries one exchange.
+pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     /// `None` once it is over. Dropping it gives back a request that it has not taken.
-    connection: Option<Pin<Box<Connection>>>,
+    driver: Option<Pin<Box<Driver>>>,
     /// Whether a byte came since the last request was begun.
     heard: Arc<AtomicBool>,
-    deadline: Alarm,
+    deadline: LazyDeadline,
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").field("closed", &self.connection.is_none()).finish_non_exhaustive()
+        f.debug_struct("Connection").field("closed", &self.driver.is_none()).finish_non_exhaustive()
     }
 }
 
 /// Why an exchange gave no answer.
-pub(super) enum LineError {
+pub(super) enum ConnectionError {
     /// Not a byte of it was written: here it is again.
     Unsent(Box<Request<Full<Bytes>>>),
     /// The connection ended before a byte of an answer came; the upstream may have seen the request.
@@ -98,10 +98,10 @@ pub(super) enum LineError {
     Failed(Reason),
 }
 
-impl Line {
+impl Connection {
     /// Whether another request can be sent.
     pub(super) fn is_reusable(&self) -> bool {
-        self.connection.is_some() && self.sender.is_ready()
+        self.driver.is_some() && self.sender.is_ready()
     }
 
     /// Sends one request and reads the whole answer.
@@ -109,16 +109,16 @@ impl Line {
         &mut self,
         request: Request<Full<Bytes>>,
         deadline: Instant,
-    ) -> Result<UpstreamAnswer, LineError> {
+    ) -> Result<UpstreamAnswer, ConnectionError> {
         self.settle().await;
         if !self.is_reusable() {
-            return Err(LineError::Unsent(Box::new(request)));
+            return Err(ConnectionError::Unsent(Box::new(request)));
         }
         self.deadline.set(deadline);
         self.heard.store(false, Ordering::Relaxed);
         let answer = match self.converse(request).await {
-            Err(LineError::Failed(Reason::UpstreamBroke)) if !self.heard.load(Ordering::Relaxed) => {
-                Err(LineError::Unanswered)
+            Err(ConnectionError::Failed(Reason::UpstreamBroke)) if !self.heard.load(Ordering::Relaxed) => {
+                Err(ConnectionError::Unanswered)
             }
             answer => answer,
         };
@@ -126,14 +126,14 @@ impl Line {
         answer
     }
 
-    async fn converse(&mut self, request: Request<Full<Bytes>>) -> Result<UpstreamAnswer, LineError> {
-        let Self { sender, connection, deadline, .. } = self;
+    async fn converse(&mut self, request: Request<Full<Bytes>>) -> Result<UpstreamAnswer, ConnectionError> {
+        let Self { sender, driver, deadline, .. } = self;
         let mut answering = pin!(async {
             match sender.try_send_request(request).await {
-                Ok(response) => whole(response).await.map_err(LineError::Failed),
+                Ok(response) => whole(response).await.map_err(ConnectionError::Failed),
                 Err(mut refused) => Err(match refused.take_message() {
-                    Some(unsent) => LineError::Unsent(Box::new(unsent)),
-                    None => LineError::Failed(Reason::UpstreamBroke),
+                    Some(unsent) => ConnectionError::Unsent(Box::new(unsent)),
+                    None => ConnectionError::Failed(Reason::UpstreamBroke),
                 }),
             }
         });
@@ -142,22 +142,22 @@ impl Line {
             if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
                 return Poll::Ready(answer);
             }
-            if connection.as_mut().is_some_and(|connection| connection.as_mut().poll(cx).is_ready()) {
-                *connection = None;
+            if driver.as_mut().is_some_and(|driver| driver.as_mut().poll(cx).is_ready()) {
+                *driver = None;
             }
             if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
                 return Poll::Ready(answer);
             }
-            deadline.poll(cx).map(|()| Err(LineError::Failed(Reason::UpstreamTimeout)))
+            deadline.poll(cx).map(|()| Err(ConnectionError::Failed(Reason::UpstreamTimeout)))
         })
         .await
     }
 
     /// Lets the connection notice what happened to it: the end of an answer, or a close.
     async fn settle(&mut self) {
-        let Some(connection) = &mut self.connection else { return };
-        if poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await {
-            self.connection = None;
+        let Some(driver) = &mut self.driver else { return };
+        if poll_fn(|cx| Poll::Ready(driver.as_mut().poll(cx).is_ready())).await {
+            self.driver = None;
         }
     }
 }
@@ -190,40 +190,40 @@ fn is_framed_plainly(headers: &HeaderMap) -> bool {
 pub(super) struct Connector {
     tcp: HttpConnector,
     tls: Option<TlsConnector>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connector").field("patience", &self.patience).finish_non_exhaustive()
+        f.debug_struct("Connector").field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
 impl Connector {
-    pub(super) fn new(patience: Duration, with_tls: bool) -> Result<Self, rustls::Error> {
+    pub(super) fn new(timeout: Duration, with_tls: bool) -> Result<Self, rustls::Error> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(patience));
+        tcp.set_connect_timeout(Some(timeout));
         tcp.enforce_http(false);
         let tls = with_tls.then(tls_connector).transpose()?;
-        Ok(Self { tcp, tls, patience })
+        Ok(Self { tcp, tls, timeout })
     }
 
     /// Whether one like this, with TLS if that is wanted, would be the same.
-    pub(super) fn does(&self, patience: Duration, with_tls: bool) -> bool {
-        self.patience == patience && (self.tls.is_some() || !with_tls)
+    pub(super) fn does(&self, timeout: Duration, with_tls: bool) -> bool {
+        self.timeout == timeout && (self.tls.is_some() || !with_tls)
     }
 
-    pub(super) async fn connect(&self, upstream: &Upstream, deadline: Instant) -> Result<Line, Reason> {
-        let patience = deadline.min(Instant::now() + self.patience);
+    pub(super) async fn connect(&self, upstream: &Upstream, deadline: Instant) -> Result<Connection, Reason> {
+        let deadline = deadline.min(Instant::now() + self.timeout);
         // Boxed, since a callback that finds a kept connection should not carry the room for all this.
-        match timeout_at(patience, Box::pin(self.open(upstream))).await {
-            Ok(Some(line)) => Ok(line),
+        match timeout_at(deadline, Box::pin(self.open(upstream))).await {
+            Ok(Some(connection)) => Ok(connection),
             Ok(None) | Err(_) => Err(Reason::UpstreamUnreachable),
         }
     }
 
-    async fn open(&self, upstream: &Upstream) -> Option<Line> {
+    async fn open(&self, upstream: &Upstream) -> Option<Connection> {
         let uri = Uri::builder()
             .scheme(upstream.scheme.clone())
             .authority(upstream.authority.clone())
@@ -240,12 +240,12 @@ impl Connector {
         };
         let heard = Arc::new(AtomicBool::new(false));
         let socket = TokioIo::new(Socket { io, heard: Arc::clone(&heard) });
-        let (sender, connection) =
+        let (sender, driver) =
             http1::Builder::new().max_buf_size(LARGEST_HEAD).writev(false).handshake(socket).await.ok()?;
-        let deadline = Alarm::new(Instant::now() + self.patience);
-        let mut line = Line { sender, connection: Some(Box::pin(connection)), heard, deadline };
-        line.settle().await;
-        Some(line)
+        let deadline = LazyDeadline::new(Instant::now() + self.timeout);
+        let mut connection = Connection { sender, driver: Some(Box::pin(driver)), heard, deadline };
+        connection.settle().await;
+        Some(connection)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-/// The configuration in force. Whoever wants to know it holds a `tokio::sync::watch::Receiver` of it.
+/// The status of the configuration in force. Readers hold a `tokio::sync::watch::Receiver` of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Generation {
+pub struct ConfigStatus {
     /// 1 at the start, one more with each that was put in force.
     pub number: u32,
     /// Since when it is in force.
@@ -25,7 +25,7 @@ pub struct Refused {
 /// The number of the configuration that a process begins with.
 pub const FIRST: u32 = 1;
 
-impl Generation {
+impl ConfigStatus {
     /// The first, from now on.
     #[must_use]
     pub fn first() -> Self {

@@ -78,51 +78,52 @@ const PER_CALLBACK: f64 = 0.2;
 /// Seconds' worth of deliveries that may come at once after a quiet time.
 const AT_ONCE: f64 = 2.0;
 
-/// The lanes.
+/// What the follow-up may spend: queries by lane for each merchant, deliveries for each upstream.
 #[derive(Debug)]
-pub struct Lanes {
+pub struct RetryBudgets {
     queries: DefaultKeyedRateLimiter<MchId>,
     strange: DefaultKeyedRateLimiter<MchId>,
     likely_absent: DefaultKeyedRateLimiter<MchId>,
     absent: DefaultKeyedRateLimiter<MchId>,
     late: DefaultKeyedRateLimiter<MchId>,
     old: DefaultKeyedRateLimiter<MchId>,
-    upstreams: HashMap<Upstream, Arc<WayOut>>,
+    upstreams: HashMap<Upstream, Arc<UpstreamBudget>>,
 }
 
+/// What one upstream gets: workers at the same time, and deliveries over time.
 #[derive(Debug)]
-struct WayOut {
-    places: Arc<Semaphore>,
-    budget: Mutex<Budget>,
+struct UpstreamBudget {
+    workers: Arc<Semaphore>,
+    tokens: Mutex<TokenBucket>,
 }
 
-/// That one delivery may be sent to an upstream, and its place on the way there if it needs one. It is given back when this is
-/// dropped, the delivery if it was not [used up](Self::use_up).
+/// A permit to send one delivery to an upstream, with the worker that sends it if one is needed. The worker is given back when the
+/// permit is dropped, the delivery too if it was not [used up](Self::use_up).
 #[derive(Debug)]
-pub struct Leave {
-    way_out: Arc<WayOut>,
-    _place: Option<OwnedSemaphorePermit>,
+pub struct SendPermit {
+    budget: Arc<UpstreamBudget>,
+    _worker: Option<OwnedSemaphorePermit>,
     used: bool,
 }
 
-impl Leave {
-    /// It is sent now.
+impl SendPermit {
+    /// The delivery is sent now, so its token is spent.
     pub fn use_up(&mut self) {
         self.used = true;
     }
 }
 
-impl Drop for Leave {
+impl Drop for SendPermit {
     fn drop(&mut self) {
         if !self.used {
-            self.way_out.budget().left += 1.0;
+            self.budget.tokens().left += 1.0;
         }
     }
 }
 
-/// What may be sent again: the retry budget of finagle and linkerd.
+/// The deliveries that may be sent, as tokens: the retry budget of finagle and linkerd.
 #[derive(Debug)]
-struct Budget {
+struct TokenBucket {
     /// Deliveries a second that are always allowed.
     pace: f64,
     left: f64,
@@ -131,9 +132,9 @@ struct Budget {
     forwarded: Option<u64>,
 }
 
-impl Lanes {
-    /// Lanes to `upstreams`, each of which gets `pace` deliveries a second and half of `concurrency` workers; and to WeChat Pay,
-    /// which is asked at most `queries_per_second` for each merchant in all. What the lanes `before` them have sent counts.
+impl RetryBudgets {
+    /// Budgets for `upstreams`, each of which gets `pace` deliveries a second and half of `concurrency` workers; and for WeChat Pay,
+    /// which is asked at most `queries_per_second` for each merchant in all. What the budgets `before` them have spent counts.
     /// Must be made inside a tokio runtime.
     #[must_use]
     pub fn new(
@@ -148,16 +149,16 @@ impl Lanes {
             RateLimiter::keyed(Quota::per_second(share))
         };
         let old = RateLimiter::keyed(Quota::per_minute(OLD_PER_MINUTE).allow_burst(NonZeroU32::MIN));
-        let way_out = |upstream: Upstream| {
-            let places = Arc::new(Semaphore::new((concurrency / 2).max(1)));
+        let upstream_budget = |upstream: Upstream| {
+            let workers = Arc::new(Semaphore::new((concurrency / 2).max(1)));
             let before = before.and_then(|before| before.upstreams.get(&upstream));
-            let budget = match before {
-                Some(before) => before.budget().at_pace(pace),
-                None => Budget::empty(pace, Instant::now()),
+            let tokens = match before {
+                Some(before) => before.tokens().at_pace(pace),
+                None => TokenBucket::empty(pace, Instant::now()),
             };
-            (upstream, Arc::new(WayOut { places, budget: Mutex::new(budget) }))
+            (upstream, Arc::new(UpstreamBudget { workers, tokens: Mutex::new(tokens) }))
         };
-        let upstreams = upstreams.into_iter().map(way_out).collect();
+        let upstreams = upstreams.into_iter().map(upstream_budget).collect();
         Self {
             queries: share(SHARE_OF_QUERIES),
             strange: share(SHARE_OF_STRANGE),
@@ -183,41 +184,41 @@ impl Lanes {
         queries.check_key(merchant).is_ok()
     }
 
-    /// A place on the way to an upstream, to which `forwarded` callbacks went by themselves so far. It is given back when
-    /// it is dropped.
+    /// A permit to send to an upstream, to which `forwarded` callbacks went by themselves so far; `None` while the upstream has
+    /// no worker or no token left.
     #[must_use]
-    pub fn to_upstream(&self, upstream: &Upstream, forwarded: u64) -> Option<Leave> {
-        let way_out = self.upstreams.get(upstream)?;
-        let place = Arc::clone(&way_out.places).try_acquire_owned().ok()?;
-        way_out.leave(Some(place), forwarded)
+    pub fn to_upstream(&self, upstream: &Upstream, forwarded: u64) -> Option<SendPermit> {
+        let budget = self.upstreams.get(upstream)?;
+        let worker = Arc::clone(&budget.workers).try_acquire_owned().ok()?;
+        budget.permit(Some(worker), forwarded)
     }
 
-    /// The same for a probe, which needs no place: what hangs there must not keep it from being sent.
+    /// A permit to send a probe, which needs no worker: what hangs there must not keep it from being sent.
     #[must_use]
-    pub fn probe(&self, upstream: &Upstream, forwarded: u64) -> Option<Leave> {
-        self.upstreams.get(upstream)?.leave(None, forwarded)
+    pub fn probe(&self, upstream: &Upstream, forwarded: u64) -> Option<SendPermit> {
+        self.upstreams.get(upstream)?.permit(None, forwarded)
     }
 
-    /// How many such places there are.
+    /// How many deliveries could be sent to the upstream now.
     #[must_use]
     pub fn room(&self, upstream: &Upstream, forwarded: u64) -> usize {
-        let Some(way_out) = self.upstreams.get(upstream) else { return 0 };
-        way_out.places.available_permits().min(way_out.budget().room(forwarded, Instant::now()))
+        let Some(budget) = self.upstreams.get(upstream) else { return 0 };
+        budget.workers.available_permits().min(budget.tokens().room(forwarded, Instant::now()))
     }
 }
 
-impl WayOut {
-    fn leave(self: &Arc<Self>, place: Option<OwnedSemaphorePermit>, forwarded: u64) -> Option<Leave> {
-        let is_allowed = self.budget().take(forwarded, Instant::now());
-        is_allowed.then(|| Leave { way_out: Arc::clone(self), _place: place, used: false })
+impl UpstreamBudget {
+    fn permit(self: &Arc<Self>, worker: Option<OwnedSemaphorePermit>, forwarded: u64) -> Option<SendPermit> {
+        let is_allowed = self.tokens().take(forwarded, Instant::now());
+        is_allowed.then(|| SendPermit { budget: Arc::clone(self), _worker: worker, used: false })
     }
 
-    fn budget(&self) -> MutexGuard<'_, Budget> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tokens(&self) -> MutexGuard<'_, TokenBucket> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Budget {
+impl TokenBucket {
     /// Nothing is allowed yet: a process before this one may have spent all there was a moment ago.
     fn empty(pace: u32, at: Instant) -> Self {
         Self { pace: f64::from(pace), left: 0.0, at, forwarded: None }
@@ -266,18 +267,18 @@ mod tests {
     use super::*;
 
     /// Nothing was sent for a while.
-    fn rested(lanes: &Lanes) {
-        for way_out in lanes.upstreams.values() {
-            let mut budget = way_out.budget();
-            budget.left = budget.pace * AT_ONCE;
+    fn rested(budgets: &RetryBudgets) {
+        for budget in budgets.upstreams.values() {
+            let mut tokens = budget.tokens();
+            tokens.left = tokens.pace * AT_ONCE;
         }
     }
 
     #[tokio::test]
     async fn a_backlog_gets_ten_a_second_and_a_fifth_of_what_is_fresh() {
         let start = Instant::now();
-        let mut budget = Budget::empty(10, start);
-        let mut take = |forwarded, ms| budget.take(forwarded, start + Duration::from_millis(ms));
+        let mut tokens = TokenBucket::empty(10, start);
+        let mut take = |forwarded, ms| tokens.take(forwarded, start + Duration::from_millis(ms));
         assert_eq!((0..100).filter(|_| take(7000, 0)).count(), 0, "what was before is not known");
         assert_eq!((0..100).filter(|_| take(7000, 9000)).count(), 20);
         assert_eq!((0..100).filter(|_| take(7000, 10_000)).count(), 10);
@@ -286,9 +287,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lanes_go_on_with_what_those_before_them_have_left() {
+    async fn budgets_go_on_with_what_those_before_them_have_left() {
         let upstream = Upstream::parse("http://127.0.0.1:1").unwrap();
-        let before = Lanes::new([upstream.clone()], 64, 10, 20, None);
+        let before = RetryBudgets::new([upstream.clone()], 64, 10, 20, None);
         assert_eq!(before.room(&upstream, 900_000), 0);
         rested(&before);
         assert_eq!(before.room(&upstream, 900_000), 20);
@@ -296,54 +297,54 @@ mod tests {
             before.to_upstream(&upstream, 900_000).unwrap().use_up();
         }
         for (pace, left) in [(10, 5), (50, 5), (2, 4)] {
-            let lanes = Lanes::new([upstream.clone()], 64, pace, 20, Some(&before));
-            assert_eq!(lanes.room(&upstream, 900_000), left, "{pace}");
+            let budgets = RetryBudgets::new([upstream.clone()], 64, pace, 20, Some(&before));
+            assert_eq!(budgets.room(&upstream, 900_000), left, "{pace}");
         }
     }
 
     #[tokio::test]
     async fn a_probe_finds_its_way_past_what_hangs() {
         let upstream = Upstream::parse("http://127.0.0.1:1").unwrap();
-        let lanes = Lanes::new([upstream.clone()], 1, 10, 20, None);
-        rested(&lanes);
-        let hangs = lanes.to_upstream(&upstream, 0);
-        assert!(hangs.is_some() && lanes.to_upstream(&upstream, 0).is_none());
-        let probes: Vec<_> = (0..30).map_while(|_| lanes.probe(&upstream, 0)).collect();
+        let budgets = RetryBudgets::new([upstream.clone()], 1, 10, 20, None);
+        rested(&budgets);
+        let hangs = budgets.to_upstream(&upstream, 0);
+        assert!(hangs.is_some() && budgets.to_upstream(&upstream, 0).is_none());
+        let probes: Vec<_> = (0..30).map_while(|_| budgets.probe(&upstream, 0)).collect();
         assert_eq!(probes.len(), 19, "as many as the pace allows");
     }
 
     #[tokio::test]
     async fn one_upstream_gets_half_of_the_workers() {
         let upstreams = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(|url| Upstream::parse(url).unwrap());
-        let lanes = Lanes::new(upstreams.clone(), 4, 10, 20, None);
-        rested(&lanes);
-        let held: Vec<_> = (0..4).map(|_| lanes.to_upstream(&upstreams[0], 0)).collect();
+        let budgets = RetryBudgets::new(upstreams.clone(), 4, 10, 20, None);
+        rested(&budgets);
+        let held: Vec<_> = (0..4).map(|_| budgets.to_upstream(&upstreams[0], 0)).collect();
         assert_eq!(held.iter().flatten().count(), 2);
-        assert!(lanes.to_upstream(&upstreams[1], 0).is_some());
+        assert!(budgets.to_upstream(&upstreams[1], 0).is_some());
         drop(held);
-        assert!(lanes.to_upstream(&upstreams[0], 0).is_some());
+        assert!(budgets.to_upstream(&upstreams[0], 0).is_some());
     }
 
     #[tokio::test]
     async fn a_place_that_was_not_used_costs_no_delivery() {
         let upstream = Upstream::parse("http://127.0.0.1:1").unwrap();
-        let lanes = Lanes::new([upstream.clone()], 64, 1, 20, None);
-        rested(&lanes);
+        let budgets = RetryBudgets::new([upstream.clone()], 64, 1, 20, None);
+        rested(&budgets);
         for _ in 0..10 {
-            assert!(lanes.to_upstream(&upstream, 0).is_some());
+            assert!(budgets.to_upstream(&upstream, 0).is_some());
         }
-        assert_eq!(lanes.room(&upstream, 0), 2);
-        let leaves: Vec<_> = (0..4).filter_map(|_| lanes.to_upstream(&upstream, 0)).collect();
-        assert_eq!((leaves.len(), lanes.room(&upstream, 0)), (2, 0));
-        leaves.into_iter().for_each(|mut leave| leave.use_up());
-        assert_eq!(lanes.room(&upstream, 0), 0);
+        assert_eq!(budgets.room(&upstream, 0), 2);
+        let permits: Vec<_> = (0..4).filter_map(|_| budgets.to_upstream(&upstream, 0)).collect();
+        assert_eq!((permits.len(), budgets.room(&upstream, 0)), (2, 0));
+        permits.into_iter().for_each(|mut permit| permit.use_up());
+        assert_eq!(budgets.room(&upstream, 0), 0);
     }
 
     #[tokio::test]
     async fn queries_of_the_follow_up_have_their_lanes() {
-        let lanes = Lanes::new([], 4, 10, 20, None);
+        let budgets = RetryBudgets::new([], 4, 10, 20, None);
         let merchant = MchId::parse("1900000109").unwrap();
-        let allowed = |lane| (0..40).filter(|_| lanes.to_wechat(&merchant, lane)).count();
+        let allowed = |lane| (0..40).filter(|_| budgets.to_wechat(&merchant, lane)).count();
         let lanes = [Lane::FollowUp, Lane::Strange, Lane::LikelyAbsent, Lane::Absent, Lane::Late, Lane::Old];
         assert_eq!(lanes.map(allowed), [10, 20, 2, 2, 5, 1]);
     }

@@ -3,7 +3,6 @@
 //! Lines are written by a thread of their own. If nobody takes them they are dropped rather than holding up callbacks
 //! (threat R-06).
 
-use crate::config::LogFormat;
 use std::fmt;
 use std::io::IsTerminal;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
@@ -11,6 +10,15 @@ use tracing_subscriber::EnvFilter;
 
 /// Lines that may wait for the writing thread.
 const WAITING_LINES: usize = 16 * 1024;
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
 
 /// The log while it runs. It ends, written out, when this is dropped.
 pub struct Log {

@@ -1,4 +1,4 @@
-//! From one process to the next: waiting for the one before, and leaving to the one after.
+//! The hot restart, as this process sees it: waiting for the process before it, and handing off to the process after it.
 
 use super::BuildError;
 use super::systemd;
@@ -6,7 +6,7 @@ use crate::config;
 use crate::journal::Journal;
 use crate::journal::sqlite::Sqlite;
 use crate::observe::metrics::JournalMeters;
-use crate::process::handoff::{Leaving, Lent, Predecessor, again};
+use crate::process::handoff::{Handoff, Predecessor, SharedSocket, again};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -21,55 +21,55 @@ const LETTING_GO: Duration = Duration::from_secs(2);
 /// Between two looks whether they have.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
-/// Another process is to go on.
+/// A handoff that was agreed on: another process waits for this one to give the journal back.
 #[derive(Debug)]
-pub struct Succession {
-    pub(super) leaving: Leaving,
+pub struct PendingHandoff {
+    pub(super) handoff: Handoff,
     pub(super) journal: Option<Weak<dyn Journal>>,
-    /// To be this process's again if the other does not get as far.
-    pub(super) sockets: Vec<Lent>,
+    /// Sockets that are this process's again if the successor is gone before it accepts.
+    pub(super) sockets: Vec<SharedSocket>,
 }
 
-/// What has come of it.
+/// What has come of a handoff.
 #[derive(Debug)]
-pub enum Succeeded {
-    /// The other accepts callbacks.
-    Yes,
-    /// The journal is still held here, so that this process has to end before the other can know.
+pub enum HandoffOutcome {
+    /// The successor accepts callbacks.
+    Completed,
+    /// The journal is still held here, so that this process has to end before the successor can go on.
     Unknown,
-    /// The other is gone. This process is to [become itself](Lost::start_again) once more.
-    No(Lost),
+    /// The successor is gone. This process is to [become itself](Lost::start_again) once more.
+    Failed(FailedHandoff),
 }
 
-/// What was to be the other's.
+/// The sockets that were to be the successor's.
 #[derive(Debug)]
-pub struct Lost {
-    sockets: Vec<Lent>,
+pub struct FailedHandoff {
+    sockets: Vec<SharedSocket>,
 }
 
-impl Succession {
-    /// Waits for what comes of it. The app must have been dropped.
-    pub async fn outcome(self) -> Succeeded {
+impl PendingHandoff {
+    /// Waits for the outcome. The app must have been dropped.
+    pub async fn outcome(self) -> HandoffOutcome {
         let is_held = || self.journal.as_ref().is_some_and(|journal| journal.strong_count() > 0);
         let since = Instant::now();
         while is_held() {
             if since.elapsed() > LETTING_GO {
-                return Succeeded::Unknown;
+                return HandoffOutcome::Unknown;
             }
             sleep(LOOK_EVERY).await;
         }
-        let successor = self.leaving.successor;
-        if self.leaving.other_accepts().await {
+        let successor = self.handoff.successor;
+        if self.handoff.other_accepts().await {
             systemd::succeeded_by(successor);
             tracing::info!(successor, "another gate has taken over");
-            return Succeeded::Yes;
+            return HandoffOutcome::Completed;
         }
         tracing::error!(successor, "the gate that was to take over is gone before it accepted; this one starts again");
-        Succeeded::No(Lost { sockets: self.sockets })
+        HandoffOutcome::Failed(FailedHandoff { sockets: self.sockets })
     }
 }
 
-impl Lost {
+impl FailedHandoff {
     /// Starts this program again in this process, with the sockets. It comes back only if that fails, with the reason.
     #[must_use]
     pub fn start_again(self) -> std::io::Error {
@@ -89,18 +89,18 @@ pub(super) async fn open(
 ) -> Result<(Arc<dyn Journal>, Option<Predecessor>), BuildError> {
     let (path, room) = (file.path.clone(), file.room());
     let Some(before) = before else { return Ok((Arc::new(Sqlite::open_measured(&path, room, meters)?), None)) };
-    let (process, patience) = (before.process, before.grace + WRITING_OUT);
+    let (process, limit) = (before.process, before.grace + WRITING_OUT);
     let mut opening = spawn_blocking(move || {
-        before.go().map_err(BuildError::NoSuccession)?;
+        before.go().map_err(BuildError::NoHandoff)?;
         Ok((Sqlite::open_when_free(&path, room, meters)?, before))
     });
     loop {
-        match timeout(patience, &mut opening).await {
+        match timeout(limit, &mut opening).await {
             Ok(Ok(opened)) => return opened.map(|(journal, before)| (Arc::new(journal) as _, Some(before))),
-            Ok(Err(error)) => return Err(BuildError::NoSuccession(error.into())),
+            Ok(Err(error)) => return Err(BuildError::NoHandoff(error.into())),
             Err(_) => tracing::error!(
                 process,
-                patience_s = patience.as_secs(),
+                patience_s = limit.as_secs(),
                 "the gate that is to leave still has the journal, longer than its shutdown_grace allows; kill it, and \
                  this one goes on"
             ),
