@@ -29,7 +29,7 @@ use crate::gate::payment::Payment;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::{Gate, UpstreamRequest};
-use crate::journal::{self, Callback, Claimed, DueGroup, EntryId, Job, Journal, Override, Shut, State, Transition};
+use crate::journal::{self, Callback, Claimed, DueGroup, EntryId, Job, Override, Queue, Shut, State, Transition};
 use crate::observe::traces::Span;
 use crate::process::shutdown::Shutdown;
 use crate::provider::wechat::AskBy;
@@ -51,7 +51,7 @@ pub struct FollowUp {
     /// Whose steps it takes.
     pub gate: Arc<Gate>,
     /// Its queue.
-    pub journal: Arc<dyn Journal>,
+    pub journal: Arc<dyn Queue>,
     /// When is asked again.
     pub ask_again: Schedule,
     /// When is sent again.
@@ -581,7 +581,7 @@ impl Step {
 
 /// Work that broke off is not tried again at once.
 struct Unfinished<'j> {
-    journal: &'j dyn Journal,
+    journal: &'j dyn Queue,
     entry: Option<EntryId>,
 }
 

@@ -11,7 +11,7 @@ use crate::domain::reason::Reason;
 use crate::gate::channel::Channel;
 use crate::gate::decide::Finding;
 use crate::gate::record::verified;
-use crate::journal::{Journal, Record, Search, Verified};
+use crate::journal::{Record, Search, Verified};
 use crate::provider::wechat::{AskBy, WeChatPay};
 use anyhow::bail;
 use serde_json::json;

@@ -15,7 +15,7 @@ use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::reason::{Reason, Verdict};
 use crate::journal::owners::Owner;
 use crate::journal::{
-    self, Callback, Claimed, EntryId, EntryKey, Journal, JournalError, JournalEvent, Outcome, Refused, State, Taken,
+    self, Callback, Claimed, EntryId, EntryKey, JournalError, JournalEvent, Outcome, Queue, Refused, State, Taken,
     Transition, Trust, Verified,
 };
 use crate::upstream::Upstream;
@@ -41,7 +41,7 @@ pub struct Records {
 /// What does not change with the configuration.
 #[derive(Debug)]
 struct Kept {
-    journal: Option<Arc<dyn Journal>>,
+    journal: Option<Arc<dyn Queue>>,
     known: Latest<EntryKey, Arc<Record>>,
     deliveries: Latest<DeliveryId, Arc<Delivery>>,
     /// The first payment of each order, on whatever route.
@@ -83,7 +83,7 @@ pub struct Record {
 /// The lease of a record that was made just now. It is released when this is dropped, unless the record was gone on with.
 #[derive(Debug)]
 pub struct Lease {
-    journal: Arc<dyn Journal>,
+    journal: Arc<dyn Queue>,
     entry: Option<EntryId>,
 }
 
@@ -156,7 +156,7 @@ impl Records {
     /// channels with the same upstream.
     #[must_use]
     pub fn new<'c>(
-        journal: Option<Arc<dyn Journal>>,
+        journal: Option<Arc<dyn Queue>>,
         capacity: usize,
         first: First,
         channels: impl IntoIterator<Item = &'c Channel>,
@@ -190,7 +190,7 @@ impl Records {
 
     /// The journal, if there is one.
     #[must_use]
-    pub fn journal(&self) -> Option<Arc<dyn Journal>> {
+    pub fn journal(&self) -> Option<Arc<dyn Queue>> {
         self.kept.journal.clone()
     }
 

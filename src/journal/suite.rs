@@ -32,16 +32,16 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method, StatusCode, Uri};
 use jiff::Timestamp;
-use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A store to be tested: what is there when it is opened, and opened again.
 pub(crate) trait Store {
     /// Opens it, with this budget for what is unconfirmed.
-    fn open_for(&self, room: Room) -> Arc<dyn Journal>;
+    fn open_for(&self, room: Room) -> Journal;
 
     /// Opens it, with this budget for unconfirmed records.
-    fn open(&self, unconfirmed: u64) -> Arc<dyn Journal> {
+    fn open(&self, unconfirmed: u64) -> Journal {
         self.open_for(unconfirmed.into())
     }
 }
@@ -105,14 +105,14 @@ fn of(order: &str) -> Search {
     Search { order: Some(OrderId::parse(order).unwrap()), ..Search::default() }
 }
 
-async fn take_in(journal: &dyn Journal, order: &str, due_in: Duration) -> Taken {
-    journal.take_in(callback(order), Trust::Unconfirmed, due_in).await.unwrap()
+async fn take_in(journal: &Journal, order: &str, due_in: Duration) -> Taken {
+    journal.queue.take_in(callback(order), Trust::Unconfirmed, due_in).await.unwrap()
 }
 
 /// Waits until something is due.
-async fn due(journal: &dyn Journal) -> Vec<Job> {
+async fn due(journal: &Journal) -> Vec<Job> {
     for _ in 0..2000 {
-        let work = journal.lease_due(10, Shut::default()).await.unwrap();
+        let work = journal.queue.lease_due(10, Shut::default()).await.unwrap();
         if !work.is_empty() {
             return work;
         }
@@ -156,10 +156,10 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
 async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
     let journal = store.open(100);
     let sent = callback("A");
-    let taken = journal.take_in(sent.clone(), Trust::Unconfirmed, SOON).await.unwrap();
+    let taken = journal.queue.take_in(sent.clone(), Trust::Unconfirmed, SOON).await.unwrap();
     assert!(taken.fresh && taken.state == State::Asking && taken.attempts == 0 && taken.accepted.is_none());
-    journal.release(taken.entry);
-    let [work] = &*due(&*journal).await else { panic!() };
+    journal.queue.release(taken.entry);
+    let [work] = &*due(&journal).await else { panic!() };
     let (kept, was) = (&work.callback, &*sent);
     assert_eq!((kept.request_id, &kept.route, kept.claimed), (was.request_id, &was.route, was.claimed));
     let (kept, was) = (kept.request.as_ref().unwrap(), was.request.as_ref().unwrap());
@@ -171,10 +171,10 @@ async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
 
 async fn a_claim_is_taken_in_once(store: &dyn Store) {
     let journal = store.open(100);
-    let all = futures(50, |_| journal.take_in(callback("A"), Trust::Unconfirmed, LATE)).await;
+    let all = futures(50, |_| journal.queue.take_in(callback("A"), Trust::Unconfirmed, LATE)).await;
     assert_eq!(all.iter().filter(|taken| taken.fresh).count(), 1);
     assert!(all.iter().all(|taken| taken.entry == all[0].entry));
-    let other = take_in(&*journal, "B", LATE).await;
+    let other = take_in(&journal, "B", LATE).await;
     assert!(other.fresh && other.entry != all[0].entry);
 }
 
@@ -190,82 +190,87 @@ async fn futures<'a, T: Send + 'a>(count: usize, call: impl Fn(usize) -> BoxFutu
 
 async fn what_is_decided_goes_on_as_it_was_noted(store: &dyn Store) {
     let journal = store.open(100);
-    let taken = take_in(&*journal, "A", LATE).await;
+    let taken = take_in(&journal, "A", LATE).await;
     let found =
         |reason, verified, next| JournalEvent::Decided { entry: taken.entry, reason, verified, next: Some(next) };
-    journal.append(found(Reason::NotPaidYet, None, Transition::Ask { again_in: SOON, retries: 3 }));
-    let [work] = &*due(&*journal).await else { panic!() };
+    journal.queue.append(found(Reason::NotPaidYet, None, Transition::Ask { again_in: SOON, retries: 3 }));
+    let [work] = &*due(&journal).await else { panic!() };
     assert_eq!((work.state, work.retries, work.reason), (State::Asking, 3, Some(Reason::NotPaidYet)));
-    journal.append(found(Reason::Paid, Some(verified()), Transition::Deliver { again_in: SOON, retries: 0 }));
-    let [work] = &*due(&*journal).await else { panic!() };
+    journal.queue.append(found(Reason::Paid, Some(verified()), Transition::Deliver { again_in: SOON, retries: 0 }));
+    let [work] = &*due(&journal).await else { panic!() };
     assert_eq!((work.state, work.retries, work.reason), (State::Delivering, 0, Some(Reason::Paid)));
     assert!(work.age < LATE);
-    journal.append(found(Reason::Refunded, Some(Verified { refunded: true, ..verified() }), Transition::Park));
-    journal.flush().await.unwrap();
-    let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
+    journal.queue.append(found(Reason::Refunded, Some(Verified { refunded: true, ..verified() }), Transition::Park));
+    journal.queue.flush().await.unwrap();
+    let [record] = &*journal.archive.find(of("A"), 10).await.unwrap() else { panic!() };
     assert_eq!((record.state, record.reason, record.due_at), (State::Parked, Some(Reason::Refunded), None));
     assert_eq!(record.verified, Some(Verified { refunded: true, ..verified() }));
     let events: Vec<_> = record.events.iter().map(|event| (&*event.what, event.reason)).collect();
     let reasons = [Reason::NotPaidYet, Reason::Paid, Reason::Refunded].map(|reason| ("found", Some(reason)));
     assert_eq!(events, reasons);
-    let closed = take_in(&*journal, "B", LATE).await;
+    let closed = take_in(&journal, "B", LATE).await;
     let next = Some(Transition::Close);
-    journal.append(JournalEvent::Decided { entry: closed.entry, reason: Reason::Closed, verified: None, next });
-    journal.flush().await.unwrap();
-    let again = take_in(&*journal, "B", LATE).await;
+    journal.queue.append(JournalEvent::Decided { entry: closed.entry, reason: Reason::Closed, verified: None, next });
+    journal.queue.flush().await.unwrap();
+    let again = take_in(&journal, "B", LATE).await;
     assert!(again.fresh, "what is closed begins anew when it comes again");
 }
 
 async fn unconfirmed_records_have_a_budget(store: &dyn Store) {
     let journal = store.open(2);
-    let first = take_in(&*journal, "A", LATE).await;
-    let second = take_in(&*journal, "B", LATE).await;
-    let third = journal.take_in(callback("C"), Trust::Unconfirmed, LATE).await;
+    let first = take_in(&journal, "A", LATE).await;
+    let second = take_in(&journal, "B", LATE).await;
+    let third = journal.queue.take_in(callback("C"), Trust::Unconfirmed, LATE).await;
     assert_eq!(third.unwrap_err(), JournalError::Full);
-    assert!(!take_in(&*journal, "A", LATE).await.fresh, "what is known stays known");
-    assert!(journal.take_in(callback("P"), Trust::Confirmed, LATE).await.unwrap().fresh);
+    assert!(!take_in(&journal, "A", LATE).await.fresh, "what is known stays known");
+    assert!(journal.queue.take_in(callback("P"), Trust::Confirmed, LATE).await.unwrap().fresh);
     let next = Some(Transition::Close);
-    journal.append(JournalEvent::Decided { entry: first.entry, reason: Reason::Closed, verified: None, next });
+    journal.queue.append(JournalEvent::Decided { entry: first.entry, reason: Reason::Closed, verified: None, next });
     let found =
         JournalEvent::Decided { entry: second.entry, reason: Reason::Paid, verified: Some(verified()), next: None };
-    journal.append(found);
-    journal.flush().await.unwrap();
-    assert!(
-        take_in(&*journal, "D", LATE).await.fresh,
-        "a confirmed order is not in the budget, a closed one gives way"
-    );
-    let given_up = take_in(&*journal, "D", LATE).await;
+    journal.queue.append(found);
+    journal.queue.flush().await.unwrap();
+    assert!(take_in(&journal, "D", LATE).await.fresh, "a confirmed order is not in the budget, a closed one gives way");
+    let given_up = take_in(&journal, "D", LATE).await;
     let next = Some(Transition::Park);
-    journal.append(JournalEvent::Decided { entry: given_up.entry, reason: Reason::GaveUpAsking, verified: None, next });
-    assert!(take_in(&*journal, "E", LATE).await.fresh, "so does what was given up");
-    assert!(journal.find(of("A"), 10).await.unwrap().is_empty() && journal.find(of("D"), 10).await.unwrap().is_empty());
-    assert_eq!(journal.find(of("B"), 10).await.unwrap().len(), 1);
+    journal.queue.append(JournalEvent::Decided {
+        entry: given_up.entry,
+        reason: Reason::GaveUpAsking,
+        verified: None,
+        next,
+    });
+    assert!(take_in(&journal, "E", LATE).await.fresh, "so does what was given up");
+    assert!(
+        journal.archive.find(of("A"), 10).await.unwrap().is_empty()
+            && journal.archive.find(of("D"), 10).await.unwrap().is_empty()
+    );
+    assert_eq!(journal.archive.find(of("B"), 10).await.unwrap().len(), 1);
 }
 
 async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
     let journal = store.open(100);
     for (order, next) in [("A", Transition::Accepted), ("B", Transition::Park), ("C", Transition::Close)] {
-        let taken = take_in(&*journal, order, LATE).await;
+        let taken = take_in(&journal, order, LATE).await;
         let (attempt, verified) = (attempt_of(&taken, order, 1), Some(verified()));
-        journal.append(JournalEvent::AttemptStarted { attempt, verified, next: None });
-        journal.append(JournalEvent::AttemptEnded {
+        journal.queue.append(JournalEvent::AttemptStarted { attempt, verified, next: None });
+        journal.queue.append(JournalEvent::AttemptEnded {
             attempt,
             outcome: Outcome::Accepted(accepted()),
             next: Some(next),
         });
     }
-    take_in(&*journal, "D", LATE).await;
-    journal.flush().await.unwrap();
+    take_in(&journal, "D", LATE).await;
+    journal.queue.flush().await.unwrap();
     let day = Search { received_within: Some(LATE), ..Search::default() };
     let redeliver = async |search, limit| {
         let given: Overrides = [Override::Accepted].into_iter().collect();
         let wanted = decided::redelivery(search, limit, given, true);
-        journal.redeliver(wanted).await.unwrap().entries
+        journal.archive.redeliver(wanted).await.unwrap().entries
     };
     let asked_for = redeliver(day, 2).await;
     let rest = redeliver(Search { after: asked_for.last().copied(), ..day }, 10).await;
     assert_eq!((asked_for.len(), rest.len()), (2, 1));
-    let mut work = due(&*journal).await;
+    let mut work = due(&journal).await;
     work.sort_by_key(|work| work.entry);
     let seen: Vec<_> = work.iter().map(|work| (work.callback.claimed.order.to_string(), work.state)).collect();
     let expected = [("A", State::Delivering), ("B", State::Delivering)];
@@ -279,8 +284,8 @@ async fn an_order_is_sent_again_once_however_many_claims_name_it(store: &dyn Sto
     for (fen, verified) in [(1, None), (6600, Some(verified())), (2, None)] {
         let mut callback = callback("A");
         callback.claimed.amount = Some(Money { fen: Fen(fen), currency: Currency::default() });
-        let taken = journal.take_in(callback, Trust::Unconfirmed, LATE).await.unwrap();
-        journal.append(JournalEvent::Decided {
+        let taken = journal.queue.take_in(callback, Trust::Unconfirmed, LATE).await.unwrap();
+        journal.queue.append(JournalEvent::Decided {
             entry: taken.entry,
             reason: Reason::Paid,
             verified,
@@ -288,7 +293,7 @@ async fn an_order_is_sent_again_once_however_many_claims_name_it(store: &dyn Sto
         });
         entries.push(taken.entry);
     }
-    let asked_for = journal.act(Act::Redeliver, of("A"), 10, looking_in::somebody()).await.unwrap();
+    let asked_for = journal.archive.act(Act::Redeliver, of("A"), 10, looking_in::somebody()).await.unwrap();
     assert_eq!(asked_for, [entries[1]]);
 }
 
@@ -303,24 +308,24 @@ async fn refused_callbacks_are_found(store: &dyn Store) {
         reason: Reason::FieldRepeated,
         detail: Some("OrderID stands twice".to_owned()),
     };
-    journal.append(JournalEvent::Refused(Box::new(refused.clone())));
-    let taken = take_in(&*journal, "A", LATE).await;
+    journal.queue.append(JournalEvent::Refused(Box::new(refused.clone())));
+    let taken = take_in(&journal, "A", LATE).await;
     let request_id = Uuid::now_v7();
-    journal.append(JournalEvent::Again { entry: taken.entry, request_id, reason: Reason::Paid });
-    journal.flush().await.unwrap();
+    journal.queue.append(JournalEvent::Again { entry: taken.entry, request_id, reason: Reason::Paid });
+    journal.queue.flush().await.unwrap();
     let by_id = Search { request_id: Some(refused.request_id), ..Search::default() };
     for search in [by_id, of("R")] {
-        let [found] = &*journal.refused(search, 10).await.unwrap() else { panic!() };
+        let [found] = &*journal.archive.refused(search, 10).await.unwrap() else { panic!() };
         assert_eq!((found.reason, &found.detail, found.at.is_some()), (refused.reason, &refused.detail, true));
     }
     let again = Search { request_id: Some(request_id), ..Search::default() };
-    assert_eq!(journal.find(again, 10).await.unwrap()[0].entry, taken.entry);
+    assert_eq!(journal.archive.find(again, 10).await.unwrap()[0].entry, taken.entry);
     let delivery = DeliveryId::of("app", &OrderId::parse("A").unwrap());
     let attempt = Attempt { entry: taken.entry, delivery, number: 1, origin: Origin::Callback };
-    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
-    journal.flush().await.unwrap();
+    journal.queue.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+    journal.queue.flush().await.unwrap();
     let by_delivery = Search { request_id: Some(delivery.0), ..Search::default() };
-    assert_eq!(journal.find(by_delivery, 10).await.unwrap()[0].entry, taken.entry);
+    assert_eq!(journal.archive.find(by_delivery, 10).await.unwrap()[0].entry, taken.entry);
 }
 
 async fn figures_count(store: &dyn Store) {
@@ -335,11 +340,16 @@ async fn figures_count(store: &dyn Store) {
         ),
         ("C", Transition::Ask { again_in: LATE, retries: 0 }, None),
     ] {
-        let taken = take_in(&*journal, order, LATE).await;
-        journal.append(JournalEvent::Decided { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
+        let taken = take_in(&journal, order, LATE).await;
+        journal.queue.append(JournalEvent::Decided {
+            entry: taken.entry,
+            reason: Reason::Paid,
+            verified,
+            next: Some(next),
+        });
     }
-    journal.flush().await.unwrap();
-    let figures = journal.figures().await.unwrap();
+    journal.queue.flush().await.unwrap();
+    let figures = journal.archive.figures().await.unwrap();
     assert_eq!(figures.entries, [1, 1, 1, 0, 0]);
     assert_eq!((figures.unconfirmed, figures.refused), (1, 0));
     assert!(figures.oldest_not_accepted.is_some() && figures.bytes > 0);

@@ -2,7 +2,8 @@
 
 use super::budget::Budget;
 use super::leases::{Lease, Leases};
-use super::{Place, audit, redeliver, times, write};
+use super::queue::Place;
+use super::{audit, redeliver, times, write};
 use crate::journal::overrides::{Redelivered, Redelivery};
 use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, JournalEvent, Keep, Search, Taken, Trust};
 use jiff::SignedDuration;
@@ -20,7 +21,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 /// What can be asked of the writer.
 #[derive(Debug)]
 pub(super) enum Op {
-    TakeIn { callback: Box<Callback>, worth: Trust, due_in: Duration, place: Place, reply: Reply<Kept> },
+    TakeIn { callback: Box<Callback>, trust: Trust, due_in: Duration, place: Place, reply: Reply<Kept> },
     Append { event: JournalEvent, seq: u64 },
     Flush(Reply<()>),
     Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
@@ -69,8 +70,8 @@ pub(super) fn perform(
 ) -> rusqlite::Result<Done> {
     let at = &by_the_clock_that_was_set(*at, was_set);
     Ok(match op {
-        Op::TakeIn { callback, worth, due_in, .. } => {
-            let taken = write::take_in(connection, callback, *worth, *due_in, *at, budget)?;
+        Op::TakeIn { callback, trust, due_in, .. } => {
+            let taken = write::take_in(connection, callback, *trust, *due_in, *at, budget)?;
             // Before it can be seen by anybody else.
             Done::Taken(taken.map(|taken| {
                 let lease = if taken.fresh { leases.lease(taken.entry) } else { None };

@@ -38,10 +38,14 @@ impl Readers {
 
     fn open(&self) -> Result<Connection> {
         let connection = connect(&self.path, false).map_err(|error| match error {
-            OpenError::Sqlite(error) => error,
-            _ => Error::InvalidPath(self.path.clone()),
+            OpenError::Store(error) => error.downcast::<Error>().map_or_else(|_| self.not_opened(), |error| *error),
+            _ => self.not_opened(),
         })?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
+    }
+
+    fn not_opened(&self) -> Error {
+        Error::InvalidPath(self.path.clone())
     }
 }

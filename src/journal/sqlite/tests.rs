@@ -1,14 +1,21 @@
 use super::*;
+use crate::domain::reason::Reason;
 use crate::journal::suite::{self, Store};
+use crate::journal::{self, Journal, JournalEvent, Settings, Transition, Trust};
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::MetadataExt;
 use tempfile::TempDir;
 
 struct File(TempDir);
 
+/// Opens the file at `path` for this process, as a gate does.
+pub(super) fn open(path: &Path, room: impl Into<Room>) -> Result<Journal, OpenError> {
+    journal::open(&Settings { path: path.to_owned(), room: room.into() }, JournalMeters::default())
+}
+
 impl Store for File {
-    fn open_for(&self, room: Room) -> Arc<dyn Journal> {
-        Arc::new(Sqlite::open(&self.0.path().join("j.db"), room).unwrap())
+    fn open_for(&self, room: Room) -> Journal {
+        open(&self.0.path().join("j.db"), room).unwrap()
     }
 }
 
@@ -20,25 +27,20 @@ async fn it_does_what_every_journal_must() {
 #[tokio::test]
 async fn the_file_gets_smaller_again() {
     let directory = tempfile::tempdir().unwrap();
-    let journal = Sqlite::open(&directory.path().join("j.db"), u64::MAX).unwrap();
+    let journal = open(&directory.path().join("j.db"), u64::MAX).unwrap();
     let taking: Vec<_> = (0..3000)
-        .map(|order| journal.take_in(suite::callback(&format!("A{order}")), Trust::Unconfirmed, Duration::MAX))
+        .map(|order| journal.queue.take_in(suite::callback(&format!("A{order}")), Trust::Unconfirmed, Duration::MAX))
         .collect();
     for taken in taking {
         let entry = taken.await.unwrap().entry;
-        let next = Some(crate::journal::Transition::Close);
-        journal.append(JournalEvent::Decided {
-            entry,
-            reason: crate::domain::reason::Reason::Closed,
-            verified: None,
-            next,
-        });
+        let next = Some(Transition::Close);
+        journal.queue.append(JournalEvent::Decided { entry, reason: Reason::Closed, verified: None, next });
     }
-    journal.flush().await.unwrap();
-    let full = journal.figures().await.unwrap();
+    journal.queue.flush().await.unwrap();
+    let full = journal.archive.figures().await.unwrap();
     tokio::time::sleep(Duration::from_millis(2)).await;
-    while !journal.forget(Duration::from_millis(1).into(), 500).await.unwrap().entries.is_empty() {}
-    let empty = journal.figures().await.unwrap();
+    while !journal.queue.forget(Duration::from_millis(1).into(), 500).await.unwrap().entries.is_empty() {}
+    let empty = journal.archive.figures().await.unwrap();
     assert_eq!(empty.entries, [0; 5]);
     assert!(empty.free_bytes * 4 < full.bytes, "{full:?} {empty:?}");
 }
@@ -49,7 +51,7 @@ fn somebody_elses_file_is_left_as_it_is() {
     let path = directory.path().join("theirs.db");
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE customer (name TEXT)").unwrap();
     let before = std::fs::read(&path).unwrap();
-    assert!(matches!(Sqlite::open(&path, 100), Err(OpenError::Foreign(_))));
+    assert!(matches!(open(&path, 100), Err(OpenError::Foreign(_))));
     assert!(std::fs::read(&path).unwrap() == before);
 }
 
@@ -59,8 +61,8 @@ fn somebody_elses_file_is_left_as_it_is() {
 async fn the_locks_on_the_file_stay_while_it_is_read() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("j.db");
-    let journal = Sqlite::open(&path, 100).unwrap();
-    journal.figures().await.unwrap();
+    let journal = open(&path, 100).unwrap();
+    journal.archive.figures().await.unwrap();
     let (process, file) = (std::process::id().to_string(), format!(":{}", path.metadata().unwrap().ino()));
     let ours = |lock: &str| {
         let words: Vec<_> = lock.split_whitespace().collect();
