@@ -24,6 +24,7 @@ mod times;
 mod upkeep;
 
 use super::*;
+use crate::domain::clock;
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
@@ -107,6 +108,15 @@ fn of(order: &str) -> Search {
 
 async fn take_in(journal: &Journal, order: &str, due_in: Duration) -> Taken {
     journal.queue.take_in(callback(order), Trust::Unconfirmed, due_in).await.unwrap()
+}
+
+/// Waits until what was written so far is older than this, by the clock that the journal goes by: its times are whole
+/// milliseconds.
+pub(crate) async fn time_passes(by: Duration) {
+    let until = clock::now().as_millisecond() + i64::try_from(by.as_millis()).unwrap();
+    while clock::now().as_millisecond() <= until {
+        tokio::time::sleep(SOON).await;
+    }
 }
 
 /// Waits until something is due.

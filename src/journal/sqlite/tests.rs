@@ -38,7 +38,7 @@ async fn the_file_gets_smaller_again() {
     }
     journal.queue.flush().await.unwrap();
     let full = journal.archive.figures().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(2)).await;
+    suite::time_passes(Duration::from_millis(1)).await;
     while !journal.queue.forget(Duration::from_millis(1).into(), 500).await.unwrap().entries.is_empty() {}
     let empty = journal.archive.figures().await.unwrap();
     assert_eq!(empty.entries, [0; 5]);

@@ -103,7 +103,7 @@ pub(super) async fn requests_and_answers_go_before_their_entries(store: &dyn Sto
         }
     }
     journal.queue.flush().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    time_passes(SOON).await;
     let kept = async |journal: &Journal| {
         let all = journal.archive.find(Search::default(), 10).await.unwrap();
         let kept = all.iter().filter(|record| record.request_kept);

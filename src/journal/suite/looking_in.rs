@@ -371,7 +371,7 @@ async fn what_people_did_is_kept_with_the_change(store: &dyn Store) {
     assert_eq!((first.audit.by.clone(), first.audit.order), (somebody(), OrderId::parse("A").ok()));
     assert!(first.at <= latest.at && first.id < latest.id);
     assert_eq!(journal.archive.audits(Some(latest.id), 10).await.unwrap().len(), 1);
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    time_passes(SOON).await;
     journal.queue.forget(SOON.into(), 10).await.unwrap();
     assert!(journal.archive.audits(None, 10).await.unwrap().is_empty());
     let nowhere = Cursor { received_at: 0, entry: EntryId(0) };

@@ -1,6 +1,6 @@
 //! Which order a payment is for, as every journal must keep it.
 
-use super::{SOON, Store, accepted, attempt_of, callback, take_in, verified};
+use super::{SOON, Store, accepted, attempt_of, callback, take_in, time_passes, verified};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use crate::journal::owners::{Owner, OwnerClaim};
@@ -118,7 +118,7 @@ async fn an_owner_outlives_its_entry(store: &dyn Store) {
         next: Some(Transition::Accepted),
     });
     journal.queue.flush().await.unwrap();
-    tokio::time::sleep(SOON * 2).await;
+    time_passes(SOON).await;
     while !journal.queue.forget(SOON.into(), 10).await.unwrap().entries.is_empty() {}
     assert_eq!(owner(&journal).await.as_deref(), Some("A"));
 }

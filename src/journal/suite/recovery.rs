@@ -34,8 +34,7 @@ async fn not_accepted(journal: &Journal, order: &str, next: Transition) -> Entry
     let taken = take_in(journal, order, LATE).await;
     tried(journal, taken.entry, order, next);
     journal.queue.flush().await.unwrap();
-    // Times of the file are whole milliseconds.
-    tokio::time::sleep(2 * SOON).await;
+    time_passes(Duration::ZERO).await;
     taken.entry
 }
 
@@ -104,7 +103,7 @@ async fn what_was_refused_after_another_was_accepted_is_not_brought_forward(stor
     let journal = store.open(100);
     let early = not_accepted(&journal, "EARLY", HOURS).await;
     let accepted_at = this_moment();
-    tokio::time::sleep(2 * SOON).await;
+    time_passes(Duration::ZERO).await;
     not_accepted(&journal, "LATE", HOURS).await;
     assert_eq!(journal.queue.bring_forward(app(), accepted_at, 10).await.unwrap(), 1);
     assert_eq!(entries(&*journal.queue.lease_due(10, Shut::default()).await.unwrap()), [(early, true)]);
@@ -200,8 +199,8 @@ async fn what_was_tried_and_is_over_its_time_is_found(store: &dyn Store) {
         next: Some(HOURS),
     });
     journal.queue.flush().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(20)).await;
     let lasts = Duration::from_millis(20);
+    time_passes(lasts).await;
     assert!(journal.queue.overdue(app(), LATE, 10).await.unwrap().is_empty());
     assert!(journal.queue.overdue(app(), lasts, 0).await.unwrap().is_empty());
     assert!(journal.queue.overdue(Vec::new(), lasts, 10).await.unwrap().is_empty());
