@@ -7,10 +7,11 @@ use hyper::Method;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tollgate::provider::wechat::bill::{BillReader, BillType, Row};
+use tollgate::provider::bill::{BillType, Row};
+use tollgate::provider::wechat::bill::BillReader;
 use tollgate::provider::wechat::sign::SignType;
 use tollgate::provider::wechat::v2::Keys;
-use tollgate::provider::wechat::{Account, Provider, Settings, WeChatPay};
+use tollgate::provider::wechat::{Api, Credentials, Settings, WeChatPay};
 use tollgate::sandbox::http::Client;
 use tollgate::sandbox::{DEMO_MERCHANTS, Merchant};
 
@@ -82,10 +83,10 @@ fn memory(process: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-fn account() -> Account {
+fn account() -> Credentials {
     let Merchant { appid, mch_id, key, .. } = Merchant::parse(DEMO_MERCHANTS[0]).unwrap();
-    let provider = Provider::V2(Keys::from_list([key], SignType::Md5).unwrap());
-    Account { provider, appid, mch_id, sub_mch_id: None, sub_appid: None }
+    let api = Api::V2(Keys::from_list([key], SignType::Md5).unwrap());
+    Credentials { api, appid, mch_id, sub_mch_id: None, sub_appid: None }
 }
 
 struct Sandbox {

@@ -8,7 +8,7 @@ use hyper::Request;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use tollgate::domain::money::Currency;
-use tollgate::domain::order::{AppId, ChannelId, MchId, OrderId, OutTradeNo};
+use tollgate::domain::order::{AppId, ChannelId, MerchantId, OrderId, OutTradeNo};
 use tollgate::domain::secret::Secret;
 use tollgate::gate::accepted::Accepted;
 use tollgate::gate::channel::{ChannelRule, Choose};
@@ -22,9 +22,11 @@ use tollgate::gate::route::{Duplicates, PathPattern, QueryMatch, Route, Routes};
 use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
 use tollgate::journal::Overrides;
+use tollgate::provider::AskBy;
 use tollgate::provider::wechat::sign::{SignType, sign};
+use tollgate::provider::wechat::v2::order_state;
 use tollgate::provider::wechat::xml::Fields;
-use tollgate::provider::wechat::{Account, ApiKey, AskBy, Provider, v2};
+use tollgate::provider::wechat::{Api, ApiKey, Credentials, v2};
 use tollgate::server::Peer;
 use tollgate::upstream::Upstream;
 
@@ -128,12 +130,12 @@ fn sign_notification(bencher: Bencher, by: SignType) {
     bencher.bench(|| sign(black_box(&fields).iter(), KEY.as_bytes(), by));
 }
 
-fn account() -> Account {
+fn account() -> Credentials {
     let signing = ApiKey::parse(Secret::new(KEY.into())).unwrap();
-    Account {
-        provider: Provider::V2(v2::Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
+    Credentials {
+        api: Api::V2(v2::Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
         appid: AppId::parse("wx0000000000000001").unwrap(),
-        mch_id: MchId::parse("1900000001").unwrap(),
+        mch_id: MerchantId::parse("1900000001").unwrap(),
         sub_mch_id: None,
         sub_appid: None,
     }
@@ -158,14 +160,15 @@ fn claim() -> (Claim, OutTradeNo) {
 #[divan::bench]
 fn read_and_judge_answer(bencher: Bencher) {
     let (account, body, ask) = (account(), Bytes::from(answer()), AskBy::OutTradeNo(claim().1));
-    bencher.bench(|| decide::judge(&account, &ask, &Ok(v2::read_answer(&account, black_box(body.clone())).unwrap())));
+    bencher
+        .bench(|| order_state::judge(&account, &ask, &Ok(v2::read_answer(&account, black_box(body.clone())).unwrap())));
 }
 
 fn confirmed() -> Pass {
     let (claim, out_trade_no) = claim();
     let account = account();
     let answer = v2::read_answer(&account, answer().into()).unwrap();
-    let finding = decide::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
+    let finding = order_state::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
     decide::permit(
         decide::decide(&claim, None, &out_trade_no, Pair::Proven, &finding, OnRefunded::Refuse),
         Mode::Enforce,
@@ -178,7 +181,7 @@ fn decide_claim(bencher: Bencher) {
     let (claim, out_trade_no) = claim();
     let account = account();
     let answer = v2::read_answer(&account, answer().into()).unwrap();
-    let finding = decide::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
+    let finding = order_state::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
     bencher.bench(|| {
         decide::decide(black_box(&claim), None, &out_trade_no, Pair::Proven, black_box(&finding), OnRefunded::Refuse)
     });

@@ -12,7 +12,6 @@
 use nix::sys::resource::{UsageWho, getrusage};
 use rusqlite::{Connection, params};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use tollgate::domain::order::{ChannelId, OrderId};
 use tollgate::domain::reason::Reason;

@@ -60,7 +60,7 @@ pub use problem::{Place, Problem, Problems, Warning};
 pub use text::default_file;
 
 use self::read::{Gathered, Reader, Secrets};
-use crate::domain::order::{ChannelId, MchId};
+use crate::domain::order::{ChannelId, MerchantId};
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::Channel;
 use crate::gate::decide::Mode;
@@ -76,6 +76,7 @@ use crate::upstream::Upstream;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything `config.yaml` says, in the types of those who use it.
@@ -93,10 +94,12 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// By name, in the file's order.
     pub channels: Vec<Channel>,
+    /// Their accounts, in the same order, with what they are made of.
+    pub accounts: Vec<Arc<wechat::Account>>,
     /// What confirmed callbacks carry.
     pub headers: HeaderNames,
-    /// Hosts, hedge, budget.
-    pub wechat: wechat::Settings,
+    /// Hosts, hedge, budget; what the accounts ask by, once it is connected.
+    pub wechat: Arc<wechat::Service>,
     /// The whole way of a callback, from head read to first byte of the answer, where a route does not say.
     pub deadline: Duration,
     /// The part of it that confirming may take.
@@ -147,7 +150,7 @@ pub struct Outline {
     /// Where callbacks would be kept.
     pub journal: Option<Journal>,
     /// Whose bills would be compared: channels and their merchants.
-    pub sweeps: Vec<(ChannelId, MchId)>,
+    pub sweeps: Vec<(ChannelId, MerchantId)>,
     /// Where the admin listener would be, and whether that would be TLS.
     pub admin: Option<(SocketAddr, bool)>,
     /// The references to secrets as they are written, `${WECHAT_APP_KEY}`, which must be there before the gate runs.
@@ -259,7 +262,7 @@ impl Outline {
         let (config, unread_secrets) = read(text, path, environment, Secrets::Unread)?;
         let merchant = |plan: &Plan| {
             let channel = config.channels.iter().find(|channel| channel.id == plan.channel)?;
-            Some((plan.channel, channel.account.mch_id))
+            Some((plan.channel, channel.account.payee().merchant))
         };
         let sweeps = config.sweeps.iter().filter_map(merchant).collect();
         Ok(Self {

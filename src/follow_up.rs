@@ -20,21 +20,21 @@ use crate::domain::reason::{Reason, Verdict};
 use crate::follow_up::schedule::{Schedule, jittered};
 use crate::gate::channel::Channel;
 use crate::gate::claim::{Blank, Claim};
-use crate::gate::decide::{self, Confirmed, Finding, Mode};
+use crate::gate::decide::{self, Confirmed, Mode};
 use crate::gate::delivery::Origin;
 use crate::gate::flag::Asked;
 use crate::gate::notification::Event;
 use crate::gate::number_proof::Case;
-use crate::gate::payment::Payment;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
 use crate::gate::{Gate, UpstreamRequest};
 use crate::journal::{self, Callback, Claimed, DueGroup, EntryId, Job, Override, Queue, Shut, State, Transition};
 use crate::observe::traces::Span;
 use crate::process::shutdown::Shutdown;
-use crate::provider::wechat::AskBy;
+use crate::provider::order_state::OrderState;
+use crate::provider::payment::Payment;
+use crate::provider::{AskBy, Evidence};
 use crate::server::Peer;
-use bytes::Bytes;
 pub use found::next_question;
 use hyper::header::HeaderValue;
 use recovery::{Recoveries, Ticket, Turn};
@@ -225,7 +225,7 @@ impl FollowUp {
         if let Some(step) = self.is_delivered_otherwise(&work, record, None).await {
             return step;
         }
-        let Some((finding, document)) = self.confirm_again(channel, &work, span).await else {
+        let Some((finding, evidence)) = self.confirm_again(channel, &work, span).await else {
             return self.not_now(&work);
         };
         // What was made says more than the one that named the order.
@@ -236,7 +236,7 @@ impl FollowUp {
         let confirmed = match decided {
             Ok(confirmed) => confirmed,
             Err(reason) => match &finding {
-                Finding::Paid(payment) if overridden::is_done(&work, reason, record, payment) => {
+                OrderState::Paid(payment) if overridden::is_done(&work, reason, record, payment) => {
                     return self.accepted_before(&work, record, payment);
                 }
                 _ => return self.not_confirmed(&work, record, reason, &finding),
@@ -248,7 +248,7 @@ impl FollowUp {
         if let Some(step) = self.is_delivered_otherwise(&work, record, Some(confirmed.payment())).await {
             return step;
         }
-        let made = if request.is_none() { self.make(&work, route, channel, &confirmed, &document) } else { None };
+        let made = if request.is_none() { self.make(&work, route, channel, &confirmed, &evidence) } else { None };
         let Some((request, Some(Read { fill, .. }))) =
             request.or(made.as_ref()).map(|request| (request, read(request)))
         else {
@@ -295,7 +295,7 @@ impl FollowUp {
         work: &Job,
         claim: &Claim,
         record: &Record,
-        finding: &Finding,
+        finding: &OrderState,
         span: &Span,
     ) -> Result<Confirmed, Reason> {
         let claimed = &work.callback.claimed;
@@ -317,11 +317,11 @@ impl FollowUp {
 
     /// What is known of the order now, and the answer itself where a callback is to be made of it; `None` if this account's
     /// lane or its budget is used up.
-    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Job, span: &Span) -> Option<(Finding, Bytes)> {
+    async fn confirm_again(&self, channel: &Arc<Channel>, work: &Job, span: &Span) -> Option<(OrderState, Evidence)> {
         let confirming = span.child("confirm");
         let within = confirming.parent();
         let claimed = &work.callback.claimed;
-        let merchant = &channel.account.mch_id;
+        let merchant = &channel.account.payee().merchant;
         if work.callback.request.is_none() {
             // Never by the bill's or the source's word for the payment.
             let ask = AskBy::OutTradeNo(claimed.out_trade_no);
@@ -342,7 +342,7 @@ impl FollowUp {
             None if work.asked_for => self.gate.confirm.ask_now_within(channel, ask, &within).await.0,
             None => self.gate.confirm.ask(channel, ask, lane.part(), &within).await.0,
         };
-        Some((finding, Bytes::new())).filter(was_asked)
+        Some((finding, Evidence::default())).filter(was_asked)
     }
 
     async fn deliver(
@@ -373,7 +373,7 @@ impl FollowUp {
     }
 
     /// Where an entry goes on that is not confirmed, or not any more.
-    fn not_confirmed(&self, work: &Job, record: &Record, reason: Reason, finding: &Finding) -> Step {
+    fn not_confirmed(&self, work: &Job, record: &Record, reason: Reason, finding: &OrderState) -> Step {
         let delivering = work.state == State::Delivering;
         if !delivering && work.callback.origin.is_found() {
             return self.not_confirmed_without_callback(work, record, reason, finding);
@@ -408,7 +408,7 @@ impl FollowUp {
     }
 
     /// Nobody asks any longer. That an order is paid and its number not proven is said as it is, and its payment is not noted.
-    fn give_up(&self, record: &Record, reason: Reason, finding: &Finding) -> Step {
+    fn give_up(&self, record: &Record, reason: Reason, finding: &OrderState) -> Step {
         if reason == Reason::NumberNotListed {
             return self.park(record, reason);
         }
@@ -421,10 +421,10 @@ impl FollowUp {
     }
 
     /// Parks what is paid.
-    fn park_payment(&self, record: &Record, reason: Reason, finding: &Finding) -> Step {
+    fn park_payment(&self, record: &Record, reason: Reason, finding: &OrderState) -> Step {
         let verified = match finding {
-            Finding::Paid(payment) => Some(record::verified(payment)),
-            Finding::Not(_) => None,
+            OrderState::Paid(payment) => Some(record::verified(payment)),
+            OrderState::NotPaid(_) => None,
         };
         self.gate.records.found(record, reason, verified, Some(Transition::Park));
         Step::Parked(reason)
@@ -467,8 +467,8 @@ impl FollowUp {
 }
 
 /// Whether a question was sent, or answered without. What the budget had no place for costs no try: it has its turn later.
-fn was_asked((finding, _): &(Finding, Bytes)) -> bool {
-    *finding != Finding::Not(Reason::RateLimited)
+fn was_asked((finding, _): &(OrderState, Evidence)) -> bool {
+    *finding != OrderState::NotPaid(Reason::RateLimited)
 }
 
 /// What the callback claimed when it was taken in, its signature checked.

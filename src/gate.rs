@@ -14,8 +14,6 @@ pub mod notification;
 
 pub mod number_proof;
 
-pub mod payment;
-
 pub mod record;
 
 pub mod confirm;
@@ -55,6 +53,7 @@ use crate::domain::reason::Reason;
 use crate::journal::{Claimed, Overrides};
 use crate::observe::metrics::{Counts, Metrics, UpstreamMeters};
 use crate::observe::traces::Traces;
+use crate::provider::{Envelope, Told};
 use crate::server::{Arrival, Handler};
 use crate::upstream::{Forward, Upstream};
 use bytes::Bytes;
@@ -182,7 +181,12 @@ impl Gate {
         let channel = callback.channel.and_then(|id| self.channels.get(&id)).ok_or(Reason::ChannelUnknown)?;
         story.channel = Some(channel);
         if route.notification {
-            claim.currency = notification::check(&channel.account, callback.xml.as_ref())?;
+            let (headers, fields) = (&head.headers, callback.xml.as_ref());
+            let opened = channel.account.open(&Envelope { headers, body, fields, sealed: false });
+            let opened = opened.map_err(|unopened| notification::unopened(unopened, story))?;
+            if let Told::InTheClear { currency } = opened.claim {
+                claim.currency = currency;
+            }
         }
         let out_trade_no = channel.number(&claim)?;
         story.out_trade_no = Some(out_trade_no);

@@ -50,7 +50,7 @@ pub use notification::{Announcement, Attempt, Forgery, Judgement, Notification, 
 pub use order::{BadOrder, KnownTo, Order, OrderFields, OrderKey, TradeState};
 pub use seed::Seed;
 
-use crate::domain::order::{MchId, OutTradeNo};
+use crate::domain::order::{MerchantId, OutTradeNo};
 use crate::provider::wechat::sign::SignType;
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -127,8 +127,9 @@ impl Sandbox {
         sub_mch_id: Option<&str>,
         out_trade_no: &str,
     ) -> Result<OrderKey, ControlError> {
-        let read_mch_id =
-            |field, id: Option<&str>| id.map(MchId::parse).transpose().map_err(|why| ControlError::Id { field, why });
+        let read_mch_id = |field, id: Option<&str>| {
+            id.map(MerchantId::parse).transpose().map_err(|why| ControlError::Id { field, why })
+        };
         let mch_id = read_mch_id("mch_id", mch_id)?;
         let sub_mch_id = read_mch_id("sub_mch_id", sub_mch_id)?;
         let out_trade_no =

@@ -4,13 +4,13 @@ use super::{Admin, Who};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use crate::domain::reason::Reason;
 use crate::gate::channel::Channel;
-use crate::gate::decide::Finding;
 use crate::gate::record::verified;
 pub use crate::journal::Act as Action;
 use crate::journal::audit::Action as Audited;
 use crate::journal::overrides::{Needed, Override, Overrides, Redelivery};
 use crate::journal::{Audit, By, EntryId, JournalError, Search, Verified};
-use crate::provider::wechat::AskBy;
+use crate::provider::AskBy;
+use crate::provider::order_state::OrderState;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -167,8 +167,8 @@ impl Admin {
         let out_trade_no = self.number(of, order).await?;
         let (finding, _) = gate.confirm.ask_now(of, AskBy::OutTradeNo(out_trade_no)).await;
         let payment = match &finding {
-            Finding::Paid(payment) => Some(verified(payment)),
-            Finding::Not(_) => None,
+            OrderState::Paid(payment) => Some(verified(payment)),
+            OrderState::NotPaid(_) => None,
         };
         let (reason, action) = (finding.reason(), Audited::Query);
         tracing::info!(%who, from = %from.ip(), action = action.as_str(), %channel, %order, %reason, "audit");

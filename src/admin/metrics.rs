@@ -8,7 +8,7 @@ use crate::domain::config_status::ConfigStatus;
 use crate::gate::Gate;
 use crate::journal::{Figures, State as EntryState};
 use crate::observe::metrics::{Format, Gauges, JournalMeters};
-use crate::provider::wechat::HostState;
+use crate::provider::{HostState, Provider};
 use crate::upstream::health::UpstreamHealth;
 use axum::Router;
 use axum::extract::State;
@@ -76,11 +76,16 @@ fn wechat(now: &mut Gauges, gate: &Gate) {
     let help = "Findings about orders that are remembered";
     now.gauge("tollgate_cache_entries", help, gate.confirm.remembered() as f64);
     let open = |state| if state == HostState::Open { 1.0 } else { 0.0 };
-    let hosts = gate.confirm.hosts().map(|(host, state)| ([("host", host.to_owned())], open(state)));
+    let hosts = gate
+        .channels
+        .providers()
+        .flat_map(Provider::hosts)
+        .map(|(host, state)| ([("host", host.to_string())], open(state)));
     let help = "Whether a host of WeChat Pay was out of reach so often that it is asked last";
     now.by_label("tollgate_host_open", help, hosts);
     let help = "Order queries a second that each merchant may send";
-    now.gauge("tollgate_query_budget_per_second", help, f64::from(gate.confirm.queries_per_second()));
+    let budget = gate.channels.providers().map(Provider::queries_per_second).max();
+    now.gauge("tollgate_query_budget_per_second", help, f64::from(budget.unwrap_or_default()));
 }
 
 /// How the order systems are.

@@ -4,15 +4,17 @@ use super::Admin;
 use super::health::NotReady;
 use crate::domain::clock;
 use crate::domain::config_status::ConfigStatus;
-use crate::domain::order::MchId;
+use crate::domain::order::MerchantId;
 use crate::gate::Gate;
+use crate::gate::channel::Channel;
 use crate::journal::Figures;
 use crate::journal::view::Today;
-use crate::provider::wechat::HostState;
+use crate::provider::{HostState, Provider};
 use crate::upstream::Upstream;
 use crate::upstream::health::UpstreamHealth;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The day's numbers.
@@ -36,7 +38,7 @@ pub struct Overview {
     /// Whether callbacks can be taken in.
     pub ready: Result<(), NotReady>,
     /// WeChat Pay's hosts, and whether each is asked in its turn.
-    pub hosts: Vec<(String, HostState)>,
+    pub hosts: Vec<(Arc<str>, HostState)>,
     /// What each merchant may still ask.
     pub budgets: Vec<BudgetLeft>,
     /// Findings that are remembered.
@@ -53,7 +55,7 @@ pub struct Overview {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BudgetLeft {
     /// The merchant.
-    pub mch_id: MchId,
+    pub mch_id: MerchantId,
     /// Queries that can be sent at once now.
     pub left: u32,
     /// How many can be when none was for a while.
@@ -69,14 +71,12 @@ impl Admin {
         let since = midnight(at);
         let figures = self.figures().await.map(|(figures, _)| figures);
         let gate = self.gate.gate();
-        let per_second = gate.confirm.queries_per_second();
-        let mut merchants: Vec<MchId> = gate.channels.iter().map(|channel| channel.account.mch_id).collect();
-        merchants.sort_unstable();
-        merchants.dedup();
-        let budget = |mch_id: MchId| {
-            let (left, at_once) = gate.confirm.queries_left(&mch_id);
-            BudgetLeft { mch_id, left, at_once, per_second }
+        let budget = |channel: &Channel| {
+            let (mch_id, provider) = (channel.account.payee().merchant, channel.account.provider());
+            let (left, at_once) = provider.queries_left(&mch_id);
+            (mch_id, BudgetLeft { mch_id, left, at_once, per_second: provider.queries_per_second() })
         };
+        let budgets: BTreeMap<MerchantId, BudgetLeft> = gate.channels.iter().map(|channel| budget(channel)).collect();
         let waiting = |health: UpstreamHealth| {
             let waiting = figures.as_ref().map(|figures| waiting(figures, &gate, &health.upstream));
             (health, waiting)
@@ -88,8 +88,8 @@ impl Admin {
             today: self.today(since).await,
             figures,
             ready: self.ready().await,
-            hosts: gate.confirm.hosts().map(|(host, state)| (host.to_owned(), state)).collect(),
-            budgets: merchants.into_iter().map(budget).collect(),
+            hosts: gate.channels.providers().flat_map(Provider::hosts).collect(),
+            budgets: budgets.into_values().collect(),
             cache_entries: gate.confirm.remembered(),
             upstreams,
             config_status: self.config_status(),

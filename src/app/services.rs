@@ -17,7 +17,7 @@ use crate::gate::stamp::Stamp;
 use crate::journal::{self, Journal};
 use crate::observe::metrics::Metrics;
 use crate::observe::traces::Traces;
-use crate::provider::wechat::WeChatPay;
+use crate::provider::wechat::Service;
 use crate::reconcile::bill::Sweeper;
 use crate::reconcile::pending_orders::{Known, PendingOrders};
 use crate::upstream::Forward;
@@ -39,7 +39,7 @@ pub struct Services {
     /// What is done from time to time.
     pub housekeeping: Arc<Housekeeping>,
     /// Who is asked.
-    pub wechat: Arc<WeChatPay>,
+    pub wechat: Arc<Service>,
 }
 
 /// Days for which WeChat Pay has bills: three months.
@@ -83,26 +83,22 @@ impl Services {
         number: u32,
         metrics: Arc<Metrics>,
     ) -> Result<Self, BuildError> {
-        let wechat = match before.filter(|before| *before.wechat.settings() == config.wechat) {
-            Some(before) => Arc::clone(&before.wechat),
-            None => Arc::new(WeChatPay::new(&config.wechat)?.measured(metrics.queries.clone())),
-        };
-        let same_hosts = before.filter(|before| before.wechat.settings().hosts == config.wechat.hosts);
+        let wechat = Arc::clone(&config.wechat);
+        wechat.connect(before.map(|before| &*before.wechat), &metrics.queries)?;
         for channel in &mut config.channels {
-            channel.generation = same_hosts.and_then(|before| asked_so_since(&before.gate, channel)).unwrap_or(number);
+            channel.generation = before.and_then(|before| asked_so_since(&before.gate, channel)).unwrap_or(number);
         }
         let keep = config.journal.as_ref().map_or(Duration::MAX.into(), |journal| journal.keep);
         let reach = u16::try_from(keep.entries.as_secs() / (24 * 3600)).unwrap_or(u16::MAX).min(BILLS_ARE_KEPT);
-        let (follow_up, queries) = (config.follow_up.clone(), config.wechat.queries_per_second);
+        let (follow_up, queries) = (config.follow_up.clone(), wechat.settings().queries_per_second);
         let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
         let (plans, sources) = (std::mem::take(&mut config.sweeps), std::mem::take(&mut config.pending_orders));
         let budgets_before = before.and_then(|before| Some(&before.follow_up.as_ref()?.budgets));
         let (goes_on, before) = (before.is_some(), before.map(|before| &*before.gate));
-        let gate = Arc::new(gate(config, Arc::clone(&wechat), journal.clone(), before, metrics)?);
+        let gate = Arc::new(gate(config, journal.clone(), before, metrics)?);
         let housekeeping = Arc::new(Housekeeping { gate: Arc::clone(&gate), journal: journal.clone(), keep, goes_on });
         let with_journal = || journal.clone().map(|journal| (Arc::clone(&gate), journal));
-        let sweeper = with_journal()
-            .map(|(gate, journal)| Arc::new(Sweeper { gate, journal, wechat: Arc::clone(&wechat), plans, reach }));
+        let sweeper = with_journal().map(|(gate, journal)| Arc::new(Sweeper { gate, journal, plans, reach }));
         let pending = with_journal().map(|(gate, journal)| Arc::new(PendingOrders { gate, journal, sources }));
         let follow_up = with_journal().map(|(gate, journal)| {
             let budgets = RetryBudgets::new(upstreams, follow_up.concurrency, follow_up.pace, queries, budgets_before);
@@ -123,12 +119,13 @@ impl Services {
 
 /// The configuration since which a channel's account is asked as it is now, if it was before.
 fn asked_so_since(before: &Gate, channel: &Channel) -> Option<u32> {
-    before.channels.get(&channel.id).filter(|before| before.account == channel.account).map(|before| before.generation)
+    let fingerprint = channel.account.fingerprint();
+    let before = before.channels.get(&channel.id).filter(|before| before.account.fingerprint() == fingerprint)?;
+    Some(before.generation)
 }
 
 fn gate(
     config: Config,
-    wechat: Arc<WeChatPay>,
     journal: Option<Journal>,
     before: Option<&Gate>,
     metrics: Arc<Metrics>,
@@ -136,7 +133,7 @@ fn gate(
     let channels = || config.channels.iter().map(|channel| channel.id);
     let counts = metrics.counts(config.routes.iter().map(|route| route.name.as_str()), channels());
     let sent = metrics.upstreams(channels());
-    config.channels.iter().for_each(|channel| metrics.queries.merchant(channel.account.mch_id));
+    config.channels.iter().for_each(|channel| metrics.queries.merchant(channel.account.payee().merchant));
     let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
     let upstreams = upstreams.into_iter().chain([config.upstream.clone()]);
     let Forwarding { connect, keep_alive, host, trusted_proxies: proxies } = config.forwarding;
@@ -150,7 +147,7 @@ fn gate(
     let life = Ttl { paid: config.cache.paid, pending: config.cache.pending };
     let patience = config.confirm_deadline;
     let confirm_before = before.map(|before| &before.confirm);
-    let confirm = Confirm::new(wechat, config.cache.capacity, life, patience, confirm_before, &metrics);
+    let confirm = Confirm::new(config.cache.capacity, life, patience, confirm_before, &metrics);
     let first = First { ask: config.follow_up.ask_again.first(), deliver: config.follow_up.redeliver.first() };
     let capacity = usize::try_from(config.cache.capacity).unwrap_or(usize::MAX);
     let records = match before {

@@ -10,7 +10,7 @@ use super::print::{self, Lines};
 use super::saved;
 use super::words::{Words, fill, words};
 use crate::config::{Config, Environment, Limits};
-use crate::domain::order::{AppId, MchId};
+use crate::domain::order::{AppId, MerchantId};
 use crate::domain::reason::Reason;
 use crate::gate::route::Routes;
 use crate::server::Arrival;
@@ -51,7 +51,7 @@ pub(super) struct Args {
 
     /// The merchant's number; a notification of WeChat Pay says it itself.
     #[arg(long, value_name = "MCH_ID", value_parser = mch_id)]
-    mch_id: Option<MchId>,
+    mch_id: Option<MerchantId>,
 
     /// The file to write. One that is there is left as it is.
     #[arg(long, value_name = "FILE", default_value = "config.yaml")]
@@ -230,8 +230,8 @@ fn appid(text: &str) -> Result<AppId, String> {
     AppId::parse(text).map_err(|error| error.to_string())
 }
 
-fn mch_id(text: &str) -> Result<MchId, String> {
-    let id = MchId::parse(text).map_err(|error| error.to_string())?;
+fn mch_id(text: &str) -> Result<MerchantId, String> {
+    let id = MerchantId::parse(text).map_err(|error| error.to_string())?;
     if text.bytes().all(|byte| byte.is_ascii_digit()) { Ok(id) } else { Err("has letters".to_owned()) }
 }
 

@@ -9,10 +9,11 @@ use crate::domain::clock::{self, rfc3339};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use crate::domain::reason::Reason;
 use crate::gate::channel::Channel;
-use crate::gate::decide::Finding;
 use crate::gate::record::verified;
 use crate::journal::{Record, Search, Verified};
-use crate::provider::wechat::{AskBy, WeChatPay};
+use crate::observe::metrics::QueryMeters;
+use crate::provider::AskBy;
+use crate::provider::order_state::OrderState;
 use anyhow::bail;
 use serde_json::json;
 use std::process::ExitCode;
@@ -128,21 +129,21 @@ struct Live {
 }
 
 async fn ask(config: &Config, args: &Args) -> anyhow::Result<Vec<Live>> {
-    let wechat = WeChatPay::new(&config.wechat)?;
+    config.wechat.connect(None, &QueryMeters::default())?;
     let mut answers = Vec::new();
     for channel in config.channels.iter().filter(|channel| args.channel.is_none_or(|id| id == channel.id)) {
-        answers.extend(ask_on(&wechat, channel, &args.order).await);
+        answers.extend(ask_on(channel, &args.order).await);
     }
     Ok(answers)
 }
 
 /// What WeChat Pay says on one channel; nothing if the order id cannot be an order there.
-async fn ask_on(wechat: &WeChatPay, channel: &Channel, order: &OrderId) -> Option<Live> {
+async fn ask_on(channel: &Channel, order: &OrderId) -> Option<Live> {
     let number = channel.out_trade_no.apply(order).ok()?;
-    let (finding, _) = super::query::ask(wechat, channel, &AskBy::OutTradeNo(number)).await;
+    let (finding, _) = super::query::ask(channel, AskBy::OutTradeNo(number)).await;
     let payment = match &finding {
-        Finding::Paid(payment) => Some(verified(payment)),
-        Finding::Not(_) => None,
+        OrderState::Paid(payment) => Some(verified(payment)),
+        OrderState::NotPaid(_) => None,
     };
     Some(Live { channel: channel.id, number, reason: finding.reason(), payment })
 }

@@ -2,16 +2,18 @@
 
 use super::ConfigFile;
 use super::print::{self, Lines};
-use crate::admin::records::Asked;
+use crate::admin::records;
 use crate::config::Config;
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Verdict;
 use crate::gate::channel::Channel;
-use crate::gate::decide::{self, Finding};
-use crate::gate::payment::Payment;
 use crate::gate::record::verified;
-use crate::provider::wechat::{AskBy, WeChatPay};
+use crate::observe::metrics::QueryMeters;
+use crate::observe::traces::Parent;
+use crate::provider::order_state::OrderState;
+use crate::provider::payment::Payment;
+use crate::provider::{AskBy, Asked, Part, Query};
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -51,15 +53,15 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })?;
     let out_trade_no = channel.out_trade_no.apply(&args.order).context("the order id is no out_trade_no")?;
     let ask = AskBy::OutTradeNo(out_trade_no);
-    let wechat = WeChatPay::new(&config.wechat)?;
-    let (finding, host) = self::ask(&wechat, channel, &ask).await;
+    config.wechat.connect(None, &QueryMeters::default())?;
+    let (finding, host) = self::ask(channel, ask).await;
     let reason = finding.reason();
     let payment = match &finding {
-        Finding::Paid(payment) => Some(payment.as_ref()),
-        Finding::Not(_) => None,
+        OrderState::Paid(payment) => Some(payment.as_ref()),
+        OrderState::NotPaid(_) => None,
     };
     let verdict = reason.verdict().unwrap_or(Verdict::Unknown);
-    let asked = Asked::new(args.channel, out_trade_no, reason, payment.map(verified).as_ref());
+    let asked = records::Asked::new(args.channel, out_trade_no, reason, payment.map(verified).as_ref());
     let value = Answered { asked, host };
     let mut lines = Lines::default();
     lines.say(format!("{out_trade_no} on {}: {verdict} ({reason})", args.channel));
@@ -75,16 +77,17 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 #[derive(Serialize)]
 struct Answered {
     #[serde(flatten)]
-    asked: Asked,
+    asked: records::Asked,
     /// The host that answered.
     host: Option<String>,
 }
 
-/// Asks WeChat Pay once, for a command; what that establishes, and which host answered.
-pub(super) async fn ask(wechat: &WeChatPay, channel: &Channel, ask: &AskBy) -> (Finding, Option<String>) {
-    let answer = wechat.order_query(&channel.account, ask, Instant::now() + TIMEOUT).await;
-    let host = answer.as_ref().ok().map(|asked| asked.host.to_string());
-    (decide::judge(&channel.account, ask, &answer.map(|asked| asked.answer)), host)
+/// Asks the provider once, for a command; what that establishes, and which host answered.
+pub(super) async fn ask(channel: &Channel, ask: AskBy) -> (OrderState, Option<String>) {
+    let (deadline, within) = (Instant::now() + TIMEOUT, &Parent::default());
+    let query = Query { ask, part: Part::FollowUp, deadline, within };
+    let Asked { state, host, .. } = channel.account.query(query).await;
+    (state, host.map(|host| host.to_string()))
 }
 
 fn tell_payment(lines: &mut Lines, payment: &Payment) {

@@ -10,7 +10,7 @@ use super::words::{fill, words};
 use crate::app::{Services, recall};
 use crate::config::{Config, Outline, parse_duration};
 use crate::domain::clock;
-use crate::domain::order::{ChannelId, MchId};
+use crate::domain::order::{ChannelId, MerchantId};
 use crate::journal::audit::Action;
 use crate::journal::sweeps::{Progress, SweepId, Wanted};
 use crate::journal::{self, Archive, Audit, gate_since};
@@ -159,7 +159,7 @@ fn agrees(args: &Args, early: &Early) -> anyhow::Result<bool> {
 }
 
 /// Whose bill, and of which days.
-fn wanted(args: &Args, outline: &Outline) -> anyhow::Result<(MchId, Vec<Date>)> {
+fn wanted(args: &Args, outline: &Outline) -> anyhow::Result<(MerchantId, Vec<Date>)> {
     let (Some(channel), Some(from)) = (args.channel, args.date) else { bail!("name --channel and --date") };
     let Some((_, mch_id)) = outline.sweeps.iter().find(|(swept, _)| *swept == channel) else {
         let known: Vec<_> = outline.sweeps.iter().map(|(channel, _)| channel.to_string()).collect();
@@ -184,7 +184,7 @@ fn wanted(args: &Args, outline: &Outline) -> anyhow::Result<(MchId, Vec<Date>)> 
 
 async fn sweep(
     args: &Args,
-    mch_id: MchId,
+    mch_id: MerchantId,
     dates: &[Date],
     journal: &dyn Archive,
     signals: &mut Signals,

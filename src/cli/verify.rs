@@ -14,7 +14,7 @@ use crate::gate::claim::Sealed;
 use crate::gate::notification;
 use crate::gate::reply;
 use crate::gate::route::{Route, Routes};
-use crate::provider::wechat::AskBy;
+use crate::provider::{AskBy, Envelope};
 use crate::server::Arrival;
 use anyhow::Context;
 use serde_json::{Map, Value, json};
@@ -120,7 +120,8 @@ fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -
     })?;
     let (route, path) = found.map_err(|error| error.reason())?;
     if let Some(sealed) = route.notification.then(|| route.claim.read_sealed(&arrival.head, &path, &body)).flatten() {
-        return refund(&channels, route, &sealed, account);
+        let envelope = notification::refund::envelope(&arrival.head.headers, &body, &sealed);
+        return refund(&channels, route, &sealed, &envelope, account);
     }
     let callback = route.claim.read(&arrival.head, &path, &body).map_err(|unreadable| {
         account.note("detail", unreadable.detail.as_str());
@@ -138,7 +139,9 @@ fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -
     }
     let channel = callback.channel.and_then(|id| channels.get(&id)).ok_or(Reason::ChannelUnknown)?;
     if route.notification {
-        notification::check(&channel.account, callback.xml.as_ref())?;
+        let (headers, fields) = (&arrival.head.headers, callback.xml.as_ref());
+        let opened = channel.account.open(&Envelope { headers, body: &body, fields, sealed: false });
+        opened.map_err(|unopened| unopened.reason)?;
         account.note("signature", "valid");
     }
     let number = channel.number(&callback.claim)?;
@@ -157,24 +160,32 @@ fn would_ask(ask: AskBy, account: &mut Account) {
 }
 
 /// The same of a refund notification.
-fn refund(channels: &Channels, route: &Route, sealed: &Sealed<'_>, account: &mut Account) -> Result<(), Reason> {
+fn refund(
+    channels: &Channels,
+    route: &Route,
+    sealed: &Sealed<'_>,
+    envelope: &Envelope<'_>,
+    account: &mut Account,
+) -> Result<(), Reason> {
     account.note("event", "refund");
-    let channel = notification::refund::channel(channels, sealed).ok_or(Reason::ChannelUnknown)?;
+    let channel = notification::refund::channel(channels, sealed, envelope).ok_or(Reason::ChannelUnknown)?;
     account.note("channel", channel.id.as_str());
-    let opened = notification::refund::open(&channel.account, &sealed.xml).map_err(|unreadable| {
-        account.note("detail", unreadable.detail.as_str());
-        unreadable.reason
+    let (refund, told) = notification::refund::open(&*channel.account, envelope).map_err(|unopened| {
+        if let Some(detail) = unopened.detail {
+            account.note("detail", detail.as_ref());
+        }
+        unopened.reason
     })?;
-    let claim = notification::refund::claim(&opened)?;
+    let claim = notification::refund::claim(&told)?;
     account.note("order", claim.order.as_str());
-    account.note("transaction_id", opened.transaction_id.as_str());
-    account.note("amount", opened.total_fee.0);
-    for (name, said) in [("refund_id", &opened.refund_id), ("refund_status", &opened.refund_status)] {
+    account.note("transaction_id", told.transaction_id.as_str());
+    account.note("amount", told.amount.0);
+    for (name, said) in [("refund_id", &refund.id), ("refund_status", &refund.status)] {
         account.note(name, said.as_str());
     }
     if !route.events.refund {
         return Err(Reason::NotificationNotPayment);
     }
-    would_ask(channel.ask(&claim, opened.out_trade_no), account);
+    would_ask(channel.ask(&claim, told.out_trade_no), account);
     Ok(())
 }

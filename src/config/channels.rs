@@ -4,16 +4,17 @@ use super::read::{Map, Section, Value};
 use super::synthesize::RouteName;
 use super::{settings, sweep};
 use crate::domain::config_status;
-use crate::domain::order::{AppId, BadId, ChannelId, MchId, ORDER_BYTES, is_order_byte};
+use crate::domain::order::{AppId, BadId, ChannelId, MerchantId, ORDER_BYTES, is_order_byte};
 use crate::gate::channel::{Affix, Channel, QueryBy};
 use crate::gate::decide::Mode;
 use crate::gate::decide::OnRefunded;
 use crate::gate::flag::OnSecondPayment;
 use crate::provider::wechat::sign::SignType;
 use crate::provider::wechat::v2::Keys;
-use crate::provider::wechat::{Account, ApiKey, BadApiKey, Provider};
+use crate::provider::wechat::{Account, Api, ApiKey, BadApiKey, Credentials, Service};
 use crate::reconcile::bill::Plan;
 use crate::upstream::Upstream;
+use std::sync::Arc;
 
 pub(super) static CHANNEL: Section = Section {
     name: "channels.NAME",
@@ -45,11 +46,14 @@ pub(super) struct Inherited<'a> {
     pub(super) upstream: Option<&'a Upstream>,
     pub(super) mode: Mode,
     pub(super) routes: &'a [RouteName<'a>],
+    /// What accounts at WeChat Pay ask by.
+    pub(super) wechat: &'a Arc<Service>,
 }
 
-/// A channel, and what is swept of it.
+/// A channel, its account as what it is, and what is swept of it.
 pub(super) struct ReadChannel {
     pub(super) channel: Channel,
+    pub(super) account: Arc<Account>,
     pub(super) sweep: Option<Plan>,
 }
 
@@ -69,7 +73,7 @@ fn channel(name: &str, value: &Value<'_>, inherited: &Inherited<'_>) -> Option<R
         .map_err(|error| value.problem(format!("the channel's name {error}"), "choose a name like app or 2/c1"))
         .ok();
     let map = value.map(&CHANNEL)?;
-    let account = account(&map);
+    let credentials = credentials(&map);
     let query_by = map.or("query_by", QueryBy::default(), |v| {
         v.choice(&[("out_trade_no", QueryBy::OutTradeNo), ("transaction_id", QueryBy::TransactionId)])
     });
@@ -84,9 +88,10 @@ fn channel(name: &str, value: &Value<'_>, inherited: &Inherited<'_>) -> Option<R
         v.choice(&[("park", OnSecondPayment::Park), ("forward", OnSecondPayment::Forward)])
     });
     let upstream = upstream.or_else(|| inherited.upstream.cloned())?;
+    let account = Arc::new(Account { credentials: credentials?, service: Arc::clone(inherited.wechat) });
     let channel = Channel {
         id: id?,
-        account: account?,
+        account: Arc::<Account>::clone(&account),
         query_by,
         out_trade_no,
         upstream,
@@ -95,10 +100,10 @@ fn channel(name: &str, value: &Value<'_>, inherited: &Inherited<'_>) -> Option<R
         on_second_payment,
         generation: config_status::FIRST,
     };
-    Some(ReadChannel { channel, sweep })
+    Some(ReadChannel { channel, account, sweep })
 }
 
-fn account(map: &Map<'_>) -> Option<Account> {
+fn credentials(map: &Map<'_>) -> Option<Credentials> {
     let provider = map.required("provider", "provider: wechat-v2", |v| {
         if refused_as_v3(v) { None } else { v.choice(&[("wechat-v2", ())]) }
     });
@@ -118,8 +123,8 @@ fn account(map: &Map<'_>) -> Option<Account> {
         value.problem("stands without a sub_mch_id", "add sub_mch_id, or remove sub_appid");
     }
     let ((), (signing, also_verify)) = (provider?, keys?);
-    let provider = Provider::V2(Keys { signing, also_verify, sign_type });
-    Some(Account { provider, appid: appid?, mch_id: mch_id?, sub_mch_id, sub_appid })
+    let api = Api::V2(Keys { signing, also_verify, sign_type });
+    Some(Credentials { api, appid: appid?, mch_id: mch_id?, sub_mch_id, sub_appid })
 }
 
 /// Says so if a value asks for WeChat Pay's API v3.
@@ -131,8 +136,8 @@ pub(super) fn refused_as_v3(value: &Value<'_>) -> bool {
     v3
 }
 
-fn merchant(value: &Value<'_>) -> Option<MchId> {
-    let id = value.parse(MchId::parse, "copy the number from the merchant platform")?;
+fn merchant(value: &Value<'_>) -> Option<MerchantId> {
+    let id = value.parse(MerchantId::parse, "copy the number from the merchant platform")?;
     if id.as_str().bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(id);
     }

@@ -17,8 +17,10 @@ use crate::gate::decide::Mode;
 use crate::gate::route::Route;
 use crate::gate::sender::{Rate, is_near};
 use crate::gate::stamp::HeaderNames;
+use crate::provider::wechat::Service;
 use crate::upstream::Upstream;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) static FILE: Section = Section {
@@ -65,9 +67,9 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let upstream = map.required("upstream", "upstream: http://127.0.0.1:5000", settings::upstream);
     report_loop(&map, listen, upstream.as_ref());
     let mode = map.or("mode", Mode::default(), |v| v.choice(MODES));
-    let business = business(&map, upstream.as_ref(), mode);
+    let wechat = Service::new(map.or("wechat", settings::default_wechat(), settings::wechat));
+    let business = business(&map, upstream.as_ref(), mode, &wechat);
     let headers = map.or("headers", HeaderNames::default(), headers::headers);
-    let wechat = map.or("wechat", settings::default_wechat(), settings::wechat);
     let (deadline, confirm_deadline) = deadlines(&map);
     report_short_deadlines(&map, confirm_deadline);
     let cache = map.or("cache", Cache::default(), settings::cache);
@@ -79,7 +81,8 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let shutdown_grace = map.or("shutdown_grace", SHUTDOWN_GRACE, Value::duration);
     let default_journal = journal::default_journal(map.value().directory());
     let journal = map.or("journal", Some(default_journal), journal::journal);
-    let follow_up = map.or("follow_up", FollowUp::default(), |v| journal::follow_up(v, wechat.queries_per_second));
+    let follow_up =
+        map.or("follow_up", FollowUp::default(), |v| journal::follow_up(v, wechat.settings().queries_per_second));
     let route_names = map.get("routes").map(|v| routes::names(&v)).unwrap_or_default();
     let pending_orders = map.or("pending_orders", Vec::new(), |v| pending::pending_orders(v, &route_names));
     let traces = map.optional("traces", traces::traces);
@@ -106,6 +109,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
         mode,
         routes,
         channels: Vec::with_capacity(channels.len()),
+        accounts: Vec::with_capacity(channels.len()),
         headers,
         wechat,
         deadline,
@@ -127,10 +131,10 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     Some(config)
 }
 
-fn business(map: &Map<'_>, upstream: Option<&Upstream>, mode: Mode) -> Option<Business> {
+fn business(map: &Map<'_>, upstream: Option<&Upstream>, mode: Mode, wechat: &Arc<Service>) -> Option<Business> {
     let channel_names = map.get("channels").map(|v| v.peek_keys()).unwrap_or_default();
     let route_names = map.get("routes").map(|v| routes::names(&v)).unwrap_or_default();
-    let inherited = Inherited { upstream, mode, routes: &route_names };
+    let inherited = Inherited { upstream, mode, routes: &route_names, wechat };
     let routes = map.required("routes", "routes: what callbacks look like", |v| routes::routes(v, &channel_names));
     let channels = map.required("channels", "channels: the merchant accounts", |v| channels::channels(v, &inherited));
     Some(Business { routes: routes?, channels: channels? })
@@ -214,8 +218,9 @@ fn admin(map: &Map<'_>, listen: Option<SocketAddr>) -> Option<Admin> {
 
 /// Moves the channels into the configuration, and their sweeps beside them.
 fn take(config: &mut Config, channels: Vec<ReadChannel>) {
-    for ReadChannel { channel, sweep } in channels {
+    for ReadChannel { channel, account, sweep } in channels {
         config.sweeps.extend(sweep);
+        config.accounts.push(account);
         config.channels.push(channel);
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::gate::channel::Channel;
 use crate::journal::{self, Settings, gate_since};
-use crate::provider::wechat::bill::BillType;
+use crate::provider::bill::BillType;
 use crate::reconcile::bill::{BeforeGate, Plan};
 use jiff::civil::{Date, Time};
 
@@ -69,9 +69,7 @@ pub(super) fn check(file: &Map<'_>, channels: &[(&Channel, Option<&Plan>)]) {
     let swept: Vec<_> = channels.iter().filter(|(_, plan)| plan.is_some()).map(|(channel, _)| *channel).collect();
     for (index, channel) in swept.iter().enumerate() {
         let alike = |other: &&&Channel| {
-            let (one, two) = (&channel.account, &other.account);
-            (one.mch_id, one.appid, one.sub_mch_id) == (two.mch_id, two.appid, two.sub_mch_id)
-                && channel.out_trade_no == other.out_trade_no
+            channel.account.payee() == other.account.payee() && channel.out_trade_no == other.out_trade_no
         };
         let at = || file.get("channels")?.peek(channel.id.as_str())?.peek("sweep");
         if let (Some(other), Some(at)) = (swept.iter().take(index).find(alike), at()) {

@@ -161,7 +161,7 @@ impl Failure<'_> {
                 "write it on one line, or with >- and {%- if ... -%} on several"
             }
             CannotSynthesize::Template { .. } | CannotSynthesize::Target => "correct the template",
-            CannotSynthesize::Document(_)
+            CannotSynthesize::Notification(_)
             | CannotSynthesize::Unreadable(_)
             | CannotSynthesize::Refused(_)
             | CannotSynthesize::ReadsOtherwise { .. } => {

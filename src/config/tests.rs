@@ -6,7 +6,7 @@
 use super::*;
 use crate::gate::claim::{Carrier, Field, Place as In};
 use crate::gate::reply::Dialect;
-use crate::provider::wechat::Provider;
+use crate::provider::wechat::Api;
 use std::collections::BTreeSet;
 use std::env::VarError;
 use std::fs;
@@ -222,10 +222,10 @@ fn ids_stay_as_they_are_written() {
     for written in ["0123456789", "\"0123456789\"", "'0123456789'", "0600", "1e10", "0x1F", "true", "yes"] {
         let kept = written.trim_matches(['"', '\'']);
         let config = parse(&MINIMAL.replace("wxd930ea5d5a258f4f", written)).unwrap();
-        assert_eq!(config.channels[0].account.appid.as_str(), kept);
+        assert_eq!(config.channels[0].account.payee().application.as_str(), kept);
         let config = parse(&MINIMAL.replace("0123456789", written));
         match config {
-            Ok(config) => assert_eq!(config.channels[0].account.mch_id.as_str(), kept),
+            Ok(config) => assert_eq!(config.channels[0].account.payee().merchant.as_str(), kept),
             Err(problems) => assert!(kept.contains(|c: char| c.is_ascii_alphabetic()), "{problems}"),
         }
     }
@@ -235,7 +235,7 @@ fn ids_stay_as_they_are_written() {
 fn a_reference_is_a_whole_value_and_stands_wherever_a_value_does() {
     for written in ["${KEY}", "\"${KEY}\"", "'${KEY}'", "${file:key}", "[${KEY}, ${file:key}]", "[\"${KEY}\"]"] {
         let config = parse(&MINIMAL.replace("${KEY}", written)).unwrap();
-        let Provider::V2(keys) = &config.channels[0].account.provider;
+        let Api::V2(keys) = &config.accounts[0].credentials.api;
         assert_eq!(keys.signing.expose(), KEY.as_bytes(), "{written}");
     }
     for written in ["x${KEY}", "${KEY}x", "${file:key-and-blank-line}", "${file:}", "${}", "${1}", "${KEY KEY}", "$KEY"]
@@ -445,7 +445,7 @@ fn the_process_reads_files_beside_the_configuration() {
     assert!(Config::load(&path).is_err() && Outline::load(&path).is_ok());
     fs::write(directory.path().join("key"), format!("{KEY}\r\n")).unwrap();
     let config = Config::load(&path).unwrap();
-    let Provider::V2(keys) = &config.channels[0].account.provider;
+    let Api::V2(keys) = &config.accounts[0].credentials.api;
     assert_eq!(keys.signing.expose(), KEY.as_bytes());
     assert_eq!(config.journal.unwrap().settings.path, directory.path().join("tollgate.db"));
     let with_tls = |cert: &str| fs::write(&path, MINIMAL.replace("${KEY}", "${file:key}") + cert).unwrap();

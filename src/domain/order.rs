@@ -105,8 +105,8 @@ id!(
     AppId, 32, is_alphanumeric, "0-9 A-Z a-z"
 );
 id!(
-    /// A merchant's number at WeChat Pay (`mch_id`, `sub_mch_id`).
-    MchId, 32, is_alphanumeric, "0-9 A-Z a-z"
+    /// A merchant's number at the payment provider (WeChat Pay's `mch_id` and `sub_mch_id`).
+    MerchantId, 32, is_alphanumeric, "0-9 A-Z a-z"
 );
 id!(
     /// The name of a channel in `config.yaml`, as callbacks select it; several values are joined by `/`.

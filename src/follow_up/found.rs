@@ -6,13 +6,14 @@ use crate::domain::order::ChannelId;
 use crate::domain::reason::{Reason, Verdict};
 use crate::follow_up::schedule::jittered;
 use crate::gate::channel::Channel;
-use crate::gate::decide::{Confirmed, Finding};
-use crate::gate::payment::Payment;
+use crate::gate::decide::Confirmed;
 use crate::gate::record::Record;
 use crate::gate::route::Route;
 use crate::gate::synthesize::Facts;
 use crate::journal::sweeps::Standing;
 use crate::journal::{Job, JournalEvent, Origin, Override, Request, State, Transition};
+use crate::provider::payment::Payment;
+use crate::provider::{Evidence, OrderState};
 use std::time::Duration;
 
 /// How long after an order was made it is asked about (`wechatpay-v2.md` section 8), and then less and less.
@@ -59,7 +60,7 @@ impl FollowUp {
         work: &Job,
         record: &Record,
         reason: Reason,
-        finding: &Finding,
+        finding: &OrderState,
     ) -> Step {
         if reason.holds_payment() {
             return self.park_payment(record, reason, finding);
@@ -147,9 +148,9 @@ impl FollowUp {
         route: &Route,
         channel: &Channel,
         confirmed: &Confirmed,
-        document: &[u8],
+        evidence: &Evidence,
     ) -> Option<Request> {
-        let facts = Facts { order: &work.callback.claimed.order, channel, payment: confirmed.payment(), document };
+        let facts = Facts { order: &work.callback.claimed.order, channel, payment: confirmed.payment(), evidence };
         match route.synthesize.as_ref()?.request(route, &facts) {
             Ok(request) => {
                 self.journal.append(JournalEvent::Made { entry: work.entry, request: Box::new(request.clone()) });

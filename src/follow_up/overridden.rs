@@ -7,9 +7,9 @@ use crate::gate::channel::Channel;
 use crate::gate::claim::Claim;
 use crate::gate::decide::Confirmed;
 use crate::gate::flag::OnSecondPayment;
-use crate::gate::payment::Payment;
 use crate::gate::record::Record;
 use crate::journal::{Job, Override, Overrides};
+use crate::provider::payment::Payment;
 
 impl FollowUp {
     /// What the payment is held against: the claim, and what the order costs. Of an order that was found the bill's amount is

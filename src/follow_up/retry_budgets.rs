@@ -1,9 +1,9 @@
 //! What the follow-up leaves to callbacks that wait: it asks and sends in lanes of its own, so that neither a backlog of
 //! undecided orders nor an upstream that has just come back keeps fresh callbacks waiting (threat D-07).
 
-use crate::domain::order::MchId;
+use crate::domain::order::MerchantId;
 use crate::journal::{Rank, State};
-use crate::provider::wechat::Part;
+use crate::provider::Part;
 use crate::upstream::Upstream;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::HashMap;
@@ -81,12 +81,12 @@ const AT_ONCE: f64 = 2.0;
 /// What the follow-up may spend: queries by lane for each merchant, deliveries for each upstream.
 #[derive(Debug)]
 pub struct RetryBudgets {
-    queries: DefaultKeyedRateLimiter<MchId>,
-    strange: DefaultKeyedRateLimiter<MchId>,
-    likely_absent: DefaultKeyedRateLimiter<MchId>,
-    absent: DefaultKeyedRateLimiter<MchId>,
-    late: DefaultKeyedRateLimiter<MchId>,
-    old: DefaultKeyedRateLimiter<MchId>,
+    queries: DefaultKeyedRateLimiter<MerchantId>,
+    strange: DefaultKeyedRateLimiter<MerchantId>,
+    likely_absent: DefaultKeyedRateLimiter<MerchantId>,
+    absent: DefaultKeyedRateLimiter<MerchantId>,
+    late: DefaultKeyedRateLimiter<MerchantId>,
+    old: DefaultKeyedRateLimiter<MerchantId>,
     upstreams: HashMap<Upstream, Arc<UpstreamBudget>>,
 }
 
@@ -172,7 +172,7 @@ impl RetryBudgets {
 
     /// Whether one more query may be asked.
     #[must_use]
-    pub fn to_wechat(&self, merchant: &MchId, lane: Lane) -> bool {
+    pub fn to_wechat(&self, merchant: &MerchantId, lane: Lane) -> bool {
         let queries = match lane {
             Lane::FollowUp => &self.queries,
             Lane::Strange => &self.strange,
@@ -343,7 +343,7 @@ mod tests {
     #[tokio::test]
     async fn queries_of_the_follow_up_have_their_lanes() {
         let budgets = RetryBudgets::new([], 4, 10, 20, None);
-        let merchant = MchId::parse("1900000109").unwrap();
+        let merchant = MerchantId::parse("1900000109").unwrap();
         let allowed = |lane| (0..40).filter(|_| budgets.to_wechat(&merchant, lane)).count();
         let lanes = [Lane::FollowUp, Lane::Strange, Lane::LikelyAbsent, Lane::Absent, Lane::Late, Lane::Old];
         assert_eq!(lanes.map(allowed), [10, 20, 2, 2, 5, 1]);

@@ -6,7 +6,7 @@ use super::decide::{Mode, OnRefunded};
 use super::flag::OnSecondPayment;
 use crate::domain::order::{BadId, ChannelId, OrderId, OutTradeNo};
 use crate::domain::reason::Reason;
-use crate::provider::wechat::{Account, AskBy};
+use crate::provider::{Account, AskBy, Provider};
 use crate::upstream::Upstream;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub struct Channel {
     /// Its name in config.
     pub id: ChannelId,
     /// Who is asked, and with which keys.
-    pub account: Account,
+    pub account: Arc<dyn Account>,
     /// Which id is asked by when the callback brings both.
     pub query_by: QueryBy,
     /// What an order id is called at WeChat Pay.
@@ -188,10 +188,18 @@ impl Channels {
 
     /// The channels of the same merchant, `channel` among them: a number is one order's for all of them.
     pub fn of_merchant_of(&self, channel: &Channel) -> impl Iterator<Item = ChannelId> {
-        let (mch_id, sub_mch_id) = (channel.account.mch_id, channel.account.sub_mch_id);
-        let same =
-            move |other: &&Arc<Channel>| other.account.mch_id == mch_id && other.account.sub_mch_id == sub_mch_id;
+        let payee = channel.account.payee();
+        let same = move |other: &&Arc<Channel>| other.account.payee().numbers_orders_with(&payee);
         self.0.iter().filter(same).map(|channel| channel.id)
+    }
+
+    /// The providers behind them, each once.
+    pub fn providers(&self) -> impl Iterator<Item = &dyn Provider> {
+        let of = |channel: &'_ Arc<Channel>| channel.account.provider().name();
+        let is_first = move |(at, channel): &(usize, &Arc<Channel>)| {
+            !self.0.iter().take(*at).any(|before| of(before) == of(channel))
+        };
+        self.0.iter().enumerate().filter(is_first).map(|(_, channel)| channel.account.provider())
     }
 
     /// All of them, by name.

@@ -34,7 +34,7 @@ mod hidden;
 mod sealed;
 
 pub use self::strictness::{ContentType, Cookies, OrderType, Strictness};
-pub use sealed::{REQ_INFO, Sealed};
+pub use sealed::Sealed;
 
 use self::found::Found;
 use self::media::Media;

@@ -1,4 +1,4 @@
-//! What WeChat Pay knows of an order: fresh enough in the cache, or one order query shared by all who ask for the same
+//! What a provider knows of an order: fresh enough in the cache, or one order query shared by all who ask for the same
 //! order at the same time.
 //!
 //! A query runs in a task that the gate owns. A sender that hangs up cancels it for nobody, and an answer that comes
@@ -7,13 +7,11 @@
 mod flights;
 
 use super::channel::Channel;
-use super::decide::{self, Finding};
-use crate::domain::order::{ChannelId, MchId};
+use crate::domain::order::ChannelId;
 use crate::domain::reason::Reason;
 use crate::observe::metrics::{self, ConfirmMeters, Metrics};
 use crate::observe::traces::Parent;
-use crate::provider::wechat::{AskBy, HostState, Part, WeChatPay};
-use bytes::Bytes;
+use crate::provider::{AskBy, Asked, Evidence, OrderState, Part, Query};
 use flights::{Asking, Flights, Turn};
 use moka::Expiry;
 use moka::future::Cache;
@@ -38,8 +36,7 @@ pub struct Confirm {
 
 #[derive(Debug)]
 struct Memory {
-    cache: Cache<Question, Finding>,
-    wechat: Arc<WeChatPay>,
+    cache: Cache<Question, OrderState>,
 }
 
 /// How long a finding is believed.
@@ -93,17 +90,10 @@ impl Source {
 }
 
 impl Confirm {
-    /// A cache of `capacity` findings before `wechat`; a caller waits for `patience` at most. What one `before` has found, and
+    /// A cache of `capacity` order states; a caller waits for `patience` at most. What one `before` has found, and
     /// is finding, out is used on where the settings are the same.
     #[must_use]
-    pub fn new(
-        wechat: Arc<WeChatPay>,
-        capacity: u64,
-        life: Ttl,
-        patience: Duration,
-        before: Option<&Self>,
-        metrics: &Metrics,
-    ) -> Self {
+    pub fn new(capacity: u64, life: Ttl, patience: Duration, before: Option<&Self>, metrics: &Metrics) -> Self {
         let cache = before.filter(|before| before.capacity == capacity && before.life == life).map_or_else(
             || Cache::builder().max_capacity(capacity).expire_after(life).build(),
             |before| before.memory.cache.clone(),
@@ -113,7 +103,7 @@ impl Confirm {
             .filter(|before| before.patience == patience)
             .map_or_else(|| Arc::new(Flights::new(patience * 3 / 2)), |before| Arc::clone(&before.flights));
         let meters = metrics.confirm.clone();
-        Self { memory: Arc::new(Memory { cache, wechat }), flights, capacity, life, patience, meters }
+        Self { memory: Arc::new(Memory { cache }), flights, capacity, life, patience, meters }
     }
 
     /// How many findings are at hand.
@@ -129,7 +119,7 @@ impl Confirm {
     }
 
     /// What is known of the order that `ask` names, without asking anybody.
-    pub async fn cached(&self, channel: &Channel, ask: AskBy) -> Option<Finding> {
+    pub async fn cached(&self, channel: &Channel, ask: AskBy) -> Option<OrderState> {
         let cached = self.memory.cache.get(&question(channel, ask)).await;
         if cached.is_some() {
             self.meters.cached.count();
@@ -137,32 +127,15 @@ impl Confirm {
         cached
     }
 
-    /// Order queries a second that each merchant may send.
-    #[must_use]
-    pub fn queries_per_second(&self) -> u32 {
-        self.memory.wechat.settings().queries_per_second
-    }
-
-    /// How many queries of a merchant can be sent at once now, and how many if none was for a while.
-    #[must_use]
-    pub fn queries_left(&self, merchant: &MchId) -> (u32, u32) {
-        self.memory.wechat.queries_left(merchant)
-    }
-
-    /// Each host of WeChat Pay and whether it is asked in its turn at the moment.
-    pub fn hosts(&self) -> impl Iterator<Item = (&str, HostState)> {
-        self.memory.wechat.hosts()
-    }
-
     /// What is known of the order that `ask` names, or found out within the confirm deadline, out of this `part` of the
     /// merchant's budget. A question is a step of `within`.
-    pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (Finding, Source) {
+    pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (OrderState, Source) {
         let (finding, source) = self.find_out(channel, ask, part, within).await;
         source.of(&self.meters).count();
         (finding, source)
     }
 
-    async fn find_out(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (Finding, Source) {
+    async fn find_out(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (OrderState, Source) {
         let question = question(channel, ask);
         let cache = &self.memory.cache;
         let deadline = Instant::now() + self.patience;
@@ -182,7 +155,7 @@ impl Confirm {
             };
             match timeout_at(until, answer.wait()).await {
                 Ok(finding) => return (finding, source),
-                Err(_) if until == deadline => return (Finding::Not(Reason::QueryTimeout), source),
+                Err(_) if until == deadline => return (OrderState::NotPaid(Reason::QueryTimeout), source),
                 Err(_) => {}
             }
         }
@@ -192,18 +165,18 @@ impl Confirm {
 impl Confirm {
     /// Finds out whatever is known, together with all who ask so at the same time, within the confirm deadline. A payment that is
     /// confirmed stands behind it, so nobody goes before.
-    pub async fn ask_again(&self, channel: &Arc<Channel>, ask: AskBy, within: &Parent) -> Finding {
+    pub async fn ask_again(&self, channel: &Arc<Channel>, ask: AskBy, within: &Parent) -> OrderState {
         self.memory.cache.invalidate(&question(channel, ask)).await;
         self.ask(channel, ask, Part::KnownSender, within).await.0
     }
 
     /// Asks now, whatever is known, and in the caller's own time; for one who needs the whole answer.
-    pub async fn ask_now(&self, channel: &Channel, ask: AskBy) -> (Finding, Bytes) {
+    pub async fn ask_now(&self, channel: &Channel, ask: AskBy) -> (OrderState, Evidence) {
         self.ask_now_within(channel, ask, &Parent::default()).await
     }
 
     /// The same, as a step of `within`.
-    pub async fn ask_now_within(&self, channel: &Channel, ask: AskBy, within: &Parent) -> (Finding, Bytes) {
+    pub async fn ask_now_within(&self, channel: &Channel, ask: AskBy, within: &Parent) -> (OrderState, Evidence) {
         self.memory.find(channel, question(channel, ask), Part::FollowUp, within).await
     }
 }
@@ -225,24 +198,23 @@ impl Memory {
         asking.finish(finding.clone(), finding.is_fact());
     }
 
-    async fn find(&self, channel: &Channel, question: Question, part: Part, within: &Parent) -> (Finding, Bytes) {
+    async fn find(&self, channel: &Channel, question: Question, part: Part, within: &Parent) -> (OrderState, Evidence) {
         let deadline = Instant::now() + LATE_ANSWER;
-        let answer = self.wechat.order_query_within(&channel.account, &question.ask, part, deadline, within).await;
-        let answer = answer.map(|asked| asked.answer);
-        let finding = decide::judge(&channel.account, &question.ask, &answer);
+        let query = Query { ask: question.ask, part, deadline, within };
+        let Asked { state: finding, evidence, .. } = channel.account.query(query).await;
         // What is not known is not remembered: the next callback asks again.
         if finding.is_fact() {
             self.cache.insert(question, finding.clone()).await;
         }
-        (finding, answer.map(|answer| answer.document).unwrap_or_default())
+        (finding, evidence)
     }
 }
 
-impl Expiry<Question, Finding> for Ttl {
-    fn expire_after_create(&self, _: &Question, finding: &Finding, _: std::time::Instant) -> Option<Duration> {
+impl Expiry<Question, OrderState> for Ttl {
+    fn expire_after_create(&self, _: &Question, finding: &OrderState, _: std::time::Instant) -> Option<Duration> {
         Some(match finding {
-            Finding::Paid(_) => self.paid,
-            Finding::Not(_) => self.pending,
+            OrderState::Paid(_) => self.paid,
+            OrderState::NotPaid(_) => self.pending,
         })
     }
 
@@ -250,7 +222,7 @@ impl Expiry<Question, Finding> for Ttl {
     fn expire_after_update(
         &self,
         question: &Question,
-        finding: &Finding,
+        finding: &OrderState,
         now: std::time::Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {

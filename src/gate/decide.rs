@@ -1,17 +1,15 @@
 //! The decision, as pure functions: no I/O, no clock, no logging. The only maker of [`Confirmed`], and so of permission
 //! to pass.
 //!
-//! [`judge`] reads an answer and says what it establishes about the order, whoever asks; that is what the cache keeps.
-//! [`decide`] then holds one callback's claim against it.
+//! What is known of an order comes from its provider, checked; [`decide`] holds one callback's claim against it.
 
 use super::claim::Claim;
 use super::number_proof::Pair;
-use super::payment::{Payment, Written};
-use crate::domain::clock;
-use crate::domain::money::{Currency, Fen, Money};
-use crate::domain::order::{OutTradeNo, TransactionId};
-use crate::domain::reason::{Reason, Stage, Verdict};
-use crate::provider::wechat::{Account, Answer, AskBy, QueryError, Signature};
+use crate::domain::money::Money;
+use crate::domain::order::OutTradeNo;
+use crate::domain::reason::{Reason, Stage};
+use crate::provider::order_state::OrderState;
+use crate::provider::payment::Payment;
 use std::sync::Arc;
 
 /// Whether the gate holds back what is not confirmed.
@@ -32,33 +30,6 @@ pub enum OnRefunded {
     Refuse,
     /// The payment is real: forward, with `X-Verified-Trade-State: REFUND`.
     Forward,
-}
-
-/// What an answer establishes about an order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// It was paid.
-    Paid(Arc<Payment>),
-    /// Anything else, and why. A reason of verdict `unknown` is no fact about the order and is never cached.
-    Not(Reason),
-}
-
-impl Finding {
-    /// The reason code of the order's state, whatever a callback claims of it.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::Paid(payment) if payment.refunded => Reason::Refunded,
-            Self::Paid(_) => Reason::Paid,
-            Self::Not(reason) => *reason,
-        }
-    }
-
-    /// Whether it says something about the order, rather than that nothing is known.
-    #[must_use]
-    pub fn is_fact(&self) -> bool {
-        self.reason().verdict() != Some(Verdict::Unknown)
-    }
 }
 
 /// What stands behind a callback that may pass as paid. Only [`decide`] makes one; `stamp` writes headers from nothing
@@ -106,20 +77,6 @@ impl Pass {
     }
 }
 
-/// What `answer` to the question `ask` establishes about the order, for whoever asked.
-///
-/// The order of judgement is the fact sheet's (`wechatpay-v2.md` section 1): was the message taken, is it theirs, is it
-/// about this merchant and application, did the query work, is it about this order, and only then the state.
-#[must_use]
-pub fn judge(account: &Account, ask: &AskBy, answer: &Result<Answer, QueryError>) -> Finding {
-    match answer {
-        Ok(answer) => {
-            paid_order(account, ask, answer).map_or_else(Finding::Not, |payment| Finding::Paid(Arc::new(payment)))
-        }
-        Err(error) => Finding::Not(no_answer(*error)),
-    }
-}
-
 /// Holds a claim against what is known of its order. `out_trade_no` is what WeChat Pay calls the order that the
 /// upstream will mark as paid: comparing it is what stops a paid transaction from vouching for another order. `pair` is
 /// what is known of the claim's order id and number.
@@ -131,12 +88,12 @@ pub fn decide(
     expected: Option<Money>,
     out_trade_no: &OutTradeNo,
     pair: Pair,
-    finding: &Finding,
+    finding: &OrderState,
     on_refunded: OnRefunded,
 ) -> Result<Confirmed, Reason> {
     let payment = match finding {
-        Finding::Paid(payment) => payment,
-        Finding::Not(reason) => return Err(*reason),
+        OrderState::Paid(payment) => payment,
+        OrderState::NotPaid(reason) => return Err(*reason),
     };
     if payment.out_trade_no != *out_trade_no {
         return Err(Reason::TransactionOfOtherOrder);
@@ -177,119 +134,6 @@ pub fn permit(outcome: Result<Confirmed, Reason>, mode: Mode) -> Result<Pass, Re
             }
         },
     }
-}
-
-const SUCCESS: &str = "SUCCESS";
-
-const fn no_answer(error: QueryError) -> Reason {
-    match error {
-        QueryError::Timeout => Reason::QueryTimeout,
-        QueryError::Transport => Reason::QueryFailed,
-        QueryError::RateLimited => Reason::RateLimited,
-        QueryError::HttpStatus(_) => Reason::AnswerHttpStatus,
-        QueryError::TooLarge => Reason::AnswerTooLarge,
-        QueryError::Unreadable => Reason::AnswerUnreadable,
-    }
-}
-
-fn paid_order(account: &Account, ask: &AskBy, answer: &Answer) -> Result<Payment, Reason> {
-    taken(answer)?;
-    signed(answer)?;
-    about_account(account, answer)?;
-    worked(ask, answer)?;
-    let out_trade_no = about_order(ask, answer)?;
-    let refunded = was_paid(answer)?;
-    let payment = payment(answer, out_trade_no, refunded).ok_or(Reason::AnswerIncomplete)?;
-    match ask {
-        AskBy::TransactionId(asked) if *asked != payment.transaction_id => Err(Reason::AnswerForOtherOrder),
-        AskBy::TransactionId(_) | AskBy::OutTradeNo(_) => Ok(payment),
-    }
-}
-
-fn taken(answer: &Answer) -> Result<(), Reason> {
-    match answer.return_code.as_deref() {
-        Some(SUCCESS) => Ok(()),
-        Some(_) => Err(Reason::QueryRefused),
-        None => Err(Reason::AnswerIncomplete),
-    }
-}
-
-fn signed(answer: &Answer) -> Result<(), Reason> {
-    match answer.signature {
-        Signature::Valid => Ok(()),
-        // WeChat Pay leaves some of its own system errors unsigned; either way nothing is known.
-        Signature::Missing if answer.err_code.as_deref() == Some("SYSTEMERROR") => Err(Reason::WechatSystemError),
-        Signature::Missing => Err(Reason::AnswerUnsigned),
-        Signature::Wrong => Err(Reason::AnswerBadlySigned),
-    }
-}
-
-fn about_account(account: &Account, answer: &Answer) -> Result<(), Reason> {
-    let (Some(mch_id), Some(appid)) = (&answer.mch_id, &answer.appid) else { return Err(Reason::AnswerIncomplete) };
-    if !account.is_merchant(Some(mch_id), answer.sub_mch_id.as_deref()) {
-        return Err(Reason::AnswerForOtherMerchant);
-    }
-    if !account.is_app(Some(appid), answer.sub_appid.as_deref()) {
-        return Err(Reason::AnswerForOtherApp);
-    }
-    Ok(())
-}
-
-/// The error table of `wechatpay-v2.md` section 5.1.
-fn worked(ask: &AskBy, answer: &Answer) -> Result<(), Reason> {
-    match answer.result_code.as_deref() {
-        Some(SUCCESS) => Ok(()),
-        None => Err(Reason::AnswerIncomplete),
-        Some(_) => Err(match answer.err_code.as_deref() {
-            Some("ORDERNOTEXIST") => Reason::OrderNotFound,
-            // The callback made the id up; the channel's configuration is not to blame.
-            Some("INVALID_TRANSACTIONID") if matches!(ask, AskBy::TransactionId(_)) => Reason::OrderNotFound,
-            Some("SYSTEMERROR" | "BIZERR_NEED_RETRY") => Reason::WechatSystemError,
-            Some("FREQUENCY_LIMITED" | "FREQUENCY_LIMIT" | "INVALID_REQ_TOO_MUCH") => Reason::WechatRateLimited,
-            Some(_) | None => Reason::QueryRefused,
-        }),
-    }
-}
-
-fn about_order(ask: &AskBy, answer: &Answer) -> Result<OutTradeNo, Reason> {
-    let answered = answer.out_trade_no.as_deref().ok_or(Reason::AnswerIncomplete)?;
-    let answered = OutTradeNo::parse(answered).map_err(|_| Reason::AnswerIncomplete)?;
-    match ask {
-        AskBy::OutTradeNo(asked) if answered != *asked => Err(Reason::AnswerForOtherOrder),
-        AskBy::OutTradeNo(_) | AskBy::TransactionId(_) => Ok(answered),
-    }
-}
-
-/// Whether it was refunded since. The table of `wechatpay-v2.md` section 4.3.
-fn was_paid(answer: &Answer) -> Result<bool, Reason> {
-    match answer.trade_state.as_deref().ok_or(Reason::AnswerIncomplete)? {
-        "SUCCESS" => Ok(false),
-        "REFUND" => Ok(true),
-        "NOTPAY" => Err(Reason::NotPaidYet),
-        "USERPAYING" => Err(Reason::UserPaying),
-        "ACCEPT" => Err(Reason::AwaitingDeduction),
-        "CLOSED" => Err(Reason::Closed),
-        "REVOKED" => Err(Reason::Revoked),
-        "PAYERROR" => Err(Reason::PayError),
-        _ => Err(Reason::TradeStateUnknown),
-    }
-}
-
-/// `None` if a field that a paid order always has is absent or malformed.
-fn payment(answer: &Answer, out_trade_no: OutTradeNo, refunded: bool) -> Option<Payment> {
-    let transaction_id = TransactionId::parse(answer.transaction_id.as_deref()?).ok()?;
-    let fen = Fen::parse(answer.total_fee.as_deref()?).ok()?;
-    let currency = answer.fee_type.as_deref().map_or_else(|| Ok(Currency::default()), Currency::parse).ok()?;
-    let paid_at = answer.time_end.as_deref().and_then(clock::from_time_end);
-    Some(Payment {
-        transaction_id,
-        out_trade_no,
-        amount: Money { fen, currency },
-        paid_at,
-        refunded,
-        attach: answer.attach.as_deref().map(Box::from),
-        written: Written::default(),
-    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::decide::Confirmed;
 use crate::domain::order::{ChannelId, OutTradeNo};
 use crate::domain::reason::Reason;
 use crate::journal::{Callback, Claimed, Rank, Trust};
-use crate::provider::wechat::Part;
+use crate::provider::Part;
 use crate::server::Peer;
 pub use shape::Shape;
 use std::collections::{HashMap, HashSet};

@@ -4,14 +4,15 @@
 
 use super::Gate;
 use super::channel::Channel;
-use super::decide::{Confirmed, Finding};
+use super::decide::Confirmed;
 use super::number_proof::Case;
-use super::payment::Payment;
 use super::record::{Record, Standing};
 use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{Override, Overrides};
 use crate::observe::traces::Parent;
-use crate::provider::wechat::AskBy;
+use crate::provider::AskBy;
+use crate::provider::order_state::OrderState;
+use crate::provider::payment::Payment;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -93,12 +94,12 @@ impl Gate {
         // Of a channel that is not configured any more nobody can be asked.
         let Some(channel) = self.channels.get(&first.channel) else { return Ok(false) };
         let asking = self.confirm.ask_again(channel, AskBy::TransactionId(first.transaction_id), asked.within);
-        let finding = timeout_at(asked.until, asking).await.unwrap_or(Finding::Not(Reason::QueryTimeout));
+        let finding = timeout_at(asked.until, asking).await.unwrap_or(OrderState::NotPaid(Reason::QueryTimeout));
         match finding {
-            Finding::Paid(payment) if payment.transaction_id == first.transaction_id => Ok(payment.refunded),
-            Finding::Paid(_) => Err(Reason::AnswerForOtherOrder),
-            Finding::Not(reason) if reason.verdict() == Some(Verdict::Unknown) => Err(reason),
-            Finding::Not(reason) => Ok(reason == Reason::Revoked),
+            OrderState::Paid(payment) if payment.transaction_id == first.transaction_id => Ok(payment.refunded),
+            OrderState::Paid(_) => Err(Reason::AnswerForOtherOrder),
+            OrderState::NotPaid(reason) if reason.verdict() == Some(Verdict::Unknown) => Err(reason),
+            OrderState::NotPaid(reason) => Ok(reason == Reason::Revoked),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Gate;
 use super::channel::Channel;
 use super::claim::Claim;
 use super::confirm::Source;
-use super::decide::{Confirmed, Finding, Mode};
+use super::decide::{Confirmed, Mode};
 use super::familiar::{Appearance, Familiarity};
 use super::flag::Asked;
 use super::number_proof::Case;
@@ -12,7 +12,8 @@ use super::route::Route;
 use super::story::Story;
 use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{Callback, Claimed, EntryKey, Origin, Overrides, Request, Trust};
-use crate::provider::wechat::AskBy;
+use crate::provider::AskBy;
+use crate::provider::order_state::OrderState;
 use crate::server::Peer;
 use bytes::Bytes;
 use hyper::http::request::Parts;
@@ -104,7 +105,7 @@ impl Gate {
         if source == Source::Asked && (!kept || story.lease.is_some()) {
             self.familiar.learn(&sighting.appearance, &decided);
         }
-        if let (Finding::Paid(payment), Err(reason)) = (&finding, &decided)
+        if let (OrderState::Paid(payment), Err(reason)) = (&finding, &decided)
             && reason.holds_payment()
         {
             story.payment = Some(Arc::clone(payment));

@@ -1,13 +1,13 @@
-//! WeChat Pay's own notification: its signature is checked before anything is asked, so that a forgery costs no query.
-//! A right one is still only a claim.
+//! A provider's own notification: it is opened before anything is asked, so that a forgery costs no query. A right one is still
+//! only a claim.
 
 pub mod refund;
 
-use crate::domain::money::Currency;
+use super::claim::Unreadable;
+use super::story::Story;
 use crate::domain::reason::Reason;
 use crate::journal::DeliveryId;
-use crate::provider::wechat::xml::Fields;
-use crate::provider::wechat::{Account, Signature, v2};
+use crate::provider::Unopened;
 
 /// What a route takes notifications of, beside payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,26 +26,10 @@ pub enum Event {
     Refund(DeliveryId),
 }
 
-/// Whether `fields` is a notification that the account's owner or WeChat Pay signed, for this account, of a payment
-/// that succeeded (`wechatpay-v2.md` section 7). Returns what its amount is counted in.
-///
-/// # Errors
-/// One of the notification reasons.
-pub fn check(account: &Account, fields: Option<&Fields<'_>>) -> Result<Currency, Reason> {
-    let fields = fields.ok_or(Reason::NotificationUnsigned)?;
-    match v2::check_notification(account, fields) {
-        Signature::Valid => {}
-        Signature::Missing => return Err(Reason::NotificationUnsigned),
-        Signature::Wrong => return Err(Reason::NotificationBadlySigned),
+/// Why an account does not take a notification for a claim: the reason, and what the log is told beside it.
+pub(super) fn unopened(unopened: Unopened, story: &mut Story<'_>) -> Reason {
+    match unopened.detail {
+        Some(detail) => story.unreadable(Unreadable { reason: unopened.reason, detail: detail.into_owned() }),
+        None => unopened.reason,
     }
-    if !v2::is_addressed_to(account, fields) {
-        return Err(Reason::NotificationForOtherMerchant);
-    }
-    if ["return_code", "result_code"].iter().any(|name| fields.get(name) != Some("SUCCESS")) {
-        return Err(Reason::NotificationNotSuccess);
-    }
-    fields
-        .filled("fee_type")
-        .map_or_else(|| Ok(Currency::default()), Currency::parse)
-        .map_err(|_| Reason::FieldMalformed)
 }

@@ -6,14 +6,15 @@ mod attach;
 use super::Gate;
 use super::channel::Channel;
 use super::claim::Claim;
-use super::decide::{self, Confirmed, Finding, Mode};
-use super::payment::Payment;
+use super::decide::{self, Confirmed, Mode};
 use super::record::Record;
 use super::route::Route;
 use crate::domain::money::Money;
 use crate::domain::order::{OrderId, OutTradeNo};
 use crate::domain::reason::Reason;
 use crate::journal::Claimed;
+use crate::provider::order_state::OrderState;
+use crate::provider::payment::Payment;
 use std::fmt;
 use tokio::time::{Instant, timeout_at};
 
@@ -100,11 +101,11 @@ impl Gate {
     ///
     /// # Errors
     /// The reason why the callback may not pass.
-    pub async fn judge(&self, case: &Case<'_>, finding: &Finding, until: Instant) -> Result<Confirmed, Reason> {
+    pub async fn judge(&self, case: &Case<'_>, finding: &OrderState, until: Instant) -> Result<Confirmed, Reason> {
         let Case { channel, claim, claimed, expected, .. } = *case;
         let pair = match finding {
-            Finding::Paid(payment) => self.pair(case, payment, until).await,
-            Finding::Not(_) => Pair::Proven,
+            OrderState::Paid(payment) => self.pair(case, payment, until).await,
+            OrderState::NotPaid(_) => Pair::Proven,
         };
         decide::decide(claim, expected, &claimed.out_trade_no, pair, finding, channel.on_refunded)
     }

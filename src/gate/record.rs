@@ -9,7 +9,6 @@ mod standing;
 
 use super::channel::Channel;
 use super::delivery::{Acceptance, Accepted, Attempt, Delivery, DeliveryId, Latest, Origin};
-use super::payment::Payment;
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::reason::{Reason, Verdict};
@@ -18,6 +17,7 @@ use crate::journal::{
     self, Callback, Claimed, EntryId, EntryKey, JournalError, JournalEvent, Outcome, Queue, Refused, State, Taken,
     Transition, Trust, Verified,
 };
+use crate::provider::payment::Payment;
 use crate::upstream::Upstream;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use standing::FirstPayment;

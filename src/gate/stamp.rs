@@ -4,11 +4,11 @@
 use super::decide::Pass;
 use super::delivery::Attempt;
 use super::notification::Event;
-use super::payment::Payment;
 use super::sender::{Sender, X_FORWARDED_FOR};
 use crate::domain::order::ChannelId;
 use crate::domain::secret::Secret;
 use crate::journal::Overrides;
+use crate::provider::payment::Payment;
 use crate::upstream::Upstream;
 use crate::upstream::hop::named_by_connection;
 use hmac::{Hmac, KeyInit, Mac};

@@ -13,22 +13,19 @@ pub use template::{BadText, Escape, Template, Text, VARIABLES};
 use super::channel::{Channel, Choose};
 use super::claim::Claim;
 use super::claim::{Callback, Carrier, Unreadable};
-use super::notification;
-use super::payment::Payment;
 use super::route::{NotFilled, Route};
 use crate::domain::clock;
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
 use crate::journal::Request;
-use crate::provider::wechat::v2;
-use crate::provider::wechat::xml::XmlError;
+use crate::provider::payment::Payment;
+use crate::provider::{CannotNotify, Envelope, Evidence, Notification, Told};
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Method, Uri};
 use minijinja::{Value, context};
 use std::net::{Ipv4Addr, SocketAddr};
-use uuid::Uuid;
 
 /// How a route's callbacks are made.
 #[derive(Debug)]
@@ -48,8 +45,8 @@ pub struct Facts<'a> {
     pub channel: &'a Channel,
     /// The payment, confirmed.
     pub payment: &'a Payment,
-    /// The answer that proved it, as it was received.
-    pub document: &'a [u8],
+    /// What proved it.
+    pub evidence: &'a Evidence,
 }
 
 /// Why no callback can be made.
@@ -69,9 +66,9 @@ pub enum CannotSynthesize {
     /// Path and query are no request target.
     #[error("its query has a character that no request target has")]
     Target,
-    /// The answer that proved the payment.
-    #[error("WeChat Pay's answer {0}")]
-    Document(#[from] XmlError),
+    /// The provider's own notification cannot be made.
+    #[error(transparent)]
+    Notification(#[from] CannotNotify),
     /// The route's reader refuses what was made.
     #[error("it cannot be read back: {0}")]
     Unreadable(Unreadable),
@@ -181,12 +178,10 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// WeChat Pay's own words, signed with the account's key.
+/// The provider's own words, signed as it signs.
 fn notify(facts: &Facts<'_>) -> Result<Made, CannotSynthesize> {
-    let mut nonce = Uuid::encode_buffer();
-    let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
-    let body = v2::write_notification(&facts.channel.account, facts.document, nonce)?;
-    Ok(Made { query: None, headers: headers(Some(media_type(Carrier::Xml))), body: body.into() })
+    let Notification { content_type, body } = facts.channel.account.notify(facts.payment, facts.evidence)?;
+    Ok(Made { query: None, headers: headers(Some(content_type)), body })
 }
 
 /// The headers that every callback has which is made.
@@ -220,8 +215,12 @@ fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), 
     let path = route.takes(&head).ok_or_else(|| otherwise("a request on another path, or with another query"))?;
     let mut read = route.claim.read(&head, &path, &request.body).map_err(CannotSynthesize::Unreadable)?;
     if route.notification {
-        let checked = notification::check(&facts.channel.account, read.xml.as_ref());
-        read.claim.currency = checked.map_err(CannotSynthesize::Refused)?;
+        let (headers, fields) = (&head.headers, read.xml.as_ref());
+        let opened = facts.channel.account.open(&Envelope { headers, body: &request.body, fields, sealed: false });
+        match opened.map_err(|unopened| CannotSynthesize::Refused(unopened.reason))?.claim {
+            Told::InTheClear { currency } => read.claim.currency = currency,
+            Told::Sealed(_) => {}
+        }
     }
     let named = route.claim.fields().channel.iter().any(|rule| rule.choose == Choose::Is(facts.channel.id));
     let left_out = |channel: &ChannelId| {

@@ -5,7 +5,7 @@ use super::overrides::Price;
 use super::pending_orders::SourceHealth;
 use super::{Claimed, Origin, State, Verified};
 use crate::domain::money::Money;
-use crate::domain::order::{ChannelId, MchId, OrderId};
+use crate::domain::order::{ChannelId, MerchantId, OrderId};
 use crate::domain::reason::{Reason, Verdict};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -177,7 +177,7 @@ pub struct Figures {
     /// Payments of orders that were closed at their source before.
     pub paid_after_close: u64,
     /// When each merchant's bill was compared the last time.
-    pub last_sweeps: Vec<(MchId, Timestamp)>,
+    pub last_sweeps: Vec<(MerchantId, Timestamp)>,
     /// Bills that a schedule wanted and that could not be compared so far.
     pub sweeps_missing: u64,
     /// Rows that cannot be read of the bills that were compared in the last 24 hours.

@@ -6,7 +6,7 @@
 
 use super::{BoxFuture, Callback, EntryId, State};
 use crate::domain::money::Money;
-use crate::domain::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::order::{ChannelId, MerchantId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -21,7 +21,7 @@ pub struct SweepId(pub i64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Whose bill.
-    pub mch_id: MchId,
+    pub mch_id: MerchantId,
     /// Of which day, in Beijing.
     pub bill_date: Date,
     /// Which of its channels.
@@ -309,7 +309,7 @@ pub trait Sweeps: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be read.
-    fn days_swept(&self, mch_id: MchId) -> BoxFuture<'_, Vec<Date>>;
+    fn days_swept(&self, mch_id: MerchantId) -> BoxFuture<'_, Vec<Date>>;
 
     /// The orders that these numbers of WeChat Pay's were used for, in the same order, as confirmed callbacks and sources
     /// said.

@@ -12,42 +12,59 @@ pub mod xml;
 
 pub mod bill;
 
+mod account;
+
+mod service;
+
 mod client;
 
 mod budget;
 
 mod breaker;
 
-pub use breaker::HostState;
-pub use budget::Part;
+pub use account::Account;
 pub use client::{Asked, BillStream, BuildError, Settings, WeChatPay};
+pub use service::Service;
 
-use crate::domain::order::{AppId, MchId, OutTradeNo, TransactionId};
+use crate::domain::order::{AppId, MerchantId};
 use crate::domain::secret::Secret;
+use crate::provider::Fingerprint;
 use bytes::Bytes;
 use std::fmt;
 
-/// One merchant account as WeChat Pay knows it. API v3 will be a second [`Provider`].
+/// One merchant account as WeChat Pay knows it. API v3 will be a second [`Api`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
+pub struct Credentials {
     /// Which of WeChat Pay's APIs it is asked by.
-    pub provider: Provider,
+    pub api: Api,
     /// `appid`; in service-provider mode the provider's.
     pub appid: AppId,
     /// `mch_id`; in service-provider mode the provider's.
-    pub mch_id: MchId,
+    pub mch_id: MerchantId,
     /// The sub-merchant, in service-provider mode (`wechatpay-v2.md` section 6).
-    pub sub_mch_id: Option<MchId>,
+    pub sub_mch_id: Option<MerchantId>,
     /// The sub-merchant's application, if it has one.
     pub sub_appid: Option<AppId>,
 }
 
-impl Account {
+impl Credentials {
     /// Whether a message that names these is about this merchant. A provider's account is one of its sub-merchants only:
     /// a payment to one of them must not confirm another's order.
     #[must_use]
     pub fn is_merchant(&self, mch_id: Option<&str>, sub_mch_id: Option<&str>) -> bool {
-        mch_id == Some(self.mch_id.as_str()) && sub_mch_id == self.sub_mch_id.as_ref().map(MchId::as_str)
+        mch_id == Some(self.mch_id.as_str()) && sub_mch_id == self.sub_mch_id.as_ref().map(MerchantId::as_str)
+    }
+
+    /// Stands for all that an answer of these hosts depends on.
+    #[must_use]
+    pub fn fingerprint<'h>(&'h self, hosts: impl IntoIterator<Item = &'h str>) -> Fingerprint {
+        let ids = [self.appid.as_str(), self.mch_id.as_str()];
+        let of_sub_merchant =
+            [self.sub_mch_id.as_ref().map(MerchantId::as_str), self.sub_appid.as_ref().map(AppId::as_str)];
+        let of_sub_merchant = of_sub_merchant.map(Option::unwrap_or_default);
+        let Api::V2(keys) = &self.api;
+        let words = std::iter::once("v2").chain(ids).chain(of_sub_merchant).chain(hosts).map(str::as_bytes);
+        Fingerprint::of(words.chain(keys.parts()))
     }
 
     /// Whether a message that names these is about this application. `sub_appid` counts only if the account has one:
@@ -60,19 +77,9 @@ impl Account {
 
 /// How an account signs and is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Provider {
+pub enum Api {
     /// API v2: XML, and a key shared with WeChat Pay.
     V2(v2::Keys),
-}
-
-/// The one id a query names. Never both: WeChat Pay would silently prefer the transaction id, and somebody's paid
-/// transaction would vouch for another order (threat V-01).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AskBy {
-    /// By the number the merchant gave; the only way for an unpaid order.
-    OutTradeNo(OutTradeNo),
-    /// By WeChat Pay's own number of the payment.
-    TransactionId(TransactionId),
 }
 
 /// Whether an answer or notification carries a signature, and whether it is WeChat Pay's.

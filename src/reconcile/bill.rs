@@ -12,13 +12,12 @@ pub use schedule::dates;
 use schedule::{Way, way};
 
 use crate::domain::clock;
-use crate::domain::order::{ChannelId, MchId};
+use crate::domain::order::{ChannelId, MerchantId};
 use crate::gate::Gate;
 use crate::journal::sweeps::{Counts, Sweep, SweepNote, Wanted};
 use crate::journal::{Journal, JournalError, gate_since};
 use crate::process::shutdown::Shutdown;
-use crate::provider::wechat::WeChatPay;
-use crate::provider::wechat::bill::{BillError, BillType, RefusalKind};
+use crate::provider::bill::{BillError, BillType};
 use jiff::civil::{Date, DateTime, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,8 +60,6 @@ pub struct Sweeper {
     pub gate: Arc<Gate>,
     /// Its queue, and what was accepted.
     pub journal: Journal,
-    /// Where the bills are.
-    pub wechat: Arc<WeChatPay>,
     /// What is swept.
     pub plans: Vec<Plan>,
     /// How many days back a schedule goes at most: what was accepted is not remembered for longer.
@@ -134,7 +131,7 @@ impl Sweeper {
     }
 
     /// Puts into the queue what schedules want by now; what is there already stays as it is.
-    async fn schedule(&self, scheduled: &mut BTreeMap<MchId, Date>) -> Result<(), JournalError> {
+    async fn schedule(&self, scheduled: &mut BTreeMap<MerchantId, Date>) -> Result<(), JournalError> {
         if clock::away().is_some() {
             // What day it is will be known soon.
             return Ok(());
@@ -168,11 +165,11 @@ impl Sweeper {
         Ok(())
     }
 
-    fn merchants(&self) -> BTreeMap<MchId, Vec<&Plan>> {
-        let mut merchants: BTreeMap<MchId, Vec<&Plan>> = BTreeMap::new();
+    fn merchants(&self) -> BTreeMap<MerchantId, Vec<&Plan>> {
+        let mut merchants: BTreeMap<MerchantId, Vec<&Plan>> = BTreeMap::new();
         for plan in &self.plans {
             if let Some(channel) = self.gate.channels.get(&plan.channel) {
-                merchants.entry(channel.account.mch_id).or_default().push(plan);
+                merchants.entry(channel.account.payee().merchant).or_default().push(plan);
             }
         }
         merchants
@@ -221,9 +218,8 @@ impl Sweeper {
     fn after(&self, trouble: Trouble, sweep: &Sweep) -> SweepNote {
         let waited = Duration::try_from(clock::now().duration_since(sweep.asked_at)).unwrap_or_default();
         let passes = match &trouble {
-            Trouble::Bill(BillError::Refused(refusal)) => refusal.kind() != RefusalKind::Configuration,
-            Trouble::Bill(BillError::LineTooLong(_) | BillError::NoColumn(_)) | Trouble::NothingToSweep => false,
-            Trouble::Bill(_) | Trouble::Journal(_) => true,
+            Trouble::Bill(BillError::Permanent(_)) | Trouble::NothingToSweep => false,
+            Trouble::Bill(BillError::NoBill(_) | BillError::TryAgain(_)) | Trouble::Journal(_) => true,
         };
         let (sweep, again) = (sweep.id.0, passes && waited < GIVE_UP_AFTER);
         tracing::warn!(sweep, %trouble, again, "the bill was not compared");
@@ -234,7 +230,7 @@ impl Sweeper {
 /// Whether a day had no trades. Its bill comes in the morning after it: before that, it may only not be there yet.
 fn is_empty_day(error: &BillError, day: Date) -> bool {
     let is_final = is_over(day, clock::beijing(clock::now()));
-    is_final && matches!(error, BillError::Refused(refusal) if refusal.kind() == RefusalKind::NoBill)
+    is_final && matches!(error, BillError::NoBill(_))
 }
 
 fn is_over(day: Date, now: DateTime) -> bool {

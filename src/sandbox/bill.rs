@@ -15,7 +15,7 @@ use super::merchant::{self, Merchant, Stranger};
 use super::message::Message;
 use super::order::{KnownTo, Order};
 use crate::domain::clock;
-use crate::domain::order::MchId;
+use crate::domain::order::MerchantId;
 use crate::provider::wechat::xml::Fields;
 use columns::Columns;
 use jiff::civil::Date;
@@ -183,7 +183,7 @@ const NO_BILL: Refused = ("No Bill Exist", Some("20002"));
 /// A question whose signature holds.
 struct Question {
     merchant: Merchant,
-    sub_mch_id: Option<MchId>,
+    sub_mch_id: Option<MerchantId>,
     date: Date,
     kind: BillKind,
     compressed: bool,
@@ -256,7 +256,7 @@ fn read(merchants: &[Merchant], body: &[u8], query: &mut BillQuery) -> Result<Qu
     };
     Ok(Question {
         merchant: merchant.clone(),
-        sub_mch_id: fields.filled("sub_mch_id").and_then(|id| MchId::parse(id).ok()),
+        sub_mch_id: fields.filled("sub_mch_id").and_then(|id| MerchantId::parse(id).ok()),
         date: day(date).ok_or(DATE)?,
         kind,
         compressed: fields.filled("tar_type") == Some("GZIP"),

@@ -7,7 +7,7 @@ use super::merchant::Merchant;
 use super::notification::Notification;
 use super::order::{BadOrder, Order, OrderFields, OrderKey, TradeState};
 use super::seed::Seed;
-use crate::domain::order::{MchId, TransactionId};
+use crate::domain::order::{MerchantId, TransactionId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -113,7 +113,12 @@ impl Book {
     }
 
     /// The order that the payment would be of, if it is this merchant's.
-    pub(super) fn key_of(&self, mch_id: MchId, sub_mch_id: Option<MchId>, paid: TransactionId) -> Option<OrderKey> {
+    pub(super) fn key_of(
+        &self,
+        mch_id: MerchantId,
+        sub_mch_id: Option<MerchantId>,
+        paid: TransactionId,
+    ) -> Option<OrderKey> {
         let mut keys = self.orders.values().filter(|order| order.transaction_id == Some(paid)).map(|order| order.key);
         let made = keys.find(|key| key.mch_id == mch_id && key.sub_mch_id == sub_mch_id);
         made.or_else(|| generated::key_of(mch_id, paid).filter(|_| sub_mch_id.is_none()))

@@ -3,7 +3,7 @@
 use super::bill::{BillSettings, day};
 use super::order::{Order, OrderFields, OrderKey, TradeState};
 use super::seed::Seed;
-use crate::domain::order::{MchId, OutTradeNo, TransactionId};
+use crate::domain::order::{MerchantId, OutTradeNo, TransactionId};
 use jiff::civil::Date;
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ pub(super) fn rows(settings: &BillSettings, date: Date) -> Range<u64> {
 }
 
 /// The order of this number, which is paid.
-pub(super) fn order(mch_id: MchId, date: Date, number: u64) -> Option<Order> {
+pub(super) fn order(mch_id: MerchantId, date: Date, number: u64) -> Option<Order> {
     let digits = date.strftime("%Y%m%d").to_string();
     let out_trade_no = OutTradeNo::parse(&format!("G{digits}{number:011}")).ok()?;
     let second = number % SECONDS_A_DAY;
@@ -41,14 +41,14 @@ pub(super) fn find(settings: &BillSettings, key: OrderKey) -> Option<Order> {
 }
 
 /// The key of the generated order that this payment would be of.
-pub(super) fn key_of(mch_id: MchId, paid: TransactionId) -> Option<OrderKey> {
+pub(super) fn key_of(mch_id: MerchantId, paid: TransactionId) -> Option<OrderKey> {
     let (date, number) = paid.as_str().get(6..)?.split_at_checked(8)?;
     let found = order(mch_id, day(date)?, number.parse().ok()?)?;
     (found.transaction_id == Some(paid)).then_some(found.key)
 }
 
 /// Four digits that tell merchants apart as far as four digits can.
-fn tail(mch_id: MchId) -> String {
+fn tail(mch_id: MerchantId) -> String {
     let digits: String = mch_id.as_str().chars().filter(char::is_ascii_digit).collect();
     let digits = format!("0000{digits}");
     digits.get(digits.len() - 4..).unwrap_or_default().to_owned()
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn an_order_is_found_by_both_its_numbers() {
-        let (mch_id, date) = (MchId::parse("1900000109").unwrap(), day("20240101").unwrap());
+        let (mch_id, date) = (MerchantId::parse("1900000109").unwrap(), day("20240101").unwrap());
         let settings = BillSettings { generated_rows: 1_000_000, ..BillSettings::default() };
         for number in [1, 86_400, 1_000_000] {
             let order = order(mch_id, date, number).unwrap();
@@ -80,7 +80,7 @@ mod tests {
         let settings = BillSettings { generated_rows: 10, ..BillSettings::default() };
         for name in ["G", "A1", "G20240101", "G2024010100000000000", "G202401010000000000x", "G20240101000000000001"] {
             let key = OrderKey {
-                mch_id: MchId::parse("1900000109").unwrap(),
+                mch_id: MerchantId::parse("1900000109").unwrap(),
                 sub_mch_id: None,
                 out_trade_no: OutTradeNo::parse(name).unwrap(),
             };

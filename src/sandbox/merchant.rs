@@ -1,10 +1,10 @@
 //! The merchants the sandbox knows, because WeChat Pay answers nobody whose key it does not have.
 
-use crate::domain::order::{AppId, MchId};
+use crate::domain::order::{AppId, MerchantId};
 use crate::domain::secret::Secret;
 use crate::provider::wechat::sign::{self, SignType};
 use crate::provider::wechat::xml::Fields;
-use crate::provider::wechat::{Account, ApiKey, Provider};
+use crate::provider::wechat::{Api, ApiKey, Credentials};
 
 /// An account at the simulated WeChat Pay. A merchant number with several applications is several of these.
 #[derive(Debug, Clone)]
@@ -12,7 +12,7 @@ pub struct Merchant {
     /// The application.
     pub appid: AppId,
     /// The merchant number.
-    pub mch_id: MchId,
+    pub mch_id: MerchantId,
     /// The APIv2 key that both sides sign with.
     pub key: ApiKey,
     /// Whether this is a service provider, whose queries must name a `sub_mch_id` (`wechatpay-v2.md` section 6).
@@ -57,7 +57,7 @@ impl Merchant {
         };
         Ok(Self {
             appid: AppId::parse(appid).map_err(|why| bad("appid", &why))?,
-            mch_id: MchId::parse(mch_id).map_err(|why| bad("mch_id", &why))?,
+            mch_id: MerchantId::parse(mch_id).map_err(|why| bad("mch_id", &why))?,
             key: ApiKey::parse(Secret::new(key.to_owned())).map_err(|why| bad("the key", &why))?,
             service_provider,
         })
@@ -65,8 +65,8 @@ impl Merchant {
 
     /// The merchant behind a channel of the gate's configuration.
     #[must_use]
-    pub fn of_account(account: &Account) -> Self {
-        let Provider::V2(keys) = &account.provider;
+    pub fn of_account(account: &Credentials) -> Self {
+        let Api::V2(keys) = &account.api;
         Self {
             appid: account.appid,
             mch_id: account.mch_id,

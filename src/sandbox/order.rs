@@ -3,7 +3,7 @@
 use super::fault::Faults;
 use super::seed::Seed;
 use crate::domain::clock;
-use crate::domain::order::{AppId, MchId, OutTradeNo, TransactionId};
+use crate::domain::order::{AppId, MerchantId, OutTradeNo, TransactionId};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
@@ -104,10 +104,10 @@ pub enum KnownTo {
 pub struct OrderKey {
     /// Whose order.
     #[serde(serialize_with = "text")]
-    pub mch_id: MchId,
+    pub mch_id: MerchantId,
     /// Which sub-merchant's, in service-provider mode.
     #[serde(serialize_with = "optional_text", skip_serializing_if = "Option::is_none")]
-    pub sub_mch_id: Option<MchId>,
+    pub sub_mch_id: Option<MerchantId>,
     /// The merchant's number of it.
     #[serde(serialize_with = "text")]
     pub out_trade_no: OutTradeNo,
@@ -309,7 +309,7 @@ mod tests {
 
     fn order() -> Order {
         let key = OrderKey {
-            mch_id: MchId::parse("1900000109").unwrap(),
+            mch_id: MerchantId::parse("1900000109").unwrap(),
             sub_mch_id: None,
             out_trade_no: OutTradeNo::parse("A1").unwrap(),
         };

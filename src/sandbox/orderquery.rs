@@ -6,7 +6,7 @@ use super::merchant::{self, Merchant, Stranger};
 use super::message::Message;
 use super::order::{KnownTo, Order, OrderFields, OrderKey, TradeState};
 use super::seed::Seed;
-use crate::domain::order::{MchId, OutTradeNo, TransactionId};
+use crate::domain::order::{MerchantId, OutTradeNo, TransactionId};
 use crate::provider::wechat::sign::SignType;
 use crate::provider::wechat::xml::Fields;
 use std::time::Duration;
@@ -54,7 +54,7 @@ const BARE: [&str; 5] = ["total_fee", "cash_fee", "coupon_fee", "coupon_count", 
 /// A question whose signature holds.
 struct Question {
     merchant: Merchant,
-    sub_mch_id: Option<MchId>,
+    sub_mch_id: Option<MerchantId>,
     sub_appid: Option<String>,
     sign_type: SignType,
     /// Wins if both ids are there.
@@ -131,7 +131,7 @@ fn read(merchants: &[Merchant], body: &[u8], query: &mut Query) -> Result<Questi
         Stranger::Sign => refusal::SIGN,
         Stranger::AppId => refusal::APPID,
     })?;
-    let sub_mch_id = get("sub_mch_id").and_then(|id| MchId::parse(id).ok());
+    let sub_mch_id = get("sub_mch_id").and_then(|id| MerchantId::parse(id).ok());
     if merchant.service_provider && sub_mch_id.is_none() {
         return Err(refusal::SUB_MCH_ID);
     }
@@ -224,7 +224,7 @@ fn base(question: &Question, nonce_str: String) -> Message {
     message.push("appid", question.merchant.appid.as_str());
     message.push("mch_id", question.merchant.mch_id.as_str());
     message.push_some("sub_appid", question.sub_appid.as_deref());
-    message.push_some("sub_mch_id", question.sub_mch_id.as_ref().map(MchId::as_str));
+    message.push_some("sub_mch_id", question.sub_mch_id.as_ref().map(MerchantId::as_str));
     message.push("nonce_str", nonce_str);
     message.push("sign", "");
     message

@@ -7,10 +7,11 @@ use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tollgate::domain::secret::Secret;
-use tollgate::provider::wechat::bill::{BillError, BillType, RefusalKind, Row, Summary};
+use tollgate::provider::bill::{BillType, Row, Summary};
+use tollgate::provider::wechat::bill::{BillError, RefusalKind};
 use tollgate::provider::wechat::sign::SignType;
 use tollgate::provider::wechat::v2::Keys;
-use tollgate::provider::wechat::{Account, ApiKey, Provider, Settings, WeChatPay};
+use tollgate::provider::wechat::{Api, ApiKey, Credentials, Settings, WeChatPay};
 use tollgate::sandbox::{OrderFields, Seed, TradeState};
 
 const DAY: &str = "20240101";
@@ -62,10 +63,10 @@ fn some_trade(world: &World) {
     world.sandbox.put(world.key("A2"), TradeState::Refund, said).unwrap();
 }
 
-pub(crate) fn account(mch_id: &str, appid: &str) -> Account {
+pub(crate) fn account(mch_id: &str, appid: &str) -> Credentials {
     let key = ApiKey::parse(Secret::new(KEY.to_owned())).unwrap();
-    Account {
-        provider: Provider::V2(Keys::from_list([key], SignType::HmacSha256).unwrap()),
+    Credentials {
+        api: Api::V2(Keys::from_list([key], SignType::HmacSha256).unwrap()),
         appid: appid.parse().unwrap(),
         mch_id: mch_id.parse().unwrap(),
         sub_mch_id: None,
@@ -84,7 +85,7 @@ async fn download(world: &World, bill_type: BillType) -> Result<(Vec<Row>, Summa
     download_as(world, &account(MCH_ID, APPID), bill_type).await
 }
 
-async fn download_as(world: &World, who: &Account, bill_type: BillType) -> Result<(Vec<Row>, Summary), BillError> {
+async fn download_as(world: &World, who: &Credentials, bill_type: BillType) -> Result<(Vec<Row>, Summary), BillError> {
     let day = jiff::civil::date(2024, 1, 1);
     let mut stream = client(world).download_bill(who, day, bill_type).await?;
     let mut rows = Vec::new();

@@ -7,7 +7,7 @@ use crate::admin::{self, Admin};
 use crate::domain::clock;
 use crate::domain::reason::Reason;
 use crate::journal::view::{Tally, Today};
-use crate::provider::wechat::HostState;
+use crate::provider::HostState;
 use crate::upstream::health::UpstreamHealth;
 use crate::upstream::standing::Failure;
 use axum::Json;
@@ -163,7 +163,7 @@ impl From<admin::Overview> for Overview {
             wechat_hosts: overview
                 .hosts
                 .into_iter()
-                .map(|(host, state)| Host { host, open: state == HostState::Open })
+                .map(|(host, state)| Host { host: host.to_string(), open: state == HostState::Open })
                 .collect(),
             query_budgets: overview
                 .budgets

@@ -8,9 +8,10 @@ use crate::admin::{BudgetLeft, Overview};
 use crate::gate::Gate;
 use crate::journal::Figures;
 use crate::journal::pending_orders::SourceHealth;
-use crate::provider::wechat::HostState;
+use crate::provider::HostState;
 use crate::upstream::health::UpstreamHealth;
 use jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Something the gate depends on.
@@ -66,9 +67,9 @@ pub(super) fn facts(whole: &Overview, gate: &Gate, shell: &Shell) -> Vec<Fact> {
 
 fn hosts(whole: &Overview, shell: &Shell) -> Vec<Line> {
     let words = shell.words;
-    let line = |(host, state): &(String, HostState)| match state {
-        HostState::Closed => Line::good(host, words.host_closed),
-        HostState::Open => Line::bad(host, words.host_open),
+    let line = |(host, state): &(Arc<str>, HostState)| match state {
+        HostState::Closed => Line::good(&**host, words.host_closed),
+        HostState::Open => Line::bad(&**host, words.host_open),
     };
     whole.hosts.iter().map(line).collect()
 }

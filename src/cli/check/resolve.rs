@@ -7,7 +7,8 @@ use crate::config::Config;
 use crate::domain::order::OutTradeNo;
 use crate::domain::reason::{Reason, Verdict};
 use crate::journal;
-use crate::provider::wechat::{AskBy, WeChatPay};
+use crate::observe::metrics::QueryMeters;
+use crate::provider::AskBy;
 use crate::reconcile::pending_orders::listing::{Listing, PendingOrder};
 use crate::reconcile::pending_orders::{MOST_ORDERS, Watched};
 use crate::upstream::Upstream;
@@ -44,12 +45,12 @@ struct Source {
 
 /// Asks everybody once.
 pub(super) async fn resolve(config: &Config) -> anyhow::Result<Resolved> {
-    let wechat = WeChatPay::new(&config.wechat)?;
+    config.wechat.connect(None, &QueryMeters::default())?;
     let ask = AskBy::OutTradeNo(OutTradeNo::parse(NOBODYS_ORDER)?);
     let mut channels = Vec::with_capacity(config.channels.len());
     let mut upstreams = vec![config.upstream.clone()];
     for channel in &config.channels {
-        let (finding, _) = crate::cli::query::ask(&wechat, channel, &ask).await;
+        let (finding, _) = crate::cli::query::ask(channel, ask).await;
         channels.push((channel.id.to_string(), finding.reason()));
         if !upstreams.contains(&channel.upstream) {
             upstreams.push(channel.upstream.clone());

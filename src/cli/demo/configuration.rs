@@ -86,7 +86,7 @@ impl Configuration {
             ("listen", config.listen == listen && config.tls.is_none()),
             ("upstream", config.upstream == upstream),
             ("channels.NAME.upstream", config.channels.iter().all(|channel| channel.upstream == upstream)),
-            ("wechat.hosts", config.wechat.hosts == self.hosts),
+            ("wechat.hosts", config.wechat.settings().hosts == self.hosts),
             ("cache.pending", config.cache.pending == Duration::from_millis(PENDING_MS)),
             ("journal.path", journal == Some(&file.with_file_name(JOURNAL))),
             ("routes.number_proof", config.routes.iter().any(by_source)),

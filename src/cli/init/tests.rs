@@ -9,7 +9,7 @@ fn known() -> Known {
     Known {
         upstream: Upstream::parse("http://127.0.0.1:5000").unwrap(),
         appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
-        mch_id: MchId::parse("1900000109").unwrap(),
+        mch_id: MerchantId::parse("1900000109").unwrap(),
     }
 }
 

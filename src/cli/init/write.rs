@@ -2,7 +2,7 @@
 
 use super::guess::{Choice, Guess};
 use crate::cli::words::{Words, fill};
-use crate::domain::order::{AppId, MchId};
+use crate::domain::order::{AppId, MerchantId};
 use crate::gate::claim::Carrier;
 use crate::upstream::Upstream;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use std::fmt::Write;
 pub(super) struct Known {
     pub(super) upstream: Upstream,
     pub(super) appid: AppId,
-    pub(super) mch_id: MchId,
+    pub(super) mch_id: MerchantId,
 }
 
 /// The reference to the key of the merchant account.

@@ -55,7 +55,7 @@ pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
     let with_demo_merchants = args.merchants.is_empty() && args.config.is_none();
     let merchants = match &args.config {
         Some(path) => {
-            Config::load(path)?.channels.iter().map(|channel| Merchant::of_account(&channel.account)).collect()
+            Config::load(path)?.accounts.iter().map(|account| Merchant::of_account(&account.credentials)).collect()
         }
         None if with_demo_merchants => demo_merchants()?,
         None => args.merchants,

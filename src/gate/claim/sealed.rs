@@ -6,6 +6,7 @@ use super::value::Value;
 use super::{ClaimReader, Field, Place, channel, channel_value, form, media, xml};
 use crate::domain::order::ChannelId;
 use crate::gate::route::PathValues;
+use crate::provider::wechat::v2::refund::REQ_INFO;
 use crate::provider::wechat::xml::Fields;
 use bytes::Bytes;
 use hyper::http::request::Parts;
@@ -19,9 +20,6 @@ pub struct Sealed<'b> {
     /// What stands in the clear; `req_info` is among it.
     pub xml: Fields<'b>,
 }
-
-/// The element that is sealed.
-pub const REQ_INFO: &str = "req_info";
 
 /// What a payment's notification has in the clear, and a refund's has not.
 const OF_PAYMENTS: [&str; 2] = ["sign", "result_code"];

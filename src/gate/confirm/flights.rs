@@ -5,7 +5,7 @@
 //! asker asks once more, and whichever answer comes first is everybody's.
 
 use crate::domain::reason::Reason;
-use crate::gate::decide::Finding;
+use crate::provider::order_state::OrderState;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
@@ -24,7 +24,7 @@ pub(super) struct Flights<Q> {
 
 #[derive(Debug)]
 struct Flight {
-    answer: Arc<watch::Sender<Option<Finding>>>,
+    answer: Arc<watch::Sender<Option<OrderState>>>,
     asked_at: Instant,
     askings: usize,
 }
@@ -38,13 +38,13 @@ pub(super) enum Turn<Q: Eq + Hash + Copy> {
 }
 
 /// Where the answer will be.
-pub(super) struct Answer(watch::Receiver<Option<Finding>>);
+pub(super) struct Answer(watch::Receiver<Option<OrderState>>);
 
 /// One asking of a question. It answers when it is told to, or when it is dropped: nobody waits for a task that died.
 pub(super) struct Asking<Q: Eq + Hash + Copy> {
     flights: Arc<Flights<Q>>,
     question: Q,
-    answer: Arc<watch::Sender<Option<Finding>>>,
+    answer: Arc<watch::Sender<Option<OrderState>>>,
     finished: bool,
 }
 
@@ -85,11 +85,11 @@ impl<Q: Eq + Hash + Copy> Flights<Q> {
 impl<Q: Eq + Hash + Copy> Asking<Q> {
     /// Gives the answer to everybody who waits. A failure is nobody's answer while the question is being asked once
     /// more.
-    pub(super) fn finish(mut self, finding: Finding, is_fact: bool) {
+    pub(super) fn finish(mut self, finding: OrderState, is_fact: bool) {
         self.end(finding, is_fact);
     }
 
-    fn end(&mut self, finding: Finding, is_fact: bool) {
+    fn end(&mut self, finding: OrderState, is_fact: bool) {
         self.finished = true;
         let mut under_way = self.flights.lock();
         let Entry::Occupied(mut flight) = under_way.entry(self.question) else { return };
@@ -107,17 +107,17 @@ impl<Q: Eq + Hash + Copy> Asking<Q> {
 impl<Q: Eq + Hash + Copy> Drop for Asking<Q> {
     fn drop(&mut self) {
         if !self.finished {
-            self.end(Finding::Not(Reason::InternalError), false);
+            self.end(OrderState::NotPaid(Reason::InternalError), false);
         }
     }
 }
 
 impl Answer {
     /// Waits for it.
-    pub(super) async fn wait(mut self) -> Finding {
+    pub(super) async fn wait(mut self) -> OrderState {
         match self.0.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(finding)) => finding.clone(),
-            Ok(None) | Err(_) => Finding::Not(Reason::InternalError),
+            Ok(None) | Err(_) => OrderState::NotPaid(Reason::InternalError),
         }
     }
 }
@@ -144,8 +144,8 @@ mod tests {
         }
     }
 
-    const FACT: Finding = Finding::Not(Reason::Closed);
-    const FAILURE: Finding = Finding::Not(Reason::QueryFailed);
+    const FACT: OrderState = OrderState::NotPaid(Reason::Closed);
+    const FAILURE: OrderState = OrderState::NotPaid(Reason::QueryFailed);
 
     #[tokio::test]
     async fn all_who_ask_at_once_share_one_answer() {
@@ -187,6 +187,6 @@ mod tests {
         let flights = flights(Duration::from_secs(60));
         let (asking, answer) = ask(&flights);
         drop(asking);
-        assert_eq!(answer.wait().await, Finding::Not(Reason::InternalError));
+        assert_eq!(answer.wait().await, OrderState::NotPaid(Reason::InternalError));
     }
 }

@@ -6,9 +6,9 @@ use crate::domain::order::OrderId;
 use crate::domain::reason::Reason;
 use crate::gate::Gate;
 use crate::gate::channel::Channel;
-use crate::gate::payment::Payment;
 use crate::journal::Claimed;
 use crate::journal::owners::{Owner, OwnerClaim};
+use crate::provider::payment::Payment;
 
 impl Records {
     /// Whose a payment is, if that is at hand.

@@ -3,8 +3,8 @@
 use super::{Record, Records};
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::reason::Reason;
-use crate::gate::payment::Payment;
 use crate::journal::JournalEvent;
+use crate::provider::payment::Payment;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;

@@ -4,11 +4,12 @@ use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use crate::gate::claim::Claim;
-use crate::gate::decide::{self, Finding, Mode, OnRefunded};
+use crate::gate::decide::{self, Mode, OnRefunded};
 use crate::gate::delivery::Origin;
 use crate::gate::number_proof::Pair;
-use crate::gate::payment::{Payment, Written};
 use crate::journal::{DeliveryId, Override};
+use crate::provider::order_state::OrderState;
+use crate::provider::payment::{Payment, Written};
 use crate::server::Peer;
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ fn confirmed() -> Pass {
         currency: Currency::default(),
     };
     let confirmed =
-        decide::decide(&claim, None, &order, Pair::Proven, &Finding::Paid(Arc::new(payment)), OnRefunded::Refuse);
+        decide::decide(&claim, None, &order, Pair::Proven, &OrderState::Paid(Arc::new(payment)), OnRefunded::Refuse);
     decide::permit(confirmed, Mode::Enforce).unwrap()
 }
 

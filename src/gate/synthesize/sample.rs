@@ -3,18 +3,18 @@
 use super::Facts;
 use crate::domain::clock;
 use crate::domain::money::{Currency, Fen, Money};
-use crate::domain::order::{AppId, MchId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::order::{OrderId, OutTradeNo, TransactionId};
 use crate::gate::channel::Channel;
 use crate::gate::claim::OrderType;
-use crate::gate::payment::{Payment, Written};
 use crate::gate::route::Route;
-use crate::provider::wechat::xml;
+use crate::provider::Evidence;
+use crate::provider::payment::{Payment, Written};
 
 /// One payment.
 pub(super) struct Sample {
     order: OrderId,
     payment: Payment,
-    document: String,
+    evidence: Evidence,
 }
 
 /// An id of digits only, which a template might write without quotes; one with every sign that an order id can have; one
@@ -58,40 +58,14 @@ pub(super) fn all(route: &Route, channel: &Channel) -> Vec<Sample> {
             attach: None,
             written: Written::default(),
         };
-        let document = answer(channel, &payment);
-        Some(Sample { order, payment, document })
+        let evidence = channel.account.sample_evidence(&payment);
+        Some(Sample { order, payment, evidence })
     };
     kinds.filter_map(sample).collect()
 }
 
 impl Sample {
     pub(super) fn facts<'a>(&'a self, channel: &'a Channel) -> Facts<'a> {
-        Facts { order: &self.order, channel, payment: &self.payment, document: self.document.as_bytes() }
+        Facts { order: &self.order, channel, payment: &self.payment, evidence: &self.evidence }
     }
-}
-
-/// What an order query would answer.
-fn answer(channel: &Channel, payment: &Payment) -> String {
-    let account = &channel.account;
-    let fee = payment.amount.fen.to_string();
-    let time_end = payment.paid_at.map(clock::time_end).unwrap_or_default();
-    xml::write([
-        ("return_code", "SUCCESS"),
-        ("return_msg", "OK"),
-        ("result_code", "SUCCESS"),
-        ("appid", account.appid.as_str()),
-        ("mch_id", account.mch_id.as_str()),
-        ("sub_appid", account.sub_appid.as_ref().map_or("", AppId::as_str)),
-        ("sub_mch_id", account.sub_mch_id.as_ref().map_or("", MchId::as_str)),
-        ("nonce_str", "sRz3mCkR8uQx0bTL"),
-        ("openid", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"),
-        ("trade_type", "APP"),
-        ("trade_state", if payment.refunded { "REFUND" } else { "SUCCESS" }),
-        ("total_fee", &fee),
-        ("fee_type", payment.amount.currency.as_str()),
-        ("transaction_id", payment.transaction_id.as_str()),
-        ("out_trade_no", payment.out_trade_no.as_str()),
-        ("attach", "channel=7&shop=<A>"),
-        ("time_end", &time_end),
-    ])
 }

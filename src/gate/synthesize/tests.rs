@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::money::{Currency, Fen};
 use crate::domain::order::ChannelId;
-use crate::domain::order::{AppId, MchId, OutTradeNo, TransactionId};
+use crate::domain::order::{AppId, MerchantId, OutTradeNo, TransactionId};
 use crate::domain::secret::Secret;
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::{Affix, ChannelRule, Choose, QueryBy};
@@ -10,14 +10,16 @@ use crate::gate::decide::{Mode, OnRefunded};
 use crate::gate::flag::OnSecondPayment;
 use crate::gate::notification::Events;
 use crate::gate::number_proof::NumberProof;
-use crate::gate::payment::Written;
 use crate::gate::reply::{Dialect, ReplyStyle};
 use crate::gate::route::{Duplicates, PathPattern, QueryMatch};
+use crate::provider::payment::Written;
 use crate::provider::wechat::xml::{self, Fields};
-use crate::provider::wechat::{Account, ApiKey, Provider, sign::SignType, v2::Keys};
+use crate::provider::wechat::{Account, Api, ApiKey, Credentials, Service, Settings, sign::SignType, v2::Keys};
 use crate::upstream::Upstream;
 use hyper::header::HeaderName;
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
+use std::sync::Arc;
+use std::time::Duration;
 
 const ORDER: &str = "PUBLIC-0201";
 const TRANSACTION: &str = "4200000000202401010000000001";
@@ -101,17 +103,26 @@ fn templated(carrier: Carrier, source: &str) -> Route {
     route("/pay/success", fields(carrier), Synthesize::Template(template(carrier, source)))
 }
 
-fn channel(name: &str) -> Channel {
+fn credentials() -> Credentials {
     let signing = ApiKey::parse(Secret::new("Kf93mXq0Lz7Vb2Nc8Rt5Yw1Ua6Se4Dg0".into())).unwrap();
+    Credentials {
+        api: Api::V2(Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
+        appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
+        mch_id: MerchantId::parse("10000100").unwrap(),
+        sub_mch_id: None,
+        sub_appid: None,
+    }
+}
+
+fn channel(name: &str) -> Channel {
+    channel_of(name, credentials())
+}
+
+fn channel_of(name: &str, credentials: Credentials) -> Channel {
+    let settings = Settings { hosts: Vec::new(), hedge_after: Duration::ZERO, queries_per_second: 1 };
     Channel {
         id: ChannelId::parse(name).unwrap(),
-        account: Account {
-            provider: Provider::V2(Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
-            appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
-            mch_id: MchId::parse("10000100").unwrap(),
-            sub_mch_id: None,
-            sub_appid: None,
-        },
+        account: Arc::new(Account { credentials, service: Service::new(settings) }),
         query_by: QueryBy::OutTradeNo,
         out_trade_no: Affix::default(),
         upstream: Upstream::parse("http://127.0.0.1:5000").unwrap(),
@@ -137,7 +148,7 @@ fn paid(number: &str, transaction: &str, fen: u64) -> Payment {
 /// Makes the callback of [`ORDER`], paid with 2.50 yuan.
 fn make(route: &Route, channel: &Channel) -> Result<Request, CannotSynthesize> {
     let (order, payment) = (OrderId::parse(ORDER).unwrap(), paid(ORDER, TRANSACTION, 250));
-    let facts = Facts { order: &order, channel, payment: &payment, document: b"" };
+    let facts = Facts { order: &order, channel, payment: &payment, evidence: &Evidence::default() };
     route.synthesize.as_ref().unwrap().request(route, &facts)
 }
 
@@ -220,7 +231,7 @@ fn one_template_serves_several_channels() {
     // A number that is not made from the order id is carried too.
     let (order, payment) = (OrderId::parse(ORDER).unwrap(), paid("PC-77", TRANSACTION, 250));
     let other = channel("2/c1");
-    let facts = Facts { order: &order, channel: &other, payment: &payment, document: b"" };
+    let facts = Facts { order: &order, channel: &other, payment: &payment, evidence: &Evidence::default() };
     let request = both.synthesize.as_ref().unwrap().request(&both, &facts).unwrap();
     assert!(body(&request).contains("OrderID=PUBLIC-0201&") && body(&request).contains("paymentcenter_id=PC-77&"));
     let plain = route("/pay", fields, Synthesize::Template(template(Carrier::Form, FORM)));
@@ -281,7 +292,7 @@ fn what_reads_otherwise_is_not_made() {
     // Amounts of a callback are CNY.
     let (order, mut payment, app) = (OrderId::parse(ORDER).unwrap(), paid(ORDER, TRANSACTION, 250), channel("app"));
     payment.amount.currency = Currency::parse("HKD").unwrap();
-    let facts = Facts { order: &order, channel: &app, payment: &payment, document: b"" };
+    let facts = Facts { order: &order, channel: &app, payment: &payment, evidence: &Evidence::default() };
     let form = templated(Carrier::Form, FORM);
     let error = form.synthesize.as_ref().unwrap().request(&form, &facts).unwrap_err();
     assert_eq!(error.to_string(), "it reads back as 2.50 CNY (250), not 2.50 HKD (250)");
@@ -344,7 +355,8 @@ fn a_notification_is_made_from_the_answer_and_checked_like_any_other() {
     ]);
     let (route, order, app) = (notify("/wxpay/notify/{channel}"), OrderId::parse(ORDER).unwrap(), channel("app"));
     let make = |document: &str, payment: Payment| {
-        let facts = Facts { order: &order, channel: &app, payment: &payment, document: document.as_bytes() };
+        let evidence = Evidence(document.to_owned().into());
+        let facts = Facts { order: &order, channel: &app, payment: &payment, evidence: &evidence };
         Synthesize::Notification.request(&route, &facts)
     };
     let request = make(&answer, paid(ORDER, TRANSACTION, 250)).unwrap();
@@ -375,15 +387,18 @@ fn a_notification_is_made_from_the_answer_and_checked_like_any_other() {
 fn notifications_of_every_kind_of_account_pass_the_check() {
     let route = notify("/wxpay/notify/{channel}");
     for sign_type in [SignType::Md5, SignType::HmacSha256] {
-        let mut provider = channel("app");
-        let Provider::V2(keys) = &mut provider.account.provider;
+        let mut own = credentials();
+        let Api::V2(keys) = &mut own.api;
         keys.sign_type = sign_type;
-        // A prefix is for order ids, and a notification names WeChat Pay's number.
-        provider.out_trade_no.prefix = "APP".to_owned();
-        assert_eq!(Synthesize::Notification.check(&route, &provider), Ok(()));
-        provider.account.sub_mch_id = MchId::parse("1900000109").ok();
-        provider.account.sub_appid = AppId::parse("wx2421b1c4370ec43b").ok();
-        assert_eq!(Synthesize::Notification.check(&route, &provider), Ok(()));
+        let mut sub_merchants = own.clone();
+        sub_merchants.sub_mch_id = MerchantId::parse("1900000109").ok();
+        sub_merchants.sub_appid = AppId::parse("wx2421b1c4370ec43b").ok();
+        for credentials in [own, sub_merchants] {
+            let mut channel = channel_of("app", credentials);
+            // A prefix is for order ids, and a notification names WeChat Pay's number.
+            channel.out_trade_no.prefix = "APP".to_owned();
+            assert_eq!(Synthesize::Notification.check(&route, &channel), Ok(()));
+        }
     }
     let error = Synthesize::Notification.check(&route, &channel("2/c1")).unwrap_err();
     assert_eq!(error, CannotSynthesize::Path(NotFilled::NotCanonical));
@@ -401,7 +416,7 @@ proptest! {
         shop in "[0-9A-Za-z_-]{1,9}(/[0-9A-Za-z_.-]{1,9})?",
     ) {
         let (id, channel, payment) = (OrderId::parse(&order).unwrap(), channel(&shop), paid(&order, &transaction, fen));
-        let facts = Facts { order: &id, channel: &channel, payment: &payment, document: b"" };
+        let facts = Facts { order: &id, channel: &channel, payment: &payment, evidence: &Evidence::default() };
         for (carrier, source) in [
             (Carrier::Query, format!("{FORM}&Shop={{{{ channel }}}}")),
             (Carrier::Form, format!("{FORM}&Shop={{{{ channel }}}}")),

@@ -4,7 +4,7 @@ use super::columns::{self, count, number, optional_time, parsed, time};
 use super::leases::millis;
 use super::{Sqlite, write};
 use crate::domain::clock;
-use crate::domain::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::order::{ChannelId, MerchantId, OrderId, OutTradeNo, TransactionId};
 use crate::journal::sweeps::{
     Counts, Outcome, Progress, Row, RowKind, RowPayment, RowRecord, Standing, Sweep, SweepId, SweepNote, SweepQueue,
     Sweeps, Wanted,
@@ -65,7 +65,7 @@ impl Sweeps for Sqlite {
         })
     }
 
-    fn days_swept(&self, mch_id: MchId) -> BoxFuture<'_, Vec<Date>> {
+    fn days_swept(&self, mch_id: MerchantId) -> BoxFuture<'_, Vec<Date>> {
         self.read(move |connection| {
             connection
                 .prepare_cached(

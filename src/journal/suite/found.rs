@@ -2,7 +2,7 @@
 
 use super::{Store, accepted, callback, take_in, verified};
 use crate::domain::money::Fen;
-use crate::domain::order::{ChannelId, MchId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::order::{ChannelId, MerchantId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use crate::journal::pending_orders::{Found, News, PendingOrder, SourceHealth};
 use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepNote, Wanted};
@@ -29,8 +29,8 @@ fn app() -> ChannelId {
     ChannelId::parse("app").unwrap()
 }
 
-fn merchant() -> MchId {
-    MchId::parse("1900000109").unwrap()
+fn merchant() -> MerchantId {
+    MerchantId::parse("1900000109").unwrap()
 }
 
 fn wanted(day: Date, due_on: Option<Date>) -> Wanted {

@@ -1,7 +1,7 @@
 //! The journal's own time, as every journal must keep it.
 
 use super::{LATE, Store, accepted, attempt_of, callback, due, of, take_in, verified};
-use crate::domain::order::{ChannelId, MchId};
+use crate::domain::order::{ChannelId, MerchantId};
 use crate::domain::reason::Reason;
 use crate::journal::sweeps::Wanted;
 use crate::journal::{Journal, gate_since};
@@ -77,7 +77,7 @@ async fn a_clock_that_is_set_moves_what_waits_and_makes_nothing_older(store: &dy
 
 async fn a_day_that_is_still_to_come_has_wanted_nothing(store: &dyn Store) {
     let journal = store.open(100);
-    let (mch_id, channels) = (MchId::parse("1900000109").unwrap(), vec![ChannelId::parse("app").unwrap()]);
+    let (mch_id, channels) = (MerchantId::parse("1900000109").unwrap(), vec![ChannelId::parse("app").unwrap()]);
     let wanted =
         |dry_run, due_on| Wanted { mch_id, bill_date: date(2026, 11, 22), channels: channels.clone(), due_on, dry_run };
     let (past, future) = (Some(date(2020, 1, 1)), Some(date(2999, 1, 1)));

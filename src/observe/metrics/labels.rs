@@ -1,6 +1,6 @@
 //! The labels, and how our words are written in them.
 
-use crate::domain::order::{ChannelId, MchId};
+use crate::domain::order::{ChannelId, MerchantId};
 use crate::domain::reason::{Reason, Verdict};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use std::fmt::{self, Write};
@@ -16,7 +16,7 @@ macro_rules! label_value {
     )*};
 }
 
-label_value!(ChannelId => as_str, MchId => as_str, Reason => code, Verdict => as_str, super::Outcome => as_str);
+label_value!(ChannelId => as_str, MerchantId => as_str, Reason => code, Verdict => as_str, super::Outcome => as_str);
 
 /// Of callbacks that went the same way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -88,5 +88,5 @@ pub(super) struct QueryLabels {
 /// Of one merchant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct MerchantLabel {
-    pub(super) mch_id: MchId,
+    pub(super) mch_id: MerchantId,
 }

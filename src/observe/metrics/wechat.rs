@@ -2,7 +2,7 @@
 
 use super::Histogram;
 use super::labels::{HostLabel, MerchantLabel, QueryLabels};
-use crate::domain::order::MchId;
+use crate::domain::order::MerchantId;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Registry, Unit};
@@ -52,12 +52,12 @@ impl QueryMeters {
     }
 
     /// A query was not sent.
-    pub fn over_budget(&self, mch_id: MchId) {
+    pub fn over_budget(&self, mch_id: MerchantId) {
         self.over_budget.get_or_create(&MerchantLabel { mch_id }).inc();
     }
 
     /// Shows that none of a merchant's queries was held back so far.
-    pub fn merchant(&self, mch_id: MchId) {
+    pub fn merchant(&self, mch_id: MerchantId) {
         drop(self.over_budget.get_or_create(&MerchantLabel { mch_id }));
     }
 }

@@ -4,6 +4,7 @@
 //! It only says who is asked last. Nobody is refused: the host may be back, and the payment real. Only reachability
 //! counts; whatever a host answers, badly signed or with an error, it is there (threat V-04).
 
+use crate::provider::HostState;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -13,15 +14,6 @@ const FAILURES: u32 = 20;
 
 /// How long the host is then asked last, before one query finds out whether it is back.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How a host is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostState {
-    /// In its turn.
-    Closed,
-    /// After the others.
-    Open,
-}
 
 /// The breaker of one host.
 #[derive(Debug, Default)]

@@ -4,33 +4,13 @@
 //! Each [`Part`] of it is kept for those it is for, so that none can take everything. What is not used of a part is free for all,
 //! and those who come first leave least of that to others.
 
-use crate::domain::order::MchId;
+use crate::domain::order::MerchantId;
+use crate::provider::Part;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// For whom WeChat Pay is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// A callback that waits, from an address whose callbacks were confirmed.
-    KnownSender,
-    /// A callback that waits, whose number looks like those that were confirmed.
-    KnownShape,
-    /// Any other callback that waits.
-    Stranger,
-    /// An order that waits for the follow-up and is likely one, or that somebody else named than a sender.
-    FollowUp,
-    /// Any other that WeChat Pay was not asked about yet.
-    StrangeFollowUp,
-    /// One of which WeChat Pay said that there is none.
-    Absent,
-}
-
 impl Part {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::KnownSender, Self::KnownShape, Self::Stranger, Self::FollowUp, Self::StrangeFollowUp, Self::Absent];
-
     /// How many sixteenths of the budget are kept for it. One of sixteen is nobody's.
     const fn kept(self) -> u8 {
         match self {
@@ -58,7 +38,7 @@ const DIVIDED_FROM: u32 = 4;
 
 /// One bucket per merchant. Merchants come from the configuration, so there are never more buckets than those.
 pub(super) struct Budget {
-    buckets: Mutex<HashMap<MchId, Bucket>>,
+    buckets: Mutex<HashMap<MerchantId, Bucket>>,
     rate: Rate,
 }
 
@@ -137,14 +117,14 @@ impl Budget {
     }
 
     /// Takes one query out of the merchant's budget for `part`; `false` if there is none left for that at the moment.
-    pub(super) fn take(&self, merchant: &MchId, part: Part) -> bool {
+    pub(super) fn take(&self, merchant: &MerchantId, part: Part) -> bool {
         let now = Instant::now();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.entry(*merchant).or_insert_with(|| Bucket::full(self.rate, now)).take(self.rate, part, now)
     }
 
     /// How many queries of a merchant can be sent at once now by all together, and how many if none was for a while.
-    pub(super) fn left(&self, merchant: &MchId) -> (u32, u32) {
+    pub(super) fn left(&self, merchant: &MerchantId) -> (u32, u32) {
         let most = self.rate.at_once();
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let left = buckets.get(merchant).map_or(most, |bucket| {
@@ -237,7 +217,7 @@ mod tests {
     #[test]
     fn a_merchant_may_burst_twice_its_rate_and_spends_nobody_elses() {
         let budget = Budget::new(1);
-        let (one, other) = (MchId::parse("1900000109").unwrap(), MchId::parse("1900000110").unwrap());
+        let (one, other) = (MerchantId::parse("1900000109").unwrap(), MerchantId::parse("1900000110").unwrap());
         let take = |merchant| budget.take(merchant, Part::Stranger);
         assert_eq!([take(&one), take(&one), take(&one)], [true, true, false]);
         assert!(take(&other));
@@ -246,7 +226,7 @@ mod tests {
     #[test]
     fn what_is_left_is_known_without_taking_it() {
         let budget = Budget::new(1000);
-        let (one, other) = (MchId::parse("1900000109").unwrap(), MchId::parse("1900000110").unwrap());
+        let (one, other) = (MerchantId::parse("1900000109").unwrap(), MerchantId::parse("1900000110").unwrap());
         for _ in 0..1500 {
             budget.take(&one, Part::KnownSender);
         }
@@ -257,6 +237,6 @@ mod tests {
 
     #[test]
     fn no_rate_at_all_counts_as_one() {
-        assert!(Budget::new(0).take(&MchId::parse("1900000109").unwrap(), Part::Absent));
+        assert!(Budget::new(0).take(&MerchantId::parse("1900000109").unwrap(), Part::Absent));
     }
 }

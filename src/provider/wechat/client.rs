@@ -4,13 +4,14 @@ mod bill;
 
 pub use bill::BillStream;
 
-use super::breaker::{Breaker, HostState};
-use super::budget::{Budget, Part};
-use super::{Account, Answer, AskBy, QueryError, Signature, v2};
-use crate::domain::order::MchId;
+use super::breaker::Breaker;
+use super::budget::Budget;
+use super::{Answer, Credentials, QueryError, Signature, v2};
+use crate::domain::order::MerchantId;
 use crate::net::http_client;
 use crate::observe::metrics::QueryMeters;
 use crate::observe::traces::Parent;
+use crate::provider::{AskBy, HostState, Part};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Request, Response, StatusCode, Url};
 use std::fmt::{self, Write};
@@ -91,7 +92,7 @@ pub enum BuildError {
 
 /// One question while it is being asked.
 struct Query<'q> {
-    account: &'q Account,
+    account: &'q Credentials,
     ask: &'q AskBy,
     part: Part,
     within: &'q Parent,
@@ -157,7 +158,12 @@ impl WeChatPay {
     ///
     /// # Errors
     /// If there was no readable answer before `deadline`; the variants say why.
-    pub async fn order_query(&self, account: &Account, ask: &AskBy, deadline: Instant) -> Result<Asked, QueryError> {
+    pub async fn order_query(
+        &self,
+        account: &Credentials,
+        ask: &AskBy,
+        deadline: Instant,
+    ) -> Result<Asked, QueryError> {
         self.order_query_within(account, ask, Part::FollowUp, deadline, &Parent::default()).await
     }
 
@@ -167,7 +173,7 @@ impl WeChatPay {
     /// As [`order_query`](Self::order_query).
     pub async fn order_query_within(
         &self,
-        account: &Account,
+        account: &Credentials,
         ask: &AskBy,
         part: Part,
         deadline: Instant,
@@ -187,13 +193,13 @@ impl WeChatPay {
 
     /// How many queries of a merchant can be sent at once now, and how many if none was for a while.
     #[must_use]
-    pub fn queries_left(&self, merchant: &MchId) -> (u32, u32) {
+    pub fn queries_left(&self, merchant: &MerchantId) -> (u32, u32) {
         self.budget.left(merchant)
     }
 
     /// Each host's origin and whether it is asked in its turn at the moment, in the configured order.
-    pub fn hosts(&self) -> impl Iterator<Item = (&str, HostState)> {
-        self.hosts.iter().map(|host| (&*host.origin, host.breaker.host_state()))
+    pub fn hosts(&self) -> impl Iterator<Item = (&Arc<str>, HostState)> {
+        self.hosts.iter().map(|host| (&host.origin, host.breaker.host_state()))
     }
 
     async fn ask_in_time(&self, query: &Query<'_>, start: usize, deadline: Instant) -> Outcome {

@@ -2,10 +2,18 @@
 
 pub mod refund;
 
-use super::bill::BillType;
+pub mod notification;
+
+pub mod order_state;
+
+use super::bill::bill_type as word_of;
 use super::sign::{self, SignType};
 use super::xml::{self, Fields, XmlError};
-use super::{Account, Answer, ApiKey, AskBy, Provider, Signature};
+use super::{Answer, Api, ApiKey, Credentials, Signature};
+use crate::domain::clock;
+use crate::domain::order::{AppId, MerchantId};
+use crate::provider::bill::BillType;
+use crate::provider::{AskBy, Payment};
 use bytes::Bytes;
 use jiff::civil::Date;
 
@@ -27,6 +35,11 @@ impl Keys {
         Some(Self { signing: keys.next()?, also_verify: keys.collect(), sign_type })
     }
 
+    /// All that a signature by these keys, or with them, depends on.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(self.sign_type.as_str().as_bytes()).chain(self.verifying())
+    }
+
     fn verifying(&self) -> impl Iterator<Item = &[u8]> {
         std::iter::once(&self.signing).chain(&self.also_verify).map(ApiKey::expose)
     }
@@ -42,7 +55,7 @@ impl Keys {
 
 /// The body of an order query (section 3). `nonce` is what `nonce_str` says: at most 32 characters, different each time.
 #[must_use]
-pub fn write_query(account: &Account, ask: &AskBy, nonce: &str) -> String {
+pub fn write_query(account: &Credentials, ask: &AskBy, nonce: &str) -> String {
     let mut fields = Vec::with_capacity(8);
     fields.extend([("appid", account.appid.as_str()), ("mch_id", account.mch_id.as_str()), ("nonce_str", nonce)]);
     fields.extend(account.sub_appid.as_ref().map(|id| ("sub_appid", id.as_str())));
@@ -57,11 +70,17 @@ pub fn write_query(account: &Account, ask: &AskBy, nonce: &str) -> String {
 /// The body of a question for the bill of a day (section 10). In service-provider mode it is for the bill of all
 /// sub-merchants. `nonce` is what `nonce_str` says: at most 32 characters, different each time.
 #[must_use]
-pub fn write_bill_query(account: &Account, date: Date, bill_type: BillType, compressed: bool, nonce: &str) -> String {
+pub fn write_bill_query(
+    account: &Credentials,
+    date: Date,
+    bill_type: BillType,
+    compressed: bool,
+    nonce: &str,
+) -> String {
     let bill_date = date.strftime("%Y%m%d").to_string();
     let mut fields = Vec::with_capacity(8);
     fields.extend([("appid", account.appid.as_str()), ("mch_id", account.mch_id.as_str()), ("nonce_str", nonce)]);
-    fields.extend([("bill_date", bill_date.as_str()), ("bill_type", bill_type.as_str())]);
+    fields.extend([("bill_date", bill_date.as_str()), ("bill_type", word_of(bill_type))]);
     if compressed {
         fields.push(("tar_type", "GZIP"));
     }
@@ -69,8 +88,8 @@ pub fn write_bill_query(account: &Account, date: Date, bill_type: BillType, comp
 }
 
 /// The fields and their signature as a document.
-fn signed<'f>(account: &'f Account, mut fields: Vec<(&'f str, &'f str)>) -> String {
-    let Provider::V2(keys) = &account.provider;
+fn signed<'f>(account: &'f Credentials, mut fields: Vec<(&'f str, &'f str)>) -> String {
+    let Api::V2(keys) = &account.api;
     if keys.sign_type != SignType::default() {
         fields.push(("sign_type", keys.sign_type.as_str()));
     }
@@ -83,8 +102,8 @@ fn signed<'f>(account: &'f Account, mut fields: Vec<(&'f str, &'f str)>) -> Stri
 ///
 /// # Errors
 /// If it is not flat XML.
-pub fn read_answer(account: &Account, document: Bytes) -> Result<Answer, XmlError> {
-    let Provider::V2(keys) = &account.provider;
+pub fn read_answer(account: &Credentials, document: Bytes) -> Result<Answer, XmlError> {
+    let Api::V2(keys) = &account.api;
     let fields = Fields::read(&document)?;
     let text = |name| fields.filled(name).map(str::to_owned);
     Ok(Answer {
@@ -114,8 +133,8 @@ pub fn read_answer(account: &Account, document: Bytes) -> Result<Answer, XmlErro
 ///
 /// # Errors
 /// If the document is not flat XML.
-pub fn write_notification(account: &Account, answer_document: &[u8], nonce_str: &str) -> Result<String, XmlError> {
-    let Provider::V2(keys) = &account.provider;
+pub fn write_notification(account: &Credentials, answer_document: &[u8], nonce_str: &str) -> Result<String, XmlError> {
+    let Api::V2(keys) = &account.api;
     let answer = Fields::read(answer_document)?;
     let stays = |&(name, value): &(&str, &str)| !value.is_empty() && is_notified(name);
     let mut fields: Vec<_> = answer.iter().filter(stays).chain([("nonce_str", nonce_str)]).collect();
@@ -123,6 +142,32 @@ pub fn write_notification(account: &Account, answer_document: &[u8], nonce_str: 
     fields.push(("sign", &sign));
     fields.sort_unstable();
     Ok(xml::write_with_bare(fields, "total_fee"))
+}
+
+/// The answer that an order query of this payment would get, but for its signature: to try things with, before there is one.
+#[must_use]
+pub fn write_answer(account: &Credentials, payment: &Payment) -> String {
+    let fee = payment.amount.fen.to_string();
+    let time_end = payment.paid_at.map(clock::time_end).unwrap_or_default();
+    xml::write([
+        ("return_code", "SUCCESS"),
+        ("return_msg", "OK"),
+        ("result_code", "SUCCESS"),
+        ("appid", account.appid.as_str()),
+        ("mch_id", account.mch_id.as_str()),
+        ("sub_appid", account.sub_appid.as_ref().map_or("", AppId::as_str)),
+        ("sub_mch_id", account.sub_mch_id.as_ref().map_or("", MerchantId::as_str)),
+        ("nonce_str", "sRz3mCkR8uQx0bTL"),
+        ("openid", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"),
+        ("trade_type", "APP"),
+        ("trade_state", if payment.refunded { "REFUND" } else { "SUCCESS" }),
+        ("total_fee", &fee),
+        ("fee_type", payment.amount.currency.as_str()),
+        ("transaction_id", payment.transaction_id.as_str()),
+        ("out_trade_no", payment.out_trade_no.as_str()),
+        ("attach", "channel=7&shop=<A>"),
+        ("time_end", &time_end),
+    ])
 }
 
 /// Whether a field of an answer stands in the notification too. Not `cash_fee_type`, which is documented there and
@@ -162,8 +207,8 @@ const NOTIFIED: &[&str] = &[
 /// Checks a payment notification's own signature (section 7): by its `sign_type`, or by the length of `sign` if it names
 /// none.
 #[must_use]
-pub fn check_notification(account: &Account, notification: &Fields<'_>) -> Signature {
-    let Provider::V2(keys) = &account.provider;
+pub fn check_notification(account: &Credentials, notification: &Fields<'_>) -> Signature {
+    let Api::V2(keys) = &account.api;
     keys.check(notification, |given| match notification.filled("sign_type") {
         Some(name) => SignType::parse(name),
         None => SignType::by_length(given),
@@ -172,7 +217,7 @@ pub fn check_notification(account: &Account, notification: &Fields<'_>) -> Signa
 
 /// Whether a notification is about a payment to this account.
 #[must_use]
-pub fn is_addressed_to(account: &Account, notification: &Fields<'_>) -> bool {
+pub fn is_addressed_to(account: &Credentials, notification: &Fields<'_>) -> bool {
     let field = |name| notification.filled(name);
     account.is_merchant(field("mch_id"), field("sub_mch_id")) && account.is_app(field("appid"), field("sub_appid"))
 }

@@ -8,7 +8,7 @@ use crate::gate::decide::Mode;
 use crate::gate::route::Route;
 use crate::journal::sweeps::{Counts, Row, RowKind, RowPayment, Standing, Sweep, SweepNote, Wanted};
 use crate::journal::{Callback, Claimed, Origin, State};
-use crate::provider::wechat::bill::{self, BadRow, BillPayment, BillType};
+use crate::provider::bill::{self, BadRow, BillPayment, BillType};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::HashSet;
@@ -71,7 +71,7 @@ impl Sweeper {
             found_before: self.journal.queue.found_before(sweep.id).await?.into_iter().collect(),
             refunded: HashSet::new(),
         };
-        let mut bill = self.wechat.download_bill(&account, sweep.wanted.bill_date, bill_type).await?;
+        let mut bill = account.bill(sweep.wanted.bill_date, bill_type).await?;
         let mut counted = Instant::now();
         while let Some(rows) = bill.next().await? {
             comparison.take(rows).await?;
@@ -91,7 +91,7 @@ impl Sweeper {
     /// All channels of the merchant: a payment that belongs to one is not another's, whichever is swept.
     fn targets(&self, sweep: &Sweep) -> Vec<Target<'_>> {
         let wanted = |plan: &&Plan| sweep.wanted.channels.contains(&plan.channel);
-        let its = self.gate.channels.iter().filter(|channel| channel.account.mch_id == sweep.wanted.mch_id);
+        let its = self.gate.channels.iter().filter(|channel| channel.account.payee().merchant == sweep.wanted.mch_id);
         let target = |channel: &Arc<Channel>| {
             let plan = self.plans.iter().filter(wanted).find(|plan| plan.channel == channel.id);
             let delivery = plan.and_then(|plan| Some((plan, self.gate.routes.named(&plan.route)?)));
@@ -236,12 +236,12 @@ impl Comparison<'_> {
     /// The channel that a payment belongs to: the one whose prefix and suffix fit best.
     fn owner(&self, payment: &BillPayment) -> Option<&Target<'_>> {
         let fits = |target: &&Target<'_>| {
-            let account = &target.channel.account;
+            let payee = target.channel.account.payee();
             let affix = &target.channel.out_trade_no;
             let number = payment.out_trade_no.as_str();
-            payment.appid.is_none_or(|appid| appid == account.appid)
-                && payment.mch_id.is_none_or(|mch_id| mch_id == account.mch_id)
-                && payment.sub_mch_id == account.sub_mch_id
+            payment.appid.is_none_or(|appid| appid == payee.application)
+                && payment.mch_id.is_none_or(|mch_id| mch_id == payee.merchant)
+                && payment.sub_mch_id == payee.sub_merchant
                 && stripped(affix, number).is_some()
         };
         // Of two that fit alike, the one that is swept.

@@ -2,7 +2,7 @@
 
 use super::sheet::{Kind, Totals};
 use super::{BillKind, BillLayout};
-use crate::domain::order::{AppId, MchId, TransactionId};
+use crate::domain::order::{AppId, MerchantId, TransactionId};
 use crate::sandbox::order::Order;
 use std::fmt::{self, Write};
 
@@ -96,7 +96,9 @@ impl fmt::Display for Cell<'_> {
             "交易时间" | "退款申请时间" | "退款成功时间" => Time(self.kind.time(order)).fmt(f),
             "公众账号ID" => self.order.appid.unwrap_or(self.appid).fmt(f),
             "商户号" => f.write_str(order.key.mch_id.as_str()),
-            "特约商户号" | "子商户号" => f.write_str(order.key.sub_mch_id.as_ref().map_or("0", MchId::as_str)),
+            "特约商户号" | "子商户号" => {
+                f.write_str(order.key.sub_mch_id.as_ref().map_or("0", MerchantId::as_str))
+            }
             "微信订单号" => f.write_str(transaction_id),
             "商户订单号" => f.write_str(order.key.out_trade_no.as_str()),
             "用户标识" => f.write_str(&order.openid),

@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::{BillSettings, LineEnd};
-use crate::domain::order::{AppId, MchId};
+use crate::domain::order::{AppId, MerchantId};
 use crate::sandbox::generated;
 use crate::sandbox::order::Order;
 use jiff::civil::Date;
@@ -73,7 +73,7 @@ pub(super) enum Written {
 /// The bill.
 #[derive(Debug)]
 pub(super) struct Sheet {
-    mch_id: MchId,
+    mch_id: MerchantId,
     appid: AppId,
     date: Date,
     columns: Columns,
@@ -92,7 +92,7 @@ const PIECE: usize = 32 * 1024;
 
 impl Sheet {
     pub(super) fn new(
-        (mch_id, appid): (MchId, AppId),
+        (mch_id, appid): (MerchantId, AppId),
         date: Date,
         columns: Columns,
         entries: Vec<Entry>,

@@ -3,7 +3,7 @@
 use super::{BadRow, BillError, BillPayment, BillRefund, Broken, Row, Summary};
 use crate::domain::clock;
 use crate::domain::money::{Currency, Fen, Money};
-use crate::domain::order::{AppId, MchId, OutTradeNo, TransactionId};
+use crate::domain::order::{AppId, MerchantId, OutTradeNo, TransactionId};
 use memchr::memchr_iter;
 use std::ops::Range;
 
@@ -282,8 +282,8 @@ impl<'l> Line<'l> {
         appid.map(AppId::parse).transpose().map_err(|_| BadRow::Column(APPID))
     }
 
-    fn mch_id(&self, column: Option<usize>, name: &'static str) -> Result<Option<MchId>, BadRow> {
-        self.filled(column, name)?.map(MchId::parse).transpose().map_err(|_| BadRow::Column(name))
+    fn mch_id(&self, column: Option<usize>, name: &'static str) -> Result<Option<MerchantId>, BadRow> {
+        self.filled(column, name)?.map(MerchantId::parse).transpose().map_err(|_| BadRow::Column(name))
     }
 
     fn transaction_id(&self) -> Result<TransactionId, BadRow> {

@@ -1,8 +1,9 @@
 //! The bill over HTTP: asked for compressed, unpacked and read while it comes, in memory for a thousand rows.
 
-use super::{Account, Failure, Host, Logged, WeChatPay, v2};
-use crate::provider::wechat::QueryError;
-use crate::provider::wechat::bill::{BillError, BillReader, BillType, RefusalKind, Row, Summary, Unpacker};
+use super::{Credentials, Failure, Host, Logged, WeChatPay, v2};
+use crate::provider::bill::{self, Bill, BillType, Row, Summary};
+use crate::provider::wechat::bill::{BillError, BillReader, RefusalKind, Unpacker, bill_type as word_of};
+use crate::provider::{BoxFuture, wechat::QueryError};
 use bytes::{Buf, Bytes};
 use jiff::civil::Date;
 use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -57,7 +58,7 @@ struct Reading {
 /// A question for a bill.
 #[derive(Clone, Copy)]
 struct Query<'q> {
-    account: &'q Account,
+    account: &'q Credentials,
     date: Date,
     bill_type: BillType,
     patience: Patience,
@@ -74,7 +75,7 @@ impl WeChatPay {
     /// If there is no bill; of several hosts, the last one's reason.
     pub async fn download_bill(
         &self,
-        account: &Account,
+        account: &Credentials,
         date: Date,
         bill_type: BillType,
     ) -> Result<BillStream, BillError> {
@@ -98,7 +99,7 @@ impl WeChatPay {
     async fn download_from(&self, host: &Host, query: Query<'_>, compressed: bool) -> Result<BillStream, BillError> {
         let Query { account, date, bill_type, .. } = query;
         let outcome = self.open(host, query, compressed).await;
-        let (host, mch_id, bill_type) = (&host.origin, account.mch_id, bill_type.as_str());
+        let (host, mch_id, bill_type) = (&host.origin, account.mch_id, word_of(bill_type));
         match &outcome {
             Ok(_) => debug!(%host, %mch_id, %date, bill_type, compressed, "a bill is coming"),
             // Days without trades are told that way.
@@ -179,6 +180,16 @@ impl BillStream {
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
+    }
+}
+
+impl Bill for BillStream {
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Vec<Row>>, bill::BillError>> {
+        Box::pin(async { Ok(Self::next(self).await?) })
+    }
+
+    fn summary(&self) -> Option<&Summary> {
+        Self::summary(self)
     }
 }
 

@@ -1,10 +1,10 @@
 use super::*;
-use crate::domain::order::{AppId, MchId, OutTradeNo};
+use crate::domain::order::{AppId, MerchantId, OutTradeNo};
 use crate::domain::secret::Secret;
 use crate::provider::wechat::sign::{SignType, sign};
 use crate::provider::wechat::v2::Keys;
 use crate::provider::wechat::xml::{self, Fields};
-use crate::provider::wechat::{ApiKey, Provider};
+use crate::provider::wechat::{Api, ApiKey};
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -120,12 +120,12 @@ pub(super) fn response(status: &str, body: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-pub(super) fn account() -> Account {
+pub(super) fn account() -> Credentials {
     let key = ApiKey::parse(Secret::new(KEY.to_owned())).unwrap();
-    Account {
-        provider: Provider::V2(Keys::from_list([key], SignType::Md5).unwrap()),
+    Credentials {
+        api: Api::V2(Keys::from_list([key], SignType::Md5).unwrap()),
         appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
-        mch_id: MchId::parse("10000100").unwrap(),
+        mch_id: MerchantId::parse("10000100").unwrap(),
         sub_mch_id: None,
         sub_appid: None,
     }

@@ -5,7 +5,7 @@
 //! nothing in one is believed that the order query does not say as well.
 
 use super::super::xml::Fields;
-use super::super::{Account, Provider};
+use super::super::{Api, Credentials};
 use crate::domain::money::Fen;
 use crate::domain::order::{AppId, OutTradeNo, TransactionId};
 use aws_lc_rs::cipher::{AES_256, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
@@ -44,6 +44,9 @@ pub enum Unopened {
     Malformed(&'static str),
 }
 
+/// The element that is sealed.
+pub const REQ_INFO: &str = "req_info";
+
 /// Characters that `req_info` may have. WeChat Pay's have about a thousand.
 const LONGEST: usize = 16 * 1024;
 
@@ -54,8 +57,8 @@ const ROOT: &str = "root";
 ///
 /// # Errors
 /// If no key opens it, or it is not what WeChat Pay seals.
-pub fn open(account: &Account, req_info: &str) -> Result<Refund, Unopened> {
-    let Provider::V2(keys) = &account.provider;
+pub fn open(account: &Credentials, req_info: &str) -> Result<Refund, Unopened> {
+    let Api::V2(keys) = &account.api;
     if req_info.len() > LONGEST {
         return Err(Unopened::Sealed);
     }
@@ -108,7 +111,7 @@ impl Refund {
 /// Whether a refund notification is about a payment to this account, by the part of it that is not sealed. A sub-merchant's
 /// application need not be named.
 #[must_use]
-pub fn is_addressed_to(account: &Account, notification: &Fields<'_>) -> bool {
+pub fn is_addressed_to(account: &Credentials, notification: &Fields<'_>) -> bool {
     let field = |name| notification.filled(name);
     let own_app = account.sub_appid.as_ref().map(AppId::as_str);
     account.is_merchant(field("mch_id"), field("sub_mch_id"))

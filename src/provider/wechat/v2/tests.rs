@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::order::{AppId, MchId, OutTradeNo, TransactionId};
+use crate::domain::order::{AppId, MerchantId, OutTradeNo, TransactionId};
 use crate::domain::secret::Secret;
 
 /// WeChat Pay's documented key, which no account may have; the fact sheet's examples are signed with it.
@@ -12,11 +12,11 @@ fn key(text: &str) -> ApiKey {
     ApiKey::parse(Secret::new(text.to_owned())).unwrap()
 }
 
-fn account(keys: &[&str], sign_type: SignType) -> Account {
-    Account {
-        provider: Provider::V2(Keys::from_list(keys.iter().map(|text| key(text)), sign_type).unwrap()),
+fn account(keys: &[&str], sign_type: SignType) -> Credentials {
+    Credentials {
+        api: Api::V2(Keys::from_list(keys.iter().map(|text| key(text)), sign_type).unwrap()),
         appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
-        mch_id: MchId::parse("10000100").unwrap(),
+        mch_id: MerchantId::parse("10000100").unwrap(),
         sub_mch_id: None,
         sub_appid: None,
     }
@@ -69,7 +69,7 @@ fn a_query_is_signed_as_the_fact_sheet_signs_it() {
 #[test]
 fn a_provider_names_the_sub_merchant() {
     let mut provider = account(&[KEY], SignType::Md5);
-    provider.sub_mch_id = MchId::parse("1900000109").ok();
+    provider.sub_mch_id = MerchantId::parse("1900000109").ok();
     provider.sub_appid = AppId::parse("wx2421b1c4370ec43b").ok();
     let text = write_query(&provider, &by_number(), "n");
     let query = Fields::read(text.as_bytes()).unwrap();
@@ -156,10 +156,10 @@ fn a_notification_is_checked_by_its_own_algorithm() {
 fn a_notification_is_addressed_to_the_account_it_names() {
     let direct = account(&[KEY], SignType::Md5);
     let mut provider = direct.clone();
-    provider.sub_mch_id = MchId::parse("1900000109").ok();
+    provider.sub_mch_id = MerchantId::parse("1900000109").ok();
     let mut with_app = provider.clone();
     with_app.sub_appid = AppId::parse("wx2421b1c4370ec43b").ok();
-    let is_for = |account: &Account, more: &str| {
+    let is_for = |account: &Credentials, more: &str| {
         let text = format!("<xml><appid>wxd930ea5d5a258f4f</appid><mch_id>10000100</mch_id>{more}</xml>");
         is_addressed_to(account, &Fields::read(text.as_bytes()).unwrap())
     };
@@ -177,12 +177,9 @@ fn a_notification_is_addressed_to_the_account_it_names() {
 }
 
 /// An account of the fact sheet's examples. Nobody can configure it: its key is the documented one.
-fn sample_account(sign_type: SignType) -> Account {
+fn sample_account(sign_type: SignType) -> Credentials {
     let signing = ApiKey(Secret::new(crate::provider::wechat::DOCUMENTED_SAMPLE_KEY.to_owned()));
-    Account {
-        provider: Provider::V2(Keys { signing, also_verify: Vec::new(), sign_type }),
-        ..account(&[KEY], sign_type)
-    }
+    Credentials { api: Api::V2(Keys { signing, also_verify: Vec::new(), sign_type }), ..account(&[KEY], sign_type) }
 }
 
 /// The nonce of example D.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::money::{Currency, Money};
-use crate::provider::wechat::bill::{BillRefund, Contradiction, RefusalKind};
+use crate::provider::bill::Contradiction;
+use crate::provider::wechat::bill::{BillRefund, RefusalKind};
 use proptest::prelude::*;
 
 const ALL: &str = "交易时间,公众账号ID,商户号,特约商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,\

@@ -2,7 +2,7 @@ use super::*;
 use crate::provider::wechat::client::tests::{Act, KEY, StandIn, account, client, nobody, response};
 use crate::provider::wechat::sign::{self, SignType};
 use crate::provider::wechat::xml::Fields;
-use crate::provider::wechat::{Provider, v2};
+use crate::provider::wechat::{Api, v2};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
@@ -99,10 +99,9 @@ async fn it_is_asked_for_compressed_by_a_signed_post() {
 
 #[test]
 fn the_question_is_signed_as_the_account_signs() {
-    let Provider::V2(mut keys) = account().provider;
+    let Api::V2(mut keys) = account().api;
     keys.sign_type = SignType::HmacSha256;
-    let account =
-        Account { provider: Provider::V2(keys), sub_mch_id: Some("1900000109".parse().unwrap()), ..account() };
+    let account = Credentials { api: Api::V2(keys), sub_mch_id: Some("1900000109".parse().unwrap()), ..account() };
     let query = v2::write_bill_query(&account, day(), BillType::Success, false, "nonce");
     let query = Fields::read(query.as_bytes()).unwrap();
     assert_eq!((query.get("sign_type"), query.get("bill_type")), (Some("HMAC-SHA256"), Some("SUCCESS")));

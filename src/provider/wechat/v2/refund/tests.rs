@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::order::MchId;
+use crate::domain::order::MerchantId;
 use crate::domain::secret::Secret;
 use crate::provider::wechat::ApiKey;
 use crate::provider::wechat::sign::SignType;
@@ -15,12 +15,12 @@ const OTHER: &str = "Zz99Yy88Xx77Ww66Vv55Uu44Tt33Ss22";
 const SEALED: &str = include_str!("refund.b64");
 const PLAIN: &str = include_str!("refund.xml");
 
-fn account(keys: &[&str]) -> Account {
+fn account(keys: &[&str]) -> Credentials {
     let keys = keys.iter().map(|key| ApiKey::parse(Secret::new((*key).to_owned())).unwrap());
-    Account {
-        provider: Provider::V2(Keys::from_list(keys, SignType::Md5).unwrap()),
+    Credentials {
+        api: Api::V2(Keys::from_list(keys, SignType::Md5).unwrap()),
         appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
-        mch_id: MchId::parse("1900000109").unwrap(),
+        mch_id: MerchantId::parse("1900000109").unwrap(),
         sub_mch_id: None,
         sub_appid: None,
     }
@@ -85,8 +85,8 @@ fn what_is_sealed_is_read_as_strictly_as_anything() {
 
 #[test]
 fn a_sub_merchants_application_need_not_be_named() {
-    let own = Account {
-        sub_mch_id: Some(MchId::parse("1900000998").unwrap()),
+    let own = Credentials {
+        sub_mch_id: Some(MerchantId::parse("1900000998").unwrap()),
         sub_appid: Some(AppId::parse("wx2421b1c4370ec43b").unwrap()),
         ..account(&[KEY])
     };

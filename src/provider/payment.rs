@@ -31,16 +31,16 @@ pub struct Payment {
 pub struct Written(OnceLock<Values>);
 
 #[derive(Debug, Clone)]
-pub(super) struct Values {
-    pub(super) transaction_id: HeaderValue,
-    pub(super) out_trade_no: HeaderValue,
-    pub(super) amount: HeaderValue,
-    pub(super) currency: HeaderValue,
-    pub(super) paid_at: Option<HeaderValue>,
+pub(crate) struct Values {
+    pub(crate) transaction_id: HeaderValue,
+    pub(crate) out_trade_no: HeaderValue,
+    pub(crate) amount: HeaderValue,
+    pub(crate) currency: HeaderValue,
+    pub(crate) paid_at: Option<HeaderValue>,
 }
 
 impl Written {
-    pub(super) fn get_or_write(&self, payment: &Payment) -> Result<&Values, InvalidHeaderValue> {
+    pub(crate) fn get_or_write(&self, payment: &Payment) -> Result<&Values, InvalidHeaderValue> {
         if let Some(values) = self.0.get() {
             return Ok(values);
         }

@@ -1,0 +1,93 @@
+//! What arrived as a provider's notification, and what is in it once it is opened.
+
+use crate::domain::money::{Currency, Fen};
+use crate::domain::order::{OutTradeNo, TransactionId};
+use crate::domain::reason::Reason;
+use crate::provider::wechat::xml::Fields;
+use hyper::HeaderMap;
+use std::borrow::Cow;
+
+/// A notification as it arrived. Nothing in it is believed yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Envelope<'m> {
+    /// Its header fields.
+    pub headers: &'m HeaderMap,
+    /// Its body, byte for byte.
+    pub body: &'m [u8],
+    /// The elements of an XML body as the gate's strict reader has read them, so that nothing is parsed twice; `None` for any other
+    /// body.
+    pub fields: Option<&'m Fields<'m>>,
+    /// Whether the claim is sealed: the gate's reader has found the element that the preset seals it in, and nothing beside it that
+    /// a sealed notification has not.
+    pub sealed: bool,
+}
+
+/// A notification that is authentic and for the account that opened it. It is still only a claim: the order query decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// What it tells of.
+    pub event: Event,
+    /// What it claims.
+    pub claim: Told,
+}
+
+/// What a notification tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// An order was paid.
+    Payment,
+    /// Money of a paid order went back, or did not.
+    Refund(Refund),
+}
+
+/// A refund as its notification tells of it. The provider has vouched for none of these: they tell one refund from another, and the
+/// log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refund {
+    /// The provider's number of the refund (WeChat Pay's `refund_id`).
+    pub id: String,
+    /// The merchant's (`out_refund_no`).
+    pub merchant_number: String,
+    /// Its state in the provider's word, such as `SUCCESS`.
+    pub status: String,
+}
+
+/// How a notification tells its claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// Its fields stand in the clear, where the route's reader reads them, as strictly as any callback's.
+    InTheClear {
+        /// What the amount is counted in.
+        currency: Currency,
+    },
+    /// It was sealed, and is this.
+    Sealed(NotifiedClaim),
+}
+
+/// A claim that was sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotifiedClaim {
+    /// The merchant's number of the order.
+    pub out_trade_no: OutTradeNo,
+    /// The provider's number of the payment.
+    pub transaction_id: TransactionId,
+    /// What the order costs, in the smallest unit of its currency.
+    pub amount: Fen,
+    /// Its currency; `None` if the notification does not tell.
+    pub currency: Option<Currency>,
+}
+
+/// Why a notification is not taken for a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unopened {
+    /// The reason, of a stage before the order query.
+    pub reason: Reason,
+    /// What is wrong, for the operator, without any of the sender's bytes; `None` where the reason says it all.
+    pub detail: Option<Cow<'static, str>>,
+}
+
+impl From<Reason> for Unopened {
+    fn from(reason: Reason) -> Self {
+        Self { reason, detail: None }
+    }
+}

@@ -1,0 +1,45 @@
+//! Who is paid.
+
+use crate::domain::order::{AppId, MerchantId};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// Who is paid, as the provider tells accounts apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payee {
+    /// Whose budget of queries and whose bill it is.
+    pub merchant: MerchantId,
+    /// The merchant's own merchant, where it is a service provider's account.
+    pub sub_merchant: Option<MerchantId>,
+    /// The application that orders are placed with.
+    pub application: AppId,
+}
+
+impl Payee {
+    /// Whether the other's orders are numbered with these: a number is one order's for both.
+    #[must_use]
+    pub fn numbers_orders_with(&self, other: &Self) -> bool {
+        (self.merchant, self.sub_merchant) == (other.merchant, other.sub_merchant)
+    }
+}
+
+/// A digest of what an account is asked with. It is made of secrets and never shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The digest of these, in this order. Where one ends and the next begins makes a difference.
+    pub fn of<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Self {
+        let digest = parts.into_iter().fold(Sha256::new(), |digest, part| {
+            // No part of a configuration is longer than u64.
+            digest.chain_update((part.len() as u64).to_be_bytes()).chain_update(part)
+        });
+        Self(digest.finalize().into())
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint(..)")
+    }
+}

@@ -1,0 +1,96 @@
+//! An account at WeChat Pay, as the gate knows one.
+
+use super::service::Service;
+use super::v2::{self, notification, order_state};
+use super::{Credentials, QueryError};
+use crate::domain::reason::Reason;
+use crate::provider::bill::{Bill, BillError, BillType};
+use crate::provider::{
+    self, Asked, BoxFuture, CannotNotify, Envelope, Evidence, Fingerprint, Notification, Opened, OrderState, Payee,
+    Payment, Provider, Query, Unopened,
+};
+use hyper::header::HeaderValue;
+use jiff::civil::Date;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// One merchant account, and who asks WeChat Pay for it.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its ids and keys.
+    pub credentials: Credentials,
+    /// How WeChat Pay is asked.
+    pub service: Arc<Service>,
+}
+
+impl Account {
+    async fn ask(&self, query: Query<'_>) -> Asked {
+        let Some(client) = self.service.client() else {
+            // Nothing was sent, so nothing is known.
+            return Asked {
+                state: OrderState::NotPaid(Reason::QueryFailed),
+                evidence: Evidence::default(),
+                host: None,
+            };
+        };
+        let Query { ask, part, deadline, within } = query;
+        let asked = client.order_query_within(&self.credentials, &ask, part, deadline, within).await;
+        let (answer, host): (Result<_, QueryError>, _) = match asked {
+            Ok(asked) => (Ok(asked.answer), Some(asked.host)),
+            Err(error) => (Err(error), None),
+        };
+        let state = order_state::judge(&self.credentials, &ask, &answer);
+        Asked { state, evidence: Evidence(answer.map(|answer| answer.document).unwrap_or_default()), host }
+    }
+}
+
+impl provider::Account for Account {
+    fn payee(&self) -> Payee {
+        let Credentials { appid, mch_id, sub_mch_id, .. } = self.credentials;
+        Payee { merchant: mch_id, sub_merchant: sub_mch_id, application: appid }
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.credentials.fingerprint(self.service.settings().hosts.iter().map(String::as_str))
+    }
+
+    fn provider(&self) -> &dyn Provider {
+        &*self.service
+    }
+
+    fn open(&self, envelope: &Envelope<'_>) -> Result<Opened, Unopened> {
+        if envelope.sealed {
+            notification::open_refund(&self.credentials, envelope.fields)
+        } else {
+            notification::open_payment(&self.credentials, envelope.fields)
+        }
+    }
+
+    fn is_addressed_by(&self, envelope: &Envelope<'_>) -> bool {
+        envelope.fields.is_some_and(|fields| v2::refund::is_addressed_to(&self.credentials, fields))
+    }
+
+    fn query<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Asked> {
+        Box::pin(self.ask(query))
+    }
+
+    fn notify(&self, _: &Payment, evidence: &Evidence) -> Result<Notification, CannotNotify> {
+        let mut nonce = Uuid::encode_buffer();
+        let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
+        let body = v2::write_notification(&self.credentials, &evidence.0, nonce)
+            .map_err(|error| CannotNotify::Evidence(format!("WeChat Pay's answer {error}").into()))?;
+        Ok(Notification { content_type: HeaderValue::from_static("text/xml"), body: body.into() })
+    }
+
+    fn bill(&self, day: Date, rows: BillType) -> BoxFuture<'_, Result<Box<dyn Bill>, BillError>> {
+        Box::pin(async move {
+            let client = self.service.client().ok_or(super::bill::BillError::Transport)?;
+            let bill = client.download_bill(&self.credentials, day, rows).await?;
+            Ok(Box::new(bill) as Box<dyn Bill>)
+        })
+    }
+
+    fn sample_evidence(&self, payment: &Payment) -> Evidence {
+        Evidence(v2::write_answer(&self.credentials, payment).into())
+    }
+}
