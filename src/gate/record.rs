@@ -20,12 +20,13 @@ use crate::journal::{
 use crate::provider::payment::Payment;
 use crate::upstream::Upstream;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use parking_lot::Mutex;
 use standing::FirstPayment;
 pub use standing::Standing;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -126,11 +127,11 @@ impl Record {
     /// What its order was noted to cost, when another amount was paid.
     #[must_use]
     pub fn price(&self) -> Option<Money> {
-        *self.price.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.price.lock()
     }
 
     fn costs(&self, price: Option<Money>) {
-        *self.price.lock().unwrap_or_else(PoisonError::into_inner) = price;
+        *self.price.lock() = price;
     }
 
     fn set(&self, next: Option<Transition>) {
@@ -373,11 +374,7 @@ impl Records {
         if let Some(entry) = record.entry
             && record.delivery.mark_unflushed()
         {
-            self.kept
-                .unflushed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((entry, Arc::clone(&record.delivery)));
+            self.kept.unflushed.lock().push((entry, Arc::clone(&record.delivery)));
         }
     }
 
@@ -415,7 +412,7 @@ impl Records {
 
     /// Writes the counts that are ahead of the journal.
     pub fn flush_attempt_counts(&self) {
-        let unflushed = std::mem::take(&mut *self.kept.unflushed.lock().unwrap_or_else(PoisonError::into_inner));
+        let unflushed = std::mem::take(&mut *self.kept.unflushed.lock());
         if let Some(journal) = &self.kept.journal {
             for (entry, delivery) in unflushed {
                 delivery.mark_flushed();
@@ -435,7 +432,7 @@ impl Records {
 
 impl Kept {
     fn scopes<'c>(&self, channels: impl IntoIterator<Item = &'c Channel>) -> HashMap<ChannelId, usize> {
-        let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut upstreams = self.upstreams.lock();
         let mut scope = |channel: &Channel| {
             let known = upstreams.iter().position(|upstream| *upstream == channel.upstream);
             known.unwrap_or_else(|| {

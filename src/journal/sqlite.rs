@@ -75,6 +75,7 @@ use crate::observe::metrics::JournalMeters;
 use leases::Leases;
 use lock::Lock;
 use op::{Op, Stamped, Write};
+use parking_lot::{Mutex, RwLock};
 use readers::Readers;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
@@ -84,7 +85,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use writer::Writer;
@@ -287,7 +287,7 @@ impl Drop for Sqlite {
     /// Waits until everything that was asked for is written; not for a disk that hangs.
     fn drop(&mut self) {
         self.ops = None;
-        let end = self.end.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let end = self.end.get_mut();
         // It has nothing to give back, and its panic was logged.
         let _ = end.recv_timeout(WRITTEN_OUT);
     }

@@ -7,8 +7,9 @@
 use super::Complaints;
 use crate::domain::reason::Reason;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -69,7 +70,7 @@ impl Memory {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Shares) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.0.lock())
     }
 }
 

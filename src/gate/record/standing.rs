@@ -5,8 +5,9 @@ use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::reason::Reason;
 use crate::journal::JournalEvent;
 use crate::provider::payment::Payment;
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 /// The payment that confirmed an order first.
@@ -37,7 +38,7 @@ impl Records {
         let first = self.kept.payments.get_or(&(ours, *order), FirstPayment::default);
         if let Some((channel, transaction_id)) = paid_by.iter().find(|(channel, _)| scope(channel) == Some(ours)) {
             let standing = Standing { channel: *channel, transaction_id: *transaction_id, asked_at: None };
-            first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(standing);
+            first.lock().get_or_insert(standing);
         }
         first
     }
@@ -52,7 +53,7 @@ impl Records {
         payment: &Payment,
     ) -> Option<Standing> {
         let first = self.first_of(channel, order, record);
-        let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut first = first.lock();
         let this = Standing { channel, transaction_id: payment.transaction_id, asked_at: None };
         // What was given back leaves the order to be paid, once it is known to be.
         let first = if payment.refunded { *first } else { Some(*first.get_or_insert(this)) };
@@ -69,7 +70,7 @@ impl Records {
         payment: &Payment,
     ) {
         let known = self.first_of(channel, order, record);
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = known.lock();
         if known.is_none_or(|known| known.transaction_id != first.transaction_id) {
             return;
         }

@@ -10,8 +10,8 @@ use crate::journal::{
     Acceptance, BoxFuture, Callback, DeliveryId, EntryId, Job, JournalError, JournalEvent, Looks, Queue, Shut, Taken,
     Trust,
 };
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// Callbacks that may wait for the writer; more are turned away.
@@ -66,7 +66,7 @@ impl Queue for Sqlite {
         };
         let setting = Arc::clone(&self.setting);
         self.read(move |connection| {
-            let _not_now = setting.read().unwrap_or_else(PoisonError::into_inner);
+            let _not_now = setting.read();
             due::lease_due(connection, &look)
         })
     }

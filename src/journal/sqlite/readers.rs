@@ -1,9 +1,9 @@
 //! Connections that read.
 
 use super::{OpenError, connect};
+use parking_lot::Mutex;
 use rusqlite::{Connection, Error, Result};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 /// Connections that are kept when nobody reads. Each may hold as much memory as its cache, and as many are open as read
 /// at one time.
@@ -23,13 +23,13 @@ impl Readers {
 
     /// Reads with a connection that nobody uses. One that failed is not used again.
     pub(super) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.open()?,
         };
         let read = read(&connection)?;
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         if idle.len() < KEPT {
             idle.push(connection);
         }

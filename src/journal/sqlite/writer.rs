@@ -15,13 +15,14 @@ use crate::domain::clock;
 use crate::journal::{Forgotten, JournalEvent, Room};
 use crate::observe::metrics::JournalMeters;
 use jiff::SignedDuration;
+use parking_lot::RwLock;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// Most operations in one transaction.
@@ -142,7 +143,7 @@ impl Writer {
             return batch.into_iter().for_each(|stamped| self.work(vec![stamped]));
         }
         let setting = Arc::clone(&self.setting);
-        let _alone = sets_clock.then(|| setting.write().unwrap_or_else(PoisonError::into_inner));
+        let _alone = sets_clock.then(|| setting.write());
         let mut outcome = self.commit(&batch);
         while let Err(error) = &outcome
             && is_busy(error)

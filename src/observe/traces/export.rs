@@ -12,10 +12,10 @@ use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_sc
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+use parking_lot::Mutex;
 use prost::Message;
 use reqwest::Client;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
@@ -76,7 +76,7 @@ impl Exporter {
     }
 
     fn complain(&self, lost: usize, why: &str) {
-        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut complaints = self.complaints.lock();
         complaints.lost += lost;
         if complaints.last.is_none_or(|last| last.elapsed() >= COMPLAIN_EVERY) {
             let lost = std::mem::take(&mut complaints.lost);
