@@ -81,7 +81,7 @@ pub enum Step {
     Parked(Reason),
     /// Nothing comes of it.
     Closed(Reason),
-    /// Somebody else has its order in hand, or its turn comes at once.
+    /// Another step or a callback sends its order now, or its turn comes at once.
     Postponed,
     /// Its channel gets no more for the moment, in this state.
     Shut,
@@ -90,8 +90,8 @@ pub enum Step {
 /// How often the queue is looked at when there is nothing to do.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// How long what somebody else has in hand waits.
-const IN_HAND: Duration = Duration::from_millis(1500);
+/// How long an entry waits whose order another step or a callback sends now.
+const BUSY_PAUSE: Duration = Duration::from_millis(1500);
 
 /// How long a channel that gets no more is left alone.
 const SHUT_FOR: Duration = Duration::from_millis(250);
@@ -165,7 +165,7 @@ impl FollowUp {
                 }
                 Err(error) => {
                     tracing::error!(%error, "what is due cannot be read; trying again");
-                    tokio::time::sleep(IN_HAND).await;
+                    tokio::time::sleep(BUSY_PAUSE).await;
                 }
             }
         }
@@ -445,7 +445,7 @@ impl FollowUp {
     }
 
     fn postpone(&self, work: &Job) -> Step {
-        self.journal.postpone(work.entry, jittered(IN_HAND));
+        self.journal.postpone(work.entry, jittered(BUSY_PAUSE));
         Step::Postponed
     }
 

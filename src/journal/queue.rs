@@ -8,7 +8,7 @@
 //! begins nothing with it. That an upstream accepted a delivery is a fact, which counts whoever says it.
 //!
 //! A store that one process has to itself, as SQLite's file, keeps leases in memory: they end with the process, and its next
-//! start finds everything due. A store of several processes keeps with each lease who holds it and until when, gives it to
+//! start finds nothing leased. A store of several processes keeps with each lease who holds it and until when, gives it to
 //! another only once the holder is known to have ended or to have let that time pass, and lets nobody but the holder lead the
 //! entry on.
 //!
@@ -68,7 +68,7 @@ pub trait Queue: Owners + Recovery + SweepQueue + PendingOrderQueue + Upkeep + S
 
     /// Callbacks of this channel that wait to be asked about have a number that `looks` like confirmed ones, as was not known
     /// when they were taken in: they are likely from now on. Not if there are more than [`MOST_LIFTED`] of them, since it says
-    /// nothing then. Nobody waits for it.
+    /// nothing then.
     fn lift(&self, channel: ChannelId, looks: Looks) -> BoxFuture<'_, ()>;
 
     /// That a delivery was accepted, if it was, with the upstream's answer as far as that is kept.
