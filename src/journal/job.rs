@@ -78,7 +78,7 @@ pub struct Job {
     pub attempts: u64,
     /// That the upstream accepted its delivery.
     pub accepted: Option<Acceptance>,
-    /// As [`Taken::paid_by`].
+    /// As [`Taken::paid_by`](super::Taken::paid_by).
     pub paid_by: Vec<(ChannelId, TransactionId)>,
     /// Whether it is due because it was brought forward, and not by its own timer.
     pub brought: bool,
@@ -86,6 +86,6 @@ pub struct Job {
     pub asked_for: bool,
     /// What that operator decided.
     pub overrides: Overrides,
-    /// As [`Taken::price`].
+    /// As [`Taken::price`](super::Taken::price).
     pub price: Option<Money>,
 }
