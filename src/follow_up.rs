@@ -82,9 +82,9 @@ pub enum Step {
     /// Nothing comes of it.
     Closed(Reason),
     /// Another step or a callback sends its order now, or its turn comes at once.
-    Postponed,
+    Deferred,
     /// Its channel gets no more for the moment, in this state.
-    Shut,
+    Throttled,
 }
 
 /// How often the queue is looked at when there is nothing to do.
@@ -94,7 +94,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const BUSY_PAUSE: Duration = Duration::from_millis(1500);
 
 /// How long a channel that gets no more is left alone.
-const SHUT_FOR: Duration = Duration::from_millis(250);
+const THROTTLED_FOR: Duration = Duration::from_millis(250);
 
 /// How often it is looked whether more is likely than was.
 const LIFT_EVERY: Duration = Duration::from_secs(1);
@@ -123,7 +123,7 @@ impl FollowUp {
         let mut steps = JoinSet::new();
         // Beside the others, which go on while probes hang.
         let mut probes = JoinSet::new();
-        let mut shut: Vec<(DueGroup, Instant)> = Vec::new();
+        let mut throttled: Vec<(DueGroup, Instant)> = Vec::new();
         let mut recoveries = Recoveries::of(&self);
         let mut lift_at = Instant::now();
         loop {
@@ -131,12 +131,12 @@ impl FollowUp {
                 biased;
                 () = shutdown.begun() => break,
                 Some(ended) = steps.join_next() => match ended {
-                    Ok((queue, Step::Shut)) => {
-                        shut.push((queue, Instant::now() + SHUT_FOR));
+                    Ok((queue, Step::Throttled)) => {
+                        throttled.push((queue, Instant::now() + THROTTLED_FOR));
                         continue;
                     }
                     // Looked at again with the next tick.
-                    Ok((_, Step::Postponed)) => continue,
+                    Ok((_, Step::Deferred)) => continue,
                     _ => {}
                 },
                 _ = ticks.tick() => {}
@@ -154,8 +154,8 @@ impl FollowUp {
                 lift_at = Instant::now() + LIFT_EVERY;
                 self.lift();
             }
-            shut.retain(|(_, until)| *until > Instant::now());
-            let groups = shut.iter().map(|(group, _)| *group).collect();
+            throttled.retain(|(_, until)| *until > Instant::now());
+            let groups = throttled.iter().map(|(group, _)| *group).collect();
             match self.journal.lease_due(free, Shut { groups, outlets: recoveries.outlets() }).await {
                 Ok(due) => {
                     for work in due {
@@ -205,7 +205,7 @@ impl FollowUp {
         end_span(&mut span, &claimed, origin, step);
         unfinished.finished();
         tell(&claimed, entry, origin, step, record.delivery.attempts(), began);
-        let took = Some(began.elapsed()).filter(|_| !matches!(step, Step::Postponed | Step::Shut));
+        let took = Some(began.elapsed()).filter(|_| !matches!(step, Step::Deferred | Step::Throttled));
         self.gate.metrics.follow_up_step(step.as_str(), took);
         step
     }
@@ -439,30 +439,30 @@ impl FollowUp {
     fn not_now(&self, work: &Job) -> Step {
         if work.callback.request.is_none() && lane(work) == Lane::Old {
             self.journal.postpone(work.entry, jittered(OLD_AGAIN));
-            return Step::Postponed;
+            return Step::Deferred;
         }
-        self.shut(work)
+        self.throttle(work)
     }
 
     fn postpone(&self, work: &Job) -> Step {
         self.journal.postpone(work.entry, jittered(BUSY_PAUSE));
-        Step::Postponed
+        Step::Deferred
     }
 
-    fn shut(&self, work: &Job) -> Step {
+    fn throttle(&self, work: &Job) -> Step {
         self.journal.release(work.entry);
-        Step::Shut
+        Step::Throttled
     }
 
     /// It is confirmed, and the upstream gets enough for the moment.
     fn postpone_confirmed(&self, work: &Job, record: &Record, confirmed: &Confirmed) -> Step {
         if work.state == State::Delivering {
-            return self.shut(work);
+            return self.throttle(work);
         }
         let verified = Some(record::verified(confirmed.payment()));
         let next = Transition::Deliver { again_in: Duration::ZERO, retries: 0 };
         self.gate.records.found(record, Reason::Paid, verified, Some(next));
-        Step::Postponed
+        Step::Deferred
     }
 }
 
@@ -547,12 +547,12 @@ fn tell(claimed: &Claimed, entry: EntryId, origin: Origin, step: Step, attempts:
     let (order, channel) = (claimed.order.as_str(), claimed.channel.as_str());
     let reason = match step {
         Step::Undecided(reason) | Step::Parked(reason) | Step::Closed(reason) => Some(reason.code()),
-        Step::Delivered | Step::AcceptedBefore | Step::NotAccepted | Step::Postponed | Step::Shut => None,
+        Step::Delivered | Step::AcceptedBefore | Step::NotAccepted | Step::Deferred | Step::Throttled => None,
     };
     let (entry, origin, outcome) = (entry.0, origin.as_str(), step.as_str());
     let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match step {
-        Step::Postponed | Step::Shut => {
+        Step::Deferred | Step::Throttled => {
             tracing::debug!(order, channel, entry, origin, outcome, attempts, elapsed_ms, "follow-up")
         }
         Step::Parked(_) => {
@@ -573,8 +573,8 @@ impl Step {
             Self::Undecided(_) => "undecided",
             Self::Parked(_) => "parked",
             Self::Closed(_) => "closed",
-            Self::Postponed => "postponed",
-            Self::Shut => "shut",
+            Self::Deferred => "postponed",
+            Self::Throttled => "throttled",
         }
     }
 }

@@ -46,6 +46,7 @@ pub mod config;
 pub mod app;
 
 // A simulated WeChat Pay, and a sample of what the gate stands before.
+#[cfg(feature = "sandbox")]
 pub mod sandbox;
 
 // The commands.

@@ -3,6 +3,9 @@
 // The log.
 pub mod logging;
 
+// A line now and then for a trouble that repeats.
+pub mod log_throttle;
+
 // What is counted.
 pub mod metrics;
 

@@ -26,6 +26,9 @@ pub mod payee;
 
 pub mod bill;
 
+// Flat XML, strictly.
+pub mod xml;
+
 // WeChat Pay.
 pub mod wechat;
 

@@ -22,6 +22,7 @@ mod request;
 pub mod tls;
 
 use crate::domain::reason::Reason;
+use crate::observe::log_throttle::LogThrottle;
 use crate::process::shutdown::Shutdown;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -35,7 +36,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tls::Tls;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -47,7 +48,7 @@ const BACKLOG: u32 = 4096;
 /// How long accepting rests when the system has no descriptors or memory left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often a trouble that repeats is logged.
-const COMPLAINT_EVERY: Duration = Duration::from_secs(1);
+const LOG_EVERY: Duration = Duration::from_secs(1);
 /// How many peers beyond the cap are told so at one time; further ones find the connection closed.
 const TURNED_AWAY_AT_ONCE: usize = 64;
 
@@ -178,7 +179,7 @@ pub async fn accept<H: Handler>(
     let http = http_builder(&limits);
     let server = Arc::new(Server { handler, limits, tls, shutdown, memory: listener.memory(), http });
     let courtesy = Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE));
-    let mut complaints = Complaints::default();
+    let mut throttle = LogThrottle::new(LOG_EVERY);
     let mut closed = pin!(open.begun());
     loop {
         let accepted = tokio::select! {
@@ -187,10 +188,12 @@ pub async fn accept<H: Handler>(
             accepted = listener.socket().accept() => accepted,
         };
         match accepted {
-            Ok((stream, addr)) => take_in(&server, &listener, stream, addr, &courtesy, &mut complaints),
+            Ok((stream, addr)) => take_in(&server, &listener, stream, addr, &courtesy, &mut throttle),
             Err(error) if is_the_peers(&error) => {}
             Err(error) => {
-                complaints.say(|| tracing::error!(%error, "cannot accept connections; trying again"));
+                if throttle.admits() {
+                    tracing::error!(%error, "cannot accept connections; trying again");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -199,7 +202,7 @@ pub async fn accept<H: Handler>(
     while !server.shutdown.has_begun()
         && let Some((stream, addr)) = already_there(&listener).await
     {
-        take_in(&server, &listener, stream, addr, &courtesy, &mut complaints);
+        take_in(&server, &listener, stream, addr, &courtesy, &mut throttle);
     }
 }
 
@@ -219,12 +222,14 @@ fn take_in<H: Handler>(
     stream: TcpStream,
     addr: SocketAddr,
     courtesy: &Arc<Semaphore>,
-    complaints: &mut Complaints,
+    throttle: &mut LogThrottle,
 ) {
     if let Some(permit) = listener.permit(server.limits.connections) {
         server.shutdown.spawn(connection::serve(Arc::clone(server), stream, addr, permit));
     } else {
-        complaints.say(|| tracing::warn!(reason = %Reason::Overloaded, "limits.connections is reached"));
+        if throttle.admits() {
+            tracing::warn!(reason = %Reason::Overloaded, "limits.connections is reached");
+        }
         turn_away(server, courtesy, stream);
     }
 }
@@ -257,21 +262,6 @@ fn turn_away<H>(server: &Server<H>, courtesy: &Arc<Semaphore>, stream: TcpStream
 fn is_the_peers(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-/// Keeps a trouble that repeats from filling the log.
-#[derive(Debug, Default)]
-struct Complaints {
-    last: Option<Instant>,
-}
-
-impl Complaints {
-    fn say(&mut self, complain: impl FnOnce()) {
-        if self.last.is_none_or(|last| last.elapsed() >= COMPLAINT_EVERY) {
-            self.last = Some(Instant::now());
-            complain();
-        }
-    }
 }
 
 #[cfg(test)]

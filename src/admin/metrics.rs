@@ -82,7 +82,7 @@ fn wechat(now: &mut Gauges, gate: &Gate) {
         .flat_map(Provider::hosts)
         .map(|(host, state)| ([("host", host.to_string())], open(state)));
     let help = "Whether a host of WeChat Pay was out of reach so often that it is asked last";
-    now.by_label("tollgate_host_open", help, hosts);
+    now.by_label("tollgate_wechat_breaker_open", help, hosts);
     let help = "Order queries a second that each merchant may send";
     let budget = gate.channels.providers().map(Provider::queries_per_second).max();
     now.gauge("tollgate_query_budget_per_second", help, f64::from(budget.unwrap_or_default()));
@@ -108,8 +108,8 @@ fn journal(now: &mut Gauges, meters: &JournalMeters) {
 fn tell(now: &mut Gauges, figures: &Figures, age: Duration, gate: &Gate) {
     let help = "How old the figures are that are read from the journal";
     now.gauge("tollgate_journal_figures_age_seconds", help, age.as_secs_f64());
-    let help = "Entries that were ever taken in";
-    now.counter("tollgate_journal_taken_in", help, figures.taken_in);
+    let help = "Entries that were ever created in the file";
+    now.counter("tollgate_journal_entries_created", help, figures.taken_in);
     let help = "Entries that were removed";
     now.counter("tollgate_journal_forgotten", help, figures.forgotten);
     let entries = EntryState::ALL.map(|state| ([("state", state.as_str())], figures.in_state(state) as f64));

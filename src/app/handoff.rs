@@ -36,7 +36,7 @@ pub enum HandoffOutcome {
     Completed,
     /// The journal is still held here, so that this process has to end before the successor can go on.
     Unknown,
-    /// The successor is gone. This process is to [become itself](Lost::start_again) once more.
+    /// The successor is gone. This process is to [become itself](FailedHandoff::start_again) once more.
     Failed(FailedHandoff),
 }
 

@@ -50,7 +50,13 @@ fn write(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> std::io::Resu
     let mut page = Vec::new();
     let man = Man::new(command.clone());
     man.render(&mut page)?;
-    pages.push((man.get_filename(), page));
+    let name = man.get_filename();
+    // A page of one line, which leads to the page of the name that the alias stands for.
+    let before = name.strip_suffix(".1").and_then(|name| name.strip_suffix(command.get_name())).unwrap_or_default();
+    for alias in command.get_visible_aliases() {
+        pages.push((format!("{before}{alias}.1"), format!(".so man1/{name}\n").into_bytes()));
+    }
+    pages.push((name, page));
     command.get_subcommands().filter(|command| !command.is_hide_set()).try_for_each(|command| write(command, pages))
 }
 
@@ -66,5 +72,13 @@ mod tests {
         assert!(names.contains(&"tollgate-run.1"), "{names:?}");
         assert!(names.contains(&"tollgate-journal-check.1"), "{names:?}");
         assert!(!names.iter().any(|name| name.contains("help")), "{names:?}");
+    }
+
+    #[test]
+    fn an_alias_has_a_page_that_leads_to_its_commands_page() {
+        let pages = pages().unwrap();
+        let (_, page) = pages.iter().find(|(name, _)| name == "tollgate-reconcile.1").unwrap();
+        assert_eq!(page, b".so man1/tollgate-sweep.1\n");
+        assert!(pages.iter().any(|(name, _)| name == "tollgate-sweep.1"));
     }
 }

@@ -1,4 +1,4 @@
-//! `tollgate sweep`: find paid orders without an accepted delivery in WeChat Pay's bill, and deliver them. A running gate
+//! `tollgate sweep`, or `tollgate reconcile`: find paid orders without an accepted delivery in WeChat Pay's bill, and deliver them. A running gate
 //! does it; without one this command does.
 
 mod report;

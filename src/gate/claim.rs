@@ -45,7 +45,7 @@ use super::route::PathValues;
 use crate::domain::money::{Currency, Fen};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
-use crate::provider::wechat::xml::Fields;
+use crate::provider::xml::Fields;
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use std::fmt;

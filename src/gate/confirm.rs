@@ -60,12 +60,12 @@ struct Question {
 /// Where a finding came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// Known already.
-    Cached,
-    /// This callback asked.
-    Asked,
-    /// Another callback was asking at the same time.
-    Joined,
+    /// The cache had it.
+    Hit,
+    /// This callback asked WeChat Pay.
+    Miss,
+    /// Another callback was asking at the same time, and both got its answer.
+    Coalesced,
 }
 
 impl Source {
@@ -73,18 +73,18 @@ impl Source {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Cached => "cached",
-            Self::Asked => "asked",
-            Self::Joined => "joined",
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Coalesced => "coalesced",
         }
     }
 
     /// What findings of it are counted in.
     pub(super) const fn of(self, meters: &ConfirmMeters) -> &metrics::Finding {
         match self {
-            Self::Cached => &meters.cached,
-            Self::Asked => &meters.asked,
-            Self::Joined => &meters.joined,
+            Self::Hit => &meters.hit,
+            Self::Miss => &meters.miss,
+            Self::Coalesced => &meters.coalesced,
         }
     }
 }
@@ -122,7 +122,7 @@ impl Confirm {
     pub async fn cached(&self, channel: &Channel, ask: AskBy) -> Option<OrderState> {
         let cached = self.memory.cache.get(&question(channel, ask)).await;
         if cached.is_some() {
-            self.meters.cached.count();
+            self.meters.hit.count();
         }
         cached
     }
@@ -141,16 +141,16 @@ impl Confirm {
         let deadline = Instant::now() + self.patience;
         loop {
             if let Some(finding) = cache.get(&question).await {
-                return (finding, Source::Cached);
+                return (finding, Source::Hit);
             }
             // Whoever answers remembers first and lands then, so what is neither known nor under way is not asked yet.
             let (answer, source, until) = match self.flights.join(question, || cache.contains_key(&question)) {
                 None => continue,
-                Some(Turn::Wait(answer, asked_again_at)) => (answer, Source::Joined, deadline.min(asked_again_at)),
+                Some(Turn::Wait(answer, asked_again_at)) => (answer, Source::Coalesced, deadline.min(asked_again_at)),
                 Some(Turn::Ask(asking, answer)) => {
                     let (memory, channel) = (Arc::clone(&self.memory), Arc::clone(channel));
                     tokio::spawn(memory.find_out(channel, question, part, asking, within.clone()));
-                    (answer, Source::Asked, deadline)
+                    (answer, Source::Miss, deadline)
                 }
             };
             match timeout_at(until, answer.wait()).await {

@@ -75,7 +75,7 @@ impl Gate {
         let unknown = kept && story.record.is_none();
         let cached = if unknown { self.confirm.cached(channel, ask).await } else { None };
         let (finding, source) = match cached {
-            Some(finding) => (finding, Source::Cached),
+            Some(finding) => (finding, Source::Hit),
             None if unknown => {
                 let keeping = self.keep(sighting, sighting.familiarity.worth(), story);
                 let (asked, kept) = tokio::join!(self.confirm.ask(channel, ask, part, &within), keeping);
@@ -102,7 +102,7 @@ impl Gate {
             Ok(confirmed) => self.look_over(&case, confirmed, story).await,
             refused => refused,
         };
-        if source == Source::Asked && (!kept || story.lease.is_some()) {
+        if source == Source::Miss && (!kept || story.lease.is_some()) {
             self.familiar.learn(&sighting.appearance, &decided);
         }
         if let (OrderState::Paid(payment), Err(reason)) = (&finding, &decided)

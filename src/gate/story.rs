@@ -270,7 +270,7 @@ impl<'g> Story<'g> {
                     Outcome::Forwarded
                 }
             }
-            Some(State::Asking | State::Delivering) => Outcome::Pending,
+            Some(State::Asking | State::Delivering) => Outcome::Retrying,
             Some(State::Parked) => Outcome::Parked,
             Some(State::Accepted | State::Closed) | None => Outcome::Refused,
         }

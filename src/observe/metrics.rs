@@ -70,12 +70,12 @@ pub struct Metrics {
 /// Where what is known of an order came from, and how long that took.
 #[derive(Debug, Clone)]
 pub struct ConfirmMeters {
-    /// Known already.
-    pub cached: Finding,
+    /// The cache had it.
+    pub hit: Finding,
     /// WeChat Pay was asked.
-    pub asked: Finding,
-    /// Somebody else was asking.
-    pub joined: Finding,
+    pub miss: Finding,
+    /// Another callback was asking at the same time, and both got its answer.
+    pub coalesced: Finding,
 }
 
 /// Findings that came the same way.
@@ -249,7 +249,7 @@ impl ConfirmMeters {
             let label = SourceLabel { source };
             Finding { requests: requests.get_or_create_owned(&label), duration: duration.get_or_create_owned(&label) }
         };
-        let meters = Self { cached: of("cached"), asked: of("asked"), joined: of("joined") };
+        let meters = Self { hit: of("hit"), miss: of("miss"), coalesced: of("coalesced") };
         let help = "Findings about orders, by where they came from";
         registry.register("tollgate_cache_requests", help, requests);
         let help = "Until a callback's order was confirmed or not";

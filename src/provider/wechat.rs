@@ -8,8 +8,6 @@ pub mod sign;
 
 pub mod v2;
 
-pub mod xml;
-
 pub mod bill;
 
 mod account;

@@ -16,7 +16,7 @@ use super::message::Message;
 use super::order::{KnownTo, Order};
 use crate::domain::clock;
 use crate::domain::order::MerchantId;
-use crate::provider::wechat::xml::Fields;
+use crate::provider::xml::Fields;
 use columns::Columns;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};

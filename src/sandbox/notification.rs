@@ -7,7 +7,7 @@ use super::orderquery::coupon;
 use super::seed::Seed;
 use crate::domain::order::TransactionId;
 use crate::provider::wechat::sign::SignType;
-use crate::provider::wechat::xml::Fields;
+use crate::provider::xml::Fields;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use super::order::{KnownTo, Order, OrderFields, OrderKey, TradeState};
 use super::seed::Seed;
 use crate::domain::order::{MerchantId, OutTradeNo, TransactionId};
 use crate::provider::wechat::sign::SignType;
-use crate::provider::wechat::xml::Fields;
+use crate::provider::xml::Fields;
 use std::time::Duration;
 
 /// What goes over the wire.

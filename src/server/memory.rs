@@ -4,8 +4,9 @@
 //! When it is used up, what has been coming for longest gives way: an honest body is there within moments, and one that
 //! is held back on purpose is the oldest soon. Small bodies need none of it, so that callbacks come through meanwhile.
 
-use super::Complaints;
+use super::LOG_EVERY;
 use crate::domain::reason::Reason;
+use crate::observe::log_throttle::LogThrottle;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -23,17 +24,17 @@ const BESIDE: usize = 16 * 1024;
 const FRESH: Duration = Duration::from_millis(250);
 
 /// What there is to share. Clones are one and the same.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Memory(Arc<Mutex<Shares>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shares {
     /// Bytes of all bodies, whether they are whole or not.
     used: usize,
     /// Those that are coming, the oldest first. There are as many as connections at most.
     coming: BTreeMap<u64, Coming>,
     next: u64,
-    complaints: Complaints,
+    throttle: LogThrottle,
 }
 
 #[derive(Debug)]
@@ -53,6 +54,13 @@ pub(super) struct Share {
     cut: Arc<Notify>,
     /// Its bytes, once the body is whole.
     whole: Option<usize>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let throttle = LogThrottle::new(LOG_EVERY);
+        Self(Arc::new(Mutex::new(Shares { used: 0, coming: BTreeMap::new(), next: 0, throttle })))
+    }
 }
 
 impl Memory {
@@ -136,9 +144,9 @@ impl Shares {
 
     fn complain(&mut self) {
         let bodies = self.coming.len();
-        self.complaints.say(|| {
+        if self.throttle.admits() {
             tracing::warn!(reason = %Reason::Overloaded, bodies, "limits.memory is reached: the slowest bodies give way");
-        });
+        }
     }
 }
 

@@ -125,6 +125,21 @@ impl Fixture {
         client.rest().await
     }
 
+    /// Waits until the server has read what was sent so far: one thread serves all connections, and answers a request that is
+    /// sent now only after that.
+    async fn reads_what_was_sent(&self) {
+        let mut client = self.connect().await;
+        client.send(&get("/pay")).await;
+        client.answer().await;
+    }
+
+    /// Waits until the head's deadline of a connection that begins now has passed, `times` times one after another.
+    async fn lets_heads_time_out(&self, times: usize) {
+        for _ in 0..times {
+            assert_eq!(self.answers_to(b"").await, "");
+        }
+    }
+
     async fn wait_for(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         let polling = async {
             while !condition(self) {

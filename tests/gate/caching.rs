@@ -16,8 +16,8 @@ fn c03_a_herd_is_one_query() {
     assert_eq!(world.upstream.requests().len(), 110);
     until("every summary line", || world.gate.summaries().len() == 110);
     let source = |name| world.gate.summaries().iter().filter(|line| line["source"] == name).count();
-    assert_eq!(source("asked"), 1);
-    assert_eq!(source("asked") + source("joined") + source("cached"), 110);
+    assert_eq!(source("miss"), 1);
+    assert_eq!(source("miss") + source("coalesced") + source("hit"), 110);
 }
 
 #[test]

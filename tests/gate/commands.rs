@@ -14,7 +14,9 @@ fn every_command_explains_itself() {
         &["check", "--help"],
         &["query", "--help"],
         &["verify", "--help"],
+        #[cfg(feature = "sandbox")]
         &["sandbox", "--help"],
+        #[cfg(feature = "sandbox")]
         &["demo", "--help"],
     ] {
         let ended = command(args, &[]);
@@ -25,6 +27,16 @@ fn every_command_explains_itself() {
     assert_eq!((ended.code, ended.stdout.trim()), (0, concat!("tollgate ", env!("CARGO_PKG_VERSION"))));
     let ended = command(&["frobnicate"], &[]);
     assert_eq!(ended.code, 2, "{}", ended.stderr);
+}
+
+#[test]
+fn the_help_says_which_optional_parts_this_build_has() {
+    let help = command(&["--help"], &[]).stdout;
+    let has = cfg!(feature = "sandbox");
+    assert!(help.contains(if has { "sandbox yes" } else { "sandbox no" }), "{help}");
+    for name in ["sandbox", "demo"] {
+        assert_eq!(command(&[name, "--help"], &[]).code, if has { 0 } else { 2 }, "{name}");
+    }
 }
 
 #[test]

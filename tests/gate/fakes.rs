@@ -7,6 +7,7 @@ pub mod wechat;
 
 pub mod tls;
 
+#[cfg(feature = "otlp")]
 pub mod collector;
 
 use crate::wire::Wire;

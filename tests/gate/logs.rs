@@ -19,7 +19,7 @@ fn one_line_tells_the_whole_story_of_a_callback() {
         ("out_trade_no", json!("LOG-1")),
         ("verdict", json!("paid")),
         ("reason", json!("paid")),
-        ("source", json!("asked")),
+        ("source", json!("miss")),
         ("status", json!(200)),
         ("upstream_status", json!(200)),
         ("accepted", json!(true)),
@@ -30,7 +30,7 @@ fn one_line_tells_the_whole_story_of_a_callback() {
         assert!(line[name].is_number(), "{name} in {line}");
     }
     assert!(line["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1")), "{line}");
-    assert_eq!(world.summary(&cached)["source"], "cached");
+    assert_eq!(world.summary(&cached)["source"], "hit");
 }
 
 #[test]

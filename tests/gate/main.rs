@@ -101,6 +101,7 @@ mod metrics;
 
 mod metric_names;
 
+#[cfg(feature = "otlp")]
 mod traces;
 
 mod journal_commands;

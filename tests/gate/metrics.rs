@@ -98,7 +98,7 @@ fn every_way(world: &World, run: &str) -> [(&'static str, f64); 5] {
     for _ in 0..2 {
         world.wechat_calls_back("app", fields(), APP.key, SignType::Md5);
     }
-    [("forwarded", 4.0), ("refused", 7.0), ("pending", 3.0), ("parked", 1.0), ("absorbed", 1.0)]
+    [("forwarded", 4.0), ("refused", 7.0), ("retrying", 3.0), ("parked", 1.0), ("absorbed", 1.0)]
 }
 
 fn world() -> World {
@@ -210,14 +210,16 @@ fn after_kill_9_callbacks_are_counted_anew_and_the_journals_entries_still_add_up
     world.restart();
     let scrape = at_rest(&world);
     assert_eq!(scrape.one("tollgate_callbacks_received_total", &[]), 0.0);
-    assert_eq!(scrape.one("tollgate_journal_taken_in_total", &[]), taken_in);
+    assert_eq!(scrape.one("tollgate_journal_entries_created_total", &[]), taken_in);
     let outcomes = every_way(&world, "TWO");
     let scrape = at_rest(&world);
     for (outcome, count) in outcomes {
         assert_eq!(scrape.outcome(outcome), count, "{outcome}");
     }
     // The journal is read once a second at most.
-    until("the journal's figures", || at_rest(&world).one("tollgate_journal_taken_in_total", &[]) == 2.0 * taken_in);
+    until("the journal's figures", || {
+        at_rest(&world).one("tollgate_journal_entries_created_total", &[]) == 2.0 * taken_in
+    });
 }
 
 #[test]
@@ -282,16 +284,16 @@ fn queries_are_counted_by_host_and_an_unreachable_one_is_shown() {
     let scrape = at_rest(&world);
     assert_eq!(scrape.one("tollgate_queries_total", &of("answered")), world.wechat.queries().len() as f64);
     assert_eq!(scrape.one("tollgate_query_duration_seconds_count", &[]), 2.0);
-    assert_eq!(scrape.one("tollgate_cache_requests_total", &[("source", "cached")]), 2.0);
-    assert_eq!(scrape.one("tollgate_cache_requests_total", &[("source", "asked")]), 2.0);
-    assert_eq!(scrape.one("tollgate_host_open", &[]), 0.0);
+    assert_eq!(scrape.one("tollgate_cache_requests_total", &[("source", "hit")]), 2.0);
+    assert_eq!(scrape.one("tollgate_cache_requests_total", &[("source", "miss")]), 2.0);
+    assert_eq!(scrape.one("tollgate_wechat_breaker_open", &[]), 0.0);
     assert_eq!(scrape.sum("tollgate_queries_over_budget_total", &[("mch_id", C1.mch_id)]), 0.0);
     world.wechat.goes_down();
     let mut asked = 0;
     until("the host to be asked last", || {
         asked += 1;
         world.app_callback(&format!("DOWN-{asked}"));
-        world.scrape().one("tollgate_host_open", &[]) == 1.0
+        world.scrape().one("tollgate_wechat_breaker_open", &[]) == 1.0
     });
     assert!(world.scrape().sum("tollgate_queries_total", &of("transport")) >= 20.0);
 }

@@ -1,5 +1,6 @@
 //! A changed configuration is put in force whole or not at all, and nobody who is served notices (D-13, O-02, C-05).
 
+#[cfg(feature = "otlp")]
 use crate::fakes::collector::Collector;
 use crate::fakes::tls::Certificate;
 use crate::fakes::upstream::{Reply, Upstream};
@@ -404,6 +405,7 @@ fn counters_go_on_and_the_metrics_tell_of_the_reload_and_of_one_that_was_refused
     assert_eq!(scrape.one("tollgate_config_last_reload_successful", &[]), 0.0);
 }
 
+#[cfg(feature = "otlp")]
 #[test]
 fn traces_begin_and_end_with_the_configuration_that_wants_them() {
     let collector = Collector::start();

@@ -119,7 +119,7 @@ impl Scrape {
         let in_flight = self.one("tollgate_callbacks_in_flight", &[]);
         assert_eq!(received, in_flight + ended, "received, and in flight or ended");
         assert_eq!(self.sum("tollgate_callbacks_total", &[]), ended, "by reason, and by outcome");
-        let taken_in = self.sum("tollgate_journal_taken_in_total", &[]);
+        let taken_in = self.sum("tollgate_journal_entries_created_total", &[]);
         let there = self.sum("tollgate_journal_entries", &[]);
         assert_eq!(taken_in, there + self.sum("tollgate_journal_forgotten_total", &[]), "the journal's entries");
     }

@@ -4,7 +4,7 @@ use crate::fakes::upstream::Reply;
 use crate::fakes::wechat::{APP, Bill, C1, Fields, SignType, notification, refusal, scan, transaction_id};
 use crate::follow_up::stands;
 use crate::harness::{Setup, World, until};
-use crate::program::Ended;
+use crate::program::{Ended, command};
 use serde_json::{Value, json};
 
 const DAY: &str = "2026-11-22";
@@ -48,6 +48,29 @@ fn a_paid_order_that_never_called_back_is_delivered_like_its_callback() {
         (late.folded("X-Tollgate-Delivery"), late.folded("X-Tollgate-Attempt")),
         (delivery, vec!["2".to_owned()])
     );
+}
+
+#[test]
+fn reconcile_is_another_name_of_the_same_command() {
+    let world = World::with(swept);
+    let id = world.wechat.order(&APP, "LOST-2").paid(250);
+    world.wechat.bill(&APP, "20261122", &Bill::default().paid(&APP, "LOST-2", &id, 250));
+    let told = |command: &str| {
+        let ended =
+            world.command(&[command, "--channel", "app", "--date", DAY, "--dry-run", "--json", "--wait", "20s"]);
+        let mut report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        // Each sweep has a number and times of its own.
+        let sweep = report["sweeps"][0].as_object_mut().unwrap();
+        sweep.retain(|key, _| key != "sweep" && !key.ends_with("_at"));
+        (ended.code, report)
+    };
+    let swept = told("sweep");
+    assert_eq!(swept.1["sweeps"][0]["found"], 1, "{}", swept.1);
+    assert_eq!(told("reconcile"), swept);
+    assert!(command(&["--help"], &[]).stdout.contains("[alias: reconcile]"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(command(&["completions", shell], &[]).stdout.contains("reconcile"), "{shell}");
+    }
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn a_callback_belongs_to_its_senders_trace_and_the_upstreams_work_to_its_own() {
     assert_eq!((query.parent.as_str(), query.kind), (one(&steps, "confirm").id.as_str(), SpanKind::Client));
     assert_eq!(query.attributes["tollgate.outcome"], "answered");
     assert_eq!(query.attributes["server.address"], format!("http://{}", world.wechat.addr));
-    assert_eq!(one(&steps, "confirm").attributes["tollgate.source"], "asked");
+    assert_eq!(one(&steps, "confirm").attributes["tollgate.source"], "miss");
     let said = ["route", "channel", "verdict", "reason", "outcome", "request_id"]
         .map(|key| root.attributes[&format!("tollgate.{key}")].as_str());
     assert_eq!(said[..5], ["app", "app", "paid", "paid", "forwarded"]);

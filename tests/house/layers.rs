@@ -55,38 +55,57 @@ const IMPURE: &[&str] = &[
 
 /// What is wrong between modules.
 fn against_the_table(tree: &Tree, table: &Table) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let modules = tree.modules.keys().filter(|module| module.len() == 1);
-    for module in modules.filter(|module| !table.rows.iter().any(|(row, _)| row == *module)) {
-        wrong.push(format!("{} has no row", shown(module)));
-    }
-    for (at, (row, may)) in table.rows.iter().enumerate() {
-        if !tree.modules.contains_key(row) {
-            wrong.push(format!("{} has a row and is not there", shown(row)));
-        }
-        let stands_above = |named: &&Names| table.rows[..at].iter().any(|(above, _)| named.starts_with(above));
-        for named in may.iter().filter(|named| !stands_above(named)) {
-            wrong.push(format!("the row of {} names {}, which does not stand above it", shown(row), shown(named)));
-        }
-    }
+    let mut wrong = about_the_rows(tree, table);
     let mut needed: BTreeSet<(&Names, &Names)> = BTreeSet::new();
     for from in tree.modules.keys() {
-        let rows = table.rows.iter().filter(|(row, _)| from.starts_with(row));
-        let may: Vec<(&Names, &Names)> = rows.flat_map(|(row, may)| may.iter().map(move |may| (row, may))).collect();
         for import in imports(tree, from) {
             let Import::Ours { module, item } = import else { continue };
             let path = [module.as_slice(), &item].concat();
             let is_elsewhere = module.first().is_some_and(|top| from.first().is_some_and(|from| from != top));
-            let allowing: Vec<_> = may.iter().filter(|(_, may)| path.starts_with(may)).collect();
-            if is_elsewhere && allowing.is_empty() {
-                wrong.push(format!("{} may not import {}", shown(from), shown(&path)));
+            match allowing(table, from, &path) {
+                Some(allowed) => needed.extend([allowed]),
+                None if is_elsewhere => wrong.push(format!("{} may not import {}", shown(from), shown(&path))),
+                None => {}
             }
-            needed.extend(allowing);
         }
     }
-    for (row, may) in table.rows.iter().flat_map(|(row, may)| may.iter().map(move |may| (row, may))) {
+    for (row, may) in table.rows.iter().flat_map(|row| row.may.iter().map(move |may| (&row.module, may))) {
         if !needed.contains(&(row, may)) {
             wrong.push(format!("the row of {} names {}, which it does not import", shown(row), shown(may)));
+        }
+    }
+    wrong
+}
+
+/// The row and the word of it that let `from` import `path`. The longest word decides: `provider` lets in what
+/// `not provider::wechat` keeps out, and the row of a part may let in what the row of the whole keeps out.
+fn allowing<'t>(table: &'t Table, from: &[String], path: &[String]) -> Option<(&'t Names, &'t Names)> {
+    let rows = table.rows.iter().filter(|row| from.starts_with(&row.module));
+    let words = rows.flat_map(|row| {
+        let may = row.may.iter().map(move |may| (may, Some((&row.module, may))));
+        may.chain(row.not.iter().map(|not| (not, None)))
+    });
+    words.filter(|(word, _)| path.starts_with(word)).max_by_key(|(word, _)| word.len())?.1
+}
+
+/// What is wrong with the table itself.
+fn about_the_rows(tree: &Tree, table: &Table) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let modules = tree.modules.keys().filter(|module| module.len() == 1);
+    for module in modules.filter(|module| !table.rows.iter().any(|row| row.module == **module)) {
+        wrong.push(format!("{} has no row", shown(module)));
+    }
+    for (at, row) in table.rows.iter().enumerate() {
+        if !tree.modules.contains_key(&row.module) {
+            wrong.push(format!("{} has a row and is not there", shown(&row.module)));
+        }
+        for not in row.not.iter().filter(|not| !tree.modules.contains_key(*not)) {
+            wrong.push(format!("the row of {} keeps out {}, which is not there", shown(&row.module), shown(not)));
+        }
+        let stands_above = |named: &&Names| table.rows[..at].iter().any(|above| named.starts_with(&above.module));
+        for named in row.may.iter().filter(|named| !stands_above(named)) {
+            let (row, named) = (shown(&row.module), shown(named));
+            wrong.push(format!("the row of {row} names {named}, which does not stand above it"));
         }
     }
     wrong
@@ -252,6 +271,20 @@ fn a_row_is_for_a_part_too_and_may_name_one() {
     let c = "use crate::low::{a::A, b::B};";
     assert_eq!(with(c, "use crate::low::b::B;"), ["high::d may not import low::b::B"]);
     assert_eq!(with(c, "use crate::low;"), ["high::d may not import low"]);
+}
+
+#[test]
+fn a_row_may_keep_a_part_out_and_the_row_of_a_part_may_let_it_in() {
+    let lib = |c: &str, d: &str| {
+        let lib = format!("mod low {{ mod a {{}} mod b {{}} }} mod high {{ mod c {{ {c} }} mod d {{ {d} }} }}");
+        made_up(&[("lib.rs", &lib)])
+    };
+    let rows = ["| `low` | |", "| `high` | `low`, not `low::b` |", "| `high::c` | `low::b` |"];
+    let (a, b) = ("use crate::low::a::A;", "use crate::low::b::B;");
+    assert_eq!(against_the_table(&lib(b, a), &page(&rows, "")), [""; 0]);
+    assert_eq!(against_the_table(&lib(b, &format!("{a} {b}")), &page(&rows, "")), ["high::d may not import low::b::B"]);
+    let gone = page(&["| `low` | |", "| `high` | `low`, not `low::x` |"], "");
+    assert_eq!(against_the_table(&lib(b, a), &gone), ["the row of high keeps out low::x, which is not there"]);
 }
 
 #[test]

@@ -23,6 +23,8 @@ mod pages;
 
 mod headings;
 
+mod versions;
+
 use std::path::{Path, PathBuf};
 
 /// The repository.

@@ -3,11 +3,22 @@
 use crate::tree::{Names, names};
 use std::collections::BTreeSet;
 
+/// What one row says.
+#[derive(Debug)]
+pub struct Row {
+    /// For whom it is, with all that is below it.
+    pub module: Names,
+    /// What that may import, with all that is below it.
+    pub may: BTreeSet<Names>,
+    /// What of it may not be imported all the same.
+    pub not: BTreeSet<Names>,
+}
+
 /// What the section says.
 #[derive(Debug, Default)]
 pub struct Table {
-    /// Module and what it may import, in the order of the page.
-    pub rows: Vec<(Names, BTreeSet<Names>)>,
+    /// In the order of the page.
+    pub rows: Vec<Row>,
     /// Modules that compute, and do nothing else.
     pub pure: BTreeSet<Names>,
 }
@@ -20,9 +31,10 @@ impl Table {
         let is_row = |line: &&str| line.starts_with("| `");
         let row = |line: &str| {
             let (module, may) = line.trim_matches('|').split_once('|').unwrap();
-            let module = modules(module);
-            assert_eq!(module.len(), 1, "one module a row: {line}");
-            (module.into_iter().next().unwrap(), modules(may))
+            let mut named = modules(module).into_iter();
+            let (module, None) = (named.next().unwrap(), named.next()) else { panic!("one module a row: {line}") };
+            let (may, not) = may.split_once(", not ").unwrap_or((may, ""));
+            Row { module, may: modules(may), not: modules(not) }
         };
         let rows = rows.lines().filter(is_row).map(row).collect();
         let pure = pure.lines().filter(is_row).flat_map(|line| modules(line.split('|').nth(1).unwrap()));

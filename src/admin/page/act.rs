@@ -135,12 +135,10 @@ pub(super) fn possible(standing: Standing<'_>, channel: ChannelId, order: OrderI
 /// Asks, on a page of its own.
 pub(super) async fn ask(
     Shared(admin): Shared<Arc<Admin>>,
-    Extension(who): Extension<Who>,
+    shell: Shell,
     Path((channel, order, name)): Path<(String, String, String)>,
-    uri: Uri,
-    headers: HeaderMap,
 ) -> Html {
-    let shell = Shell::new(&order, &uri, &headers, Some(&who));
+    let shell = shell.titled(&order);
     let (Ok(channel), Ok(order), Some(button)) =
         (ChannelId::parse(&channel), OrderId::parse(&order), Button::named(&name))
     else {

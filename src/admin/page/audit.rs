@@ -4,13 +4,11 @@ use super::notice;
 use super::shell::{Shell, order_href};
 use super::words::Words;
 use super::{Html, render, show};
-use crate::admin::{Admin, Who};
+use crate::admin::Admin;
 use crate::journal::Act;
 use crate::journal::audit::{Action, AuditRecord};
 use askama::Template;
-use axum::Extension;
 use axum::extract::{Query, State as Shared};
-use axum::http::{HeaderMap, Uri};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -47,16 +45,8 @@ pub(super) struct Asked {
 }
 
 /// Shows it.
-pub(super) async fn show(
-    Shared(admin): Shared<Arc<Admin>>,
-    Extension(who): Extension<Who>,
-    Query(asked): Query<Asked>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Html {
-    let shell = Shell::new("", &uri, &headers, Some(&who));
-    let title = shell.words.audit;
-    let shell = shell.titled(title);
+pub(super) async fn show(Shared(admin): Shared<Arc<Admin>>, shell: Shell, Query(asked): Query<Asked>) -> Html {
+    let shell = shell.titled_by(|words| words.audit);
     let found = match admin.audits(asked.before, ROWS).await {
         Ok(found) => found,
         Err(error) => return notice::unread(shell, &error),

@@ -122,7 +122,7 @@ fn budgets(whole: &Overview, shell: &Shell) -> Vec<Line> {
 fn cache(whole: &Overview, gate: &Gate, shell: &Shell) -> Line {
     let words = shell.words;
     let meters = &gate.metrics.confirm;
-    let (known, asked) = (meters.cached.so_far() + meters.joined.so_far(), meters.asked.so_far());
+    let (known, asked) = (meters.hit.so_far() + meters.coalesced.so_far(), meters.miss.so_far());
     let share = (known * 100).checked_div(known + asked).map(|share| fill(words.cache_hits, &[&format!("{share} %")]));
     let entries = fill(words.cache_entries, &[&show::count(whole.cache_entries)]);
     Line::plain(share.unwrap_or_default(), entries)

@@ -4,14 +4,12 @@ use super::notice;
 use super::shell::{Chip, Shell, order_href};
 use super::words::fill;
 use super::{Html, render, show};
-use crate::admin::{Admin, Who};
+use crate::admin::Admin;
 use crate::domain::order::OrderId;
 use crate::journal::Record;
 use crate::journal::view::Filter;
 use askama::Template;
-use axum::Extension;
 use axum::extract::{Query, State as Shared};
-use axum::http::{HeaderMap, Uri};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -50,16 +48,8 @@ pub(super) struct Asked {
 }
 
 /// Shows what there is of a number.
-pub(super) async fn show(
-    Shared(admin): Shared<Arc<Admin>>,
-    Extension(who): Extension<Who>,
-    Query(asked): Query<Asked>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Html {
-    let shell = Shell::new("", &uri, &headers, Some(&who));
-    let title = shell.words.ledger;
-    let shell = shell.titled(title);
+pub(super) async fn show(Shared(admin): Shared<Arc<Admin>>, shell: Shell, Query(asked): Query<Asked>) -> Html {
+    let shell = shell.titled_by(|words| words.ledger);
     let text = asked.text.trim().to_owned();
     // What cannot be a number of any kind belongs to no payment.
     let records = match OrderId::parse(&text) {

@@ -5,15 +5,14 @@ use super::shell::{Chip, Shell, encoded, order_href, state_name};
 use super::words::fill;
 use super::words::reasons::explain;
 use super::{Html, render, show};
-use crate::admin::{Admin, Who};
+use crate::admin::Admin;
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::{Reason, Stage};
 use crate::journal::view::{Cursor, Filter, Page};
 use crate::journal::{Origin, Record, State};
 use askama::Template;
-use axum::Extension;
 use axum::extract::{Query, State as Shared};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -97,16 +96,8 @@ pub(super) struct Asked {
 }
 
 /// Shows those that match.
-pub(super) async fn show(
-    Shared(admin): Shared<Arc<Admin>>,
-    Extension(who): Extension<Who>,
-    Query(asked): Query<Asked>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Html {
-    let shell = Shell::new("", &uri, &headers, Some(&who));
-    let title = shell.words.orders;
-    let shell = shell.titled(title);
+pub(super) async fn show(Shared(admin): Shared<Arc<Admin>>, shell: Shell, Query(asked): Query<Asked>) -> Html {
+    let shell = shell.titled_by(|words| words.orders);
     let channels: Vec<String> = admin.gate.gate().channels.iter().map(|channel| channel.id.to_string()).collect();
     let form = Form::of(&asked, channels, &shell);
     let (page, problem) = match asked.filter(shell.now) {

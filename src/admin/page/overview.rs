@@ -7,7 +7,7 @@ use super::shell::{Chip, Shell, encoded, order_href};
 use super::words::fill;
 use super::words::reasons::explain;
 use super::{Html, render, show};
-use crate::admin::{self, Admin, Held, Unread, Who};
+use crate::admin::{self, Admin, Held, Unread};
 use crate::domain::order::ChannelId;
 use crate::domain::reason::{Reason, Verdict};
 use crate::gate::Gate;
@@ -16,9 +16,7 @@ use crate::journal::history::HeldGroup;
 use crate::journal::view::{Tally, Today};
 use crate::journal::{Figures, Record, State};
 use askama::Template;
-use axum::Extension;
 use axum::extract::{Query, State as Shared};
-use axum::http::{HeaderMap, Uri};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -123,25 +121,11 @@ pub(super) struct Asked {
 }
 
 /// Shows it.
-pub(super) async fn show(
-    Shared(admin): Shared<Arc<Admin>>,
-    Extension(who): Extension<Who>,
-    Query(asked): Query<Asked>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Html {
-    let shell = Shell::new("", &uri, &headers, Some(&who));
-    let title = shell.words.overview;
+pub(super) async fn show(Shared(admin): Shared<Arc<Admin>>, shell: Shell, Query(asked): Query<Asked>) -> Html {
+    let shell = shell.titled_by(|words| words.overview);
     let (whole, gate) = (admin.overview().await, admin.gate.gate());
     let (held, trouble) = admin.held().await;
-    render(Overview::of(
-        &whole,
-        &gate,
-        held.as_deref(),
-        trouble.as_ref(),
-        Span::named(&asked.span),
-        shell.titled(title),
-    ))
+    render(Overview::of(&whole, &gate, held.as_deref(), trouble.as_ref(), Span::named(&asked.span), shell))
 }
 
 impl Overview {

@@ -5,14 +5,13 @@ use super::shell::{Shell, encoded};
 use super::words::fill;
 use super::words::reasons::explain;
 use super::{Html, render, show};
-use crate::admin::{Admin, Who};
+use crate::admin::Admin;
 use crate::domain::order::OrderId;
 use crate::journal::Refused;
 use crate::journal::view::RefusedFilter;
 use askama::Template;
-use axum::Extension;
 use axum::extract::{Query, State as Shared};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::StatusCode;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -52,16 +51,8 @@ pub(super) struct Asked {
 }
 
 /// Shows them.
-pub(super) async fn show(
-    Shared(admin): Shared<Arc<Admin>>,
-    Extension(who): Extension<Who>,
-    Query(asked): Query<Asked>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Html {
-    let shell = Shell::new("", &uri, &headers, Some(&who));
-    let title = shell.words.refused;
-    let shell = shell.titled(title);
+pub(super) async fn show(Shared(admin): Shared<Arc<Admin>>, shell: Shell, Query(asked): Query<Asked>) -> Html {
+    let shell = shell.titled_by(|words| words.refused);
     let given = asked.text.trim();
     let text = match OrderId::parse(given) {
         _ if given.is_empty() => None,

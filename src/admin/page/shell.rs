@@ -9,6 +9,10 @@ use crate::admin::Who;
 use crate::domain::reason::Reason;
 use crate::journal::{Origin, State};
 use askama::filters::HtmlSafe;
+use axum::Extension;
+use axum::extract::FromRequestParts;
+use axum::extract::rejection::ExtensionRejection;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -57,6 +61,17 @@ pub(super) struct Chip {
 // It writes nothing but its own words.
 impl HtmlSafe for Chip {}
 
+/// The shell of the page that is asked for, still without a title. A page whose path the guard lets everybody ask for has no
+/// [`Who`], and must make its shell by [`Shell::new`].
+impl<S: Send + Sync> FromRequestParts<S> for Shell {
+    type Rejection = ExtensionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Extension(who) = Extension::<Who>::from_request_parts(parts, state).await?;
+        Ok(Self::new("", &parts.uri, &parts.headers, Some(&who)))
+    }
+}
+
 impl Shell {
     /// Around a page for `who`, or for somebody who is not let in yet.
     pub(super) fn new(title: &str, uri: &Uri, headers: &HeaderMap, who: Option<&Who>) -> Self {
@@ -73,9 +88,15 @@ impl Shell {
         }
     }
 
-    /// The same with another title.
+    /// This shell with another title.
     pub(super) fn titled(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
+    }
+
+    /// This shell with one of the words as its title.
+    pub(super) fn titled_by(self, title: impl FnOnce(&Words) -> &'static str) -> Self {
+        let title = title(self.words);
+        self.titled(title)
     }
 
     /// Whether something was just done, which is said once.

@@ -3,12 +3,10 @@
 use super::notice;
 use super::shell::Shell;
 use super::{Html, render, show};
-use crate::admin::{Admin, Who};
+use crate::admin::Admin;
 use crate::journal::pending_orders::SourceHealth;
 use askama::Template;
-use axum::Extension;
 use axum::extract::State as Shared;
-use axum::http::{HeaderMap, Uri};
 use std::sync::Arc;
 
 #[derive(Debug, Template)]
@@ -35,15 +33,8 @@ struct Source {
 }
 
 /// Shows them.
-pub(super) async fn show(
-    Shared(admin): Shared<Arc<Admin>>,
-    Extension(who): Extension<Who>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Html {
-    let shell = Shell::new("", &uri, &headers, Some(&who));
-    let title = shell.words.sources;
-    let shell = shell.titled(title);
+pub(super) async fn show(Shared(admin): Shared<Arc<Admin>>, shell: Shell) -> Html {
+    let shell = shell.titled_by(|words| words.sources);
     match admin.sources().await {
         Ok(sources) => {
             render(Sources { sources: sources.into_iter().map(|source| Source::of(source, &shell)).collect(), shell })

@@ -6,16 +6,14 @@ use super::shell::{Chip, Shell, encoded};
 use super::words::fill;
 use super::words::reasons::{Explained, explain};
 use super::{Html, render, show};
-use crate::admin::{Admin, Who};
+use crate::admin::Admin;
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::{Reason, Stage, Verdict};
 use crate::journal::overrides::Needed;
 use crate::journal::{AttemptRecord, Event, Origin, Record, State};
 use askama::Template;
-use axum::Extension;
 use axum::extract::{Path, State as Shared};
-use axum::http::{HeaderMap, Uri};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,12 +104,10 @@ struct Other {
 /// Shows an order.
 pub(super) async fn show(
     Shared(admin): Shared<Arc<Admin>>,
-    Extension(who): Extension<Who>,
+    shell: Shell,
     Path((channel, order)): Path<(String, String)>,
-    uri: Uri,
-    headers: HeaderMap,
 ) -> Html {
-    let shell = Shell::new(&order, &uri, &headers, Some(&who));
+    let shell = shell.titled(&order);
     let (Ok(channel), Ok(order)) = (ChannelId::parse(&channel), OrderId::parse(&order)) else {
         return notice::not_found(shell, "/orders");
     };

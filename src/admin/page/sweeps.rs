@@ -4,12 +4,10 @@ use super::notice;
 use super::shell::{Chip, Shell, order_href};
 use super::words::{Words, fill};
 use super::{Html, render, show};
-use crate::admin::{Admin, Who};
+use crate::admin::Admin;
 use crate::journal::sweeps::{Counts, Progress, RowKind, RowRecord, Sweep, SweepId};
 use askama::Template;
-use axum::Extension;
 use axum::extract::{Path, Query, State as Shared};
-use axum::http::{HeaderMap, Uri};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -106,15 +104,8 @@ pub(super) struct Asked {
 }
 
 /// Shows all.
-pub(super) async fn list(
-    Shared(admin): Shared<Arc<Admin>>,
-    Extension(who): Extension<Who>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Html {
-    let shell = Shell::new("", &uri, &headers, Some(&who));
-    let title = shell.words.sweeps;
-    let shell = shell.titled(title);
+pub(super) async fn list(Shared(admin): Shared<Arc<Admin>>, shell: Shell) -> Html {
+    let shell = shell.titled_by(|words| words.sweeps);
     match admin.sweeps(None, MOST_SWEEPS).await {
         Ok(sweeps) => {
             let gate_since = admin.gate_since().await.map(|day| fill(shell.words.gate_since, &[&day]));
@@ -128,13 +119,10 @@ pub(super) async fn list(
 /// Shows one.
 pub(super) async fn report(
     Shared(admin): Shared<Arc<Admin>>,
-    Extension(who): Extension<Who>,
+    shell: Shell,
     Path(id): Path<String>,
     Query(asked): Query<Asked>,
-    uri: Uri,
-    headers: HeaderMap,
 ) -> Html {
-    let shell = Shell::new("", &uri, &headers, Some(&who));
     let Ok(id) = id.parse().map(SweepId) else { return notice::not_found(shell, "/sweeps") };
     let sweep = match admin.sweep(id).await {
         Ok(Some((sweep, _))) => sweep,

@@ -7,7 +7,7 @@ use super::Unreadable;
 use super::fold::{any_spelling, plain_name_folds_to};
 use super::names::Names;
 use crate::domain::reason::Reason;
-use crate::provider::wechat::xml::Fields;
+use crate::provider::xml::Fields;
 use memchr::{memchr, memchr_iter, memchr2};
 use std::borrow::Cow;
 

@@ -7,7 +7,7 @@ use super::{ClaimReader, Field, Place, channel, channel_value, form, media, xml}
 use crate::domain::order::ChannelId;
 use crate::gate::route::PathValues;
 use crate::provider::wechat::v2::refund::REQ_INFO;
-use crate::provider::wechat::xml::Fields;
+use crate::provider::xml::Fields;
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use memchr::memmem;

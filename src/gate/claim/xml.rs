@@ -1,4 +1,4 @@
-//! Claims in flat XML. `wechat::xml` has refused what is not flat; here values are held to one text run, because the
+//! Claims in flat XML. `provider::xml` has refused what is not flat; here values are held to one text run, because the
 //! old DOM readers take the first run for all.
 
 use super::found::Found;
@@ -7,7 +7,7 @@ use super::names::Home;
 use super::value::Value;
 use super::{Blank, Unreadable, offset_in};
 use crate::domain::reason::Reason;
-use crate::provider::wechat::xml::Fields;
+use crate::provider::xml::Fields;
 use memchr::memmem;
 use std::borrow::Cow;
 

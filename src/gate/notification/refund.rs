@@ -92,7 +92,7 @@ impl Gate {
         let asked_at = Instant::now();
         let within = story.span.parent();
         let finding = self.confirm.ask_again(channel, channel.ask(&claim, told.out_trade_no), &within).await;
-        story.confirmed(Source::Asked, asked_at.elapsed());
+        story.confirmed(Source::Miss, asked_at.elapsed());
         let confirmed = decide(claim, &told, &finding).map_err(|reason| refused(reason, story))?;
         self.tell_the_payment(route, channel, &confirmed, story);
         Ok(confirmed)

@@ -2,7 +2,7 @@
 //!
 //! A callback is counted twice: when it is received, and when it has ended. Everything that is shown of those that have ended
 //! comes from one reading of the same numbers, and those received are read after them; so at any moment they add up:
-//! received = in flight + forwarded + refused + pending + parked + absorbed.
+//! received = in flight + forwarded + refused + retrying + parked + absorbed.
 
 use super::Histogram;
 use super::labels::{OutcomeLabel, VerdictLabels, WayLabels};
@@ -29,7 +29,7 @@ pub enum Outcome {
     /// so that it depends on its sender.
     Refused,
     /// It was turned away, and the follow-up goes on with it.
-    Pending,
+    Retrying,
     /// It was turned away, and somebody has to look.
     Parked,
     /// Its order was accepted before, and its sender got the answer of then.
@@ -38,7 +38,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [Self::Forwarded, Self::Refused, Self::Pending, Self::Parked, Self::Absorbed];
+    pub const ALL: [Self; 5] = [Self::Forwarded, Self::Refused, Self::Retrying, Self::Parked, Self::Absorbed];
 
     /// The word in metrics.
     #[must_use]
@@ -46,7 +46,7 @@ impl Outcome {
         match self {
             Self::Forwarded => "forwarded",
             Self::Refused => "refused",
-            Self::Pending => "pending",
+            Self::Retrying => "retrying",
             Self::Parked => "parked",
             Self::Absorbed => "absorbed",
         }

@@ -5,6 +5,7 @@
 
 use super::{BuildError, Settings};
 use crate::net::http_client;
+use crate::observe::log_throttle::LogThrottle;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
@@ -16,14 +17,14 @@ use parking_lot::Mutex;
 use prost::Message;
 use reqwest::Client;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// How long the collector may take for a batch.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often it is said that it cannot be reached.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+const LOG_EVERY: Duration = Duration::from_secs(60);
 
 pub(super) struct Exporter {
     http: Client,
@@ -32,14 +33,13 @@ pub(super) struct Exporter {
     resource: ResourceAttributesWithSchema,
     /// The client works there, and this is called elsewhere.
     runtime: Handle,
-    complaints: Mutex<Complaints>,
+    lost: Mutex<Lost>,
 }
 
-/// Spans that were lost since it was said the last time.
-#[derive(Default)]
-struct Complaints {
-    last: Option<Instant>,
-    lost: usize,
+/// Spans that were lost since that was logged the last time.
+struct Lost {
+    throttle: LogThrottle,
+    spans: usize,
 }
 
 impl fmt::Debug for Exporter {
@@ -54,8 +54,8 @@ impl Exporter {
         let encrypted = settings.endpoint.scheme_str() == Some("https");
         let http = http_client::client(encrypted)?.timeout(TIMEOUT).build()?;
         let resource = ResourceAttributesWithSchema::default();
-        let (runtime, complaints) = (Handle::current(), Mutex::default());
-        Ok(Self { http, url, settings: settings.clone(), resource, runtime, complaints })
+        let lost = Mutex::new(Lost { throttle: LogThrottle::new(LOG_EVERY), spans: 0 });
+        Ok(Self { http, url, settings: settings.clone(), resource, runtime: Handle::current(), lost })
     }
 
     fn post(&self, spans: Vec<SpanData>) -> impl Future<Output = Result<(), String>> + Send + 'static {
@@ -75,12 +75,11 @@ impl Exporter {
         }
     }
 
-    fn complain(&self, lost: usize, why: &str) {
-        let mut complaints = self.complaints.lock();
-        complaints.lost += lost;
-        if complaints.last.is_none_or(|last| last.elapsed() >= COMPLAIN_EVERY) {
-            let lost = std::mem::take(&mut complaints.lost);
-            complaints.last = Some(Instant::now());
+    fn complain(&self, spans: usize, why: &str) {
+        let mut lost = self.lost.lock();
+        lost.spans += spans;
+        if lost.throttle.admits() {
+            let lost = std::mem::take(&mut lost.spans);
             tracing::warn!(lost, why, url = self.url, "spans could not be sent to the collector of traces");
         }
     }

@@ -8,11 +8,11 @@ pub mod order_state;
 
 use super::bill::bill_type as word_of;
 use super::sign::{self, SignType};
-use super::xml::{self, Fields, XmlError};
 use super::{Answer, Api, ApiKey, Credentials, Signature};
 use crate::domain::clock;
 use crate::domain::order::{AppId, MerchantId};
 use crate::provider::bill::BillType;
+use crate::provider::xml::{self, Fields, XmlError};
 use crate::provider::{AskBy, Payment};
 use bytes::Bytes;
 use jiff::civil::Date;

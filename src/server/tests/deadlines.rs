@@ -44,7 +44,7 @@ async fn a_later_head_has_its_own_deadline() {
     let mut client = fixture.connect().await;
     client.send(&get("/pay")).await;
     client.answer().await;
-    tokio::time::sleep(SHORT * 3).await;
+    fixture.lets_heads_time_out(3).await;
     client.send(&get("/pay")).await;
     assert_eq!(client.answer().await.0, "HTTP/1.1 200 OK");
     client.send(b"GET /pay HTT").await;
@@ -105,7 +105,7 @@ async fn a_handler_is_not_hurried() {
     let fixture = Fixture::start(hurried).await;
     let mut client = fixture.connect().await;
     client.send(&get("/wait")).await;
-    tokio::time::sleep(SHORT * 3).await;
+    fixture.lets_heads_time_out(3).await;
     fixture.handler.go_on.notify_one();
     assert_eq!(client.answer().await.1, b"GET /wait ");
 }

@@ -34,7 +34,7 @@ async fn a_drain_lets_a_head_that_has_begun_end() {
     begun.send(b"GET /pay HTTP/1.1\r\n").await;
     let idle = fixture.connect().await;
     // Both bytes and word may be on their way at the same time; only a head that has arrived is safe.
-    tokio::time::sleep(SHORT).await;
+    fixture.reads_what_was_sent().await;
     fixture.shutdown.begin();
     assert_eq!(idle.rest().await, "");
     begun.send(b"Host: shop\r\n\r\n").await;

@@ -55,7 +55,7 @@ async fn every_split_of_two_messages_reads_the_same() {
         let mut client = fixture.connect().await;
         client.stream.set_nodelay(true).unwrap();
         client.send(&bytes[..at]).await;
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        fixture.reads_what_was_sent().await;
         client.send(&bytes[at..]).await;
         assert_eq!(client.answer().await.1, b"POST /pay first", "split at {at}");
         assert_eq!(client.answer().await.1, b"POST /pay second", "split at {at}");
@@ -103,7 +103,9 @@ async fn a_large_answer_reaches_a_slow_reader_whole() {
     let mut client = fixture.connect().await;
     for request in [get("/large"), get("/large"), last("/large")] {
         client.send(&request).await;
-        tokio::time::sleep(SHORT).await;
+        // The answer has begun, and the system takes no more of it: it is longer than what both sides buffer.
+        client.stream.readable().await.unwrap();
+        fixture.reads_what_was_sent().await;
         assert_eq!(client.answer().await.1.len(), LARGE);
     }
     assert_eq!(client.rest().await, "");

@@ -4,10 +4,10 @@
 //! ECB hides, and does not authenticate: who has seen several notifications can put one together from blocks of them. So
 //! nothing in one is believed that the order query does not say as well.
 
-use super::super::xml::Fields;
 use super::super::{Api, Credentials};
 use crate::domain::money::Fen;
 use crate::domain::order::{AppId, OutTradeNo, TransactionId};
+use crate::provider::xml::Fields;
 use aws_lc_rs::cipher::{AES_256, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

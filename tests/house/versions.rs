@@ -1,0 +1,23 @@
+//! One version of Rust: declared, told to readers, and used for the image.
+
+/// `1.95` of Cargo.toml.
+fn declared() -> String {
+    let manifest = crate::text("Cargo.toml");
+    let line = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap();
+    line.trim_matches('"').to_owned()
+}
+
+#[test]
+fn the_image_is_built_with_the_declared_version_of_rust() {
+    let from = format!("FROM rust:{}-slim-", declared());
+    assert!(crate::text("Dockerfile").contains(&from), "Dockerfile has no {from}");
+}
+
+#[test]
+fn readers_are_told_the_declared_version_of_rust() {
+    for page in ["README.md", "README.zh-CN.md"] {
+        let text = crate::text(page);
+        let line = text.lines().find(|line| line.contains("https://rustup.rs")).unwrap();
+        assert!(line.contains(&declared()), "{page} says: {line}");
+    }
+}
