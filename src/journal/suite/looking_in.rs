@@ -262,10 +262,10 @@ async fn refusals_come_in_pages(store: &dyn Store) {
     };
     assert_eq!((orders(&first), orders(&rest)), (vec!["C".to_owned(), "B".to_owned()], vec!["A".to_owned()]));
     let repeated = RefusedFilter { reason: Some(Reason::FieldRepeated), ..any };
-    assert_eq!(orders(&*journal.archive.refusals(repeated, None, 10).await.unwrap()), ["C", "A"]);
+    assert_eq!(orders(&journal.archive.refusals(repeated, None, 10).await.unwrap()), ["C", "A"]);
     let request = first[0].1.request_id.to_string();
     let by_id = RefusedFilter { text: OrderId::parse(&request).ok(), ..any };
-    assert_eq!(orders(&*journal.archive.refusals(by_id, None, 10).await.unwrap()), ["C"]);
+    assert_eq!(orders(&journal.archive.refusals(by_id, None, 10).await.unwrap()), ["C"]);
     let future = RefusedFilter { since: Some(crate::domain::clock::now() + jiff::Span::new().hours(1)), ..any };
     assert!(journal.archive.refusals(future, None, 10).await.unwrap().is_empty());
 }

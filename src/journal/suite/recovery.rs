@@ -106,7 +106,7 @@ async fn what_was_refused_after_another_was_accepted_is_not_brought_forward(stor
     time_passes(Duration::ZERO).await;
     not_accepted(&journal, "LATE", HOURS).await;
     assert_eq!(journal.queue.bring_forward(app(), accepted_at, 10).await.unwrap(), 1);
-    assert_eq!(entries(&*journal.queue.lease_due(10, Shut::default()).await.unwrap()), [(early, true)]);
+    assert_eq!(entries(&journal.queue.lease_due(10, Shut::default()).await.unwrap()), [(early, true)]);
     assert_eq!(
         journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(),
         1,
