@@ -68,7 +68,7 @@ pub struct Ended {
     pub drained: Drained,
     /// The handoff to a successor, if one takes over.
     pub handoff: Option<PendingHandoff>,
-    /// What spans are still to be sent, for at most [`TRACES_SENT`]: nobody waits for a collector but the process's end.
+    /// What spans are still to be sent, for at most [`TRACES_SENT`]: only the process's end waits for a collector.
     pub traces: Traces,
 }
 
@@ -332,7 +332,7 @@ impl App {
         }
         let line = reloads.line(asked, refused.map_or(Ok(number), |refused| Err(refused.problem)));
         if let Some(journal) = &self.services.housekeeping.journal {
-            // Nobody waits for it; while the disk fails the log has it.
+            // No request waits for this line; while the disk fails the log has it.
             drop(journal.audit(line));
         }
         systemd::ready(&self.status());
@@ -354,7 +354,7 @@ impl App {
         self.current.replace(Arc::clone(&services.gate));
         let before = self.services.gate.traces.clone();
         if before.settings() != services.gate.traces.settings() {
-            // Waiting for the collector is nobody's on the way.
+            // No callback waits for the collector.
             tokio::spawn(async move { before.end(TRACES_SENT).await });
         }
         (self.services, self.fixed, self.grace) = (services, fixed, grace);

@@ -62,7 +62,7 @@ impl Services {
         Self::with(config, journal, metrics)
     }
 
-    /// The same with a journal that was opened before.
+    /// Builds every part, with a journal that was opened before.
     ///
     /// # Errors
     /// If a part cannot be built.

@@ -41,7 +41,7 @@ const ITS_OWN_CALLBACK: Duration = Duration::from_secs(5);
 /// When it is looked again whether another way has brought a payment to the upstream.
 const LOOK_AGAIN: Duration = minutes(1);
 
-/// How often an order query must deny what the bill says before somebody has to look.
+/// How often an order query must deny what the bill says before a person has to look.
 const DENIALS: u32 = 3;
 
 const fn minutes(minutes: u64) -> Duration {

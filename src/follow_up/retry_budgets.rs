@@ -14,13 +14,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// Of a merchant's queries, the follow-up gets one in this many.
+/// The follow-up gets one of a merchant's queries in this many.
 const SHARE_OF_QUERIES: u32 = 2;
 
-/// And orders that nobody waits for, one in this many.
+/// Orders whose callback no sender waits for get one query in this many.
 const SHARE_OF_LATE: u32 = 4;
 
-/// Callbacks that nothing speaks for, which WeChat Pay was not asked about yet, may have what nobody else uses: the sooner they
+/// Callbacks that nothing speaks for, which WeChat Pay was not asked about yet, may have what no other callback uses: the sooner they
 /// are told apart, the better.
 const SHARE_OF_STRANGE: u32 = 1;
 
@@ -47,7 +47,7 @@ pub(super) fn age(work: &Job) -> Duration {
 /// By which lane WeChat Pay is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// Orders that somebody has called back for and something speaks for, or that were made just now.
+    /// Orders that were called back for and that something speaks for, or that were made just now.
     FollowUp,
     /// Those that nothing speaks for, and WeChat Pay was not asked about yet.
     Strange,
@@ -55,14 +55,14 @@ pub enum Lane {
     LikelyAbsent,
     /// Those that nothing speaks for.
     Absent,
-    /// Orders that nobody waits for.
+    /// Orders whose callback no sender waits for.
     Late,
     /// Orders over a month old.
     Old,
 }
 
 impl Lane {
-    /// The lane of an order that somebody has called back for. What is confirmed, and what an `operator` asked for, waits behind
+    /// The lane of an order that was called back for. What is confirmed, and what an `operator` asked for, waits behind
     /// nothing that may be made up.
     #[must_use]
     pub fn of(rank: Rank, state: State, operator: bool) -> Self {
