@@ -14,7 +14,6 @@ const RINGS: &[&str] = &[
     "admin::{guard, login}",
     "admin::page::{act, notice, shell}",
     "cli::{check, query}",
-    "gate::{channel, claim, confirm, decide, deliver, flag, notification, number_proof, record, reply, route, stamp, story, synthesize}",
     "gate::claim::{names, ways}",
     "journal::{audit, history, overrides}",
     "journal::{callback, ids}",
