@@ -17,7 +17,7 @@ const RINGS: &[&str] = &[
     "gate::claim::{names, ways}",
     "journal::{audit, history, overrides}",
     "journal::{callback, ids}",
-    "journal::sqlite::{audit, budget, columns, content, inbox, owners, rank, read, redeliver, sweeps, times, view, write, writer}",
+    "journal::sqlite::{audit, budget, columns, content, op, owners, rank, read, redeliver, sweeps, times, view, write}",
     "observe::metrics::{callbacks, labels, timeline}",
     "reconcile::pending_orders::{cell, command, error, file, http, json, listing, mysql, postgres, source, sql, sqlite, tls}",
     "sandbox::{bill, book, generated, notification, orderquery}",
