@@ -23,7 +23,6 @@ const RINGS: &[&str] = &[
     "reconcile::pending_orders::{cell, command, error, file, http, json, listing, mysql, postgres, source, sql, sqlite, tls}",
     "sandbox::{bill, book, generated, notification, orderquery}",
     "sandbox::bill::{columns, sheet}",
-    "server::{stream, wire}",
 ];
 
 /// What does something or asks for the time, and so has no place in a module that computes.
