@@ -5,6 +5,8 @@
 
 mod strictness;
 
+mod home;
+
 mod found;
 
 mod names;
@@ -37,8 +39,9 @@ pub use self::strictness::{ContentType, Cookies, OrderType, Strictness};
 pub use sealed::Sealed;
 
 use self::found::Found;
+use self::home::Home;
 use self::media::Media;
-use self::names::{Home, Names};
+use self::names::Names;
 use self::value::{Malformed, Value};
 use super::channel::{self, ChannelRule};
 use super::route::PathValues;

@@ -15,7 +15,6 @@ const RINGS: &[&str] = &[
     "admin::page::{act, notice, shell}",
     "cli::{check, query}",
     "gate::{channel, claim, confirm, decide, deliver, flag, notification, number_proof, record, reply, route, stamp, story, synthesize}",
-    "gate::claim::{names, ways}",
     "journal::{audit, history, overrides}",
     "journal::{callback, ids}",
     "journal::sqlite::{audit, budget, columns, content, inbox, owners, rank, read, redeliver, sweeps, times, view, write, writer}",

@@ -7,7 +7,8 @@
 
 use super::charset::Charset;
 use super::found::Found;
-use super::names::{Hit, Home};
+use super::home::Home;
+use super::names::Hit;
 use super::value::Value;
 use super::{Blank, Unreadable, hex_byte, offset_in};
 use crate::domain::reason::Reason;

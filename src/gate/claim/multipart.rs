@@ -7,7 +7,8 @@
 
 use super::charset::{Charset, is_utf8};
 use super::found::Found;
-use super::names::{Hit, Home};
+use super::home::Home;
+use super::names::Hit;
 use super::value::Value;
 use super::{Blank, Unreadable, offset_in};
 use crate::domain::reason::Reason;

@@ -3,7 +3,7 @@
 
 use super::found::Found;
 use super::hidden;
-use super::names::Home;
+use super::home::Home;
 use super::value::Value;
 use super::{Blank, Unreadable, offset_in};
 use crate::domain::reason::Reason;
