@@ -18,7 +18,6 @@ const RINGS: &[&str] = &[
     "journal::{audit, history, overrides}",
     "journal::{callback, ids}",
     "journal::sqlite::{audit, budget, columns, content, inbox, owners, rank, read, redeliver, sweeps, times, view, write, writer}",
-    "observe::metrics::{callbacks, labels, timeline}",
     "reconcile::pending_orders::{cell, command, error, file, http, json, listing, mysql, postgres, source, sql, sqlite, tls}",
     "sandbox::{bill, book, generated, notification, orderquery}",
     "sandbox::bill::{columns, sheet}",
