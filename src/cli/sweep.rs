@@ -93,7 +93,7 @@ const MOST_DAYS: usize = 93;
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let outline = match Outline::load(&args.file.config) {
         Ok(outline) => outline,
-        Err(problems) => return super::check::show(&problems, args.json),
+        Err(problems) => return super::problems::print(&problems, args.json),
     };
     let path = records::file(outline.journal.as_ref())?.path.clone();
     if args.list || args.report.is_some() {
@@ -111,7 +111,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let config = match Config::load(&args.file.config) {
         Ok(config) => config,
-        Err(problems) => return super::check::show(&problems, args.json),
+        Err(problems) => return super::problems::print(&problems, args.json),
     };
     // So that a journal that was never there is said so, and not made: it would know of nothing that was accepted.
     drop(Sqlite::beside(&path)?);

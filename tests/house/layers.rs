@@ -13,7 +13,6 @@ use std::sync::LazyLock;
 const RINGS: &[&str] = &[
     "admin::{guard, login}",
     "admin::page::{act, notice, shell}",
-    "cli::{check, query}",
     "gate::{channel, claim, confirm, decide, deliver, flag, notification, number_proof, record, reply, route, stamp, story, synthesize}",
     "journal::{audit, history, overrides}",
     "journal::{callback, ids}",
