@@ -11,7 +11,6 @@ use std::sync::LazyLock;
 /// Rings among siblings that are known. The list may only get shorter: who opens a ring, or makes it smaller, writes that
 /// down here.
 const RINGS: &[&str] = &[
-    "admin::page::{act, notice, shell}",
     "gate::{channel, claim, confirm, decide, deliver, flag, notification, number_proof, record, reply, route, stamp, story, synthesize}",
     "journal::{audit, history, overrides}",
     "journal::{callback, ids}",
