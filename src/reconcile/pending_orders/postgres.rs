@@ -4,7 +4,7 @@
 use super::cell::Cell;
 use super::error::{SourceError, root_cause, said};
 use super::listing::{Listing, Places, Rows};
-use super::sql::{BadUrl, Query};
+use super::sql::Query;
 use super::tls;
 use crate::domain::secret::Secret;
 use std::error::Error as _;
@@ -20,24 +20,24 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 const AT_ONCE: usize = 500;
 
 /// Whether `url` is one.
-pub(super) fn check(url: &str) -> Result<(), BadUrl> {
-    config(url).map(drop)
+pub(super) fn is_url(url: &str) -> bool {
+    config(url).is_some()
 }
 
 /// `sslmode` is understood as libpq does, with one difference: `require` checks the certificate like `verify-full`.
-fn config(url: &str) -> Result<Config, BadUrl> {
+fn config(url: &str) -> Option<Config> {
     let url = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
-    let mut config: Config = url.replace("sslmode=allow", "sslmode=prefer").parse().map_err(|_| BadUrl::Postgres)?;
+    let mut config: Config = url.replace("sslmode=allow", "sslmode=prefer").parse().ok()?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-        return Err(BadUrl::Postgres);
+        return None;
     }
     config.application_name(env!("CARGO_PKG_NAME"));
-    Ok(config)
+    Some(config)
 }
 
 /// Reads the rows. Dropped, it closes the connection.
 pub(super) async fn read(url: &Secret, query: &Query, rows: Rows, deadline: Duration) -> Result<Listing, SourceError> {
-    let mut config = config(url.expose()).map_err(|_| SourceError::NotSetUp("its URL"))?;
+    let mut config = config(url.expose()).ok_or(SourceError::NotSetUp("its URL"))?;
     config.connect_timeout(deadline);
     let tls = match config.get_ssl_mode() {
         SslMode::Disable => tls::unused()?,

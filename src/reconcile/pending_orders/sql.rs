@@ -57,8 +57,8 @@ impl Database {
                 "" => Err(BadUrl::NoFile),
                 path => Ok(Self::Sqlite(directory.join(path))),
             },
-            "postgres" | "postgresql" => postgres::check(text).map(|()| Self::Postgres(url.clone())),
-            "mysql" | "mariadb" => mysql::check(text).map(|()| Self::MySql(url.clone())),
+            "postgres" | "postgresql" => postgres::is_url(text).then(|| Self::Postgres(url.clone())).ok_or(BadUrl::Postgres),
+            "mysql" | "mariadb" => mysql::is_url(text).then(|| Self::MySql(url.clone())).ok_or(BadUrl::MySql),
             _ => Err(BadUrl::Scheme),
         }
     }
