@@ -4,10 +4,12 @@ use super::read::{Section, Value};
 use super::synthesize::{RouteName, target};
 use crate::domain::secret::Secret;
 use crate::reconcile::pending_orders::Watched;
+use crate::reconcile::pending_orders::amount_unit::AmountUnit;
 use crate::reconcile::pending_orders::command::Command;
+use crate::reconcile::pending_orders::database::Database;
 use crate::reconcile::pending_orders::http::Page;
-use crate::reconcile::pending_orders::source::{AmountUnit, Place, Source};
-use crate::reconcile::pending_orders::sql::{Database, Query};
+use crate::reconcile::pending_orders::query::Query;
+use crate::reconcile::pending_orders::source::{Place, Source};
 use hyper::http::uri::Uri;
 use std::time::Duration;
 

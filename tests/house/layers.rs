@@ -15,7 +15,6 @@ const RINGS: &[&str] = &[
     "journal::{audit, history, overrides}",
     "journal::{callback, ids}",
     "journal::sqlite::{audit, budget, columns, content, inbox, owners, rank, read, redeliver, sweeps, times, view, write, writer}",
-    "reconcile::pending_orders::{cell, command, error, file, http, json, listing, mysql, postgres, source, sql, sqlite, tls}",
 ];
 
 /// What does something or asks for the time, and so has no place in a module that computes.

@@ -1,6 +1,6 @@
 //! Values as databases, pages and programs write them. None of them passes through a float of ours.
 
-use super::source::AmountUnit;
+use super::amount_unit::AmountUnit;
 use crate::domain::clock;
 use crate::domain::money::Fen;
 use crate::domain::order::BadId;

@@ -2,8 +2,9 @@
 //! written in, because a float would lose digits of an order's number.
 
 use super::cell::{BadCell, Cell};
+use super::column::Column;
 use super::error::SourceError;
-use super::listing::{Column, Listing, Row, Rows};
+use super::listing::{Listing, Row, Rows};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -218,7 +219,7 @@ fn cell(raw: &RawValue) -> Cell<'_> {
 mod tests {
     use super::*;
     use crate::domain::money::Fen;
-    use crate::reconcile::pending_orders::source::AmountUnit;
+    use crate::reconcile::pending_orders::amount_unit::AmountUnit;
 
     fn read(text: &str) -> Result<Listing, SourceError> {
         super::read(text.as_bytes(), Rows::new(AmountUnit::Yuan, 100))

@@ -4,7 +4,7 @@
 use super::cell::Cell;
 use super::error::{SourceError, root_cause, said};
 use super::listing::{Listing, Places, Rows};
-use super::sql::Query;
+use super::query::Query;
 use super::tls;
 use crate::domain::secret::Secret;
 use mysql_async::prelude::Queryable;
