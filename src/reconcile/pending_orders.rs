@@ -26,6 +26,8 @@ pub mod query;
 
 pub mod database;
 
+mod stop;
+
 mod sqlite;
 
 mod postgres;

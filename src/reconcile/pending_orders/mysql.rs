@@ -5,6 +5,7 @@ use super::cell::Cell;
 use super::error::{SourceError, root_cause, said};
 use super::listing::{Listing, Places, Rows};
 use super::query::Query;
+use super::stop::Stop;
 use super::tls;
 use crate::domain::secret::Secret;
 use mysql_async::prelude::Queryable;
@@ -59,22 +60,7 @@ async fn connect_and_read(url: &Secret, query: &Query, rows: Rows, deadline: Dur
         limit(&mut connection, rows.limit(), deadline).await?;
         read_rows(connection, query, rows).await
     };
-    read.await.map_err(|stop| match stop {
-        Stop::Error(error) => explain(&error, password.as_deref()),
-        Stop::Columns(error) => error,
-    })
-}
-
-/// Why no more rows are read.
-enum Stop {
-    Error(Error),
-    Columns(SourceError),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
+    read.await.map_err(|stop| stop.explained(|error| explain(&error, password.as_deref())))
 }
 
 /// The URL's options, with what we say about certificates, packets and sockets. The socket is the one that the server on
@@ -110,7 +96,7 @@ async fn limit(connection: &mut Conn, limit: usize, deadline: Duration) -> Resul
     Ok(())
 }
 
-async fn read_rows(mut connection: Conn, query: &Query, mut rows: Rows) -> Result<Listing, Stop> {
+async fn read_rows(mut connection: Conn, query: &Query, mut rows: Rows) -> Result<Listing, Stop<Error>> {
     let mut read_only = TxOpts::default();
     read_only.with_readonly(true);
     let mut transaction = connection.start_transaction(read_only).await?;

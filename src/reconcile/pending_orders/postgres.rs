@@ -5,6 +5,7 @@ use super::cell::Cell;
 use super::error::{SourceError, root_cause, said};
 use super::listing::{Listing, Places, Rows};
 use super::query::Query;
+use super::stop::Stop;
 use super::tls;
 use crate::domain::secret::Secret;
 use std::error::Error as _;
@@ -51,10 +52,7 @@ pub(super) async fn read(url: &Secret, query: &Query, rows: Rows, deadline: Dura
     let mut connection = pin!(connection);
     // What is read needs the connection to be driven, and the connection ends only if it breaks.
     tokio::select! {
-        read = read_rows(&client, query, rows, deadline) => read.map_err(|stop| match stop {
-            Stop::Error(error) => explain(error),
-            Stop::Columns(error) => error,
-        }),
+        read = read_rows(&client, query, rows, deadline) => read.map_err(|stop| stop.explained(explain)),
         ended = &mut connection => Err(match ended {
             Ok(()) => SourceError::BrokeOff("the server closed the connection".to_owned()),
             Err(error) => explain(error),
@@ -62,20 +60,8 @@ pub(super) async fn read(url: &Secret, query: &Query, rows: Rows, deadline: Dura
     }
 }
 
-/// Why no more rows are read.
-enum Stop {
-    Error(Error),
-    Columns(SourceError),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
 /// Everything is set for the transaction only, so that it works behind a pooler. Times are Beijing's.
-async fn read_rows(client: &Client, query: &Query, mut rows: Rows, deadline: Duration) -> Result<Listing, Stop> {
+async fn read_rows(client: &Client, query: &Query, mut rows: Rows, deadline: Duration) -> Result<Listing, Stop<Error>> {
     let milliseconds = deadline.as_millis().clamp(1, i32::MAX as u128);
     let begin = format!(
         "BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = {milliseconds}; \
