@@ -7,26 +7,25 @@ use divan::{Bencher, black_box};
 use hyper::Request;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
-use tollgate::domain::money::Currency;
 use tollgate::domain::order::{AppId, ChannelId, MerchantId, OrderId, OutTradeNo};
 use tollgate::domain::secret::Secret;
 use tollgate::gate::accepted::Accepted;
-use tollgate::gate::channel::{ChannelRule, Choose};
-use tollgate::gate::claim::{Carrier, Claim, ClaimFields, ClaimReader, Field, Place, Strictness};
-use tollgate::gate::decide::{self, Mode, OnRefunded, Pass};
+use tollgate::gate::claim::{Carrier, ChannelRule, Choose, ClaimFields, ClaimReader, Field, Place, Strictness};
+use tollgate::gate::decide::{self, Pair, Pass};
 use tollgate::gate::delivery::{Attempt, Origin};
-use tollgate::gate::notification::{Event, Events};
-use tollgate::gate::number_proof::{NumberProof, Pair};
-use tollgate::gate::reply::{Dialect, ReplyStyle};
-use tollgate::gate::route::{Duplicates, PathPattern, QueryMatch, Route, Routes};
+use tollgate::gate::event::{Event, Events};
+use tollgate::gate::path::PathPattern;
+use tollgate::gate::policy::{Duplicates, Mode, NumberProof, OnRefunded};
+use tollgate::gate::reply::ReplyStyle;
+use tollgate::gate::route::{QueryMatch, Route, Routes};
 use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
-use tollgate::journal::Overrides;
+use tollgate::journal::{Claimed, Overrides};
+use tollgate::net::xml::Fields;
 use tollgate::provider::AskBy;
 use tollgate::provider::wechat::sign::{SignType, sign};
 use tollgate::provider::wechat::v2::order_state;
 use tollgate::provider::wechat::{Api, ApiKey, Credentials, v2};
-use tollgate::provider::xml::Fields;
 use tollgate::server::Peer;
 use tollgate::upstream::Upstream;
 
@@ -87,10 +86,10 @@ fn routes(reader: ClaimReader) -> Routes {
         query: QueryMatch::default(),
         methods: vec![hyper::Method::POST],
         claim: reader,
-        notification: false,
+        preset: None,
         events: Events::default(),
         number_proof: NumberProof::First,
-        reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
+        reply: ReplyStyle { dialect: None, success: None, failure: None },
         accepted: Accepted::any_2xx(),
         deadline: None,
         duplicates: Duplicates::Forward,
@@ -146,45 +145,41 @@ fn answer() -> Vec<u8> {
     let mut fields: Vec<_> = fields.iter().chain([("trade_state", "SUCCESS")]).collect();
     let signature = sign(fields.iter().copied(), KEY.as_bytes(), SignType::Md5);
     fields.push(("sign", &signature));
-    tollgate::provider::xml::write(fields).into_bytes()
+    tollgate::net::xml::write(fields).into_bytes()
 }
 
-fn claim() -> (Claim, OutTradeNo) {
-    let order = OrderId::parse("P000000001").unwrap();
-    (
-        Claim { order, out_trade_no: None, transaction_id: None, amount: None, currency: Currency::default() },
-        OutTradeNo::parse("P000000001").unwrap(),
-    )
+fn claimed() -> Claimed {
+    Claimed {
+        channel: ChannelId::parse("app").unwrap(),
+        order: OrderId::parse("P000000001").unwrap(),
+        out_trade_no: OutTradeNo::parse("P000000001").unwrap(),
+        transaction_id: None,
+        amount: None,
+    }
 }
 
 #[divan::bench]
 fn read_and_judge_answer(bencher: Bencher) {
-    let (account, body, ask) = (account(), Bytes::from(answer()), AskBy::OutTradeNo(claim().1));
+    let (account, body, ask) = (account(), Bytes::from(answer()), AskBy::OutTradeNo(claimed().out_trade_no));
     bencher
         .bench(|| order_state::judge(&account, &ask, &Ok(v2::read_answer(&account, black_box(body.clone())).unwrap())));
 }
 
 fn confirmed() -> Pass {
-    let (claim, out_trade_no) = claim();
+    let claimed = claimed();
     let account = account();
     let answer = v2::read_answer(&account, answer().into()).unwrap();
-    let finding = order_state::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
-    decide::permit(
-        decide::decide(&claim, None, &out_trade_no, Pair::Proven, &finding, OnRefunded::Refuse),
-        Mode::Enforce,
-    )
-    .unwrap()
+    let finding = order_state::judge(&account, &AskBy::OutTradeNo(claimed.out_trade_no), &Ok(answer));
+    decide::permit(decide::decide(&claimed, None, Pair::Proven, &finding, OnRefunded::Refuse), Mode::Enforce).unwrap()
 }
 
 #[divan::bench]
 fn decide_claim(bencher: Bencher) {
-    let (claim, out_trade_no) = claim();
+    let claimed = claimed();
     let account = account();
     let answer = v2::read_answer(&account, answer().into()).unwrap();
-    let finding = order_state::judge(&account, &AskBy::OutTradeNo(out_trade_no), &Ok(answer));
-    bencher.bench(|| {
-        decide::decide(black_box(&claim), None, &out_trade_no, Pair::Proven, black_box(&finding), OnRefunded::Refuse)
-    });
+    let finding = order_state::judge(&account, &AskBy::OutTradeNo(claimed.out_trade_no), &Ok(answer));
+    bencher.bench(|| decide::decide(black_box(&claimed), None, Pair::Proven, black_box(&finding), OnRefunded::Refuse));
 }
 
 #[divan::bench]

@@ -26,6 +26,7 @@ use crate::config::{Config, Journal};
 use crate::domain::clock;
 use crate::domain::config_status::{ConfigStatus, Refused};
 use crate::gate::current::Current;
+use crate::gate::familiar::Appearance;
 use crate::journal::sqlite::{OpenError, Sqlite};
 use crate::observe::logging::{Log, LogFormat};
 use crate::observe::metrics::{Counts, Metrics};
@@ -67,7 +68,7 @@ pub struct Ended {
     pub drained: Drained,
     /// The handoff to a successor, if one takes over.
     pub handoff: Option<PendingHandoff>,
-    /// What spans are still to be sent, for at most [`TRACES_SENT`]: nobody waits for a collector but the process's end.
+    /// What spans are still to be sent, for at most [`TRACES_SENT`]: only the process's end waits for a collector.
     pub traces: Traces,
 }
 
@@ -331,7 +332,7 @@ impl App {
         }
         let line = reloads.line(asked, refused.map_or(Ok(number), |refused| Err(refused.problem)));
         if let Some(journal) = &self.services.housekeeping.journal {
-            // Nobody waits for it; while the disk fails the log has it.
+            // No request waits for this line; while the disk fails the log has it.
             drop(journal.audit(line));
         }
         systemd::ready(&self.status());
@@ -353,7 +354,7 @@ impl App {
         self.current.replace(Arc::clone(&services.gate));
         let before = self.services.gate.traces.clone();
         if before.settings() != services.gate.traces.settings() {
-            // Waiting for the collector is nobody's on the way.
+            // No callback waits for the collector.
             tokio::spawn(async move { before.end(TRACES_SENT).await });
         }
         (self.services, self.fixed, self.grace) = (services, fixed, grace);
@@ -421,7 +422,7 @@ impl Services {
     async fn recall_familiar(&self) {
         let Some(journal) = &self.housekeeping.journal else { return };
         let confirmed = journal.confirmed(FAMILIAR).await.unwrap_or_default();
-        for appearance in confirmed.iter().rev().filter_map(|callback| self.gate.appearance(callback)) {
+        for appearance in confirmed.iter().rev().filter_map(|callback| Appearance::of(callback, &self.gate.senders)) {
             self.gate.familiar.remember(&appearance);
         }
     }

@@ -63,7 +63,7 @@ use self::read::{Gathered, Reader, Secrets};
 use crate::domain::order::{ChannelId, MerchantId};
 use crate::gate::accepted::Accepted;
 use crate::gate::channel::Channel;
-use crate::gate::decide::Mode;
+use crate::gate::policy::Mode;
 use crate::gate::route::Route;
 use crate::gate::sender::Rate;
 use crate::gate::stamp::{HeaderNames, Host};
@@ -221,7 +221,8 @@ impl Config {
         Self::parse(&text::read(path)?, path, &Process)
     }
 
-    /// The same; beside it, the files that it was read from, and those that it names, also if it is wrong.
+    /// Reads and checks the file at `path`; beside the configuration, the files that it was read from and those that it names,
+    /// also if it is wrong.
     pub fn load_noting_files(path: &Path) -> (Result<Self, Problems>, Vec<PathBuf>) {
         let environment = Noting::new(&Process, path);
         let config = text::read(path).and_then(|text| Self::parse(&text, path, &environment));

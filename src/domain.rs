@@ -9,6 +9,9 @@ pub mod order;
 // Fen.
 pub mod money;
 
+// How a message carries its fields.
+pub mod carrier;
+
 // What must not print.
 pub mod secret;
 

@@ -1,20 +1,30 @@
-//! THE STORY: the way of a callback, in order (design section 2).
+//! The request flow: what becomes of a callback, in order.
 //!
-//! A callback is only a claim. `Gate::walk` is the whole way on one screen; each step is a file of that name below.
+//! A callback is only a claim. `Gate::process` is the whole flow on one screen; each step is a file of that name below.
 
 pub mod sender;
+
+pub mod policy;
+
+pub mod path;
 
 pub mod route;
 
 pub mod claim;
 
+pub mod event;
+
 pub mod channel;
 
-pub mod notification;
+pub mod intake;
+
+mod refund;
 
 pub mod number_proof;
 
 pub mod record;
+
+pub mod records;
 
 pub mod confirm;
 
@@ -34,50 +44,62 @@ pub mod accepted;
 
 pub mod reply;
 
+pub mod template;
+
 pub mod synthesize;
 
-mod keep;
+mod persist;
 
 mod deliver;
 
 mod outgoing;
 
-mod story;
+mod replay;
+
+mod context;
+
+mod settle;
+
+mod access_log;
 
 mod detach_on_drop;
 
 pub mod current;
 
-use crate::domain::money::Money;
 use crate::domain::reason::Reason;
-use crate::journal::{Claimed, Overrides};
+use crate::journal::Overrides;
 use crate::observe::metrics::{Counts, Metrics, UpstreamMeters};
 use crate::observe::traces::Traces;
-use crate::provider::{Envelope, Told};
+use crate::provider::{OrderState, Payment};
 use crate::server::{Arrival, Handler};
 use crate::upstream::{Forward, Upstream};
 use bytes::Bytes;
-use channel::Channels;
-use claim::Blank;
-use confirm::Confirm;
-use decide::{Confirmed, Mode};
-use deliver::Answer;
-pub use deliver::{Delivered, UpstreamRequest};
+use channel::{Channel, Channels};
+use confirm::{Confirm, Source};
+use context::CallbackContext;
+use decide::{Confirmed, Pair};
+pub use deliver::{Delivered, Forwarder, UpstreamRequest};
 use detach_on_drop::detach_on_drop;
 use expected::Expected;
 use familiar::{Appearance, Familiar};
+use flag::{Asked, Flags};
 use http_body_util::Full;
 use hyper::Response;
 use hyper::http::request::Parts;
-use keep::Sighting;
-use record::Records;
+use intake::{Callback, Intake};
+use number_proof::{Case, Proofs};
+use path::PathValues;
+use persist::{Limits, Received};
+use policy::Mode;
+use records::Records;
+use replay::{Answer, Held};
 use reply::Refusal;
-use route::{PathValues, Route, Routes};
+use route::{Route, Routes};
 use sender::Senders;
 use stamp::Stamp;
 use std::sync::Arc;
 use std::time::Duration;
-use story::Story;
+use tokio::time::Instant;
 
 /// Everything a callback meets on its way, put together by `app`.
 #[derive(Debug)]
@@ -116,113 +138,212 @@ pub struct Gate {
     pub traces: Traces,
 }
 
-/// A callback that is confirmed, and the blank in it that the transaction id may fill.
-struct Checked {
-    confirmed: Confirmed,
-    fill: Option<Blank>,
-}
-
 impl Gate {
-    async fn walk<'g>(&'g self, arrival: Arrival, story: &mut Story<'g>) -> Result<Answer<'g>, Refusal> {
+    /// The whole flow of one callback, up to what its sender is told.
+    async fn process<'g>(&'g self, arrival: Arrival, context: &mut CallbackContext<'g>) -> Result<Answer<'g>, Refusal> {
         let Arrival { head, body, peer } = arrival;
-        let found = story.span.around("route", || self.routes.find(&head));
-        story.route = found.as_ref().ok().map(|(route, _)| *route);
+        let found = context.span.around("route", || self.routes.find(&head));
+        context.route = found.as_ref().ok().map(|(route, _)| *route);
         // What the server refused is refused for that, also where no route would take it.
         let body = body?;
         let (route, path) = found?;
         self.senders.admit(peer, &head.headers)?;
+        context.deadline = context.began + route.deadline.unwrap_or(self.deadline);
 
-        let checked = match self.check_refund(route, &path, &head, &body, story).await {
-            Some(refund) => refund,
-            None => self.check(route, &path, &head, &body, story).await,
+        let read = self.read(route, &path, &head, &body, context);
+        let verified = match &read {
+            Err(reason) => Err(*reason),
+            Ok((channel, Callback { claimed, refund: None, .. })) => {
+                let received = Received { id: context.id, peer, route, claimed: *claimed, head: &head, body: &body };
+                self.verify(channel, received, context).await
+            }
+            Ok((channel, refund)) => self.verify_refund(route, channel, refund, context).await,
         };
-        let fill = checked.as_ref().ok().and_then(|checked| checked.fill.clone());
-        let pass = decide::permit(checked.map(|checked| checked.confirmed), self.mode_of(story))?;
-        story.passed(&pass);
+        let pass = decide::permit(verified, context.channel.map_or(self.mode, |channel| channel.mode))?;
+        context.passed(&pass);
 
-        let parcel = UpstreamRequest {
+        let upstream_request = UpstreamRequest {
             route,
-            channel: story.channel.map(Arc::as_ref),
-            order: story.order,
+            channel: context.channel.map(Arc::as_ref),
+            order: context.order,
             head,
             body,
-            fill,
+            fill: read.ok().and_then(|(_, callback)| callback.fill),
             peer,
-            request_id: story.request_id.clone(),
-            trace: story.span.parent(),
+            request_id: context.request_id.clone(),
+            trace: context.span.parent(),
             overrides: Overrides::NONE,
-            event: story.event,
+            event: context.event,
         };
-        self.hand_over(parcel, &pass, story).await.map_err(Refusal::from)
+        let held = Held { record: context.record.as_ref(), lease: &mut context.lease };
+        let answer = self.forwarder().forward_or_replay(upstream_request, &pass, held, context.deadline).await;
+        context.sent(&answer);
+        answer.map_err(|undelivered| Refusal::from(undelivered.reason))
     }
 
-    /// From the whole request to the first byte of the answer, on this route.
-    fn deadline_of(&self, route: &Route) -> Duration {
-        route.deadline.unwrap_or(self.deadline)
-    }
-
-    fn mode_of(&self, story: &Story<'_>) -> Mode {
-        story.channel.map_or(self.mode, |channel| channel.mode)
-    }
-
-    /// From the claim to the decision: nothing in here touches the upstream.
-    async fn check<'g>(
+    /// What the callback claims, and of which account.
+    fn read<'g>(
         &'g self,
         route: &'g Route,
         path: &PathValues<'_>,
         head: &Parts,
         body: &Bytes,
-        story: &mut Story<'g>,
-    ) -> Result<Checked, Reason> {
-        let read = story.span.around("claim", || route.claim.read(head, path, body));
-        let callback = read.map_err(|unreadable| story.unreadable(unreadable))?;
-        let mut claim = callback.claim;
-        story.order = Some(claim.order);
-        let channel = callback.channel.and_then(|id| self.channels.get(&id)).ok_or(Reason::ChannelUnknown)?;
-        story.channel = Some(channel);
-        if route.notification {
-            let (headers, fields) = (&head.headers, callback.xml.as_ref());
-            let opened = channel.account.open(&Envelope { headers, body, fields, sealed: false });
-            let opened = opened.map_err(|unopened| notification::unopened(unopened, story))?;
-            if let Told::InTheClear { currency } = opened.claim {
-                claim.currency = currency;
-            }
-        }
-        let out_trade_no = channel.number(&claim)?;
-        story.out_trade_no = Some(out_trade_no);
-        let claimed = Claimed {
-            channel: channel.id,
-            order: claim.order,
-            out_trade_no,
-            transaction_id: claim.transaction_id,
-            amount: claim.amount.map(|fen| Money { fen, currency: claim.currency }),
-        };
-        let from = self.senders.from(story.peer, &head.headers);
-        let appearance = Appearance { channel: channel.id, number: out_trade_no, from };
+        context: &mut CallbackContext<'g>,
+    ) -> Result<(&'g Arc<Channel>, Callback), Reason> {
+        let read = context.span.around("claim", || Intake::read(route, path, head, body));
+        let intake = read.map_err(|unreadable| context.unreadable(unreadable))?;
+        context.order = intake.claim().map(|claim| claim.order);
+        let channel = intake.channel(&self.channels).ok_or(Reason::ChannelUnknown)?;
+        context.channel = Some(channel);
+        let callback = intake.open(channel).map_err(|unopened| context.unopened(unopened))?;
+        context.read(&callback);
+        Ok((channel, callback))
+    }
+
+    /// Confirms what a callback claims, and keeps the callback meanwhile. Nothing in here touches the upstream.
+    async fn verify(
+        &self,
+        channel: &Arc<Channel>,
+        received: Received<'_>,
+        context: &mut CallbackContext<'_>,
+    ) -> Result<Confirmed, Reason> {
+        let Received { route, ref claimed, head, .. } = received;
+        let from = self.senders.from(context.peer, &head.headers);
+        let appearance = Appearance { channel: channel.id, number: claimed.out_trade_no, from };
         let familiarity = self.familiar.look(&appearance);
-        let sighting = Sighting { route, claimed, head, body, appearance, familiarity };
-        let ask = channel.ask(&claim, out_trade_no);
-        let confirmed = self.confirm_and_keep(channel, ask, &claim, sighting, story).await?;
-        Ok(Checked { confirmed, fill: callback.fill })
+
+        // Persist and confirm at the same time, so that a callback waits for the longer of the two. What the cache knows already is
+        // decided first, since a claim that it contradicts is not worth a record.
+        let (asked_at, mut span) = (Instant::now(), context.span.child("confirm"));
+        let (root, within) = (context.span.parent(), span.parent());
+        let limits = Limits::of(channel.mode, context.began + self.confirm.timeout(), context.deadline);
+        let are_kept = self.records.are_kept();
+        context.record = if are_kept { self.records.known(&received.key()) } else { None };
+        let is_new = are_kept && context.record.is_none();
+        let ask = channel.ask(claimed);
+        let confirm = self.confirm.ask(channel, ask, familiarity.part(), &within);
+        let cached = if is_new { self.confirm.cached(channel, ask).await } else { None };
+        let (state, source) = match cached {
+            Some(state) => (state, Source::Hit),
+            None if is_new => {
+                let persist = received.persist(&self.records, familiarity.trust(), limits, &root);
+                let (confirmed, kept) = tokio::join!(confirm, persist);
+                context.kept(kept?);
+                confirmed
+            }
+            None => confirm.await,
+        };
+        context.confirmation = Some((source, asked_at.elapsed()));
+        span.set("tollgate.source", source.as_str());
+        drop(span);
+
+        let expected = self.expected.amount(channel.id, claimed.out_trade_no);
+        let case = Case { route, channel, claimed, expected };
+        let decided = self.decide(&case, &state, context.began + self.confirm.timeout()).await;
+        if is_new
+            && context.record.is_none()
+            && let Some(trust) = persist::trust(&decided, familiarity.trust())
+        {
+            context.kept(received.persist(&self.records, trust, limits, &root).await?);
+        }
+
+        let decided = match decided {
+            Ok(confirmed) => {
+                // An earlier payment is asked about as long as this one was.
+                let until = context.deadline.min(Instant::now() + self.confirm.timeout());
+                let asked = Asked { overrides: Overrides::NONE, afresh: false, until, within: &root };
+                self.flags().flag(&case, context.record.as_deref(), confirmed, asked).await
+            }
+            refused => refused,
+        };
+        if source == Source::Miss && (!are_kept || context.lease.is_some()) {
+            self.familiar.learn(&appearance, &decided);
+        }
+        context.held_payment = held_payment(&state, &decided);
+        decided
+    }
+
+    /// A refund is confirmed anew and not kept: the provider sends it again until it is taken.
+    async fn verify_refund(
+        &self,
+        route: &Route,
+        channel: &Arc<Channel>,
+        callback: &Callback,
+        context: &mut CallbackContext<'_>,
+    ) -> Result<Confirmed, Reason> {
+        refund::tell(callback, &context.request_id);
+        if !route.events.refund {
+            return Err(Reason::NotificationNotPayment);
+        }
+        let (asked_at, within) = (Instant::now(), context.span.parent());
+        let state = self.confirm.ask_again(channel, channel.ask(&callback.claimed), &within).await;
+        context.confirmation = Some((Source::Miss, asked_at.elapsed()));
+        let confirmed = refund::decide(callback, &state).map_err(|(reason, detail)| {
+            context.detail = detail;
+            reason
+        })?;
+        refund::tell_the_payment(&self.records, route, &callback.claimed, &confirmed, context.id);
+        Ok(confirmed)
+    }
+
+    /// Decides, with what is known of the pair of order id and number.
+    ///
+    /// # Errors
+    /// The reason why the callback may not pass.
+    pub async fn decide(&self, case: &Case<'_>, state: &OrderState, until: Instant) -> Result<Confirmed, Reason> {
+        let pair = match state {
+            OrderState::Paid(payment) => self.proofs().pair(case, payment, until).await,
+            OrderState::NotPaid(_) => Pair::Proven,
+        };
+        decide::decide(case.claimed, case.expected, pair, state, case.channel.on_refunded)
+    }
+
+    /// What proves numbers.
+    #[must_use]
+    pub fn proofs(&self) -> Proofs<'_> {
+        let Self { routes, channels, records, .. } = self;
+        Proofs { routes, channels, expected: &self.expected, records }
+    }
+
+    /// What flags payments.
+    #[must_use]
+    pub fn flags(&self) -> Flags<'_> {
+        Flags { proofs: self.proofs(), confirm: &self.confirm }
+    }
+
+    /// What sends callbacks on.
+    #[must_use]
+    pub fn forwarder(&self) -> Forwarder<'_> {
+        let Self { senders, stamp, forward, records, .. } = self;
+        Forwarder { senders, stamp, forward, default: &self.upstream, records, meters: &self.sent }
+    }
+}
+
+/// The payment that was found, if the callback is held back although its order is paid.
+fn held_payment(state: &OrderState, decided: &Result<Confirmed, Reason>) -> Option<Arc<Payment>> {
+    match (state, decided) {
+        (OrderState::Paid(payment), Err(reason)) if reason.holds_payment() => Some(Arc::clone(payment)),
+        _ => None,
     }
 }
 
 impl Handler for Gate {
-    /// The way is walked to its end even if the sender hangs up: what was forwarded is then known, and logged.
+    /// A callback is processed to its end even if the sender hangs up: what was forwarded is then known, and logged.
     fn handle(self: Arc<Self>, arrival: Arrival) -> impl Future<Output = Response<Full<Bytes>>> + Send {
         let gate = self;
         detach_on_drop(async move {
             let span = gate.traces.request("callback", &arrival.head.headers);
-            let mut story = Story::begin(arrival.peer, &gate.counts, span);
-            let outcome = gate.walk(arrival, &mut story).await;
+            let mut context = CallbackContext::begin(arrival.peer, span);
+            let mut under_way = gate.counts.receive();
+            let outcome = gate.process(arrival, &mut context).await;
             let refused = outcome.as_ref().err().map(|refusal| refusal.reason);
             let response = match outcome {
-                Ok(Answer::Forwarded(answer)) => reply::forwarded(answer, &story.request_id),
-                Ok(Answer::Absorbed(style, acceptance)) => reply::absorbed(style, &acceptance, &story.request_id),
-                Err(refusal) => reply::refuse(story.route.map(|route| &route.reply), &refusal, &story.request_id),
+                Ok(Answer::Forwarded(delivered)) => reply::forwarded(delivered.answer, &context.request_id),
+                Ok(Answer::Replayed(style, acceptance)) => reply::absorbed(style, &acceptance, &context.request_id),
+                Err(refusal) => reply::refuse(context.route.map(|route| &route.reply), &refusal, &context.request_id),
             };
-            story.settle(&gate.records, refused);
-            story.tell(&gate.metrics, refused, response.status());
+            settle::settle(&mut context, &gate.records, refused);
+            access_log::write(context, &mut under_way, &gate.metrics, refused, response.status());
             response
         })
     }

@@ -24,10 +24,9 @@ pub mod notification;
 
 pub mod payee;
 
-pub mod bill;
+pub mod preset;
 
-// Flat XML, strictly.
-pub mod xml;
+pub mod bill;
 
 // WeChat Pay.
 pub mod wechat;
@@ -37,6 +36,7 @@ pub use notification::{CannotNotify, Evidence, Notification};
 pub use order_state::OrderState;
 pub use payee::{Fingerprint, Payee};
 pub use payment::Payment;
+pub use preset::{Dialect, Preset};
 pub use question::{AskBy, Asked, Part, Query};
 
 use crate::domain::order::MerchantId;

@@ -134,8 +134,8 @@ pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// The same beside a socket that listens at the same port, at an address that has this one in it or is in this one. From
-/// then on nobody else can listen there, as before.
+/// Opens a socket beside one that listens at the same port, at an address that has this one in it or is in this one. From then on
+/// no other process can listen there, as before.
 ///
 /// # Errors
 ///
@@ -169,7 +169,8 @@ pub async fn run<H: Handler>(
     accept(Listener::new(socket), tls, limits, handler, open, shutdown).await;
 }
 
-/// The same, until `open` ends, which is a child of `shutdown`; the connections that were accepted until then go on.
+/// Accepts connections and serves them until `open` ends, which is a child of `shutdown`; the connections that were accepted until
+/// then go on.
 pub async fn accept<H: Handler>(
     listener: Listener,
     tls: Option<Tls>,

@@ -13,7 +13,7 @@ mod connection;
 
 mod pool;
 
-// Whether somebody is there at all.
+// Whether an upstream is there at all.
 pub mod reach;
 
 pub mod standing;
@@ -197,7 +197,7 @@ impl Forward {
         pool.told(self.exchange(pool, upstream, request, deadline).await)
     }
 
-    /// The same, on a connection of its own that had no request before.
+    /// Sends `request` on a connection of its own that had no request before.
     ///
     /// # Errors
     /// Why there is no answer; it cannot be sent once more.

@@ -22,14 +22,14 @@ struct Kept {
     sessions: Sessions,
 }
 
-/// Somebody who was let in, as the audit trail names them.
+/// The person or program that was let in, as the audit trail names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
     /// Brought the token.
     Token,
     /// Logged in with it; the session's name.
     Session(String),
-    /// Somebody on this machine, where no token is configured.
+    /// A person or program on this machine, where no token is configured.
     Local,
 }
 
@@ -70,7 +70,7 @@ impl Access {
         Self { kept, hosts }
     }
 
-    /// The same, with the sessions of the one `before` if its token is this one's: those that were ended stay so.
+    /// This access, with the sessions of the access `before` if both have one token: sessions that were ended stay so.
     pub(super) fn after(mut self, before: &Self) -> Self {
         if let (Some(kept), Some(before)) = (&mut self.kept, &before.kept) {
             let is_same: bool = kept.token.expose().as_bytes().ct_eq(before.token.expose().as_bytes()).into();
@@ -103,7 +103,7 @@ impl Access {
     /// With what has to be the token.
     pub(super) fn known<'r>(&self, headers: &'r HeaderMap) -> Result<Who, Brought<'r>> {
         let Some(kept) = &self.kept else { return Ok(Who::Local) };
-        // Another scheme is for somebody in front of us, who passes it on.
+        // Another scheme is for a proxy in front of the gate, which passes it on.
         let token = headers.get_all(AUTHORIZATION).iter().find_map(|authorization| bearer(authorization.as_bytes()));
         if let Some(token) = token {
             return Err(Brought::Token(token));

@@ -1,4 +1,4 @@
-//! What somebody can do to an order, and what is written down of it.
+//! What a person can do to an order by page, API or command, and the audit line that says so.
 
 use super::{Admin, Who};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 /// Entries of one order that something is done to; each is a claim of its own.
 const MOST: usize = 1000;
 
-/// How long somebody who comes in or goes out waits for the line about it.
+/// How long a login or a logout waits for the line about it.
 const WRITTEN: Duration = Duration::from_secs(2);
 
 /// What was done.
@@ -39,7 +39,7 @@ pub struct Asked {
     pub payment: Option<Verified>,
 }
 
-/// What somebody decides against the rules, and why.
+/// What a person decides against the rules, and why.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decided {
     /// What.
@@ -160,7 +160,7 @@ impl Admin {
     /// Asks WeChat Pay about an order now. Nothing is noted of the order; that it was asked is.
     ///
     /// # Errors
-    /// If there is nobody to ask about it.
+    /// If WeChat Pay cannot be asked about it.
     pub async fn ask(&self, channel: ChannelId, order: OrderId, who: &Who, from: SocketAddr) -> Result<Asked, NotDone> {
         let gate = self.gate.gate();
         let of = gate.channels.get(&channel).ok_or(NotDone::NoSuchChannel)?;
@@ -202,7 +202,7 @@ impl Admin {
         }
     }
 
-    /// Writes down that somebody came in or went out, or could not. What is given back is ready when that is durable, or
+    /// Writes down a login, a refused login or a logout. What is given back is ready when that is durable, or
     /// the disk does not let it be.
     pub(super) fn note_access(&self, action: Audited, who: &str, from: IpAddr) -> impl Future<Output = ()> {
         let by = By { who: who.to_owned(), from: from.to_string() };

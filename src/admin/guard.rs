@@ -50,7 +50,7 @@ enum Needs {
     Nothing,
     /// A name of ours.
     OurName,
-    /// That, and somebody who is let in.
+    /// That, and a token or a session.
     Somebody,
 }
 
@@ -87,7 +87,7 @@ async fn guard(State(admin): State<Arc<Admin>>, mut request: Request, next: Next
     secured(answer)
 }
 
-/// The answer to somebody who may not, and what it waits for.
+/// The answer to a request that may not pass, and what it waits for.
 type Refusal = Box<(Response, Option<Box<Penance>>)>;
 
 /// Who it is, if that was asked.

@@ -21,7 +21,7 @@ const QUIET: Duration = Duration::from_millis(300);
 /// Beyond this they are looked at although more is happening.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How often they are looked at when nothing was noticed. Some file systems tell nobody.
+/// How often they are looked at when nothing was noticed. Some file systems report no change.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// What is watched.

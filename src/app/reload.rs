@@ -1,4 +1,4 @@
-//! Putting a changed configuration in force: all of it or nothing, and nobody who is served notices.
+//! Putting a changed configuration in force: all of it or nothing, and no connection notices.
 
 use super::{BuildError, Fixed, files::Watch};
 use crate::config::{Config, Problems};

@@ -10,7 +10,7 @@ use crate::gate::Gate;
 use crate::gate::channel::{Channel, Channels};
 use crate::gate::confirm::{Confirm, Ttl};
 use crate::gate::expected::Expected;
-use crate::gate::record::{First, Records};
+use crate::gate::records::{First, Records};
 use crate::gate::route::Routes;
 use crate::gate::sender::Senders;
 use crate::gate::stamp::Stamp;
@@ -62,7 +62,7 @@ impl Services {
         Self::with(config, journal, metrics)
     }
 
-    /// The same with a journal that was opened before.
+    /// Builds every part, with a journal that was opened before.
     ///
     /// # Errors
     /// If a part cannot be built.

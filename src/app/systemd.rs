@@ -12,7 +12,7 @@ pub(super) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// The same for a process that took over from another: it is the one to watch now.
+/// Callbacks are accepted from now on, by a process that took over from another: systemd is to watch this one now.
 pub(super) fn ready_instead(status: &str) {
     tell(&[NotifyState::MainPid(std::process::id()), NotifyState::Ready, NotifyState::Status(status)]);
 }

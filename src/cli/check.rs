@@ -8,6 +8,7 @@ use super::problems;
 use super::words::{fill, words};
 use crate::config::{Config, Outline, Warning};
 use crate::gate::accepted::Accepted;
+use crate::provider::wechat::v2::preset::PRESET;
 use resolve::{Resolved, resolve};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -83,7 +84,7 @@ fn lines(args: &Args, outline: &Outline, resolved: Option<&Resolved>) -> Lines {
     let channels = words.count(words.channels, outline.channels);
     lines.say(fill(words.usable, &[&file, &outline.listen, &outline.upstream, &routes, &channels]));
     // What is written replaces the default, so it is said what counts then.
-    let is_default = |rule: &Accepted| *rule == Accepted::any_2xx() || *rule == Accepted::notification();
+    let is_default = |rule: &Accepted| *rule == Accepted::any_2xx() || *rule == Accepted::of(&PRESET);
     for (route, rule) in outline.accepted.iter().filter(|(_, rule)| !is_default(rule)) {
         lines.say(fill(words.counts_as_taken, &[route, rule]));
     }

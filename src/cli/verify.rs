@@ -10,11 +10,11 @@ use super::words::english;
 use crate::config::Config;
 use crate::domain::reason::Reason;
 use crate::gate::channel::Channels;
-use crate::gate::claim::Sealed;
-use crate::gate::notification;
+use crate::gate::claim::Claim;
+use crate::gate::intake::{Callback, Intake};
 use crate::gate::reply;
-use crate::gate::route::{Route, Routes};
-use crate::provider::{AskBy, Envelope};
+use crate::gate::route::Routes;
+use crate::provider::AskBy;
 use crate::server::Arrival;
 use anyhow::Context;
 use serde_json::{Map, Value, json};
@@ -119,37 +119,68 @@ fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -
         }
     })?;
     let (route, path) = found.map_err(|error| error.reason())?;
-    if let Some(sealed) = route.notification.then(|| route.claim.read_sealed(&arrival.head, &path, &body)).flatten() {
-        let envelope = notification::refund::envelope(&arrival.head.headers, &body, &sealed);
-        return refund(&channels, route, &sealed, &envelope, account);
-    }
-    let callback = route.claim.read(&arrival.head, &path, &body).map_err(|unreadable| {
+    let intake = Intake::read(route, &path, &arrival.head, &body).map_err(|unreadable| {
         account.note("detail", unreadable.detail.as_str());
         unreadable.reason
     })?;
-    account.note("order", callback.claim.order.as_str());
-    if let Some(id) = callback.claim.transaction_id {
-        account.note("transaction_id", id.as_str());
+    match intake.claim() {
+        Some(claim) => note_claim(claim, &intake, account),
+        None => account.note("event", "refund"),
     }
-    if let Some(amount) = callback.claim.amount {
-        account.note("amount", amount.0);
+    let is_sealed = intake.claim().is_none();
+    let channel = intake.channel(&channels).ok_or(Reason::ChannelUnknown)?;
+    if is_sealed {
+        account.note("channel", channel.id.as_str());
     }
-    if let Some(channel) = callback.channel {
-        account.note("channel", channel.as_str());
-    }
-    let channel = callback.channel.and_then(|id| channels.get(&id)).ok_or(Reason::ChannelUnknown)?;
-    if route.notification {
-        let (headers, fields) = (&arrival.head.headers, callback.xml.as_ref());
-        let opened = channel.account.open(&Envelope { headers, body: &body, fields, sealed: false });
-        opened.map_err(|unopened| unopened.reason)?;
+    let callback = intake.open(channel).map_err(|unopened| {
+        if let Some(detail) = unopened.detail {
+            account.note("detail", detail.as_ref());
+        }
+        unopened.reason
+    })?;
+    let claimed = &callback.claimed;
+    if is_sealed {
+        note_sealed(&callback, account);
+    } else if route.preset.is_some() {
         account.note("signature", "valid");
     }
-    let number = channel.number(&callback.claim)?;
-    if !route.is_evident(channel, &callback.claim.order, &number) {
+    if callback.refund.is_some() && !route.events.refund {
+        return Err(Reason::NotificationNotPayment);
+    }
+    if !is_sealed && !route.is_evident(channel, &claimed.order, &claimed.out_trade_no) {
         account.note("number_proof", route.number_proof.to_string());
     }
-    would_ask(channel.ask(&callback.claim, number), account);
+    would_ask(channel.ask(claimed), account);
     Ok(())
+}
+
+/// What stands in the clear.
+fn note_claim(claim: &Claim, intake: &Intake<'_>, account: &mut Account) {
+    account.note("order", claim.order.as_str());
+    if let Some(id) = claim.transaction_id {
+        account.note("transaction_id", id.as_str());
+    }
+    if let Some(amount) = claim.amount {
+        account.note("amount", amount.0);
+    }
+    if let Some(channel) = intake.selected() {
+        account.note("channel", channel.as_str());
+    }
+}
+
+/// What was sealed.
+fn note_sealed(callback: &Callback, account: &mut Account) {
+    account.note("order", callback.claimed.order.as_str());
+    if let Some(id) = callback.claimed.transaction_id {
+        account.note("transaction_id", id.as_str());
+    }
+    if let Some(amount) = callback.claimed.amount {
+        account.note("amount", amount.fen.0);
+    }
+    if let Some(refund) = &callback.refund {
+        account.note("refund_id", refund.id.as_str());
+        account.note("refund_status", refund.status.as_str());
+    }
 }
 
 fn would_ask(ask: AskBy, account: &mut Account) {
@@ -157,35 +188,4 @@ fn would_ask(ask: AskBy, account: &mut Account) {
         AskBy::OutTradeNo(id) => account.note("would ask by", format!("out_trade_no {id}")),
         AskBy::TransactionId(id) => account.note("would ask by", format!("transaction_id {id}")),
     }
-}
-
-/// The same of a refund notification.
-fn refund(
-    channels: &Channels,
-    route: &Route,
-    sealed: &Sealed<'_>,
-    envelope: &Envelope<'_>,
-    account: &mut Account,
-) -> Result<(), Reason> {
-    account.note("event", "refund");
-    let channel = notification::refund::channel(channels, sealed, envelope).ok_or(Reason::ChannelUnknown)?;
-    account.note("channel", channel.id.as_str());
-    let (refund, told) = notification::refund::open(&*channel.account, envelope).map_err(|unopened| {
-        if let Some(detail) = unopened.detail {
-            account.note("detail", detail.as_ref());
-        }
-        unopened.reason
-    })?;
-    let claim = notification::refund::claim(&told)?;
-    account.note("order", claim.order.as_str());
-    account.note("transaction_id", told.transaction_id.as_str());
-    account.note("amount", told.amount.0);
-    for (name, said) in [("refund_id", &refund.id), ("refund_status", &refund.status)] {
-        account.note(name, said.as_str());
-    }
-    if !route.events.refund {
-        return Err(Reason::NotificationNotPayment);
-    }
-    would_ask(channel.ask(&claim, told.out_trade_no), account);
-    Ok(())
 }

@@ -5,6 +5,7 @@ mod problems;
 
 use crate::admin::reason_in_chinese;
 use crate::config::{Problem, Problems};
+use crate::domain::language::bilingual;
 pub(super) use crate::domain::language::{Language, fill};
 use crate::domain::reason::Reason;
 use crate::journal::State;
@@ -12,26 +13,9 @@ use std::fmt::Display;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-macro_rules! words {
-    ($($name:ident: $english:literal, $chinese:literal;)*) => {
-        /// The words of one language. `{}` is where a value goes; before a `|` is what is said of one thing, behind it what is
-        /// said of another number.
-        #[derive(Debug)]
-        pub(super) struct Words {
-            language: Language,
-            $(#[doc = $english] pub(super) $name: &'static str,)*
-        }
-
-        static ENGLISH: Words = Words { language: Language::English, $($name: $english,)* };
-
-        static CHINESE: Words = Words { language: Language::Chinese, $($name: $chinese,)* };
-
-        #[cfg(test)]
-        static ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $english, $chinese),)*];
-    };
-}
-
-words! {
+// The words of one language. `{}` is where a value goes; before a `|` is what is said of one thing, behind it what is said of
+// another number.
+bilingual! {
     // Numbers and times.
     orders: "{} order|{} orders", "{} 笔订单";
     rows: "{} row|{} rows", "{} 行";
@@ -228,10 +212,7 @@ impl Language {
 /// The words of the language that this process's environment asks for.
 pub(super) fn words() -> &'static Words {
     static WORDS: OnceLock<&'static Words> = OnceLock::new();
-    WORDS.get_or_init(|| match Language::of_environment(|name| std::env::var(name).ok()) {
-        Language::English => &ENGLISH,
-        Language::Chinese => &CHINESE,
-    })
+    WORDS.get_or_init(|| Words::of(Language::of_environment(|name| std::env::var(name).ok())))
 }
 
 /// The words of those commands that speak English only.

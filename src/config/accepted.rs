@@ -3,6 +3,7 @@
 use super::read::{Section, Value};
 use super::reply::exactly;
 use crate::gate::accepted::{Accepted, AcceptedStatus, JsonRule, Scalar};
+use crate::provider::preset::{Preset, TakenWhen};
 
 pub(super) static ACCEPTED: Section =
     Section { name: "routes[].accepted", keys: &["status", "return_code", "body", "body_contains", "json"] };
@@ -46,10 +47,10 @@ pub(super) fn accepted(value: &Value<'_>) -> Option<Accepted> {
     Some(accepted)
 }
 
-/// `accepted` beside `preset: wechat-v2`.
-pub(super) fn of_notification(value: &Value<'_>) -> Option<Accepted> {
+/// `accepted` beside a preset.
+pub(super) fn of_notification(value: &Value<'_>, preset: &Preset) -> Option<Accepted> {
     let accepted = accepted(value)?;
-    if accepted.is_status_only() {
+    if preset.accepted != TakenWhen::AnyBody && accepted.is_status_only() {
         value.warn(
             "asks nothing of the body: an answer whose return_code is FAIL counts as taken, and is not sent again; \
              if the order system answers WeChat Pay's XML, add return_code: SUCCESS",

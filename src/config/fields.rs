@@ -2,9 +2,8 @@
 
 use super::read::{Section, Value, suggest};
 use crate::domain::order::ChannelId;
-use crate::gate::channel::{ChannelRule, Choose};
-use crate::gate::claim::{Carrier, Field, Place};
-use crate::gate::route::PathPattern;
+use crate::gate::claim::{Carrier, ChannelRule, Choose, Field, Place};
+use crate::gate::path::PathPattern;
 use hyper::header::HeaderName;
 
 pub(super) static RULE: Section = Section { name: "routes[].channel[]", keys: &["when_empty", "is", "from"] };

@@ -13,7 +13,7 @@ use super::synthesize;
 use super::traces;
 use super::value::duration;
 use super::{Cache, Config, Forwarding, Limits, Log, settings};
-use crate::gate::decide::Mode;
+use crate::gate::policy::Mode;
 use crate::gate::route::Route;
 use crate::gate::sender::{Rate, is_near};
 use crate::gate::stamp::HeaderNames;

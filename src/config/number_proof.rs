@@ -1,7 +1,7 @@
 //! `number_proof`: how a route that reads both the order id and WeChat Pay's number proves that they belong together.
 
 use super::read::{Map, Value};
-use crate::gate::number_proof::NumberProof;
+use crate::gate::policy::NumberProof;
 use crate::gate::route::Route;
 use crate::reconcile::pending_orders::Watched;
 use crate::reconcile::pending_orders::source::Place;
@@ -23,7 +23,7 @@ pub(super) fn settle(file: &Map<'_>, routes: &mut [Route], sources: &[Watched]) 
         let fields = route.claim.fields();
         let reads_both = fields.out_trade_no.as_ref().is_some_and(|number| *number != fields.order);
         route.number_proof = match &written {
-            Some(value) => written_proof(value, route.notification, reads_both, &own).unwrap_or_default(),
+            Some(value) => written_proof(value, route.preset.is_some(), reads_both, &own).unwrap_or_default(),
             None if reads_both => by_sources(&own),
             None => NumberProof::First,
         };

@@ -2,7 +2,8 @@
 
 use super::read::{Map, Value};
 use crate::gate::claim::ClaimFields;
-use crate::gate::route::{BadPattern, PathPattern, QueryMatch};
+use crate::gate::path::{BadPattern, PathPattern};
+use crate::gate::route::QueryMatch;
 
 /// More would not tell routes apart any better.
 const MOST: usize = 8;

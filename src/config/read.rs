@@ -102,7 +102,7 @@ impl<'r> Value<'r> {
         self.reader.warnings.borrow_mut().push(Warning { place, key, text });
     }
 
-    /// The same of `key`, which is left out here.
+    /// Warns that `key` is left out here.
     pub(super) fn warn_of(&self, key: &str, text: impl Into<String>) {
         let warning = Warning { place: None, key: self.child(key), text: text.into() };
         self.reader.warnings.borrow_mut().push(warning);
@@ -297,7 +297,7 @@ impl<'r> Value<'r> {
         self.read_map(section, self.entries()?)
     }
 
-    /// The same; `remedy` is what to write instead of something else.
+    /// The map, as [`Self::map`] reads it; `remedy` says what to write where the value is no map.
     pub(super) fn map_or(&self, section: &'static Section, remedy: &str) -> Option<Map<'r>> {
         self.read_map(section, self.entries_or(remedy)?)
     }
@@ -316,7 +316,7 @@ impl<'r> Value<'r> {
         self.entries_or("write key: value, one on a line, or { key: value }")
     }
 
-    /// The same; `remedy` is what to write instead of something else.
+    /// The entries, as [`Self::entries`] reads them; `remedy` says what to write where the value is no map.
     pub(super) fn entries_or(&self, remedy: &str) -> Option<Vec<(&'r str, Place, Value<'r>)>> {
         let Kind::Map(entries) = &self.node.kind else {
             match self.node.kind {

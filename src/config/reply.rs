@@ -2,7 +2,9 @@
 
 use super::channels::refused_as_v3;
 use super::read::{Map, Section, Value};
-use crate::gate::reply::{Dialect, OwnReply, ReplyStyle};
+use crate::gate::reply::{OwnReply, ReplyStyle};
+use crate::provider::Dialect;
+use crate::provider::wechat::v2::preset::DIALECT;
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
@@ -14,12 +16,12 @@ pub(super) static FAILURE: Section = Section { name: "routes[].reply.failure", k
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// Answers in one dialect and with no body of the route's own.
-pub(super) const fn plain(dialect: Dialect) -> ReplyStyle {
+pub(super) const fn plain(dialect: Option<&'static Dialect>) -> ReplyStyle {
     ReplyStyle { dialect, success: None, failure: None }
 }
 
 /// `reply`; `default` is the style where it names none.
-pub(super) fn reply(value: &Value<'_>, default: Dialect) -> Option<ReplyStyle> {
+pub(super) fn reply(value: &Value<'_>, default: Option<&'static Dialect>) -> Option<ReplyStyle> {
     if !value.is_map() {
         return dialect(value).map(plain);
     }
@@ -42,11 +44,11 @@ pub(super) fn reply(value: &Value<'_>, default: Dialect) -> Option<ReplyStyle> {
     Some(ReplyStyle { dialect, success, failure })
 }
 
-fn dialect(value: &Value<'_>) -> Option<Dialect> {
+fn dialect(value: &Value<'_>) -> Option<Option<&'static Dialect>> {
     if refused_as_v3(value) {
         return None;
     }
-    value.choice(&[("http", Dialect::Http), ("wechat-v2", Dialect::WechatV2)])
+    value.choice(&[("http", None), (DIALECT.name, Some(&DIALECT))])
 }
 
 fn own(map: &Map<'_>, default: StatusCode) -> Option<OwnReply> {
@@ -61,15 +63,12 @@ fn own(map: &Map<'_>, default: StatusCode) -> Option<OwnReply> {
 
 /// No sender may take a refusal for success (invariant I7). An error status is none to anybody; WeChat Pay's v2 reads
 /// the XML body, and a sender that got bodies of the route's own reads those.
-fn reads_as_failure(dialect: Dialect, failure: &OwnReply, success: Option<&OwnReply>) -> bool {
+fn reads_as_failure(dialect: Option<&Dialect>, failure: &OwnReply, success: Option<&OwnReply>) -> bool {
     let status = failure.status;
     let body = String::from_utf8_lossy(&failure.body);
     let by_body = match dialect {
-        Dialect::WechatV2 => {
-            let fails_in_xml = body.contains("<return_code>") && body.contains("FAIL") && !body.contains("SUCCESS");
-            status == StatusCode::OK && fails_in_xml
-        }
-        Dialect::Http => status.is_success() && differs_from_success(&body, success),
+        Some(dialect) => (dialect.reads_as_not_taken)(status, &body),
+        None => status.is_success() && differs_from_success(&body, success),
     };
     status.is_client_error() || status.is_server_error() || by_body
 }
@@ -82,13 +81,9 @@ fn differs_from_success(failure: &str, success: Option<&OwnReply>) -> bool {
     !matches!(&*failure, "" | "ok" | "success") && !failure.contains(&sought)
 }
 
-const fn remedy(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Http => {
-            "write a 4xx or 5xx status, or a 2xx with a body that does not contain success.body (give both)"
-        }
-        Dialect::WechatV2 => "write a 4xx or 5xx status, or 200 and an XML body whose return_code is FAIL",
-    }
+fn remedy(dialect: Option<&'static Dialect>) -> &'static str {
+    const HTTP: &str = "write a 4xx or 5xx status, or a 2xx with a body that does not contain success.body (give both)";
+    dialect.map_or(HTTP, |dialect| dialect.own_failure)
 }
 
 pub(super) fn exactly(text: &str) -> Result<StatusCode, &'static str> {

@@ -9,12 +9,14 @@ use super::reply;
 use super::strictness;
 use super::synthesize::{self, RouteName};
 use crate::gate::accepted::Accepted;
-use crate::gate::channel::{ChannelRule, Choose};
-use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
-use crate::gate::notification::Events;
-use crate::gate::number_proof::NumberProof;
-use crate::gate::reply::{Dialect, ReplyStyle};
-use crate::gate::route::{Duplicates, PathPattern, QueryMatch, Route};
+use crate::gate::claim::{AmountUnit, Carrier, ChannelRule, Choose, ClaimFields, ClaimReader, Field, Place};
+use crate::gate::event::Events;
+use crate::gate::path::PathPattern;
+use crate::gate::policy::{Duplicates, NumberProof};
+use crate::gate::reply::ReplyStyle;
+use crate::gate::route::{QueryMatch, Route};
+use crate::provider::Preset;
+use crate::provider::wechat::v2::preset::PRESET;
 use hyper::Method;
 
 pub(super) static ROUTE: Section = Section {
@@ -63,15 +65,10 @@ const METHODS: &[(&str, Method)] = &[
     ("DELETE", Method::DELETE),
 ];
 
-/// What `preset: wechat-v2` says, and so what the same keys beside it may say (`wechatpay-v2.md` section 7).
-const WECHAT_V2: &[(&str, &str)] = &[
-    ("carrier", "xml"),
-    ("order", "out_trade_no"),
-    ("out_trade_no", "out_trade_no"),
-    ("transaction", "transaction_id"),
-    ("amount", "total_fee"),
-    ("amount_unit", "fen"),
-];
+const UNITS: &[(&str, AmountUnit)] = &[("fen", AmountUnit::Fen), ("yuan", AmountUnit::Yuan)];
+
+/// The presets by name.
+const PRESETS: &[(&str, &Preset)] = &[("wechat-v2", &PRESET)];
 
 /// What two routes must not share.
 struct Taken<'r> {
@@ -142,26 +139,29 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     });
     let path = map.required("path", "path: /pay/success", query_match::path);
     let query = map.or("match", QueryMatch::default(), query_match::query_match);
-    let preset = map.optional("preset", |v| if refused_as_v3(v) { None } else { v.choice(&[("wechat-v2", ())]) });
+    let preset = map.optional("preset", |v| if refused_as_v3(v) { None } else { v.choice(PRESETS) });
     let carrier = map.optional("carrier", |v| v.choice(CARRIERS));
-    let notification = map.get("preset").is_some();
-    let carrier = if notification { Some(Carrier::Xml) } else { carrier };
+    // Where it names none that there is, the rest is read as that of the usual one.
+    let notification = map.get("preset").map(|_| preset.unwrap_or(&PRESET));
+    let carrier = notification.map(|preset| preset.carrier).or(carrier);
     let methods = map.or("methods", default_methods(carrier), methods);
     if let (Some(at), Some(path)) = (map.get("path"), &path) {
         taken.push(Taken { at, path: path.clone(), query: query.clone(), methods: methods.clone() });
     }
     let context = Context { carrier: carrier.unwrap_or(Carrier::Form), path: path.as_ref(), channels };
-    let reading = if notification { wechat_v2(map, &context, &methods) } else { custom(map, &context) };
-    let synthesize = if notification {
-        Some(synthesize::notification(map))
-    } else {
-        map.optional("synthesize", |v| synthesize::template(v, context.carrier))
+    let reading = match notification {
+        Some(preset) => of_preset(preset, map, &context, &methods),
+        None => custom(map, &context),
+    };
+    let synthesize = match notification {
+        Some(preset) => Some(synthesize::notification(preset, map)),
+        None => map.optional("synthesize", |v| synthesize::template(v, context.carrier)),
     };
     let deadline = map.optional("deadline", Value::duration);
     let duplicates = map.or("duplicates", Duplicates::default(), |v| {
         v.choice(&[("forward", Duplicates::Forward), ("absorb", Duplicates::Absorb)])
     });
-    if !notification {
+    if notification.is_none() {
         map.required("carrier", "carrier: form (or query, json, xml, multipart)", |_| Some(()));
     }
     let Reading { fields, reply, accepted } = reading?;
@@ -170,8 +170,9 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         return None;
     }
     query_match::check(map, &query, &fields);
-    let claim = ClaimReader::new(fields).guarding(query.names());
-    let notification = preset.is_some();
+    // A route that reads WeChat Pay's XML by its own words has an order system behind it that may read all of it.
+    let vouched_for = notification.unwrap_or(&PRESET).vouched_for;
+    let claim = ClaimReader::new(fields).guarding(query.names()).vouching_for(vouched_for);
     let events = events(map)?;
     let (name, path) = (name?, path?);
     // Settled once the sources are known.
@@ -182,7 +183,7 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         query,
         methods,
         claim,
-        notification,
+        preset,
         events,
         number_proof,
         reply,
@@ -255,16 +256,14 @@ fn custom(map: &Map<'_>, context: &Context<'_>) -> Option<Reading> {
     let order = map.required("order", "order: the field with the order id", |v| context.field(v));
     let out_trade_no = map.optional("out_trade_no", |v| context.field(v));
     let transaction = map.optional("transaction", |v| context.field(v));
-    let unit = map.or("amount_unit", AmountUnit::default(), |v| {
-        v.choice(&[("fen", AmountUnit::Fen), ("yuan", AmountUnit::Yuan)])
-    });
+    let unit = map.or("amount_unit", AmountUnit::default(), |v| v.choice(UNITS));
     let amount = map.optional("amount", |v| Some((context.field(v)?, unit)));
     if let (Some(unit), None) = (map.get("amount_unit"), map.get("amount")) {
         unit.problem("stands without an amount", "add amount: the field with the amount, or remove amount_unit");
     }
     let fill = map.optional("fill", |v| fill(v, context));
     let channel = map.required("channel", "channel: the name of a channel, or rules", |v| context.rules(v));
-    let reply = map.or("reply", reply::plain(Dialect::Http), |v| reply::reply(v, Dialect::Http));
+    let reply = map.or("reply", reply::plain(None), |v| reply::reply(v, None));
     let accepted = map.or("accepted", Accepted::any_2xx(), accepted::accepted);
     let carrier = context.carrier;
     let strictness = strictness::strictness(map, carrier);
@@ -283,23 +282,33 @@ fn fill(value: &Value<'_>, context: &Context<'_>) -> Option<Field> {
     Some(field)
 }
 
-/// WeChat Pay's own notification. What it calls the order is `out_trade_no` already, so no channel's prefix goes to it.
-fn wechat_v2(map: &Map<'_>, context: &Context<'_>, methods: &[Method]) -> Option<Reading> {
+/// A provider's own notification. What it calls the order is the provider's number already, so no channel's prefix goes to it.
+fn of_preset(preset: &'static Preset, map: &Map<'_>, context: &Context<'_>, methods: &[Method]) -> Option<Reading> {
     let style = map.get("reply").and_then(|reply| if reply.is_map() { reply.peek("style") } else { Some(reply) });
-    let written = WECHAT_V2.iter().filter_map(|(key, fixed)| Some((map.get(key)?, *fixed)));
-    for (value, fixed) in written.chain(style.map(|style| (style, "wechat-v2"))) {
+    let fixed = [
+        ("carrier", word_of(CARRIERS, preset.carrier)),
+        ("order", preset.order),
+        ("out_trade_no", preset.order),
+        ("transaction", preset.transaction),
+        ("amount", preset.amount),
+        ("amount_unit", word_of(UNITS, preset.amount_unit)),
+    ];
+    let written = fixed.into_iter().filter_map(|(key, fixed)| Some((map.get(key)?, fixed)));
+    for (value, fixed) in written.chain(style.map(|style| (style, preset.dialect.name))) {
         if value.written() != Some(fixed) {
             value.problem(
-                format!("contradicts preset: wechat-v2, where it is {fixed}"),
+                format!("contradicts preset: {}, where it is {fixed}", preset.name),
                 "remove the key, or the preset",
             );
         }
     }
     if let (Some(value), false) = (map.get("methods"), methods == [Method::POST]) {
-        value.problem("contradicts preset: wechat-v2, where it is [POST]", "remove the key, or the preset");
+        let what = format!("contradicts preset: {}, where it is [POST]", preset.name);
+        value.problem(what, "remove the key, or the preset");
     }
     if let Some(value) = map.get("fill") {
-        value.problem("cannot stand beside preset: wechat-v2", "remove it: the notification brings its transaction_id");
+        let what = format!("cannot stand beside preset: {}", preset.name);
+        value.problem(what, "remove it: the notification brings its transaction_id");
     }
     let by_path = || ChannelRule { when_empty: None, choose: Choose::From(vec![at(Place::Path, "channel")]) };
     let has_placeholder = context.path.is_none_or(|path| path.placeholders().any(|name| name == "channel"));
@@ -307,20 +316,24 @@ fn wechat_v2(map: &Map<'_>, context: &Context<'_>, methods: &[Method]) -> Option
         None if has_placeholder => Some(vec![by_path()]),
         _ => map.required("channel", "{channel} to the path, or channel: the name of a channel", |v| context.rules(v)),
     };
-    let accepted = map.or("accepted", Accepted::notification(), accepted::of_notification);
-    let order = at(Place::Carrier, "out_trade_no");
+    let accepted = map.or("accepted", Accepted::of(preset), |v| accepted::of_notification(v, preset));
+    let order = at(Place::Carrier, preset.order);
     let fields = ClaimFields {
-        carrier: Carrier::Xml,
+        carrier: preset.carrier,
         out_trade_no: Some(order.clone()),
         order,
-        transaction: Some(at(Place::Carrier, "transaction_id")),
-        amount: Some((at(Place::Carrier, "total_fee"), AmountUnit::Fen)),
+        transaction: Some(at(Place::Carrier, preset.transaction)),
+        amount: Some((at(Place::Carrier, preset.amount), preset.amount_unit)),
         fill: None,
         channel: channel?,
-        strictness: strictness::strictness(map, Carrier::Xml),
+        strictness: strictness::strictness(map, preset.carrier),
     };
-    let reply = map.or("reply", reply::plain(Dialect::WechatV2), |v| reply::reply(v, Dialect::WechatV2));
+    let reply = map.or("reply", reply::plain(Some(preset.dialect)), |v| reply::reply(v, Some(preset.dialect)));
     Some(Reading { fields, reply, accepted })
+}
+
+fn word_of<T: PartialEq + Copy>(words: &[(&'static str, T)], meant: T) -> &'static str {
+    words.iter().find(|(_, value)| *value == meant).map_or("", |(word, _)| word)
 }
 
 fn at(place: Place, name: &str) -> Field {

@@ -4,8 +4,11 @@
 use super::read::{Map, Section, Value, suggest};
 use crate::gate::channel::Channel;
 use crate::gate::claim::Carrier;
-use crate::gate::route::{NotFilled, Route};
-use crate::gate::synthesize::{BadText, CannotSynthesize, Escape, Synthesize, Template, Text, VARIABLES};
+use crate::gate::path::NotFilled;
+use crate::gate::route::Route;
+use crate::gate::synthesize::CannotSynthesize;
+use crate::gate::template::{BadText, Escape, Synthesize, Template, Text, VARIABLES};
+use crate::provider::Preset;
 use crate::reconcile::bill::Plan;
 use crate::reconcile::pending_orders::Watched;
 use hyper::header::{HeaderName, HeaderValue};
@@ -38,10 +41,10 @@ pub(super) struct RouteName<'n> {
 }
 
 /// What a preset makes needs no words.
-pub(super) fn notification(route: &Map<'_>) -> Synthesize {
+pub(super) fn notification(preset: &Preset, route: &Map<'_>) -> Synthesize {
     if let Some(value) = route.get("synthesize") {
         let remedy = "remove it: the notification is made from WeChat Pay's own answer";
-        value.problem("cannot stand beside preset: wechat-v2", remedy);
+        value.problem(format!("cannot stand beside preset: {}", preset.name), remedy);
     }
     Synthesize::Notification
 }

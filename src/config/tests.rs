@@ -5,8 +5,8 @@
 
 use super::*;
 use crate::gate::claim::{Carrier, Field, Place as In};
-use crate::gate::reply::Dialect;
 use crate::provider::wechat::Api;
+use crate::provider::wechat::v2::preset::{DIALECT, PRESET};
 use std::collections::BTreeSet;
 use std::env::VarError;
 use std::fs;
@@ -347,12 +347,14 @@ fn the_preset_says_what_a_notification_is() {
     let config = parse(&text).unwrap();
     let [by_path, by_name] = config.routes.as_slice() else { panic!() };
     let fields = by_path.claim.fields();
-    assert!(by_path.notification && by_path.methods == [hyper::Method::POST] && fields.carrier == Carrier::Xml);
+    assert!(
+        by_path.preset == Some(&PRESET) && by_path.methods == [hyper::Method::POST] && fields.carrier == Carrier::Xml
+    );
     assert_eq!(fields.order, Field { place: In::Carrier, name: "out_trade_no".to_owned() });
     assert_eq!(by_path.accepted.return_code.as_deref(), Some("SUCCESS"));
     assert_eq!(
         fields.channel[0].choose,
-        crate::gate::channel::Choose::From(vec![Field { place: In::Path, name: "channel".to_owned() }])
+        crate::gate::claim::Choose::From(vec![Field { place: In::Path, name: "channel".to_owned() }])
     );
     assert_eq!(by_name.accepted.body_contains.as_deref(), Some("OK"));
     assert_eq!(by_name.accepted.return_code, None, "what is written replaces the default");
@@ -363,7 +365,7 @@ fn a_preset_keeps_its_dialect_beside_own_bodies() {
     let (_, text) = folder("accepted").into_iter().find(|(name, _)| name == "preset-own-bodies").unwrap();
     let config = parse(&text).unwrap();
     for route in &config.routes {
-        assert_eq!(route.reply.dialect, Dialect::WechatV2, "{}", route.name);
+        assert_eq!(route.reply.dialect, Some(&DIALECT), "{}", route.name);
         assert!(route.reply.failure.is_some(), "{}", route.name);
     }
 }

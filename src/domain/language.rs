@@ -32,6 +32,40 @@ pub fn fill(text: &str, values: &[&dyn Display]) -> String {
     filled
 }
 
+/// Makes a struct `Words` of texts in both languages, which stand side by side so that neither can lack one:
+/// `name: "English", "Chinese";`. Beside it are `ENGLISH` and `CHINESE`, and for tests `ALL`, each text with its name.
+macro_rules! bilingual {
+    ($($name:ident: $english:literal, $chinese:literal;)*) => {
+        /// The texts of one language.
+        #[derive(Debug)]
+        pub(super) struct Words {
+            pub(super) language: $crate::domain::language::Language,
+            $(#[doc = $english] pub(super) $name: &'static str,)*
+        }
+
+        static ENGLISH: Words =
+            Words { language: $crate::domain::language::Language::English, $($name: $english,)* };
+
+        static CHINESE: Words =
+            Words { language: $crate::domain::language::Language::Chinese, $($name: $chinese,)* };
+
+        impl Words {
+            /// The texts of this language.
+            pub(super) fn of(language: $crate::domain::language::Language) -> &'static Self {
+                match language {
+                    $crate::domain::language::Language::English => &ENGLISH,
+                    $crate::domain::language::Language::Chinese => &CHINESE,
+                }
+            }
+        }
+
+        #[cfg(test)]
+        static ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $english, $chinese),)*];
+    };
+}
+
+pub(crate) use bilingual;
+
 #[cfg(test)]
 mod tests {
     use super::*;

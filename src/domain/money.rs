@@ -7,6 +7,16 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Fen(pub u64);
 
+/// How an amount is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AmountUnit {
+    /// A whole number of fen.
+    #[default]
+    Fen,
+    /// Yuan with at most two decimal places that are not zero.
+    Yuan,
+}
+
 /// Why a text is not an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not an amount: a plain decimal number is wanted")]

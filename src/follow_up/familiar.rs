@@ -3,6 +3,7 @@
 use super::FollowUp;
 use crate::domain::reason::Reason;
 use crate::gate::decide::Confirmed;
+use crate::gate::familiar::Appearance;
 use crate::journal::{Job, Rank, State};
 
 impl FollowUp {
@@ -17,7 +18,7 @@ impl FollowUp {
     /// What callbacks look like is learnt from the first answer about each.
     pub(super) fn learn(&self, work: &Job, decided: &Result<Confirmed, Reason>) {
         let is_news = work.state == State::Asking && (decided.is_ok() || work.rank <= Rank::Strange);
-        if let Some(appearance) = self.gate.appearance(&work.callback).filter(|_| is_news) {
+        if let Some(appearance) = Appearance::of(&work.callback, &self.gate.senders).filter(|_| is_news) {
             self.gate.familiar.learn(&appearance, decided);
         }
     }

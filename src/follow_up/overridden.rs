@@ -4,23 +4,23 @@ use super::FollowUp;
 use crate::domain::money::Money;
 use crate::domain::reason::Reason;
 use crate::gate::channel::Channel;
-use crate::gate::claim::Claim;
 use crate::gate::decide::Confirmed;
-use crate::gate::flag::OnSecondPayment;
+use crate::gate::flag::is_other_price;
+use crate::gate::policy::OnSecondPayment;
 use crate::gate::record::Record;
-use crate::journal::{Job, Override, Overrides};
+use crate::journal::{Claimed, Job, Override, Overrides};
 use crate::provider::payment::Payment;
 
 impl FollowUp {
     /// What the payment is held against: the claim, and what the order costs. Of an order that was found the bill's amount is
     /// a price too, and a callback's own claim is never decided upon.
-    pub(super) fn prices(&self, work: &Job, claim: &Claim) -> (Claim, Option<Money>) {
+    pub(super) fn prices(&self, work: &Job, read: Claimed) -> (Claimed, Option<Money>) {
         let claimed = &work.callback.claimed;
         if !work.overrides.has(Override::Amount) {
-            return (*claim, self.gate.expected.amount(claimed.channel, claimed.out_trade_no));
+            return (read, self.gate.expected.amount(claimed.channel, claimed.out_trade_no));
         }
-        let amount = claim.amount.filter(|_| !work.callback.origin.is_found());
-        (Claim { amount, ..*claim }, None)
+        let amount = read.amount.filter(|_| !work.callback.origin.is_found());
+        (Claimed { amount, ..read }, None)
     }
 
     /// What of the decisions is needed to send it: an order that was put right meanwhile is sent by the rules.
@@ -36,7 +36,7 @@ impl FollowUp {
         }
         let (payment, order) = (confirmed.payment(), &work.callback.claimed.order);
         let is_over_price =
-            self.gate.is_other_price(Some(record), payment, channel) || is_billed_otherwise(work, payment);
+            is_other_price(&self.gate.expected, Some(record), payment, channel) || is_billed_otherwise(work, payment);
         let is_held = channel.on_second_payment == OnSecondPayment::Park;
         let is_second =
             || is_held && self.gate.records.other_payment(channel.id, order, Some(record), payment).is_some();

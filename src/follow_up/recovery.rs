@@ -1,8 +1,9 @@
 //! What a failing upstream gets, and what follows when it is well again: held orders wait while it fails, one of them is sent every
 //! so often, and an accepted delivery brings all of them forward.
 
+use super::FollowUp;
+use super::outcome::{Step, tell};
 use super::retry_budgets::SendPermit;
-use super::{FollowUp, Step, tell};
 use crate::domain::order::ChannelId;
 use crate::domain::reason::Reason;
 use crate::follow_up::schedule::{Schedule, jittered};

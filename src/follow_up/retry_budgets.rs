@@ -1,8 +1,9 @@
 //! What the follow-up leaves to callbacks that wait: it asks and sends in lanes of its own, so that neither a backlog of
 //! undecided orders nor an upstream that has just come back keeps fresh callbacks waiting (threat D-07).
 
+use super::schedule::age;
 use crate::domain::order::MerchantId;
-use crate::journal::{Rank, State};
+use crate::journal::{Job, Rank, State};
 use crate::provider::Part;
 use crate::upstream::Upstream;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -13,13 +14,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// Of a merchant's queries, the follow-up gets one in this many.
+/// The follow-up gets one of a merchant's queries in this many.
 const SHARE_OF_QUERIES: u32 = 2;
 
-/// And orders that nobody waits for, one in this many.
+/// Orders whose callback no sender waits for get one query in this many.
 const SHARE_OF_LATE: u32 = 4;
 
-/// Callbacks that nothing speaks for, which WeChat Pay was not asked about yet, may have what nobody else uses: the sooner they
+/// Callbacks that nothing speaks for, which WeChat Pay was not asked about yet, may have what no other callback uses: the sooner they
 /// are told apart, the better.
 const SHARE_OF_STRANGE: u32 = 1;
 
@@ -29,10 +30,17 @@ const SHARE_OF_ABSENT: u32 = 8;
 /// Queries a minute about orders that are over a month old (`wechatpay-v2.md` section 11).
 const OLD_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
+/// An order of this age is asked about in the slow lane, since nobody waits for it any more.
+const LATE: Duration = Duration::from_secs(30 * 60);
+
+/// An order of this age is asked about rarely: beyond a month WeChat Pay allows few such queries (`wechatpay-v2.md`
+/// section 11).
+const OLD: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// By which lane WeChat Pay is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// Orders that somebody has called back for and something speaks for, or that were made just now.
+    /// Orders that were called back for and that something speaks for, or that were made just now.
     FollowUp,
     /// Those that nothing speaks for, and WeChat Pay was not asked about yet.
     Strange,
@@ -40,14 +48,14 @@ pub enum Lane {
     LikelyAbsent,
     /// Those that nothing speaks for.
     Absent,
-    /// Orders that nobody waits for.
+    /// Orders whose callback no sender waits for.
     Late,
     /// Orders over a month old.
     Old,
 }
 
 impl Lane {
-    /// The lane of an order that somebody has called back for. What is confirmed, and what an `operator` asked for, waits behind
+    /// The lane of an order that was called back for. What is confirmed, and what an `operator` asked for, waits behind
     /// nothing that may be made up.
     #[must_use]
     pub fn of(rank: Rank, state: State, operator: bool) -> Self {
@@ -57,6 +65,19 @@ impl Lane {
             Rank::Strange => Self::Strange,
             Rank::LikelyAbsent => Self::LikelyAbsent,
             Rank::Absent => Self::Absent,
+        }
+    }
+
+    /// The lane of an order that never called back.
+    #[must_use]
+    pub fn of_recovered(work: &Job) -> Self {
+        let age = age(work);
+        if age > OLD {
+            Self::Old
+        } else if age > LATE {
+            Self::Late
+        } else {
+            Self::FollowUp
         }
     }
 

@@ -10,6 +10,7 @@ mod text;
 
 mod xml;
 
+use crate::provider::preset::{Preset, TakenWhen};
 use crate::upstream::UpstreamAnswer;
 use hyper::StatusCode;
 pub use json::{JsonRule, Scalar};
@@ -115,10 +116,14 @@ impl Accepted {
         Self { status: AcceptedStatus::Class(2), return_code: None, body: None, body_contains: None, json: Vec::new() }
     }
 
-    /// What WeChat Pay itself wants of the answer to a notification (`wechatpay-v2.md` section 7.4).
+    /// What the provider itself wants of the answer to one of its notifications.
     #[must_use]
-    pub fn notification() -> Self {
-        Self { return_code: Some("SUCCESS".to_owned()), ..Self::any_2xx() }
+    pub fn of(preset: &Preset) -> Self {
+        match preset.accepted {
+            TakenWhen::AnyBody => Self::any_2xx(),
+            TakenWhen::ReturnCode(code) => Self { return_code: Some(code.to_owned()), ..Self::any_2xx() },
+            TakenWhen::Body(text) => Self { body: Some(text.to_owned()), ..Self::any_2xx() },
+        }
     }
 
     /// Whether it asks nothing of the body.

@@ -7,7 +7,7 @@ mod strictness;
 
 mod home;
 
-mod found;
+mod occurrences;
 
 mod names;
 
@@ -35,39 +35,28 @@ mod hidden;
 
 mod sealed;
 
+mod channel_rule;
+
 pub use self::strictness::{ContentType, Cookies, OrderType, Strictness};
+pub use crate::domain::carrier::Carrier;
+pub use crate::domain::money::AmountUnit;
+pub use channel_rule::{ChannelRule, Choose};
 pub use sealed::Sealed;
 
-use self::found::Found;
 use self::home::Home;
 use self::media::Media;
 use self::names::Names;
+use self::occurrences::Occurrences;
 use self::value::{Malformed, Value};
-use super::channel::{self, ChannelRule};
-use super::route::PathValues;
-use crate::domain::money::{Currency, Fen};
+use super::path::PathValues;
+use crate::domain::money::Fen;
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
-use crate::provider::xml::Fields;
+use crate::net::xml::Fields;
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use std::fmt;
 use std::ops::Range;
-
-/// Where a route's callbacks carry their claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier {
-    /// The query string.
-    Query,
-    /// An `application/x-www-form-urlencoded` body.
-    Form,
-    /// An `application/json` body.
-    Json,
-    /// An `application/xml` or `text/xml` body, flat below `<xml>`.
-    Xml,
-    /// A `multipart/form-data` body.
-    Multipart,
-}
 
 /// Where one field stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,16 +78,6 @@ pub struct Field {
     pub place: Place,
     /// Its name there, exactly; in a JSON carrier a dotted path.
     pub name: String,
-}
-
-/// How a claimed amount is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AmountUnit {
-    /// A whole number of fen.
-    #[default]
-    Fen,
-    /// Yuan with at most two decimal places that are not zero.
-    Yuan,
 }
 
 /// Which fields of a route's callbacks mean what.
@@ -142,10 +121,8 @@ pub struct Claim {
     pub out_trade_no: Option<OutTradeNo>,
     /// The claimed transaction id.
     pub transaction_id: Option<TransactionId>,
-    /// The claimed amount.
+    /// The claimed amount. In what it is counted is not read here.
     pub amount: Option<Fen>,
-    /// What it is counted in: CNY, unless a notification's `fee_type` says otherwise.
-    pub currency: Currency,
 }
 
 /// A callback as it was read.
@@ -211,6 +188,14 @@ impl ClaimReader {
         self
     }
 
+    /// The same for XML callbacks by whose other fields of these names somebody goes: their tags may stand in the text of no field,
+    /// as those of the claim may not.
+    #[must_use]
+    pub fn vouching_for(mut self, names: &'static [&'static str]) -> Self {
+        self.names.vouched_for = names;
+        self
+    }
+
     /// What it reads.
     #[must_use]
     pub fn fields(&self) -> &ClaimFields {
@@ -232,26 +217,26 @@ impl ClaimReader {
         let media = media::check(&self.fields, &head.headers, !body.is_empty())?;
         let xml = if carrier == Carrier::Xml { Some(xml::parse(body)?) } else { None };
         let json = if carrier == Carrier::Json { Some(json::document(body)?) } else { None };
-        let mut found = Found::new(&self.names);
-        let query = self.read_head(&mut found, head, path)?;
+        let mut occurrences = Occurrences::new(&self.names);
+        let query = self.read_head(&mut occurrences, head, path)?;
         let mut json_blank = None;
         match (&json, &xml, media.boundary) {
             (Some(document), _, _) => {
                 let most_keys = self.fields.strictness.json_keys;
-                json_blank = json::read(&mut found, document, most_keys, self.fill_at(Home::Body))?;
+                json_blank = json::read(&mut occurrences, document, most_keys, self.fill_at(Home::Body))?;
             }
-            (_, Some(fields), _) => xml::read(&mut found, body, fields)?,
-            (_, _, Some(boundary)) => multipart::read(&mut found, body, boundary)?,
-            _ => self.read_form(&mut found, body, &media)?,
+            (_, Some(fields), _) => xml::read(&mut occurrences, body, fields)?,
+            (_, _, Some(boundary)) => multipart::read(&mut occurrences, body, boundary)?,
+            _ => self.read_form(&mut occurrences, body, &media)?,
         }
         if media.is_called_form && carrier != Carrier::Form {
-            form::refuse(&mut found, body)?;
+            form::refuse(&mut occurrences, body)?;
         }
-        let claim = self.claim(&found)?;
-        let channel = channel::select(&self.fields.channel, |field| channel_value(&found, field))?;
+        let claim = self.claim(&occurrences)?;
+        let channel = channel_rule::select(&self.fields.channel, |field| channel_value(&occurrences, field))?;
         let fill = match carrier {
             Carrier::Json if self.fill_at(Home::Body).is_some() => json_blank,
-            _ => self.blank(&found, query, body, media.boundary),
+            _ => self.blank(&occurrences, query, body, media.boundary),
         };
         Ok(Callback { claim, channel, fill, xml })
     }
@@ -260,49 +245,54 @@ impl ClaimReader {
     /// Returns the query.
     fn read_head<'a>(
         &self,
-        found: &mut Found<'_, 'a>,
+        occurrences: &mut Occurrences<'_, 'a>,
         head: &'a Parts,
         path: &PathValues<'a>,
     ) -> Result<&'a [u8], Unreadable> {
-        found.path(path)?;
-        found.headers(&head.headers)?;
+        occurrences.path(path)?;
+        occurrences.headers(&head.headers)?;
         let query = head.uri.query().unwrap_or_default().as_bytes();
-        form::read(found, query, Some(Home::Query), "the query", None)?;
+        form::read(occurrences, query, Some(Home::Query), "the query", None)?;
         if self.fields.strictness.cookies == Cookies::Refuse {
-            form::read_cookies(found, &head.headers)?;
+            form::read_cookies(occurrences, &head.headers)?;
         }
         Ok(query)
     }
 
     /// Takes the claim fields of a form. Where it need not be called one, it must not be what it may be called: to a
     /// backend that goes by Content-Type `{"OrderID":"B","x":"&OrderID=A"}` is about B.
-    fn read_form<'b>(&self, found: &mut Found<'_, 'b>, body: &'b [u8], media: &Media<'_>) -> Result<(), Unreadable> {
+    fn read_form<'b>(
+        &self,
+        occurrences: &mut Occurrences<'_, 'b>,
+        body: &'b [u8],
+        media: &Media<'_>,
+    ) -> Result<(), Unreadable> {
         if self.fields.strictness.content_type == ContentType::Any && form::begins_otherwise(body) {
             let detail = "the body begins as JSON or XML does, and not as a form";
             return Err(Unreadable::new(Reason::BodyMalformed, detail));
         }
-        form::read(found, body, Some(Home::Body), "the body", media.charset)
+        form::read(occurrences, body, Some(Home::Body), "the body", media.charset)
     }
 
-    fn claim(&self, found: &Found<'_, '_>) -> Result<Claim, Unreadable> {
+    fn claim(&self, occurrences: &Occurrences<'_, '_>) -> Result<Claim, Unreadable> {
         let fields = &self.fields;
         let numbers = fields.strictness.order_type;
-        let order = id(found, &fields.order, numbers, OrderId::parse)?
+        let order = id(occurrences, &fields.order, numbers, OrderId::parse)?
             .ok_or_else(|| Unreadable::new(Reason::FieldMissing, format!("{} is absent or empty", fields.order)))?;
-        let out_trade_no = optional_id(found, fields.out_trade_no.as_ref(), numbers, OutTradeNo::parse)?;
+        let out_trade_no = optional_id(occurrences, fields.out_trade_no.as_ref(), numbers, OutTradeNo::parse)?;
         let amount = match &fields.amount {
-            Some((field, unit)) => found.get(field).map(|value| amount(field, *unit, value)).transpose()?,
+            Some((field, unit)) => occurrences.get(field).map(|value| amount(field, *unit, value)).transpose()?,
             None => None,
         };
-        let transaction_id = self.transaction(found)?;
-        Ok(Claim { order, out_trade_no, transaction_id, amount, currency: Currency::default() })
+        let transaction_id = self.transaction(occurrences)?;
+        Ok(Claim { order, out_trade_no, transaction_id, amount })
     }
 
     /// The claimed transaction id. A backend that is filled in believes what stands in that field, so it is a claim too.
-    fn transaction(&self, found: &Found<'_, '_>) -> Result<Option<TransactionId>, Unreadable> {
+    fn transaction(&self, occurrences: &Occurrences<'_, '_>) -> Result<Option<TransactionId>, Unreadable> {
         let numbers = self.fields.strictness.order_type;
-        let claimed = optional_id(found, self.fields.transaction.as_ref(), numbers, TransactionId::parse)?;
-        match (claimed, optional_id(found, self.fields.fill.as_ref(), numbers, TransactionId::parse)?) {
+        let claimed = optional_id(occurrences, self.fields.transaction.as_ref(), numbers, TransactionId::parse)?;
+        match (claimed, optional_id(occurrences, self.fields.fill.as_ref(), numbers, TransactionId::parse)?) {
             (Some(one), Some(other)) if one != other => {
                 let detail = "the fields of transaction and fill name two transaction ids";
                 Err(Unreadable::new(Reason::FieldMalformed, detail))
@@ -317,12 +307,18 @@ impl ClaimReader {
     }
 
     /// Where `fill` can be written in a query string, form, multipart body or XML.
-    fn blank(&self, found: &Found<'_, '_>, query: &[u8], body: &[u8], boundary: Option<&str>) -> Option<Blank> {
+    fn blank(
+        &self,
+        occurrences: &Occurrences<'_, '_>,
+        query: &[u8],
+        body: &[u8],
+        boundary: Option<&str>,
+    ) -> Option<Blank> {
         let (in_query, field) = match self.fill_at(Home::Query) {
             Some(field) => (true, field),
             None => (false, self.fill_at(Home::Body)?),
         };
-        let value = found.raw(self.names.index(field)?);
+        let value = occurrences.raw(self.names.index(field)?);
         if !value.is_none_or(Value::is_empty) {
             return None;
         }
@@ -338,12 +334,12 @@ impl ClaimReader {
 
 /// The value of an id field, if it is there.
 fn id<T, E>(
-    found: &Found<'_, '_>,
+    occurrences: &Occurrences<'_, '_>,
     field: &Field,
     numbers: OrderType,
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<Option<T>, Unreadable> {
-    let Some(value) = found.get(field) else { return Ok(None) };
+    let Some(value) = occurrences.get(field) else { return Ok(None) };
     let id = value.id(numbers).ok().and_then(|text| parse(&text).ok());
     id.map(Some).ok_or_else(|| malformed(field, number_or(value, numbers, "is not an id of its kind")))
 }
@@ -362,12 +358,12 @@ const fn number_or(value: &Value<'_>, numbers: OrderType, otherwise: &'static st
 }
 
 fn optional_id<T, E>(
-    found: &Found<'_, '_>,
+    occurrences: &Occurrences<'_, '_>,
     field: Option<&Field>,
     numbers: OrderType,
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<Option<T>, Unreadable> {
-    field.map_or(Ok(None), |field| id(found, field, numbers, parse))
+    field.map_or(Ok(None), |field| id(occurrences, field, numbers, parse))
 }
 
 fn amount(field: &Field, unit: AmountUnit, value: &Value<'_>) -> Result<Fen, Unreadable> {
@@ -386,8 +382,8 @@ fn amount(field: &Field, unit: AmountUnit, value: &Value<'_>) -> Result<Fen, Unr
 const DECIMAL_FEN: &str = "has decimal places, and fen have none (a whole number is wanted, or amount_unit: yuan)";
 
 /// The value of a field that a channel rule asks for, if it is there.
-fn channel_value(found: &Found<'_, '_>, field: &Field) -> Result<Option<value::Text>, Unreadable> {
-    let Some(value) = found.get(field) else { return Ok(None) };
+fn channel_value(occurrences: &Occurrences<'_, '_>, field: &Field) -> Result<Option<value::Text>, Unreadable> {
+    let Some(value) = occurrences.get(field) else { return Ok(None) };
     let what = number_or(value, OrderType::Text, "is no part of a channel's name");
     value.channel().map(Some).map_err(|Malformed| malformed(field, what))
 }
@@ -475,12 +471,6 @@ impl Blank {
         let tail = original.get(self.range.end..)?;
         Some([head, self.before.as_bytes(), value.as_str().as_bytes(), self.after.as_bytes(), tail].concat())
     }
-}
-
-/// The byte that `%` and these two digits stand for.
-pub(super) fn hex_byte(high: u8, low: u8) -> Option<u8> {
-    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(high)? << 4 | digit(low)?)
 }
 
 /// Where a part begins in the whole it was cut from.

@@ -12,7 +12,7 @@ use crate::domain::reason::Reason;
 use crate::observe::metrics::{self, ConfirmMeters, Metrics};
 use crate::observe::traces::Parent;
 use crate::provider::{AskBy, Asked, Evidence, OrderState, Part, Query};
-use flights::{Asking, Flights, Turn};
+use flights::{Flights, Leader, Role};
 use moka::Expiry;
 use moka::future::Cache;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct Confirm {
     flights: Arc<Flights<Question>>,
     capacity: u64,
     life: Ttl,
-    patience: Duration,
+    timeout: Duration,
     meters: ConfirmMeters,
 }
 
@@ -90,20 +90,20 @@ impl Source {
 }
 
 impl Confirm {
-    /// A cache of `capacity` order states; a caller waits for `patience` at most. What one `before` has found, and
+    /// A cache of `capacity` order states; a caller waits for `timeout` at most. What one `before` has found, and
     /// is finding, out is used on where the settings are the same.
     #[must_use]
-    pub fn new(capacity: u64, life: Ttl, patience: Duration, before: Option<&Self>, metrics: &Metrics) -> Self {
+    pub fn new(capacity: u64, life: Ttl, timeout: Duration, before: Option<&Self>, metrics: &Metrics) -> Self {
         let cache = before.filter(|before| before.capacity == capacity && before.life == life).map_or_else(
             || Cache::builder().max_capacity(capacity).expire_after(life).build(),
             |before| before.memory.cache.clone(),
         );
         // One who waits out another's question still has time to ask it once more.
         let flights = before
-            .filter(|before| before.patience == patience)
-            .map_or_else(|| Arc::new(Flights::new(patience * 3 / 2)), |before| Arc::clone(&before.flights));
+            .filter(|before| before.timeout == timeout)
+            .map_or_else(|| Arc::new(Flights::new(timeout * 3 / 2)), |before| Arc::clone(&before.flights));
         let meters = metrics.confirm.clone();
-        Self { memory: Arc::new(Memory { cache }), flights, capacity, life, patience, meters }
+        Self { memory: Arc::new(Memory { cache }), flights, capacity, life, timeout, meters }
     }
 
     /// How many findings are at hand.
@@ -114,8 +114,8 @@ impl Confirm {
 
     /// How long a caller waits at most.
     #[must_use]
-    pub const fn patience(&self) -> Duration {
-        self.patience
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// What is known of the order that `ask` names, without asking anybody.
@@ -138,7 +138,7 @@ impl Confirm {
     async fn find_out(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (OrderState, Source) {
         let question = question(channel, ask);
         let cache = &self.memory.cache;
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.timeout;
         loop {
             if let Some(finding) = cache.get(&question).await {
                 return (finding, Source::Hit);
@@ -146,10 +146,10 @@ impl Confirm {
             // Whoever answers remembers first and lands then, so what is neither known nor under way is not asked yet.
             let (answer, source, until) = match self.flights.join(question, || cache.contains_key(&question)) {
                 None => continue,
-                Some(Turn::Wait(answer, asked_again_at)) => (answer, Source::Coalesced, deadline.min(asked_again_at)),
-                Some(Turn::Ask(asking, answer)) => {
+                Some(Role::Follow(answer, asked_again_at)) => (answer, Source::Coalesced, deadline.min(asked_again_at)),
+                Some(Role::Lead(leader, answer)) => {
                     let (memory, channel) = (Arc::clone(&self.memory), Arc::clone(channel));
-                    tokio::spawn(memory.find_out(channel, question, part, asking, within.clone()));
+                    tokio::spawn(memory.find_out(channel, question, part, leader, within.clone()));
                     (answer, Source::Miss, deadline)
                 }
             };
@@ -191,11 +191,11 @@ impl Memory {
         channel: Arc<Channel>,
         question: Question,
         part: Part,
-        asking: Asking<Question>,
+        leader: Leader<Question>,
         within: Parent,
     ) {
         let (finding, _) = self.find(&channel, question, part, &within).await;
-        asking.finish(finding.clone(), finding.is_fact());
+        leader.finish(finding.clone(), finding.is_fact());
     }
 
     async fn find(&self, channel: &Channel, question: Question, part: Part, within: &Parent) -> (OrderState, Evidence) {

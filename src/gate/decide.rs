@@ -3,33 +3,23 @@
 //!
 //! What is known of an order comes from its provider, checked; [`decide`] holds one callback's claim against it.
 
-use super::claim::Claim;
-use super::number_proof::Pair;
+use super::policy::{Mode, OnRefunded};
 use crate::domain::money::Money;
-use crate::domain::order::OutTradeNo;
 use crate::domain::reason::{Reason, Stage};
+use crate::journal::Claimed;
 use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
 use std::sync::Arc;
 
-/// Whether the gate holds back what is not confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// Yes.
-    #[default]
-    Enforce,
-    /// No: everything is forwarded, and what enforce would have done is logged.
-    Observe,
-}
-
-/// What becomes of an order that was paid and refunded since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnRefunded {
-    /// Hold it back.
-    #[default]
-    Refuse,
-    /// The payment is real: forward, with `X-Verified-Trade-State: REFUND`.
-    Forward,
+/// What is known of a claim's pair of order id and number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pair {
+    /// The two belong together as far as the route wants it proven.
+    Proven,
+    /// The number is another order's.
+    OfAnotherOrder,
+    /// No source lists it, or did.
+    NotListed,
 }
 
 /// What stands behind a callback that may pass as paid. Only [`decide`] makes one; `stamp` writes headers from nothing
@@ -77,34 +67,33 @@ impl Pass {
     }
 }
 
-/// Holds a claim against what is known of its order. `out_trade_no` is what WeChat Pay calls the order that the
+/// Holds a claim against what is known of its order. Its `out_trade_no` is what the provider calls the order that the
 /// upstream will mark as paid: comparing it is what stops a paid transaction from vouching for another order. `pair` is
 /// what is known of the claim's order id and number.
 ///
 /// # Errors
 /// The reason why the callback may not pass.
 pub fn decide(
-    claim: &Claim,
+    claimed: &Claimed,
     expected: Option<Money>,
-    out_trade_no: &OutTradeNo,
     pair: Pair,
-    finding: &OrderState,
+    state: &OrderState,
     on_refunded: OnRefunded,
 ) -> Result<Confirmed, Reason> {
-    let payment = match finding {
+    let payment = match state {
         OrderState::Paid(payment) => payment,
         OrderState::NotPaid(reason) => return Err(*reason),
     };
-    if payment.out_trade_no != *out_trade_no {
+    if payment.out_trade_no != claimed.out_trade_no {
         return Err(Reason::TransactionOfOtherOrder);
     }
-    if claim.transaction_id.is_some_and(|claimed| claimed != payment.transaction_id) {
+    if claimed.transaction_id.is_some_and(|id| id != payment.transaction_id) {
         return Err(Reason::TransactionDiffers);
     }
     if pair == Pair::OfAnotherOrder {
         return Err(Reason::NumberOfAnotherOrder);
     }
-    if claim.amount.is_some_and(|fen| Money { fen, currency: claim.currency } != payment.amount) {
+    if claimed.amount.is_some_and(|amount| amount != payment.amount) {
         return Err(Reason::AmountDiffers);
     }
     if pair == Pair::NotListed {

@@ -7,29 +7,29 @@ use super::accepted::FailedRule;
 use super::channel::Channel;
 use super::claim::Blank;
 use super::decide::Pass;
-use super::delivery::DeliveryId;
 use super::delivery::{Acceptance, Attempt, Origin};
-use super::notification::Event;
+use super::event::Event;
+use super::outgoing::outgoing;
+use super::policy::Duplicates;
 use super::record::Record;
-use super::reply::ReplyStyle;
-use super::route::{Duplicates, Route};
-use super::story::Story;
-use super::{Gate, stamp};
+use super::records::Records;
+use super::route::Route;
+use super::sender::Senders;
+use super::stamp::{self, Stamp};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
 use crate::journal::{self, Outcome, Override, Overrides, State, Transition};
-use crate::observe::metrics::Sent;
+use crate::observe::metrics::{Sent, UpstreamMeters};
 use crate::observe::traces::{Parent, Span};
 use crate::server::Peer;
 use crate::upstream::standing::{Change, Failure};
-use crate::upstream::{Unanswered, Upstream, UpstreamAnswer};
+use crate::upstream::{Forward, Unanswered, Upstream, UpstreamAnswer};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{DATE, HeaderName, HeaderValue, SET_COOKIE};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, StatusCode};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -108,88 +108,45 @@ type Judged = (UpstreamAnswer, Result<(), FailedRule>);
 /// An attempt, and its line in the journal if it has one.
 type Numbered = (Attempt, Option<journal::Attempt>);
 
-/// What the sender of a callback that passed is told.
-pub(super) enum Answer<'g> {
-    /// What the upstream said.
-    Forwarded(UpstreamAnswer),
-    /// That it was taken before.
-    Absorbed(&'g ReplyStyle, Arc<Acceptance>),
-}
-
 /// The largest answer whose body is kept for duplicates; of a larger one they get the status.
 const LARGEST_KEPT: usize = 64 * 1024;
 
 /// How long the follow-up waits for an attempt's number to be on disk. If the disk fails it is sent all the same.
 const NUMBERED: Duration = Duration::from_millis(500);
 
-impl Gate {
-    /// Sends a callback whose sender waits, unless its order was accepted before and the route absorbs duplicates.
-    pub(super) async fn hand_over<'g>(
-        &'g self,
-        parcel: UpstreamRequest<'g>,
-        pass: &Pass,
-        story: &mut Story<'g>,
-    ) -> Result<Answer<'g>, Reason> {
-        let (route, deadline) = (parcel.route, story.began + self.deadline_of(parcel.route));
-        let (Some(confirmed), Some(order)) = (pass.confirmed(), parcel.order) else {
-            let delivered = self.send_unnoted(parcel, pass, deadline).await;
-            story.sent(&delivered);
-            return delivered.map(|delivered| Answer::Forwarded(delivered.answer)).map_err(|error| error.reason);
-        };
-        let delivery = match parcel.event {
-            Event::Payment => DeliveryId::of(&route.name, &order),
-            Event::Refund(delivery) => delivery,
-        };
-        let record = story.record.clone().unwrap_or_else(|| self.records.unkept(delivery));
-        // Each notification of a refund is sent on.
-        let absorb = route.duplicates == Duplicates::Absorb && parcel.event == Event::Payment;
-        let _turn = if absorb {
-            let turn = timeout_at(deadline, record.delivery.turn.lock()).await;
-            Some(turn.map_err(|_| Reason::DeliveryUnderWay)?)
-        } else {
-            None
-        };
-        let paid_by = Some(confirmed.payment().transaction_id);
-        let accepted = record.delivery.accepted().filter(|accepted| absorb && accepted.transaction_id == paid_by);
-        if let Some(accepted) = accepted {
-            let answer = self.records.answer(&record.delivery, accepted).await?;
-            story.absorbed(&self.records, confirmed.payment());
-            return Ok(Answer::Absorbed(&route.reply, answer));
-        }
-        let next = self.records.after_callback(&record, story.lease.is_some());
-        let delivered = self.deliver(parcel, pass, &record, Origin::Callback, next, deadline).await;
-        if let Some(lease) = story.lease.take() {
-            lease.done();
-        }
-        story.sent(&delivered);
-        let delivered = delivered.map_err(|error| error.reason)?;
-        if absorb && delivered.is_accepted() {
-            // Whoever comes next, even after a restart, must find that it was taken.
-            let _ = timeout_at(deadline, self.records.flush()).await;
-        }
-        Ok(Answer::Forwarded(delivered.answer))
-    }
+/// The last stretch to the upstream, over what it uses of the gate.
+#[derive(Debug, Clone, Copy)]
+pub struct Forwarder<'g> {
+    pub(super) senders: &'g Senders,
+    pub(super) stamp: &'g Stamp,
+    pub(super) forward: &'g Forward,
+    /// Where callbacks go whose channel is not known.
+    pub(super) default: &'g Upstream,
+    pub(super) records: &'g Records,
+    pub(super) meters: &'g UpstreamMeters,
+}
 
+impl Forwarder<'_> {
     /// Sends a confirmed callback, and writes down what came of it. `next` is where it goes on if it is not accepted.
     ///
     /// # Errors
     /// Why there is no answer.
     pub async fn deliver(
         &self,
-        parcel: UpstreamRequest<'_>,
+        upstream_request: UpstreamRequest<'_>,
         pass: &Pass,
         record: &Record,
         origin: Origin,
         next: Option<Transition>,
         deadline: Instant,
     ) -> Result<Delivered, Undelivered> {
-        let way = self.way(&parcel, origin);
+        let way = self.way(&upstream_request, origin);
         if origin == Origin::Callback {
             self.forward.count_fresh(way.upstream);
         }
         let accepted_before = self.forward.standing(way.upstream, |standing| standing.accepted_so_far());
         let (attempt, line) = self.begin(&way, pass, record, next, deadline).await;
-        let mut sent = self.send(parcel, pass, &way, Some(&attempt), deadline).await;
+        let mut sent = self.send(upstream_request, pass, &way, Some(&attempt), deadline).await;
         let again = sent.as_mut().err().and_then(|unanswered| unanswered.again.take());
         let (sent, (attempt, line), resent) = match again.filter(|_| Instant::now() < deadline) {
             None => (sent, (attempt, line), false),
@@ -268,14 +225,14 @@ impl Gate {
     }
 
     /// Sends what is not confirmed, of which nothing is written down.
-    async fn send_unnoted(
+    pub(super) async fn send_unnoted(
         &self,
-        parcel: UpstreamRequest<'_>,
+        upstream_request: UpstreamRequest<'_>,
         pass: &Pass,
         deadline: Instant,
     ) -> Result<Delivered, Undelivered> {
-        let way = self.way(&parcel, Origin::Callback);
-        let mut sent = self.send(parcel, pass, &way, None, deadline).await;
+        let way = self.way(&upstream_request, Origin::Callback);
+        let mut sent = self.send(upstream_request, pass, &way, None, deadline).await;
         let again = sent.as_mut().err().and_then(|unanswered| unanswered.again.take());
         match again.filter(|_| Instant::now() < deadline) {
             None => told(sent, false),
@@ -295,13 +252,14 @@ impl Gate {
 
     async fn send(
         &self,
-        parcel: UpstreamRequest<'_>,
+        upstream_request: UpstreamRequest<'_>,
         pass: &Pass,
         way: &Way<'_>,
         attempt: Option<&Attempt>,
         deadline: Instant,
     ) -> Result<Judged, Unanswered> {
-        let mut request = self.outgoing(parcel, pass, stamped(way, attempt))?;
+        let sender = self.senders.identify(upstream_request.peer);
+        let mut request = outgoing(upstream_request, pass, self.stamp, sender, way.upstream, stamped(way, attempt))?;
         let span = span(way, attempt, &mut request);
         let sent_at = Instant::now();
         let answer = self.forward.send(way.upstream, request, deadline).await;
@@ -322,7 +280,7 @@ impl Gate {
         let mut span = span(way, attempt, &mut request);
         span.set("tollgate.resent", true);
         let channel = way.channel.map(|channel| channel.id);
-        self.sent.resent(channel);
+        self.meters.resent(channel);
         tracing::info!(
             channel = channel.as_ref().map(ChannelId::as_str),
             order = way.order.as_ref().map(OrderId::as_str),
@@ -350,7 +308,7 @@ impl Gate {
             Ok(Err(_)) => Sent::NotAccepted,
             Err(unanswered) => Sent::Failed(unanswered.reason),
         };
-        self.sent.sent(way.channel.map(|channel| channel.id), way.origin.as_str(), sent, sent_at.elapsed());
+        self.meters.sent(way.channel.map(|channel| channel.id), way.origin.as_str(), sent, sent_at.elapsed());
         match &answer {
             Ok(answer) => span.set_number("http.response.status_code", answer.status.as_u16()),
             Err(unanswered) => span.failed(unanswered.reason.code()),
@@ -364,23 +322,10 @@ impl Gate {
         Ok((answer, judged))
     }
 
-    fn way<'a>(&'a self, parcel: &UpstreamRequest<'a>, origin: Origin) -> Way<'a> {
-        let UpstreamRequest { route, channel, order, overrides, event, ref trace, .. } = *parcel;
-        Way {
-            route,
-            channel,
-            order,
-            upstream: self.upstream_of(parcel),
-            origin,
-            overrides,
-            event,
-            trace: trace.clone(),
-        }
-    }
-
-    /// Where a callback goes.
-    pub(super) fn upstream_of<'a>(&'a self, parcel: &UpstreamRequest<'a>) -> &'a Upstream {
-        parcel.channel.map_or(&self.upstream, |channel| &channel.upstream)
+    fn way<'a>(&'a self, upstream_request: &UpstreamRequest<'a>, origin: Origin) -> Way<'a> {
+        let UpstreamRequest { route, channel, order, overrides, event, ref trace, .. } = *upstream_request;
+        let upstream = channel.map_or(self.default, |channel| &channel.upstream);
+        Way { route, channel, order, upstream, origin, overrides, event, trace: trace.clone() }
     }
 }
 

@@ -3,7 +3,6 @@
 
 pub mod requests;
 
-use super::number_proof::Listing;
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use crate::journal::pending_orders::PendingOrder;
@@ -34,6 +33,17 @@ struct Word {
     order: OrderId,
     amount: Option<Fen>,
     gone_at: Option<Timestamp>,
+}
+
+/// What sources say of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// They list this order with this number, or did.
+    ThisOrder,
+    /// They list another order with it.
+    AnotherOrder,
+    /// They do not know the number.
+    Unknown,
 }
 
 impl Expected {

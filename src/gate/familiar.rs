@@ -6,8 +6,8 @@
 
 mod shape;
 
-use super::Gate;
 use super::decide::Confirmed;
+use super::sender::Senders;
 use crate::domain::order::{ChannelId, OutTradeNo};
 use crate::domain::reason::Reason;
 use crate::journal::{Callback, Claimed, Rank, Trust};
@@ -191,14 +191,14 @@ impl Known {
     }
 }
 
-impl Gate {
+impl Appearance {
     /// How a callback that is kept looked; `None` if nobody called back.
     #[must_use]
-    pub fn appearance(&self, callback: &Callback) -> Option<Appearance> {
+    pub fn of(callback: &Callback, senders: &Senders) -> Option<Self> {
         let Claimed { channel, out_trade_no, .. } = callback.claimed;
         let request = callback.request.as_ref().filter(|_| !callback.origin.is_found())?;
-        let from = self.senders.from(Peer::new(request.peer, request.tls), &request.headers);
-        Some(Appearance { channel, number: out_trade_no, from })
+        let from = senders.from(Peer::new(request.peer, request.tls), &request.headers);
+        Some(Self { channel, number: out_trade_no, from })
     }
 }
 
@@ -215,7 +215,7 @@ impl Familiarity {
 
     /// What a record of it is worth before it is confirmed.
     #[must_use]
-    pub const fn worth(self) -> Trust {
+    pub const fn trust(self) -> Trust {
         match self {
             Self::Sender | Self::Shape => Trust::Likely,
             Self::None => Trust::Unconfirmed,

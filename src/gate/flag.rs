@@ -2,10 +2,12 @@
 //! order, or one that came after its order was closed. It is told whatever becomes of it; what only a person may let pass is held
 //! back, and what passes is given to its order.
 
-use super::Gate;
 use super::channel::Channel;
+use super::confirm::Confirm;
 use super::decide::Confirmed;
-use super::number_proof::Case;
+use super::expected::Expected;
+use super::number_proof::{Case, Proofs};
+use super::policy::OnSecondPayment;
 use super::record::{Record, Standing};
 use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{Override, Overrides};
@@ -15,16 +17,6 @@ use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-
-/// What becomes of a second verified payment of the same order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnSecondPayment {
-    /// It is held back, and an operator looks.
-    #[default]
-    Park,
-    /// It goes through, and is told.
-    Forward,
-}
 
 /// What a person decided of it, and how WeChat Pay may be asked about an earlier payment.
 #[derive(Debug, Clone, Copy)]
@@ -42,11 +34,25 @@ pub struct Asked<'a> {
 /// How long WeChat Pay's word counts that an earlier payment was not refunded. Repetitions of the second come quickly.
 const STANDS_FOR: Duration = Duration::from_secs(5);
 
-impl Gate {
+/// Flags payments, over what it uses of the gate.
+#[derive(Debug, Clone, Copy)]
+pub struct Flags<'g> {
+    pub(super) proofs: Proofs<'g>,
+    pub(super) confirm: &'g Confirm,
+}
+
+/// Whether an order costs something else than was paid, by what its source says or was noted to have said.
+#[must_use]
+pub fn is_other_price(expected: &Expected, record: Option<&Record>, payment: &Payment, channel: &Channel) -> bool {
+    let price = expected.amount(channel.id, payment.out_trade_no);
+    price.or_else(|| record?.price()).is_some_and(|price| price != payment.amount)
+}
+
+impl Flags<'_> {
     /// Lets a confirmed payment pass on, flagged if it is odd.
     ///
     /// # Errors
-    /// [`Reason::ExpectedAmountDiffers`] and [`Reason::SecondPayment`], if that is held back; those of [`Gate::own`]; a reason of verdict `unknown` if
+    /// [`Reason::ExpectedAmountDiffers`] and [`Reason::SecondPayment`], if that is held back; those of [`Proofs::own`]; a reason of verdict `unknown` if
     /// an earlier payment may have been refunded, and WeChat Pay does not say.
     pub async fn flag(
         &self,
@@ -57,33 +63,27 @@ impl Gate {
     ) -> Result<Confirmed, Reason> {
         let Case { channel, claimed, .. } = *case;
         let (payment, order) = (confirmed.payment(), &claimed.order);
-        if !asked.overrides.has(Override::Amount) && self.is_other_price(record, payment, channel) {
+        let Proofs { expected, records, .. } = self.proofs;
+        if !asked.overrides.has(Override::Amount) && is_other_price(expected, record, payment, channel) {
             return Err(Reason::ExpectedAmountDiffers);
         }
-        self.own(case, record, payment, asked.until).await?;
-        if self.expected.was_gone(channel.id, payment.out_trade_no, payment.paid_at) {
-            self.records.flag(record, Reason::PaidAfterClose);
+        self.proofs.own(case, record, payment, asked.until).await?;
+        if expected.was_gone(channel.id, payment.out_trade_no, payment.paid_at) {
+            records.flag(record, Reason::PaidAfterClose);
         }
-        let Some(first) = self.records.other_payment(channel.id, order, record, payment) else { return Ok(confirmed) };
+        let Some(first) = records.other_payment(channel.id, order, record, payment) else { return Ok(confirmed) };
         let is_let_through =
             channel.on_second_payment == OnSecondPayment::Forward || asked.overrides.has(Override::SecondPayment);
         if !is_let_through && self.was_given_back(&first, asked).await? {
-            self.records.stands(&first, true, (channel.id, order, record), payment);
+            records.stands(&first, true, (channel.id, order, record), payment);
             return Ok(confirmed);
         }
-        self.records.flag(record, Reason::SecondPayment);
+        records.flag(record, Reason::SecondPayment);
         if is_let_through {
             return Ok(confirmed);
         }
-        self.records.stands(&first, false, (channel.id, order, record), payment);
+        records.stands(&first, false, (channel.id, order, record), payment);
         Err(Reason::SecondPayment)
-    }
-
-    /// Whether an order costs something else than was paid, by what its source says or was noted to have said.
-    #[must_use]
-    pub fn is_other_price(&self, record: Option<&Record>, payment: &Payment, channel: &Channel) -> bool {
-        let price = self.expected.amount(channel.id, payment.out_trade_no);
-        price.or_else(|| record?.price()).is_some_and(|price| price != payment.amount)
     }
 
     /// Whether the first payment of an order was refunded since.
@@ -92,7 +92,7 @@ impl Gate {
             return Ok(false);
         }
         // Of a channel that is not configured any more nobody can be asked.
-        let Some(channel) = self.channels.get(&first.channel) else { return Ok(false) };
+        let Some(channel) = self.proofs.channels.get(&first.channel) else { return Ok(false) };
         let asking = self.confirm.ask_again(channel, AskBy::TransactionId(first.transaction_id), asked.within);
         let finding = timeout_at(asked.until, asking).await.unwrap_or(OrderState::NotPaid(Reason::QueryTimeout));
         match finding {

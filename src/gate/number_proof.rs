@@ -3,73 +3,20 @@
 
 mod attach;
 
-use super::Gate;
-use super::channel::Channel;
-use super::claim::Claim;
-use super::decide::{self, Confirmed, Mode};
+use super::channel::{Channel, Channels};
+use super::decide::Pair;
+use super::expected::{Expected, Listing};
+use super::policy::{Mode, NumberProof};
 use super::record::Record;
-use super::route::Route;
+use super::records::Records;
+use super::route::{Route, Routes};
 use crate::domain::money::Money;
 use crate::domain::order::{OrderId, OutTradeNo};
 use crate::domain::reason::Reason;
 use crate::journal::Claimed;
-use crate::provider::order_state::OrderState;
+use crate::journal::owners::{Owner, OwnerClaim};
 use crate::provider::payment::Payment;
-use std::fmt;
 use tokio::time::{Instant, timeout_at};
-
-/// How a route proves that the number in a callback is that of the order in it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum NumberProof {
-    /// WeChat Pay's signed answer carries the order id in `attach`: the whole text, or this field of the JSON object or form
-    /// in it.
-    Attach(Option<String>),
-    /// One of these sources of pending orders lists the order with this number.
-    Source(Vec<String>),
-    /// As `Source` once one of these has named a number, as `First` until then.
-    SourceOnceNamed(Vec<String>),
-    /// Nobody else was confirmed with this payment before.
-    #[default]
-    First,
-    /// Not at all: one payment is for several orders, on purpose.
-    Shared,
-}
-
-impl fmt::Display for NumberProof {
-    /// As config writes it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Attach(None) => f.write_str("attach"),
-            Self::Attach(Some(field)) => write!(f, "attach.{field}"),
-            Self::Source(_) => f.write_str("source"),
-            Self::SourceOnceNamed(_) => f.write_str("first, or source once it has named a number"),
-            Self::First => f.write_str("first"),
-            Self::Shared => f.write_str("shared"),
-        }
-    }
-}
-
-/// What is known of a claim's pair of order id and number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pair {
-    /// The two belong together as far as the route wants it proven.
-    Proven,
-    /// The number is another order's.
-    OfAnotherOrder,
-    /// No source lists it, or did.
-    NotListed,
-}
-
-/// What sources say of a pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listing {
-    /// They list this order with this number, or did.
-    ThisOrder,
-    /// They list another order with it.
-    AnotherOrder,
-    /// They do not know the number.
-    Unknown,
-}
 
 /// A claim, and what it is held against beside WeChat Pay's answer.
 #[derive(Debug, Clone, Copy)]
@@ -78,9 +25,7 @@ pub struct Case<'c> {
     pub route: &'c Route,
     /// The merchant account.
     pub channel: &'c Channel,
-    /// What the callback says.
-    pub claim: &'c Claim,
-    /// Of which order and number.
+    /// What the callback claims, and of which order.
     pub claimed: &'c Claimed,
     /// What the order costs by a source, if that counts.
     pub expected: Option<Money>,
@@ -96,23 +41,19 @@ impl Route {
     }
 }
 
-impl Gate {
-    /// Decides, with what is known of the pair.
-    ///
-    /// # Errors
-    /// The reason why the callback may not pass.
-    pub async fn judge(&self, case: &Case<'_>, finding: &OrderState, until: Instant) -> Result<Confirmed, Reason> {
-        let Case { channel, claim, claimed, expected, .. } = *case;
-        let pair = match finding {
-            OrderState::Paid(payment) => self.pair(case, payment, until).await,
-            OrderState::NotPaid(_) => Pair::Proven,
-        };
-        decide::decide(claim, expected, &claimed.out_trade_no, pair, finding, channel.on_refunded)
-    }
+/// Proves numbers, over what it uses of the gate.
+#[derive(Debug, Clone, Copy)]
+pub struct Proofs<'g> {
+    pub(super) routes: &'g Routes,
+    pub(super) channels: &'g Channels,
+    pub(super) expected: &'g Expected,
+    pub(super) records: &'g Records,
+}
 
+impl Proofs<'_> {
     /// What is known of a claim's pair. Only asked where the payment is confirmed: sources are read at once then, until `until`
     /// at most, if they do not know the number yet.
-    async fn pair(&self, case: &Case<'_>, payment: &Payment, until: Instant) -> Pair {
+    pub async fn pair(&self, case: &Case<'_>, payment: &Payment, until: Instant) -> Pair {
         let Case { route, channel, claimed: Claimed { order, out_trade_no: number, .. }, .. } = *case;
         if route.is_evident(channel, order, number) {
             return Pair::Proven;
@@ -146,7 +87,7 @@ impl Gate {
             return Pair::Proven;
         }
         // What was proven once is not in the list any more when it is paid for long.
-        let claim = self.records.owner_claim(self, channel, claimed, payment);
+        let claim = self.owner_claim(channel, claimed, payment);
         let owner = timeout_at(until, self.records.owner(claim)).await.ok().flatten();
         match owner.map(|owner| self.records.is_same_order(&owner, channel, order)) {
             Some(true) => return Pair::Proven,
@@ -186,7 +127,7 @@ impl Gate {
             // Its entry says it to whoever comes with the same payment.
             None if is_evident && self.records.are_kept() => None,
             None => {
-                let claim = self.records.owner_claim(self, channel, claimed, payment);
+                let claim = self.owner_claim(channel, claimed, payment);
                 match timeout_at(until, self.records.own(claim)).await.unwrap_or(Err(Reason::JournalUnavailable)) {
                     Ok(owner) => Some(owner),
                     // Observing goes on without a record.
@@ -206,9 +147,15 @@ impl Gate {
         Ok(())
     }
 
-    /// The routes whose payments have no one owner.
-    pub(super) fn shared_routes(&self) -> Vec<String> {
+    /// The claim on a payment that a callback makes.
+    fn owner_claim(&self, channel: &Channel, claimed: &Claimed, payment: &Payment) -> OwnerClaim {
         let shared = |route: &&Route| route.number_proof == NumberProof::Shared;
-        self.routes.iter().filter(shared).map(|route| route.name.clone()).collect()
+        OwnerClaim {
+            transaction_id: payment.transaction_id,
+            out_trade_no: claimed.out_trade_no,
+            claimant: Owner { channel: channel.id, order: claimed.order },
+            same_merchant: self.channels.of_merchant_of(channel).collect(),
+            shared_routes: self.routes.iter().filter(shared).map(|route| route.name.clone()).collect(),
+        }
     }
 }

@@ -3,35 +3,33 @@
 use super::claim::Blank;
 use super::decide::Pass;
 use super::deliver::UpstreamRequest;
-use super::{Gate, stamp};
+use super::sender::Sender;
+use super::stamp::{Delivered, Source, Stamp};
 use crate::domain::reason::Reason;
+use crate::upstream::Upstream;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Uri};
 
-impl Gate {
-    /// The request for the upstream: same method, same target, same body bytes but for a blank that is filled, and new
-    /// headers.
-    pub(super) fn outgoing(
-        &self,
-        parcel: UpstreamRequest<'_>,
-        pass: &Pass,
-        sending: Option<stamp::Delivered<'_>>,
-    ) -> Result<Request<Full<Bytes>>, Reason> {
-        let source = stamp::Source {
-            sender: self.senders.identify(parcel.peer),
-            upstream: self.upstream_of(&parcel),
-            request_id: &parcel.request_id,
-        };
-        let UpstreamRequest { head, body, fill, .. } = parcel;
-        let (target, body) = filled(&head.uri, body, fill.as_ref(), pass).ok_or(Reason::InternalError)?;
-        let headers = self.stamp.headers(head.headers, &source, pass, sending.as_ref());
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = head.method;
-        *request.uri_mut() = target;
-        *request.headers_mut() = headers.map_err(|_| Reason::InternalError)?;
-        Ok(request)
-    }
+/// The request for the upstream: same method, same target, same body bytes but for a blank that is filled, and new
+/// headers.
+pub(super) fn outgoing(
+    upstream_request: UpstreamRequest<'_>,
+    pass: &Pass,
+    stamp: &Stamp,
+    sender: Sender,
+    upstream: &Upstream,
+    delivered: Option<Delivered<'_>>,
+) -> Result<Request<Full<Bytes>>, Reason> {
+    let UpstreamRequest { head, body, fill, request_id, .. } = upstream_request;
+    let source = Source { sender, upstream, request_id: &request_id };
+    let (target, body) = filled(&head.uri, body, fill.as_ref(), pass).ok_or(Reason::InternalError)?;
+    let headers = stamp.headers(head.headers, &source, pass, delivered.as_ref());
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = head.method;
+    *request.uri_mut() = target;
+    *request.headers_mut() = headers.map_err(|_| Reason::InternalError)?;
+    Ok(request)
 }
 
 /// Target and body as they were received, the blank filled in if there is one and something was confirmed.

@@ -5,34 +5,23 @@
 //! which of them are paid (threat V-10). The operator finds the reason by `X-Request-Id`.
 
 use super::delivery::Acceptance;
-use super::route::RouteError;
-use super::stamp::X_REQUEST_ID;
-use crate::domain::reason::{Reason, Stage};
+use crate::domain::reason::Reason;
+use crate::provider::preset::{Dialect, Phrase};
 use crate::upstream::{UpstreamAnswer, coding};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{Method, Response, StatusCode};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
 
 /// How the gate's own answers look on a route.
 #[derive(Debug, Clone)]
 pub struct ReplyStyle {
-    /// The table of design section 3 that applies.
-    pub dialect: Dialect,
+    /// A provider's own way of being answered; `None`: HTTP status codes and RFC 9457 problem documents.
+    pub dialect: Option<&'static Dialect>,
     /// The route's own answer for a callback that is taken without being forwarded.
     pub success: Option<OwnReply>,
     /// The route's own answer for one that is not forwarded.
     pub failure: Option<OwnReply>,
-}
-
-/// Who is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// HTTP status codes and RFC 9457 problem documents.
-    Http,
-    /// WeChat Pay API v2: 200 and `return_code` in XML (`wechatpay-v2.md` section 7.4); only what is no notification
-    /// at all gets another status.
-    WechatV2,
 }
 
 /// A fixed answer from the config.
@@ -55,34 +44,19 @@ pub struct Refusal {
     pub allow: Option<HeaderValue>,
 }
 
-impl From<RouteError> for Refusal {
-    fn from(error: RouteError) -> Self {
-        let allow = match &error {
-            RouteError::Method(methods) => {
-                let names: Vec<_> = methods.iter().map(Method::as_str).collect();
-                HeaderValue::from_str(&names.join(", ")).ok()
-            }
-            _ => None,
-        };
-        Self { reason: error.reason(), allow }
-    }
-}
-
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
         Self { reason, allow: None }
     }
 }
 
+/// The id of a request, on every answer and towards the upstream.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// When a sender should try again: after the verdict's short life in the cache, and before WeChat Pay's own 15 s.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
-const V2_TAKEN: &str =
-    "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>";
-const V2_NOT_TAKEN: &str =
-    "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[not taken]]></return_msg></xml>";
 
 /// The upstream's own answer, byte for byte, in no coding.
 #[must_use]
@@ -94,16 +68,14 @@ pub fn forwarded(answer: UpstreamAnswer, request_id: &HeaderValue) -> Response<F
     response
 }
 
-/// The answer to a callback whose delivery was accepted before: the route's own success if it has one, what WeChat Pay wants
-/// to read, or what the upstream said then.
+/// The answer to a callback whose delivery was accepted before: the route's own success if it has one, what the
+/// provider wants to read, or what the upstream said then.
 #[must_use]
 pub fn absorbed(style: &ReplyStyle, acceptance: &Acceptance, request_id: &HeaderValue) -> Response<Full<Bytes>> {
     let mut response = match style {
         ReplyStyle { success: Some(own), .. } => fixed(own.status, own.content_type.clone(), own.body.clone()),
-        ReplyStyle { dialect: Dialect::WechatV2, .. } => {
-            fixed(StatusCode::OK, XML, Bytes::from_static(V2_TAKEN.as_bytes()))
-        }
-        ReplyStyle { dialect: Dialect::Http, .. } => {
+        ReplyStyle { dialect: Some(dialect), .. } => phrase(StatusCode::OK, &dialect.taken),
+        ReplyStyle { dialect: None, .. } => {
             // Earlier versions kept answers as they came: this sender may not have offered their coding.
             let mut headers = acceptance.headers.clone();
             let body = coding::undo(&mut headers, acceptance.body.clone().unwrap_or_default()).unwrap_or_default();
@@ -122,10 +94,10 @@ pub fn absorbed(style: &ReplyStyle, acceptance: &Acceptance, request_id: &Header
 pub fn refuse(style: Option<&ReplyStyle>, refusal: &Refusal, request_id: &HeaderValue) -> Response<Full<Bytes>> {
     let mut response = match style {
         Some(ReplyStyle { failure: Some(own), .. }) => fixed(own.status, own.content_type.clone(), own.body.clone()),
-        Some(ReplyStyle { dialect: Dialect::WechatV2, .. }) => {
-            fixed(wechat_v2_status(refusal.reason), XML, Bytes::from_static(V2_NOT_TAKEN.as_bytes()))
+        Some(ReplyStyle { dialect: Some(dialect), .. }) => {
+            phrase((dialect.status)(refusal.reason, http_status(refusal.reason)), &dialect.not_taken)
         }
-        Some(ReplyStyle { dialect: Dialect::Http, .. }) | None => problem(http_status(refusal.reason), request_id),
+        Some(ReplyStyle { dialect: None, .. }) | None => problem(http_status(refusal.reason), request_id),
     };
     let status = response.status();
     let headers = response.headers_mut();
@@ -193,19 +165,16 @@ pub const fn http_status(reason: Reason) -> StatusCode {
     }
 }
 
-const fn wechat_v2_status(reason: Reason) -> StatusCode {
-    match reason.stage() {
-        Stage::Request | Stage::Claim => http_status(reason),
-        Stage::Verdict(_) | Stage::Upstream | Stage::FollowUp | Stage::Gate => StatusCode::OK,
-    }
-}
-
 fn problem(status: StatusCode, request_id: &HeaderValue) -> Response<Full<Bytes>> {
     let title = status.canonical_reason().unwrap_or("Refused");
     let id = request_id.to_str().unwrap_or_default();
     let code = status.as_u16();
     let body = format!(r#"{{"type":"about:blank","title":"{title}","status":{code},"instance":"urn:uuid:{id}"}}"#);
     fixed(status, PROBLEM, Bytes::from(body))
+}
+
+fn phrase(status: StatusCode, phrase: &Phrase) -> Response<Full<Bytes>> {
+    fixed(status, phrase.content_type.clone(), Bytes::from_static(phrase.body.as_bytes()))
 }
 
 fn fixed(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Full<Bytes>> {

@@ -9,16 +9,18 @@ mod query;
 pub use query::QueryMatch;
 
 use super::accepted::Accepted;
-use super::claim::ClaimReader;
-use super::notification::Events;
-use super::number_proof::NumberProof;
-use super::reply::ReplyStyle;
-use super::synthesize::Synthesize;
+use super::claim::{ClaimReader, Sealed};
+use super::event::Events;
+use super::path::{PathPattern, PathValues, is_canonical};
+use super::policy::{Duplicates, NumberProof};
+use super::reply::{Refusal, ReplyStyle};
+use super::template::Synthesize;
 use crate::domain::reason::Reason;
-use hyper::header::HOST;
+use crate::provider::Preset;
+use bytes::Bytes;
+use hyper::header::{HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::time::Duration;
 
 /// A path of the legacy system that takes callbacks, and how one is read, judged and answered there.
@@ -34,8 +36,8 @@ pub struct Route {
     pub methods: Vec<Method>,
     /// How the claim is read.
     pub claim: ClaimReader,
-    /// Whether callbacks are WeChat Pay's own v2 notifications, whose signature is checked before anything is asked.
-    pub notification: bool,
+    /// Which provider's own notifications its callbacks are, if they are any: they are opened before anything is asked.
+    pub preset: Option<&'static Preset>,
     /// What these tell of that is taken.
     pub events: Events,
     /// How the gate's own answers look.
@@ -50,67 +52,6 @@ pub struct Route {
     pub duplicates: Duplicates,
     /// How the callback of a paid order is made that never called back, if the gate is told.
     pub synthesize: Option<Synthesize>,
-}
-
-/// What becomes of callbacks whose order was accepted before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Duplicates {
-    /// They are forwarded like the first.
-    #[default]
-    Forward,
-    /// The gate answers them; only one at a time is forwarded until one is accepted.
-    Absorb,
-}
-
-/// A path with placeholders: `/wxpay/notify/{channel}`. A placeholder stands for one whole, non-empty segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PathPattern {
-    text: String,
-    segments: Vec<Segment>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
-    Literal(String),
-    Placeholder(String),
-}
-
-/// Why a text is not a path pattern.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadPattern {
-    /// No slash in front.
-    #[error("does not begin with /")]
-    NotAbsolute,
-    /// It could never match: such a path is refused before any route is looked for.
-    #[error("changes under normalisation: write it without //, dot segments, ;, backslashes, ? and needless escapes")]
-    NotCanonical,
-    /// Braces that are not a whole segment, or hold no name.
-    #[error("has a placeholder that is not a whole segment of the form {{name}}, name being letters, digits and _")]
-    Placeholder,
-    /// As other programs write a placeholder.
-    #[error("has a segment of * or :name, which would stand for itself")]
-    Wildcard,
-    /// Two placeholders of one name.
-    #[error("names the placeholder {{{0}}} twice")]
-    Repeated(String),
-}
-
-/// What the placeholders of a pattern stand for in one path, as sent: percent escapes are left as they are.
-#[derive(Debug, Clone, Copy)]
-pub struct PathValues<'a> {
-    pattern: &'a PathPattern,
-    path: &'a str,
-}
-
-/// Why a pattern gives no path.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotFilled {
-    /// Nobody knows what this placeholder stands for.
-    #[error("the path's {{{0}}} stands for nothing that is known of a paid order")]
-    Unknown(String),
-    /// With the values the path would be refused.
-    #[error("the path would change under normalisation: a value has a / or is a dot segment")]
-    NotCanonical,
 }
 
 /// The routes, in the config's order.
@@ -148,6 +89,19 @@ impl RouteError {
             Self::Unknown => Reason::RouteUnknown,
             Self::Method(_) => Reason::MethodNotAllowed,
         }
+    }
+}
+
+impl From<RouteError> for Refusal {
+    fn from(error: RouteError) -> Self {
+        let allow = match &error {
+            RouteError::Method(methods) => {
+                let names: Vec<_> = methods.iter().map(Method::as_str).collect();
+                HeaderValue::from_str(&names.join(", ")).ok()
+            }
+            _ => None,
+        };
+        Self { reason: error.reason(), allow }
     }
 }
 
@@ -190,6 +144,12 @@ impl Routes {
 }
 
 impl Route {
+    /// Reads a notification whose claim is sealed, if this one is of that form.
+    #[must_use]
+    pub fn read_sealed<'b>(&self, head: &Parts, path: &PathValues<'_>, body: &'b Bytes) -> Option<Sealed<'b>> {
+        self.claim.read_sealed(self.preset?.sealed?, head, path, body)
+    }
+
     /// What the placeholders of its path stand for in this target; `None` if it is not for this route.
     #[must_use]
     pub fn takes<'h>(&'h self, head: &'h Parts) -> Option<PathValues<'h>> {
@@ -225,173 +185,6 @@ fn is_host(headers: &HeaderMap, authority: &str) -> bool {
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.as_bytes().eq_ignore_ascii_case(authority.as_bytes()),
         _ => false,
-    }
-}
-
-/// Whether every program reads this path the same way: no empty or dot segment, only bytes that RFC 3986 section 3.3
-/// allows there without `;`, and no escape of anything that a second decoding or a file system would act on.
-fn is_canonical(path: &str) -> bool {
-    let Some(path) = path.strip_prefix('/') else { return false };
-    let mut segments = path.split('/').peekable();
-    while let Some(segment) = segments.next() {
-        let last = segments.peek().is_none();
-        if matches!(segment, "." | "..") || segment.is_empty() && !last || !is_canonical_segment(segment) {
-            return false;
-        }
-    }
-    true
-}
-
-fn is_canonical_segment(segment: &str) -> bool {
-    let mut bytes = segment.bytes();
-    while let Some(byte) = bytes.next() {
-        let fine = match byte {
-            b'%' => bytes.next().zip(bytes.next()).is_some_and(|(high, low)| is_needed_escape(high, low)),
-            b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@' => true,
-            byte => is_unreserved(byte),
-        };
-        if !fine {
-            return false;
-        }
-    }
-    true
-}
-
-fn is_needed_escape(high: u8, low: u8) -> bool {
-    super::claim::hex_byte(high, low).is_some_and(|byte| {
-        !byte.is_ascii_control() && !is_unreserved(byte) && !matches!(byte, b'/' | b'\\' | b'%' | b';' | b'?' | b'#')
-    })
-}
-
-/// RFC 3986 section 2.3: these mean the same everywhere, and every other byte is safe only as an escape.
-pub(super) const ALL_BUT_UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
-impl PathPattern {
-    /// Reads `/pay/success` or `/wxpay/notify/{channel}`.
-    ///
-    /// # Errors
-    /// If it is not absolute, not canonical itself, or its placeholders are not whole segments with names of their own.
-    ///
-    /// ```
-    /// use tollgate::gate::route::PathPattern;
-    /// let pattern = PathPattern::parse("/wxpay/notify/{channel}")?;
-    /// let values = pattern.matches("/wxpay/notify/app").expect("it matches");
-    /// assert_eq!(values.get("channel"), Some("app"));
-    /// assert!(pattern.matches("/wxpay/notify/").is_none() && pattern.matches("/wxpay/notify/a/b").is_none());
-    /// # Ok::<_, tollgate::gate::route::BadPattern>(())
-    /// ```
-    pub fn parse(text: &str) -> Result<Self, BadPattern> {
-        let Some(path) = text.strip_prefix('/') else { return Err(BadPattern::NotAbsolute) };
-        if path.split('/').any(|segment| segment.ends_with('*') || segment.starts_with(':')) {
-            return Err(BadPattern::Wildcard);
-        }
-        let segments = path.split('/').map(Segment::parse).collect::<Result<Vec<_>, _>>()?;
-        // A placeholder is as good as any word here.
-        let sample: String = segments.iter().flat_map(|segment| ["/", segment.literal().unwrap_or("x")]).collect();
-        if !is_canonical(&sample) {
-            return Err(BadPattern::NotCanonical);
-        }
-        let pattern = Self { text: text.to_owned(), segments };
-        let mut names: Vec<_> = pattern.placeholders().collect();
-        names.sort_unstable();
-        match names.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[_]>::first) {
-            Some(name) => Err(BadPattern::Repeated((*name).to_owned())),
-            None => Ok(pattern),
-        }
-    }
-
-    /// The pattern as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The names of its placeholders, in order.
-    pub fn placeholders(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().filter_map(|segment| match segment {
-            Segment::Placeholder(name) => Some(name.as_str()),
-            Segment::Literal(_) => None,
-        })
-    }
-
-    /// Whether some path matches both.
-    #[must_use]
-    pub fn overlaps(&self, other: &Self) -> bool {
-        self.segments.len() == other.segments.len()
-            && self.segments.iter().zip(&other.segments).all(|pair| match pair {
-                (Segment::Literal(one), Segment::Literal(other)) => one == other,
-                (Segment::Literal(literal), Segment::Placeholder(_))
-                | (Segment::Placeholder(_), Segment::Literal(literal)) => !literal.is_empty(),
-                (Segment::Placeholder(_), Segment::Placeholder(_)) => true,
-            })
-    }
-
-    /// The path with a value for each placeholder, percent-encoded.
-    ///
-    /// # Errors
-    /// If a placeholder has no value, or the path would not be taken from a sender.
-    pub fn fill<'v>(&self, value: impl Fn(&str) -> Option<&'v str>) -> Result<String, NotFilled> {
-        let mut path = String::with_capacity(self.text.len());
-        for segment in &self.segments {
-            path.push('/');
-            match segment {
-                Segment::Literal(text) => path.push_str(text),
-                Segment::Placeholder(name) => {
-                    let value = value(name).ok_or_else(|| NotFilled::Unknown(name.clone()))?;
-                    path.extend(utf8_percent_encode(value, &ALL_BUT_UNRESERVED));
-                }
-            }
-        }
-        if is_canonical(&path) { Ok(path) } else { Err(NotFilled::NotCanonical) }
-    }
-
-    /// What the placeholders stand for in `path`, or `None` if it does not match.
-    #[must_use]
-    pub fn matches<'a>(&'a self, path: &'a str) -> Option<PathValues<'a>> {
-        let mut sent = path.strip_prefix('/')?.split('/');
-        let all = self.segments.iter().all(|segment| sent.next().is_some_and(|sent| segment.takes(sent)));
-        (all && sent.next().is_none()).then_some(PathValues { pattern: self, path })
-    }
-}
-
-impl Segment {
-    fn parse(text: &str) -> Result<Self, BadPattern> {
-        if !text.contains(['{', '}']) {
-            return Ok(Self::Literal(text.to_owned()));
-        }
-        text.strip_prefix('{')
-            .and_then(|text| text.strip_suffix('}'))
-            .filter(|name| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
-            .map(|name| Self::Placeholder(name.to_owned()))
-            .ok_or(BadPattern::Placeholder)
-    }
-
-    fn literal(&self) -> Option<&str> {
-        match self {
-            Self::Literal(text) => Some(text),
-            Self::Placeholder(_) => None,
-        }
-    }
-
-    fn takes(&self, sent: &str) -> bool {
-        match self {
-            Self::Literal(text) => text == sent,
-            Self::Placeholder(_) => !sent.is_empty(),
-        }
-    }
-}
-
-impl<'a> PathValues<'a> {
-    /// What `placeholder` stands for, as sent; `None` if the pattern has none of this name.
-    #[must_use]
-    pub fn get(&self, placeholder: &str) -> Option<&'a str> {
-        let named = |segment: &Segment| matches!(segment, Segment::Placeholder(name) if name == placeholder);
-        let at = self.pattern.segments.iter().position(named)?;
-        self.path.split('/').nth(at + 1)
     }
 }
 

@@ -3,7 +3,8 @@
 
 use super::decide::Pass;
 use super::delivery::Attempt;
-use super::notification::Event;
+use super::event::Event;
+use super::reply::X_REQUEST_ID;
 use super::sender::{Sender, X_FORWARDED_FOR};
 use crate::domain::order::ChannelId;
 use crate::domain::secret::Secret;
@@ -145,8 +146,6 @@ pub struct Stamp {
     unwanted: Unwanted,
 }
 
-/// The id of a request, on every answer and towards the upstream.
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The upstream's answer is judged, and may be told to senders who offered no coding.

@@ -6,35 +6,21 @@
 
 mod sample;
 
-mod template;
-
-pub use template::{BadText, Escape, Template, Text, VARIABLES};
-
-use super::channel::{Channel, Choose};
-use super::claim::Claim;
-use super::claim::{Callback, Carrier, Unreadable};
-use super::route::{NotFilled, Route};
+use super::channel::Channel;
+use super::claim::{Carrier, Choose, Unreadable};
+use super::intake::Intake;
+use super::path::NotFilled;
+use super::route::Route;
+use super::template::{BadPart, BadText, Made, Synthesize, headers};
 use crate::domain::clock;
-use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
-use crate::journal::Request;
+use crate::journal::{Claimed, Request};
 use crate::provider::payment::Payment;
-use crate::provider::{CannotNotify, Envelope, Evidence, Notification, Told};
-use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use crate::provider::{CannotNotify, Evidence, Notification};
 use hyper::{Method, Uri};
 use minijinja::{Value, context};
 use std::net::{Ipv4Addr, SocketAddr};
-
-/// How a route's callbacks are made.
-#[derive(Debug)]
-pub enum Synthesize {
-    /// As WeChat Pay's own notification (`wechatpay-v2.md` section 7.6).
-    Notification,
-    /// As `routes[].synthesize` writes it.
-    Template(Template),
-}
 
 /// What a callback is made of.
 #[derive(Clone, Copy)]
@@ -83,17 +69,8 @@ pub enum CannotSynthesize {
     },
 }
 
-/// The parts of a request that differ from route to route.
-struct Made {
-    query: Option<String>,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
 /// Who sends what nobody sent.
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-
-const AGENT: HeaderValue = HeaderValue::from_static(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
 
 impl Synthesize {
     /// The callback that tells of this payment on `route`, which is the one that this belongs to. It has neither Host
@@ -105,7 +82,10 @@ impl Synthesize {
         let path = route.path.fill(|placeholder| facts.placeholder(placeholder))?;
         let Made { query, headers, body } = match self {
             Self::Notification => notify(facts)?,
-            Self::Template(template) => template.render(&facts.variables(), route.claim.fields().carrier)?,
+            Self::Template(template) => {
+                let made = template.render(&facts.variables(), route.claim.fields().carrier);
+                made.map_err(|BadPart { part, why }| CannotSynthesize::Template { part, why })?
+            }
         };
         let target = match route.query.beside(query) {
             Some(query) if query.is_ascii() => format!("{path}?{query}"),
@@ -133,7 +113,7 @@ impl Synthesize {
     /// number does not tell the order.
     #[must_use]
     pub fn names_the_number(&self, route: &Route, channel: &Channel) -> bool {
-        let named = |request: &Request| claim_in(route, request).is_some_and(|claim| claim.out_trade_no.is_some());
+        let named = |request: &Request| names_number(route, request) == Some(true);
         let samples = sample::all(route, channel);
         samples.iter().filter_map(|sample| self.request(route, &sample.facts(channel)).ok()).any(|made| named(&made))
     }
@@ -180,25 +160,10 @@ impl<'a> Facts<'a> {
 
 /// The provider's own words, signed as it signs.
 fn notify(facts: &Facts<'_>) -> Result<Made, CannotSynthesize> {
-    let Notification { content_type, body } = facts.channel.account.notify(facts.payment, facts.evidence)?;
-    Ok(Made { query: None, headers: headers(Some(content_type)), body })
-}
-
-/// The headers that every callback has which is made.
-fn headers(content_type: Option<HeaderValue>) -> HeaderMap {
-    let mut headers = HeaderMap::from_iter([(USER_AGENT, AGENT)]);
-    headers.extend(content_type.map(|content_type| (CONTENT_TYPE, content_type)));
-    headers
-}
-
-const fn media_type(carrier: Carrier) -> HeaderValue {
-    HeaderValue::from_static(match carrier {
-        Carrier::Query | Carrier::Form => "application/x-www-form-urlencoded",
-        Carrier::Json => "application/json",
-        Carrier::Xml => "text/xml",
-        // No template is taken for it.
-        Carrier::Multipart => "multipart/form-data",
-    })
+    let Notification { headers: its_own, body } = facts.channel.account.notify(facts.payment, facts.evidence)?;
+    let mut headers = headers(None);
+    headers.extend(its_own);
+    Ok(Made { query: None, headers, body })
 }
 
 /// The route's first method; with a body, its first that means to have one.
@@ -208,58 +173,62 @@ fn method(route: &Route) -> Method {
     route.methods.iter().find(fits).or(route.methods.first()).cloned().unwrap_or(Method::POST)
 }
 
-/// Reads the callback as if it had come in, and holds it against what it was made of. It may leave its channel out: it goes
-/// to that channel's upstream, where an order id is one order.
+/// Reads the callback as if it had come in, and holds it against what it was made of.
 fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), CannotSynthesize> {
     let head = request.head();
     let path = route.takes(&head).ok_or_else(|| otherwise("a request on another path, or with another query"))?;
-    let mut read = route.claim.read(&head, &path, &request.body).map_err(CannotSynthesize::Unreadable)?;
-    if route.notification {
-        let (headers, fields) = (&head.headers, read.xml.as_ref());
-        let opened = facts.channel.account.open(&Envelope { headers, body: &request.body, fields, sealed: false });
-        match opened.map_err(|unopened| CannotSynthesize::Refused(unopened.reason))?.claim {
-            Told::InTheClear { currency } => read.claim.currency = currency,
-            Told::Sealed(_) => {}
-        }
-    }
-    let named = route.claim.fields().channel.iter().any(|rule| rule.choose == Choose::Is(facts.channel.id));
-    let left_out = |channel: &ChannelId| {
-        !named && route.claim.fields().channel.iter().any(|rule| rule.choose == Choose::Is(*channel))
-    };
-    match read.channel {
-        Some(channel) if channel == facts.channel.id || left_out(&channel) => compare(&read, facts),
+    let intake = Intake::read(route, &path, &head, &request.body).map_err(CannotSynthesize::Unreadable)?;
+    selects(&intake, route, facts.channel)?;
+    intake.claim().map_or(Ok(()), |claim| is_order(&claim.order, facts))?;
+    let read = intake.open(facts.channel).map_err(|unopened| match route.preset.is_some() {
+        true => CannotSynthesize::Refused(unopened.reason),
+        false => otherwise("an order that WeChat Pay can have no number for"),
+    })?;
+    compare(&read.claimed, facts)
+}
+
+/// Whether the callback is of this channel. It may leave its channel out: it goes to that channel's upstream, where an order id is
+/// one order.
+fn selects(intake: &Intake<'_>, route: &Route, channel: &Channel) -> Result<(), CannotSynthesize> {
+    let names =
+        |channel: &ChannelId| route.claim.fields().channel.iter().any(|rule| rule.choose == Choose::Is(*channel));
+    match intake.selected() {
+        _ if intake.selects(channel) => Ok(()),
+        Some(other) if !names(&channel.id) && names(&other) => Ok(()),
         other => {
             let other = other.as_ref().map_or("no channel", ChannelId::as_str);
-            Err(otherwise(format!("channel {other}, not {}", facts.channel.id)))
+            Err(otherwise(format!("channel {other}, not {}", channel.id)))
         }
     }
 }
 
-fn claim_in(route: &Route, request: &Request) -> Option<Claim> {
-    let head = request.head();
-    let path = route.takes(&head)?;
-    route.claim.read(&head, &path, &request.body).ok().map(|read| read.claim)
+fn is_order(read: &OrderId, facts: &Facts<'_>) -> Result<(), CannotSynthesize> {
+    let order = facts.order;
+    if read == order { Ok(()) } else { Err(otherwise(format!("order {read}, not {order}"))) }
 }
 
-fn compare(read: &Callback<'_>, facts: &Facts<'_>) -> Result<(), CannotSynthesize> {
-    let Facts { order, channel, payment, .. } = facts;
-    let claim = &read.claim;
-    if claim.order != **order {
-        return Err(otherwise(format!("order {}, not {order}", claim.order)));
+fn compare(read: &Claimed, facts: &Facts<'_>) -> Result<(), CannotSynthesize> {
+    let payment = facts.payment;
+    is_order(&read.order, facts)?;
+    if read.out_trade_no != payment.out_trade_no {
+        let number = read.out_trade_no;
+        return Err(otherwise(format!("WeChat Pay's number {number}, not {}", payment.out_trade_no)));
     }
-    match channel.number(claim) {
-        Ok(number) if number == payment.out_trade_no => {}
-        Ok(number) => return Err(otherwise(format!("WeChat Pay's number {number}, not {}", payment.out_trade_no))),
-        Err(_) => return Err(otherwise("an order that WeChat Pay can have no number for")),
-    }
-    if claim.transaction_id.is_some_and(|id| id != payment.transaction_id) {
+    if read.transaction_id.is_some_and(|id| id != payment.transaction_id) {
         return Err(otherwise("another transaction id"));
     }
-    let claimed = claim.amount.map(|fen| Money { fen, currency: claim.currency });
-    match claimed.filter(|claimed| *claimed != payment.amount) {
-        Some(claimed) => Err(otherwise(format!("{claimed}, not {}", payment.amount))),
+    match read.amount.filter(|amount| *amount != payment.amount) {
+        Some(amount) => Err(otherwise(format!("{amount}, not {}", payment.amount))),
         None => Ok(()),
     }
+}
+
+/// Whether a callback carries the number that WeChat Pay knows beside the order id.
+fn names_number(route: &Route, request: &Request) -> Option<bool> {
+    let head = request.head();
+    let path = route.takes(&head)?;
+    let intake = Intake::read(route, &path, &head, &request.body).ok()?;
+    Some(intake.claim().is_none_or(|claim| claim.out_trade_no.is_some()))
 }
 
 fn otherwise(what: impl Into<String>) -> CannotSynthesize {

@@ -1,6 +1,6 @@
 //! The log: text for people on a terminal, one JSON object a line for programs.
 //!
-//! Lines are written by a thread of their own. If nobody takes them they are dropped rather than holding up callbacks
+//! Lines are written by a thread of their own. If standard error takes none, they are dropped rather than holding up callbacks
 //! (threat R-06).
 
 use std::fmt;
@@ -34,7 +34,7 @@ impl fmt::Debug for Log {
 }
 
 impl Log {
-    /// Counts the lines that nobody took.
+    /// Counts the lines that standard error did not take.
     #[must_use]
     pub fn dropped(&self) -> ErrorCounter {
         self.dropped.clone()

@@ -50,7 +50,7 @@ pub enum BuildError {
     Http(#[from] reqwest::Error),
 }
 
-/// Makes spans, if somebody wants them. Clones are one and the same.
+/// Makes spans, if the configuration names a collector. Clones are one and the same.
 #[derive(Debug, Clone, Default)]
 pub struct Traces(Option<otlp::Tracer>);
 
@@ -127,20 +127,20 @@ impl Span {
         Parent(self.0.as_ref().map(|span| Arc::new(span.parent())))
     }
 
-    /// Whether somebody will see what is noted.
+    /// Whether what is noted goes to a collector.
     #[must_use]
     pub const fn is_wanted(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Notes something about it. No secret, nothing personal.
+    /// Notes something about the span. No secret, nothing personal.
     pub fn set(&mut self, key: &'static str, value: impl fmt::Display) {
         if let Some(span) = &mut self.0 {
             span.set(key, value.to_string());
         }
     }
 
-    /// The same, of a number.
+    /// Notes a number about the span.
     pub fn set_number(&mut self, key: &'static str, value: impl Into<i64>) {
         if let Some(span) = &mut self.0 {
             span.set_number(key, value.into());

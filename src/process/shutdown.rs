@@ -1,4 +1,4 @@
-//! Stopping without breaking off: one word that spreads to everybody, and somebody who waits until all have finished.
+//! Stopping without breaking off: one signal that spreads to every task, and one waiter until all have finished.
 //! It knows nothing of what it stops.
 
 use std::future::Future;
@@ -24,7 +24,7 @@ pub enum Drained {
     Whole,
     /// The grace was over first.
     OutOfTime,
-    /// Somebody did not want to wait any longer.
+    /// A second signal ended the waiting.
     Forced,
 }
 

@@ -39,7 +39,7 @@ pub struct Taken<L> {
     pub is_supervisors: bool,
 }
 
-/// Those that nobody took yet.
+/// Sockets that were given and are not used yet.
 #[derive(Debug, Default)]
 pub struct Sockets(Vec<Given>);
 

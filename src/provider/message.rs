@@ -3,7 +3,7 @@
 use crate::domain::money::{Currency, Fen};
 use crate::domain::order::{OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
-use crate::provider::xml::Fields;
+use crate::net::xml::Fields;
 use hyper::HeaderMap;
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! Notifications that the gate makes in a provider's stead.
 
 use bytes::Bytes;
-use hyper::header::HeaderValue;
+use hyper::HeaderMap;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -19,8 +19,8 @@ impl fmt::Debug for Evidence {
 /// A notification as it is sent, but for its target.
 #[derive(Debug, Clone)]
 pub struct Notification {
-    /// What its body is.
-    pub content_type: HeaderValue,
+    /// What it must have: its Content-Type, and what it is signed by where that is a header.
+    pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
 }

@@ -43,3 +43,17 @@ impl fmt::Debug for Fingerprint {
         f.write_str("Fingerprint(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_tells_where_its_parts_end_and_is_not_shown() {
+        let of = |parts: &[&str]| Fingerprint::of(parts.iter().map(|part| part.as_bytes()));
+        assert_eq!(of(&["ab", "c"]), of(&["ab", "c"]));
+        assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));
+        assert_ne!(of(&["ab", "c"]), of(&["ab", "c", ""]));
+        assert_eq!(format!("{:?}", of(&["ab"])), "Fingerprint(..)");
+    }
+}

@@ -1,8 +1,8 @@
 //! WeChat Pay's language: asking what it knows of an order, because a callback alone is only a claim.
 //!
 //! Nothing of the gate's policy is in here. [`WeChatPay::order_query`] returns what was answered and whether the
-//! answer's signature holds; what that means for a callback is decided in `gate/decide.rs`. [`bill`] is the other thing it
-//! can be asked for.
+//! answer's signature holds; [`v2::order_state`] says what that establishes of the order. [`bill`] is the other thing it
+//! can be asked for. The gate sees all of it as an [`Account`].
 
 pub mod sign;
 

@@ -46,7 +46,7 @@ pub struct Plan {
 /// What a schedule does with a day on which the order system may have got its callbacks without the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BeforeGate {
-    /// Its bill is compared, and what is found is told: to send it again is for somebody to decide.
+    /// Its bill is compared, and what is found is told: to send it again is for a person to decide.
     #[default]
     Compare,
     /// What is found is delivered, as of any other day.
@@ -96,7 +96,7 @@ impl Sweeper {
         self.work(true, shutdown).await;
     }
 
-    /// The same, and leaves the schedule alone.
+    /// Sweeps by request only, until `shutdown` begins.
     pub async fn run_wanted(self: Arc<Self>, shutdown: Shutdown) {
         self.work(false, shutdown).await;
     }
@@ -144,7 +144,7 @@ impl Sweeper {
                 continue;
             }
             let done = self.journal.days_swept(mch_id).await?;
-            // Without it nobody knows what the order system got by another way.
+            // Without it the gate cannot know what the order system got by another way.
             let Some(gate_since) = self.journal.made_at().await?.and_then(gate_since) else { return Ok(()) };
             let days = plans.iter().map(|plan| plan.days).max().unwrap_or(1);
             for bill_date in dates(now.date(), days, self.reach, &done) {

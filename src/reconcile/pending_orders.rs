@@ -52,7 +52,7 @@ use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use crate::follow_up::next_question;
 use crate::gate::Gate;
 use crate::gate::channel::Channel;
-use crate::gate::decide::Mode;
+use crate::gate::policy::Mode;
 use crate::gate::route::Route;
 use crate::journal::pending_orders::{Found, News, PendingOrder, SourceHealth};
 use crate::journal::{Callback, Claimed, Journal, JournalError, Origin};
@@ -373,7 +373,7 @@ fn numbers(route: &Route, channel: &Channel, listed: &Row) -> Result<(OrderId, O
         None => channel.out_trade_no.apply(&listed.order).map_err(|why| format!("as out_trade_no it {why}"))?,
     };
     // A notification knows no other.
-    let order = if route.notification { OrderId::parse(number.as_str()) } else { Ok(listed.order) };
+    let order = if route.preset.is_some() { OrderId::parse(number.as_str()) } else { Ok(listed.order) };
     Ok((order.map_err(|why| why.to_string())?, number))
 }
 

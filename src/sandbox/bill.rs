@@ -22,7 +22,7 @@ use super::order::{KnownTo, Order};
 use super::query::{BillQuery, Host};
 use crate::domain::clock;
 use crate::domain::order::MerchantId;
-use crate::provider::xml::Fields;
+use crate::net::xml::Fields;
 use columns::Columns;
 use entry::{Entry, Kind};
 use jiff::civil::Date;

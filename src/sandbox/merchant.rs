@@ -2,9 +2,9 @@
 
 use crate::domain::order::{AppId, MerchantId};
 use crate::domain::secret::Secret;
+use crate::net::xml::Fields;
 use crate::provider::wechat::sign::{self, SignType};
 use crate::provider::wechat::{Api, ApiKey, Credentials};
-use crate::provider::xml::Fields;
 
 /// An account at the simulated WeChat Pay. A merchant number with several applications is several of these.
 #[derive(Debug, Clone)]

@@ -54,7 +54,7 @@ impl Message {
         self.to_xml_below("xml", bare)
     }
 
-    /// The same, below another root.
+    /// The document below another root than `xml`.
     pub(super) fn to_xml_below(&self, root: &str, bare: &[&str]) -> String {
         let mut xml = format!("<{root}>");
         for (name, value) in &self.0 {

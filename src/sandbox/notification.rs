@@ -6,8 +6,8 @@ use super::message::Message;
 use super::order::{Order, OrderKey};
 use super::seed::Seed;
 use crate::domain::order::TransactionId;
+use crate::net::xml::Fields;
 use crate::provider::wechat::sign::SignType;
-use crate::provider::xml::Fields;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

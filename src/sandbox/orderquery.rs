@@ -9,8 +9,8 @@ use super::order::{KnownTo, Order, OrderFields, OrderKey, TradeState};
 use super::query::{Host, Query};
 use super::seed::Seed;
 use crate::domain::order::{MerchantId, OutTradeNo, TransactionId};
+use crate::net::xml::Fields;
 use crate::provider::wechat::sign::SignType;
-use crate::provider::xml::Fields;
 use std::time::Duration;
 
 /// What goes over the wire.

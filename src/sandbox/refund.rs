@@ -53,7 +53,7 @@ pub(super) fn compose(
     })
 }
 
-/// The same for the same order.
+/// Digits made of an order's number: an order has one refund id, however often it is asked for.
 fn digits(number: &str) -> String {
     Md5::digest(number).iter().take(13).map(|byte| format!("{:02}", byte % 100)).collect()
 }

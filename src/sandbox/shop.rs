@@ -3,7 +3,7 @@
 
 use super::serve;
 use crate::domain::clock;
-use crate::provider::xml::Fields;
+use crate::net::xml::Fields;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};

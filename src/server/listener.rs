@@ -57,8 +57,8 @@ impl Listener {
         &self.socket
     }
 
-    /// Lets nobody begin to connect at this socket any more; those who have can be taken in still. Who tries is not refused:
-    /// his system tries again after a second, and finds whoever listens there then.
+    /// Ends connecting at this socket; connections that are complete already can be accepted still. A peer that tries is not
+    /// refused: its system tries again after a second, and finds the process that listens there then.
     pub fn shut(&self) {
         #[cfg(target_os = "linux")]
         if let Err(error) = SockRef::from(self.socket()).attach_filter(&[SockFilter::new(DROP, 0, 0, 0)]) {

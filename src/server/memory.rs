@@ -19,7 +19,7 @@ pub(super) const SMALL: usize = 4 * 1024;
 /// What is held beside a body that is counted: hyper's buffers for reading and for writing.
 const BESIDE: usize = 16 * 1024;
 
-/// What came within this time is not slow, and gives way to nobody.
+/// A body that came within this time is not slow, and does not give way.
 const FRESH: Duration = Duration::from_millis(250);
 
 /// What there is to share. Clones are one and the same.

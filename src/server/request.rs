@@ -55,7 +55,7 @@ impl Exchange {
             }
         };
         if self.seat.as_ref().is_some_and(|seat| !seat.is_served()) {
-            // The connection is about to be closed, and nobody is asked for anything any more.
+            // The connection is about to be closed, so no peer is asked for a body any more.
             return std::future::pending().await;
         }
         let last = self.last || body.is_err();
@@ -96,7 +96,7 @@ async fn collect(mut body: Incoming, mut whole: Whole<'_>) -> Result<Bytes, Reas
     let mut next = Some(first);
     while let Some(data) = next.take() {
         whole.push(&data, body.size_hint().lower())?;
-        // Hyper reads into the same buffer again if nobody holds a piece of it.
+        // Hyper reads into the same buffer again if no piece of it is held.
         drop(data);
         next = match &whole.share {
             None => next_data(&mut body).await?,

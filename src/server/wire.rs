@@ -23,7 +23,7 @@ const HANDED_ON: usize = 8 * 1024 - 1;
 
 /// What hyper sees of a head that must not be used, so that the refusal is answered like any request.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: stand-in\r\nconnection: close\r\n\r\n";
-/// The same for `HEAD`, whose answer has no body.
+/// The stand-in for `HEAD`, whose answer has no body.
 const STAND_IN_HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nhost: stand-in\r\nconnection: close\r\n\r\n";
 
 /// A connection, with what was read from it and not handed on yet.

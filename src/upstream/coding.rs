@@ -32,7 +32,7 @@ static OF_THE_CODED: [HeaderName; 8] = [
 /// Why a coding cannot be undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Illegible {
-    /// Nobody asked for it, and it is none of gzip and deflate.
+    /// The gate did not ask for this coding, and it is none of gzip and deflate.
     #[error("is in a content coding that the gate does not know, and did not ask for")]
     Unknown,
     /// The bytes are not what the coding says, or end too early.
@@ -44,7 +44,7 @@ pub enum Illegible {
 }
 
 impl Illegible {
-    /// The same as a reason.
+    /// The reason code that says so.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {

@@ -1,7 +1,7 @@
 //! One HTTP/1.1 connection to an upstream.
 //!
 //! The connection is driven by whoever uses it, in the same task, rather than by a task of its own: a callback then
-//! costs no hand-over between tasks. While it waits in the pool nobody drives it; before it is used again it is polled
+//! costs no hand-over between tasks. While it waits in the pool no task drives it; before it is used again it is polled
 //! once, which finds out whether the upstream closed it meanwhile.
 
 use super::{LARGEST_ANSWER, Upstream, UpstreamAnswer};

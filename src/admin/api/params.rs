@@ -85,7 +85,7 @@ pub(super) fn read<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T
     text.parse().map_err(|error| wrong(name, &format!("{error}")))
 }
 
-/// The same, if it is there.
+/// What a parameter says, if it is there.
 ///
 /// # Errors
 /// 400 if it makes no sense.

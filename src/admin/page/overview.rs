@@ -12,7 +12,7 @@ use crate::admin::{self, Admin, Held, Unread};
 use crate::domain::order::ChannelId;
 use crate::domain::reason::{Reason, Verdict};
 use crate::gate::Gate;
-use crate::gate::decide::Mode;
+use crate::gate::policy::Mode;
 use crate::journal::history::HeldGroup;
 use crate::journal::view::{Tally, Today};
 use crate::journal::{Figures, Record, State};

@@ -64,15 +64,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Shell {
 impl Shell {
     /// Around a page for `who`, or for somebody who is not let in yet.
     pub(super) fn new(title: &str, uri: &Uri, headers: &HeaderMap, who: Option<&Who>) -> Self {
-        let language = Language::of(headers);
+        let words = Language::of(headers).words();
         Self {
-            words: language.words(),
-            language,
+            words,
+            language: words.language,
             title: title.to_owned(),
             here: uri.path_and_query().map_or("/", |here| here.as_str()).to_owned(),
             inside: who.is_some(),
             can_log_out: matches!(who, Some(Who::Session(_))),
-            flash: cookie(headers, flash::COOKIE).and_then(|said| flash::read(&said, language)),
+            flash: cookie(headers, flash::COOKIE).and_then(|said| flash::read(&said, words.language)),
             now: crate::domain::clock::now(),
         }
     }

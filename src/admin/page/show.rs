@@ -32,7 +32,7 @@ pub(super) fn moment(at: Timestamp, now: Timestamp) -> Moment {
     Moment { at, today: clock::beijing(at).date() == clock::beijing(now).date(), precise: false }
 }
 
-/// The same, to the millisecond: where the order of things counts.
+/// A moment to the millisecond, where the order of events counts.
 pub(super) fn precise(at: Timestamp, now: Timestamp) -> Moment {
     Moment { precise: true, ..moment(at, now) }
 }

@@ -2,26 +2,11 @@
 
 pub(super) mod reasons;
 
+use crate::domain::language::bilingual;
 pub(super) use crate::domain::language::{Language, fill};
 
-macro_rules! words {
-    ($($name:ident: $english:literal, $chinese:literal;)*) => {
-        /// The words of one language, by what they are for. `{}` is where a value goes.
-        #[derive(Debug)]
-        pub(super) struct Words {
-            $(#[doc = $english] pub(super) $name: &'static str,)*
-        }
-
-        static ENGLISH: Words = Words { $($name: $english,)* };
-
-        static CHINESE: Words = Words { $($name: $chinese,)* };
-
-        #[cfg(test)]
-        static ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $english, $chinese),)*];
-    };
-}
-
-words! {
+// The words of one language, by what they are for. `{}` is where a value goes.
+bilingual! {
     // Every page.
     code: "en", "zh-CN";
     skip: "Skip to the content", "跳到正文";
@@ -378,10 +363,7 @@ words! {
 impl Language {
     /// Its words.
     pub(super) fn words(self) -> &'static Words {
-        match self {
-            Self::English => &ENGLISH,
-            Self::Chinese => &CHINESE,
-        }
+        Words::of(self)
     }
 }
 

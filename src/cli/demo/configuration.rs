@@ -2,7 +2,7 @@
 //! the patience of a real one.
 
 use crate::config::{self, Config, Environment};
-use crate::gate::number_proof::NumberProof;
+use crate::gate::policy::NumberProof;
 use crate::gate::route::Route;
 use crate::sandbox::Merchant;
 use crate::upstream::Upstream;

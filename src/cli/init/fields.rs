@@ -1,7 +1,7 @@
 //! What stands in a saved request: its carrier, and its fields under the names that a configuration gives them.
 
 use crate::gate::claim::Carrier;
-use crate::provider::xml::Fields;
+use crate::net::xml::Fields;
 use anyhow::Context;
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::provider::wechat::v2::preset::PRESET;
 use bytes::Bytes;
 use hyper::HeaderMap;
 use proptest::prelude::*;
@@ -51,7 +52,7 @@ fn the_first_part_that_does_not_hold_is_named() {
         (body("ok"), answer(200, b"no"), Some(FailedRule::Body)),
         (contains("success"), answer(200, b"it is a success"), None),
         (contains("success"), answer(200, b"SUCCESS"), Some(FailedRule::BodyContains)),
-        (Accepted::notification(), answer(200, b"SUCCESS"), Some(FailedRule::ReturnCode)),
+        (Accepted::of(&PRESET), answer(200, b"SUCCESS"), Some(FailedRule::ReturnCode)),
         (all.clone(), answer(200, br#"{"code":0,"ok":true}"#), None),
         (all.clone(), answer(200, br#"{"code":0,"ok":false}"#), Some(FailedRule::Json)),
         (all.clone(), answer(200, br#"{"ok":true}"#), Some(FailedRule::BodyContains)),
@@ -131,7 +132,7 @@ fn a_return_code_is_read_whatever_the_rest_is_coded_in() {
     taken.push([&b"\xff\xfe"[..], &utf16(&plain)].concat());
     for said in taken {
         let shown = String::from_utf8_lossy(&said).into_owned();
-        assert_eq!(judged(&Accepted::notification(), &answer(200, &said)), None, "{shown}");
+        assert_eq!(judged(&Accepted::of(&PRESET), &answer(200, &said)), None, "{shown}");
     }
 }
 
@@ -176,7 +177,7 @@ fn a_return_code_that_is_not_said_plainly_and_once_does_not_count() {
         String::new(),
         "{\"return_code\":\"SUCCESS\"}".to_owned(),
     ] {
-        let failed = judged(&Accepted::notification(), &answer(200, said.as_bytes()));
+        let failed = judged(&Accepted::of(&PRESET), &answer(200, said.as_bytes()));
         assert_eq!(failed, Some(FailedRule::ReturnCode), "{said}");
     }
 }
@@ -263,7 +264,7 @@ proptest! {
     #[test]
     fn any_bytes_are_judged(said in proptest::collection::vec(any::<u8>(), 0..200), pick in 0usize..5) {
         let rules = [
-            Accepted::notification(),
+            Accepted::of(&PRESET),
             body("ok"),
             contains("ok"),
             json(&[("a", text("b"))]),
@@ -281,7 +282,7 @@ proptest! {
         let xml = "<xml><return_code>SUCCESS</return_code></xml>";
         let json_text = r#"{"msg":"a text of some length","code":0}"#;
         let begins = |text: &str| text.as_bytes().iter().copied().take(text.len().saturating_sub(cut)).collect::<Vec<_>>();
-        prop_assert!(judged(&Accepted::notification(), &answer(200, &begins(xml))).is_some());
+        prop_assert!(judged(&Accepted::of(&PRESET), &answer(200, &begins(xml))).is_some());
         prop_assert!(judged(&json(&[("code", Scalar::Integer(0))]), &answer(200, &begins(json_text))).is_some());
     }
 }

@@ -1,6 +1,6 @@
 //! `return_code` in an order system's XML.
 //!
-//! Unlike a stranger's document (`provider::xml`) it may have attributes, comments, elements within elements, a declaration
+//! Unlike a stranger's document (`net::xml`) it may have attributes, comments, elements within elements, a declaration
 //! of any coding and text in any. What it says of `return_code` it must say once, directly below `<xml>`, in a document
 //! that is whole and has nothing beside it.
 

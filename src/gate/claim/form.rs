@@ -6,12 +6,13 @@
 //! else, for instance GBK; where a charset is declared, all of the text must be in it.
 
 use super::charset::Charset;
-use super::found::Found;
 use super::home::Home;
 use super::names::Hit;
+use super::occurrences::Occurrences;
 use super::value::Value;
-use super::{Blank, Unreadable, hex_byte, offset_in};
+use super::{Blank, Unreadable, offset_in};
 use crate::domain::reason::Reason;
+use crate::gate::path::hex_byte;
 use hyper::HeaderMap;
 use hyper::header::COOKIE;
 use memchr::{memchr, memchr_iter};
@@ -24,7 +25,7 @@ const MOST_PAIRS: usize = 256;
 /// Takes the claim fields of a form or query string that are at home there, and refuses all others. `charset` is what it is
 /// declared to be in, unless that is UTF-8.
 pub(super) fn read<'a>(
-    found: &mut Found<'_, 'a>,
+    occurrences: &mut Occurrences<'_, 'a>,
     text: &'a [u8],
     home: Option<Home>,
     place: &'static str,
@@ -42,21 +43,23 @@ pub(super) fn read<'a>(
     let semicolons = memchr(b';', text).is_some();
     for pair in split(text, b'&').filter(|pair| !pair.is_empty()) {
         let (name, value) = name_and_value(pair);
-        let hit = found.names.find(home, name, |name| decode_name(name, place))?;
+        let hit = occurrences.names.find(home, name, |name| decode_name(name, place))?;
         if let Some(hit) = hit {
-            found.take(hit, place, Value::Encoded(value))?;
+            occurrences.take(hit, place, Value::Encoded(value))?;
         }
         if let Some(charset) = charset {
-            refuse_in(found, charset, pair, place)?;
+            refuse_in(occurrences, charset, pair, place)?;
         }
         if semicolons {
             // Old programs take `a=1;OrderID=2`, and what is left of `&amp;`, for two pairs.
             for inner in split(pair, b';').skip(usize::from(hit.is_some())) {
-                if let Some(hit) = found.names.find(None, name_and_value(inner).0, |name| decode_name(name, place))? {
-                    found.take(hit, place, Value::Other)?;
+                if let Some(hit) =
+                    occurrences.names.find(None, name_and_value(inner).0, |name| decode_name(name, place))?
+                {
+                    occurrences.take(hit, place, Value::Other)?;
                 }
                 if let Some(charset) = charset {
-                    refuse_in(found, charset, inner, place)?;
+                    refuse_in(occurrences, charset, inner, place)?;
                 }
             }
         }
@@ -65,14 +68,19 @@ pub(super) fn read<'a>(
 }
 
 /// Refuses a pair whose escapes stand for no text of the charset, and a name that is a claim field's only in that charset.
-fn refuse_in(found: &mut Found<'_, '_>, charset: Charset, pair: &[u8], place: &'static str) -> Result<(), Unreadable> {
+fn refuse_in(
+    occurrences: &mut Occurrences<'_, '_>,
+    charset: Charset,
+    pair: &[u8],
+    place: &'static str,
+) -> Result<(), Unreadable> {
     let (name, value) = name_and_value(pair);
     let (name, value) = (Cow::from(percent_decode(name)), Cow::from(percent_decode(value)));
     let name = charset.decode(&name).zip(charset.decode(&value)).ok_or_else(|| not_in_charset(place))?.0;
     if !name.is_ascii()
-        && let Some(hit) = found.names.find(None, name.as_bytes(), |_| Ok(Cow::Borrowed(&*name)))?
+        && let Some(hit) = occurrences.names.find(None, name.as_bytes(), |_| Ok(Cow::Borrowed(&*name)))?
     {
-        found.take(hit, place, Value::Other)?;
+        occurrences.take(hit, place, Value::Other)?;
     }
     Ok(())
 }
@@ -85,27 +93,27 @@ pub(super) fn begins_otherwise(body: &[u8]) -> bool {
 
 /// Refuses the claim fields that a backend finds which takes another carrier's body for a form, because Content-Type says
 /// so: `{"id":"A","note":"&id=B&"}`. What stands before the first `&` has a name that begins as that carrier does.
-pub(super) fn refuse(found: &mut Found<'_, '_>, body: &[u8]) -> Result<(), Unreadable> {
+pub(super) fn refuse(occurrences: &mut Occurrences<'_, '_>, body: &[u8]) -> Result<(), Unreadable> {
     for piece in body.split(|byte| matches!(byte, b'&' | b';')).skip(1) {
         let name = Cow::from(percent_decode(name_and_value(piece).0));
         let name = String::from_utf8_lossy(&name);
         if let Some(Hit::Field(index) | Hit::Variant(index) | Hit::Elsewhere(index)) =
-            found.names.find(None, name.as_bytes(), |_| Ok(Cow::Borrowed(&*name)))?
+            occurrences.names.find(None, name.as_bytes(), |_| Ok(Cow::Borrowed(&*name)))?
         {
-            found.take(Hit::Elsewhere(index), "the form that Content-Type makes of the body", Value::Other)?;
+            occurrences.take(Hit::Elsewhere(index), "the form that Content-Type makes of the body", Value::Other)?;
         }
     }
     Ok(())
 }
 
 /// Refuses claim fields in the Cookie header, which some backends merge into the parameters (threat E-02).
-pub(super) fn read_cookies(found: &mut Found<'_, '_>, headers: &HeaderMap) -> Result<(), Unreadable> {
+pub(super) fn read_cookies(occurrences: &mut Occurrences<'_, '_>, headers: &HeaderMap) -> Result<(), Unreadable> {
     for cookies in headers.get_all(COOKIE) {
         for cookie in cookies.as_bytes().split(|byte| matches!(byte, b';' | b',')) {
             let name = name_and_value(cookie).0;
-            let hit = found.names.find(None, name, |name| Ok(percent_decode(name).decode_utf8_lossy()))?;
+            let hit = occurrences.names.find(None, name, |name| Ok(percent_decode(name).decode_utf8_lossy()))?;
             if let Some(hit) = hit {
-                found.take(hit, "the Cookie header", Value::Other)?;
+                occurrences.take(hit, "the Cookie header", Value::Other)?;
             }
         }
     }

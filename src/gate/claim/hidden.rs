@@ -7,16 +7,13 @@ use super::Unreadable;
 use super::fold::{any_spelling, plain_name_folds_to};
 use super::names::Names;
 use crate::domain::reason::Reason;
-use crate::provider::xml::Fields;
+use crate::net::xml::Fields;
 use memchr::{memchr, memchr_iter, memchr2};
 use std::borrow::Cow;
 
 /// How many escapes over another are undone. A text that still has some then is refused: two come about by mistake,
 /// and each costs as much as reading the text.
 const MOST_ESCAPED: usize = 8;
-
-/// What the gate itself holds against the account when a notification is signed. Nobody is to read it otherwise than it.
-const VOUCHED_FOR: [&str; 7] = ["return_code", "result_code", "appid", "sub_appid", "mch_id", "sub_mch_id", "fee_type"];
 
 /// Refuses the tag of a claim field, and of what the gate vouches for, in the text of any field.
 pub(super) fn refuse(names: &Names, fields: &Fields<'_>) -> Result<(), Unreadable> {
@@ -55,7 +52,7 @@ fn tags(text: &str) -> impl Iterator<Item = &str> {
 fn named<'n>(names: &'n Names, tag: &str) -> Option<Cow<'n, str>> {
     let vouched_for = |tag: &str| {
         let is = |name: &&str| any_spelling("", tag, |folded| plain_name_folds_to(name.as_bytes(), folded));
-        VOUCHED_FOR.into_iter().find(is)
+        names.vouched_for.iter().copied().find(is)
     };
     tag.split(':').filter(|tag| !tag.is_empty()).find_map(|tag| {
         let claimed = names.find_tag(tag).map(|field| Cow::Owned(field.to_string()));
@@ -140,7 +137,7 @@ mod tests {
     #[test]
     fn every_tag_has_a_name() {
         let text = "<a><b/></ c ><!d <x:e f=\"<g\" <> << &lt;no> <?h?><i&#95;j>";
-        let found: Vec<_> = tags(text).filter(|tag| !tag.is_empty()).collect();
-        assert_eq!(found, ["a", "b", "c", "d", "x:e", "g", "h?", "i"]);
+        let occurrences: Vec<_> = tags(text).filter(|tag| !tag.is_empty()).collect();
+        assert_eq!(occurrences, ["a", "b", "c", "d", "x:e", "g", "h?", "i"]);
     }
 }

@@ -2,9 +2,9 @@
 //! (threats E-09, E-10).
 
 use super::fold::fold;
-use super::found::Found;
 use super::halves::{self, HALF};
 use super::names::{Hit, Key};
+use super::occurrences::Occurrences;
 use super::value::Value;
 use super::{Blank, Field, Unreadable, offset_in};
 use crate::domain::reason::Reason;
@@ -33,7 +33,7 @@ pub(super) fn document(body: &[u8]) -> Result<Document<'_>, Unreadable> {
 /// Takes the claim fields of a document of at most so many keys, and says where `fill` can be written if it is absent or
 /// empty.
 pub(super) fn read<'a>(
-    found: &mut Found<'_, 'a>,
+    occurrences: &mut Occurrences<'_, 'a>,
     document: &'a Document<'_>,
     most_keys: usize,
     fill: Option<&Field>,
@@ -45,7 +45,7 @@ pub(super) fn read<'a>(
         return Err(malformed("the JSON is not an object"));
     }
     let body = text.as_bytes();
-    let mut reading = Reading { found, body, has_halves, fill, blank: None, keys: 0, most_keys, refusal: None };
+    let mut reading = Reading { occurrences, body, has_halves, fill, blank: None, keys: 0, most_keys, refusal: None };
     let node = Node { reading: &mut reading, path: Some(String::new()), folded: String::new(), depth: 1, start };
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let outcome = node.deserialize(&mut deserializer).and_then(|()| deserializer.end());
@@ -61,7 +61,7 @@ const IN_ARRAY: &str = "[]";
 
 /// What is known while a document is read.
 struct Reading<'r, 'n, 'a> {
-    found: &'r mut Found<'n, 'a>,
+    occurrences: &'r mut Occurrences<'n, 'a>,
     body: &'a [u8],
     /// Whether it has halves of characters.
     has_halves: bool,
@@ -112,7 +112,7 @@ impl<'a> Visitor<'a> for Node<'_, '_, '_, 'a> {
         while let Some(KeyText(key)) = map.next_key()? {
             let parent = self.path.as_deref();
             let path = parent.filter(|_| !key.contains('.')).map(|parent| join(parent, &key));
-            let kind = self.reading.found.names.find_key(parent, path.as_deref(), &self.folded, &key);
+            let kind = self.reading.occurrences.names.find_key(parent, path.as_deref(), &self.folded, &key);
             self.reading.count(kind, &key, keys.contains(&key))?;
             match (kind, path) {
                 (Key::Claim(hit), path) => {
@@ -166,14 +166,15 @@ impl<'a> Visitor<'a> for Node<'_, '_, '_, 'a> {
 impl<'r, 'n, 'a> Node<'_, 'r, 'n, 'a> {
     /// A value in this one that leads to no claim field.
     fn below(&mut self, folded: impl FnOnce() -> String) -> Node<'_, 'r, 'n, 'a> {
-        let folded = if self.reading.found.names.everywhere { self.folded.clone() + &folded() } else { String::new() };
+        let folded =
+            if self.reading.occurrences.names.everywhere { self.folded.clone() + &folded() } else { String::new() };
         Node { reading: self.reading, path: None, folded, depth: self.depth + 1, start: self.start }
     }
 
     /// Reads a value that leads to a claim field if it is an object. Its text is taken first, to know where it stands.
     fn lead(&mut self, path: String, token: &'a str) -> serde_json::Result<()> {
         let start = offset_in(self.reading.body, token.as_bytes());
-        let folded = if self.reading.found.names.everywhere { fold(&path) } else { String::new() };
+        let folded = if self.reading.occurrences.names.everywhere { fold(&path) } else { String::new() };
         let node = Node { reading: self.reading, path: Some(path), folded, depth: self.depth + 1, start };
         node.deserialize(&mut serde_json::Deserializer::from_str(token))
     }
@@ -208,7 +209,7 @@ impl<'a> Reading<'_, '_, 'a> {
             let range = start..start + token.len();
             self.blank = Some(Blank { in_query: false, range, before: "\"".to_owned(), after: "\"".to_owned() });
         }
-        self.found.take(hit, "the JSON", value).or_else(|refusal| self.refuse(refusal))
+        self.occurrences.take(hit, "the JSON", value).or_else(|refusal| self.refuse(refusal))
     }
 
     /// At the end of an object on the way to claim fields: if it is the one that `fill` belongs to, and `fill` is not
@@ -216,7 +217,9 @@ impl<'a> Reading<'_, '_, 'a> {
     fn leave(&mut self, path: &str, start: usize, is_empty: bool) {
         let Some(fill) = self.fill else { return };
         let (parent, leaf) = fill.name.rsplit_once('.').unwrap_or(("", &fill.name));
-        if parent != path || self.found.names.index(fill).is_none_or(|index| self.found.raw(index).is_some()) {
+        if parent != path
+            || self.occurrences.names.index(fill).is_none_or(|index| self.occurrences.raw(index).is_some())
+        {
             return;
         }
         let before = format!("{}:\"", serde_json::Value::from(leaf));

@@ -6,9 +6,9 @@
 //! and behind the last finds the same parts. The head of each part is plain: one Content-Disposition with one name.
 
 use super::charset::{Charset, is_utf8};
-use super::found::Found;
 use super::home::Home;
 use super::names::Hit;
+use super::occurrences::Occurrences;
 use super::value::Value;
 use super::{Blank, Unreadable, offset_in};
 use crate::domain::reason::Reason;
@@ -38,25 +38,29 @@ struct Part<'a> {
 }
 
 /// Takes the claim fields of a body.
-pub(super) fn read<'a>(found: &mut Found<'_, 'a>, body: &'a Bytes, boundary: &str) -> Result<(), Unreadable> {
+pub(super) fn read<'a>(
+    occurrences: &mut Occurrences<'_, 'a>,
+    body: &'a Bytes,
+    boundary: &str,
+) -> Result<(), Unreadable> {
     let parts = parts(body, &format!("--{boundary}"))?;
     if !is_read_alike(body, boundary, &parts) {
         return Err(malformed("has parts that are not well-formed"));
     }
     for Part { name, content, is_plain } in parts {
         let lossy = |name: &'a [u8]| Ok(String::from_utf8_lossy(name));
-        let hit = found.names.find(Some(Home::Body), name, lossy)?;
+        let hit = occurrences.names.find(Some(Home::Body), name, lossy)?;
         // Browsers escape a quote in a name, so some programs undo escapes there.
         let unescaped = Cow::from(percent_decode(name));
         let unescaped = String::from_utf8_lossy(&unescaped);
-        let hidden = found.names.find(None, unescaped.as_bytes(), |_| Ok(Cow::Borrowed(&*unescaped)))?;
+        let hidden = occurrences.names.find(None, unescaped.as_bytes(), |_| Ok(Cow::Borrowed(&*unescaped)))?;
         match (hit, hidden) {
             (Some(hit), _) => {
                 let text = if is_plain { std::str::from_utf8(content).ok() } else { None };
-                found.take(hit, PLACE, text.map_or(Value::Other, |text| Value::Text(Cow::Borrowed(text))))?;
+                occurrences.take(hit, PLACE, text.map_or(Value::Other, |text| Value::Text(Cow::Borrowed(text))))?;
             }
             (None, Some(Hit::Field(index) | Hit::Variant(index) | Hit::Elsewhere(index))) => {
-                found.take(Hit::Variant(index), PLACE, Value::Other)?;
+                occurrences.take(Hit::Variant(index), PLACE, Value::Other)?;
             }
             (None, None) => {}
         }

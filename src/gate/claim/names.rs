@@ -21,6 +21,8 @@ pub(super) struct Names {
     ways: Ways,
     /// Whether the name of an id is refused wherever it stands in a JSON document.
     pub(super) everywhere: bool,
+    /// Names of fields that are not claimed, and that nobody is to find in the text of another.
+    pub(super) vouched_for: &'static [&'static str],
     /// Bits of the folds' first bytes, to tell most other names apart at the first glance.
     first_bytes: u64,
 }
@@ -65,6 +67,7 @@ impl Names {
             parents: Vec::new(),
             ways: Ways::default(),
             everywhere: fields.strictness.claim_everywhere,
+            vouched_for: &[],
             first_bytes: 0,
         };
         for field in fields.all() {
@@ -153,12 +156,12 @@ impl Names {
             return Ok(self.find_plain(name).map(|index| self.hit(home, name, index)));
         }
         let text = text(name)?;
-        let mut found = None;
+        let mut occurrences = None;
         any_spelling("", &text, |folded| {
-            found = found.or_else(|| self.folded(folded));
-            found.is_some()
+            occurrences = occurrences.or_else(|| self.folded(folded));
+            occurrences.is_some()
         });
-        Ok(found.map(|index| self.hit(home, text.as_bytes(), index)))
+        Ok(occurrences.map(|index| self.hit(home, text.as_bytes(), index)))
     }
 
     /// What a spelling of a field is where it was found. The exact name of a field is a spelling of it too, unless nothing
@@ -189,35 +192,35 @@ impl Names {
         }
         // A pattern for `"order_id":` finds the end of `"x\"order_id":` too. No other text in JSON has its quotes bare.
         let quoted = key.rsplit_once(['"', '\'', '\\']).map(|(_, quoted)| fold(quoted));
-        let found = quoted.and_then(|quoted| self.leaf_or_path(&quoted));
-        let found = found.or_else(|| if self.everywhere { self.find_anywhere(folded, key) } else { None });
-        found.map_or(Key::Other, |index| Key::Claim(Hit::Elsewhere(index)))
+        let occurrences = quoted.and_then(|quoted| self.leaf_or_path(&quoted));
+        let occurrences = occurrences.or_else(|| if self.everywhere { self.find_anywhere(folded, key) } else { None });
+        occurrences.map_or(Key::Other, |index| Key::Claim(Hit::Elsewhere(index)))
     }
 
     /// The field that a key of any object has the name of: its leaf, or what the keys above it make of its path.
     fn find_anywhere(&self, folded: &str, key: &str) -> Option<usize> {
-        let mut found = None;
+        let mut occurrences = None;
         any_spelling(folded, key, |folded| {
-            found = found.or_else(|| self.folded(folded)).or_else(|| self.folded_parent(folded));
-            found.is_some()
+            occurrences = occurrences.or_else(|| self.folded(folded)).or_else(|| self.folded_parent(folded));
+            occurrences.is_some()
         });
         any_spelling("", key, |folded| {
-            found = found.or_else(|| index_of(&self.leaves, folded));
-            found.is_some()
+            occurrences = occurrences.or_else(|| index_of(&self.leaves, folded));
+            occurrences.is_some()
         });
-        found
+        occurrences
     }
 
     /// The field of the body whose tag, or a spelling of it, this one is.
     pub(super) fn find_tag(&self, tag: &str) -> Option<&Field> {
-        let mut found = None;
+        let mut occurrences = None;
         any_spelling("", tag, |folded| {
             let mut same =
                 self.folds.iter().filter(|(name, _)| name == folded).filter_map(|(_, index)| self.get(*index));
-            found = same.find(|name| name.home == Home::Body);
-            found.is_some()
+            occurrences = same.find(|name| name.home == Home::Body);
+            occurrences.is_some()
         });
-        found.map(|name| &name.field)
+        occurrences.map(|name| &name.field)
     }
 
     /// Whether a header's name is that of a claim field or a spelling of it.

@@ -1,7 +1,7 @@
 //! The values of claim fields, as they stand in a request, and the one grammar they are read by.
 
-use super::hex_byte;
 use super::strictness::{OrderType, is_exact};
+use crate::gate::path::hex_byte;
 use arrayvec::ArrayString;
 use std::borrow::Cow;
 

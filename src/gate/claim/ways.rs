@@ -40,17 +40,17 @@ impl Ways {
 
     /// The field that a key of the object at `parent` leads to, in whatever spelling.
     pub(super) fn find(&self, parent: &str, key: &str) -> Option<usize> {
-        let mut found = None;
+        let mut occurrences = None;
         let here = || self.0.iter().filter(|way| way.parent == parent);
         if key.bytes().all(is_plain) {
-            found = here().find(|way| plain_name_folds_to(key.as_bytes(), &way.folded)).map(|way| way.index);
+            occurrences = here().find(|way| plain_name_folds_to(key.as_bytes(), &way.folded)).map(|way| way.index);
         } else {
             any_spelling("", key, |folded| {
-                found = here().find(|way| way.folded == folded).map(|way| way.index);
-                found.is_some()
+                occurrences = here().find(|way| way.folded == folded).map(|way| way.index);
+                occurrences.is_some()
             });
         }
-        found
+        occurrences
     }
 }
 

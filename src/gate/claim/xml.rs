@@ -1,13 +1,13 @@
-//! Claims in flat XML. `provider::xml` has refused what is not flat; here values are held to one text run, because the
+//! Claims in flat XML. `net::xml` has refused what is not flat; here values are held to one text run, because the
 //! old DOM readers take the first run for all.
 
-use super::found::Found;
 use super::hidden;
 use super::home::Home;
+use super::occurrences::Occurrences;
 use super::value::Value;
 use super::{Blank, Unreadable, offset_in};
 use crate::domain::reason::Reason;
-use crate::provider::xml::Fields;
+use crate::net::xml::Fields;
 use memchr::memmem;
 use std::borrow::Cow;
 
@@ -17,14 +17,18 @@ pub(super) fn parse(body: &[u8]) -> Result<Fields<'_>, Unreadable> {
 }
 
 /// Takes the claim fields of a document.
-pub(super) fn read<'a>(found: &mut Found<'_, 'a>, body: &[u8], fields: &'a Fields<'_>) -> Result<(), Unreadable> {
+pub(super) fn read<'a>(
+    occurrences: &mut Occurrences<'_, 'a>,
+    body: &[u8],
+    fields: &'a Fields<'_>,
+) -> Result<(), Unreadable> {
     for (name, value) in &fields.0 {
-        if let Some(hit) = found.names.find(Some(Home::Body), name.as_bytes(), |_| Ok(Cow::Borrowed(name)))? {
+        if let Some(hit) = occurrences.names.find(Some(Home::Body), name.as_bytes(), |_| Ok(Cow::Borrowed(name)))? {
             let whole = value.is_empty() || matches!(value, Cow::Borrowed(text) if is_whole(body, text));
-            found.take(hit, "the XML", if whole { Value::Text(Cow::Borrowed(value)) } else { Value::Other })?;
+            occurrences.take(hit, "the XML", if whole { Value::Text(Cow::Borrowed(value)) } else { Value::Other })?;
         }
     }
-    hidden::refuse(found.names, fields)
+    hidden::refuse(occurrences.names, fields)
 }
 
 /// Whether this part of the document is all that stands between two tags, but for one pair of CDATA marks.

@@ -19,29 +19,30 @@ use tokio::time::Instant;
 pub(super) struct Flights<Q> {
     under_way: Mutex<HashMap<Q, Flight>>,
     /// How long an answer is waited for before the question is asked once more.
-    patience: Duration,
+    timeout: Duration,
 }
 
 #[derive(Debug)]
 struct Flight {
     answer: Arc<watch::Sender<Option<OrderState>>>,
     asked_at: Instant,
-    askings: usize,
+    leaders: usize,
 }
 
-/// Whether to ask, or to wait for somebody who does.
-pub(super) enum Turn<Q: Eq + Hash + Copy> {
-    /// Ask; the answer reaches everybody who waits.
-    Ask(Asking<Q>, Answer),
+/// What a caller is to do: ask, or wait for the answer to another's question.
+pub(super) enum Role<Q: Eq + Hash + Copy> {
+    /// Ask; the answer reaches all that wait.
+    Lead(Leader<Q>, Answer),
     /// Wait, and if there is no answer by then, join again.
-    Wait(Answer, Instant),
+    Follow(Answer, Instant),
 }
 
 /// Where the answer will be.
 pub(super) struct Answer(watch::Receiver<Option<OrderState>>);
 
-/// One asking of a question. It answers when it is told to, or when it is dropped: nobody waits for a task that died.
-pub(super) struct Asking<Q: Eq + Hash + Copy> {
+/// Asks a question for all who wait for its answer (single flight). A leader answers when it is told to, or when it is dropped, so
+/// that a task that died keeps no caller waiting.
+pub(super) struct Leader<Q: Eq + Hash + Copy> {
     flights: Arc<Flights<Q>>,
     question: Q,
     answer: Arc<watch::Sender<Option<OrderState>>>,
@@ -50,31 +51,35 @@ pub(super) struct Asking<Q: Eq + Hash + Copy> {
 
 impl<Q: Eq + Hash + Copy> Flights<Q> {
     /// Nothing under way yet.
-    pub(super) fn new(patience: Duration) -> Self {
-        Self { under_way: Mutex::default(), patience }
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self { under_way: Mutex::default(), timeout }
     }
 
     /// Joins the question. `None` if `is_answered`, which is looked at while nobody can begin or finish it.
-    pub(super) fn join(self: &Arc<Self>, question: Q, is_answered: impl FnOnce() -> bool) -> Option<Turn<Q>> {
+    pub(super) fn join(self: &Arc<Self>, question: Q, is_answered: impl FnOnce() -> bool) -> Option<Role<Q>> {
+        self.join_at(Instant::now(), question, is_answered)
+    }
+
+    fn join_at(self: &Arc<Self>, now: Instant, question: Q, is_answered: impl FnOnce() -> bool) -> Option<Role<Q>> {
         let mut under_way = self.lock();
         let flight = match under_way.entry(question) {
             Entry::Occupied(flight) => flight.into_mut(),
             Entry::Vacant(_) if is_answered() => return None,
             Entry::Vacant(place) => {
                 let answer = Arc::new(watch::Sender::new(None));
-                place.insert(Flight { answer, asked_at: Instant::now(), askings: 0 })
+                place.insert(Flight { answer, asked_at: now, leaders: 0 })
             }
         };
         let answer = Answer(flight.answer.subscribe());
-        let asked_again_at = flight.asked_at + self.patience;
-        if flight.askings > 0 && Instant::now() < asked_again_at {
-            return Some(Turn::Wait(answer, asked_again_at));
+        let asked_again_at = flight.asked_at + self.timeout;
+        if flight.leaders > 0 && now < asked_again_at {
+            return Some(Role::Follow(answer, asked_again_at));
         }
-        flight.askings += 1;
-        flight.asked_at = Instant::now();
+        flight.leaders += 1;
+        flight.asked_at = now;
         let flights = Arc::clone(self);
-        let asking = Asking { flights, question, answer: Arc::clone(&flight.answer), finished: false };
-        Some(Turn::Ask(asking, answer))
+        let leader = Leader { flights, question, answer: Arc::clone(&flight.answer), finished: false };
+        Some(Role::Lead(leader, answer))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Q, Flight>> {
@@ -82,7 +87,7 @@ impl<Q: Eq + Hash + Copy> Flights<Q> {
     }
 }
 
-impl<Q: Eq + Hash + Copy> Asking<Q> {
+impl<Q: Eq + Hash + Copy> Leader<Q> {
     /// Gives the answer to everybody who waits. A failure is nobody's answer while the question is being asked once
     /// more.
     pub(super) fn finish(mut self, finding: OrderState, is_fact: bool) {
@@ -96,15 +101,15 @@ impl<Q: Eq + Hash + Copy> Asking<Q> {
         if !Arc::ptr_eq(&flight.get().answer, &self.answer) {
             return;
         }
-        flight.get_mut().askings -= 1;
-        if is_fact || flight.get().askings == 0 {
+        flight.get_mut().leaders -= 1;
+        if is_fact || flight.get().leaders == 0 {
             flight.remove();
             self.answer.send_replace(Some(finding));
         }
     }
 }
 
-impl<Q: Eq + Hash + Copy> Drop for Asking<Q> {
+impl<Q: Eq + Hash + Copy> Drop for Leader<Q> {
     fn drop(&mut self) {
         if !self.finished {
             self.end(OrderState::NotPaid(Reason::InternalError), false);
@@ -126,20 +131,20 @@ impl Answer {
 mod tests {
     use super::*;
 
-    fn flights(patience: Duration) -> Arc<Flights<u8>> {
-        Arc::new(Flights::new(patience))
+    fn flights(timeout: Duration) -> Arc<Flights<u8>> {
+        Arc::new(Flights::new(timeout))
     }
 
-    fn ask(flights: &Arc<Flights<u8>>) -> (Asking<u8>, Answer) {
+    fn ask(flights: &Arc<Flights<u8>>) -> (Leader<u8>, Answer) {
         match flights.join(1, || false) {
-            Some(Turn::Ask(asking, answer)) => (asking, answer),
+            Some(Role::Lead(leader, answer)) => (leader, answer),
             _ => panic!("not asked"),
         }
     }
 
     fn wait(flights: &Arc<Flights<u8>>) -> Answer {
         match flights.join(1, || false) {
-            Some(Turn::Wait(answer, _)) => answer,
+            Some(Role::Follow(answer, _)) => answer,
             _ => panic!("not joined"),
         }
     }
@@ -150,12 +155,12 @@ mod tests {
     #[tokio::test]
     async fn all_who_ask_at_once_share_one_answer() {
         let flights = flights(Duration::from_secs(60));
-        let (asking, first) = ask(&flights);
+        let (leader, first) = ask(&flights);
         let second = wait(&flights);
-        asking.finish(FACT, true);
+        leader.finish(FACT, true);
         assert_eq!((first.wait().await, second.wait().await), (FACT, FACT));
         assert!(flights.join(1, || true).is_none());
-        assert!(matches!(flights.join(1, || false), Some(Turn::Ask(..))));
+        assert!(matches!(flights.join(1, || false), Some(Role::Lead(..))));
     }
 
     #[tokio::test]
@@ -172,6 +177,16 @@ mod tests {
         assert_eq!(third.wait().await, FACT);
     }
 
+    #[test]
+    fn a_question_that_was_asked_once_more_is_not_asked_again_by_each_who_comes_later() {
+        let flights = flights(Duration::from_secs(3));
+        let (start, s) = (Instant::now(), Duration::from_secs);
+        let join = |after| flights.join_at(start + s(after), 1, || false).unwrap();
+        let asked: Vec<_> = [0, 2, 4, 5, 6, 7, 8].into_iter().map(|after| (after, join(after))).collect();
+        let askings = asked.iter().filter(|(_, turn)| matches!(turn, Role::Lead(..))).map(|(after, _)| *after);
+        assert_eq!(askings.collect::<Vec<_>>(), [0, 4, 7]);
+    }
+
     #[tokio::test]
     async fn a_failure_waits_for_the_other_asking() {
         let flights = flights(Duration::ZERO);
@@ -185,8 +200,8 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_for_an_asking_that_died() {
         let flights = flights(Duration::from_secs(60));
-        let (asking, answer) = ask(&flights);
-        drop(asking);
+        let (leader, answer) = ask(&flights);
+        drop(leader);
         assert_eq!(answer.wait().await, OrderState::NotPaid(Reason::InternalError));
     }
 }

@@ -4,7 +4,7 @@
 //! once, and nowhere else in any spelling, the claim reader sees to (`ClaimReader::guarding`): a backend that reads the
 //! other one would go elsewhere (invariant I4).
 
-use super::ALL_BUT_UNRESERVED;
+use crate::gate::path::ALL_BUT_UNRESERVED;
 use percent_encoding::{AsciiSet, percent_decode, utf8_percent_encode};
 
 /// The parameters that a route wants in the query; none of them: any query will do.

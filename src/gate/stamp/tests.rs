@@ -3,11 +3,10 @@ use crate::domain::clock;
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
-use crate::gate::claim::Claim;
-use crate::gate::decide::{self, Mode, OnRefunded};
+use crate::gate::decide::{self, Pair};
 use crate::gate::delivery::Origin;
-use crate::gate::number_proof::Pair;
-use crate::journal::{DeliveryId, Override};
+use crate::gate::policy::{Mode, OnRefunded};
+use crate::journal::{Claimed, DeliveryId, Override};
 use crate::provider::order_state::OrderState;
 use crate::provider::payment::{Payment, Written};
 use crate::server::Peer;
@@ -24,15 +23,15 @@ fn confirmed() -> Pass {
         attach: None,
         written: Written::default(),
     };
-    let claim = Claim {
+    let claimed = Claimed {
+        channel: ChannelId::parse("app").unwrap(),
         order: OrderId::parse("LEGACY-1").unwrap(),
-        out_trade_no: None,
+        out_trade_no: order,
         transaction_id: None,
         amount: None,
-        currency: Currency::default(),
     };
     let confirmed =
-        decide::decide(&claim, None, &order, Pair::Proven, &OrderState::Paid(Arc::new(payment)), OnRefunded::Refuse);
+        decide::decide(&claimed, None, Pair::Proven, &OrderState::Paid(Arc::new(payment)), OnRefunded::Refuse);
     decide::permit(confirmed, Mode::Enforce).unwrap()
 }
 

@@ -1,22 +1,22 @@
 use super::*;
-use crate::domain::money::{Currency, Fen};
-use crate::domain::order::ChannelId;
-use crate::domain::order::{AppId, MerchantId, OutTradeNo, TransactionId};
+use crate::domain::money::{Currency, Fen, Money};
+use crate::domain::order::{AppId, ChannelId, MerchantId, OutTradeNo, TransactionId};
 use crate::domain::secret::Secret;
 use crate::gate::accepted::Accepted;
-use crate::gate::channel::{Affix, ChannelRule, Choose, QueryBy};
-use crate::gate::claim::{AmountUnit, ClaimFields, ClaimReader, Field, Place, Strictness};
-use crate::gate::decide::{Mode, OnRefunded};
-use crate::gate::flag::OnSecondPayment;
-use crate::gate::notification::Events;
-use crate::gate::number_proof::NumberProof;
-use crate::gate::reply::{Dialect, ReplyStyle};
-use crate::gate::route::{Duplicates, PathPattern, QueryMatch};
+use crate::gate::channel::{Affix, QueryBy};
+use crate::gate::claim::{AmountUnit, ChannelRule, Choose, ClaimFields, ClaimReader, Field, Place, Strictness};
+use crate::gate::event::Events;
+use crate::gate::path::PathPattern;
+use crate::gate::policy::{Duplicates, Mode, NumberProof, OnRefunded, OnSecondPayment};
+use crate::gate::reply::ReplyStyle;
+use crate::gate::route::QueryMatch;
+use crate::gate::template::{Escape, Template, Text, VARIABLES};
+use crate::net::xml::{self, Fields};
 use crate::provider::payment::Written;
+use crate::provider::wechat::v2::preset::PRESET;
 use crate::provider::wechat::{Account, Api, ApiKey, Credentials, Service, Settings, sign::SignType, v2::Keys};
-use crate::provider::xml::{self, Fields};
 use crate::upstream::Upstream;
-use hyper::header::HeaderName;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +57,7 @@ fn by_shop(shop: &str) -> Vec<ChannelRule> {
 }
 
 fn route(path: &str, fields: ClaimFields, synthesize: Synthesize) -> Route {
-    let notification = matches!(synthesize, Synthesize::Notification);
+    let preset = matches!(synthesize, Synthesize::Notification).then_some(&PRESET);
     let by_query = fields.carrier == Carrier::Query;
     Route {
         name: "r".to_owned(),
@@ -65,10 +65,10 @@ fn route(path: &str, fields: ClaimFields, synthesize: Synthesize) -> Route {
         query: QueryMatch::default(),
         methods: if by_query { vec![Method::GET, Method::POST] } else { vec![Method::GET, Method::PUT, Method::POST] },
         claim: ClaimReader::new(fields),
-        notification,
+        preset,
         events: Events::default(),
         number_proof: NumberProof::First,
-        reply: ReplyStyle { dialect: Dialect::Http, success: None, failure: None },
+        reply: ReplyStyle { dialect: None, success: None, failure: None },
         accepted: Accepted::any_2xx(),
         deadline: None,
         duplicates: Duplicates::Forward,

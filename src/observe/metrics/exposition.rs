@@ -70,7 +70,7 @@ impl Gauges {
         self.0.register(name, help, ConstCounter::new(value));
     }
 
-    /// The same, of seconds and parts of them.
+    /// Seconds and parts of them, which only grow; the name ends in `_total` in the text.
     pub fn seconds(&mut self, name: &'static str, help: &'static str, value: f64) {
         self.0.register(name, help, ConstCounter::new(value));
     }

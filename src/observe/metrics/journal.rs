@@ -27,7 +27,7 @@ const OPERATIONS: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
 const TOO_LONG: Duration = Duration::from_secs(5);
 
 impl Default for JournalMeters {
-    /// Nobody reads these.
+    /// Meters that no scrape reads.
     fn default() -> Self {
         Self::new(&mut Registry::default())
     }

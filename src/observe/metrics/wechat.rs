@@ -18,7 +18,7 @@ pub struct QueryMeters {
 }
 
 impl Default for QueryMeters {
-    /// Nobody reads these.
+    /// Meters that no scrape reads.
     fn default() -> Self {
         Self::new(&mut Registry::default())
     }

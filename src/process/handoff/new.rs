@@ -30,7 +30,7 @@ pub enum TakeOverError {
         /// That one.
         process: u32,
     },
-    /// It belongs to somebody else.
+    /// The gate that runs belongs to another user.
     #[error("the gate that runs belongs to another user: take over as that user, or as root")]
     Refused,
     /// It cannot be spoken to.

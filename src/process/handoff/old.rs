@@ -163,7 +163,7 @@ fn talk(negotiation: &Negotiation, stream: UnixStream, process: u32, may: bool) 
     }
     tracing::info!(process, "another gate wants to take over");
     match agree(negotiation, &stream) {
-        // From here on nobody else may ask.
+        // From here on no other process may ask.
         Ok(()) => drop(negotiation.requests.blocking_send(Request::Leave(Handoff { successor: process, stream }))),
         Err(error) => {
             tracing::warn!(process, %error, "the gate that wanted to take over broke off; this one goes on");

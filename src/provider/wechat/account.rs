@@ -9,7 +9,8 @@ use crate::provider::{
     self, Asked, BoxFuture, CannotNotify, Envelope, Evidence, Fingerprint, Notification, Opened, OrderState, Payee,
     Payment, Provider, Query, Unopened,
 };
-use hyper::header::HeaderValue;
+use hyper::HeaderMap;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use jiff::civil::Date;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -79,7 +80,8 @@ impl provider::Account for Account {
         let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
         let body = v2::write_notification(&self.credentials, &evidence.0, nonce)
             .map_err(|error| CannotNotify::Evidence(format!("WeChat Pay's answer {error}").into()))?;
-        Ok(Notification { content_type: HeaderValue::from_static("text/xml"), body: body.into() })
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
+        Ok(Notification { headers, body: body.into() })
     }
 
     fn bill(&self, day: Date, rows: BillType) -> BoxFuture<'_, Result<Box<dyn Bill>, BillError>> {

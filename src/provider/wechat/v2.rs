@@ -6,13 +6,15 @@ pub mod notification;
 
 pub mod order_state;
 
+pub mod preset;
+
 use super::bill::bill_type as word_of;
 use super::sign::{self, SignType};
 use super::{Answer, Api, ApiKey, Credentials, Signature};
 use crate::domain::clock;
 use crate::domain::order::{AppId, MerchantId};
+use crate::net::xml::{self, Fields, XmlError};
 use crate::provider::bill::BillType;
-use crate::provider::xml::{self, Fields, XmlError};
 use crate::provider::{AskBy, Payment};
 use bytes::Bytes;
 use jiff::civil::Date;

@@ -4,7 +4,7 @@ use super::{Plan, Sweeper, Trouble};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::gate::channel::{Affix, Channel};
-use crate::gate::decide::Mode;
+use crate::gate::policy::Mode;
 use crate::gate::route::Route;
 use crate::journal::sweeps::{Counts, Row, RowKind, RowPayment, Standing, Sweep, SweepNote, Wanted};
 use crate::journal::{Callback, Claimed, Origin, State};
@@ -96,7 +96,7 @@ impl Sweeper {
             let plan = self.plans.iter().filter(wanted).find(|plan| plan.channel == channel.id);
             let delivery = plan.and_then(|plan| Some((plan, self.gate.routes.named(&plan.route)?)));
             let has_numbers = delivery.is_some_and(|(_, route)| {
-                !route.notification
+                route.preset.is_none()
                     && route.synthesize.as_ref().is_some_and(|made| made.names_the_number(route, channel))
             });
             Target { channel: Arc::clone(channel), delivery, has_numbers }
@@ -256,7 +256,7 @@ impl Comparison<'_> {
         let Target { channel, delivery, has_numbers } = self.owner(payment)?;
         let (_, route) = (*delivery)?;
         let number = payment.out_trade_no.as_str();
-        let order = if route.notification {
+        let order = if route.preset.is_some() {
             // A notification knows no other.
             OrderId::parse(number).ok()
         } else if named.is_some() {

@@ -135,7 +135,7 @@ fn what_is_escaped_without_end_costs_little_and_is_refused() {
 
 #[test]
 fn the_detail_names_the_field_and_nothing_of_the_senders() {
-    let reader = ClaimReader::new(xml());
+    let reader = reader_of(&xml());
     let sent = attached("<![CDATA[oUpF8uMuAJO<OUT_TRADE_NO>VICTIM]]>");
     let unreadable = sent.read_by(&reader).unwrap_err();
     assert_eq!(

@@ -230,7 +230,7 @@ fn a_part_is_filled_or_added() {
 /// The parts by a reader that takes any line end, skips what is before the first boundary, and cares for no case.
 fn lenient(body: &str, stops_at_end: bool) -> Vec<(String, String)> {
     let body = body.replace("\r\n", "\n");
-    let mut found = Vec::new();
+    let mut occurrences = Vec::new();
     let mut pieces = body.split("--xYz");
     pieces.next();
     for piece in pieces {
@@ -244,10 +244,10 @@ fn lenient(body: &str, stops_at_end: bool) -> Vec<(String, String)> {
                 continue;
             }
             let name = head[at + 5..].trim_start_matches('"').split(['"', ';', '\n']).next().unwrap().trim();
-            found.push((name.to_owned(), content.strip_suffix('\n').unwrap_or(content).to_owned()));
+            occurrences.push((name.to_owned(), content.strip_suffix('\n').unwrap_or(content).to_owned()));
         }
     }
-    found
+    occurrences
 }
 
 fn piece() -> impl Strategy<Value = String> {
@@ -287,8 +287,8 @@ proptest! {
         let fields = ClaimFields { channel: vec![is(None, "app")], ..fields(Carrier::Multipart, "OrderID") };
         if let Ok(id) = sent(&body).order(&fields) {
             for stops_at_end in [true, false] {
-                let found = lenient(&body, stops_at_end);
-                let values: Vec<_> = found.iter().filter(|(name, _)| name == "orderid").map(|(_, value)| value.as_str()).collect();
+                let occurrences = lenient(&body, stops_at_end);
+                let values: Vec<_> = occurrences.iter().filter(|(name, _)| name == "orderid").map(|(_, value)| value.as_str()).collect();
                 prop_assert_eq!(values, [id.as_str()], "{:?}", body);
             }
         }

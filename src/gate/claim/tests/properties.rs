@@ -181,11 +181,11 @@ impl Tree {
             Self::Object(members) => members
                 .iter()
                 .flat_map(|(key, tree)| {
-                    let mut found = tree.anywhere(wanted);
+                    let mut occurrences = tree.anywhere(wanted);
                     if key.eq_ignore_ascii_case(wanted) {
-                        found.extend(tree.on_path(&[], &|_, _| false));
+                        occurrences.extend(tree.on_path(&[], &|_, _| false));
                     }
-                    found
+                    occurrences
                 })
                 .collect(),
             Self::Array(items) => items.iter().flat_map(|item| item.anywhere(wanted)).collect(),

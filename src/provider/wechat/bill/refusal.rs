@@ -1,7 +1,7 @@
 //! Why WeChat Pay gives no bill (`wechatpay-v2.md` section 10.2). Refusals are XML without a signature, and most of their
 //! codes nobody has published.
 
-use crate::provider::xml::Fields;
+use crate::net::xml::Fields;
 use std::fmt;
 
 /// What WeChat Pay answered instead of a bill.

@@ -1,10 +1,10 @@
 use super::*;
 use crate::domain::order::{AppId, MerchantId, OutTradeNo};
 use crate::domain::secret::Secret;
+use crate::net::xml::{self, Fields};
 use crate::provider::wechat::sign::{SignType, sign};
 use crate::provider::wechat::v2::Keys;
 use crate::provider::wechat::{Api, ApiKey};
-use crate::provider::xml::{self, Fields};
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};

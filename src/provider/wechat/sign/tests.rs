@@ -1,5 +1,5 @@
 use super::*;
-use crate::provider::xml::Fields;
+use crate::net::xml::Fields;
 
 const KEY: &[u8] = b"192006250b4c09247ec02edce69f6a2d";
 

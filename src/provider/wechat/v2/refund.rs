@@ -7,7 +7,7 @@
 use super::super::{Api, Credentials};
 use crate::domain::money::Fen;
 use crate::domain::order::{AppId, OutTradeNo, TransactionId};
-use crate::provider::xml::Fields;
+use crate::net::xml::Fields;
 use aws_lc_rs::cipher::{AES_256, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

@@ -368,6 +368,15 @@ fn a_line_without_an_end_is_given_up() {
     assert_eq!(rows(&[&line]), [Row::Payment(payment(2))]);
 }
 
+#[test]
+fn a_line_that_is_too_long_is_given_up_although_it_comes_whole() {
+    let line = with(22, &"x".repeat(BillReader::LONGEST_LINE));
+    let whole = bill(&[ALL, &line]);
+    for chunk in [1000, whole.len()] {
+        assert_eq!(read_in(chunk, whole.as_bytes()), Err(BillError::LineTooLong(2)), "{chunk}");
+    }
+}
+
 /// A line of a bill of payments only, which lacks the columns of refunds.
 fn narrowed(line: &str) -> String {
     let (begin, between) = if line.starts_with('`') { ("`", ",`") } else { ("", ",") };

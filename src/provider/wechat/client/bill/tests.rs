@@ -1,8 +1,8 @@
 use super::*;
+use crate::net::xml::Fields;
 use crate::provider::wechat::client::tests::{Act, KEY, StandIn, account, client, nobody, response};
 use crate::provider::wechat::sign::{self, SignType};
 use crate::provider::wechat::{Api, v2};
-use crate::provider::xml::Fields;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;

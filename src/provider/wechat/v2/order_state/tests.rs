@@ -3,11 +3,11 @@
 //! under test.
 
 use super::*;
-use crate::domain::order::{AppId, MerchantId, OrderId};
+use crate::domain::order::{AppId, ChannelId, MerchantId, OrderId};
 use crate::domain::secret::Secret;
-use crate::gate::claim::Claim;
-use crate::gate::decide::{OnRefunded, decide};
-use crate::gate::number_proof::Pair;
+use crate::gate::decide::{Pair, decide};
+use crate::gate::policy::OnRefunded;
+use crate::journal::Claimed;
 use crate::provider::wechat::{Api, ApiKey, sign::SignType, v2::Keys};
 
 const APPID: &str = "wxd930ea5d5a258f4f";
@@ -50,13 +50,13 @@ fn paid_answer() -> Answer {
     }
 }
 
-fn claim(transaction_id: Option<&str>, amount: Option<u64>) -> Claim {
-    Claim {
+fn claim(transaction_id: Option<&str>, amount: Option<u64>) -> Claimed {
+    Claimed {
+        channel: ChannelId::parse("app").unwrap(),
         order: OrderId::parse("LEGACY-1").unwrap(),
-        out_trade_no: Some(OutTradeNo::parse(ORDER).unwrap()),
+        out_trade_no: OutTradeNo::parse(ORDER).unwrap(),
         transaction_id: transaction_id.map(|id| TransactionId::parse(id).unwrap()),
-        amount: amount.map(Fen),
-        currency: Currency::default(),
+        amount: amount.map(|fen| Money { fen: Fen(fen), currency: Currency::default() }),
     }
 }
 
@@ -68,10 +68,9 @@ fn by_transaction() -> AskBy {
     AskBy::TransactionId(TransactionId::parse(TRANSACTION).unwrap())
 }
 
-fn outcome(ask: &AskBy, answer: Answer, claim: &Claim, on_refunded: OnRefunded) -> &'static str {
+fn outcome(ask: &AskBy, answer: Answer, claim: &Claimed, on_refunded: OnRefunded) -> &'static str {
     let finding = judge(&account(), ask, &Ok(answer));
-    let asked_for = OutTradeNo::parse(ORDER).unwrap();
-    decide(claim, None, &asked_for, Pair::Proven, &finding, on_refunded).map_or_else(Reason::code, |_| "forward")
+    decide(claim, None, Pair::Proven, &finding, on_refunded).map_or_else(Reason::code, |_| "forward")
 }
 
 /// One value of a dimension and the reason it forces; `-` forces nothing.
@@ -172,7 +171,6 @@ fn every_cell_of_a_paid_order_has_the_expected_outcome() {
         (Pair::NotListed, "-", "number-not-listed"),
     ];
     let states = [("SUCCESS", OnRefunded::Refuse, "-"), ("REFUND", OnRefunded::Refuse, "refunded")];
-    let number = OutTradeNo::parse(ORDER).unwrap();
     for (transaction, r0) in transactions {
         for (pair, r1, r3) in pairs {
             for (amount, r2) in amounts {
@@ -182,7 +180,7 @@ fn every_cell_of_a_paid_order_has_the_expected_outcome() {
                         let finding = judge(&account(), &by_order(), &Ok(answer));
                         let price = price.map(|fen| Money { fen: Fen(fen), currency: Currency::default() });
                         let claim = claim(transaction, amount);
-                        let seen = decide(&claim, price, &number, pair, &finding, policy);
+                        let seen = decide(&claim, price, pair, &finding, policy);
                         let forced = [r0, r1, r2, r3, r4, r5];
                         let expected = forced.into_iter().find(|r| *r != "-").unwrap_or("forward");
                         let seen = seen.map_or_else(Reason::code, |_| "forward");
@@ -198,7 +196,7 @@ fn every_cell_of_a_paid_order_has_the_expected_outcome() {
 fn an_order_without_any_fault_is_forwarded_with_what_wechat_pay_said() {
     let finding = judge(&account(), &by_order(), &Ok(paid_answer()));
     let asked_for = OutTradeNo::parse(ORDER).unwrap();
-    let confirmed = decide(&claim(None, None), None, &asked_for, Pair::Proven, &finding, OnRefunded::Refuse).unwrap();
+    let confirmed = decide(&claim(None, None), None, Pair::Proven, &finding, OnRefunded::Refuse).unwrap();
     let payment = confirmed.payment();
     assert_eq!(payment.transaction_id.as_str(), TRANSACTION);
     assert_eq!((payment.out_trade_no, payment.amount.fen, payment.refunded), (asked_for, Fen(100), false));
@@ -209,8 +207,9 @@ fn an_order_without_any_fault_is_forwarded_with_what_wechat_pay_said() {
 #[test]
 fn a_paid_transaction_does_not_vouch_for_another_order() {
     let finding = judge(&account(), &by_transaction(), &Ok(paid_answer()));
-    let unpaid = OutTradeNo::parse("ORDER-NOBODY-PAID").unwrap();
-    let refused = decide(&claim(Some(TRANSACTION), None), None, &unpaid, Pair::Proven, &finding, OnRefunded::Refuse);
+    let out_trade_no = OutTradeNo::parse("ORDER-NOBODY-PAID").unwrap();
+    let unpaid = Claimed { out_trade_no, ..claim(Some(TRANSACTION), None) };
+    let refused = decide(&unpaid, None, Pair::Proven, &finding, OnRefunded::Refuse);
     assert_eq!(refused.map(|_| ()), Err(Reason::TransactionOfOtherOrder));
 }
 
@@ -298,10 +297,9 @@ fn a_currency_that_is_not_named_is_cny() {
 #[test]
 fn an_amount_in_another_currency_differs() {
     let finding = judge(&account(), &by_order(), &Ok(Answer { fee_type: Some("HKD".into()), ..paid_answer() }));
-    let asked_for = OutTradeNo::parse(ORDER).unwrap();
     let outcome = |currency| {
-        let claim = Claim { currency, ..claim(None, Some(100)) };
-        decide(&claim, None, &asked_for, Pair::Proven, &finding, OnRefunded::Refuse).map(|_| ())
+        let claim = Claimed { amount: Some(Money { fen: Fen(100), currency }), ..claim(None, None) };
+        decide(&claim, None, Pair::Proven, &finding, OnRefunded::Refuse).map(|_| ())
     };
     assert_eq!(outcome(Currency::default()), Err(Reason::AmountDiffers));
     assert_eq!(outcome(Currency::parse("HKD").unwrap()), Ok(()));

@@ -4,9 +4,7 @@
 use super::Records;
 use crate::domain::order::OrderId;
 use crate::domain::reason::Reason;
-use crate::gate::Gate;
 use crate::gate::channel::Channel;
-use crate::journal::Claimed;
 use crate::journal::owners::{Owner, OwnerClaim};
 use crate::provider::payment::Payment;
 
@@ -23,18 +21,6 @@ impl Records {
     pub fn is_same_order(&self, owner: &Owner, channel: &Channel, order: &OrderId) -> bool {
         let scopes = self.scopes.get(&owner.channel).zip(self.scopes.get(&channel.id));
         owner.order == *order && scopes.is_none_or(|(one, other)| one == other)
-    }
-
-    /// The claim on a payment that a callback makes.
-    #[must_use]
-    pub fn owner_claim(&self, gate: &Gate, channel: &Channel, claimed: &Claimed, payment: &Payment) -> OwnerClaim {
-        OwnerClaim {
-            transaction_id: payment.transaction_id,
-            out_trade_no: claimed.out_trade_no,
-            claimant: Owner { channel: channel.id, order: claimed.order },
-            same_merchant: gate.channels.of_merchant_of(channel).collect(),
-            shared_routes: gate.shared_routes(),
-        }
     }
 
     /// Whose a payment is, if it has an owner as far as anybody knows.

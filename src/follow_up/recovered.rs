@@ -1,10 +1,11 @@
 //! Orders that never called back: asked about on a schedule of their own, and given a callback once they are confirmed.
 
-use super::{FollowUp, Step};
+use super::FollowUp;
+use super::outcome::Step;
+use super::schedule::{age, jittered};
 use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::domain::reason::{Reason, Verdict};
-use crate::follow_up::schedule::jittered;
 use crate::gate::channel::Channel;
 use crate::gate::decide::Confirmed;
 use crate::gate::record::Record;
@@ -39,7 +40,7 @@ const ITS_OWN_CALLBACK: Duration = Duration::from_secs(5);
 /// When it is looked again whether another way has brought a payment to the upstream.
 const LOOK_AGAIN: Duration = minutes(1);
 
-/// How often an order query must deny what the bill says before somebody has to look.
+/// How often an order query must deny what the bill says before a person has to look.
 const DENIALS: u32 = 3;
 
 const fn minutes(minutes: u64) -> Duration {
@@ -80,7 +81,7 @@ impl FollowUp {
         match (next, work.callback.origin, reason.verdict()) {
             (Some(again_in), ..) => {
                 let next = Transition::Ask { again_in: jittered(again_in), retries: work.retries + 1 };
-                self.gate.records.found(record, reason, None, Some(next));
+                self.gate.records.decided(record, reason, None, Some(next));
                 Step::Undecided(reason)
             }
             (None, Origin::Pending, Some(Verdict::Pending)) => self.close(record, Reason::GaveUpAsking),
@@ -109,7 +110,7 @@ impl FollowUp {
         }
         let ask_in = |again_in| {
             let next = Transition::Ask { again_in, retries: work.retries + 1 };
-            self.gate.records.found(record, Reason::Paid, None, Some(next));
+            self.gate.records.decided(record, Reason::Paid, None, Some(next));
             Some(Step::Undecided(Reason::Paid))
         };
         if let Some(payment) = confirmed.filter(|_| !work.asked_for) {
@@ -168,13 +169,6 @@ impl FollowUp {
 /// Whether the question before was answered with no.
 fn was_denied(work: &Job) -> bool {
     matches!(work.reason.and_then(Reason::verdict), Some(Verdict::Pending | Verdict::Unpaid))
-}
-
-/// How old an order is.
-pub(super) fn age(work: &Job) -> Duration {
-    let made = work.callback.created_at.map(|at| Duration::try_from(clock::now().duration_since(at)));
-    // By a source whose clock is ahead an order is not made yet.
-    made.and_then(Result::ok).unwrap_or(work.age)
 }
 
 #[cfg(test)]

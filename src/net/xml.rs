@@ -1,5 +1,5 @@
-//! A strict reader and writer for the flat XML of API v2, because a document that two parsers read differently could
-//! be confirmed as one order and booked as another.
+//! A strict reader and writer for flat XML, as WeChat Pay API v2 sends it, because a document that two parsers read differently
+//! could be confirmed as one order and booked as another. It knows no field by name.
 //!
 //! What passes is plain: `<xml>`, below it elements with text or CDATA, unique names, nothing else. Everything that
 //! lenient and full parsers treat differently is refused (threats E-11, E-12).
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fields<'b>(pub Vec<(&'b str, Cow<'b, str>)>);
 
-/// Why a document is not the flat XML of API v2. None of it quotes the document.
+/// Why a document is not flat XML. None of it quotes the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum XmlError {
     /// Bytes that are not UTF-8.

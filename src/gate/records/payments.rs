@@ -1,27 +1,14 @@
 //! The payment that an order was confirmed by first, so that another one of it is known as such; and what is flagged.
 
-use super::{Record, Records};
+use super::Records;
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::reason::Reason;
+use crate::gate::record::{FirstPayment, Record, Standing};
 use crate::journal::JournalEvent;
 use crate::provider::payment::Payment;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use tokio::time::Instant;
-
-/// The payment that confirmed an order first.
-pub(super) type FirstPayment = Arc<Mutex<Option<Standing>>>;
-
-/// A payment that stands for its order.
-#[derive(Debug, Clone, Copy)]
-pub struct Standing {
-    /// Where it was paid.
-    pub channel: ChannelId,
-    /// Which.
-    pub transaction_id: TransactionId,
-    /// When WeChat Pay said the last time, asked because of another payment, that it was not refunded.
-    pub asked_at: Option<Instant>,
-}
 
 impl Records {
     /// The first payment of an order, of those that the journal has or the one that comes next.

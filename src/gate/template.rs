@@ -1,18 +1,26 @@
-//! What `routes[].synthesize` writes: MiniJinja templates for the body, the query and headers.
+//! How a route's callbacks are made. What `routes[].synthesize` writes: MiniJinja templates for the body, the query and headers.
 //!
 //! Every value is escaped for the place where it is written, and a template has no say in it: there is no `safe` and no
 //! `escape` filter, and `{% autoescape %}` changes nothing. Nothing can be included or loaded. Fuel bounds both the work
 //! and the bytes that a template can make.
 
-use super::{CannotSynthesize, Made, headers, media_type};
-use crate::gate::claim::Carrier;
-use crate::gate::route::ALL_BUT_UNRESERVED;
+use super::claim::Carrier;
+use super::path::ALL_BUT_UNRESERVED;
 use bytes::Bytes;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 use percent_encoding::utf8_percent_encode;
 use std::borrow::Cow;
 use std::fmt;
+
+/// How a route's callbacks are made.
+#[derive(Debug)]
+pub enum Synthesize {
+    /// As WeChat Pay's own notification (`wechatpay-v2.md` section 7.6).
+    Notification,
+    /// As `routes[].synthesize` writes it.
+    Template(Template),
+}
 
 /// A callback's templates.
 #[derive(Debug)]
@@ -72,6 +80,22 @@ pub enum BadText {
     Control,
 }
 
+/// The parts of a request that differ from route to route.
+pub(super) struct Made {
+    pub(super) query: Option<String>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// One of a template's parts gives nothing.
+#[derive(Debug)]
+pub(super) struct BadPart {
+    /// Its key, such as `headers.x-shop`.
+    pub(super) part: String,
+    /// What is wrong.
+    pub(super) why: BadText,
+}
+
 /// What templates can name.
 pub const VARIABLES: &[&str] = &[
     "order",
@@ -93,20 +117,21 @@ const FUEL: u64 = 10_000;
 /// Most bytes that one template gives.
 const LONGEST: usize = 64 * 1024;
 
+const AGENT: HeaderValue = HeaderValue::from_static(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
+
 impl Template {
     /// The parts of a callback that these variables make.
-    pub(super) fn render(&self, variables: &Value, carrier: Carrier) -> Result<Made, CannotSynthesize> {
-        let render = |part: &str, text: &Text| {
-            text.render(variables).map_err(|why| CannotSynthesize::Template { part: part.to_owned(), why })
-        };
+    pub(super) fn render(&self, variables: &Value, carrier: Carrier) -> Result<Made, BadPart> {
+        let render =
+            |part: &str, text: &Text| text.render(variables).map_err(|why| BadPart { part: part.to_owned(), why });
         let body = self.body.as_ref().map(|text| render("body", text)).transpose()?;
         let query = self.query.as_ref().map(|text| render("query", text)).transpose()?;
         let by_carrier = body.is_some().then(|| media_type(carrier));
         let mut headers = headers(self.content_type.clone().or(by_carrier));
         for (name, text) in &self.headers {
             let part = format!("headers.{name}");
-            let value = HeaderValue::try_from(render(&part, text)?)
-                .map_err(|_| CannotSynthesize::Template { part, why: BadText::Control })?;
+            let value =
+                HeaderValue::try_from(render(&part, text)?).map_err(|_| BadPart { part, why: BadText::Control })?;
             headers.insert(name, value);
         }
         Ok(Made { query, headers, body: body.map_or_else(Bytes::new, Bytes::from) })
@@ -192,6 +217,23 @@ impl Escape {
             Self::Xml | Self::Header => Cow::Borrowed(text),
         }
     }
+}
+
+/// The headers that every callback has which is made.
+pub(super) fn headers(content_type: Option<HeaderValue>) -> HeaderMap {
+    let mut headers = HeaderMap::from_iter([(USER_AGENT, AGENT)]);
+    headers.extend(content_type.map(|content_type| (CONTENT_TYPE, content_type)));
+    headers
+}
+
+pub(super) const fn media_type(carrier: Carrier) -> HeaderValue {
+    HeaderValue::from_static(match carrier {
+        Carrier::Query | Carrier::Form => "application/x-www-form-urlencoded",
+        Carrier::Json => "application/json",
+        Carrier::Xml => "text/xml",
+        // No template is taken for it.
+        Carrier::Multipart => "multipart/form-data",
+    })
 }
 
 fn xml(text: &str) -> String {

@@ -6,18 +6,18 @@ use super::names::{Hit, Names};
 use super::value::Value;
 use super::{Field, Unreadable};
 use crate::domain::reason::Reason;
-use crate::gate::route::PathValues;
+use crate::gate::path::PathValues;
 use hyper::HeaderMap;
 use std::borrow::Cow;
 
 /// What was found so far.
 #[derive(Debug)]
-pub(super) struct Found<'n, 'a> {
+pub(super) struct Occurrences<'n, 'a> {
     pub(super) names: &'n Names,
     values: Vec<Option<Value<'a>>>,
 }
 
-impl<'n, 'a> Found<'n, 'a> {
+impl<'n, 'a> Occurrences<'n, 'a> {
     pub(super) fn new(names: &'n Names) -> Self {
         Self { names, values: vec![None; names.len()] }
     }

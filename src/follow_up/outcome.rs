@@ -1,0 +1,194 @@
+//! What a unit of work came to: where the entry goes on, and what is told of it.
+
+use super::retry_budgets::Lane;
+use super::{FollowUp, IN_HAND};
+use crate::domain::reason::{Reason, Verdict};
+use crate::follow_up::schedule::jittered;
+use crate::gate::decide::Confirmed;
+use crate::gate::delivery::Origin;
+use crate::gate::record::{self, Record};
+use crate::journal::{Claimed, EntryId, Job, State, Transition};
+use crate::observe::traces::Span;
+use crate::provider::order_state::OrderState;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a unit of work came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The upstream took it.
+    Delivered,
+    /// It had taken the order before.
+    AcceptedBefore,
+    /// It was sent, and is sent again later.
+    NotAccepted,
+    /// It is not decided; asked about again later.
+    Undecided(Reason),
+    /// Somebody has to look.
+    Parked(Reason),
+    /// Nothing comes of it.
+    Closed(Reason),
+    /// Somebody else has its order in hand, or its turn comes at once.
+    Deferred,
+    /// Its channel gets no more for the moment, in this state.
+    Throttled,
+}
+
+/// How long such an order waits for its turn.
+const OLD_AGAIN: Duration = Duration::from_secs(6);
+
+/// How long a confirmed order waits at most when it cannot be confirmed again at the moment.
+const UNTIL_CONFIRMED_AGAIN: Duration = Duration::from_secs(60);
+
+impl Step {
+    /// The word in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::AcceptedBefore => "accepted-before",
+            Self::NotAccepted => "not-accepted",
+            Self::Undecided(_) => "undecided",
+            Self::Parked(_) => "parked",
+            Self::Closed(_) => "closed",
+            Self::Deferred => "postponed",
+            Self::Throttled => "throttled",
+        }
+    }
+}
+
+impl FollowUp {
+    /// Where an entry goes on that is not confirmed, or not any more.
+    pub(super) fn not_confirmed(&self, work: &Job, record: &Record, reason: Reason, finding: &OrderState) -> Step {
+        let delivering = work.state == State::Delivering;
+        if !delivering && work.callback.origin.is_found() {
+            return self.not_confirmed_without_callback(work, record, reason, finding);
+        }
+        match reason.verdict() {
+            _ if reason.holds_payment() => self.park_payment(record, reason, finding),
+            Some(Verdict::Unpaid) if !delivering => self.close(record, reason),
+            // What was paid and is not any more is for somebody to look at; so is a claim that is wrong.
+            Some(Verdict::Unpaid | Verdict::Refunded | Verdict::Contradicted) => self.park(record, reason),
+            Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None if delivering => {
+                let Some(delay) = self.redeliver.after(work.retries, work.age) else {
+                    return self.park(record, Reason::GaveUpDelivering);
+                };
+                let again_in = jittered(delay.min(UNTIL_CONFIRMED_AGAIN));
+                self.gate.records.decided(
+                    record,
+                    reason,
+                    None,
+                    Some(Transition::Deliver { again_in, retries: work.retries }),
+                );
+                Step::Undecided(reason)
+            }
+            Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None => {
+                let Some(delay) = self.ask_again.after(work.retries + 1, work.age) else {
+                    return self.give_up(record, reason, finding);
+                };
+                let next = Transition::Ask { again_in: jittered(delay), retries: work.retries + 1 };
+                self.gate.records.decided(record, reason, None, Some(next));
+                Step::Undecided(reason)
+            }
+        }
+    }
+
+    /// Nobody asks any longer. That an order is paid and its number not proven is said as it is, and its payment is not noted.
+    pub(super) fn give_up(&self, record: &Record, reason: Reason, finding: &OrderState) -> Step {
+        if reason == Reason::NumberNotListed {
+            return self.park(record, reason);
+        }
+        self.park_payment(record, Reason::GaveUpAsking, finding)
+    }
+
+    pub(super) fn park(&self, record: &Record, reason: Reason) -> Step {
+        self.gate.records.decided(record, reason, None, Some(Transition::Park));
+        Step::Parked(reason)
+    }
+
+    /// Parks what is paid.
+    pub(super) fn park_payment(&self, record: &Record, reason: Reason, finding: &OrderState) -> Step {
+        let verified = match finding {
+            OrderState::Paid(payment) => Some(record::verified(payment)),
+            OrderState::NotPaid(_) => None,
+        };
+        self.gate.records.decided(record, reason, verified, Some(Transition::Park));
+        Step::Parked(reason)
+    }
+
+    pub(super) fn close(&self, record: &Record, reason: Reason) -> Step {
+        self.gate.records.decided(record, reason, None, Some(Transition::Close));
+        Step::Closed(reason)
+    }
+
+    /// Its lane is full. Old orders share theirs with younger ones that need not wait.
+    pub(super) fn not_now(&self, work: &Job) -> Step {
+        if work.callback.request.is_none() && Lane::of_recovered(work) == Lane::Old {
+            self.journal.postpone(work.entry, jittered(OLD_AGAIN));
+            return Step::Deferred;
+        }
+        self.throttle(work)
+    }
+
+    pub(super) fn postpone(&self, work: &Job) -> Step {
+        self.journal.postpone(work.entry, jittered(IN_HAND));
+        Step::Deferred
+    }
+
+    pub(super) fn throttle(&self, work: &Job) -> Step {
+        self.journal.release(work.entry);
+        Step::Throttled
+    }
+
+    /// It is confirmed, and the upstream gets enough for the moment.
+    pub(super) fn postpone_confirmed(&self, work: &Job, record: &Record, confirmed: &Confirmed) -> Step {
+        if work.state == State::Delivering {
+            return self.throttle(work);
+        }
+        let verified = Some(record::verified(confirmed.payment()));
+        let next = Transition::Deliver { again_in: Duration::ZERO, retries: 0 };
+        self.gate.records.decided(record, Reason::Paid, verified, Some(next));
+        Step::Deferred
+    }
+}
+
+/// Says in the span what the line says.
+pub(super) fn end_span(span: &mut Span, claimed: &Claimed, origin: Origin, step: Step) {
+    if !span.is_wanted() {
+        return;
+    }
+    span.set("tollgate.channel", claimed.channel);
+    span.set("tollgate.order", claimed.order);
+    span.set("tollgate.out_trade_no", claimed.out_trade_no);
+    span.set("tollgate.origin", origin.as_str());
+    span.set("tollgate.step", step.as_str());
+    if let Step::Undecided(reason) | Step::Parked(reason) | Step::Closed(reason) = step {
+        span.set("tollgate.reason", reason);
+        if let Some(verdict) = reason.verdict() {
+            span.set("tollgate.verdict", verdict);
+        }
+    }
+    if matches!(step, Step::NotAccepted | Step::Parked(_)) {
+        span.failed(step.as_str());
+    }
+}
+
+/// One line in the log for what was done; its fields are those of a callback's.
+pub(super) fn tell(claimed: &Claimed, entry: EntryId, origin: Origin, step: Step, attempts: u64, began: Instant) {
+    let (order, channel) = (claimed.order.as_str(), claimed.channel.as_str());
+    let reason = match step {
+        Step::Undecided(reason) | Step::Parked(reason) | Step::Closed(reason) => Some(reason.code()),
+        Step::Delivered | Step::AcceptedBefore | Step::NotAccepted | Step::Deferred | Step::Throttled => None,
+    };
+    let (entry, origin, outcome) = (entry.0, origin.as_str(), step.as_str());
+    let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match step {
+        Step::Deferred | Step::Throttled => {
+            tracing::debug!(order, channel, entry, origin, outcome, attempts, elapsed_ms, "follow-up")
+        }
+        Step::Parked(_) => {
+            tracing::warn!(order, channel, entry, origin, outcome, reason, attempts, elapsed_ms, "follow-up")
+        }
+        _ => tracing::info!(order, channel, entry, origin, outcome, reason, attempts, elapsed_ms, "follow-up"),
+    }
+}

@@ -1,0 +1,262 @@
+//! One unit of work: an entry that is due goes the way of a callback from where it was left, through the gate's own steps.
+
+use super::outcome::{Step, end_span, tell};
+use super::recovery::{Ticket, Turn};
+use super::retry_budgets::Lane;
+use super::{FollowUp, overridden};
+use crate::domain::reason::Reason;
+use crate::gate::UpstreamRequest;
+use crate::gate::channel::Channel;
+use crate::gate::decide::{self, Confirmed};
+use crate::gate::delivery::Origin;
+use crate::gate::event::Event;
+use crate::gate::familiar::Appearance;
+use crate::gate::flag::Asked;
+use crate::gate::intake::{self, Intake};
+use crate::gate::number_proof::Case;
+use crate::gate::policy::Mode;
+use crate::gate::record::{self, Record};
+use crate::gate::route::Route;
+use crate::journal::{self, Callback, Claimed, EntryId, Job, Journal, Override, State, Transition};
+use crate::observe::traces::Span;
+use crate::provider::order_state::OrderState;
+use crate::provider::payment::Payment;
+use crate::provider::{AskBy, Evidence};
+use crate::server::Peer;
+use hyper::header::HeaderValue;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long it waits when working on it broke off, which is a fault.
+const AFTER_A_FAULT: Duration = Duration::from_secs(60);
+
+impl FollowUp {
+    /// Works on one entry, and says what came of it.
+    pub(super) async fn step(&self, work: Job, ticket: Ticket) -> Step {
+        let unfinished = Unfinished { journal: &*self.journal, entry: Some(work.entry) };
+        let record = self.gate.records.of_work(&work);
+        let (began, entry) = (Instant::now(), work.entry);
+        let (claimed, origin) = (work.callback.claimed, work.callback.origin);
+        let mut span =
+            self.gate.traces.later("follow-up", work.callback.request.as_ref().map(|request| &request.headers));
+        let step = self.go_on(work, ticket, &record, &span).await;
+        end_span(&mut span, &claimed, origin, step);
+        unfinished.finished();
+        tell(&claimed, entry, origin, step, record.delivery.attempts(), began);
+        let took = Some(began.elapsed()).filter(|_| !matches!(step, Step::Deferred | Step::Throttled));
+        self.gate.metrics.follow_up_step(step.as_str(), took);
+        step
+    }
+
+    pub(super) async fn go_on(&self, work: Job, ticket: Ticket, record: &Record, span: &Span) -> Step {
+        let claimed = work.callback.claimed;
+        // One at a time for each delivery; a callback that waits goes first.
+        let Ok(_turn) = record.delivery.turn.try_lock() else { return self.postpone(&work) };
+        let Some((route, channel)) = self.place(&work.callback) else { return self.park(record, Reason::RouteGone) };
+        let origin = work.callback.origin;
+        let read = |request| reread(route, channel, &claimed, origin, request);
+        let request = work.callback.request.as_ref();
+        let read_again = request.map(read);
+        if matches!(read_again, Some(None)) {
+            return self.park(record, Reason::RouteGone);
+        }
+        if let Some(step) = self.is_delivered_otherwise(&work, record, None).await {
+            return step;
+        }
+        let Some((finding, evidence)) = self.confirm_again(channel, &work, span).await else {
+            return self.not_now(&work);
+        };
+        // What was made says more than the one that named the order.
+        let read_again = read_again.flatten().filter(|_| origin.is_found()).map_or(claimed, |read| read.claimed);
+        let decided = self.decide((route, channel), &work, read_again, record, &finding, span).await;
+        self.learn(&work, &decided);
+        let confirmed = match decided {
+            Ok(confirmed) => confirmed,
+            Err(reason) => match &finding {
+                OrderState::Paid(payment) if overridden::is_done(&work, reason, record, payment) => {
+                    return self.accepted_before(&work, record, payment);
+                }
+                _ => return self.not_confirmed(&work, record, reason, &finding),
+            },
+        };
+        if record.was_accepted(confirmed.payment()) && !work.overrides.has(Override::Accepted) {
+            return self.accepted_before(&work, record, confirmed.payment());
+        }
+        if let Some(step) = self.is_delivered_otherwise(&work, record, Some(confirmed.payment())).await {
+            return step;
+        }
+        let made = if request.is_none() { self.make(&work, route, channel, &confirmed, &evidence) } else { None };
+        let Some((request, Some(intake::Callback { fill, .. }))) =
+            request.or(made.as_ref()).map(|request| (request, read(request)))
+        else {
+            return self.park_payment(record, Reason::CannotSynthesize, &finding);
+        };
+        let turn = Turn::of(&work, &ticket);
+        let Some(_permit) = self.permit(ticket, &work, channel) else {
+            return self.postpone_confirmed(&work, record, &confirmed);
+        };
+        let Ok(request_id) = HeaderValue::from_str(&work.callback.request_id.to_string()) else {
+            return self.park(record, Reason::InternalError);
+        };
+        let (head, peer) = (request.head(), Peer::new(request.peer, request.tls));
+        let (order, body) = (Some(claimed.order), request.body.clone());
+        let (overrides, trace) = (self.overridden(channel, &work, record, &confirmed), span.parent());
+        let upstream_request = UpstreamRequest {
+            route,
+            channel: Some(channel),
+            order,
+            head,
+            body,
+            fill,
+            peer,
+            request_id,
+            trace,
+            overrides,
+            event: Event::Payment,
+        };
+        let origin = if origin.is_found() { origin } else { Origin::FollowUp };
+        self.deliver(upstream_request, record, confirmed, origin, turn).await
+    }
+
+    pub(super) fn accepted_before(&self, work: &Job, record: &Record, payment: &Payment) -> Step {
+        if work.callback.origin.is_found() && work.state == State::Asking {
+            return self.close(record, Reason::AlreadyAccepted);
+        }
+        self.gate.records.decided(record, Reason::Paid, Some(record::verified(payment)), Some(Transition::Accepted));
+        Step::AcceptedBefore
+    }
+
+    pub(super) async fn decide(
+        &self,
+        (route, channel): (&Route, &Channel),
+        work: &Job,
+        read: Claimed,
+        record: &Record,
+        finding: &OrderState,
+        span: &Span,
+    ) -> Result<Confirmed, Reason> {
+        let (claimed, expected) = self.prices(work, read);
+        let (within, until) = (span.parent(), Instant::now() + self.gate.confirm.timeout());
+        let case = Case { route, channel, claimed: &claimed, expected };
+        let confirmed = self.gate.decide(&case, finding, until).await?;
+        if overridden::is_billed_otherwise(work, confirmed.payment()) && !work.overrides.has(Override::Amount) {
+            return Err(Reason::AmountDiffers);
+        }
+        let asked = Asked { overrides: work.overrides, afresh: work.asked_for, until, within: &within };
+        self.gate.flags().flag(&case, Some(record), confirmed, asked).await
+    }
+
+    /// Route and channel of a callback, if they are still configured.
+    pub(super) fn place(&self, callback: &Callback) -> Option<(&Route, &Arc<Channel>)> {
+        Some((self.gate.routes.named(&callback.route)?, self.gate.channels.get(&callback.claimed.channel)?))
+    }
+
+    /// What is known of the order now, and the answer itself where a callback is to be made of it; `None` if this account's
+    /// lane or its budget is used up.
+    pub(super) async fn confirm_again(
+        &self,
+        channel: &Arc<Channel>,
+        work: &Job,
+        span: &Span,
+    ) -> Option<(OrderState, Evidence)> {
+        let confirming = span.child("confirm");
+        let within = confirming.parent();
+        let claimed = &work.callback.claimed;
+        let merchant = &channel.account.payee().merchant;
+        if work.callback.request.is_none() {
+            // Never by the bill's or the source's word for the payment.
+            let ask = AskBy::OutTradeNo(claimed.out_trade_no);
+            if !self.budgets.to_wechat(merchant, Lane::of_recovered(work)) {
+                return None;
+            }
+            return Some(self.gate.confirm.ask_now_within(channel, ask, &within).await).filter(was_asked);
+        }
+        let ask = channel.ask(claimed);
+        // An operator may know of a refund that the cache does not.
+        let cached = if work.asked_for { None } else { self.gate.confirm.cached(channel, ask).await };
+        let appearance = Appearance::of(&work.callback, &self.gate.senders);
+        let rank = appearance.map_or(work.rank, |it| self.gate.familiar.look(&it).rank(work.rank));
+        let lane = Lane::of(rank, work.state, work.asked_for);
+        let finding = match cached {
+            Some(finding) => finding,
+            None if !self.budgets.to_wechat(merchant, lane) => return None,
+            None if work.asked_for => self.gate.confirm.ask_now_within(channel, ask, &within).await.0,
+            None => self.gate.confirm.ask(channel, ask, lane.part(), &within).await.0,
+        };
+        Some((finding, Evidence::default())).filter(was_asked)
+    }
+
+    pub(super) async fn deliver(
+        &self,
+        upstream_request: UpstreamRequest<'_>,
+        record: &Record,
+        confirmed: Confirmed,
+        origin: Origin,
+        turn: Turn,
+    ) -> Step {
+        let next = turn.next(&self.redeliver);
+        let Ok(pass) = decide::permit(Ok(confirmed), Mode::Enforce) else {
+            return self.park(record, Reason::InternalError);
+        };
+        let deadline = Instant::now() + self.upstream_timeout;
+        // That it is parked is noted with its reason, at once.
+        let noted = Some(next).filter(|next| *next != Transition::Park);
+        let overrides = upstream_request.overrides;
+        let delivered = self.gate.forwarder().deliver(upstream_request, &pass, record, origin, noted, deadline).await;
+        if turn.is_first() {
+            overrides.iter().for_each(|one| self.gate.metrics.overridden(one.as_str()));
+        }
+        match (delivered, next) {
+            (Ok(delivered), _) if delivered.is_accepted() => Step::Delivered,
+            (_, Transition::Park) => self.park(record, Reason::GaveUpDelivering),
+            _ => Step::NotAccepted,
+        }
+    }
+}
+
+/// Whether a question was sent, or answered without. What the budget had no place for costs no try: it has its turn later.
+fn was_asked((finding, _): &(OrderState, Evidence)) -> bool {
+    *finding != OrderState::NotPaid(Reason::RateLimited)
+}
+
+/// Reads a request again. `None` if the route as it is configured now would not read the same in it: what was claimed, or
+/// for one that was made at least the same order.
+fn reread(
+    route: &Route,
+    channel: &Channel,
+    claimed: &Claimed,
+    origin: Origin,
+    request: &journal::Request,
+) -> Option<intake::Callback> {
+    let head = request.head();
+    let path = route.takes(&head)?;
+    let intake = Intake::read(route, &path, &head, &request.body).ok()?;
+    let selects = intake.selects(channel);
+    let read = intake.reopen(channel).ok()?;
+    let fen = |claimed: &Claimed| claimed.amount.map(|amount| amount.fen);
+    let same_order = (read.claimed.order, read.claimed.out_trade_no) == (claimed.order, claimed.out_trade_no);
+    let same_claim =
+        selects && read.claimed.transaction_id == claimed.transaction_id && fen(&read.claimed) == fen(claimed);
+    (same_order && (same_claim || origin.is_found() || request.is_made())).then_some(read)
+}
+
+/// Work that broke off is not tried again at once.
+struct Unfinished<'j> {
+    journal: &'j dyn Journal,
+    entry: Option<EntryId>,
+}
+
+impl Unfinished<'_> {
+    fn finished(mut self) {
+        self.entry = None;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            self.journal.postpone(entry, AFTER_A_FAULT);
+        }
+    }
+}

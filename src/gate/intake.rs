@@ -1,0 +1,202 @@
+//! The one reading of a callback, for all that read one: the gate, the follow-up, the maker of callbacks and `tollgate verify`.
+//!
+//! It has three steps, each of which gives what the next one needs. [`Intake::read`] takes what stands in the clear.
+//! [`Intake::channel`] finds the channel by it. [`Intake::open`] lets the channel's account open the callback, where the route takes
+//! its provider's own notifications; only then is a sealed claim known, and what WeChat Pay calls the order.
+
+use super::channel::{Channel, Channels};
+use super::claim::{self, Blank, Claim, Sealed, Unreadable};
+use super::event::Event;
+use super::path::PathValues;
+use super::route::Route;
+use crate::domain::money::{Currency, Money};
+use crate::domain::order::{ChannelId, OrderId};
+use crate::domain::reason::Reason;
+use crate::journal::{Claimed, DeliveryId};
+use crate::provider::{self, Envelope, NotifiedClaim, Refund, Told, Unopened};
+use bytes::Bytes;
+use hyper::http::request::Parts;
+use std::sync::Arc;
+
+/// A callback whose fields in the clear were read.
+#[derive(Debug)]
+pub struct Intake<'m> {
+    route: &'m Route,
+    head: &'m Parts,
+    body: &'m Bytes,
+    read: Read<'m>,
+}
+
+#[derive(Debug)]
+enum Read<'m> {
+    InTheClear(claim::Callback<'m>),
+    Sealed(Sealed<'m>),
+}
+
+/// A callback that was read to its end. It is still only a claim.
+#[derive(Debug)]
+pub struct Callback {
+    /// What it claims, and of which order.
+    pub claimed: Claimed,
+    /// What it tells of.
+    pub event: Event,
+    /// The refund that it tells of.
+    pub refund: Option<Refund>,
+    /// Whether it says what its amount is counted in.
+    pub tells_currency: bool,
+    /// Where the verified transaction id can be written, if the route wants it and the field is free.
+    pub fill: Option<Blank>,
+}
+
+impl<'m> Intake<'m> {
+    /// Reads what stands in the clear.
+    ///
+    /// # Errors
+    /// As [`ClaimReader::read`](super::claim::ClaimReader::read), unless the claim is sealed.
+    pub fn read(route: &'m Route, path: &PathValues<'_>, head: &'m Parts, body: &'m Bytes) -> Result<Self, Unreadable> {
+        let read = match route.read_sealed(head, path, body) {
+            Some(sealed) => Read::Sealed(sealed),
+            None => Read::InTheClear(route.claim.read(head, path, body)?),
+        };
+        Ok(Self { route, head, body, read })
+    }
+
+    /// The claim, where it stands in the clear.
+    #[must_use]
+    pub const fn claim(&self) -> Option<&Claim> {
+        match &self.read {
+            Read::InTheClear(callback) => Some(&callback.claim),
+            Read::Sealed(_) => None,
+        }
+    }
+
+    /// The channel that the route's rules select, which may not be configured; `None` if no rule applied.
+    #[must_use]
+    pub const fn selected(&self) -> Option<ChannelId> {
+        match &self.read {
+            Read::InTheClear(callback) => callback.channel,
+            Read::Sealed(sealed) => sealed.channel,
+        }
+    }
+
+    /// The channel of the callback: the one that the route's rules select, or, where they go by what a sealed notification does not
+    /// tell, the first that it is addressed to.
+    #[must_use]
+    pub fn channel<'c>(&self, channels: &'c Channels) -> Option<&'c Arc<Channel>> {
+        match (self.selected(), &self.read) {
+            (Some(id), _) => channels.get(&id),
+            (None, Read::Sealed(_)) => {
+                channels.iter().find(|channel| channel.account.is_addressed_by(&self.envelope()))
+            }
+            (None, Read::InTheClear(_)) => None,
+        }
+    }
+
+    /// Whether [`channel`](Self::channel) may be this one.
+    #[must_use]
+    pub fn selects(&self, channel: &Channel) -> bool {
+        match (self.selected(), &self.read) {
+            (Some(id), _) => id == channel.id,
+            (None, Read::Sealed(_)) => channel.account.is_addressed_by(&self.envelope()),
+            (None, Read::InTheClear(_)) => false,
+        }
+    }
+
+    /// Opens the callback as one of `channel`: where the route takes notifications, it must be authentic and for this account.
+    ///
+    /// # Errors
+    /// Why the account does not take it for a claim; or if it names no order that the provider can have a number for.
+    pub fn open(self, channel: &Channel) -> Result<Callback, Unopened> {
+        let opened = self.route.preset.is_some().then(|| channel.account.open(&self.envelope())).transpose()?;
+        match (self.read, opened) {
+            (Read::InTheClear(callback), Some(provider::Opened { event: provider::Event::Refund(refund), claim })) => {
+                let Told::InTheClear { currency } = claim else {
+                    return Err(Reason::NotificationUndecipherable.into());
+                };
+                let told = refunded(&callback.claim, channel, currency)?;
+                Ok(sealed(self.route, channel, provider::Event::Refund(refund), &told)?)
+            }
+            (Read::InTheClear(callback), opened) => {
+                let currency = opened.and_then(|opened| match opened.claim {
+                    Told::InTheClear { currency } => Some(currency),
+                    Told::Sealed(_) => None,
+                });
+                Ok(in_the_clear(callback, channel, currency)?)
+            }
+            (Read::Sealed(_), Some(provider::Opened { event, claim: Told::Sealed(told) })) => {
+                Ok(sealed(self.route, channel, event, &told)?)
+            }
+            (Read::Sealed(_), _) => Err(Reason::NotificationUndecipherable.into()),
+        }
+    }
+
+    /// The same of a callback that was opened when it was taken in, or was made here. It is not opened again where its claim stands in the
+    /// clear, since the account's key may have changed; so the currency of its amount is not known.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn reopen(self, channel: &Channel) -> Result<Callback, Unopened> {
+        match self.read {
+            Read::InTheClear(callback) => Ok(in_the_clear(callback, channel, None)?),
+            Read::Sealed(_) => self.open(channel),
+        }
+    }
+
+    fn envelope(&self) -> Envelope<'_> {
+        let (fields, sealed) = match &self.read {
+            Read::InTheClear(callback) => (callback.xml.as_ref(), false),
+            Read::Sealed(sealed) => (Some(&sealed.xml), true),
+        };
+        Envelope { headers: &self.head.headers, body: self.body, fields, sealed }
+    }
+}
+
+fn in_the_clear(
+    callback: claim::Callback<'_>,
+    channel: &Channel,
+    currency: Option<Currency>,
+) -> Result<Callback, Reason> {
+    let claim = callback.claim;
+    let claimed = Claimed {
+        channel: channel.id,
+        order: claim.order,
+        out_trade_no: channel.number(&claim)?,
+        transaction_id: claim.transaction_id,
+        amount: claim.amount.map(|fen| Money { fen, currency: currency.unwrap_or_default() }),
+    };
+    Ok(Callback {
+        claimed,
+        event: Event::Payment,
+        refund: None,
+        tells_currency: currency.is_some(),
+        fill: callback.fill,
+    })
+}
+
+/// The claim of a refund's notification that stands in the clear, as if it had been sealed.
+fn refunded(claim: &Claim, channel: &Channel, currency: Currency) -> Result<NotifiedClaim, Reason> {
+    let out_trade_no = channel.number(claim)?;
+    let (Some(transaction_id), Some(amount)) = (claim.transaction_id, claim.amount) else {
+        return Err(Reason::FieldMissing);
+    };
+    Ok(NotifiedClaim { out_trade_no, transaction_id, amount, currency: Some(currency) })
+}
+
+/// A sealed claim as any other: its order is called what the provider calls it.
+fn sealed(route: &Route, channel: &Channel, event: provider::Event, told: &NotifiedClaim) -> Result<Callback, Reason> {
+    let NotifiedClaim { out_trade_no, transaction_id, amount: fen, currency } = *told;
+    let claimed = Claimed {
+        channel: channel.id,
+        order: OrderId::parse(out_trade_no.as_str()).map_err(|_| Reason::FieldMalformed)?,
+        out_trade_no,
+        transaction_id: Some(transaction_id),
+        amount: Some(Money { fen, currency: currency.unwrap_or_default() }),
+    };
+    let (event, refund) = match event {
+        provider::Event::Payment => (Event::Payment, None),
+        provider::Event::Refund(refund) => {
+            (Event::Refund(DeliveryId::of_refund(&route.name, &refund.id, &refund.status)), Some(refund))
+        }
+    };
+    Ok(Callback { claimed, event, refund, tells_currency: currency.is_some(), fill: None })
+}

@@ -1,0 +1,369 @@
+//! What the gate keeps of its callbacks: in memory what it needs at hand, in the journal what must not be lost.
+//!
+//! Nothing is answered before the callback it answers is on disk, and nothing is on disk twice: a claim that was taken in
+//! is known from then on, and costs no further wait for the disk.
+
+mod owner;
+
+mod payments;
+
+use super::channel::Channel;
+use super::delivery::{Acceptance, Accepted, Attempt, Delivery, DeliveryId, Latest, Origin};
+use super::record::{FirstPayment, Lease, Record, verified};
+use crate::domain::order::{ChannelId, OrderId, TransactionId};
+use crate::domain::reason::Reason;
+use crate::journal::owners::Owner;
+use crate::journal::{
+    self, Callback, Claimed, EntryId, EntryKey, Journal, JournalError, JournalEvent, Outcome, Refused, State, Taken,
+    Transition, Trust, Verified,
+};
+use crate::provider::payment::Payment;
+use crate::upstream::Upstream;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Everything that is kept.
+#[derive(Debug)]
+pub struct Records {
+    kept: Arc<Kept>,
+    /// Channels whose orders are the same ones have the same number: those of one upstream.
+    scopes: HashMap<ChannelId, usize>,
+    first: First,
+}
+
+/// What does not change with the configuration.
+#[derive(Debug)]
+struct Kept {
+    journal: Option<Arc<dyn Journal>>,
+    known: Latest<EntryKey, Arc<Record>>,
+    deliveries: Latest<DeliveryId, Arc<Delivery>>,
+    /// The first payment of each order, on whatever route.
+    payments: Latest<(usize, OrderId), FirstPayment>,
+    /// The order that each payment is for.
+    owners: Latest<TransactionId, Owner>,
+    /// Every upstream there was; its place is its number.
+    upstreams: Mutex<Vec<Upstream>>,
+    /// Deliveries whose count is ahead of the journal's, each by one of its entries.
+    unflushed: Mutex<Vec<(EntryId, Arc<Delivery>)>>,
+    /// How many refused callbacks get a line of their own.
+    refused: DefaultDirectRateLimiter,
+}
+
+/// The follow-up's first delays.
+#[derive(Debug, Clone, Copy)]
+pub struct First {
+    /// Before an order is asked about again.
+    pub ask: Duration,
+    /// Before it is sent again.
+    pub deliver: Duration,
+}
+
+/// How many further callbacks of one claim get a line each.
+const AGAIN: u32 = 16;
+
+/// Refused callbacks a second that get a line each; more are told in the log alone.
+const REFUSED_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
+
+impl Records {
+    /// Remembers `capacity` claims at hand, and what must not be lost in `journal`. Orders of the same id are the same on
+    /// channels with the same upstream.
+    #[must_use]
+    pub fn new<'c>(
+        journal: Option<Arc<dyn Journal>>,
+        capacity: usize,
+        first: First,
+        channels: impl IntoIterator<Item = &'c Channel>,
+    ) -> Self {
+        let kept = Kept {
+            journal,
+            known: Latest::new(capacity),
+            deliveries: Latest::new(capacity),
+            payments: Latest::new(capacity),
+            owners: Latest::new(capacity),
+            upstreams: Mutex::default(),
+            unflushed: Mutex::default(),
+            refused: RateLimiter::direct(Quota::per_second(REFUSED_PER_SECOND)),
+        };
+        let scopes = kept.scopes(channels);
+        Self { kept: Arc::new(kept), scopes, first }
+    }
+
+    /// The same records, under another configuration.
+    #[must_use]
+    pub fn under<'c>(&self, capacity: usize, first: First, channels: impl IntoIterator<Item = &'c Channel>) -> Self {
+        let kept = Arc::clone(&self.kept);
+        kept.set_capacity(capacity);
+        let scopes = kept.scopes(channels);
+        if self.scopes.iter().any(|(channel, scope)| scopes.get(channel).is_some_and(|other| other != scope)) {
+            // Each record remembers its order's first payment, which is another order's now.
+            kept.known.clear();
+        }
+        Self { kept, scopes, first }
+    }
+
+    /// The journal, if there is one.
+    #[must_use]
+    pub fn journal(&self) -> Option<Arc<dyn Journal>> {
+        self.kept.journal.clone()
+    }
+
+    /// The follow-up's first delays.
+    #[must_use]
+    pub const fn first(&self) -> First {
+        self.first
+    }
+
+    /// Whether there is a journal.
+    #[must_use]
+    pub fn are_kept(&self) -> bool {
+        self.kept.journal.is_some()
+    }
+
+    /// The record of a claim that was taken in before and is not done with.
+    #[must_use]
+    pub fn known(&self, key: &EntryKey) -> Option<Arc<Record>> {
+        // What is parked or closed may have given way to others, so the journal is asked again.
+        self.kept.known.get(key).filter(|record| !matches!(record.state(), State::Parked | State::Closed))
+    }
+
+    /// The journal does not have these any more.
+    pub fn forget(&self, keys: &[EntryKey]) {
+        keys.iter().for_each(|key| self.kept.known.remove(key));
+    }
+
+    /// Forgets what the upstream answered, where the journal does not keep it any more.
+    pub fn forget_answers(&self, deliveries: &[DeliveryId]) {
+        for delivery in deliveries.iter().filter_map(|id| self.kept.deliveries.get(id)) {
+            delivery.forget_answer();
+        }
+    }
+
+    /// The record of a delivery that no journal keeps.
+    #[must_use]
+    pub fn unkept(&self, id: DeliveryId) -> Arc<Record> {
+        let delivery = self.delivery(id, 0, None);
+        Arc::new(Record::new(None, State::Asking, delivery, FirstPayment::default()))
+    }
+
+    /// Takes a callback in; when this is ready it is on disk. `None` if it may not be kept before it is confirmed.
+    ///
+    /// # Errors
+    /// If it could not be written.
+    pub async fn take_in(
+        &self,
+        callback: Box<Callback>,
+        worth: Trust,
+    ) -> Result<Option<(Arc<Record>, Option<Lease>)>, Reason> {
+        let Some(journal) = &self.kept.journal else { return Ok(None) };
+        let (key, delivery) = (callback.key(), callback.delivery());
+        let Claimed { channel, order, .. } = callback.claimed;
+        match journal.take_in(callback, worth, self.first.ask).await {
+            Ok(taken) => {
+                let lease = || Lease { journal: Arc::clone(journal), entry: Some(taken.entry) };
+                let lease = taken.fresh.then(lease);
+                let payment = self.first_payment(channel, &order, &taken.paid_by);
+                Ok(Some((self.remember(key, delivery, taken, payment), lease)))
+            }
+            Err(JournalError::Full) => Ok(None),
+            Err(JournalError::Busy) => Err(Reason::Overloaded),
+            Err(JournalError::Unavailable | JournalError::Unreadable(_)) => Err(Reason::JournalUnavailable),
+        }
+    }
+
+    fn remember(&self, key: EntryKey, delivery: DeliveryId, taken: Taken, payment: FirstPayment) -> Arc<Record> {
+        let Taken { entry, state, attempts, accepted, price, .. } = taken;
+        let made = || {
+            let delivery = self.delivery(delivery, attempts, accepted.clone());
+            Arc::new(Record::new(Some(entry), state, delivery, Arc::clone(&payment)))
+        };
+        let mut known = self.kept.known.get_or(&key, made);
+        if known.entry != Some(entry) {
+            // It began anew.
+            self.kept.known.remove(&key);
+            known = self.kept.known.get_or(&key, made);
+        }
+        known.costs(price);
+        known
+    }
+
+    /// The record of what the follow-up works on.
+    #[must_use]
+    pub fn of_work(&self, work: &journal::Job) -> Arc<Record> {
+        let taken = Taken {
+            entry: work.entry,
+            fresh: false,
+            state: work.state,
+            attempts: work.attempts,
+            accepted: work.accepted.clone(),
+            paid_by: Vec::new(),
+            price: work.price,
+        };
+        let Claimed { channel, order, .. } = &work.callback.claimed;
+        let payment = self.first_payment(*channel, order, &work.paid_by);
+        self.remember(work.callback.key(), work.callback.delivery(), taken, payment)
+    }
+
+    fn delivery(&self, id: DeliveryId, attempts: u64, accepted: Option<Acceptance>) -> Arc<Delivery> {
+        self.kept.deliveries.get_or(&id, || Arc::new(Delivery::new(id, attempts, accepted)))
+    }
+
+    /// Something is known of the order now.
+    pub fn decided(&self, record: &Record, reason: Reason, verified: Option<Verified>, next: Option<Transition>) {
+        let (Some(journal), Some(entry)) = (&self.kept.journal, record.entry) else { return };
+        if next.is_none() {
+            return;
+        }
+        record.set(next);
+        journal.append(JournalEvent::Decided { entry, reason, verified, next });
+    }
+
+    /// Where a record goes on when sending it for a waiting callback comes to nothing: what the follow-up has begun stays
+    /// as it is.
+    #[must_use]
+    pub fn after_callback(&self, record: &Record, fresh: bool) -> Option<Transition> {
+        let begun = !fresh && record.state() == State::Delivering;
+        (!begun).then_some(Transition::Deliver { again_in: self.first.deliver, retries: 0 })
+    }
+
+    /// A record is sent now. `next` is where it goes on if nothing more is heard of it. Returns the sending's line in the
+    /// journal, if it has one.
+    pub fn attempt_started(
+        &self,
+        record: &Record,
+        payment: &Payment,
+        attempt: &Attempt,
+        next: Option<Transition>,
+    ) -> Option<journal::Attempt> {
+        let journal = self.kept.journal.as_ref()?;
+        let line = line(record, attempt)?;
+        journal.append(JournalEvent::AttemptStarted { attempt: line, verified: Some(verified(payment)), next });
+        Some(line)
+    }
+
+    /// What came of it.
+    pub fn attempt_ended(
+        &self,
+        record: &Record,
+        attempt: &Attempt,
+        line: Option<journal::Attempt>,
+        outcome: Outcome,
+        next: Option<Transition>,
+    ) {
+        if let Outcome::Failed(Reason::UpstreamUnreachable) = outcome {
+            record.delivery.was_not_seen(attempt.number);
+        }
+        let next = match &outcome {
+            Outcome::Accepted(acceptance) => {
+                record.delivery.accept(acceptance.clone());
+                Some(Transition::Accepted)
+            }
+            Outcome::Answered(_) | Outcome::Failed(_) => next,
+        };
+        match (&self.kept.journal, line) {
+            (Some(journal), Some(attempt)) => {
+                record.set(next);
+                journal.append(JournalEvent::AttemptEnded { attempt, outcome, next });
+            }
+            (Some(_), None) => self.remember_unflushed(record),
+            (None, _) => {}
+        }
+    }
+
+    fn remember_unflushed(&self, record: &Record) {
+        if let Some(entry) = record.entry
+            && record.delivery.mark_unflushed()
+        {
+            self.kept
+                .unflushed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((entry, Arc::clone(&record.delivery)));
+        }
+    }
+
+    /// What the upstream said when it took a delivery.
+    ///
+    /// # Errors
+    /// If the journal has it and cannot be read.
+    pub async fn answer(&self, delivery: &Delivery, accepted: &Accepted) -> Result<Arc<Acceptance>, Reason> {
+        if let Some(answer) = accepted.answer.load_full() {
+            return Ok(answer);
+        }
+        let journal = self.kept.journal.as_ref().ok_or(Reason::InternalError)?;
+        let answer = journal.acceptance(delivery.id).await.ok().flatten();
+        answer.map(Arc::new).ok_or(Reason::JournalUnavailable)
+    }
+
+    /// Another callback of a record came to this.
+    pub fn again(&self, record: &Record, request_id: Uuid, reason: Reason) {
+        if let (Some(journal), Some(entry)) = (&self.kept.journal, record.entry)
+            && record.again.load(Ordering::Relaxed) < AGAIN
+            && record.again.fetch_add(1, Ordering::Relaxed) < AGAIN
+        {
+            journal.append(JournalEvent::Again { entry, request_id, reason });
+        }
+    }
+
+    /// A callback was refused and has no record.
+    pub fn refused(&self, refused: impl FnOnce() -> Refused) {
+        if let Some(journal) = &self.kept.journal
+            && self.kept.refused.check().is_ok()
+        {
+            journal.append(JournalEvent::Refused(Box::new(refused())));
+        }
+    }
+
+    /// Writes the counts that are ahead of the journal.
+    pub fn flush_attempt_counts(&self) {
+        let unflushed = std::mem::take(&mut *self.kept.unflushed.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(journal) = &self.kept.journal {
+            for (entry, delivery) in unflushed {
+                delivery.mark_flushed();
+                journal.append(JournalEvent::Counted { entry, delivery: delivery.id, attempts: delivery.attempts() });
+            }
+        }
+    }
+
+    /// Waits until what was noted so far is on disk, if it can be.
+    pub async fn flush(&self) {
+        if let Some(journal) = &self.kept.journal {
+            // What cannot be written stays in memory until it can, and is said in the log.
+            let _ = journal.flush().await;
+        }
+    }
+}
+
+impl Kept {
+    fn scopes<'c>(&self, channels: impl IntoIterator<Item = &'c Channel>) -> HashMap<ChannelId, usize> {
+        let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scope = |channel: &Channel| {
+            let known = upstreams.iter().position(|upstream| *upstream == channel.upstream);
+            known.unwrap_or_else(|| {
+                upstreams.push(channel.upstream.clone());
+                upstreams.len() - 1
+            })
+        };
+        channels.into_iter().map(|channel| (channel.id, scope(channel))).collect()
+    }
+
+    fn set_capacity(&self, capacity: usize) {
+        self.known.set_capacity(capacity);
+        self.deliveries.set_capacity(capacity);
+        self.payments.set_capacity(capacity);
+        self.owners.set_capacity(capacity);
+    }
+}
+
+/// The sending as the journal has it, if it is worth a line: what was accepted before is only counted, unless the follow-up
+/// was told to send it.
+fn line(record: &Record, attempt: &Attempt) -> Option<journal::Attempt> {
+    let Attempt { number, origin, .. } = *attempt;
+    let counted = origin == Origin::Callback && record.state() == State::Accepted;
+    let entry = record.entry.filter(|_| !counted)?;
+    Some(journal::Attempt { entry, delivery: record.delivery.id, number, origin })
+}

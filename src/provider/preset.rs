@@ -1,0 +1,104 @@
+//! A provider's own notification, described: how it is written, read and answered. A route with `preset: NAME` is one of these, and
+//! the gate asks the description instead of knowing the provider.
+
+use crate::domain::carrier::Carrier;
+use crate::domain::money::AmountUnit;
+use crate::domain::reason::Reason;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use std::fmt;
+
+/// A kind of notification.
+#[derive(Debug)]
+pub struct Preset {
+    /// The word of `preset` in the configuration.
+    pub name: &'static str,
+    /// How its fields are carried. It is always sent by POST.
+    pub carrier: Carrier,
+    /// The field with the merchant's number of the order; a notification knows no other name of it.
+    pub order: &'static str,
+    /// The field with the provider's number of the payment.
+    pub transaction: &'static str,
+    /// The field with the amount.
+    pub amount: &'static str,
+    /// How that is written.
+    pub amount_unit: AmountUnit,
+    /// Fields beside these that the account goes by when it opens one. Nobody is to read them otherwise than it does, so in an XML
+    /// carrier their tags may stand in the text of no field.
+    pub vouched_for: &'static [&'static str],
+    /// How a notification looks whose claim is sealed, if there are such.
+    pub sealed: Option<SealedForm>,
+    /// How its sender is answered.
+    pub dialect: &'static Dialect,
+    /// When the order system's answer to one says that it was taken, unless the route says otherwise.
+    pub accepted: TakenWhen,
+}
+
+/// How a notification looks whose claim is sealed. None of the claim's fields stands beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct SealedForm {
+    /// The field that is sealed.
+    pub field: &'static str,
+    /// Fields that are never beside it: where one is, it is no such notification.
+    pub never_beside: &'static [&'static str],
+}
+
+/// What an order system answers to a notification that it took: a 2xx, and this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakenWhen {
+    /// Any body.
+    AnyBody,
+    /// An XML body whose `return_code` is this.
+    ReturnCode(&'static str),
+    /// This body and nothing else.
+    Body(&'static str),
+}
+
+/// How a sender is answered by the gate itself, where that is not HTTP's own way (a status, and a problem document).
+pub struct Dialect {
+    /// The word of `reply` in the configuration.
+    pub name: &'static str,
+    /// What tells it, with status 200, that its callback was taken.
+    pub taken: Phrase,
+    /// What tells it that it was not. Always the same words: why is for the operator.
+    pub not_taken: Phrase,
+    /// The status that goes with `not_taken`, for this reason and the status that HTTP has for it.
+    pub status: fn(Reason, StatusCode) -> StatusCode,
+    /// Whether the sender reads an answer of the route's own as `not_taken`, by a status that is no error.
+    pub reads_as_not_taken: fn(StatusCode, &str) -> bool,
+    /// What to write where it does not, for whoever configures a route.
+    pub own_failure: &'static str,
+}
+
+/// A body that never changes.
+#[derive(Debug)]
+pub struct Phrase {
+    /// Its Content-Type.
+    pub content_type: HeaderValue,
+    /// Its text.
+    pub body: &'static str,
+}
+
+impl PartialEq for Preset {
+    /// Names are unique.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Preset {}
+
+impl PartialEq for Dialect {
+    /// Names are unique.
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Dialect {}
+
+impl fmt::Debug for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dialect({})", self.name)
+    }
+}
