@@ -7,8 +7,6 @@
 // What may be said about an order.
 pub mod column;
 
-pub mod amount_unit;
-
 // Values as sources write them.
 mod cell;
 

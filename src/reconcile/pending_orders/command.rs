@@ -93,7 +93,7 @@ impl Drop for Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconcile::pending_orders::amount_unit::AmountUnit;
+    use crate::domain::money::AmountUnit;
     use crate::reconcile::pending_orders::listing::Listing;
     use crate::reconcile::pending_orders::source::{Place, Source};
     use std::time::{Duration, Instant};

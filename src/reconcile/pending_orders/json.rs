@@ -218,8 +218,8 @@ fn cell(raw: &RawValue) -> Cell<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::money::AmountUnit;
     use crate::domain::money::Fen;
-    use crate::reconcile::pending_orders::amount_unit::AmountUnit;
 
     fn read(text: &str) -> Result<Listing, SourceError> {
         super::read(text.as_bytes(), Rows::new(AmountUnit::Yuan, 100))

@@ -1,10 +1,9 @@
 //! What was read: orders, and how many rows made no sense.
 
-use super::amount_unit::AmountUnit;
 use super::cell::{self, BadCell, Cell};
 use super::column::Column;
 use super::error::SourceError;
-use crate::domain::money::Fen;
+use crate::domain::money::{AmountUnit, Fen};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use jiff::Timestamp;
 use std::fmt;

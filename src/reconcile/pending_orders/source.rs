@@ -1,6 +1,5 @@
 //! A source, whatever it is, and the one way to read it.
 
-use super::amount_unit::AmountUnit;
 use super::command::{self, Command};
 use super::database::Database;
 use super::error::SourceError;
@@ -8,6 +7,7 @@ use super::http::{self, Page};
 use super::listing::{Listing, Rows};
 use super::query::Query;
 use super::{file, json, mysql, postgres, sqlite};
+use crate::domain::money::AmountUnit;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::spawn_blocking;

@@ -81,7 +81,7 @@ impl From<Error> for SourceError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconcile::pending_orders::amount_unit::AmountUnit;
+    use crate::domain::money::AmountUnit;
     use crate::reconcile::pending_orders::column::Column;
     use crate::reconcile::pending_orders::database::Database;
     use crate::reconcile::pending_orders::source::{Place, Source};
