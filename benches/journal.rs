@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tollgate::domain::money::{Currency, Fen, Money};
 use tollgate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
-use tollgate::journal::sqlite::Sqlite;
 use tollgate::journal::{
-    Acceptance, Attempt, Callback, Claimed, Journal, JournalEvent, Origin, Outcome, Request, Transition, Trust,
-    Verified,
+    self, Acceptance, Attempt, Callback, Claimed, Journal, JournalEvent, Origin, Outcome, Request, Settings,
+    Transition, Trust, Verified,
 };
+use tollgate::observe::metrics::JournalMeters;
 use uuid::Uuid;
 
 const FOR: Duration = Duration::from_secs(3);
@@ -86,15 +86,15 @@ fn one_fsync_each(directory: &Path, connections: usize) -> f64 {
 
 /// How many are taken in a second by so many tasks, and what each costs.
 async fn taken_in(file: &Path, at_once: u64, whole: bool) -> (f64, f64) {
-    let journal = Arc::new(Sqlite::open(file, u64::MAX).unwrap());
+    let journal = open(file);
     let next = Arc::new(AtomicU64::new(0));
     let (began, before) = (Instant::now(), cpu());
     let tasks: Vec<_> = (0..at_once)
         .map(|_| {
-            let (journal, next) = (Arc::clone(&journal), Arc::clone(&next));
+            let (journal, next) = (journal.clone(), Arc::clone(&next));
             tokio::spawn(async move {
                 while began.elapsed() < FOR {
-                    one(&*journal, next.fetch_add(1, Ordering::Relaxed), whole).await;
+                    one(&journal, next.fetch_add(1, Ordering::Relaxed), whole).await;
                 }
             })
         })
@@ -102,26 +102,26 @@ async fn taken_in(file: &Path, at_once: u64, whole: bool) -> (f64, f64) {
     for task in tasks {
         task.await.unwrap();
     }
-    journal.flush().await.unwrap();
+    journal.queue.flush().await.unwrap();
     let count = next.load(Ordering::Relaxed) as f64;
     (count / began.elapsed().as_secs_f64(), (cpu() - before).as_secs_f64() * 1e6 / count)
 }
 
-async fn one(journal: &dyn Journal, number: u64, whole: bool) {
+async fn one(journal: &Journal, number: u64, whole: bool) {
     let callback = callback(number);
     let delivery = callback.delivery();
-    let taken = journal.take_in(callback, Trust::Unconfirmed, HOUR).await.unwrap();
+    let taken = journal.queue.take_in(callback, Trust::Unconfirmed, HOUR).await.unwrap();
     if whole {
         let attempt = Attempt { entry: taken.entry, delivery, number: 1, origin: Origin::Callback };
         let next = Some(Transition::Deliver { again_in: HOUR, retries: 0 });
-        journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next });
+        journal.queue.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next });
         let acceptance = Acceptance {
             transaction_id: Some(verified().transaction_id),
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             body: None,
         };
-        journal.append(JournalEvent::AttemptEnded {
+        journal.queue.append(JournalEvent::AttemptEnded {
             attempt,
             outcome: Outcome::Accepted(acceptance),
             next: Some(Transition::Accepted),
@@ -137,10 +137,10 @@ fn cpu() -> Duration {
 }
 
 async fn fill(file: &Path, count: u64) {
-    let journal = Sqlite::open(file, u64::MAX).unwrap();
+    let journal = open(file);
     for start in (0..count).step_by(1000) {
         let batch: Vec<_> = (start..count.min(start + 1000))
-            .map(|number| journal.take_in(callback(number), Trust::Unconfirmed, Duration::ZERO))
+            .map(|number| journal.queue.take_in(callback(number), Trust::Unconfirmed, Duration::ZERO))
             .collect();
         for taken in batch {
             taken.await.unwrap();
@@ -189,4 +189,9 @@ fn verified() -> Verified {
         paid_at: None,
         refunded: false,
     }
+}
+
+fn open(file: &Path) -> Journal {
+    let settings = Settings { path: file.to_owned(), room: u64::MAX.into() };
+    journal::open(&settings, JournalMeters::default()).unwrap()
 }

@@ -12,13 +12,12 @@
 use nix::sys::resource::{UsageWho, getrusage};
 use rusqlite::{Connection, params};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use tollgate::domain::order::{ChannelId, OrderId};
 use tollgate::domain::reason::Reason;
-use tollgate::journal::sqlite::Sqlite;
 use tollgate::journal::view::{Filter, RefusedFilter};
-use tollgate::journal::{Journal, Origin, State};
+use tollgate::journal::{self, Journal, Origin, Settings, State};
+use tollgate::observe::metrics::JournalMeters;
 
 /// A page must be there in this time as a rule, whatever it is filtered by.
 const MOST: Duration = Duration::from_millis(100);
@@ -32,17 +31,17 @@ fn main() {
     let directory = tempfile::tempdir().unwrap();
     let file = arguments.get(1).map_or_else(|| directory.path().join("list.db"), Into::into);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    drop(runtime.block_on(async { Sqlite::open(&file, u64::MAX).unwrap() }));
+    drop(runtime.block_on(async { open(&file) }));
     fill(&file, count);
     runtime.block_on(measure(&file));
 }
 
 async fn measure(file: &Path) {
-    let journal: Arc<dyn Journal> = Arc::new(Sqlite::open(file, u64::MAX).unwrap());
+    let journal: Journal = open(file);
     let any = Filter::default();
     let channel = |name: &str| Some(ChannelId::parse(name).unwrap());
     let text = |text: &str| Some(OrderId::parse(text).unwrap());
-    let all = journal.list(any, None, 1).await.unwrap();
+    let all = journal.archive.list(any, None, 1).await.unwrap();
     let latest = all.records.first().unwrap().received_at;
     let (hour, week) = (jiff::SignedDuration::from_hours(1), jiff::SignedDuration::from_hours(7 * 24));
     let lists = [
@@ -73,9 +72,10 @@ async fn measure(file: &Path) {
     let mut slow = Vec::new();
     for (name, filter) in lists {
         for limit in [50, 200] {
-            let times =
-                times_of(async || journal.list(filter, None, limit).await.map(|page| page.records.len()).unwrap())
-                    .await;
+            let times = times_of(async || {
+                journal.archive.list(filter, None, limit).await.map(|page| page.records.len()).unwrap()
+            })
+            .await;
             println!("{name}, {limit} rows: {}", told(&times));
             if times.0[TIMES / 2] > MOST {
                 slow.push(name);
@@ -84,21 +84,27 @@ async fn measure(file: &Path) {
     }
     let mut after = None;
     for _ in 0..200 {
-        after = journal.list(any, after, 200).await.unwrap().next;
+        after = journal.archive.list(any, after, 200).await.unwrap().next;
     }
     println!(
         "page 200: {}",
-        told(&times_of(async || journal.list(any, after, 200).await.unwrap().records.len()).await)
+        told(&times_of(async || journal.archive.list(any, after, 200).await.unwrap().records.len()).await)
     );
     let refused = RefusedFilter { reason: Some(Reason::RouteUnknown), ..RefusedFilter::default() };
-    println!("refused: {}", told(&times_of(async || journal.refusals(refused, None, 200).await.unwrap().len()).await));
+    println!(
+        "refused: {}",
+        told(&times_of(async || journal.archive.refusals(refused, None, 200).await.unwrap().len()).await)
+    );
     let day = jiff::SignedDuration::from_hours(24);
-    println!("today: {}", told(&times_of(async || journal.today(latest - day).await.unwrap().tallies.len()).await));
+    println!(
+        "today: {}",
+        told(&times_of(async || journal.archive.today(latest - day).await.unwrap().tallies.len()).await)
+    );
     println!(
         "everything as today: {}",
-        told(&times_of(async || journal.today(latest - week * 100).await.unwrap().tallies.len()).await)
+        told(&times_of(async || journal.archive.today(latest - week * 100).await.unwrap().tallies.len()).await)
     );
-    let figures = times_of(async || journal.figures().await.unwrap().entries.len()).await;
+    let figures = times_of(async || journal.archive.figures().await.unwrap().entries.len()).await;
     println!("figures: {}", told(&figures));
     assert!(slow.is_empty(), "slower than {MOST:?}: {slow:?}");
 }
@@ -197,4 +203,9 @@ fn fill(file: &Path, count: u64) {
         }
     }
     transaction.commit().unwrap();
+}
+
+fn open(file: &Path) -> Journal {
+    let settings = Settings { path: file.to_owned(), room: u64::MAX.into() };
+    journal::open(&settings, JournalMeters::default()).unwrap()
 }

@@ -60,7 +60,7 @@ pub use queries::Unread;
 
 use crate::domain::config_status::ConfigStatus;
 use crate::gate::current::Current;
-use crate::journal::{Figures, Journal};
+use crate::journal::{Archive, Figures};
 use crate::server;
 use arc_swap::ArcSwap;
 use attempts::Attempts;
@@ -91,7 +91,7 @@ pub const LIMITS: server::Limits = server::Limits {
 #[derive(Debug)]
 pub struct Admin {
     gate: Arc<Current>,
-    journal: Option<Arc<dyn Journal>>,
+    journal: Option<Arc<dyn Archive>>,
     config_status: watch::Receiver<ConfigStatus>,
     access: ArcSwap<Access>,
     attempts: Attempts,
@@ -106,7 +106,7 @@ impl Admin {
     #[must_use]
     pub fn new(
         gate: Arc<Current>,
-        journal: Option<Arc<dyn Journal>>,
+        journal: Option<Arc<dyn Archive>>,
         config_status: watch::Receiver<ConfigStatus>,
         access: Access,
     ) -> Self {

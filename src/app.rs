@@ -27,7 +27,7 @@ use crate::domain::clock;
 use crate::domain::config_status::{ConfigStatus, Refused};
 use crate::gate::current::Current;
 use crate::gate::familiar::Appearance;
-use crate::journal::sqlite::{OpenError, Sqlite};
+use crate::journal::{self, OpenError, Settings};
 use crate::observe::logging::{Log, LogFormat};
 use crate::observe::metrics::{Counts, Metrics};
 use crate::observe::traces;
@@ -41,7 +41,6 @@ use crate::server::tls::TlsError;
 use listeners::{Listeners, Seen};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -106,9 +105,9 @@ pub enum BuildError {
     /// Taking over would lead the journal to where the gate that runs cannot follow.
     #[error(
         "this version keeps the journal in a newer layout than the gate that runs, which could not go on if this one failed: \
-         stop the gate that runs, back the journal up ({}), and start this one", .0.display()
+         stop the gate that runs, back the journal up ({}), and start this one", .0
     )]
-    OtherLayout(PathBuf),
+    OtherLayout(Settings),
     /// The socket.
     #[error("cannot listen on {0}: is another program, or a second gate, using the port?")]
     Bind(SocketAddr, #[source] std::io::Error),
@@ -159,10 +158,12 @@ impl App {
             None => (None, None),
         };
         let bound = bound_before.map_or_else(|| plan.bind(given), Ok)?;
-        let services = Services::with(config, journal.clone(), Arc::clone(&metrics))?;
+        let archive = journal.as_ref().map(|journal| Arc::clone(&journal.archive));
+        let services = Services::with(config, journal, Arc::clone(&metrics))?;
         let current = Arc::new(Current::new(Arc::clone(&services.gate)));
         let config_status = watch::Sender::new(ConfigStatus::first());
-        let seen = Seen { gate: Arc::clone(&current), journal, config_status: config_status.subscribe(), metrics };
+        let seen =
+            Seen { gate: Arc::clone(&current), journal: archive, config_status: config_status.subscribe(), metrics };
         let listeners = Listeners::at(bound, plan, seen);
         let successors = listen_for_successors(fixed.journal.as_ref(), grace);
         Ok(Self { services, current, listeners, config_status, fixed, grace, before, successors })
@@ -176,10 +177,10 @@ impl App {
     pub fn try_out(mut config: Config) -> Result<(), BuildError> {
         listeners::Plan::of(&mut config)?;
         if let Some(file) = &config.journal {
-            match Sqlite::beside(&file.path) {
+            match journal::open_beside(&file.settings) {
                 // If this one died before it accepts, the gate that runs could not open the file again.
-                Err(OpenError::Older { .. }) if Sqlite::is_in_use(&file.path) => {
-                    return Err(BuildError::OtherLayout(file.path.clone()));
+                Err(OpenError::Older { .. }) if journal::is_worked_on(&file.settings) => {
+                    return Err(BuildError::OtherLayout(file.settings.clone()));
                 }
                 // It will be made, or led to the present layout.
                 Ok(_) | Err(OpenError::Absent(_) | OpenError::Older { .. }) => {}
@@ -251,7 +252,8 @@ impl App {
             }
             None => systemd::ready(&self.status()),
         }
-        watchdog.map(|every| tokio::spawn(systemd::keep_alive(every, self.services.housekeeping.journal.clone())))
+        let queue = self.services.housekeeping.journal.as_ref().map(|journal| Arc::clone(&journal.queue));
+        watchdog.map(|every| tokio::spawn(systemd::keep_alive(every, queue)))
     }
 
     async fn end(
@@ -273,7 +275,7 @@ impl App {
         tracing::info!(grace_s = self.grace.as_secs(), "stopping: requests under way finish");
         let handoff = handoff.map(|handoff| PendingHandoff {
             handoff,
-            journal: self.services.housekeeping.journal.as_ref().map(Arc::downgrade),
+            journal: self.services.housekeeping.journal.as_ref().map(|journal| Arc::downgrade(&journal.queue)),
             sockets: self.listeners.lend().unwrap_or_default(),
         });
         self.listeners.close();
@@ -333,7 +335,7 @@ impl App {
         let line = reloads.line(asked, refused.map_or(Ok(number), |refused| Err(refused.problem)));
         if let Some(journal) = &self.services.housekeeping.journal {
             // No request waits for this line; while the disk fails the log has it.
-            drop(journal.audit(line));
+            drop(journal.archive.audit(line));
         }
         systemd::ready(&self.status());
     }
@@ -374,8 +376,8 @@ impl Fixed {
 
     /// The key that the other one has otherwise.
     fn difference(&self, other: &Self) -> Option<&'static str> {
-        let file = |fixed: &Self| fixed.journal.as_ref().map(|journal| (journal.path.clone(), journal.room()));
-        if file(self) != file(other) {
+        let settings = |fixed: &Self| fixed.journal.as_ref().map(|journal| journal.settings.clone());
+        if settings(self) != settings(other) {
             return Some("journal.path, journal.unconfirmed, journal.unconfirmed_bytes or journal: none");
         }
         (self.format != other.format).then_some("log.format")
@@ -412,7 +414,7 @@ impl Services {
     /// What happened in each minute before this process began.
     async fn recall_minutes(&self) {
         if let Some(journal) = &self.housekeeping.journal
-            && let Ok(minutes) = journal.minutes().await
+            && let Ok(minutes) = journal.archive.minutes().await
         {
             self.gate.metrics.remember(minutes);
         }
@@ -421,7 +423,7 @@ impl Services {
     /// What callbacks look like that were confirmed before this process began.
     async fn recall_familiar(&self) {
         let Some(journal) = &self.housekeeping.journal else { return };
-        let confirmed = journal.confirmed(FAMILIAR).await.unwrap_or_default();
+        let confirmed = journal.archive.confirmed(FAMILIAR).await.unwrap_or_default();
         for appearance in confirmed.iter().rev().filter_map(|callback| Appearance::of(callback, &self.gate.senders)) {
             self.gate.familiar.remember(&appearance);
         }
@@ -430,7 +432,7 @@ impl Services {
     /// What happened since the last whole minute is written before what is waited for at the end.
     fn keep_last_minute(&self) {
         if let (Some(minute), Some(journal)) = (self.gate.metrics.end_minute(true), &self.housekeeping.journal) {
-            drop(journal.keep_minute(minute));
+            drop(journal.queue.keep_minute(minute));
         }
     }
 }
@@ -446,8 +448,8 @@ impl Working {
 /// Where a successor asks for this process's sockets. Without it a successor starts when this process has ended.
 fn listen_for_successors(journal: Option<&Journal>, grace: Duration) -> HandoffListener {
     let Some(journal) = journal else { return HandoffListener::none() };
-    HandoffListener::listen(&journal.path, grace).unwrap_or_else(|error| {
-        tracing::warn!(%error, journal = %journal.path.display(), "no other gate can take over (run --take-over)");
+    HandoffListener::listen(journal.settings.meeting_place(), grace).unwrap_or_else(|error| {
+        tracing::warn!(%error, journal = %journal.settings, "no other gate can take over (run --take-over)");
         HandoffListener::none()
     })
 }

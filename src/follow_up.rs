@@ -21,7 +21,7 @@ mod overridden;
 
 use crate::follow_up::schedule::Schedule;
 use crate::gate::Gate;
-use crate::journal::{DueGroup, Job, Journal, Shut};
+use crate::journal::{DueGroup, Job, Queue, Shut};
 use crate::process::shutdown::Shutdown;
 pub use outcome::Step;
 pub use recovered::next_question;
@@ -38,7 +38,7 @@ pub struct FollowUp {
     /// Whose steps it takes.
     pub gate: Arc<Gate>,
     /// Its queue.
-    pub journal: Arc<dyn Journal>,
+    pub journal: Arc<dyn Queue>,
     /// When is asked again.
     pub ask_again: Schedule,
     /// When is sent again.
@@ -56,8 +56,8 @@ pub struct FollowUp {
 /// How often the queue is looked at when there is nothing to do.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// How long what somebody else has in hand waits.
-const IN_HAND: Duration = Duration::from_millis(1500);
+/// How long an entry waits whose order another step or a callback sends now.
+const BUSY_PAUSE: Duration = Duration::from_millis(1500);
 
 /// How long a channel that gets no more is left alone.
 const THROTTLED_FOR: Duration = Duration::from_millis(250);
@@ -115,7 +115,7 @@ impl FollowUp {
                 }
                 Err(error) => {
                     tracing::error!(%error, "what is due cannot be read; trying again");
-                    tokio::time::sleep(IN_HAND).await;
+                    tokio::time::sleep(BUSY_PAUSE).await;
                 }
             }
         }

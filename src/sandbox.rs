@@ -67,9 +67,10 @@ use book::Book;
 use hyper::{Method, Response, StatusCode, header};
 use notifier::Delivery;
 use orderquery::{Reply, Wire};
+use parking_lot::{Mutex, MutexGuard};
 use serve::Cut;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -317,7 +318,7 @@ impl Sandbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, BookAndStop> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 
     fn client(&self) -> &http::Client {

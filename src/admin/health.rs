@@ -3,7 +3,7 @@
 
 use super::Admin;
 use super::problem::Problem;
-use crate::journal::Journal;
+use crate::journal::Archive;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -71,7 +71,7 @@ impl Admin {
     }
 }
 
-async fn probe(journal: &dyn Journal) -> Result<(), NotReady> {
+async fn probe(journal: &dyn Archive) -> Result<(), NotReady> {
     match timeout(TIMEOUT, journal.probe()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(NotReady::Unwritable),

@@ -6,7 +6,7 @@ use crate::journal::audit::AuditRecord;
 use crate::journal::pending_orders::SourceHealth;
 use crate::journal::sweeps::{Outcome, Progress, RowKind, RowRecord, Sweep, SweepId};
 use crate::journal::view::{Cursor, Filter, Page, RefusedFilter};
-use crate::journal::{BoxFuture, Journal, JournalError, Record, Refused, Search, gate_since};
+use crate::journal::{Archive, BoxFuture, JournalError, Record, Refused, Search, gate_since};
 use jiff::civil::Date;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub enum Unread {
 
 impl Admin {
     /// The journal.
-    pub(super) fn journal(&self) -> Result<&Arc<dyn Journal>, Unread> {
+    pub(super) fn journal(&self) -> Result<&Arc<dyn Archive>, Unread> {
         self.journal.as_ref().ok_or(Unread::NoJournal)
     }
 

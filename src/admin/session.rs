@@ -10,10 +10,11 @@ use axum::http::header::COOKIE;
 use cookie::{Cookie, SameSite};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use sha2::Sha256;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -87,7 +88,7 @@ impl Sessions {
 
     fn remember(&self, name: &str, ends: i64) {
         let now = clock::now().as_second();
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = self.ended.lock();
         ended.retain(|_, ends| *ends > now);
         if ended.len() < MOST_ENDED {
             ended.insert(name.to_owned(), ends);
@@ -114,7 +115,7 @@ impl Sessions {
         self.code(said).verify_slice(&hex::decode(code).ok()?).ok()?;
         let (ends, nonce) = said.split_once('.')?;
         let session = Session { ends: ends.parse().ok()?, nonce: nonce.to_owned() };
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).contains_key(session.name());
+        let ended = self.ended.lock().contains_key(session.name());
         // One that ends later was begun by a clock that was wrong.
         let now = clock::now();
         let holds = session.ends > now.as_second() && session.ends <= latest_end(now).saturating_add(SLACK_S);

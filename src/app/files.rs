@@ -5,12 +5,13 @@
 
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use parking_lot::Mutex;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -76,7 +77,7 @@ impl Watch {
         // Where a file really is may change with each link that is swapped.
         let ways: Vec<_> = self.contents.keys().flat_map(|file| way_to(file)).collect();
         let names = ways.iter().filter_map(|at| at.file_name()).map(OsStr::to_owned).collect();
-        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
+        *self.names.lock() = names;
         let folders: BTreeSet<_> = ways.iter().map(|at| folder_of(at)).collect();
         for folder in folders.difference(&self.folders) {
             if let Some(watcher) = &mut self.watcher
@@ -119,7 +120,7 @@ impl Watch {
 fn matters(event: &Event, names: &Names) -> bool {
     match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
-            let names = names.lock().unwrap_or_else(PoisonError::into_inner);
+            let names = names.lock();
             event.paths.iter().filter_map(|path| path.file_name()).any(|name| names.contains(name))
         }
         EventKind::Access(_) => false,
@@ -239,7 +240,7 @@ mod tests {
     #[test]
     fn a_log_beside_the_file_wakes_nobody() {
         let names = Names::default();
-        names.lock().unwrap().insert("config.yaml".into());
+        names.lock().insert("config.yaml".into());
         let written = |path: &str| {
             Event::new(EventKind::Access(AccessKind::Close(AccessMode::Write))).add_path(Path::new("/etc").join(path))
         };

@@ -3,11 +3,10 @@
 use super::BuildError;
 use super::systemd;
 use crate::config;
-use crate::journal::Journal;
-use crate::journal::sqlite::Sqlite;
+use crate::journal::{self, Journal, Queue};
 use crate::observe::metrics::JournalMeters;
 use crate::process::handoff::{Handoff, Predecessor, SharedSocket, again};
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
@@ -25,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct PendingHandoff {
     pub(super) handoff: Handoff,
-    pub(super) journal: Option<Weak<dyn Journal>>,
+    pub(super) journal: Option<Weak<dyn Queue>>,
     /// Sockets that are this process's again if the successor is gone before it accepts.
     pub(super) sockets: Vec<SharedSocket>,
 }
@@ -86,17 +85,17 @@ pub(super) async fn open(
     file: &config::Journal,
     meters: JournalMeters,
     before: Option<Predecessor>,
-) -> Result<(Arc<dyn Journal>, Option<Predecessor>), BuildError> {
-    let (path, room) = (file.path.clone(), file.room());
-    let Some(before) = before else { return Ok((Arc::new(Sqlite::open_measured(&path, room, meters)?), None)) };
+) -> Result<(Journal, Option<Predecessor>), BuildError> {
+    let settings = file.settings.clone();
+    let Some(before) = before else { return Ok((journal::open(&settings, meters)?, None)) };
     let (process, limit) = (before.process, before.grace + WRITING_OUT);
     let mut opening = spawn_blocking(move || {
         before.go().map_err(BuildError::NoHandoff)?;
-        Ok((Sqlite::open_when_free(&path, room, meters)?, before))
+        Ok((journal::open_when_free(&settings, meters)?, before))
     });
     loop {
         match timeout(limit, &mut opening).await {
-            Ok(Ok(opened)) => return opened.map(|(journal, before)| (Arc::new(journal) as _, Some(before))),
+            Ok(Ok(opened)) => return opened.map(|(journal, before)| (journal, Some(before))),
             Ok(Err(error)) => return Err(BuildError::NoHandoff(error.into())),
             Err(_) => tracing::error!(
                 process,

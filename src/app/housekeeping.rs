@@ -16,7 +16,7 @@ pub struct Housekeeping {
     /// Whose senders and counts.
     pub gate: Arc<Gate>,
     /// What is cleaned.
-    pub journal: Option<Arc<dyn Journal>>,
+    pub journal: Option<Journal>,
     /// How long finished callbacks are kept, and what is in them.
     pub keep: Keep,
     /// Whether this goes on with what another one did before.
@@ -53,7 +53,7 @@ impl Housekeeping {
             ticks.tick().await;
             if let (Some(minute), Some(journal)) = (self.gate.metrics.end_minute(false), &self.journal) {
                 // While the disk fails the picture has a gap after a restart.
-                let _ = journal.keep_minute(minute).await;
+                let _ = journal.queue.keep_minute(minute).await;
             }
         }
     }
@@ -91,7 +91,7 @@ impl Housekeeping {
     async fn believe_the_clock(&self, by: SignedDuration) {
         match &self.journal {
             Some(journal) => {
-                if journal.clock_was_set(by).await.is_err() {
+                if journal.queue.clock_was_set(by).await.is_err() {
                     // Tried again in a moment; the journal says itself that it cannot be written.
                     return;
                 }
@@ -124,7 +124,7 @@ impl Housekeeping {
     async fn beat(&self) {
         if let Some(journal) = &self.journal {
             // While the disk fails the next start takes it that no gate ran.
-            let _ = journal.beat().await;
+            let _ = journal.queue.beat().await;
         }
     }
 
@@ -132,7 +132,7 @@ impl Housekeeping {
         let Some(journal) = &self.journal else { return };
         let mut removed = 0;
         // While the disk fails nothing is removed, which the journal says itself.
-        while let Ok(forgotten) = journal.forget(self.keep, STEP).await {
+        while let Ok(forgotten) = journal.queue.forget(self.keep, STEP).await {
             self.gate.records.forget(&forgotten.entries);
             self.gate.records.forget_answers(&forgotten.answers);
             removed += forgotten.entries.len();
@@ -148,7 +148,7 @@ impl Housekeeping {
 
     async fn tell(&self) {
         let Some(journal) = &self.journal else { return };
-        match journal.figures().await {
+        match journal.archive.figures().await {
             Ok(figures) => tell(&figures),
             Err(error) => tracing::warn!(%error, "the journal's figures"),
         }

@@ -7,7 +7,7 @@ use crate::config::{self, Config, TlsFiles};
 use crate::domain::config_status::ConfigStatus;
 use crate::domain::secret::Secret;
 use crate::gate::current::Current;
-use crate::journal::Journal;
+use crate::journal::Archive;
 use crate::observe::metrics::Metrics;
 use crate::process;
 use crate::process::handoff::SharedSocket;
@@ -39,7 +39,7 @@ struct AdminListener {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) gate: Arc<Current>,
-    pub(super) journal: Option<Arc<dyn Journal>>,
+    pub(super) journal: Option<Arc<dyn Archive>>,
     pub(super) config_status: watch::Receiver<ConfigStatus>,
     pub(super) metrics: Arc<Metrics>,
 }

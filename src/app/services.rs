@@ -14,8 +14,7 @@ use crate::gate::records::{First, Records};
 use crate::gate::route::Routes;
 use crate::gate::sender::Senders;
 use crate::gate::stamp::Stamp;
-use crate::journal::Journal;
-use crate::journal::sqlite::Sqlite;
+use crate::journal::{self, Journal};
 use crate::observe::metrics::Metrics;
 use crate::observe::traces::Traces;
 use crate::provider::wechat::Service;
@@ -53,10 +52,7 @@ impl Services {
     /// If a part cannot be built.
     pub fn build(config: Config, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
         let journal = match &config.journal {
-            Some(file) => {
-                let opened = Sqlite::open_measured(&file.path, file.room(), metrics.journal.clone())?;
-                Some(Arc::new(opened) as Arc<dyn Journal>)
-            }
+            Some(file) => Some(journal::open(&file.settings, metrics.journal.clone())?),
             None => None,
         };
         Self::with(config, journal, metrics)
@@ -66,11 +62,7 @@ impl Services {
     ///
     /// # Errors
     /// If a part cannot be built.
-    pub(super) fn with(
-        config: Config,
-        journal: Option<Arc<dyn Journal>>,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, BuildError> {
+    pub(super) fn with(config: Config, journal: Option<Journal>, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
         Self::of(config, journal, None, config_status::FIRST, metrics)
     }
 
@@ -86,7 +78,7 @@ impl Services {
 
     fn of(
         mut config: Config,
-        journal: Option<Arc<dyn Journal>>,
+        journal: Option<Journal>,
         before: Option<&Self>,
         number: u32,
         metrics: Arc<Metrics>,
@@ -112,7 +104,7 @@ impl Services {
             let budgets = RetryBudgets::new(upstreams, follow_up.concurrency, follow_up.pace, queries, budgets_before);
             Arc::new(FollowUp {
                 gate,
-                journal,
+                journal: journal.queue,
                 ask_again: follow_up.ask_again,
                 redeliver: follow_up.redeliver,
                 concurrency: follow_up.concurrency,
@@ -134,7 +126,7 @@ fn asked_so_since(before: &Gate, channel: &Channel) -> Option<u32> {
 
 fn gate(
     config: Config,
-    journal: Option<Arc<dyn Journal>>,
+    journal: Option<Journal>,
     before: Option<&Gate>,
     metrics: Arc<Metrics>,
 ) -> Result<Gate, BuildError> {
@@ -160,7 +152,7 @@ fn gate(
     let capacity = usize::try_from(config.cache.capacity).unwrap_or(usize::MAX);
     let records = match before {
         Some(before) => before.records.under(capacity, first, &config.channels),
-        None => Records::new(journal, capacity, first, &config.channels),
+        None => Records::new(journal.map(|journal| journal.queue), capacity, first, &config.channels),
     };
     let traces = match before.filter(|before| before.traces.settings() == config.traces.as_ref()) {
         Some(before) => before.traces.clone(),

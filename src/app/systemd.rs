@@ -1,7 +1,7 @@
 //! Telling a supervisor how this process is: systemd's notify protocol, on the socket that `NOTIFY_SOCKET` names. Without
 //! one nothing is told.
 
-use crate::journal::Journal;
+use crate::journal::Queue;
 use sd_notify::NotifyState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub(super) fn watchdog(took_over: bool) -> Option<Duration> {
 
 /// Says that this process lives, well before `every` is over each time, for as long as tasks get their turn and the
 /// journal's writer answers. A writer whose disk fails answers; one whose disk hangs does not.
-pub(super) async fn keep_alive(every: Duration, journal: Option<Arc<dyn Journal>>) {
+pub(super) async fn keep_alive(every: Duration, journal: Option<Arc<dyn Queue>>) {
     let limit = every / 3;
     let mut ticks = interval(limit);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

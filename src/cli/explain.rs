@@ -8,7 +8,7 @@ use crate::admin::records::{self as shapes, EntryStory};
 use crate::domain::clock::{self, rfc3339};
 use crate::domain::order::OrderId;
 use crate::domain::reason::Reason;
-use crate::journal::{Journal, Origin, Override, Record, Refused, Search, State};
+use crate::journal::{Origin, Override, Record, Refused, Search, State};
 use anyhow::bail;
 use jiff::Timestamp;
 use serde_json::json;

@@ -7,8 +7,7 @@ use super::words::english;
 use crate::admin::records::{EntryStory, Figures};
 use crate::config::Outline;
 use crate::domain::clock::rfc3339;
-use crate::journal::sqlite::{Health, check};
-use crate::journal::{self, EntryId, Journal, Search, State};
+use crate::journal::{self, EntryId, Health, Search, State};
 use serde::Serialize;
 use std::io::Write;
 use std::process::ExitCode;
@@ -98,9 +97,9 @@ fn check_file(args: &Check) -> anyhow::Result<ExitCode> {
         Ok(outline) => outline,
         Err(problems) => return super::problems::print(&problems, args.json),
     };
-    let journal = records::file(outline.journal.as_ref())?;
-    let health = check(&journal.path)?;
-    print::print(args.json, &report(&health), &lines(&journal.path.display().to_string(), &health))?;
+    let journal = records::settings(outline.journal.as_ref())?;
+    let health = journal::check(journal)?;
+    print::print(args.json, &report(&health), &lines(journal, &health))?;
     Ok(if health.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -127,10 +126,10 @@ fn gate_since(health: &Health) -> Option<String> {
     health.made_at.and_then(journal::gate_since).map(|day| day.to_string())
 }
 
-fn lines(path: &str, health: &Health) -> Lines {
+fn lines(journal: &journal::Settings, health: &Health) -> Lines {
     let mut lines = Lines::default();
     let sound = if health.problems.is_empty() { "sound" } else { "NOT sound" };
-    lines.say(format!("{path}: {sound}, layout version {}", health.version));
+    lines.say(format!("{journal}: {sound}, layout version {}", health.version));
     for problem in &health.problems {
         lines.say(format!("  {problem}"));
     }

@@ -10,7 +10,7 @@ use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use crate::domain::reason::Reason;
 use crate::gate::channel::Channel;
 use crate::gate::record::verified;
-use crate::journal::{Journal, Record, Search, Verified};
+use crate::journal::{Record, Search, Verified};
 use crate::observe::metrics::QueryMeters;
 use crate::provider::AskBy;
 use crate::provider::order_state::OrderState;

@@ -5,27 +5,27 @@
 use crate::config;
 use crate::config::{Outline, Problems, parse_duration};
 use crate::domain::clock;
-use crate::journal::By;
-use crate::journal::sqlite::Sqlite;
+use crate::journal::{self, Archive, By};
 use anyhow::bail;
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The journal that a configuration names; the secrets in it are not read.
-pub(super) fn open(config: &Path) -> anyhow::Result<Result<Sqlite, Problems>> {
+pub(super) fn open(config: &Path) -> anyhow::Result<Result<Arc<dyn Archive>, Problems>> {
     let outline = match Outline::load(config) {
         Ok(outline) => outline,
         Err(problems) => return Ok(Err(problems)),
     };
-    Ok(Ok(Sqlite::beside(&file(outline.journal.as_ref())?.path)?))
+    Ok(Ok(journal::open_beside(settings(outline.journal.as_ref())?)?))
 }
 
-/// The file that a configuration names.
-pub(super) fn file(journal: Option<&config::Journal>) -> anyhow::Result<&config::Journal> {
+/// Where the journal is that a configuration names.
+pub(super) fn settings(journal: Option<&config::Journal>) -> anyhow::Result<&journal::Settings> {
     match journal {
-        Some(journal) => Ok(journal),
+        Some(journal) => Ok(&journal.settings),
         None => bail!("this configuration says journal: none, so nothing is kept; name a file in journal.path"),
     }
 }

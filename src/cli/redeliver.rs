@@ -13,8 +13,7 @@ use crate::domain::clock::rfc3339;
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
 use crate::journal::overrides::{self, Needed, Override, Overrides, Redelivered, Redelivery};
-use crate::journal::sqlite::Sqlite;
-use crate::journal::{EntryId, Journal, Record, Search, State};
+use crate::journal::{self, Archive, EntryId, Record, Search, State};
 use crate::process::shutdown::{Shutdown, Signals};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -91,32 +90,34 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(outline) => outline,
         Err(problems) => return super::problems::print(&problems, args.json),
     };
-    let path = records::file(outline.journal.as_ref())?.path.clone();
+    let journal = records::settings(outline.journal.as_ref())?;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    if Sqlite::is_in_use(&path) {
-        let journal = Sqlite::beside(&path)?;
-        return redeliver(args, &journal, &mut signals).await;
+    if journal::is_worked_on(journal) {
+        let archive = journal::open_beside(journal)?;
+        return redeliver(args, &*archive, &mut signals).await;
     }
     let config = match Config::load(&args.file.config) {
         Ok(config) => config,
         Err(problems) => return super::problems::print(&problems, args.json),
     };
     // So that a journal that was never there is said so, and not made.
-    drop(Sqlite::beside(&path)?);
+    drop(journal::open_beside(journal)?);
     let services = Services::build(Config { traces: None, ..config }, Arc::default())?;
-    let Some(follow_up) = services.follow_up else { bail!("there is no journal") };
+    let (Some(follow_up), Some(journal)) = (services.follow_up, &services.housekeeping.journal) else {
+        bail!("there is no journal")
+    };
+    let archive = Arc::clone(&journal.archive);
     recall(services.pending.as_deref()).await;
     let shutdown = Shutdown::new();
-    let journal = Arc::clone(&follow_up.journal);
     shutdown.spawn(follow_up.run(shutdown.clone()));
-    let code = redeliver(args, &*journal, &mut signals).await;
+    let code = redeliver(args, &*archive, &mut signals).await;
     shutdown.drain(Duration::from_secs(10), signals.next()).await;
     // A disk that hangs keeps nobody here.
     let _ = tokio::time::timeout(WRITTEN_OUT, services.gate.records.flush()).await;
     code
 }
 
-async fn redeliver(args: &Args, journal: &dyn Journal, signals: &mut Signals) -> anyhow::Result<ExitCode> {
+async fn redeliver(args: &Args, journal: &dyn Archive, signals: &mut Signals) -> anyhow::Result<ExitCode> {
     let Redelivered { entries, held, unneeded, .. } = ask(args, journal).await?;
     // What is needed says more than what is not.
     if let Some(order) = args.order.filter(|_| !held.is_empty()) {
@@ -149,7 +150,7 @@ async fn redeliver(args: &Args, journal: &dyn Journal, signals: &mut Signals) ->
 
 /// Makes everything due that was asked for. Of one order everything is done or nothing; of many those are left out that a person
 /// has to decide about.
-async fn ask(args: &Args, journal: &dyn Journal) -> anyhow::Result<Redelivered> {
+async fn ask(args: &Args, journal: &dyn Archive) -> anyhow::Result<Redelivered> {
     let mut search = Search {
         order: args.order,
         channel: args.channel,
@@ -247,7 +248,7 @@ struct Watch {
 }
 
 impl Watch {
-    async fn look(&mut self, journal: &dyn Journal) -> anyhow::Result<()> {
+    async fn look(&mut self, journal: &dyn Archive) -> anyhow::Result<()> {
         for entry in self.waiting.iter().take(LOOK_AT).copied().collect::<Vec<_>>() {
             let found = journal.find(Search { entry: Some(entry), ..Search::default() }, 1).await?;
             match found.into_iter().next() {

@@ -3,7 +3,7 @@
 use super::ConfigFile;
 use crate::app::{App, BuildError, Ended, HandoffOutcome, Reloads, TRACES_SENT};
 use crate::config::Config;
-use crate::journal::sqlite::OpenError;
+use crate::journal::OpenError;
 use crate::observe::logging;
 use crate::observe::metrics::Metrics;
 use crate::process::handoff::{self, Predecessor};
@@ -107,7 +107,7 @@ async fn predecessor(args: &Args, config: &Config) -> anyhow::Result<Option<Pred
     let Some(journal) = &config.journal else {
         bail!("--take-over needs a journal: with journal: none nothing says which gate's place it is");
     };
-    let (path, file) = (journal.path.clone(), args.file.config.clone());
+    let (path, file) = (journal.settings.meeting_place().to_owned(), args.file.config.clone());
     let asked = tokio::task::spawn_blocking(move || {
         let Ok(config) = Config::load(&file) else { bail!("the configuration changed while it was read; try again") };
         App::try_out(config)?;

@@ -12,9 +12,8 @@ use crate::config::{Config, Outline, parse_duration};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, MerchantId};
 use crate::journal::audit::Action;
-use crate::journal::sqlite::{Sqlite, made_at};
 use crate::journal::sweeps::{Progress, SweepId, Wanted};
-use crate::journal::{Audit, Journal, gate_since};
+use crate::journal::{self, Archive, Audit, gate_since};
 use crate::process::shutdown::{Shutdown, Signals};
 use anyhow::{Context, bail};
 use jiff::ToSpan;
@@ -22,7 +21,6 @@ use jiff::civil::Date;
 use report::Report;
 use serde_json::{Map, Value, json};
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,34 +93,34 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(outline) => outline,
         Err(problems) => return super::problems::print(&problems, args.json),
     };
-    let path = records::file(outline.journal.as_ref())?.path.clone();
+    let journal = records::settings(outline.journal.as_ref())?;
     if args.list || args.report.is_some() {
-        return look(args, &Sqlite::beside(&path)?).await;
+        return look(args, &*journal::open_beside(journal)?).await;
     }
     let (mch_id, dates) = wanted(args, &outline)?;
-    let early = early(&path, &dates);
+    let early = early(journal, &dates);
     if !agrees(args, &early)? {
         return Ok(ExitCode::FAILURE);
     }
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    if Sqlite::is_in_use(&path) {
-        let journal = Sqlite::beside(&path)?;
-        return sweep(args, mch_id, &dates, &journal, &mut signals).await;
+    if journal::is_worked_on(journal) {
+        let archive = journal::open_beside(journal)?;
+        return sweep(args, mch_id, &dates, &*archive, &mut signals).await;
     }
     let config = match Config::load(&args.file.config) {
         Ok(config) => config,
         Err(problems) => return super::problems::print(&problems, args.json),
     };
     // So that a journal that was never there is said so, and not made: it would know of nothing that was accepted.
-    drop(Sqlite::beside(&path)?);
+    drop(journal::open_beside(journal)?);
     let services = Services::build(Config { traces: None, ..config }, Arc::default())?;
     let (Some(follow_up), Some(sweeper)) = (services.follow_up, services.sweeper) else { bail!("there is no journal") };
+    let archive = Arc::clone(&sweeper.journal.archive);
     let shutdown = Shutdown::new();
-    let journal = Arc::clone(&follow_up.journal);
     recall(services.pending.as_deref()).await;
     shutdown.spawn(follow_up.run(shutdown.clone()));
     shutdown.spawn(sweeper.run_wanted(shutdown.clone()));
-    let code = sweep(args, mch_id, &dates, &*journal, &mut signals).await;
+    let code = sweep(args, mch_id, &dates, &*archive, &mut signals).await;
     shutdown.drain(Duration::from_secs(10), signals.next()).await;
     // A disk that hangs keeps nobody here.
     let _ = tokio::time::timeout(WRITTEN_OUT, services.gate.records.flush()).await;
@@ -137,8 +135,8 @@ struct Early {
     gate_since: Option<Date>,
 }
 
-fn early(journal: &Path, dates: &[Date]) -> Early {
-    let gate_since = made_at(journal).and_then(gate_since);
+fn early(journal: &journal::Settings, dates: &[Date]) -> Early {
+    let gate_since = journal::made_at(journal).and_then(gate_since);
     let days = dates.iter().filter(|date| gate_since.is_some_and(|since| **date < since)).count();
     Early { days, all: dates.len(), gate_since }
 }
@@ -188,7 +186,7 @@ async fn sweep(
     args: &Args,
     mch_id: MerchantId,
     dates: &[Date],
-    journal: &dyn Journal,
+    journal: &dyn Archive,
     signals: &mut Signals,
 ) -> anyhow::Result<ExitCode> {
     let deadline = Instant::now() + args.wait;
@@ -248,7 +246,7 @@ fn line(args: &Args, date: Date, id: SweepId) -> Audit {
 }
 
 /// Shows what is kept of sweeps.
-async fn look(args: &Args, journal: &dyn Journal) -> anyhow::Result<ExitCode> {
+async fn look(args: &Args, journal: &dyn Archive) -> anyhow::Result<ExitCode> {
     let ids: Vec<SweepId> = match args.report {
         Some(number) => vec![SweepId(number)],
         None => journal.sweeps(None, LISTED).await?.iter().map(|sweep| sweep.id).collect(),
@@ -265,7 +263,7 @@ async fn look(args: &Args, journal: &dyn Journal) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn read(journal: &dyn Journal, id: SweepId) -> anyhow::Result<Report> {
+async fn read(journal: &dyn Archive, id: SweepId) -> anyhow::Result<Report> {
     let sweep = journal.sweep(id).await?;
     let sweep = sweep.with_context(|| format!("there is no sweep {}; `tollgate sweep --list` shows them", id.0))?;
     // Before, they change with each look.

@@ -100,7 +100,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     sweep::check(&map, &sweeps);
     if let Some(journal) = &journal {
         let plans: Vec<_> = sweeps.iter().filter_map(|(_, plan)| *plan).collect();
-        sweep::warn(&map, &plans, &journal.path);
+        sweep::warn(&map, &plans, &journal.settings);
     }
     let mut config = Config {
         listen: listen?,

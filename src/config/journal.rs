@@ -2,30 +2,18 @@
 
 use super::read::{Map, Section, Value};
 use crate::follow_up::schedule::Schedule;
-use crate::journal::{Keep, Room};
+use crate::journal::{Keep, Room, Settings};
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-/// The durable record, in a file of this machine.
+/// The durable record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Journal {
-    /// The file.
-    pub path: PathBuf,
+    /// Where it is, and what it may keep of orders that were never confirmed.
+    pub settings: Settings,
     /// How long finished callbacks are kept, and what is in them.
     pub keep: Keep,
-    /// Most records of orders that were never confirmed.
-    pub unconfirmed: u64,
-    /// Most bytes of their requests.
-    pub unconfirmed_bytes: u64,
-}
-
-impl Journal {
-    /// What may be kept of orders that were never confirmed.
-    #[must_use]
-    pub const fn room(&self) -> Room {
-        Room { records: self.unconfirmed, bytes: self.unconfirmed_bytes }
-    }
 }
 
 /// When undecided orders are asked for again, and confirmed ones delivered again.
@@ -95,12 +83,8 @@ impl Default for FollowUp {
 
 /// A file beside the configuration.
 pub(super) fn default_journal(directory: &Path) -> Journal {
-    Journal {
-        path: directory.join(JOURNAL_FILE),
-        keep: KEPT,
-        unconfirmed: UNCONFIRMED,
-        unconfirmed_bytes: UNCONFIRMED_BYTES,
-    }
+    let room = Room { records: UNCONFIRMED, bytes: UNCONFIRMED_BYTES };
+    Journal { settings: Settings { path: directory.join(JOURNAL_FILE), room }, keep: KEPT }
 }
 
 /// `journal`; `Some(None)` is none.
@@ -116,15 +100,12 @@ pub(super) fn journal(value: &Value<'_>) -> Option<Option<Journal>> {
     if let Some(url) = map.get("url") {
         url.problem("a database is not in this version yet", "write path, a file on a disk of this machine");
     }
-    let default = default_journal(value.directory());
-    Some(Some(Journal {
-        path: map.or("path", default.path, Value::file_path),
-        keep: map.or("keep", default.keep, keep),
-        unconfirmed: map.or("unconfirmed", default.unconfirmed, |v| v.number(100..=100_000_000)),
-        unconfirmed_bytes: map.or("unconfirmed_bytes", default.unconfirmed_bytes, |v| {
-            v.size(MIB..=1024 * 1024 * MIB).map(|bytes| bytes as u64)
-        }),
-    }))
+    let Journal { settings: Settings { path, room }, keep: kept } = default_journal(value.directory());
+    let path = map.or("path", path, Value::file_path);
+    let keep = map.or("keep", kept, keep);
+    let records = map.or("unconfirmed", room.records, |v| v.number(100..=100_000_000));
+    let bytes = map.or("unconfirmed_bytes", room.bytes, |v| v.size(MIB..=1024 * 1024 * MIB).map(|bytes| bytes as u64));
+    Some(Some(Journal { settings: Settings { path, room: Room { records, bytes } }, keep }))
 }
 
 /// A duration, which is that of the entries, or how long each.

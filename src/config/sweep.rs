@@ -5,11 +5,10 @@ use super::synthesize::{RouteName, target};
 use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::gate::channel::Channel;
-use crate::journal::{gate_since, sqlite};
+use crate::journal::{self, Settings, gate_since};
 use crate::provider::bill::BillType;
 use crate::reconcile::bill::{BeforeGate, Plan};
 use jiff::civil::{Date, Time};
-use std::path::Path;
 
 pub(super) static SWEEP: Section =
     Section { name: "channels.NAME.sweep", keys: &["route", "at", "days", "from", "before_gate", "bill_type"] };
@@ -41,11 +40,11 @@ pub(super) fn sweep(value: &Value<'_>, channel: Option<ChannelId>, routes: &[Rou
 
 /// Warns of days that are swept and may have come to the order system without the gate, as the `journal` knows, if it is
 /// there.
-pub(super) fn warn(file: &Map<'_>, plans: &[&Plan], journal: &Path) {
+pub(super) fn warn(file: &Map<'_>, plans: &[&Plan], journal: &Settings) {
     if plans.iter().all(|plan| plan.from.is_none()) {
         return;
     }
-    let (made_at, today) = (sqlite::made_at(journal), clock::now());
+    let (made_at, today) = (journal::made_at(journal), clock::now());
     let first = gate_since(made_at.unwrap_or(today));
     for plan in plans {
         let at = || file.get("channels")?.peek(plan.channel.as_str())?.peek("sweep")?.peek("from");

@@ -1,7 +1,7 @@
 //! What a unit of work came to: where the entry goes on, and what is told of it.
 
 use super::retry_budgets::Lane;
-use super::{FollowUp, IN_HAND};
+use super::{BUSY_PAUSE, FollowUp};
 use crate::domain::reason::{Reason, Verdict};
 use crate::follow_up::schedule::jittered;
 use crate::gate::decide::Confirmed;
@@ -131,7 +131,7 @@ impl FollowUp {
     }
 
     pub(super) fn postpone(&self, work: &Job) -> Step {
-        self.journal.postpone(work.entry, jittered(IN_HAND));
+        self.journal.postpone(work.entry, jittered(BUSY_PAUSE));
         Step::Deferred
     }
 

@@ -158,7 +158,7 @@ impl Recoveries {
         Self { follow_up: Arc::clone(follow_up), ways, errands: JoinSet::new() }
     }
 
-    /// Ends what is being done; what was taken in hand for it is not left there.
+    /// Ends what is being done; what was leased for it is released.
     pub(super) async fn end(mut self) {
         while self.errands.join_next().await.is_some() {}
     }

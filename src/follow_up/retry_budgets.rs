@@ -7,9 +7,10 @@ use crate::journal::{Job, Rank, State};
 use crate::provider::Part;
 use crate::upstream::Upstream;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -235,7 +236,7 @@ impl UpstreamBudget {
     }
 
     fn tokens(&self) -> MutexGuard<'_, TokenBucket> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tokens.lock()
     }
 }
 

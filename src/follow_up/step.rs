@@ -17,7 +17,7 @@ use crate::gate::number_proof::Case;
 use crate::gate::policy::Mode;
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
-use crate::journal::{self, Callback, Claimed, EntryId, Job, Journal, Override, State, Transition};
+use crate::journal::{self, Callback, Claimed, EntryId, Job, Override, Queue, State, Transition};
 use crate::observe::traces::Span;
 use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
@@ -243,7 +243,7 @@ fn reread(
 
 /// Work that broke off is not tried again at once.
 struct Unfinished<'j> {
-    journal: &'j dyn Journal,
+    journal: &'j dyn Queue,
     entry: Option<EntryId>,
 }
 

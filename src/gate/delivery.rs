@@ -6,10 +6,11 @@ pub use crate::journal::{Acceptance, DeliveryId, Origin};
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Mutex as Turn;
 use uuid::Uuid;
 
@@ -192,8 +193,8 @@ impl<K: Hash + Eq + Copy, V: Clone> Latest<K, V> {
         halves.younger.insert(key, value);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Halves<K, V>> {
-        self.halves.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Halves<K, V>> {
+        self.halves.lock()
     }
 }
 
@@ -230,7 +231,7 @@ mod tests {
             latest.get_or(&key, || key);
         }
         let held = {
-            let halves = latest.halves.lock().unwrap();
+            let halves = latest.halves.lock();
             halves.younger.len() + halves.older.len()
         };
         assert!((10..=20).contains(&held), "{held}");

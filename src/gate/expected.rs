@@ -7,10 +7,11 @@ use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use crate::journal::pending_orders::PendingOrder;
 use jiff::Timestamp;
+use parking_lot::RwLock;
 use requests::Requests;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 /// The orders that are listed, and those that were until a while ago.
 #[derive(Debug, Default)]
@@ -81,14 +82,14 @@ impl Expected {
     /// Whether one of these sources has ever named WeChat Pay's number of an order, so that it can prove one.
     #[must_use]
     pub fn names_numbers(&self, sources: &[String]) -> bool {
-        let naming = self.naming_numbers.read().unwrap_or_else(PoisonError::into_inner);
+        let naming = self.naming_numbers.read();
         sources.iter().any(|source| naming.contains(source))
     }
 
     /// A source has named WeChat Pay's number of an order.
     pub fn has_named_a_number(&self, source: &str) {
         if !self.names_numbers(&[source.to_owned()]) {
-            self.naming_numbers.write().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned());
+            self.naming_numbers.write().insert(source.to_owned());
         }
     }
 
@@ -96,14 +97,14 @@ impl Expected {
         if !self.in_use.load(Ordering::Relaxed) {
             return None;
         }
-        let orders = self.orders.read().unwrap_or_else(PoisonError::into_inner);
+        let orders = self.orders.read();
         orders.get(&(channel, number)).and_then(|words| read(words))
     }
 
     /// Takes in what a source says of an order.
     pub fn learn(&self, source: &Arc<str>, listed: &PendingOrder) {
         let PendingOrder { channel, out_trade_no, order, amount, gone_at } = *listed;
-        let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
+        let mut orders = self.orders.write();
         let words = orders.entry((channel, out_trade_no)).or_default();
         words.retain(|word| word.source != *source);
         words.push(Word { source: Arc::clone(source), order, amount, gone_at });
@@ -113,18 +114,15 @@ impl Expected {
     /// Whether a source of this name is configured.
     #[must_use]
     pub fn has_source(&self, name: &str) -> bool {
-        self.sources.read().unwrap_or_else(PoisonError::into_inner).iter().any(|source| source == name)
+        self.sources.read().iter().any(|source| source == name)
     }
 
     /// These are the sources; what others have said is forgotten.
     pub fn keep_sources(&self, names: &[&str]) {
         self.requests.keep(names);
-        self.naming_numbers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|name| names.contains(&name.as_str()));
-        *self.sources.write().unwrap_or_else(PoisonError::into_inner) = names.iter().map(ToString::to_string).collect();
-        let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
+        self.naming_numbers.write().retain(|name| names.contains(&name.as_str()));
+        *self.sources.write() = names.iter().map(ToString::to_string).collect();
+        let mut orders = self.orders.write();
         orders.retain(|_, words| {
             words.retain(|word| names.contains(&&*word.source));
             !words.is_empty()
@@ -133,7 +131,7 @@ impl Expected {
 
     /// Forgets what is not listed since before `time`.
     pub fn forget_gone(&self, time: Timestamp) {
-        let mut orders = self.orders.write().unwrap_or_else(PoisonError::into_inner);
+        let mut orders = self.orders.write();
         orders.retain(|_, words| {
             words.retain(|word| word.gone_at.is_none_or(|gone_at| gone_at >= time));
             !words.is_empty()

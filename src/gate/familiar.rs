@@ -13,10 +13,10 @@ use crate::domain::reason::Reason;
 use crate::journal::{Callback, Claimed, Rank, Trust};
 use crate::provider::Part;
 use crate::server::Peer;
+use parking_lot::{Mutex, MutexGuard};
 pub use shape::Shape;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -137,7 +137,7 @@ impl Familiar {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 }
 

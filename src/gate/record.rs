@@ -3,10 +3,11 @@
 use super::delivery::Delivery;
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, TransactionId};
-use crate::journal::{EntryId, Journal, State, Transition, Verified};
+use crate::journal::{EntryId, Queue, State, Transition, Verified};
 use crate::provider::payment::Payment;
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 /// The payment that confirmed an order first.
@@ -41,7 +42,7 @@ pub struct Record {
 /// The lease of a record that was made just now. It is released when this is dropped, unless the record was gone on with.
 #[derive(Debug)]
 pub struct Lease {
-    pub(super) journal: Arc<dyn Journal>,
+    pub(super) journal: Arc<dyn Queue>,
     pub(super) entry: Option<EntryId>,
 }
 
@@ -84,11 +85,11 @@ impl Record {
     /// What its order was noted to cost, when another amount was paid.
     #[must_use]
     pub fn price(&self) -> Option<Money> {
-        *self.price.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.price.lock()
     }
 
     pub(super) fn costs(&self, price: Option<Money>) {
-        *self.price.lock().unwrap_or_else(PoisonError::into_inner) = price;
+        *self.price.lock() = price;
     }
 
     pub(super) fn set(&self, next: Option<Transition>) {

@@ -14,16 +14,17 @@ use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::reason::Reason;
 use crate::journal::owners::Owner;
 use crate::journal::{
-    self, Callback, Claimed, EntryId, EntryKey, Journal, JournalError, JournalEvent, Outcome, Refused, State, Taken,
+    self, Callback, Claimed, EntryId, EntryKey, JournalError, JournalEvent, Outcome, Queue, Refused, State, Taken,
     Transition, Trust, Verified,
 };
 use crate::provider::payment::Payment;
 use crate::upstream::Upstream;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -39,7 +40,7 @@ pub struct Records {
 /// What does not change with the configuration.
 #[derive(Debug)]
 struct Kept {
-    journal: Option<Arc<dyn Journal>>,
+    journal: Option<Arc<dyn Queue>>,
     known: Latest<EntryKey, Arc<Record>>,
     deliveries: Latest<DeliveryId, Arc<Delivery>>,
     /// The first payment of each order, on whatever route.
@@ -74,7 +75,7 @@ impl Records {
     /// channels with the same upstream.
     #[must_use]
     pub fn new<'c>(
-        journal: Option<Arc<dyn Journal>>,
+        journal: Option<Arc<dyn Queue>>,
         capacity: usize,
         first: First,
         channels: impl IntoIterator<Item = &'c Channel>,
@@ -108,7 +109,7 @@ impl Records {
 
     /// The journal, if there is one.
     #[must_use]
-    pub fn journal(&self) -> Option<Arc<dyn Journal>> {
+    pub fn journal(&self) -> Option<Arc<dyn Queue>> {
         self.kept.journal.clone()
     }
 
@@ -278,11 +279,7 @@ impl Records {
         if let Some(entry) = record.entry
             && record.delivery.mark_unflushed()
         {
-            self.kept
-                .unflushed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((entry, Arc::clone(&record.delivery)));
+            self.kept.unflushed.lock().push((entry, Arc::clone(&record.delivery)));
         }
     }
 
@@ -320,7 +317,7 @@ impl Records {
 
     /// Writes the counts that are ahead of the journal.
     pub fn flush_attempt_counts(&self) {
-        let unflushed = std::mem::take(&mut *self.kept.unflushed.lock().unwrap_or_else(PoisonError::into_inner));
+        let unflushed = std::mem::take(&mut *self.kept.unflushed.lock());
         if let Some(journal) = &self.kept.journal {
             for (entry, delivery) in unflushed {
                 delivery.mark_flushed();
@@ -340,7 +337,7 @@ impl Records {
 
 impl Kept {
     fn scopes<'c>(&self, channels: impl IntoIterator<Item = &'c Channel>) -> HashMap<ChannelId, usize> {
-        let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut upstreams = self.upstreams.lock();
         let mut scope = |channel: &Channel| {
             let known = upstreams.iter().position(|upstream| *upstream == channel.upstream);
             known.unwrap_or_else(|| {

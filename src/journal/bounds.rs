@@ -1,5 +1,6 @@
 //! How much is kept, and how long.
 
+use super::{DeliveryId, EntryKey};
 use std::time::Duration;
 
 /// How much is kept of callbacks whose order was never confirmed as paid, since anybody can make such callbacks up.
@@ -39,5 +40,24 @@ impl Keep {
     #[must_use]
     pub fn shortest(&self) -> Duration {
         self.bodies.min(self.entries)
+    }
+}
+
+/// What was removed.
+#[derive(Debug, Clone, Default)]
+pub struct Forgotten {
+    /// Entries that are not there any more.
+    pub entries: Vec<EntryKey>,
+    /// Deliveries whose answer is not there any more.
+    pub answers: Vec<DeliveryId>,
+    /// Requests, refused callbacks and the like.
+    pub others: usize,
+}
+
+impl Forgotten {
+    /// Whether there was nothing to remove.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.entries.is_empty() && self.answers.is_empty() && self.others == 0
     }
 }

@@ -63,29 +63,17 @@ pub struct SourceHealth {
     pub malformed: u64,
 }
 
-/// What a journal keeps of sources.
-pub trait PendingOrders: Send + Sync {
+/// What sources of pending orders put into a journal.
+pub trait PendingOrderQueue: Send + Sync {
     /// Takes news in. An order that is known is not asked about anew, whatever became of it.
     ///
     /// # Errors
     /// If it cannot be written; then none of it was.
     fn take_pending_orders(&self, news: News) -> BoxFuture<'_, ()>;
 
-    /// Everything that is listed, and what was until a while ago, with the name of its source; at most `limit`.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    fn pending_orders(&self, limit: usize) -> BoxFuture<'_, Vec<(String, PendingOrder)>>;
-
     /// Notes how a source is.
     ///
     /// # Errors
     /// If it cannot be written.
     fn source_is(&self, health: SourceHealth) -> BoxFuture<'_, ()>;
-
-    /// How all sources are that there ever were.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    fn sources(&self) -> BoxFuture<'_, Vec<SourceHealth>>;
 }

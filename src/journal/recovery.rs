@@ -47,14 +47,14 @@ pub trait Recovery: Send + Sync {
     /// If it cannot be written.
     fn bring_anew(&self, channels: Vec<ChannelId>, limit: usize) -> BoxFuture<'_, usize>;
 
-    /// The entry that is due first, now or later, into the caller's hand; none of those that were `tried`, and none that a
+    /// The entry that is due first, now or later, leased to the caller; none of those that were `tried`, and none that a
     /// person asked for.
     ///
     /// # Errors
     /// If it cannot be read.
     fn next_waiting(&self, channels: Vec<ChannelId>, tried: Vec<EntryId>) -> BoxFuture<'_, Option<Job>>;
 
-    /// Entries that were tried and have been delivered for as long as `lasts`, into the caller's hand; at most `limit`.
+    /// Entries that were tried and have been delivered for as long as `lasts`, leased to the caller; at most `limit`.
     ///
     /// # Errors
     /// If it cannot be read.

@@ -14,6 +14,8 @@ mod held;
 
 mod inbox;
 
+mod op;
+
 mod columns;
 
 mod content;
@@ -24,7 +26,11 @@ mod write;
 
 mod writer;
 
+mod due;
+
 mod read;
+
+mod readers;
 
 mod rank;
 
@@ -32,17 +38,23 @@ mod sweeps;
 
 mod pending_orders;
 
+mod queue;
+
 mod owners;
 
 mod minutes;
 
 mod times;
 
+mod upkeep;
+
 mod kinds;
 
 mod figures;
 
 mod view;
+
+mod archive;
 
 mod audit;
 
@@ -54,34 +66,28 @@ mod check;
 
 mod sound;
 
-pub use check::{Health, check};
-pub use times::made_at;
+pub(super) use check::check;
+pub(super) use times::made_at;
 
-use super::{
-    Acceptance, BoxFuture, Callback, DeliveryId, EntryId, Figures, Forgotten, Job, Journal, JournalError, JournalEvent,
-    Keep, Looks, Record, Refused, Room, Search, Shut, Taken, Trust,
-};
+use super::{BoxFuture, JournalError, OpenError, Room};
 use crate::domain::clock;
-use crate::domain::order::ChannelId;
 use crate::observe::metrics::JournalMeters;
-use leases::{Lease, Leases};
+use leases::Leases;
 use lock::Lock;
-use read::Readers;
+use op::{Op, Stamped, Write};
+use parking_lot::{Mutex, RwLock};
+use readers::Readers;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc::{Receiver, Sender};
-use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use writer::{Op, Stamped, Write, Writer};
-
-/// Callbacks that may wait for the writer; more are turned away.
-const MOST_WAITING: usize = 8192;
+use writer::Writer;
 
 /// Pages that a connection keeps in memory, in KiB; negative, which tells SQLite so.
 const CACHE_KIB: i32 = -8192;
@@ -94,7 +100,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The file, opened.
 #[derive(Debug)]
-pub struct Sqlite {
+pub(super) struct Sqlite {
     path: PathBuf,
     /// There until this is dropped.
     ops: Option<Sender<Stamped>>,
@@ -111,88 +117,23 @@ pub struct Sqlite {
     _lock: Option<Lock>,
 }
 
-/// Why the file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it.
-    #[error("{} is in use by {}: stop that gate first, or give this one a journal.path of its own", path.display(), by(*process))]
-    InUse {
-        /// The file.
-        path: PathBuf,
-        /// Whose, if it said so.
-        process: Option<u32>,
-    },
-    /// From a newer program.
-    #[error(
-        "{} has layout version {version}, and this program knows {known}: run the newer tollgate that wrote it, or name \
-         another file in journal.path", path.display()
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        version: usize,
-        /// The latest that this program knows.
-        known: usize,
-    },
-    /// Its layout has to be led here first, which only the gate does.
-    #[error(
-        "{} has the older layout version {version}; start the gate once, which leads it to version {known}", path.display()
-    )]
-    Older {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        version: usize,
-        /// The one that is needed.
-        known: usize,
-    },
-    /// Something else than a journal.
-    #[error(
-        "{} is no journal of tollgate, or its first page is damaged: name another file in journal.path, or restore this one \
-         from a backup", .0.display()
-    )]
-    Foreign(PathBuf),
-    /// It was one, and is not whole any more.
-    #[error(
-        "{} is damaged: {what}. Nothing was changed in it. Keep a copy of it and of its -wal; then restore a backup, or save \
-         what can be read with `sqlite3 {} .recover` (docs/operating.md, \"A damaged journal\"); `tollgate journal check` says \
-         all that is wrong", path.display(), path.display()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        what: String,
-    },
-    /// There is none yet.
-    #[error("there is no journal at {}: it is made when the gate runs with this configuration", .0.display())]
-    Absent(PathBuf),
-    /// The system says no.
-    #[error("cannot open {}: its directory must be there, and writable for this user", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What it said.
-        source: std::io::Error,
-    },
-    /// SQLite says no.
-    #[error("the journal cannot be opened; `tollgate journal check` says more")]
-    Sqlite(#[from] rusqlite::Error),
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(Box::new(error))
+    }
 }
 
 impl OpenError {
-    /// The same, and the file's name where SQLite says that it is no database at all.
+    /// The same, and the file's name where SQLite says that it is no database at all, or damaged.
     fn of_a_file(self, path: &Path) -> Self {
-        match self {
-            Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-                Self::Foreign(path.to_owned())
-            }
-            Self::Sqlite(error) => match sound::of_the_file(&error) {
-                Some(what) => Self::Damaged { path: path.to_owned(), what },
-                None => Self::Sqlite(error),
-            },
-            other => other,
+        let Self::Store(source) = &self else { return self };
+        let Some(error) = source.downcast_ref::<rusqlite::Error>() else { return self };
+        if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
+            return Self::Foreign(path.to_owned());
+        }
+        match sound::of_the_file(error) {
+            Some(what) => Self::Damaged { path: path.to_owned(), what },
+            None => self,
         }
     }
 }
@@ -200,33 +141,21 @@ impl OpenError {
 /// What is wrong with a file, as somebody sees it who looks for it.
 type Damage = fn(&mut Connection) -> rusqlite::Result<Option<String>>;
 
-fn by(process: Option<u32>) -> String {
-    process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
-}
-
 impl Sqlite {
     /// Opens the file for the gate: makes it if there is none, leads an older one here, and keeps other gates away.
-    /// `room` is the budget for what was never confirmed.
+    /// `room` is the budget for what was never confirmed; what is written is counted in `meters`.
     ///
     /// # Errors
     /// If it is in use, not ours, newer, damaged or not to be had.
-    pub fn open(path: &Path, room: impl Into<Room>) -> Result<Self, OpenError> {
-        Self::open_measured(path, room, JournalMeters::default())
-    }
-
-    /// The same, counting what is written in `meters`.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_measured(path: &Path, room: impl Into<Room>, meters: JournalMeters) -> Result<Self, OpenError> {
-        Self::locked(path, room.into(), meters, (Lock::take(path)?, sound::damage))
+    pub(super) fn open(path: &Path, room: Room, meters: JournalMeters) -> Result<Self, OpenError> {
+        Self::locked(path, room, meters, (Lock::take(path)?, sound::damage))
     }
 
     /// The same, but waits until the gate that has the file gives it back, however long that takes. Blocks.
     ///
     /// # Errors
     /// If it is not ours, newer, damaged or not to be had.
-    pub fn open_when_free(path: &Path, room: Room, meters: JournalMeters) -> Result<Self, OpenError> {
+    pub(super) fn open_when_free(path: &Path, room: Room, meters: JournalMeters) -> Result<Self, OpenError> {
         // Connections wait, and another gate has just worked with the file.
         Self::locked(path, room, meters, (Lock::take_when_free(path)?, |_| Ok(None)))
     }
@@ -258,7 +187,7 @@ impl Sqlite {
     ///
     /// # Errors
     /// If there is none, or it has not this program's layout.
-    pub fn beside(path: &Path) -> Result<Self, OpenError> {
+    pub(super) fn beside(path: &Path) -> Result<Self, OpenError> {
         if !path.exists() {
             return Err(OpenError::Absent(path.to_owned()));
         }
@@ -279,8 +208,7 @@ impl Sqlite {
     }
 
     /// Whether a gate has the file at `path`.
-    #[must_use]
-    pub fn is_in_use(path: &Path) -> bool {
+    pub(super) fn is_in_use(path: &Path) -> bool {
         Lock::is_taken(path)
     }
 
@@ -359,7 +287,7 @@ impl Drop for Sqlite {
     /// Waits until everything that was asked for is written; not for a disk that hangs.
     fn drop(&mut self) {
         self.ops = None;
-        let end = self.end.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let end = self.end.get_mut();
         // It has nothing to give back, and its panic was logged.
         let _ = end.recv_timeout(WRITTEN_OUT);
     }
@@ -394,6 +322,15 @@ fn connect(path: &Path, gate: bool) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// Why the file could not be made there. It is not touched itself: a gate may have it.
+pub(super) fn unwritable(journal: &Path) -> Option<String> {
+    let folder = journal.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let probe = folder.join(format!(".tollgate-check-{}", std::process::id()));
+    let made = OpenOptions::new().write(true).create_new(true).open(&probe);
+    let removed = made.and_then(|_| std::fs::remove_file(&probe));
+    removed.err().map(|error| format!("no file can be made in {} ({})", folder.display(), error.kind()))
+}
+
 /// Makes the file if there is none. One that is there is not even opened: closing a second handle would drop SQLite's
 /// locks on it, and whoever looks into it then takes it for abandoned and removes its log.
 fn make(path: &Path) -> Result<(), OpenError> {
@@ -406,174 +343,5 @@ fn make(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// A place among the callbacks that wait for the writer. One that nobody waits for any longer keeps it, as it does its
-/// memory.
-#[derive(Debug)]
-struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    fn take(waiting: &Arc<AtomicUsize>) -> Option<Self> {
-        let place = Self(Arc::clone(waiting));
-        (waiting.fetch_add(1, Ordering::Relaxed) < MOST_WAITING).then_some(place)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Journal for Sqlite {
-    fn take_in(&self, callback: Box<Callback>, worth: Trust, due_in: Duration) -> BoxFuture<'_, Taken> {
-        let Some(place) = Place::take(&self.waiting) else { return Box::pin(async { Err(JournalError::Busy) }) };
-        let taking = self.ask(|reply| Op::TakeIn { callback, worth, due_in, place, reply });
-        Box::pin(async move {
-            let (taken, lease) = taking.await?;
-            lease.into_iter().for_each(Lease::keep);
-            Ok(taken)
-        })
-    }
-
-    fn append(&self, event: JournalEvent) {
-        let at = clock::now().as_millisecond();
-        let seq = self.leases.appended(&event, at);
-        self.send(Op::Append { event, seq }, at);
-    }
-
-    fn flush(&self) -> BoxFuture<'_, ()> {
-        self.ask(Op::Flush)
-    }
-
-    fn probe(&self) -> BoxFuture<'_, ()> {
-        self.write_only(write::probe)
-    }
-
-    fn release(&self, entry: EntryId) {
-        self.leases.release(entry);
-    }
-
-    fn postpone(&self, entry: EntryId, again_in: Duration) {
-        self.leases.rest(entry, clock::now().as_millisecond().saturating_add(leases::millis(again_in)));
-    }
-
-    fn lease_due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>> {
-        let look = read::Look {
-            leases: Arc::clone(&self.leases),
-            healthy: self.healthy.load(Ordering::Relaxed),
-            turn: self.turn.fetch_add(1, Ordering::Relaxed),
-            limit,
-            shut,
-        };
-        let setting = Arc::clone(&self.setting);
-        self.read(move |connection| {
-            let _not_now = setting.read().unwrap_or_else(PoisonError::into_inner);
-            read::lease_due(connection, &look)
-        })
-    }
-
-    fn lift(&self, channel: ChannelId, looks: Looks) -> BoxFuture<'_, ()> {
-        self.write_only(move |connection, _| rank::lift(connection, &channel, &looks))
-    }
-
-    fn confirmed(&self, limit: usize) -> BoxFuture<'_, Vec<Callback>> {
-        self.read(move |connection| read::confirmed(connection, limit))
-    }
-
-    fn acceptance(&self, delivery: DeliveryId) -> BoxFuture<'_, Option<Acceptance>> {
-        self.read(move |connection| read::delivered(connection, &delivery.to_string()).map(|(_, accepted)| accepted))
-    }
-
-    fn find(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Record>> {
-        self.read(move |connection| read::find(connection, &search, limit))
-    }
-
-    fn refused(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Refused>> {
-        self.read(move |connection| read::refused(connection, &search, limit))
-    }
-
-    fn forget(&self, keep: Keep, limit: usize) -> BoxFuture<'_, Forgotten> {
-        self.ask(|reply| Op::Forget { keep, limit, reply })
-    }
-
-    fn figures(&self) -> BoxFuture<'_, Figures> {
-        let path = self.path.clone();
-        self.read(move |connection| figures::figures(connection, &path))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::journal::suite::{self, Store};
-    #[cfg(target_os = "linux")]
-    use std::os::unix::fs::MetadataExt;
-    use tempfile::TempDir;
-
-    struct File(TempDir);
-
-    impl Store for File {
-        fn open_for(&self, room: Room) -> Arc<dyn Journal> {
-            Arc::new(Sqlite::open(&self.0.path().join("j.db"), room).unwrap())
-        }
-    }
-
-    #[tokio::test]
-    async fn it_does_what_every_journal_must() {
-        suite::all(&|| Box::new(File(tempfile::tempdir().unwrap()))).await;
-    }
-
-    #[tokio::test]
-    async fn the_file_gets_smaller_again() {
-        let directory = tempfile::tempdir().unwrap();
-        let journal = Sqlite::open(&directory.path().join("j.db"), u64::MAX).unwrap();
-        let taking: Vec<_> = (0..3000)
-            .map(|order| journal.take_in(suite::callback(&format!("A{order}")), Trust::Unconfirmed, Duration::MAX))
-            .collect();
-        for taken in taking {
-            let entry = taken.await.unwrap().entry;
-            let next = Some(crate::journal::Transition::Close);
-            journal.append(JournalEvent::Decided {
-                entry,
-                reason: crate::domain::reason::Reason::Closed,
-                verified: None,
-                next,
-            });
-        }
-        journal.flush().await.unwrap();
-        let full = journal.figures().await.unwrap();
-        tokio::time::sleep(Duration::from_millis(2)).await;
-        while !journal.forget(Duration::from_millis(1).into(), 500).await.unwrap().entries.is_empty() {}
-        let empty = journal.figures().await.unwrap();
-        assert_eq!(empty.entries, [0; 5]);
-        assert!(empty.free_bytes * 4 < full.bytes, "{full:?} {empty:?}");
-    }
-
-    #[test]
-    fn somebody_elses_file_is_left_as_it_is() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("theirs.db");
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE customer (name TEXT)").unwrap();
-        let before = std::fs::read(&path).unwrap();
-        assert!(matches!(Sqlite::open(&path, 100), Err(OpenError::Foreign(_))));
-        assert!(std::fs::read(&path).unwrap() == before);
-    }
-
-    /// Without them the `sqlite3` tool removes the log of a running gate when it leaves (SQLite before 3.51).
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn the_locks_on_the_file_stay_while_it_is_read() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("j.db");
-        let journal = Sqlite::open(&path, 100).unwrap();
-        journal.figures().await.unwrap();
-        let (process, file) = (std::process::id().to_string(), format!(":{}", path.metadata().unwrap().ino()));
-        let ours = |lock: &str| {
-            let words: Vec<_> = lock.split_whitespace().collect();
-            words[1] == "POSIX" && words[4] == process && words[5].ends_with(&file)
-        };
-        // The list is read in pieces while others lock and unlock, so one reading may miss a line.
-        let is_there = || std::fs::read_to_string("/proc/locks").unwrap().lines().any(ours);
-        assert!((0..100).any(|_| is_there()));
-    }
-}
+mod tests;

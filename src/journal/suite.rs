@@ -1,11 +1,15 @@
 //! What every implementation of the journal must do, whatever it keeps its records in. An implementation's tests run
 //! [`all`] on a store of its own for each test.
 
+mod attempts;
+
 mod bounds;
 
 mod decided;
 
 mod found;
+
+mod leases;
 
 mod looking_in;
 
@@ -17,22 +21,28 @@ mod recovery;
 
 mod times;
 
+mod upkeep;
+
 use super::*;
+use crate::domain::clock;
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::reason::Reason;
 use crate::observe::metrics::{Latencies, Moment, Totals};
+use bytes::Bytes;
 use hyper::header::HeaderValue;
-use hyper::{Method, Uri};
+use hyper::{HeaderMap, Method, StatusCode, Uri};
 use jiff::Timestamp;
-use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
 
 /// A store to be tested: what is there when it is opened, and opened again.
 pub(crate) trait Store {
     /// Opens it, with this budget for what is unconfirmed.
-    fn open_for(&self, room: Room) -> Arc<dyn Journal>;
+    fn open_for(&self, room: Room) -> Journal;
 
     /// Opens it, with this budget for unconfirmed records.
-    fn open(&self, unconfirmed: u64) -> Arc<dyn Journal> {
+    fn open(&self, unconfirmed: u64) -> Journal {
         self.open_for(unconfirmed.into())
     }
 }
@@ -96,14 +106,23 @@ fn of(order: &str) -> Search {
     Search { order: Some(OrderId::parse(order).unwrap()), ..Search::default() }
 }
 
-async fn take_in(journal: &dyn Journal, order: &str, due_in: Duration) -> Taken {
-    journal.take_in(callback(order), Trust::Unconfirmed, due_in).await.unwrap()
+async fn take_in(journal: &Journal, order: &str, due_in: Duration) -> Taken {
+    journal.queue.take_in(callback(order), Trust::Unconfirmed, due_in).await.unwrap()
+}
+
+/// Waits until what was written so far is older than this, by the clock that the journal goes by: its times are whole
+/// milliseconds.
+pub(crate) async fn time_passes(by: Duration) {
+    let until = clock::now().as_millisecond() + i64::try_from(by.as_millis()).unwrap();
+    while clock::now().as_millisecond() <= until {
+        tokio::time::sleep(SOON).await;
+    }
 }
 
 /// Waits until something is due.
-async fn due(journal: &dyn Journal) -> Vec<Job> {
+async fn due(journal: &Journal) -> Vec<Job> {
     for _ in 0..2000 {
-        let work = journal.lease_due(10, Shut::default()).await.unwrap();
+        let work = journal.queue.lease_due(10, Shut::default()).await.unwrap();
         if !work.is_empty() {
             return work;
         }
@@ -116,23 +135,23 @@ async fn due(journal: &dyn Journal) -> Vec<Job> {
 pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     a_callback_comes_back_byte_for_byte(&*stores()).await;
     a_claim_is_taken_in_once(&*stores()).await;
-    what_is_in_hand_is_due_to_nobody(&*stores()).await;
-    a_backlog_in_one_state_does_not_hold_up_the_other(&*stores()).await;
-    a_restart_makes_due_what_was_leased(&*stores()).await;
+    leases::what_is_in_hand_is_due_to_nobody(&*stores()).await;
+    leases::a_backlog_in_one_state_does_not_hold_up_the_other(&*stores()).await;
+    leases::a_restart_makes_due_what_was_leased(&*stores()).await;
     what_is_decided_goes_on_as_it_was_noted(&*stores()).await;
-    an_acceptance_is_kept_and_stays(&*stores()).await;
-    attempts_are_what_the_upstream_has_seen(&*stores()).await;
-    sendings_that_nobody_saw_do_not_grow_without_end(&*stores()).await;
-    what_is_being_delivered_is_not_closed_by_who_was_slower(&*stores()).await;
+    attempts::an_acceptance_is_kept_and_stays(&*stores()).await;
+    attempts::attempts_are_what_the_upstream_has_seen(&*stores()).await;
+    attempts::sendings_that_nobody_saw_do_not_grow_without_end(&*stores()).await;
+    attempts::what_is_being_delivered_is_not_closed_by_who_was_slower(&*stores()).await;
     unconfirmed_records_have_a_budget(&*stores()).await;
     bounds::the_bytes_of_what_is_unconfirmed_have_a_budget(&*stores()).await;
     bounds::a_request_comes_back_byte_for_byte(&*stores()).await;
     an_operator_makes_due_what_is_not_closed(&*stores()).await;
     an_order_is_sent_again_once_however_many_claims_name_it(&*stores()).await;
-    what_is_done_is_forgotten_after_its_time(&*stores()).await;
-    what_was_taken_in_is_there_or_forgotten(&*stores()).await;
+    upkeep::what_is_done_is_forgotten_after_its_time(&*stores()).await;
+    upkeep::what_was_taken_in_is_there_or_forgotten(&*stores()).await;
     bounds::requests_and_answers_go_before_their_entries(&*stores()).await;
-    what_happened_in_a_minute_is_added_up(&*stores()).await;
+    upkeep::what_happened_in_a_minute_is_added_up(&*stores()).await;
     refused_callbacks_are_found(&*stores()).await;
     figures_count(&*stores()).await;
     found::all(stores).await;
@@ -147,10 +166,10 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
 async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
     let journal = store.open(100);
     let sent = callback("A");
-    let taken = journal.take_in(sent.clone(), Trust::Unconfirmed, SOON).await.unwrap();
+    let taken = journal.queue.take_in(sent.clone(), Trust::Unconfirmed, SOON).await.unwrap();
     assert!(taken.fresh && taken.state == State::Asking && taken.attempts == 0 && taken.accepted.is_none());
-    journal.release(taken.entry);
-    let [work] = &*due(&*journal).await else { panic!() };
+    journal.queue.release(taken.entry);
+    let [work] = &*due(&journal).await else { panic!() };
     let (kept, was) = (&work.callback, &*sent);
     assert_eq!((kept.request_id, &kept.route, kept.claimed), (was.request_id, &was.route, was.claimed));
     let (kept, was) = (kept.request.as_ref().unwrap(), was.request.as_ref().unwrap());
@@ -162,10 +181,10 @@ async fn a_callback_comes_back_byte_for_byte(store: &dyn Store) {
 
 async fn a_claim_is_taken_in_once(store: &dyn Store) {
     let journal = store.open(100);
-    let all = futures(50, |_| journal.take_in(callback("A"), Trust::Unconfirmed, LATE)).await;
+    let all = futures(50, |_| journal.queue.take_in(callback("A"), Trust::Unconfirmed, LATE)).await;
     assert_eq!(all.iter().filter(|taken| taken.fresh).count(), 1);
     assert!(all.iter().all(|taken| taken.entry == all[0].entry));
-    let other = take_in(&*journal, "B", LATE).await;
+    let other = take_in(&journal, "B", LATE).await;
     assert!(other.fresh && other.entry != all[0].entry);
 }
 
@@ -179,229 +198,89 @@ async fn futures<'a, T: Send + 'a>(count: usize, call: impl Fn(usize) -> BoxFutu
     results
 }
 
-async fn what_is_in_hand_is_due_to_nobody(store: &dyn Store) {
-    let journal = store.open(100);
-    let taken = take_in(&*journal, "A", Duration::ZERO).await;
-    assert!(journal.lease_due(10, Shut::default()).await.unwrap().is_empty(), "it is leased to the one who took it in");
-    journal.release(taken.entry);
-    assert_eq!(due(&*journal).await.len(), 1);
-    assert!(journal.lease_due(10, Shut::default()).await.unwrap().is_empty(), "it is leased to the first");
-    journal.postpone(taken.entry, SOON);
-    assert_eq!(due(&*journal).await.len(), 1);
-    for order in ["B", "C", "D"] {
-        let taken = take_in(&*journal, order, Duration::ZERO).await;
-        journal.release(taken.entry);
-    }
-    let mut work = journal.lease_due(2, Shut::default()).await.unwrap();
-    assert_eq!(work.len(), 2);
-    work.extend(journal.lease_due(10, Shut::default()).await.unwrap());
-    let mut orders: Vec<_> = work.iter().map(|work| work.callback.claimed.order.to_string()).collect();
-    orders.sort();
-    assert_eq!(orders, ["B", "C", "D"]);
-}
-
-async fn a_backlog_in_one_state_does_not_hold_up_the_other(store: &dyn Store) {
-    let journal = store.open(100);
-    for index in 0..20 {
-        let taken = take_in(&*journal, &format!("ASKED{index}"), Duration::ZERO).await;
-        journal.release(taken.entry);
-    }
-    let paid = take_in(&*journal, "PAID", Duration::ZERO).await;
-    let next = Some(Transition::Deliver { again_in: Duration::ZERO, retries: 0 });
-    journal.append(JournalEvent::Decided { entry: paid.entry, reason: Reason::Paid, verified: Some(verified()), next });
-    journal.flush().await.unwrap();
-    let mut work = journal.lease_due(1, Shut::default()).await.unwrap();
-    work.extend(journal.lease_due(1, Shut::default()).await.unwrap());
-    assert!(work.iter().any(|work| work.entry == paid.entry), "{work:?}");
-    assert!(work.iter().any(|work| work.state == State::Asking), "{work:?}");
-    let channel = ChannelId::parse("app").unwrap();
-    let shut = vec![DueGroup { channel, state: State::Asking, origin: Origin::Callback, rank: Rank::Strange }];
-    assert!(journal.lease_due(10, shut.into()).await.unwrap().is_empty(), "its channel gets no more at the moment");
-}
-
-async fn a_restart_makes_due_what_was_leased(store: &dyn Store) {
-    let journal = store.open(100);
-    let taken = take_in(&*journal, "A", SOON).await;
-    journal.append(JournalEvent::AttemptStarted {
-        attempt: attempt_of(&taken, "A", 1),
-        verified: Some(verified()),
-        next: Some(Transition::Deliver { again_in: SOON, retries: 0 }),
-    });
-    journal.flush().await.unwrap();
-    drop(journal);
-    let journal = store.open(100);
-    let [work] = &*due(&*journal).await else { panic!() };
-    assert_eq!((work.entry, work.state, work.attempts), (taken.entry, State::Delivering, 1));
-}
-
 async fn what_is_decided_goes_on_as_it_was_noted(store: &dyn Store) {
     let journal = store.open(100);
-    let taken = take_in(&*journal, "A", LATE).await;
+    let taken = take_in(&journal, "A", LATE).await;
     let found =
         |reason, verified, next| JournalEvent::Decided { entry: taken.entry, reason, verified, next: Some(next) };
-    journal.append(found(Reason::NotPaidYet, None, Transition::Ask { again_in: SOON, retries: 3 }));
-    let [work] = &*due(&*journal).await else { panic!() };
+    journal.queue.append(found(Reason::NotPaidYet, None, Transition::Ask { again_in: SOON, retries: 3 }));
+    let [work] = &*due(&journal).await else { panic!() };
     assert_eq!((work.state, work.retries, work.reason), (State::Asking, 3, Some(Reason::NotPaidYet)));
-    journal.append(found(Reason::Paid, Some(verified()), Transition::Deliver { again_in: SOON, retries: 0 }));
-    let [work] = &*due(&*journal).await else { panic!() };
+    journal.queue.append(found(Reason::Paid, Some(verified()), Transition::Deliver { again_in: SOON, retries: 0 }));
+    let [work] = &*due(&journal).await else { panic!() };
     assert_eq!((work.state, work.retries, work.reason), (State::Delivering, 0, Some(Reason::Paid)));
     assert!(work.age < LATE);
-    journal.append(found(Reason::Refunded, Some(Verified { refunded: true, ..verified() }), Transition::Park));
-    journal.flush().await.unwrap();
-    let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
+    journal.queue.append(found(Reason::Refunded, Some(Verified { refunded: true, ..verified() }), Transition::Park));
+    journal.queue.flush().await.unwrap();
+    let [record] = &*journal.archive.find(of("A"), 10).await.unwrap() else { panic!() };
     assert_eq!((record.state, record.reason, record.due_at), (State::Parked, Some(Reason::Refunded), None));
     assert_eq!(record.verified, Some(Verified { refunded: true, ..verified() }));
     let events: Vec<_> = record.events.iter().map(|event| (&*event.what, event.reason)).collect();
     let reasons = [Reason::NotPaidYet, Reason::Paid, Reason::Refunded].map(|reason| ("found", Some(reason)));
     assert_eq!(events, reasons);
-    let closed = take_in(&*journal, "B", LATE).await;
+    let closed = take_in(&journal, "B", LATE).await;
     let next = Some(Transition::Close);
-    journal.append(JournalEvent::Decided { entry: closed.entry, reason: Reason::Closed, verified: None, next });
-    journal.flush().await.unwrap();
-    let again = take_in(&*journal, "B", LATE).await;
+    journal.queue.append(JournalEvent::Decided { entry: closed.entry, reason: Reason::Closed, verified: None, next });
+    journal.queue.flush().await.unwrap();
+    let again = take_in(&journal, "B", LATE).await;
     assert!(again.fresh, "what is closed begins anew when it comes again");
-}
-
-async fn an_acceptance_is_kept_and_stays(store: &dyn Store) {
-    let journal = store.open(100);
-    let taken = take_in(&*journal, "A", LATE).await;
-    let attempt = attempt_of(&taken, "A", 1);
-    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
-    journal.append(JournalEvent::AttemptEnded {
-        attempt,
-        outcome: Outcome::Accepted(accepted()),
-        next: Some(Transition::Accepted),
-    });
-    // Somebody who was slower.
-    journal.append(JournalEvent::AttemptEnded {
-        attempt,
-        outcome: Outcome::Failed(Reason::UpstreamTimeout),
-        next: Some(Transition::Deliver { again_in: Duration::ZERO, retries: 1 }),
-    });
-    journal.flush().await.unwrap();
-    drop(journal);
-    let journal = store.open(100);
-    assert!(journal.lease_due(10, Shut::default()).await.unwrap().is_empty());
-    assert_eq!(journal.acceptance(attempt.delivery).await.unwrap(), Some(accepted()));
-    let again = take_in(&*journal, "A", LATE).await;
-    assert_eq!((again.fresh, again.state, again.accepted), (false, State::Accepted, Some(accepted())));
-    for name in ["A", "NA", "4200000000000000000000000001"] {
-        let [record] = &*journal.find(of(name), 10).await.unwrap() else { panic!("{name}") };
-        assert!(record.accepted_at.is_some() && record.verified == Some(verified()), "{name}");
-        assert_eq!(record.attempt_log.len(), 1);
-        assert!(record.attempt_log[0].accepted && record.attempt_log[0].status == Some(200));
-    }
-}
-
-async fn attempts_are_what_the_upstream_has_seen(store: &dyn Store) {
-    let journal = store.open(100);
-    let taken = take_in(&*journal, "A", LATE).await;
-    for (attempt, reason) in
-        [(1, Reason::UpstreamBroke), (2, Reason::UpstreamUnreachable), (2, Reason::UpstreamTimeout)]
-    {
-        let attempt = attempt_of(&taken, "A", attempt);
-        journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
-        let next = Some(Transition::Deliver { again_in: LATE, retries: 0 });
-        journal.append(JournalEvent::AttemptEnded { attempt, outcome: Outcome::Failed(reason), next });
-    }
-    journal.flush().await.unwrap();
-    let again = take_in(&*journal, "A", LATE).await;
-    assert_eq!((again.attempts, again.state), (2, State::Delivering));
-    let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
-    let attempts: Vec<_> = record.attempt_log.iter().map(|sent| (sent.attempt, sent.reason)).collect();
-    let expected = [(1, Reason::UpstreamBroke), (2, Reason::UpstreamUnreachable), (2, Reason::UpstreamTimeout)];
-    assert_eq!(attempts, expected.map(|(attempt, reason)| (attempt, Some(reason))));
-    journal.append(JournalEvent::Counted { entry: taken.entry, delivery: record.delivery, attempts: 17 });
-    journal.flush().await.unwrap();
-    assert_eq!(take_in(&*journal, "A", LATE).await.attempts, 17);
-}
-
-async fn sendings_that_nobody_saw_do_not_grow_without_end(store: &dyn Store) {
-    let journal = store.open(100);
-    let taken = take_in(&*journal, "A", LATE).await;
-    for _ in 0..300 {
-        let attempt = attempt_of(&taken, "A", 1);
-        journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
-        let outcome = Outcome::Failed(Reason::UpstreamUnreachable);
-        journal.append(JournalEvent::AttemptEnded {
-            attempt,
-            outcome,
-            next: Some(Transition::Deliver { again_in: LATE, retries: 0 }),
-        });
-    }
-    journal.flush().await.unwrap();
-    let [record] = &*journal.find(of("A"), 10).await.unwrap() else { panic!() };
-    assert!((100..=200).contains(&record.attempt_log.len()), "{}", record.attempt_log.len());
-}
-
-async fn what_is_being_delivered_is_not_closed_by_who_was_slower(store: &dyn Store) {
-    let journal = store.open(100);
-    let taken = take_in(&*journal, "A", LATE).await;
-    let close = JournalEvent::Decided {
-        entry: taken.entry,
-        reason: Reason::NotPaidYet,
-        verified: None,
-        next: Some(Transition::Close),
-    };
-    let (attempt, deliver) = (attempt_of(&taken, "A", 1), Some(Transition::Deliver { again_in: SOON, retries: 0 }));
-    let outcome = Outcome::Failed(Reason::UpstreamBroke);
-    journal.append(close.clone());
-    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: deliver });
-    journal.append(close);
-    journal.append(JournalEvent::AttemptEnded { attempt, outcome, next: deliver });
-    assert_eq!(due(&*journal).await[0].state, State::Delivering);
 }
 
 async fn unconfirmed_records_have_a_budget(store: &dyn Store) {
     let journal = store.open(2);
-    let first = take_in(&*journal, "A", LATE).await;
-    let second = take_in(&*journal, "B", LATE).await;
-    let third = journal.take_in(callback("C"), Trust::Unconfirmed, LATE).await;
+    let first = take_in(&journal, "A", LATE).await;
+    let second = take_in(&journal, "B", LATE).await;
+    let third = journal.queue.take_in(callback("C"), Trust::Unconfirmed, LATE).await;
     assert_eq!(third.unwrap_err(), JournalError::Full);
-    assert!(!take_in(&*journal, "A", LATE).await.fresh, "what is known stays known");
-    assert!(journal.take_in(callback("P"), Trust::Confirmed, LATE).await.unwrap().fresh);
+    assert!(!take_in(&journal, "A", LATE).await.fresh, "what is known stays known");
+    assert!(journal.queue.take_in(callback("P"), Trust::Confirmed, LATE).await.unwrap().fresh);
     let next = Some(Transition::Close);
-    journal.append(JournalEvent::Decided { entry: first.entry, reason: Reason::Closed, verified: None, next });
+    journal.queue.append(JournalEvent::Decided { entry: first.entry, reason: Reason::Closed, verified: None, next });
     let found =
         JournalEvent::Decided { entry: second.entry, reason: Reason::Paid, verified: Some(verified()), next: None };
-    journal.append(found);
-    journal.flush().await.unwrap();
-    assert!(
-        take_in(&*journal, "D", LATE).await.fresh,
-        "a confirmed order is not in the budget, a closed one gives way"
-    );
-    let given_up = take_in(&*journal, "D", LATE).await;
+    journal.queue.append(found);
+    journal.queue.flush().await.unwrap();
+    assert!(take_in(&journal, "D", LATE).await.fresh, "a confirmed order is not in the budget, a closed one gives way");
+    let given_up = take_in(&journal, "D", LATE).await;
     let next = Some(Transition::Park);
-    journal.append(JournalEvent::Decided { entry: given_up.entry, reason: Reason::GaveUpAsking, verified: None, next });
-    assert!(take_in(&*journal, "E", LATE).await.fresh, "so does what was given up");
-    assert!(journal.find(of("A"), 10).await.unwrap().is_empty() && journal.find(of("D"), 10).await.unwrap().is_empty());
-    assert_eq!(journal.find(of("B"), 10).await.unwrap().len(), 1);
+    journal.queue.append(JournalEvent::Decided {
+        entry: given_up.entry,
+        reason: Reason::GaveUpAsking,
+        verified: None,
+        next,
+    });
+    assert!(take_in(&journal, "E", LATE).await.fresh, "so does what was given up");
+    assert!(
+        journal.archive.find(of("A"), 10).await.unwrap().is_empty()
+            && journal.archive.find(of("D"), 10).await.unwrap().is_empty()
+    );
+    assert_eq!(journal.archive.find(of("B"), 10).await.unwrap().len(), 1);
 }
 
 async fn an_operator_makes_due_what_is_not_closed(store: &dyn Store) {
     let journal = store.open(100);
     for (order, next) in [("A", Transition::Accepted), ("B", Transition::Park), ("C", Transition::Close)] {
-        let taken = take_in(&*journal, order, LATE).await;
+        let taken = take_in(&journal, order, LATE).await;
         let (attempt, verified) = (attempt_of(&taken, order, 1), Some(verified()));
-        journal.append(JournalEvent::AttemptStarted { attempt, verified, next: None });
-        journal.append(JournalEvent::AttemptEnded {
+        journal.queue.append(JournalEvent::AttemptStarted { attempt, verified, next: None });
+        journal.queue.append(JournalEvent::AttemptEnded {
             attempt,
             outcome: Outcome::Accepted(accepted()),
             next: Some(next),
         });
     }
-    take_in(&*journal, "D", LATE).await;
-    journal.flush().await.unwrap();
+    take_in(&journal, "D", LATE).await;
+    journal.queue.flush().await.unwrap();
     let day = Search { received_within: Some(LATE), ..Search::default() };
     let redeliver = async |search, limit| {
         let given: Overrides = [Override::Accepted].into_iter().collect();
         let wanted = decided::redelivery(search, limit, given, true);
-        journal.redeliver(wanted).await.unwrap().entries
+        journal.archive.redeliver(wanted).await.unwrap().entries
     };
     let asked_for = redeliver(day, 2).await;
     let rest = redeliver(Search { after: asked_for.last().copied(), ..day }, 10).await;
     assert_eq!((asked_for.len(), rest.len()), (2, 1));
-    let mut work = due(&*journal).await;
+    let mut work = due(&journal).await;
     work.sort_by_key(|work| work.entry);
     let seen: Vec<_> = work.iter().map(|work| (work.callback.claimed.order.to_string(), work.state)).collect();
     let expected = [("A", State::Delivering), ("B", State::Delivering)];
@@ -415,8 +294,8 @@ async fn an_order_is_sent_again_once_however_many_claims_name_it(store: &dyn Sto
     for (fen, verified) in [(1, None), (6600, Some(verified())), (2, None)] {
         let mut callback = callback("A");
         callback.claimed.amount = Some(Money { fen: Fen(fen), currency: Currency::default() });
-        let taken = journal.take_in(callback, Trust::Unconfirmed, LATE).await.unwrap();
-        journal.append(JournalEvent::Decided {
+        let taken = journal.queue.take_in(callback, Trust::Unconfirmed, LATE).await.unwrap();
+        journal.queue.append(JournalEvent::Decided {
             entry: taken.entry,
             reason: Reason::Paid,
             verified,
@@ -424,33 +303,8 @@ async fn an_order_is_sent_again_once_however_many_claims_name_it(store: &dyn Sto
         });
         entries.push(taken.entry);
     }
-    let asked_for = journal.act(Act::Redeliver, of("A"), 10, looking_in::somebody()).await.unwrap();
+    let asked_for = journal.archive.act(Act::Redeliver, of("A"), 10, looking_in::somebody()).await.unwrap();
     assert_eq!(asked_for, [entries[1]]);
-}
-
-async fn what_is_done_is_forgotten_after_its_time(store: &dyn Store) {
-    let journal = store.open(100);
-    for (order, next, verified) in [
-        ("ACCEPTED", Transition::Accepted, Some(verified())),
-        ("CLOSED", Transition::Close, None),
-        ("MADE-UP", Transition::Park, None),
-        ("HELD", Transition::Park, Some(verified())),
-        ("ASKED", Transition::Ask { again_in: LATE, retries: 0 }, None),
-    ] {
-        let taken = take_in(&*journal, order, LATE).await;
-        journal.append(JournalEvent::Decided {
-            entry: taken.entry,
-            reason: Reason::NotPaidYet,
-            verified,
-            next: Some(next),
-        });
-    }
-    journal.flush().await.unwrap();
-    assert!(journal.forget(LATE.into(), 10).await.unwrap().entries.is_empty());
-    tokio::time::sleep(Duration::from_millis(5)).await;
-    assert_eq!(journal.forget(SOON.into(), 10).await.unwrap().entries.len(), 3);
-    let kept: Vec<_> = journal.find(Search::default(), 10).await.unwrap();
-    assert_eq!(kept.iter().map(|record| record.claimed.order.to_string()).collect::<Vec<_>>(), ["ASKED", "HELD"]);
 }
 
 async fn refused_callbacks_are_found(store: &dyn Store) {
@@ -464,24 +318,24 @@ async fn refused_callbacks_are_found(store: &dyn Store) {
         reason: Reason::FieldRepeated,
         detail: Some("OrderID stands twice".to_owned()),
     };
-    journal.append(JournalEvent::Refused(Box::new(refused.clone())));
-    let taken = take_in(&*journal, "A", LATE).await;
+    journal.queue.append(JournalEvent::Refused(Box::new(refused.clone())));
+    let taken = take_in(&journal, "A", LATE).await;
     let request_id = Uuid::now_v7();
-    journal.append(JournalEvent::Again { entry: taken.entry, request_id, reason: Reason::Paid });
-    journal.flush().await.unwrap();
+    journal.queue.append(JournalEvent::Again { entry: taken.entry, request_id, reason: Reason::Paid });
+    journal.queue.flush().await.unwrap();
     let by_id = Search { request_id: Some(refused.request_id), ..Search::default() };
     for search in [by_id, of("R")] {
-        let [found] = &*journal.refused(search, 10).await.unwrap() else { panic!() };
+        let [found] = &*journal.archive.refused(search, 10).await.unwrap() else { panic!() };
         assert_eq!((found.reason, &found.detail, found.at.is_some()), (refused.reason, &refused.detail, true));
     }
     let again = Search { request_id: Some(request_id), ..Search::default() };
-    assert_eq!(journal.find(again, 10).await.unwrap()[0].entry, taken.entry);
+    assert_eq!(journal.archive.find(again, 10).await.unwrap()[0].entry, taken.entry);
     let delivery = DeliveryId::of("app", &OrderId::parse("A").unwrap());
     let attempt = Attempt { entry: taken.entry, delivery, number: 1, origin: Origin::Callback };
-    journal.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
-    journal.flush().await.unwrap();
+    journal.queue.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+    journal.queue.flush().await.unwrap();
     let by_delivery = Search { request_id: Some(delivery.0), ..Search::default() };
-    assert_eq!(journal.find(by_delivery, 10).await.unwrap()[0].entry, taken.entry);
+    assert_eq!(journal.archive.find(by_delivery, 10).await.unwrap()[0].entry, taken.entry);
 }
 
 async fn figures_count(store: &dyn Store) {
@@ -496,58 +350,19 @@ async fn figures_count(store: &dyn Store) {
         ),
         ("C", Transition::Ask { again_in: LATE, retries: 0 }, None),
     ] {
-        let taken = take_in(&*journal, order, LATE).await;
-        journal.append(JournalEvent::Decided { entry: taken.entry, reason: Reason::Paid, verified, next: Some(next) });
+        let taken = take_in(&journal, order, LATE).await;
+        journal.queue.append(JournalEvent::Decided {
+            entry: taken.entry,
+            reason: Reason::Paid,
+            verified,
+            next: Some(next),
+        });
     }
-    journal.flush().await.unwrap();
-    let figures = journal.figures().await.unwrap();
+    journal.queue.flush().await.unwrap();
+    let figures = journal.archive.figures().await.unwrap();
     assert_eq!(figures.entries, [1, 1, 1, 0, 0]);
     assert_eq!((figures.unconfirmed, figures.refused), (1, 0));
     assert!(figures.oldest_not_accepted.is_some() && figures.bytes > 0);
     assert_eq!(figures.paid_not_accepted, 1);
     assert_eq!(figures.in_state(State::Delivering), 1);
-}
-
-async fn what_was_taken_in_is_there_or_forgotten(store: &dyn Store) {
-    let journal = store.open(u64::MAX);
-    for order in ["A1", "A2", "A3"] {
-        let entry = take_in(&*journal, order, SOON).await.entry;
-        let next = if order == "A3" { Transition::Park } else { Transition::Close };
-        journal.append(JournalEvent::Decided { entry, reason: Reason::Closed, verified: None, next: Some(next) });
-    }
-    journal.flush().await.unwrap();
-    let law = async || {
-        let Figures { entries, taken_in, forgotten, .. } = journal.figures().await.unwrap();
-        (taken_in, entries.iter().sum::<u64>(), forgotten)
-    };
-    assert_eq!(law().await, (3, 3, 0));
-    // A claim that was closed begins anew.
-    take_in(&*journal, "A1", LATE).await;
-    assert_eq!(law().await, (4, 3, 1));
-    tokio::time::sleep(SOON * 2).await;
-    journal.forget(Duration::ZERO.into(), 10).await.unwrap();
-    assert_eq!(law().await, (4, 1, 3));
-}
-
-async fn what_happened_in_a_minute_is_added_up(store: &dyn Store) {
-    let journal = store.open(u64::MAX);
-    let minute = |second| {
-        let mut totals = Totals::default();
-        totals.outcomes[2] = 7;
-        totals.verdicts[6] = 7;
-        totals.latencies = Latencies::from_counts([3, 4]);
-        Moment { at: Timestamp::from_second(second).unwrap(), totals }
-    };
-    for second in [0, 60, 60, 86_400] {
-        journal.keep_minute(minute(second)).await.unwrap();
-    }
-    let journal = {
-        drop(journal);
-        store.open(u64::MAX)
-    };
-    let mut twice = minute(60);
-    twice.totals.merge(&minute(60).totals);
-    assert_eq!(journal.minutes().await.unwrap(), [minute(0), twice, minute(86_400)]);
-    journal.keep_minute(minute(86_460)).await.unwrap();
-    assert_eq!(journal.minutes().await.unwrap().len(), 3);
 }

@@ -251,56 +251,19 @@ pub enum SweepNote {
     Failed(String),
 }
 
-/// What a journal keeps of sweeps.
-pub trait Sweeps: Send + Sync {
-    /// Wants a sweep. One that a day's schedule has wanted before is that one.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    fn want_sweep(&self, wanted: Wanted) -> BoxFuture<'_, SweepId>;
-
+/// What a sweeper needs: the sweeps that are wanted, one after the other, and where each goes on.
+pub trait SweepQueue: Send + Sync {
     /// The sweep whose turn it is: one that was broken off, or the oldest whose time has come.
     ///
     /// # Errors
     /// If it cannot be read.
     fn next_sweep(&self) -> BoxFuture<'_, Option<Sweep>>;
 
-    /// A sweep, if there is one of this number.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    fn sweep(&self, id: SweepId) -> BoxFuture<'_, Option<Sweep>>;
-
-    /// Sweeps, the latest first, from before the one with this number; at most `limit`.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    fn sweeps(&self, before: Option<SweepId>, limit: usize) -> BoxFuture<'_, Vec<Sweep>>;
-
-    /// The days whose bills of a merchant were compared by schedule, the earliest first.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    fn days_swept(&self, mch_id: MerchantId) -> BoxFuture<'_, Vec<Date>>;
-
     /// The payments that a sweep has found before it was broken off.
     ///
     /// # Errors
     /// If it cannot be read.
     fn found_before(&self, sweep: SweepId) -> BoxFuture<'_, Vec<TransactionId>>;
-
-    /// The orders that these numbers of WeChat Pay's were used for, in the same order, as confirmed callbacks and sources
-    /// said.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    fn orders_of(&self, numbers: Vec<(ChannelId, OutTradeNo)>) -> BoxFuture<'_, Vec<Option<OrderId>>>;
-
-    /// How these payments stand, in the same order.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    fn standing(&self, payments: Vec<TransactionId>) -> BoxFuture<'_, Vec<Option<Standing>>>;
 
     /// Keeps rows of a sweep, and takes in the orders to be followed up. An order that is known and was never confirmed is
     /// followed up anew.
@@ -320,6 +283,40 @@ pub trait Sweeps: Send + Sync {
     /// # Errors
     /// If it cannot be written.
     fn sweep_note(&self, sweep: SweepId, note: SweepNote) -> BoxFuture<'_, ()>;
+}
+
+/// What is known of sweeps, and what a sweep compares a bill with. A person or a schedule wants one here.
+pub trait Sweeps: Send + Sync {
+    /// Wants a sweep. One that a day's schedule has wanted before is that one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn want_sweep(&self, wanted: Wanted) -> BoxFuture<'_, SweepId>;
+
+    /// A sweep, if there is one of this number.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn sweep(&self, id: SweepId) -> BoxFuture<'_, Option<Sweep>>;
+
+    /// Sweeps, the latest first, from before the one with this number; at most `limit`.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn sweeps(&self, before: Option<SweepId>, limit: usize) -> BoxFuture<'_, Vec<Sweep>>;
+
+    /// The days whose bills of a merchant were compared by schedule, the earliest first.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn days_swept(&self, mch_id: MerchantId) -> BoxFuture<'_, Vec<Date>>;
+
+    /// The orders that these numbers of WeChat Pay's were used for, in the same order, as confirmed callbacks and sources
+    /// said.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn orders_of(&self, numbers: Vec<(ChannelId, OutTradeNo)>) -> BoxFuture<'_, Vec<Option<OrderId>>>;
 
     /// What became of the orders that a sweep found.
     ///

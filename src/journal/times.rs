@@ -1,32 +1,8 @@
-//! The journal's own time: when it was made, how far it has come, and that the clock was set meanwhile.
+//! What a journal's age says of the gate: its first whole day.
 
-use super::BoxFuture;
 use crate::domain::clock;
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
-
-/// What a journal knows of time.
-pub trait Times: Send + Sync {
-    /// When the journal was made; `None` while no clock was to be believed.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    fn made_at(&self) -> BoxFuture<'_, Option<Timestamp>>;
-
-    /// Notes that this moment has come, so that the next start knows how long no gate ran; and whatever is due in longer
-    /// than any schedule says is due now.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    fn beat(&self) -> BoxFuture<'_, ()>;
-
-    /// The clock was set by so much, from now on: what waits goes on waiting as long as it would have, and nothing is older
-    /// for it. The process's own clock is [settled](clock::settle) in the same moment.
-    ///
-    /// # Errors
-    /// If it cannot be written; nothing was set then.
-    fn clock_was_set(&self, by: SignedDuration) -> BoxFuture<'_, ()>;
-}
 
 /// The first whole day, in Beijing, of a gate whose journal was made then: the day after. What was paid before it may have
 /// come to the order system without the gate.

@@ -40,13 +40,14 @@ use crate::domain::clock;
 use histogram::{COARSE, LATENCY};
 use jiff::Timestamp;
 use labels::{SourceLabel, StepLabel, WhatLabel};
+use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use timeline::Timeline;
 use tracing_appender::non_blocking::ErrorCounter;
@@ -189,7 +190,7 @@ impl Metrics {
 
     /// How long the certificate of a listener, `callbacks` or `admin`, is valid; `None` if it has none any more.
     pub fn certificate(&self, listener: &'static str, not_after: Option<Timestamp>) {
-        let mut certificates = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut certificates = self.certificates.lock();
         match not_after {
             Some(not_after) => drop(certificates.insert(listener, not_after)),
             None => drop(certificates.remove(listener)),
@@ -234,7 +235,7 @@ impl Metrics {
     }
 
     fn expose_certificates(&self, now: &mut Gauges) {
-        let certificates = self.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let certificates = self.certificates.lock().clone();
         let seconds = |at: &Timestamp| at.as_second() as f64;
         let today = seconds(&clock::now());
         let expiry = certificates.iter().map(|(listener, at)| ([("listener", *listener)], seconds(at)));

@@ -59,7 +59,7 @@ pub struct Sweeper {
     /// Whose channels and routes.
     pub gate: Arc<Gate>,
     /// Its queue, and what was accepted.
-    pub journal: Arc<dyn Journal>,
+    pub journal: Journal,
     /// What is swept.
     pub plans: Vec<Plan>,
     /// How many days back a schedule goes at most: what was accepted is not remembered for longer.
@@ -115,7 +115,7 @@ impl Sweeper {
                 if by_schedule {
                     self.schedule(&mut scheduled).await?;
                 }
-                if let Some(sweep) = self.journal.next_sweep().await? {
+                if let Some(sweep) = self.journal.queue.next_sweep().await? {
                     self.carry_out(&sweep).await?;
                 }
                 Ok::<_, JournalError>(())
@@ -143,9 +143,9 @@ impl Sweeper {
             if now.time() < at || scheduled.get(&mch_id) == Some(&now.date()) {
                 continue;
             }
-            let done = self.journal.days_swept(mch_id).await?;
+            let done = self.journal.archive.days_swept(mch_id).await?;
             // Without it the gate cannot know what the order system got by another way.
-            let Some(gate_since) = self.journal.made_at().await?.and_then(gate_since) else { return Ok(()) };
+            let Some(gate_since) = self.journal.archive.made_at().await?.and_then(gate_since) else { return Ok(()) };
             let days = plans.iter().map(|plan| plan.days).max().unwrap_or(1);
             for bill_date in dates(now.date(), days, self.reach, &done) {
                 for (this_way, dry_run) in [(Way::Deliver, false), (Way::Compare, true)] {
@@ -153,7 +153,10 @@ impl Sweeper {
                     let channels: Vec<_> = plans.iter().filter(goes).map(|plan| plan.channel).collect();
                     if !channels.is_empty() {
                         let due_on = Some(now.date());
-                        self.journal.want_sweep(Wanted { mch_id, bill_date, channels, due_on, dry_run }).await?;
+                        self.journal
+                            .archive
+                            .want_sweep(Wanted { mch_id, bill_date, channels, due_on, dry_run })
+                            .await?;
                     }
                 }
             }
@@ -176,7 +179,7 @@ impl Sweeper {
     async fn carry_out(&self, sweep: &Sweep) -> Result<(), JournalError> {
         let Wanted { mch_id, bill_date, dry_run, due_on, .. } = &sweep.wanted;
         tracing::info!(sweep = sweep.id.0, %mch_id, %bill_date, dry_run, "sweep begins");
-        self.journal.sweep_note(sweep.id, SweepNote::Began).await?;
+        self.journal.queue.sweep_note(sweep.id, SweepNote::Began).await?;
         let note = match self.compare(sweep).await {
             Ok((counts, odd)) => {
                 let Counts { rows, paid, accepted, found, under_way, unknown, malformed, .. } = counts;
@@ -208,7 +211,7 @@ impl Sweeper {
             }
             Err(trouble) => self.after(trouble, sweep),
         };
-        self.journal.sweep_note(sweep.id, note).await
+        self.journal.queue.sweep_note(sweep.id, note).await
     }
 
     /// What is done when a bill could not be compared.

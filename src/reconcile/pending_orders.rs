@@ -84,7 +84,7 @@ pub struct PendingOrders {
     /// What it fills with expectations, and whose channels it asks on.
     pub gate: Arc<Gate>,
     /// What remembers them.
-    pub journal: Arc<dyn Journal>,
+    pub journal: Journal,
     /// What is read.
     pub sources: Vec<Watched>,
 }
@@ -124,7 +124,7 @@ impl PendingOrders {
         let mut known: HashMap<String, Known> = HashMap::new();
         let mut removed: HashMap<String, Vec<(ChannelId, OutTradeNo)>> = HashMap::new();
         let mut names: HashMap<String, Arc<str>> = HashMap::new();
-        for (source, listed) in self.journal.pending_orders(MOST_REMEMBERED).await? {
+        for (source, listed) in self.journal.archive.pending_orders(MOST_REMEMBERED).await? {
             let key = (listed.channel, listed.out_trade_no);
             if !self.sources.iter().any(|watched| watched.name == source) {
                 if listed.gone_at.is_none() {
@@ -146,6 +146,7 @@ impl PendingOrders {
             tracing::info!(source, orders = gone.len(), "a source of pending orders is not configured any more");
             for gone in gone.chunks(AT_ONCE) {
                 self.journal
+                    .queue
                     .take_pending_orders(News { source: source.clone(), gone: gone.to_vec(), ..News::default() })
                     .await?;
             }
@@ -155,7 +156,7 @@ impl PendingOrders {
 
     /// Reads every source until `shutdown` begins. `known` is what was recalled.
     pub async fn run(self: Arc<Self>, mut known: HashMap<String, Known>, shutdown: Shutdown) {
-        let healths = self.journal.sources().await.unwrap_or_default();
+        let healths = self.journal.archive.sources().await.unwrap_or_default();
         let watches = self.sources.iter().enumerate().map(|(index, watched)| {
             let health = healths.iter().find(|health| health.name == watched.name).cloned();
             let health =
@@ -209,7 +210,7 @@ impl Watch {
                 Err(error) => self.cannot_be_read(&error),
             }
             desk.ended();
-            if let Err(error) = pending.journal.source_is(self.health.clone()).await {
+            if let Err(error) = pending.journal.queue.source_is(self.health.clone()).await {
                 tracing::debug!(%error, source = watched.name, "how the source is was not written down");
             }
         }
@@ -271,7 +272,7 @@ impl Watch {
         fresh: Vec<(PendingOrder, bool, Option<Found>)>,
         gone: Vec<(ChannelId, OutTradeNo)>,
     ) -> Result<(), JournalError> {
-        let (journal, expected) = (&self.pending.journal, &self.pending.gate.expected);
+        let (journal, expected) = (&self.pending.journal.queue, &self.pending.gate.expected);
         let mut fresh = fresh.into_iter().peekable();
         while fresh.peek().is_some() {
             let mut news = News { source: watched.name.clone(), ..News::default() };

@@ -8,8 +8,9 @@ use super::LOG_EVERY;
 use crate::domain::reason::Reason;
 use crate::observe::log_throttle::LogThrottle;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -77,7 +78,7 @@ impl Memory {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Shares) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.0.lock())
     }
 }
 

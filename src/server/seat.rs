@@ -1,8 +1,9 @@
 //! Which connection gives way when there is no permit for another: the one whose peer has been waited for longest.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// The seat of a connection whose permit may be given to another connection while its peer says nothing.
@@ -77,7 +78,7 @@ impl WaitedFor {
     }
 
     fn lock(&self) -> MutexGuard<'_, Turns> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -14,7 +14,7 @@ mod drain;
 
 use super::*;
 use crate::process::shutdown::Drained;
-use std::sync::Mutex;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -58,7 +58,7 @@ impl Handler for Recorder {
             Err(reason) => reason.to_string(),
         };
         let line = format!("{} {} {what}", arrival.head.method, arrival.head.uri);
-        self.seen.lock().unwrap().push(line.clone());
+        self.seen.lock().push(line.clone());
         let mut response = Response::new(Full::from(line));
         if let Err(reason) = arrival.body {
             *response.status_mut() = status(reason);
@@ -111,7 +111,7 @@ impl Fixture {
     }
 
     fn seen(&self) -> Vec<String> {
-        self.handler.seen.lock().unwrap().clone()
+        self.handler.seen.lock().clone()
     }
 
     async fn connect(&self) -> Client<TcpStream> {

@@ -5,8 +5,8 @@ use super::standing::{Failure, Standing};
 use crate::domain::clock;
 use crate::domain::reason::Reason;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 /// How an upstream is.
@@ -50,13 +50,13 @@ impl Seen {
     /// It did not.
     pub(super) fn failed(&self, reason: Reason) {
         self.failures.fetch_add(1, Ordering::Relaxed);
-        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((clock::now(), reason));
+        *self.failed.lock() = Some((clock::now(), reason));
     }
 
     /// How it is.
     pub(super) fn health(&self, upstream: &Upstream, standing: &Standing) -> UpstreamHealth {
         let answered_at = Some(self.answered_at.load(Ordering::Relaxed)).filter(|at| *at != 0);
-        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = *self.failed.lock();
         UpstreamHealth {
             upstream: upstream.clone(),
             answered_at: answered_at.and_then(|at| Timestamp::from_millisecond(at).ok()),

@@ -5,9 +5,9 @@ use super::health::Seen;
 use super::standing::Standing;
 use super::{Unanswered, UpstreamAnswer};
 use hyper::HeaderMap;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long before its own time the upstream's connections are let go of: it counts from another moment than the gate, in
@@ -56,12 +56,12 @@ impl Pool {
 
     /// Looks at how the upstream stands, or notes something about it. A lock is held meanwhile.
     pub(super) fn standing<T>(&self, look: impl FnOnce(&mut Standing) -> T) -> T {
-        look(&mut self.standing.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.standing.lock())
     }
 
     /// A connection that was good when it was last used and has not waited for `most` since; `None` is not at all.
     pub(super) fn take(&self, most: Option<Duration>) -> Option<Connection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         let most = most.unwrap_or_default();
         while let Some(latest) = idle.pop_back() {
             if !latest.is_over(most) {
@@ -74,7 +74,7 @@ impl Pool {
     /// Keeps `connection` for the next callback, for at most `limit`, if it can be used again.
     pub(super) fn keep(&self, connection: Connection, limit: Option<Duration>) {
         let Some(limit) = limit.filter(|_| connection.is_reusable()) else { return };
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         idle.push_back(Idle { connection, since: Instant::now(), limit });
         while idle.len() > MOST || idle.front().is_some_and(|oldest| oldest.is_over(limit)) {
             idle.pop_front();

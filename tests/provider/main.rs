@@ -43,8 +43,8 @@ async fn a_notification_of_a_paid_order_is_confirmed_and_forwarded() {
     assert_eq!(world.sends(&notice(1, "A1", "P100", 990)).await.1, TOOK);
     assert_eq!((world.shop.got().len(), world.pine.asked()), (2, 1));
     let journal = world.services.housekeeping.journal.as_ref().unwrap();
-    journal.flush().await.unwrap();
-    let kept = journal.find(Search { order: "A1".parse().ok(), ..Search::default() }, 10).await.unwrap();
+    journal.queue.flush().await.unwrap();
+    let kept = journal.archive.find(Search { order: "A1".parse().ok(), ..Search::default() }, 10).await.unwrap();
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].verified.as_ref().map(|payment| payment.amount.fen.0), Some(990));
 }
@@ -103,7 +103,7 @@ async fn an_order_of_the_bill_that_never_called_back_is_confirmed_and_notified()
         due_on: None,
         dry_run: false,
     };
-    journal.want_sweep(wanted).await.unwrap();
+    journal.archive.want_sweep(wanted).await.unwrap();
     let got = world.shop.gets(1).await;
     let (_, body) = got[0].split_once("\r\n\r\n").unwrap();
     assert_eq!(body, notice(1, "E1", "P500", 1250));

@@ -6,6 +6,7 @@ use crate::cli::words::{Words, fill};
 use crate::config::Config;
 use crate::domain::order::OutTradeNo;
 use crate::domain::reason::{Reason, Verdict};
+use crate::journal;
 use crate::observe::metrics::QueryMeters;
 use crate::provider::AskBy;
 use crate::reconcile::pending_orders::listing::{Listing, PendingOrder};
@@ -13,8 +14,6 @@ use crate::reconcile::pending_orders::{MOST_ORDERS, Watched};
 use crate::upstream::Upstream;
 use crate::upstream::reach::reach;
 use serde_json::{Value, json};
-use std::fs::OpenOptions;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// An order number that no shop gives: the right answer is ORDERNOTEXIST, signed.
@@ -31,7 +30,8 @@ pub(super) struct Resolved {
     channels: Vec<(String, Reason)>,
     upstreams: Vec<(Upstream, Option<String>)>,
     sources: Vec<Source>,
-    journal: Option<(PathBuf, Option<String>)>,
+    /// Which it is, and why it cannot be made there.
+    journal: Option<(String, Option<String>)>,
 }
 
 /// A source that was read once.
@@ -65,7 +65,8 @@ pub(super) async fn resolve(config: &Config) -> anyhow::Result<Resolved> {
     for watched in &config.pending_orders {
         sources.push(read(config, watched).await);
     }
-    let journal = config.journal.as_ref().map(|journal| (journal.path.clone(), unwritable(&journal.path)));
+    let journal =
+        config.journal.as_ref().map(|journal| (journal.settings.to_string(), journal::unwritable(&journal.settings)));
     Ok(Resolved { channels, upstreams: reached, sources, journal })
 }
 
@@ -90,15 +91,6 @@ async fn read(config: &Config, watched: &Watched) -> Source {
     let too_many = cut.then(|| format!("lists more than {MOST_ORDERS} orders"));
     source.problem = malformed.first().map(ToString::to_string).or(refused.into_iter().next()).or(too_many);
     source
-}
-
-/// Why the journal could not be made there. It is not touched itself: a gate may run with it.
-fn unwritable(journal: &Path) -> Option<String> {
-    let folder = journal.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let probe = folder.join(format!(".tollgate-check-{}", std::process::id()));
-    let made = OpenOptions::new().write(true).create_new(true).open(&probe);
-    let removed = made.and_then(|_| std::fs::remove_file(&probe));
-    removed.err().map(|error| format!("no file can be made in {} ({})", folder.display(), error.kind()))
 }
 
 /// Whether a channel's account works: WeChat Pay knew it and signed, whatever it said of the order.
@@ -157,8 +149,8 @@ impl Resolved {
         }
         self.sources.iter().for_each(|source| source.tell(lines, words));
         match &self.journal {
-            Some((path, None)) => lines.say(fill(words.journal_writable, &[&path.display()])),
-            Some((path, Some(problem))) => lines.say(fill(words.journal_unwritable, &[&path.display(), problem])),
+            Some((path, None)) => lines.say(fill(words.journal_writable, &[path])),
+            Some((path, Some(problem))) => lines.say(fill(words.journal_unwritable, &[path, problem])),
             None => {}
         }
     }

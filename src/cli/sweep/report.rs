@@ -6,7 +6,7 @@ use crate::cli::words::{Words, fill, words};
 use crate::domain::clock::rfc3339;
 use crate::domain::reason::{Reason, Verdict};
 use crate::journal::sweeps::{Outcome, Progress, RowKind, RowRecord, Sweep};
-use crate::journal::{Journal, State};
+use crate::journal::{Archive, State};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ impl Report {
     }
 
     /// Reads the rows behind the numbers.
-    pub(super) async fn read_rows(&mut self, journal: &dyn Journal) -> anyhow::Result<()> {
+    pub(super) async fn read_rows(&mut self, journal: &dyn Archive) -> anyhow::Result<()> {
         self.rows = journal.swept_rows(self.sweep.id, None, 0, MOST_ROWS + 1).await?;
         self.cut = self.rows.len() > MOST_ROWS;
         self.rows.truncate(MOST_ROWS);

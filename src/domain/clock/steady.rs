@@ -5,8 +5,8 @@
 //! monotonic clock.
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How far a correction goes that is followed at once, in milliseconds.
@@ -151,7 +151,7 @@ impl Steady {
     }
 
     fn lock(&self) -> MutexGuard<'_, Jumps> {
-        self.jump.lock().unwrap_or_else(PoisonError::into_inner)
+        self.jump.lock()
     }
 }
 

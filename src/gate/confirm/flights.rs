@@ -6,10 +6,11 @@
 
 use crate::domain::reason::Reason;
 use crate::provider::order_state::OrderState;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -83,7 +84,7 @@ impl<Q: Eq + Hash + Copy> Flights<Q> {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Q, Flight>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        self.under_way.lock()
     }
 }
 

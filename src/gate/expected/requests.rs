@@ -1,7 +1,8 @@
 //! Asking for a source to be read now rather than when its time comes.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
@@ -33,7 +34,7 @@ impl Requests {
     /// The desk of a source.
     #[must_use]
     pub fn desk(&self, source: &str) -> Arc<Desk> {
-        let mut desks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut desks = self.0.lock();
         Arc::clone(desks.entry(source.to_owned()).or_insert_with(|| {
             Arc::new(Desk { wanted: Notify::new(), readings: watch::Sender::new(Readings::default()) })
         }))
@@ -41,7 +42,7 @@ impl Requests {
 
     /// Only these sources are asked for from now on.
     pub fn keep(&self, sources: &[&str]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|source, _| sources.contains(&source.as_str()));
+        self.0.lock().retain(|source, _| sources.contains(&source.as_str()));
     }
 
     /// Waits until each of these was read by a reading that began after this call, or until `until`. Those who ask at the same

@@ -6,8 +6,8 @@ use crate::domain::reason::Reason;
 use crate::gate::record::{FirstPayment, Record, Standing};
 use crate::journal::JournalEvent;
 use crate::provider::payment::Payment;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use tokio::time::Instant;
 
 impl Records {
@@ -24,7 +24,7 @@ impl Records {
         let first = self.kept.payments.get_or(&(ours, *order), FirstPayment::default);
         if let Some((channel, transaction_id)) = paid_by.iter().find(|(channel, _)| scope(channel) == Some(ours)) {
             let standing = Standing { channel: *channel, transaction_id: *transaction_id, asked_at: None };
-            first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(standing);
+            first.lock().get_or_insert(standing);
         }
         first
     }
@@ -39,7 +39,7 @@ impl Records {
         payment: &Payment,
     ) -> Option<Standing> {
         let first = self.first_of(channel, order, record);
-        let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut first = first.lock();
         let this = Standing { channel, transaction_id: payment.transaction_id, asked_at: None };
         // What was given back leaves the order to be paid, once it is known to be.
         let first = if payment.refunded { *first } else { Some(*first.get_or_insert(this)) };
@@ -56,7 +56,7 @@ impl Records {
         payment: &Payment,
     ) {
         let known = self.first_of(channel, order, record);
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = known.lock();
         if known.is_none_or(|known| known.transaction_id != first.transaction_id) {
             return;
         }

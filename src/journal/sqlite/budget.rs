@@ -66,9 +66,9 @@ impl Budget {
     }
 
     /// How much there may be before one of this worth finds no place.
-    fn most_of(&self, worth: Trust) -> Room {
+    fn most_of(&self, trust: Trust) -> Room {
         let Room { records, bytes } = self.most;
-        match worth {
+        match trust {
             Trust::Unconfirmed => {
                 Room { records: records - records / SHARE_OF_LIKELY, bytes: bytes - bytes / SHARE_OF_LIKELY }
             }
@@ -78,11 +78,11 @@ impl Budget {
 
     /// Makes room for one more with so many bytes; what is confirmed has it in any case. The oldest of what is done with gives way: what is closed, or else parked.
     /// Of what is closed its bytes alone are enough, where bytes are what is missing.
-    pub(super) fn make_room(&mut self, connection: &Connection, bytes: u64, worth: Trust) -> Result<bool> {
-        if worth == Trust::Confirmed {
+    pub(super) fn make_room(&mut self, connection: &Connection, bytes: u64, trust: Trust) -> Result<bool> {
+        if trust == Trust::Confirmed {
             return Ok(true);
         }
-        let most = self.most_of(worth);
+        let most = self.most_of(trust);
         if bytes > most.bytes {
             return Ok(false);
         }

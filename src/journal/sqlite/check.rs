@@ -2,23 +2,9 @@
 
 use super::lock::Lock;
 use super::{OpenError, connect, figures, schema, sound, times};
-use crate::journal::Figures;
-use jiff::Timestamp;
+use crate::journal::{Figures, Health};
 use rusqlite::Connection;
 use std::path::Path;
-
-/// What was found.
-#[derive(Debug)]
-pub struct Health {
-    /// The layout's version.
-    pub version: usize,
-    /// When it was made, if it says so.
-    pub made_at: Option<Timestamp>,
-    /// Everything that is not as it should be; empty if all is well.
-    pub problems: Vec<String>,
-    /// How much there is of what.
-    pub figures: Figures,
-}
 
 /// Most problems that are listed.
 const MOST: usize = 100;
@@ -67,7 +53,7 @@ const RULES: [(&str, &str); 7] = [
 ///
 /// # Errors
 /// If it cannot be opened at all.
-pub fn check(path: &Path) -> Result<Health, OpenError> {
+pub(in crate::journal) fn check(path: &Path) -> Result<Health, OpenError> {
     if !path.exists() {
         return Err(OpenError::Absent(path.to_owned()));
     }

@@ -2,7 +2,7 @@
 //! that they are not on disk is one in which a crash makes the gate do it again. Whoever waits to be taken in is told nothing
 //! before it is durable.
 
-use super::writer::{Op, Stamped};
+use super::op::{Op, Stamped};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;

@@ -2,8 +2,9 @@
 //! no one else. They live in memory and end with the process, because only this process works on this file.
 
 use crate::journal::{EntryId, JournalEvent, Transition};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// The entries that are leased.
 #[derive(Debug, Default)]
@@ -154,7 +155,7 @@ impl Leases {
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

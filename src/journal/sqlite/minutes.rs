@@ -1,28 +1,19 @@
 //! What happened in each minute, in SQL.
 
-use super::Sqlite;
 use super::columns::{damaged, time};
-use crate::journal::BoxFuture;
-use crate::journal::minutes::Minutes;
 use crate::observe::metrics::{Latencies, Moment, Totals};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 /// Milliseconds for which minutes are kept.
 const DAY: i64 = 24 * 3600 * 1000;
 
-impl Minutes for Sqlite {
-    fn keep_minute(&self, minute: Moment) -> BoxFuture<'_, ()> {
-        self.write_only(move |connection, _| keep(connection, &minute))
-    }
-
-    fn minutes(&self) -> BoxFuture<'_, Vec<Moment>> {
-        self.read(|connection| {
-            connection.prepare_cached("SELECT * FROM minute ORDER BY at")?.query_map([], read)?.collect()
-        })
-    }
+/// The minutes that are kept, the oldest first.
+pub(super) fn all(connection: &Connection) -> Result<Vec<Moment>> {
+    connection.prepare_cached("SELECT * FROM minute ORDER BY at")?.query_map([], read)?.collect()
 }
 
-fn keep(connection: &Connection, minute: &Moment) -> Result<()> {
+/// Adds a minute to what is kept of it, and forgets old ones.
+pub(super) fn keep(connection: &Connection, minute: &Moment) -> Result<()> {
     let at = minute.at.as_millisecond();
     let known = connection.prepare_cached("SELECT * FROM minute WHERE at = ?1")?.query_row([at], read).optional()?;
     let mut totals = minute.totals.clone();

@@ -5,21 +5,12 @@ use super::leases::millis;
 use super::{Sqlite, write};
 use crate::domain::money::Fen;
 use crate::journal::BoxFuture;
-use crate::journal::pending_orders::{Found, News, PendingOrder, PendingOrders, SourceHealth};
+use crate::journal::pending_orders::{Found, News, PendingOrder, PendingOrderQueue, SourceHealth};
 use rusqlite::{Connection, Result, Row, params};
 
-impl PendingOrders for Sqlite {
+impl PendingOrderQueue for Sqlite {
     fn take_pending_orders(&self, news: News) -> BoxFuture<'_, ()> {
         self.write_only(move |connection, at| take_in(connection, &news, at))
-    }
-
-    fn pending_orders(&self, limit: usize) -> BoxFuture<'_, Vec<(String, PendingOrder)>> {
-        self.read(move |connection| {
-            connection
-                .prepare_cached("SELECT * FROM listed ORDER BY gone_at IS NOT NULL, listed_at DESC LIMIT ?1")?
-                .query_map([number(limit as u64)], |row| Ok((row.get("source")?, read_listed(row)?)))?
-                .collect()
-        })
     }
 
     fn source_is(&self, health: SourceHealth) -> BoxFuture<'_, ()> {
@@ -41,10 +32,14 @@ impl PendingOrders for Sqlite {
                 .map(drop)
         })
     }
+}
 
-    fn sources(&self) -> BoxFuture<'_, Vec<SourceHealth>> {
-        self.read(sources)
-    }
+/// Every order that is listed, and that was until a while ago, with the name of its source.
+pub(super) fn all(connection: &Connection, limit: usize) -> Result<Vec<(String, PendingOrder)>> {
+    connection
+        .prepare_cached("SELECT * FROM listed ORDER BY gone_at IS NOT NULL, listed_at DESC LIMIT ?1")?
+        .query_map([number(limit as u64)], |row| Ok((row.get("source")?, read_listed(row)?)))?
+        .collect()
 }
 
 /// How the sources are.

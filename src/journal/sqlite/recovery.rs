@@ -3,7 +3,7 @@
 
 use super::kinds::{Kind, kinds};
 use super::leases::{Leases, millis};
-use super::{Sqlite, read};
+use super::{Sqlite, due};
 use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::journal::recovery::Recovery;
@@ -54,7 +54,7 @@ const IS_LATE: &str = "SELECT EXISTS (SELECT 1 FROM attempt WHERE entry = ?1 AND
 
 /// The groups of what is being delivered for these channels.
 fn groups(connection: &Connection, channels: &[ChannelId]) -> Result<Vec<DueGroup>> {
-    let mut groups = read::groups_in(connection, State::Delivering)?;
+    let mut groups = due::groups_in(connection, State::Delivering)?;
     groups.retain(|group| channels.contains(&group.channel));
     Ok(groups)
 }
@@ -135,7 +135,7 @@ fn next_waiting(
             first = first.into_iter().chain(next).min();
         }
         let Some((_, entry)) = first else { return Ok(None) };
-        let taken = read::take_one(connection, entry, leases, now)?;
+        let taken = due::take_one(connection, entry, leases, now)?;
         if taken.is_some() {
             return Ok(taken);
         }
@@ -163,7 +163,7 @@ fn overdue(
                 if found.len() >= limit {
                     return Ok(found);
                 }
-                found.extend(read::take_one(connection, entry, leases, now)?);
+                found.extend(due::take_one(connection, entry, leases, now)?);
             }
         }
     }

@@ -6,20 +6,48 @@ use super::{Sqlite, write};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, MerchantId, OrderId, OutTradeNo, TransactionId};
 use crate::journal::sweeps::{
-    Counts, Outcome, Progress, Row, RowKind, RowPayment, RowRecord, Standing, Sweep, SweepId, SweepNote, Sweeps, Wanted,
+    Counts, Outcome, Progress, Row, RowKind, RowPayment, RowRecord, Standing, Sweep, SweepId, SweepNote, SweepQueue,
+    Sweeps, Wanted,
 };
 use crate::journal::{BoxFuture, EntryId, State};
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Result, Row as SqlRow, named_params, params};
 
+impl SweepQueue for Sqlite {
+    fn next_sweep(&self) -> BoxFuture<'_, Option<Sweep>> {
+        self.read(next)
+    }
+
+    fn found_before(&self, sweep: SweepId) -> BoxFuture<'_, Vec<TransactionId>> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached("SELECT transaction_id FROM sweep_row WHERE sweep = ?1 AND what = 'found'")?
+                .query_map([sweep.0], |row| parsed(row, "transaction_id"))?
+                .collect()
+        })
+    }
+
+    fn sweep_rows(&self, sweep: SweepId, rows: Vec<Row>) -> BoxFuture<'_, ()> {
+        self.write_only(move |connection, at| rows.iter().try_for_each(|row| keep_row(connection, sweep, row, at)))
+    }
+
+    fn sweep_refunds(&self, sweep: SweepId, refunded: Vec<TransactionId>) -> BoxFuture<'_, ()> {
+        self.write_only(move |connection, _| {
+            let mut mark = connection
+                .prepare_cached("UPDATE sweep_row SET refunded = 1 WHERE sweep = ?1 AND transaction_id = ?2")?;
+            refunded.iter().try_for_each(|payment| mark.execute(params![sweep.0, payment.as_str()]).map(drop))
+        })
+    }
+
+    fn sweep_note(&self, sweep: SweepId, note: SweepNote) -> BoxFuture<'_, ()> {
+        self.write_only(move |connection, at| self::note(connection, sweep, &note, at))
+    }
+}
+
 impl Sweeps for Sqlite {
     fn want_sweep(&self, wanted: Wanted) -> BoxFuture<'_, SweepId> {
         let id = self.write(move |connection, at| want(connection, &wanted, at));
         Box::pin(async move { id.await.map(SweepId) })
-    }
-
-    fn next_sweep(&self) -> BoxFuture<'_, Option<Sweep>> {
-        self.read(next)
     }
 
     fn sweep(&self, id: SweepId) -> BoxFuture<'_, Option<Sweep>> {
@@ -49,39 +77,10 @@ impl Sweeps for Sqlite {
         })
     }
 
-    fn found_before(&self, sweep: SweepId) -> BoxFuture<'_, Vec<TransactionId>> {
-        self.read(move |connection| {
-            connection
-                .prepare_cached("SELECT transaction_id FROM sweep_row WHERE sweep = ?1 AND what = 'found'")?
-                .query_map([sweep.0], |row| parsed(row, "transaction_id"))?
-                .collect()
-        })
-    }
-
     fn orders_of(&self, numbers: Vec<(ChannelId, OutTradeNo)>) -> BoxFuture<'_, Vec<Option<OrderId>>> {
         self.read(move |connection| {
             numbers.iter().map(|(channel, number)| order_of(connection, channel, number)).collect()
         })
-    }
-
-    fn standing(&self, payments: Vec<TransactionId>) -> BoxFuture<'_, Vec<Option<Standing>>> {
-        self.read(move |connection| payments.iter().map(|payment| standing(connection, payment)).collect())
-    }
-
-    fn sweep_rows(&self, sweep: SweepId, rows: Vec<Row>) -> BoxFuture<'_, ()> {
-        self.write_only(move |connection, at| rows.iter().try_for_each(|row| keep_row(connection, sweep, row, at)))
-    }
-
-    fn sweep_refunds(&self, sweep: SweepId, refunded: Vec<TransactionId>) -> BoxFuture<'_, ()> {
-        self.write_only(move |connection, _| {
-            let mut mark = connection
-                .prepare_cached("UPDATE sweep_row SET refunded = 1 WHERE sweep = ?1 AND transaction_id = ?2")?;
-            refunded.iter().try_for_each(|payment| mark.execute(params![sweep.0, payment.as_str()]).map(drop))
-        })
-    }
-
-    fn sweep_note(&self, sweep: SweepId, note: SweepNote) -> BoxFuture<'_, ()> {
-        self.write_only(move |connection, at| self::note(connection, sweep, &note, at))
     }
 
     fn sweep_outcomes(&self, sweep: SweepId) -> BoxFuture<'_, Vec<Outcome>> {
@@ -198,7 +197,7 @@ fn read_sweep(row: &SqlRow<'_>) -> Result<Sweep> {
 }
 
 /// The entry that says most about a payment: one whose delivery was accepted, or else the latest that goes on.
-fn standing(connection: &Connection, payment: &TransactionId) -> Result<Option<Standing>> {
+pub(super) fn standing(connection: &Connection, payment: &TransactionId) -> Result<Option<Standing>> {
     connection
         .prepare_cached(
             "SELECT entry.id, entry.state,

@@ -1,12 +1,8 @@
 //! The journal's own time, in SQL: when it was made, how far it has come, and what a clock that was set moves.
 
-use super::Sqlite;
 use super::columns::optional_time;
 use super::leases::millis;
-use super::writer::Op;
 use crate::domain::clock;
-use crate::journal::BoxFuture;
-use crate::journal::times::Times;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags, Result, params};
 use std::path::Path;
@@ -21,24 +17,10 @@ const FARTHEST: i64 = 100 * 24 * 3_600_000;
 /// Steps of the clock that are kept.
 const STEPS_KEPT: i64 = 64;
 
-impl Times for Sqlite {
-    fn made_at(&self) -> BoxFuture<'_, Option<Timestamp>> {
-        self.read(made)
-    }
-
-    fn beat(&self) -> BoxFuture<'_, ()> {
-        self.write_only(beat)
-    }
-
-    fn clock_was_set(&self, by: SignedDuration) -> BoxFuture<'_, ()> {
-        self.ask(|reply| Op::SetClock { by, reply })
-    }
-}
-
 /// When the journal at `path` was made, as its file says; `None` if there is none that says so. It is only read: a gate may
 /// be running. Blocks.
 #[must_use]
-pub fn made_at(path: &Path) -> Option<Timestamp> {
+pub(in crate::journal) fn made_at(path: &Path) -> Option<Timestamp> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).ok()?;
     connection.busy_timeout(super::BUSY_TIMEOUT).ok()?;
@@ -99,7 +81,8 @@ fn time_of(millis: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(millis).ok()
 }
 
-fn beat(connection: &Connection, at: i64) -> Result<()> {
+/// This moment has come.
+pub(super) fn beat(connection: &Connection, at: i64) -> Result<()> {
     let can_be = Timestamp::from_millisecond(at).is_ok_and(clock::can_be);
     connection
         .prepare_cached(

@@ -31,7 +31,7 @@ pub(super) fn probe(connection: &Connection, at: i64) -> Result<()> {
 pub(super) fn take_in(
     connection: &Connection,
     callback: &Callback,
-    worth: Trust,
+    trust: Trust,
     due_in: Duration,
     at: i64,
     budget: &mut Budget,
@@ -47,11 +47,11 @@ pub(super) fn take_in(
     }
     let content = callback.request.as_ref().map(Content::of);
     let bytes = content.as_ref().map_or(0, Content::bytes);
-    if !budget.make_room(connection, bytes, worth)? {
+    if !budget.make_room(connection, bytes, trust)? {
         return Ok(Err(JournalError::Full));
     }
     let delivery = callback.delivery().to_string();
-    let rank = if worth == Trust::Unconfirmed { Rank::Strange } else { Rank::Likely };
+    let rank = if trust == Trust::Unconfirmed { Rank::Strange } else { Rank::Likely };
     let due_at = at.saturating_add(millis(due_in));
     let entry = insert(connection, key.0, &delivery, callback, (rank, content.as_ref()), at, due_at)?;
     budget.spend(bytes);

@@ -10,13 +10,14 @@ use super::outcome::Outcome;
 use super::totals::{Latencies, Totals, VERDICTS};
 use crate::domain::order::ChannelId;
 use crate::domain::reason::{Reason, Verdict};
+use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 const OUTCOMES: usize = Outcome::ALL.len();
@@ -75,12 +76,12 @@ impl Callbacks {
     }
 
     fn tally(&self, place: Place) -> Arc<Tally> {
-        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tallies = self.tallies.lock();
         Arc::clone(tallies.entry(place).or_insert_with(|| Arc::new(Tally(std::array::from_fn(|_| OnceLock::new())))))
     }
 
     fn tallies(&self) -> Vec<(Place, Arc<Tally>)> {
-        let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let tallies = self.tallies.lock();
         tallies.iter().map(|(place, tally)| (place.clone(), Arc::clone(tally))).collect()
     }
 
@@ -134,7 +135,7 @@ impl Counts {
         };
         let routes = routes.into_iter().map(Arc::from).map(|route: Arc<str>| (Arc::clone(&route), on(Some(route))));
         let (routes, no_route) = (routes.collect(), on(None));
-        callbacks.channels.lock().unwrap_or_else(PoisonError::into_inner).extend(channels);
+        callbacks.channels.lock().extend(channels);
         Self { callbacks: Arc::clone(callbacks), routes, no_route }
     }
 
@@ -232,7 +233,7 @@ impl Collector for Callbacks {
 impl Callbacks {
     /// Every verdict of every configured channel, none so far: what begins at 1 is no increase to Prometheus.
     fn verdicts(&self) -> BTreeMap<(Option<ChannelId>, usize), (VerdictLabels, u64)> {
-        let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let channels = self.channels.lock().clone();
         let all = channels.into_iter().flat_map(|channel| Verdict::ALL.map(|verdict| (Some(channel), verdict)));
         all.map(|(channel, verdict)| ((channel, verdict as usize), (VerdictLabels { channel, verdict }, 0))).collect()
     }

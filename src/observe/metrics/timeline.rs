@@ -7,8 +7,8 @@ use super::outcome::Outcome;
 use super::totals::{Totals, VERDICTS};
 use crate::domain::reason::Verdict;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Minutes that are remembered.
@@ -70,7 +70,7 @@ impl Moment {
 
 impl Timeline {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     pub(super) fn end_minute(&self, now: Timestamp, at_once: bool, totals: impl FnOnce() -> Totals) -> Option<Moment> {

@@ -13,10 +13,10 @@ use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_sc
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+use parking_lot::Mutex;
 use prost::Message;
 use reqwest::Client;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -76,7 +76,7 @@ impl Exporter {
     }
 
     fn complain(&self, spans: usize, why: &str) {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lost = self.lost.lock();
         lost.spans += spans;
         if lost.throttle.admits() {
             let lost = std::mem::take(&mut lost.spans);

@@ -5,7 +5,7 @@
 //! counts; whatever a host answers, badly signed or with an error, it is there (threat V-04).
 
 use crate::provider::HostState;
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -50,7 +50,7 @@ impl Breaker {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.0.lock())
     }
 }
 

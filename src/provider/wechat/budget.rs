@@ -6,8 +6,8 @@
 
 use crate::domain::order::MerchantId;
 use crate::provider::Part;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 impl Part {
@@ -119,14 +119,14 @@ impl Budget {
     /// Takes one query out of the merchant's budget for `part`; `false` if there is none left for that at the moment.
     pub(super) fn take(&self, merchant: &MerchantId, part: Part) -> bool {
         let now = Instant::now();
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock();
         buckets.entry(*merchant).or_insert_with(|| Bucket::full(self.rate, now)).take(self.rate, part, now)
     }
 
     /// How many queries of a merchant can be sent at once now by all together, and how many if none was for a while.
     pub(super) fn left(&self, merchant: &MerchantId) -> (u32, u32) {
         let most = self.rate.at_once();
-        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let buckets = self.buckets.lock();
         let left = buckets.get(merchant).map_or(most, |bucket| {
             let mut bucket = bucket.clone();
             bucket.fill(self.rate, Instant::now());

@@ -68,7 +68,7 @@ impl Sweeper {
             sweep,
             targets,
             counts: Counts::default(),
-            found_before: self.journal.found_before(sweep.id).await?.into_iter().collect(),
+            found_before: self.journal.queue.found_before(sweep.id).await?.into_iter().collect(),
             refunded: HashSet::new(),
         };
         let mut bill = account.bill(sweep.wanted.bill_date, bill_type).await?;
@@ -77,7 +77,7 @@ impl Sweeper {
             comparison.take(rows).await?;
             if counted.elapsed() >= COUNT_EVERY {
                 counted = Instant::now();
-                self.journal.sweep_note(sweep.id, SweepNote::Counted(comparison.counts)).await?;
+                self.journal.queue.sweep_note(sweep.id, SweepNote::Counted(comparison.counts)).await?;
             }
         }
         comparison.mark_refunds().await?;
@@ -143,10 +143,10 @@ impl Comparison<'_> {
             }
         }
         let journal = &self.sweeper.journal;
-        let standing = journal.standing(payments.iter().map(|payment| payment.transaction_id).collect()).await?;
+        let standing = journal.queue.standing(payments.iter().map(|payment| payment.transaction_id).collect()).await?;
         let numbers = payments.iter().map(|payment| (self.owner(payment), payment.out_trade_no));
         let numbers: Vec<_> = numbers.map(|(owner, number)| owner.map(|owner| (owner.channel.id, number))).collect();
-        let mut named = journal.orders_of(numbers.iter().flatten().copied().collect()).await?.into_iter();
+        let mut named = journal.archive.orders_of(numbers.iter().flatten().copied().collect()).await?.into_iter();
         for ((payment, standing), number) in payments.iter().zip(standing).zip(numbers) {
             let named = number.and_then(|_| named.next()).flatten();
             kept.extend(self.judge(payment, standing, named));
@@ -154,7 +154,7 @@ impl Comparison<'_> {
         let mut kept = kept.into_iter().peekable();
         while kept.peek().is_some() {
             let some = kept.by_ref().take(AT_ONCE).collect();
-            self.sweeper.journal.sweep_rows(self.sweep.id, some).await?;
+            self.sweeper.journal.queue.sweep_rows(self.sweep.id, some).await?;
         }
         Ok(())
     }
@@ -273,7 +273,7 @@ impl Comparison<'_> {
         let mut refunded = self.refunded.iter().copied().peekable();
         while refunded.peek().is_some() {
             let some = refunded.by_ref().take(AT_ONCE).collect();
-            self.sweeper.journal.sweep_refunds(self.sweep.id, some).await?;
+            self.sweeper.journal.queue.sweep_refunds(self.sweep.id, some).await?;
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ async fn a_drain_finishes_what_is_in_progress_and_closes_the_rest_at_once() {
     let text = busy.rest().await;
     assert!(text.contains("connection: close\r\n") && text.ends_with("GET /wait "), "{text}");
     assert_eq!(fixture.shutdown.drain(LONG, std::future::pending()).await, Drained::Whole);
-    assert_eq!(fixture.handler.seen.lock().unwrap().len(), 2);
+    assert_eq!(fixture.handler.seen.lock().len(), 2);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 use super::*;
 use crate::domain::order::OrderId;
-use crate::journal::sqlite::Sqlite;
+use crate::journal::sqlite::tests::open;
 use crate::journal::suite::callback;
-use crate::journal::{Acceptance, Attempt, DeliveryId, Journal, Origin, Outcome, Transition};
+use crate::journal::{Acceptance, Attempt, DeliveryId, EntryId, Origin, Outcome, Transition, Trust};
 use hyper::{HeaderMap, StatusCode};
+use tokio::sync::oneshot;
 
 /// Callbacks that wait to be taken in.
 const RUSH: i64 = 4000;
@@ -19,8 +20,8 @@ fn accepted(entry: EntryId) -> JournalEvent {
 async fn that_an_order_was_accepted_does_not_wait_for_a_rush() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("j.db");
-    let journal = Sqlite::open(&path, u64::MAX).unwrap();
-    let take_in = |order: String| journal.take_in(callback(&order), Trust::Unconfirmed, Duration::MAX);
+    let journal = open(&path, u64::MAX).unwrap();
+    let take_in = |order: String| journal.queue.take_in(callback(&order), Trust::Unconfirmed, Duration::MAX);
     let entry = take_in("FIRST".to_owned()).await.unwrap().entry;
     let beside = Connection::open(&path).unwrap();
     beside
@@ -31,8 +32,8 @@ async fn that_an_order_was_accepted_does_not_wait_for_a_rush() {
         )
         .unwrap();
     let rush: Vec<_> = (0..RUSH).map(|order| take_in(format!("RUSH-{order}"))).collect();
-    journal.append(accepted(entry));
-    journal.flush().await.unwrap();
+    journal.queue.append(accepted(entry));
+    journal.queue.flush().await.unwrap();
     let number = |sql: &str| beside.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(number("SELECT count(*) FROM entry"), RUSH + 1, "what was asked for before is written");
     let before = number("SELECT entries FROM seen");

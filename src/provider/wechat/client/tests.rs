@@ -5,8 +5,8 @@ use crate::net::xml::{self, Fields};
 use crate::provider::wechat::sign::{SignType, sign};
 use crate::provider::wechat::v2::Keys;
 use crate::provider::wechat::{Api, ApiKey};
+use parking_lot::Mutex;
 use std::net::SocketAddr;
-use std::sync::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -66,7 +66,7 @@ impl StandIn {
     }
 
     pub(super) fn queries(&self) -> Vec<String> {
-        self.seen.lock().unwrap().queries.clone()
+        self.seen.lock().queries.clone()
     }
 }
 
@@ -74,7 +74,7 @@ async fn serve(mut stream: TcpStream, acts: &[Act], seen: &Mutex<Seen>) -> Optio
     loop {
         let (head, query) = read_request(&mut stream).await?;
         let number = {
-            let mut seen = seen.lock().unwrap();
+            let mut seen = seen.lock();
             seen.heads.push(head);
             seen.queries.push(query);
             seen.queries.len() - 1
@@ -90,7 +90,7 @@ async fn serve(mut stream: TcpStream, acts: &[Act], seen: &Mutex<Seen>) -> Optio
                 stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.ok()?;
                 loop {
                     stream.write_all(&[b"400\r\n".as_slice(), &[b'x'; 1024], b"\r\n"].concat()).await.ok()?;
-                    seen.lock().unwrap().written += 1024;
+                    seen.lock().written += 1024;
                 }
             }
             Act::Close => return None,
@@ -185,7 +185,7 @@ async fn one_host_is_asked_once_by_a_signed_post() {
     assert_eq!(asked.answer.out_trade_no.as_deref(), Some(ORDER));
     assert_eq!(*asked.host, *host.origin());
     assert!(other.queries().is_empty());
-    let head = host.seen.lock().unwrap().heads[0].to_ascii_lowercase();
+    let head = host.seen.lock().heads[0].to_ascii_lowercase();
     assert!(head.starts_with("post /pay/orderquery http/1.1\r\n"), "{head}");
     assert!(head.contains("content-type: text/xml") && !head.contains("referer") && !head.contains("accept-encoding"));
     let query = host.queries().remove(0);
@@ -316,7 +316,7 @@ async fn answers_that_will_not_change_are_not_asked_about_again() {
 async fn an_endless_answer_is_given_up_early() {
     let host = StandIn::start(&[Act::WriteForever]).await;
     assert_eq!(ask(&client(&[&host])).await, Err(QueryError::TooLarge));
-    let written = host.seen.lock().unwrap().written;
+    let written = host.seen.lock().written;
     assert!(written < 50_000_000, "{written} bytes were taken in");
     let announced = Act::Write(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n<xml><pad>".to_vec());
     assert_eq!(ask(&client(&[&StandIn::start(&[announced]).await])).await, Err(QueryError::TooLarge));
@@ -377,13 +377,13 @@ async fn a_host_whose_certificate_nobody_vouches_for_is_not_asked() {
             if let Ok(mut stream) = acceptor.accept(stream).await
                 && let Some((_, query)) = read_request(&mut stream).await
             {
-                shared.lock().unwrap().push(query);
+                shared.lock().push(query);
             }
         }
     });
     let settings = Settings { hosts: vec![format!("https://{address}")], hedge_after: LONG, queries_per_second: 1000 };
     assert_eq!(ask(&WeChatPay::new(&settings).unwrap()).await, Err(QueryError::Transport));
-    assert!(seen.lock().unwrap().is_empty());
+    assert!(seen.lock().is_empty());
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn download(hosts: &[&StandIn]) -> Result<usize, BillError> {
 async fn it_is_asked_for_compressed_by_a_signed_post() {
     let host = StandIn::start(&[Act::Write(sized(&gzip(&bill(3))))]).await;
     assert_eq!(download(&[&host]).await, Ok(3));
-    let head = host.seen.lock().unwrap().heads[0].to_ascii_lowercase();
+    let head = host.seen.lock().heads[0].to_ascii_lowercase();
     assert!(head.starts_with("post /pay/downloadbill http/1.1\r\n") && !head.contains("accept-encoding"), "{head}");
     let query = host.queries().remove(0);
     let query = Fields::read(query.as_bytes()).unwrap();

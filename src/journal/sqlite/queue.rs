@@ -1,0 +1,93 @@
+//! The queue, in one file: the writer takes in and is told, and leases are in memory.
+
+use super::leases::{self, Lease};
+use super::op::Op;
+use super::{Sqlite, due, rank, read, sweeps};
+use crate::domain::clock;
+use crate::domain::order::{ChannelId, TransactionId};
+use crate::journal::sweeps::Standing;
+use crate::journal::{
+    Acceptance, BoxFuture, Callback, DeliveryId, EntryId, Job, JournalError, JournalEvent, Looks, Queue, Shut, Taken,
+    Trust,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Callbacks that may wait for the writer; more are turned away.
+const MOST_WAITING: usize = 8192;
+
+/// A place among the callbacks that wait for the writer. One that nobody waits for any longer keeps it, as it does its
+/// memory.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(waiting: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(Arc::clone(waiting));
+        (waiting.fetch_add(1, Ordering::Relaxed) < MOST_WAITING).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Queue for Sqlite {
+    fn take_in(&self, callback: Box<Callback>, trust: Trust, due_in: Duration) -> BoxFuture<'_, Taken> {
+        let Some(place) = Place::take(&self.waiting) else { return Box::pin(async { Err(JournalError::Busy) }) };
+        let taking = self.ask(|reply| Op::TakeIn { callback, trust, due_in, place, reply });
+        Box::pin(async move {
+            let (taken, lease) = taking.await?;
+            lease.into_iter().for_each(Lease::keep);
+            Ok(taken)
+        })
+    }
+
+    fn append(&self, event: JournalEvent) {
+        let at = clock::now().as_millisecond();
+        let seq = self.leases.appended(&event, at);
+        self.send(Op::Append { event, seq }, at);
+    }
+
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        self.ask(Op::Flush)
+    }
+
+    fn lease_due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>> {
+        let look = due::Look {
+            leases: Arc::clone(&self.leases),
+            healthy: self.healthy.load(Ordering::Relaxed),
+            turn: self.turn.fetch_add(1, Ordering::Relaxed),
+            limit,
+            shut,
+        };
+        let setting = Arc::clone(&self.setting);
+        self.read(move |connection| {
+            let _not_now = setting.read();
+            due::lease_due(connection, &look)
+        })
+    }
+
+    fn release(&self, entry: EntryId) {
+        self.leases.release(entry);
+    }
+
+    fn postpone(&self, entry: EntryId, again_in: Duration) {
+        self.leases.rest(entry, clock::now().as_millisecond().saturating_add(leases::millis(again_in)));
+    }
+
+    fn lift(&self, channel: ChannelId, looks: Looks) -> BoxFuture<'_, ()> {
+        self.write_only(move |connection, _| rank::lift(connection, &channel, &looks))
+    }
+
+    fn acceptance(&self, delivery: DeliveryId) -> BoxFuture<'_, Option<Acceptance>> {
+        self.read(move |connection| read::delivered(connection, &delivery.to_string()).map(|(_, accepted)| accepted))
+    }
+
+    fn standing(&self, payments: Vec<TransactionId>) -> BoxFuture<'_, Vec<Option<Standing>>> {
+        self.read(move |connection| payments.iter().map(|payment| sweeps::standing(connection, payment)).collect())
+    }
+}
