@@ -11,6 +11,8 @@
 //! It stands on the same `server` as the callbacks, with its limits and deadlines; above that everything is axum. What a
 //! request has to bring is said in one place (`guard`). Pages and API ask and act through [`Admin`] alone.
 
+mod accept;
+
 mod access;
 
 mod act;

@@ -21,6 +21,8 @@ mod man;
 
 mod print;
 
+mod problems;
+
 mod query;
 
 mod records;

@@ -15,6 +15,12 @@ mod order;
 
 mod message;
 
+mod coupon;
+
+mod bill_settings;
+
+mod query;
+
 mod book;
 
 mod generated;
@@ -41,13 +47,13 @@ pub mod http;
 /// A sample legacy order system.
 pub mod shop;
 
-pub use bill::{BillLayout, BillQuery, BillSettings, EmptyDay, Gzip, LineEnd};
-pub use book::{Host, Query};
+pub use bill_settings::{BillLayout, BillSettings, EmptyDay, Gzip, LineEnd};
 pub use control_error::ControlError;
 pub use fault::{Fault, FaultKind, Faults};
 pub use merchant::{BadMerchant, DEMO_MERCHANTS, Merchant, demo_merchants};
 pub use notification::{Announcement, Attempt, Forgery, Judgement, Notification, Progress, RETRY_SCHEDULE};
 pub use order::{BadOrder, KnownTo, Order, OrderFields, OrderKey, TradeState};
+pub use query::{BillQuery, Host, Query};
 pub use seed::Seed;
 
 use crate::domain::order::{MerchantId, OutTradeNo};
@@ -215,7 +221,7 @@ impl Sandbox {
     /// # Errors
     /// If `settings` are nonsense.
     pub fn set_bills(&self, settings: BillSettings) -> Result<(), ControlError> {
-        if settings.generated_day.as_ref().is_some_and(|day| bill::day(day).is_none()) {
+        if settings.generated_day.as_ref().is_some_and(|day| bill_settings::day(day).is_none()) {
             return Err(ControlError::GeneratedDay);
         }
         self.lock().book.bills = settings;

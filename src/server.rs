@@ -15,6 +15,8 @@ mod wire;
 
 mod stream;
 
+mod spare;
+
 mod head;
 
 mod request;

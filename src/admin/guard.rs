@@ -4,6 +4,7 @@
 //! page of ours (CSRF): by the token in a header, which no page of somebody else's can send, or by a request that the
 //! browser says is our own page's. Nothing is shared with other origins (no CORS).
 
+use super::accept::wants_page;
 use super::access::{Brought, Who};
 use super::attempts::Penance;
 use super::problem::{Problem, spelled_out};
@@ -12,7 +13,7 @@ use crate::server::Peer;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -164,18 +165,6 @@ fn origin(headers: &HeaderMap) -> Origin {
         _ if ours => Origin::Ours,
         _ => Origin::Foreign,
     })
-}
-
-/// Whether a person looks at the answer.
-pub(super) fn wants_page(request: &Request) -> bool {
-    let is_page = matches!(*request.method(), Method::GET | Method::HEAD) && !request.uri().path().starts_with("/api/");
-    is_page && accepts_html(request.headers())
-}
-
-/// Whether the answer may be a page.
-pub(super) fn accepts_html(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-    accepted.flat_map(|accept| accept.split(',')).any(|kind| kind.trim().starts_with("text/html"))
 }
 
 /// Who is at the other end of the connection.

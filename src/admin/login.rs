@@ -1,7 +1,7 @@
 //! A session for a browser: begun with the token once, ended by whoever has it.
 
+use super::accept::accepts_html;
 use super::attempts::{Penance, Wrong};
-use super::guard::accepts_html;
 use super::problem::Problem;
 use super::{Admin, Who, session};
 use crate::domain::clock;

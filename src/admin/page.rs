@@ -13,7 +13,11 @@ mod chart;
 
 mod decision;
 
+mod flash;
+
 mod health;
+
+mod href;
 
 mod language;
 

@@ -4,14 +4,14 @@ mod resolve;
 
 use super::ConfigFile;
 use super::print::{self, Lines};
+use super::problems;
 use super::words::{fill, words};
-use crate::config::{Config, Outline, Problems, Warning};
+use crate::config::{Config, Outline, Warning};
 use crate::gate::accepted::Accepted;
 use crate::provider::wechat::v2::preset::PRESET;
 use resolve::{Resolved, resolve};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::process::ExitCode;
 
 /// The command's arguments.
@@ -40,12 +40,12 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let outline = match Outline::load(&args.file.config) {
         Ok(outline) => outline,
-        Err(problems) => return show(&problems, args.json),
+        Err(problems) => return problems::print(&problems, args.json),
     };
     let resolved = if args.resolve {
         match Config::load(&args.file.config) {
             Ok(config) => Some(resolve(&config).await?),
-            Err(problems) => return show(&problems, args.json),
+            Err(problems) => return problems::print(&problems, args.json),
         }
     } else {
         None
@@ -53,17 +53,6 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     print::print(args.json, &report(&outline, resolved.as_ref()), &lines(args, &outline, resolved.as_ref()))?;
     let is_well = resolved.as_ref().is_none_or(Resolved::is_well);
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Shows everything that is wrong with a configuration.
-pub(super) fn show(problems: &Problems, as_json: bool) -> anyhow::Result<ExitCode> {
-    if as_json {
-        let list: Vec<_> = problems.list.iter().map(ToString::to_string).collect();
-        print::json(&json!({ "usable": false, "problems": list }))?;
-    } else {
-        writeln!(std::io::stderr(), "{}", words().problems(problems))?;
-    }
-    Ok(ExitCode::FAILURE)
 }
 
 fn report(outline: &Outline, resolved: Option<&Resolved>) -> Value {

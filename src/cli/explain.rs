@@ -41,7 +41,7 @@ const MOST: usize = 100;
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let journal = match records::open(&args.file.config)? {
         Ok(journal) => journal,
-        Err(problems) => return super::check::show(&problems, args.json),
+        Err(problems) => return super::problems::print(&problems, args.json),
     };
     let (mut found, mut refused) = (Vec::new(), Vec::new());
     for search in searches(&args.id)? {

@@ -33,7 +33,7 @@ const TO_ADMIN: Question = Question {
 pub(super) async fn run(args: &ConfigFile) -> anyhow::Result<ExitCode> {
     let outline = match Outline::load(&args.config) {
         Ok(outline) => outline,
-        Err(problems) => return super::check::show(&problems, false),
+        Err(problems) => return super::problems::print(&problems, false),
     };
     let (listen, tls, question) = match outline.admin {
         Some((listen, tls)) => (listen, tls, TO_ADMIN),

@@ -76,7 +76,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 async fn export(args: &Export) -> anyhow::Result<ExitCode> {
     let journal = match records::open(&args.file.config)? {
         Ok(journal) => journal,
-        Err(problems) => return super::check::show(&problems, false),
+        Err(problems) => return super::problems::print(&problems, false),
     };
     let mut search =
         Search { received_within: args.since, state: args.state, after: Some(EntryId(0)), ..Search::default() };
@@ -95,7 +95,7 @@ async fn export(args: &Export) -> anyhow::Result<ExitCode> {
 fn check_file(args: &Check) -> anyhow::Result<ExitCode> {
     let outline = match Outline::load(&args.file.config) {
         Ok(outline) => outline,
-        Err(problems) => return super::check::show(&problems, args.json),
+        Err(problems) => return super::problems::print(&problems, args.json),
     };
     let journal = records::settings(outline.journal.as_ref())?;
     let health = journal::check(journal)?;

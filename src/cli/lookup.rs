@@ -53,7 +53,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let search = Search { order: Some(args.order), channel: args.channel, ..Search::default() };
             known = journal.find(search, MOST).await?;
         }
-        Ok(Err(problems)) => return super::check::show(&problems, args.json),
+        Ok(Err(problems)) => return super::problems::print(&problems, args.json),
         // The live query does not need it.
         Err(error) => why_not = Some(error),
     }
@@ -70,7 +70,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let config = match Config::load(&args.file.config) {
         Ok(config) => config,
-        Err(problems) => return super::check::show(&problems, args.json),
+        Err(problems) => return super::problems::print(&problems, args.json),
     };
     if let Some(unknown) = args.channel.filter(|id| config.channels.iter().all(|channel| channel.id != *id)) {
         let known: Vec<_> = config.channels.iter().map(|channel| channel.id.to_string()).collect();

@@ -45,7 +45,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = match Config::load(&args.file.config) {
         Ok(config) => config,
-        Err(problems) => return super::check::show(&problems, args.json),
+        Err(problems) => return super::problems::print(&problems, args.json),
     };
     let channel = config.channels.iter().find(|channel| channel.id == args.channel).ok_or_else(|| {
         let known: Vec<_> = config.channels.iter().map(|channel| channel.id.to_string()).collect();

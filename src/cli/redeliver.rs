@@ -88,7 +88,7 @@ const LOOK_AT: usize = 200;
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let outline = match Outline::load(&args.file.config) {
         Ok(outline) => outline,
-        Err(problems) => return super::check::show(&problems, args.json),
+        Err(problems) => return super::problems::print(&problems, args.json),
     };
     let journal = records::settings(outline.journal.as_ref())?;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
@@ -98,7 +98,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let config = match Config::load(&args.file.config) {
         Ok(config) => config,
-        Err(problems) => return super::check::show(&problems, args.json),
+        Err(problems) => return super::problems::print(&problems, args.json),
     };
     // So that a journal that was never there is said so, and not made.
     drop(journal::open_beside(journal)?);

@@ -45,7 +45,7 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
     let (config, files) = Config::load_noting_files(&args.file.config);
     let config = match config {
         Ok(config) => config,
-        Err(problems) => return super::check::show(&problems, false),
+        Err(problems) => return super::problems::print(&problems, false),
     };
     let log = logging::start(config.log.format, &config.log.level)
         .map_err(|error| anyhow::anyhow!("log.level is no filter: {error}"))?;

@@ -91,7 +91,7 @@ const MOST_DAYS: usize = 93;
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let outline = match Outline::load(&args.file.config) {
         Ok(outline) => outline,
-        Err(problems) => return super::check::show(&problems, args.json),
+        Err(problems) => return super::problems::print(&problems, args.json),
     };
     let journal = records::settings(outline.journal.as_ref())?;
     if args.list || args.report.is_some() {
@@ -109,7 +109,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let config = match Config::load(&args.file.config) {
         Ok(config) => config,
-        Err(problems) => return super::check::show(&problems, args.json),
+        Err(problems) => return super::problems::print(&problems, args.json),
     };
     // So that a journal that was never there is said so, and not made: it would know of nothing that was accepted.
     drop(journal::open_beside(journal)?);

@@ -66,7 +66,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 async fn request(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
     let config = match Config::load(&args.config.config) {
         Ok(config) => config,
-        Err(problems) => return super::check::show(&problems, args.json),
+        Err(problems) => return super::problems::print(&problems, args.json),
     };
     let saved = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let arrival = saved::arrive(&saved, config.limits.server, english()).await?;

@@ -1,13 +1,16 @@
 //! `pending_orders`: where orders wait for payment, and how often that is read.
 
 use super::read::{Section, Value};
+use super::routes::UNITS;
 use super::synthesize::{RouteName, target};
+use crate::domain::money::AmountUnit;
 use crate::domain::secret::Secret;
 use crate::reconcile::pending_orders::Watched;
 use crate::reconcile::pending_orders::command::Command;
+use crate::reconcile::pending_orders::database::Database;
 use crate::reconcile::pending_orders::http::Page;
-use crate::reconcile::pending_orders::source::{AmountUnit, Place, Source};
-use crate::reconcile::pending_orders::sql::{Database, Query};
+use crate::reconcile::pending_orders::query::Query;
+use crate::reconcile::pending_orders::source::{Place, Source};
 use hyper::http::uri::Uri;
 use std::time::Duration;
 
@@ -23,7 +26,6 @@ const EVERY: Duration = Duration::from_secs(30);
 /// More often is a load on the order system, and WeChat Pay is not asked more often either.
 const SHORTEST_EVERY: Duration = Duration::from_secs(1);
 const LONGEST_NAME: usize = 64;
-const UNITS: &[(&str, AmountUnit)] = &[("fen", AmountUnit::Fen), ("yuan", AmountUnit::Yuan)];
 
 pub(super) fn pending_orders(value: &Value<'_>, routes: &[RouteName<'_>]) -> Option<Vec<Watched>> {
     let sources = value.list()?;

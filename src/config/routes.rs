@@ -65,7 +65,8 @@ const METHODS: &[(&str, Method)] = &[
     ("DELETE", Method::DELETE),
 ];
 
-const UNITS: &[(&str, AmountUnit)] = &[("fen", AmountUnit::Fen), ("yuan", AmountUnit::Yuan)];
+/// The units of an amount, by name.
+pub(super) const UNITS: &[(&str, AmountUnit)] = &[("fen", AmountUnit::Fen), ("yuan", AmountUnit::Yuan)];
 
 /// The presets by name.
 const PRESETS: &[(&str, &Preset)] = &[("wechat-v2", &PRESET)];

@@ -5,6 +5,8 @@
 
 mod strictness;
 
+mod home;
+
 mod occurrences;
 
 mod names;
@@ -41,8 +43,9 @@ pub use crate::domain::money::AmountUnit;
 pub use channel_rule::{ChannelRule, Choose};
 pub use sealed::Sealed;
 
+use self::home::Home;
 use self::media::Media;
-use self::names::{Home, Names};
+use self::names::Names;
 use self::occurrences::Occurrences;
 use self::value::{Malformed, Value};
 use super::path::PathValues;

@@ -14,19 +14,25 @@ mod journal;
 
 mod labels;
 
+mod outcome;
+
 mod process;
 
 mod timeline;
+
+mod totals;
 
 mod upstream;
 
 mod wechat;
 
-pub use callbacks::{Callbacks, Counts, Outcome, UnderWay};
+pub use callbacks::{Callbacks, Counts, UnderWay};
 pub use exposition::{Format, Gauges};
 pub use histogram::Histogram;
 pub use journal::JournalMeters;
-pub use timeline::{Latencies, Moment, Totals};
+pub use outcome::Outcome;
+pub use timeline::Moment;
+pub use totals::{Latencies, Totals};
 pub use upstream::{Sent, UpstreamMeters};
 pub use wechat::{Queried, QueryMeters};
 

@@ -4,6 +4,9 @@
 //! A source is read in a task of its own. One that is down, slow or wrong keeps nobody waiting: what it said last still
 //! counts, and how it is can be seen.
 
+// What may be said about an order.
+pub mod column;
+
 // Values as sources write them.
 mod cell;
 
@@ -17,7 +20,11 @@ pub mod error;
 mod json;
 
 // Databases.
-pub mod sql;
+pub mod query;
+
+pub mod database;
+
+mod stop;
 
 mod sqlite;
 
@@ -84,6 +91,9 @@ pub struct PendingOrders {
 
 /// Most orders that one source may list: more are not read.
 pub const MOST_ORDERS: usize = 100_000;
+
+/// Most bytes of a list that comes as one text. A row has about a hundred.
+const LARGEST_TEXT: usize = 16 * 1024 * 1024;
 
 /// Most orders that are remembered over a restart, listed or gone.
 const MOST_REMEMBERED: usize = 1_000_000;

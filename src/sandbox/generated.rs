@@ -1,6 +1,6 @@
 //! Orders that nobody made: as many as a large bill needs, each told by its number alone, none of them in memory.
 
-use super::bill::{BillSettings, day};
+use super::bill_settings::{BillSettings, day};
 use super::order::{Order, OrderFields, OrderKey, TradeState};
 use super::seed::Seed;
 use crate::domain::order::{MerchantId, OutTradeNo, TransactionId};

@@ -1,9 +1,9 @@
 //! The payment notification: what it says, how it is forged, and what became of it (`wechatpay-v2.md` section 7).
 
+use super::coupon;
 use super::merchant::Merchant;
 use super::message::Message;
 use super::order::{Order, OrderKey};
-use super::orderquery::coupon;
 use super::seed::Seed;
 use crate::domain::order::TransactionId;
 use crate::net::xml::Fields;
@@ -201,7 +201,7 @@ pub(super) fn compose(
     message.push("total_fee", order.total_fee.to_string());
     message.push("fee_type", "CNY");
     message.push("cash_fee", (order.total_fee - order.coupon_fee).to_string());
-    coupon(&mut message, order);
+    coupon::push(&mut message, order);
     message.push_some("transaction_id", order.transaction_id.as_ref().map(TransactionId::as_str));
     message.push("out_trade_no", order.key.out_trade_no.as_str());
     message.push_some("attach", Some(order.attach.as_str()).filter(|attach| !attach.is_empty()));

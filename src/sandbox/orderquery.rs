@@ -1,10 +1,12 @@
 //! `POST /pay/orderquery` as WeChat Pay answers it (`wechatpay-v2.md` sections 3 to 6), and as it answers on a bad day.
 
-use super::book::{Book, Host, Query};
+use super::book::Book;
+use super::coupon;
 use super::fault::{Fault, FaultKind};
 use super::merchant::{self, Merchant, Stranger};
 use super::message::Message;
 use super::order::{KnownTo, Order, OrderFields, OrderKey, TradeState};
+use super::query::{Host, Query};
 use super::seed::Seed;
 use crate::domain::order::{MerchantId, OutTradeNo, TransactionId};
 use crate::net::xml::Fields;
@@ -256,7 +258,7 @@ fn describe(message: &mut Message, order: &Order, for_sub_appid: bool) {
     message.push("trade_state_desc", state.text());
     if state.is_paid() {
         message.push("cash_fee_type", "CNY");
-        coupon(message, order);
+        coupon::push(message, order);
     }
 }
 
@@ -276,17 +278,6 @@ fn pay(message: &mut Message, order: &Order, for_sub_appid: bool) {
     message.push("out_trade_no", order.key.out_trade_no.as_str());
     message.push("attach", &order.attach);
     message.push_some("time_end", order.time_end.as_deref());
-}
-
-/// The one recharge coupon of an order that was paid with one.
-pub(super) fn coupon(message: &mut Message, order: &Order) {
-    if order.coupon_fee > 0 {
-        message.push("coupon_fee", order.coupon_fee.to_string());
-        message.push("coupon_count", "1");
-        message.push("coupon_type_0", "CASH");
-        message.push("coupon_id_0", "10000");
-        message.push("coupon_fee_0", order.coupon_fee.to_string());
-    }
 }
 
 /// Faults that are signed.

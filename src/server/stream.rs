@@ -1,6 +1,6 @@
 //! A socket, with or without TLS, and how it is closed so that the last answer is not lost.
 
-use super::wire::spare;
+use super::spare;
 use rustix::net::{RecvFlags, recv};
 use std::future::{Future, poll_fn};
 use std::io;

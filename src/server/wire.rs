@@ -4,12 +4,12 @@
 //! Because hyper comes and goes with each message, a connection that waits holds no buffers at all.
 
 use super::head::{Bounds, Framing, Head, Inspector, Progress, Refusal};
+use super::spare::{self, READ};
 use super::stream::Stream;
 use crate::domain::reason::Reason;
 use bytes::BufMut;
 use hyper::Method;
 use hyper::rt::ReadBufCursor;
-use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
@@ -17,9 +17,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::Sleep;
-
-/// What one read takes from the socket at most.
-const READ: usize = 16 * 1024;
 
 /// What hyper gets at once: if its buffer of 8 KiB is filled by one read, it takes a buffer twice as large from then on.
 const HANDED_ON: usize = 8 * 1024 - 1;
@@ -266,26 +263,5 @@ impl hyper::rt::Write for Wire {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
         this.poll_stalled(cx, written)
-    }
-}
-
-/// One read buffer a thread, lent to whichever connection has something to read.
-pub(super) mod spare {
-    use super::{Cell, READ};
-
-    thread_local! {
-        static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    }
-
-    pub(in crate::server) fn take() -> Vec<u8> {
-        let buffer = BUFFER.take();
-        if buffer.capacity() == 0 { Vec::with_capacity(READ) } else { buffer }
-    }
-
-    pub(in crate::server) fn put(mut buffer: Vec<u8>) {
-        if buffer.capacity() == READ {
-            buffer.clear();
-            BUFFER.set(buffer);
-        }
     }
 }

@@ -6,11 +6,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+use tollgate::domain::money::AmountUnit;
 use tollgate::domain::secret::Secret;
 use tollgate::reconcile::pending_orders::error::SourceError;
 use tollgate::reconcile::pending_orders::http::Page;
 use tollgate::reconcile::pending_orders::listing::Listing;
-use tollgate::reconcile::pending_orders::source::{AmountUnit, Place};
+use tollgate::reconcile::pending_orders::source::Place;
 
 /// A server that reads one head after the other, and answers each with the same bytes, `times` over.
 struct Server {

@@ -19,11 +19,13 @@ mod postgres;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
+use tollgate::domain::money::AmountUnit;
 use tollgate::domain::secret::Secret;
+use tollgate::reconcile::pending_orders::database::Database;
 use tollgate::reconcile::pending_orders::error::SourceError;
 use tollgate::reconcile::pending_orders::listing::Listing;
-use tollgate::reconcile::pending_orders::source::{AmountUnit, Place, Source};
-use tollgate::reconcile::pending_orders::sql::{Database, Query};
+use tollgate::reconcile::pending_orders::query::Query;
+use tollgate::reconcile::pending_orders::source::{Place, Source};
 
 /// Far more than anything needs that does not hang.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -3,8 +3,8 @@
 use crate::databases::{MariaDb, READER};
 use crate::{PATIENCE, lines, select, until};
 use std::time::{Duration, Instant};
+use tollgate::reconcile::pending_orders::column::Column;
 use tollgate::reconcile::pending_orders::error::SourceError;
-use tollgate::reconcile::pending_orders::listing::Column;
 
 #[test]
 fn every_type_that_an_order_table_has_is_read() {

@@ -1,12 +1,12 @@
 //! What can be done about an order: the question before, the doing, and what is said after. Without a script the question is
 //! a page; with one it is a dialog of the order's page.
 
-use super::chart;
 use super::decision::{Decision, Filled, NotFilled};
+use super::flash;
+use super::href::{encoded, order_href};
 use super::notice;
-use super::shell::{FLASH, Notice, Shell, encoded, order_href};
-use super::words::reasons::explain;
-use super::words::{Language, Words, fill};
+use super::shell::Shell;
+use super::words::{Words, fill};
 use super::{Html, See, render, show};
 use crate::admin::{Action, Admin, Asked, NotDone, Who, needs};
 use crate::domain::order::{ChannelId, OrderId};
@@ -20,7 +20,6 @@ use axum::extract::{Path, State as Shared};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
-use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 
 /// What somebody can press.
@@ -177,7 +176,9 @@ pub(super) async fn act(
         Button::Query => admin.ask(channel, order, &who, peer.addr).await.map_err(why_not).map(|asked| said(&asked)),
     };
     let said = said.unwrap_or_else(|why| format!("not~{why}"));
-    See::other(order_href(channel.as_str(), order.as_str())).with_cookie(flash(&said, channel, order)).into_response()
+    See::other(order_href(channel.as_str(), order.as_str()))
+        .with_cookie(flash::keep(&said, channel, order))
+        .into_response()
 }
 
 /// Has an order sent again, if the form says all that has to be decided.
@@ -212,77 +213,11 @@ fn why_not(refusal: NotDone) -> &'static str {
     }
 }
 
-/// The cookie that carries what was done to the order's page, and nowhere else.
-fn flash(said: &str, channel: ChannelId, order: OrderId) -> String {
-    cookie(said, 60, channel, order)
-}
-
-/// The cookie that ends it.
-pub(super) fn forget_flash(channel: ChannelId, order: OrderId) -> String {
-    cookie("", 0, channel, order)
-}
-
-fn cookie(said: &str, seconds: u32, channel: ChannelId, order: OrderId) -> String {
-    let path = order_href(channel.as_str(), order.as_str());
-    format!("{FLASH}={said}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Strict")
-}
-
-/// What a flash says, in words.
-pub(super) fn read_flash(said: &str, language: Language) -> Option<Notice> {
-    let words = language.words();
-    let mut parts = said.split('~');
-    let good = |text: &str| Some(Notice { good: true, text: text.to_owned() });
-    let reason = |code: Option<&str>| code.and_then(Reason::from_code).map(|reason| explain(reason, language));
-    match parts.next()? {
-        "redeliver" => good(words.did_redeliver),
-        "park" => good(words.did_park),
-        "unpark" => good(words.did_unpark),
-        "query" => {
-            let reason = parts.next().and_then(Reason::from_code)?;
-            let mut text = explain(reason, language).short.to_owned();
-            if let Some(verdict) = reason.verdict() {
-                text = format!("{} – {text}", chart::name(Some(verdict), words));
-            }
-            for more in parts {
-                text = format!("{text}, {}", percent_decode_str(more).decode_utf8_lossy());
-            }
-            good(&fill(words.did_query, &[&text]))
-        }
-        "not" => {
-            let text = match parts.next() {
-                Some("none") => words.no_such_order,
-                Some("no-channel") => words.no_such_channel,
-                Some("state") => words.not_in_this_state,
-                Some("confirm") => words.wrong_confirm,
-                Some("because") => words.no_because,
-                Some("not-needed") => words.override_not_needed,
-                code => reason(code).map_or(words.not_done, |explained| explained.meaning),
-            };
-            Some(Notice { good: false, text: fill(words.did_nothing, &[&text]) })
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::page::words::Language;
     use crate::journal::{EntryId, Override};
-
-    #[test]
-    fn what_was_done_is_said_in_words() {
-        let said = |flash| read_flash(flash, Language::English).map(|notice| (notice.good, notice.text));
-        assert_eq!(
-            said("query~paid~4200001~¥66.00").unwrap(),
-            (true, "WeChat Pay was asked just now and says: paid – Paid, 4200001, ¥66.00.".to_owned())
-        );
-        assert_eq!(
-            said("not~none").unwrap(),
-            (false, "Nothing was changed: There is no such order on this channel.".to_owned())
-        );
-        assert!(said("park").unwrap().0 && said("redeliver").unwrap().0 && said("unpark").unwrap().0);
-        assert!(said("").is_none() && said("query~<b>").is_none() && said("x~y").is_none());
-    }
 
     fn buttons(state: State, reason: Option<Reason>, needed: &[Needed]) -> Vec<Ask> {
         let (channel, order) = (ChannelId::parse("2/c1").unwrap(), OrderId::parse("A1").unwrap());

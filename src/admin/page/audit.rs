@@ -1,7 +1,8 @@
 //! Who changed what.
 
+use super::href::order_href;
 use super::notice;
-use super::shell::{Shell, order_href};
+use super::shell::Shell;
 use super::words::Words;
 use super::{Html, render, show};
 use crate::admin::Admin;

@@ -1,7 +1,8 @@
 //! The ledger: the transaction id of a payment, for whoever refunds it.
 
+use super::href::order_href;
 use super::notice;
-use super::shell::{Chip, Shell, order_href};
+use super::shell::{Chip, Shell};
 use super::words::fill;
 use super::{Html, render, show};
 use crate::admin::Admin;

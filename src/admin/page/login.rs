@@ -1,6 +1,7 @@
 //! The page where the token is entered. Looking at it is all that happens here; `admin/login.rs` does the rest.
 
-use super::shell::{Notice, Shell};
+use super::flash::Notice;
+use super::shell::Shell;
 use super::{Html, render};
 use askama::Template;
 use axum::extract::Query;

@@ -1,6 +1,7 @@
 //! A page that says in a sentence why there is no other.
 
-use super::shell::{Notice, Shell};
+use super::flash::Notice;
+use super::shell::Shell;
 use super::words::fill;
 use super::{Html, render};
 use crate::admin::Unread;

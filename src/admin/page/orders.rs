@@ -1,7 +1,8 @@
 //! The list of orders, with search and filters that stand in the address.
 
+use super::href::{encoded, order_href};
 use super::notice;
-use super::shell::{Chip, Shell, encoded, order_href, state_name};
+use super::shell::{Chip, Shell, state_name};
 use super::words::fill;
 use super::words::reasons::explain;
 use super::{Html, render, show};

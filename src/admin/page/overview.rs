@@ -2,8 +2,9 @@
 
 use super::chart::{Chart, Span, Stretch};
 use super::health::{self, Fact};
+use super::href::{encoded, order_href};
 use super::notice;
-use super::shell::{Chip, Shell, encoded, order_href};
+use super::shell::{Chip, Shell};
 use super::words::fill;
 use super::words::reasons::explain;
 use super::{Html, render, show};

@@ -1,7 +1,8 @@
 //! Callbacks that were refused before they were taken in.
 
+use super::href::encoded;
 use super::notice;
-use super::shell::{Shell, encoded};
+use super::shell::Shell;
 use super::words::fill;
 use super::words::reasons::explain;
 use super::{Html, render, show};

@@ -4,7 +4,7 @@ use super::assets;
 use super::language::cookie;
 use super::words::reasons::{Explained, explain};
 use super::words::{Language, Words, fill};
-use super::{act, show};
+use super::{flash, show};
 use crate::admin::Who;
 use crate::domain::reason::Reason;
 use crate::journal::{Origin, State};
@@ -15,11 +15,7 @@ use axum::extract::rejection::ExtensionRejection;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use jiff::Timestamp;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt::{self, Display, Formatter};
-
-/// The cookie in which what was just done goes on to the next page.
-pub(super) const FLASH: &str = "flash";
 
 /// What stands around a page.
 #[derive(Debug)]
@@ -32,15 +28,8 @@ pub(super) struct Shell {
     /// Whether it is for those who are let in.
     pub(super) inside: bool,
     pub(super) can_log_out: bool,
-    pub(super) flash: Option<Notice>,
+    pub(super) flash: Option<flash::Notice>,
     pub(super) now: Timestamp,
-}
-
-/// Something to be told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Notice {
-    pub(super) good: bool,
-    pub(super) text: String,
 }
 
 /// A link of the navigation.
@@ -83,7 +72,7 @@ impl Shell {
             here: uri.path_and_query().map_or("/", |here| here.as_str()).to_owned(),
             inside: who.is_some(),
             can_log_out: matches!(who, Some(Who::Session(_))),
-            flash: cookie(headers, FLASH).and_then(|said| act::read_flash(&said, words.language)),
+            flash: cookie(headers, flash::COOKIE).and_then(|said| flash::read(&said, words.language)),
             now: crate::domain::clock::now(),
         }
     }
@@ -209,19 +198,6 @@ impl Display for Chip {
     }
 }
 
-/// What may stand in a segment of a path, or in a query, as it is.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-
-/// A value as a segment of a path, or in a query.
-pub(super) fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, KEPT).to_string()
-}
-
-/// The page of one order.
-pub(super) fn order_href(channel: &str, order: &str) -> String {
-    format!("/orders/{}/{}", encoded(channel), encoded(order))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,11 +216,6 @@ mod tests {
         assert_eq!(here("/orders?state=parked"), ["/orders"]);
         assert_eq!(here("/orders/app/A1"), ["/orders"]);
         assert!(here("/ordersx").is_empty());
-    }
-
-    #[test]
-    fn names_stay_one_segment() {
-        assert_eq!(order_href("2/c1", "A|1*@"), "/orders/2%2Fc1/A%7C1%2A%40");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The page of one order: its whole story, and what can be done about it.
 
 use super::act::{self, Ask, Standing};
+use super::flash;
+use super::href::{encoded, order_href};
 use super::notice;
-use super::shell::{Chip, Shell, encoded};
+use super::shell::{Chip, Shell};
 use super::words::fill;
 use super::words::reasons::{Explained, explain};
 use super::{Html, render, show};
@@ -125,7 +127,7 @@ pub(super) async fn show(
     let said_once = shell.says_something();
     let needed = admin.needed(channel, order).await;
     let page = render(Story::of(shell, (channel, order), &lead, &records, &needed));
-    if said_once { page.with_cookie(act::forget_flash(channel, order)) } else { page }
+    if said_once { page.with_cookie(flash::forget(channel, order)) } else { page }
 }
 
 fn weight(record: &Record) -> u8 {
@@ -178,7 +180,7 @@ impl Story {
             next: due.map(|at| if at <= shell.now { words.now_due.to_owned() } else { shell.away(at) }),
             actions: act::possible(Standing { state: lead.state, reason: why, needed }, channel, order, words),
             about: fill(words.about_order, &[&order, &channel]),
-            back: super::shell::order_href(channel.as_str(), order.as_str()),
+            back: order_href(channel.as_str(), order.as_str()),
             in_page: false,
             flags: flags.into_iter().map(|reason| explain(reason, shell.language)).collect(),
             columns: columns(lead, &shell),

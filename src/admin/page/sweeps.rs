@@ -1,7 +1,8 @@
 //! Sweeps: which bills were compared, and the rows behind a sweep's numbers.
 
+use super::href::order_href;
 use super::notice;
-use super::shell::{Chip, Shell, order_href};
+use super::shell::{Chip, Shell};
 use super::words::{Words, fill};
 use super::{Html, render, show};
 use crate::admin::Admin;

@@ -27,7 +27,7 @@ const USAGE: u8 = 2;
 pub(super) fn run(file: &ConfigFile, answer: &Path, route: &str, as_json: bool) -> anyhow::Result<ExitCode> {
     let outline = match Outline::load(&file.config) {
         Ok(outline) => outline,
-        Err(problems) => return super::super::check::show(&problems, as_json),
+        Err(problems) => return super::super::problems::print(&problems, as_json),
     };
     let Some((_, accepted)) = outline.accepted.iter().find(|(name, _)| name == route) else {
         let names: Vec<&str> = outline.accepted.iter().map(|(name, _)| name.as_str()).collect();

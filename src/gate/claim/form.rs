@@ -6,7 +6,8 @@
 //! else, for instance GBK; where a charset is declared, all of the text must be in it.
 
 use super::charset::Charset;
-use super::names::{Hit, Home};
+use super::home::Home;
+use super::names::Hit;
 use super::occurrences::Occurrences;
 use super::value::Value;
 use super::{Blank, Unreadable, offset_in};

@@ -6,7 +6,8 @@
 //! and behind the last finds the same parts. The head of each part is plain: one Content-Disposition with one name.
 
 use super::charset::{Charset, is_utf8};
-use super::names::{Hit, Home};
+use super::home::Home;
+use super::names::Hit;
 use super::occurrences::Occurrences;
 use super::value::Value;
 use super::{Blank, Unreadable, offset_in};

@@ -2,18 +2,10 @@
 //! name asks here whether it is a claim field, or a second spelling of one.
 
 use super::fold::{any_spelling, fold, is_plain, plain_name_folds_to};
+use super::home::Home;
 use super::ways::Ways;
 use super::{Carrier, ClaimFields, Field, Place, Unreadable};
 use std::borrow::Cow;
-
-/// Where a field really stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Home {
-    Query,
-    Body,
-    Path,
-    Header,
-}
 
 /// The claim fields of a route, each once.
 #[derive(Debug, Clone)]

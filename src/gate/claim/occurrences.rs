@@ -1,7 +1,8 @@
 //! The claim fields found in one request: each at most once, at home only.
 
+use super::home::Home;
 use super::media;
-use super::names::{Hit, Home, Names};
+use super::names::{Hit, Names};
 use super::value::Value;
 use super::{Field, Unreadable};
 use crate::domain::reason::Reason;

@@ -5,7 +5,7 @@
 
 use super::Field;
 use super::fold::{any_spelling, fold, is_plain, plain_name_folds_to};
-use super::names::Home;
+use super::home::Home;
 
 /// What leads to the claim fields of a route.
 #[derive(Debug, Clone, Default)]

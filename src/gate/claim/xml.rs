@@ -2,7 +2,7 @@
 //! old DOM readers take the first run for all.
 
 use super::hidden;
-use super::names::Home;
+use super::home::Home;
 use super::occurrences::Occurrences;
 use super::value::Value;
 use super::{Blank, Unreadable, offset_in};

@@ -6,7 +6,8 @@
 
 use super::Histogram;
 use super::labels::{OutcomeLabel, VerdictLabels, WayLabels};
-use super::timeline::{Latencies, Totals};
+use super::outcome::Outcome;
+use super::totals::{Latencies, Totals, VERDICTS};
 use crate::domain::order::ChannelId;
 use crate::domain::reason::{Reason, Verdict};
 use parking_lot::Mutex;
@@ -15,46 +16,10 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet}
 use prometheus_client::metrics::MetricType;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// What had become of a callback when it was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Outcome {
-    /// The upstream answered it, and its sender got that answer.
-    Forwarded,
-    /// It was turned away, and nothing more is done about it: unreadable, unpaid, contradicted; or nothing could be kept of it,
-    /// so that it depends on its sender.
-    Refused,
-    /// It was turned away, and the follow-up goes on with it.
-    Retrying,
-    /// It was turned away, and a person has to look.
-    Parked,
-    /// Its order was accepted before, and its sender got the answer of then.
-    Absorbed,
-}
-
-impl Outcome {
-    /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [Self::Forwarded, Self::Refused, Self::Retrying, Self::Parked, Self::Absorbed];
-
-    /// The word in metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Forwarded => "forwarded",
-            Self::Refused => "refused",
-            Self::Retrying => "retrying",
-            Self::Parked => "parked",
-            Self::Absorbed => "absorbed",
-        }
-    }
-}
-
-/// Every verdict, and that there is none.
-pub(super) const VERDICTS: usize = Verdict::ALL.len() + 1;
 const OUTCOMES: usize = Outcome::ALL.len();
 const REASONS: usize = Reason::ALL.len();
 

@@ -1,5 +1,6 @@
 //! The labels, and how our words are written in them.
 
+use super::outcome::Outcome;
 use crate::domain::order::{ChannelId, MerchantId};
 use crate::domain::reason::{Reason, Verdict};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -16,7 +17,7 @@ macro_rules! label_value {
     )*};
 }
 
-label_value!(ChannelId => as_str, MerchantId => as_str, Reason => code, Verdict => as_str, super::Outcome => as_str);
+label_value!(ChannelId => as_str, MerchantId => as_str, Reason => code, Verdict => as_str, Outcome => as_str);
 
 /// Of callbacks that went the same way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,7 +38,7 @@ pub(super) struct VerdictLabels {
 /// Of callbacks that ended alike.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct OutcomeLabel {
-    pub(super) outcome: super::Outcome,
+    pub(super) outcome: Outcome,
 }
 
 /// Of findings.

@@ -1,8 +1,7 @@
 //! Values as databases, pages and programs write them. None of them passes through a float of ours.
 
-use super::source::AmountUnit;
 use crate::domain::clock;
-use crate::domain::money::Fen;
+use crate::domain::money::{AmountUnit, Fen};
 use crate::domain::order::BadId;
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -111,9 +110,9 @@ pub(super) fn amount(cell: &Cell<'_>, unit: AmountUnit) -> Result<Option<Fen>, B
         (AmountUnit::Fen, Some((whole, places))) if is_digits(places) && places.bytes().all(|place| place == b'0') => {
             Fen::parse(whole)
         }
-        (AmountUnit::Fen, Some(_)) => return Err(unit.refused()),
+        (AmountUnit::Fen, Some(_)) => return Err(refused(unit)),
     };
-    fen.map(Some).map_err(|_| unit.refused())
+    fen.map(Some).map_err(|_| refused(unit))
 }
 
 /// A time, if there is one: seconds or milliseconds since 1970, `20261124100000`, RFC 3339 or SQL's spelling of it.
@@ -147,12 +146,10 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-impl AmountUnit {
-    const fn refused(self) -> BadCell {
-        match self {
-            Self::Fen => BadCell::Fen,
-            Self::Yuan => BadCell::Yuan,
-        }
+const fn refused(unit: AmountUnit) -> BadCell {
+    match unit {
+        AmountUnit::Fen => BadCell::Fen,
+        AmountUnit::Yuan => BadCell::Yuan,
     }
 }
 

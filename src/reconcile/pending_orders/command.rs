@@ -1,7 +1,7 @@
 //! A program that prints the list. It gets no shell and no input, and the gate's environment.
 
+use super::LARGEST_TEXT;
 use super::error::{SourceError, said};
-use super::source::LARGEST_TEXT;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::process::{ExitStatus, Stdio};
@@ -93,8 +93,9 @@ impl Drop for Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::money::AmountUnit;
     use crate::reconcile::pending_orders::listing::Listing;
-    use crate::reconcile::pending_orders::source::{AmountUnit, Place, Source};
+    use crate::reconcile::pending_orders::source::{Place, Source};
     use std::time::{Duration, Instant};
 
     async fn run(script: &str, deadline: Duration) -> Result<Listing, SourceError> {

@@ -1,7 +1,7 @@
 //! Why a source gave no list, in words that tell its operator what to do. No message has a password or an address
 //! with one.
 
-use super::listing::Column;
+use super::column::Column;
 use crate::net::http_client;
 use std::io;
 

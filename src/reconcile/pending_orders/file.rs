@@ -1,7 +1,7 @@
 //! A file that something else writes.
 
+use super::LARGEST_TEXT;
 use super::error::SourceError;
-use super::source::LARGEST_TEXT;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! A page, fetched as `provider/wechat/client.rs` asks: no redirects, no proxies from the environment, nothing twice.
 
+use super::LARGEST_TEXT;
 use super::error::{SourceError, root_cause};
-use super::source::LARGEST_TEXT;
 use super::tls;
 use crate::domain::secret::Secret;
 use crate::net::http_client;

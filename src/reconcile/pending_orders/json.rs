@@ -2,8 +2,9 @@
 //! written in, because a float would lose digits of an order's number.
 
 use super::cell::{BadCell, Cell};
+use super::column::Column;
 use super::error::SourceError;
-use super::listing::{Column, Listing, Row, Rows};
+use super::listing::{Listing, Row, Rows};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -217,8 +218,8 @@ fn cell(raw: &RawValue) -> Cell<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::money::AmountUnit;
     use crate::domain::money::Fen;
-    use crate::reconcile::pending_orders::source::AmountUnit;
 
     fn read(text: &str) -> Result<Listing, SourceError> {
         super::read(text.as_bytes(), Rows::new(AmountUnit::Yuan, 100))

@@ -4,7 +4,8 @@
 use super::cell::Cell;
 use super::error::{SourceError, root_cause, said};
 use super::listing::{Listing, Places, Rows};
-use super::sql::{BadUrl, Query};
+use super::query::Query;
+use super::stop::Stop;
 use super::tls;
 use crate::domain::secret::Secret;
 use mysql_async::prelude::Queryable;
@@ -20,13 +21,13 @@ const LARGEST_PACKET: usize = 1024 * 1024;
 const WAIT: usize = 600;
 
 /// Whether `url` is one.
-pub(super) fn check(url: &str) -> Result<(), BadUrl> {
-    options(url).map(drop)
+pub(super) fn is_url(url: &str) -> bool {
+    options(url).is_some()
 }
 
-fn options(url: &str) -> Result<Opts, BadUrl> {
-    let rest = url.strip_prefix("mysql:").or_else(|| url.strip_prefix("mariadb:")).ok_or(BadUrl::MySql)?;
-    Opts::from_url(&format!("mysql:{rest}")).map_err(|_| BadUrl::MySql)
+fn options(url: &str) -> Option<Opts> {
+    let rest = url.strip_prefix("mysql:").or_else(|| url.strip_prefix("mariadb:"))?;
+    Opts::from_url(&format!("mysql:{rest}")).ok()
 }
 
 /// Reads the rows. Dropped, it closes the connection.
@@ -51,7 +52,7 @@ pub(super) async fn read(url: &Secret, query: &Query, rows: Rows, deadline: Dura
 }
 
 async fn connect_and_read(url: &Secret, query: &Query, rows: Rows, deadline: Duration) -> Result<Listing, SourceError> {
-    let options = options(url.expose()).map_err(|_| SourceError::NotSetUp("its URL"))?;
+    let options = options(url.expose()).ok_or(SourceError::NotSetUp("its URL"))?;
     let password = options.pass().map(str::to_owned);
     let options = with_limits(options)?;
     let read = async {
@@ -59,22 +60,7 @@ async fn connect_and_read(url: &Secret, query: &Query, rows: Rows, deadline: Dur
         limit(&mut connection, rows.limit(), deadline).await?;
         read_rows(connection, query, rows).await
     };
-    read.await.map_err(|stop| match stop {
-        Stop::Error(error) => explain(&error, password.as_deref()),
-        Stop::Columns(error) => error,
-    })
-}
-
-/// Why no more rows are read.
-enum Stop {
-    Error(Error),
-    Columns(SourceError),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
+    read.await.map_err(|stop| stop.explained(|error| explain(&error, password.as_deref())))
 }
 
 /// The URL's options, with what we say about certificates, packets and sockets. The socket is the one that the server on
@@ -110,7 +96,7 @@ async fn limit(connection: &mut Conn, limit: usize, deadline: Duration) -> Resul
     Ok(())
 }
 
-async fn read_rows(mut connection: Conn, query: &Query, mut rows: Rows) -> Result<Listing, Stop> {
+async fn read_rows(mut connection: Conn, query: &Query, mut rows: Rows) -> Result<Listing, Stop<Error>> {
     let mut read_only = TxOpts::default();
     read_only.with_readonly(true);
     let mut transaction = connection.start_transaction(read_only).await?;

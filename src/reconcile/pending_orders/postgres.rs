@@ -4,7 +4,8 @@
 use super::cell::Cell;
 use super::error::{SourceError, root_cause, said};
 use super::listing::{Listing, Places, Rows};
-use super::sql::{BadUrl, Query};
+use super::query::Query;
+use super::stop::Stop;
 use super::tls;
 use crate::domain::secret::Secret;
 use std::error::Error as _;
@@ -20,24 +21,24 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 const AT_ONCE: usize = 500;
 
 /// Whether `url` is one.
-pub(super) fn check(url: &str) -> Result<(), BadUrl> {
-    config(url).map(drop)
+pub(super) fn is_url(url: &str) -> bool {
+    config(url).is_some()
 }
 
 /// `sslmode` is understood as libpq does, with one difference: `require` checks the certificate like `verify-full`.
-fn config(url: &str) -> Result<Config, BadUrl> {
+fn config(url: &str) -> Option<Config> {
     let url = url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
-    let mut config: Config = url.replace("sslmode=allow", "sslmode=prefer").parse().map_err(|_| BadUrl::Postgres)?;
+    let mut config: Config = url.replace("sslmode=allow", "sslmode=prefer").parse().ok()?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-        return Err(BadUrl::Postgres);
+        return None;
     }
     config.application_name(env!("CARGO_PKG_NAME"));
-    Ok(config)
+    Some(config)
 }
 
 /// Reads the rows. Dropped, it closes the connection.
 pub(super) async fn read(url: &Secret, query: &Query, rows: Rows, deadline: Duration) -> Result<Listing, SourceError> {
-    let mut config = config(url.expose()).map_err(|_| SourceError::NotSetUp("its URL"))?;
+    let mut config = config(url.expose()).ok_or(SourceError::NotSetUp("its URL"))?;
     config.connect_timeout(deadline);
     let tls = match config.get_ssl_mode() {
         SslMode::Disable => tls::unused()?,
@@ -51,10 +52,7 @@ pub(super) async fn read(url: &Secret, query: &Query, rows: Rows, deadline: Dura
     let mut connection = pin!(connection);
     // What is read needs the connection to be driven, and the connection ends only if it breaks.
     tokio::select! {
-        read = read_rows(&client, query, rows, deadline) => read.map_err(|stop| match stop {
-            Stop::Error(error) => explain(error),
-            Stop::Columns(error) => error,
-        }),
+        read = read_rows(&client, query, rows, deadline) => read.map_err(|stop| stop.explained(explain)),
         ended = &mut connection => Err(match ended {
             Ok(()) => SourceError::BrokeOff("the server closed the connection".to_owned()),
             Err(error) => explain(error),
@@ -62,20 +60,8 @@ pub(super) async fn read(url: &Secret, query: &Query, rows: Rows, deadline: Dura
     }
 }
 
-/// Why no more rows are read.
-enum Stop {
-    Error(Error),
-    Columns(SourceError),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
 /// Everything is set for the transaction only, so that it works behind a pooler. Times are Beijing's.
-async fn read_rows(client: &Client, query: &Query, mut rows: Rows, deadline: Duration) -> Result<Listing, Stop> {
+async fn read_rows(client: &Client, query: &Query, mut rows: Rows, deadline: Duration) -> Result<Listing, Stop<Error>> {
     let milliseconds = deadline.as_millis().clamp(1, i32::MAX as u128);
     let begin = format!(
         "BEGIN TRANSACTION READ ONLY; SET LOCAL statement_timeout = {milliseconds}; \

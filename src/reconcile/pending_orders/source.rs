@@ -1,18 +1,17 @@
 //! A source, whatever it is, and the one way to read it.
 
 use super::command::{self, Command};
+use super::database::Database;
 use super::error::SourceError;
 use super::http::{self, Page};
 use super::listing::{Listing, Rows};
-use super::sql::{Database, Query};
+use super::query::Query;
 use super::{file, json, mysql, postgres, sqlite};
+use crate::domain::money::AmountUnit;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-
-/// Most bytes of a list that comes as one text. A row has about a hundred.
-pub(super) const LARGEST_TEXT: usize = 16 * 1024 * 1024;
 
 /// Where orders wait for payment, and how its amounts are counted.
 #[derive(Debug, Clone)]
@@ -34,16 +33,6 @@ pub enum Place {
     File(PathBuf),
     /// A program that prints the same.
     Command(Command),
-}
-
-/// What a number in `amount` counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum AmountUnit {
-    /// Hundredths of a yuan, whole.
-    #[default]
-    Fen,
-    /// Yuan, with at most two places.
-    Yuan,
 }
 
 impl Source {

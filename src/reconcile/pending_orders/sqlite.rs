@@ -3,7 +3,7 @@
 use super::cell::Cell;
 use super::error::{SourceError, said};
 use super::listing::{Listing, Places, Rows};
-use super::sql::Query;
+use super::query::Query;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -81,9 +81,10 @@ impl From<Error> for SourceError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconcile::pending_orders::listing::Column;
-    use crate::reconcile::pending_orders::source::{AmountUnit, Place, Source};
-    use crate::reconcile::pending_orders::sql::Database;
+    use crate::domain::money::AmountUnit;
+    use crate::reconcile::pending_orders::column::Column;
+    use crate::reconcile::pending_orders::database::Database;
+    use crate::reconcile::pending_orders::source::{Place, Source};
     use std::time::Instant;
 
     const PATIENT: Duration = Duration::from_secs(20);

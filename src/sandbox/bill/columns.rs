@@ -1,8 +1,10 @@
 //! The columns of each layout and what stands in them (`wechatpay-v2.md` section 10.1).
 
-use super::sheet::{Kind, Totals};
-use super::{BillKind, BillLayout};
+use super::BillKind;
+use super::entry::Kind;
+use super::totals::Totals;
 use crate::domain::order::{AppId, MerchantId, TransactionId};
+use crate::sandbox::bill_settings::BillLayout;
 use crate::sandbox::order::Order;
 use std::fmt::{self, Write};
 

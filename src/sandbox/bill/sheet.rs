@@ -1,52 +1,14 @@
 //! A bill being written, piece by piece, so that one of a million rows needs no memory for them.
 
 use super::columns::Columns;
-use super::{BillSettings, LineEnd};
+use super::entry::{Entry, Kind};
+use super::totals::Totals;
 use crate::domain::order::{AppId, MerchantId};
+use crate::sandbox::bill_settings::{BillSettings, LineEnd};
 use crate::sandbox::generated;
 use crate::sandbox::order::Order;
 use jiff::civil::Date;
 use std::ops::Range;
-
-/// What a row is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Payment,
-    Refund,
-}
-
-impl Kind {
-    /// When it was.
-    pub(super) fn time(self, order: &Order) -> &str {
-        let time = match self {
-            Self::Payment => &order.time_end,
-            Self::Refund => &order.refund_time,
-        };
-        time.as_deref().unwrap_or_default()
-    }
-}
-
-/// A row.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) order: Order,
-    pub(super) kind: Kind,
-}
-
-impl Entry {
-    pub(super) fn time(&self) -> &str {
-        self.kind.time(&self.order)
-    }
-}
-
-/// What the summary says; fen.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Totals {
-    pub(super) rows: u64,
-    pub(super) paid: u64,
-    pub(super) refunded: u64,
-    pub(super) coupons_refunded: u64,
-}
 
 /// How a bill ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
