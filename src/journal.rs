@@ -29,6 +29,8 @@ pub mod job;
 
 pub mod open;
 
+pub mod open_error;
+
 pub mod overrides;
 
 pub mod owners;
@@ -57,17 +59,18 @@ mod suite;
 pub use archive::Archive;
 pub use audit::{Act, Audit, Audits, By};
 pub use bounds::{Forgotten, Keep, Room};
-pub use callback::{Callback, Claimed, Request, Taken, Trust, Verified};
+pub use callback::{Callback, Claimed, Request, Verified};
 pub use event::{Acceptance, Attempt, JournalEvent, Outcome};
 pub use health::Health;
 pub use history::{AttemptRecord, Event, Figures, Record, Refused, Search};
 pub use ids::{DeliveryId, EntryId, EntryKey};
 pub use job::{DueGroup, Job, Rank};
-pub use open::{OpenError, Settings, check, is_worked_on, made_at, open, open_beside, open_when_free, unwritable};
+pub use open::{Settings, check, is_worked_on, made_at, open, open_beside, open_when_free, unwritable};
+pub use open_error::OpenError;
 pub use overrides::{Override, Overrides, Redeliveries};
 pub use owners::Owners;
 pub use pending_orders::{PendingOrder, PendingOrderQueue, SourceHealth};
-pub use queue::{Looks, MOST_LIFTED, Queue};
+pub use queue::{Looks, MOST_LIFTED, Queue, Taken, Trust};
 pub use recovery::{Outlet, Recovery, Shut};
 pub use state::{Origin, State, Transition};
 pub use sweeps::{SweepQueue, Sweeps};

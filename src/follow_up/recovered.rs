@@ -2,7 +2,8 @@
 
 use super::FollowUp;
 use super::outcome::Step;
-use super::schedule::{age, jittered};
+use super::retry_budgets::age;
+use super::schedule::jittered;
 use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::domain::reason::{Reason, Verdict};

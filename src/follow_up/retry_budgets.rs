@@ -1,7 +1,7 @@
 //! What the follow-up leaves to callbacks that wait: it asks and sends in lanes of its own, so that neither a backlog of
 //! undecided orders nor an upstream that has just come back keeps fresh callbacks waiting (threat D-07).
 
-use super::schedule::age;
+use crate::domain::clock;
 use crate::domain::order::MerchantId;
 use crate::journal::{Job, Rank, State};
 use crate::provider::Part;
@@ -37,6 +37,13 @@ const LATE: Duration = Duration::from_secs(30 * 60);
 /// An order of this age is asked about rarely: beyond a month WeChat Pay allows few such queries (`wechatpay-v2.md`
 /// section 11).
 const OLD: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How old an order is.
+pub(super) fn age(work: &Job) -> Duration {
+    let made = work.callback.created_at.map(|at| Duration::try_from(clock::now().duration_since(at)));
+    // By a source whose clock is ahead an order is not made yet.
+    made.and_then(Result::ok).unwrap_or(work.age)
+}
 
 /// By which lane WeChat Pay is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

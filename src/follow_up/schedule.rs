@@ -1,7 +1,5 @@
 //! When something is tried again: delays, the last of which repeats until the time is over.
 
-use crate::domain::clock;
-use crate::journal::Job;
 use std::time::Duration;
 
 /// One of `follow_up`'s lists, and its time.
@@ -35,13 +33,6 @@ impl Schedule {
 #[must_use]
 pub fn jittered(delay: Duration) -> Duration {
     delay.mul_f64(0.9 + 0.2 * fastrand::f64())
-}
-
-/// How old an order is.
-pub(super) fn age(work: &Job) -> Duration {
-    let made = work.callback.created_at.map(|at| Duration::try_from(clock::now().duration_since(at)));
-    // By a source whose clock is ahead an order is not made yet.
-    made.and_then(Result::ok).unwrap_or(work.age)
 }
 
 #[cfg(test)]

@@ -5,11 +5,10 @@
 
 use super::accepted::FailedRule;
 use super::channel::Channel;
-use super::claim::Blank;
 use super::decide::Pass;
 use super::delivery::{Acceptance, Attempt, Origin};
 use super::event::Event;
-use super::outgoing::outgoing;
+use super::outgoing::{UpstreamRequest, outgoing};
 use super::policy::Duplicates;
 use super::record::Record;
 use super::records::Records;
@@ -22,43 +21,14 @@ use crate::domain::reason::Reason;
 use crate::journal::{self, Outcome, Override, Overrides, State, Transition};
 use crate::observe::metrics::{Sent, UpstreamMeters};
 use crate::observe::traces::{Parent, Span};
-use crate::server::Peer;
 use crate::upstream::standing::{Change, Failure};
 use crate::upstream::{Forward, Unanswered, Upstream, UpstreamAnswer};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{DATE, HeaderName, HeaderValue, SET_COOKIE};
-use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, StatusCode};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-
-/// A callback that is to be sent.
-#[derive(Debug)]
-pub struct UpstreamRequest<'p> {
-    /// The route it came on.
-    pub route: &'p Route,
-    /// Its channel; observing also sends what names none.
-    pub channel: Option<&'p Channel>,
-    /// Its order, if that was readable.
-    pub order: Option<OrderId>,
-    /// Its head as received.
-    pub head: Parts,
-    /// Its body.
-    pub body: Bytes,
-    /// Where the transaction id can be written.
-    pub fill: Option<Blank>,
-    /// Who sent it.
-    pub peer: Peer,
-    /// Its `X-Request-Id`.
-    pub request_id: HeaderValue,
-    /// What sending it is a step of.
-    pub trace: Parent,
-    /// What a person decided, as far as it counts for this.
-    pub overrides: Overrides,
-    /// What it tells of.
-    pub event: Event,
-}
 
 /// What a sending came to.
 #[derive(Debug)]

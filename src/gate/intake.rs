@@ -28,6 +28,10 @@ pub struct Intake<'m> {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and a box would cost each callback an allocation"
+)]
 enum Read<'m> {
     InTheClear(claim::Callback<'m>),
     Sealed(Sealed<'m>),

@@ -1,15 +1,50 @@
 //! The request that goes on to the upstream, made of the one that came.
 
+use super::channel::Channel;
 use super::claim::Blank;
 use super::decide::Pass;
-use super::deliver::UpstreamRequest;
+use super::event::Event;
+use super::route::Route;
 use super::sender::Sender;
 use super::stamp::{Delivered, Source, Stamp};
+use crate::domain::order::OrderId;
 use crate::domain::reason::Reason;
+use crate::journal::Overrides;
+use crate::observe::traces::Parent;
+use crate::server::Peer;
 use crate::upstream::Upstream;
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::header::HeaderValue;
+use hyper::http::request::Parts;
 use hyper::{Request, Uri};
+
+/// A callback that is to be sent.
+#[derive(Debug)]
+pub struct UpstreamRequest<'p> {
+    /// The route it came on.
+    pub route: &'p Route,
+    /// Its channel; observing also sends what names none.
+    pub channel: Option<&'p Channel>,
+    /// Its order, if that was readable.
+    pub order: Option<OrderId>,
+    /// Its head as received.
+    pub head: Parts,
+    /// Its body.
+    pub body: Bytes,
+    /// Where the transaction id can be written.
+    pub fill: Option<Blank>,
+    /// Who sent it.
+    pub peer: Peer,
+    /// Its `X-Request-Id`.
+    pub request_id: HeaderValue,
+    /// What sending it is a step of.
+    pub trace: Parent,
+    /// What a person decided, as far as it counts for this.
+    pub overrides: Overrides,
+    /// What it tells of.
+    pub event: Event,
+}
 
 /// The request for the upstream: same method, same target, same body bytes but for a blank that is filled, and new
 /// headers.

@@ -1,9 +1,10 @@
 //! Sends a callback on whose sender waits, or replays what the upstream said when it took the same payment before (idempotent replay).
 
 use super::decide::Pass;
-use super::deliver::{Delivered, Forwarder, Undelivered, UpstreamRequest};
+use super::deliver::{Delivered, Forwarder, Undelivered};
 use super::delivery::{Acceptance, DeliveryId, Origin};
 use super::event::Event;
+use super::outgoing::UpstreamRequest;
 use super::policy::Duplicates;
 use super::record::{Lease, Record, verified};
 use super::records::Records;

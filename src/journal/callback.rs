@@ -1,8 +1,8 @@
 //! A callback as it is kept: what it claims, and the request itself, so that it can be sent again byte for byte. An order
 //! that never called back is kept like one, whose request is made once it is confirmed.
 
-use super::ids::{DeliveryId, EntryId, EntryKey};
-use super::{Acceptance, Origin, State};
+use super::Origin;
+use super::ids::{DeliveryId, EntryKey};
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use bytes::Bytes;
@@ -111,35 +111,4 @@ impl std::fmt::Debug for Request {
         let body = self.body.len();
         f.debug_struct("Request").field("method", &self.method).field("body_bytes", &body).finish_non_exhaustive()
     }
-}
-
-/// Whether WeChat Pay has confirmed what is to be taken in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// Not yet, or never: anybody can make such callbacks up, so there is a budget for them.
-    Unconfirmed,
-    /// The same, but it looks like what was confirmed before: the last part of that budget is left for these.
-    Likely,
-    /// It has: this is always taken in.
-    Confirmed,
-}
-
-/// What became of a callback that was taken in.
-#[derive(Debug, Clone)]
-pub struct Taken {
-    /// Its number.
-    pub entry: EntryId,
-    /// Whether it was written just now.
-    pub fresh: bool,
-    /// How it stands.
-    pub state: State,
-    /// How often its delivery was sent so far.
-    pub attempts: u64,
-    /// That the upstream accepted its delivery.
-    pub accepted: Option<Acceptance>,
-    /// The payments that were confirmed for its order so far and not refunded since, each with its channel, on whatever
-    /// route; the earliest first.
-    pub paid_by: Vec<(ChannelId, TransactionId)>,
-    /// What it costs, noted when another amount was paid: whoever said so may have forgotten it since.
-    pub price: Option<Money>,
 }

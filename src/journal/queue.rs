@@ -22,8 +22,9 @@
 use super::sweeps::Standing;
 use super::{
     Acceptance, BoxFuture, Callback, DeliveryId, EntryId, Job, JournalEvent, Owners, PendingOrderQueue, Recovery, Shut,
-    SweepQueue, Taken, Trust, Upkeep,
+    State, SweepQueue, Upkeep,
 };
+use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OutTradeNo, TransactionId};
 use std::fmt;
 use std::time::Duration;
@@ -89,3 +90,34 @@ pub type Looks = Box<dyn Fn(&OutTradeNo) -> bool + Send>;
 
 /// How many callbacks are found to be likely at once.
 pub const MOST_LIFTED: usize = 256;
+
+/// Whether WeChat Pay has confirmed what is to be taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Not yet, or never: anybody can make such callbacks up, so there is a budget for them.
+    Unconfirmed,
+    /// The same, but it looks like what was confirmed before: the last part of that budget is left for these.
+    Likely,
+    /// It has: this is always taken in.
+    Confirmed,
+}
+
+/// What became of a callback that was taken in.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// Its number.
+    pub entry: EntryId,
+    /// Whether it was written just now.
+    pub fresh: bool,
+    /// How it stands.
+    pub state: State,
+    /// How often its delivery was sent so far.
+    pub attempts: u64,
+    /// That the upstream accepted its delivery.
+    pub accepted: Option<Acceptance>,
+    /// The payments that were confirmed for its order so far and not refunded since, each with its channel, on whatever
+    /// route; the earliest first.
+    pub paid_by: Vec<(ChannelId, TransactionId)>,
+    /// What it costs, noted when another amount was paid: whoever said so may have forgotten it since.
+    pub price: Option<Money>,
+}

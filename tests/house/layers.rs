@@ -12,18 +12,13 @@ use std::sync::LazyLock;
 /// smaller, writes that down here.
 const RINGS: &[(&str, &str)] = &[
     (
-        "gate::{channel, claim, confirm, decide, deliver, flag, notification, number_proof, record, reply, route, stamp, story, synthesize}",
-        "words of the configuration (`Mode`, `OnRefunded`, `Duplicates`, `PathPattern`) stand in the files of the steps that \
-         follow them, and every step writes into `story`",
-    ),
-    (
         "journal::{audit, history, overrides}",
-        "what happened to an order names what a person decided, and the other way round",
+        "a person decides on a search of what happened, and a decision is told with it",
     ),
-    ("journal::{callback, ids}", "the ids of entries stand beside what is read off a callback"),
+    ("journal::{callback, ids}", "an entry's key is made of what a callback claims"),
     (
-        "journal::sqlite::{audit, budget, columns, content, inbox, owners, rank, read, redeliver, sweeps, times, view, write, writer}",
-        "the writer names every statement that it runs, and the statements name its types",
+        "journal::sqlite::{audit, budget, columns, content, op, owners, rank, read, redeliver, sweeps, times, view, write}",
+        "every statement reads the rows that the others write",
     ),
 ];
 

@@ -2,7 +2,6 @@
 
 use super::budget::Budget;
 use super::leases::{Lease, Leases};
-use super::queue::Place;
 use super::{audit, redeliver, times, write};
 use crate::journal::overrides::{Redelivered, Redelivery};
 use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, JournalEvent, Keep, Search, Taken, Trust};
@@ -10,6 +9,7 @@ use jiff::SignedDuration;
 use rusqlite::Connection;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -119,5 +119,26 @@ pub(super) fn refuse(op: Op) {
         Op::SetClock { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Write { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
         Op::Append { .. } => {}
+    }
+}
+
+/// Callbacks that may wait for the writer; more are turned away.
+const MOST_WAITING: usize = 8192;
+
+/// A place among the callbacks that wait for the writer. One that nobody waits for any longer keeps it, as it does its
+/// memory.
+#[derive(Debug)]
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    pub(super) fn take(waiting: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(Arc::clone(waiting));
+        (waiting.fetch_add(1, Ordering::Relaxed) < MOST_WAITING).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

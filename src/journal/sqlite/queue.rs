@@ -1,7 +1,7 @@
 //! The queue, in one file: the writer takes in and is told, and leases are in memory.
 
 use super::leases::{self, Lease};
-use super::op::Op;
+use super::op::{Op, Place};
 use super::{Sqlite, due, rank, read, sweeps};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, TransactionId};
@@ -11,29 +11,8 @@ use crate::journal::{
     Trust,
 };
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-/// Callbacks that may wait for the writer; more are turned away.
-const MOST_WAITING: usize = 8192;
-
-/// A place among the callbacks that wait for the writer. One that nobody waits for any longer keeps it, as it does its
-/// memory.
-#[derive(Debug)]
-pub(super) struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    fn take(waiting: &Arc<AtomicUsize>) -> Option<Self> {
-        let place = Self(Arc::clone(waiting));
-        (waiting.fetch_add(1, Ordering::Relaxed) < MOST_WAITING).then_some(place)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 impl Queue for Sqlite {
     fn take_in(&self, callback: Box<Callback>, trust: Trust, due_in: Duration) -> BoxFuture<'_, Taken> {
