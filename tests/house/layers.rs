@@ -10,17 +10,11 @@ use std::sync::LazyLock;
 
 /// Rings among siblings that are known, and why each one stands. The list may only get shorter: who opens a ring, or makes it
 /// smaller, writes that down here.
-const RINGS: &[(&str, &str)] = &[
-    (
-        "journal::{audit, history, overrides}",
-        "a person decides on a search of what happened, and a decision is told with it",
-    ),
-    ("journal::{callback, ids}", "an entry's key is made of what a callback claims"),
-    (
-        "journal::sqlite::{audit, budget, columns, content, op, owners, rank, read, redeliver, sweeps, times, view, write}",
-        "every statement reads the rows that the others write",
-    ),
-];
+const RINGS: &[(&str, &str)] = &[(
+    "journal::sqlite::{audit, budget, columns, content, op, owners, rank, read, redeliver, sweeps, times, view, write}",
+    "an operation (`op`) names the statement that it runs, and the file of that statement has the call that asks for the \
+     operation; and an entry is written in one transaction with prices, owners, sweeps and bounds, which write entries",
+)];
 
 /// What does something or asks for the time, and so has no place in a module that computes.
 const IMPURE: &[&str] = &[
