@@ -2,6 +2,11 @@
 #                    make test   runs every test
 # `make help` lists the rest.
 
+# What a production build has: the image and the Debian package. `make image FEATURES=mimalloc,otlp,sandbox` adds the commands
+# sandbox and demo. Dockerfile says the same for who builds without make.
+FEATURES ?= mimalloc,otlp
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench lint configs image deb deploy alerts browser screenshots schemathesis guards typos deny advisories unused msrv features needs needs-databases needs-promtool needs-deb needs-browser needs-schemathesis needs-typos needs-deny needs-machete
 
@@ -142,7 +147,8 @@ msrv: needs ## that the Rust version of Cargo.toml builds everything
 # it. From outside, what a feature could change; FEATURES_OUTSIDE= runs all.
 FEATURES_OUTSIDE ?= confirmed:: contradicted:: unpaid_and_unknown:: follow_up:: notifications:: config_check:: command_line:: commands:: reload:: replies:: logs:: pages:: shutdown::
 
-features: needs ## everything without the default features: clippy, unit tests, and the gate from outside
+features: needs ## what a production build has, and nothing at all of the features: clippy, unit tests, and the gate from outside
+	cargo clippy --locked --no-default-features --features $(FEATURES) --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 	cargo test --locked --no-default-features --no-fail-fast --lib --bins
 	cargo test --locked --no-default-features --no-fail-fast --test gate -- $(FEATURES_OUTSIDE)
@@ -159,7 +165,7 @@ bench: needs ## functions (divan) and the journal; docs/performance.md tells how
 	@echo "The whole beside nginx and lua: see docs/performance.md"
 
 deploy: needs ## check everything in deploy/ with the tool of its kind (missing ones are installed)
-	cargo build --locked
+	cargo build --locked --no-default-features --features $(FEATURES)
 	deploy/check
 
 needs-deb: # cargo-deb, into target/tools
@@ -167,10 +173,10 @@ needs-deb: # cargo-deb, into target/tools
 		CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
 		cargo install -q cargo-deb --version 3.8.0 --locked --root target/tools; }
 
-deb: needs needs-deb ## the Debian package, in target/debian
-	cargo build --release --locked
+deb: needs needs-deb ## the Debian package, in target/debian, of these FEATURES
+	cargo build --release --locked --no-default-features --features $(FEATURES)
 	deploy/debian/prepare target/release/tollgate
 	PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo deb --no-build
 
-image: ## the container image
-	docker build -t tollgate .
+image: ## the container image, of these FEATURES
+	docker build --build-arg FEATURES=$(FEATURES) --build-arg VERSION=$(VERSION) -t tollgate:$(VERSION) -t tollgate .

@@ -1,4 +1,4 @@
-//! One version of Rust: declared, told to readers, and used for the image.
+//! One version of Rust: declared, told to readers, and used for the image. One set of features: built, checked and shipped.
 
 /// `1.95` of Cargo.toml.
 fn declared() -> String {
@@ -20,4 +20,12 @@ fn readers_are_told_the_declared_version_of_rust() {
         let line = text.lines().find(|line| line.contains("https://rustup.rs")).unwrap();
         assert!(line.contains(&declared()), "{page} says: {line}");
     }
+}
+
+#[test]
+fn the_image_has_by_itself_the_features_that_make_gives_it() {
+    let makefile = crate::text("Makefile");
+    let shipped = makefile.lines().find_map(|line| line.strip_prefix("FEATURES ?= ")).unwrap();
+    let argument = format!("ARG FEATURES={shipped}");
+    assert!(crate::text("Dockerfile").lines().any(|line| line == argument), "Dockerfile has no {argument}");
 }
