@@ -347,7 +347,8 @@ fn what_acts_is_found_in_a_module_that_computes() {
         ("use jiff::{Timestamp, Zoned}; fn f() { Timestamp::now(); }", "jiff::Timestamp::now"),
         ("use jiff::Zoned; fn f() { Zoned::now(); }", "jiff::Zoned::now"),
     ];
-    let counts = [("lib.rs", "mod observe { pub mod metrics {} } mod sum;"), ("sum.rs", "use crate::observe::metrics;")];
+    let counts =
+        [("lib.rs", "mod observe { pub mod metrics {} } mod sum;"), ("sum.rs", "use crate::observe::metrics;")];
     let wrong = not_pure(&made_up(&counts), &page(&[], "`sum`"));
     assert_eq!(wrong, ["sum is pure and imports crate::observe::metrics"]);
     for (sum, path) in acts {
