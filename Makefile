@@ -134,14 +134,15 @@ unused: needs needs-machete ## dependencies that nothing uses
 	$(TOOLS)/bin/cargo-machete --with-metadata
 
 # What is declared is what is built: by the other steps, where the toolchain in use is the declared one.
-msrv: needs ## that the Rust version of Cargo.toml builds everything
+msrv: needs ## that the Rust version of Cargo.toml builds everything, and passes the unit tests
 	@declared=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); used=$$(rustc --version | sed 's/rustc \([0-9]*\.[0-9]*\).*/\1/'); \
 	if [ "$$declared" = "$$used" ]; then echo "msrv: $$declared is declared and is what builds and tests here"; \
 	else set -e; \
 		toolchain=$$(rustup toolchain list 2>/dev/null | sed -n "s/^\($${declared}[.-][^ ]*\).*/\1/p" | head -1); \
 		[ -n "$$toolchain" ] || { echo "msrv: $$declared is declared, $$used is in use, and what is not built is not supported: rustup toolchain install $$declared"; exit 1; }; \
-		echo "msrv: $$declared is declared, $$used is in use; building with $$toolchain, in target/msrv"; \
-		rustup run "$$toolchain" cargo check --locked --all-targets --target-dir target/msrv; fi
+		echo "msrv: $$declared is declared, $$used is in use; building and testing with $$toolchain, in target/msrv"; \
+		rustup run "$$toolchain" cargo check --locked --all-targets --target-dir target/msrv; \
+		rustup run "$$toolchain" cargo test --locked --lib --bins --target-dir target/msrv; fi
 
 # The same target folder: only tollgate itself is built anew, its dependencies are there. A test of a feature is not there without
 # it. From outside, what a feature could change; FEATURES_OUTSIDE= runs all.
