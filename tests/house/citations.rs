@@ -98,10 +98,11 @@ fn dangling(comment: &str, is_of_reference: bool, known: &Known, page: &dyn Fn(&
         let is_number = word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         if word.ends_with(".md") || word == "RFC" {
             of = word;
-        } else if is_section && is_number {
-            if of.is_empty() || of == REFERENCE && !known.sections.contains(word) {
-                wrong.push(format!("no section {word} of {}", if of.is_empty() { "anything" } else { of }));
-            }
+        }
+        // No other page numbers its sections.
+        let is_known = of == "RFC" || of == REFERENCE && known.sections.contains(word);
+        if is_section && is_number && !is_known {
+            wrong.push(format!("no section {word} of {}", if of.is_empty() { "anything" } else { of }));
         }
         is_section =
             matches!(word, "section" | "sections") || is_section && (is_number || matches!(word, "and" | "to"));
@@ -202,6 +203,7 @@ fn a_comment_that_cites_what_is_not_there_is_found() {
         ("docs/reference/wechatpay-v2.md section 3", "no section 3 of docs/reference/wechatpay-v2.md"),
         ("docs/reference/wechatpay-v2.md sections 2, 2.1 and 2.2", "no section 2.2 of docs/reference/wechatpay-v2.md"),
         ("the table of design section 3", "no section 3 of anything"),
+        ("docs/config.md section 9", "no section 9 of docs/config.md"),
         ("../shared/x.txt", "../shared/x.txt is not in the repository"),
     ] {
         assert!(found(comment).iter().any(|wrong| wrong == what), "{comment}: {:?}", found(comment));
