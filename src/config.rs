@@ -39,6 +39,8 @@ mod strictness;
 
 mod journal;
 
+mod follow_up;
+
 mod number_proof;
 
 mod pending;
@@ -55,7 +57,8 @@ mod tests;
 pub use admin::Admin;
 use environment::Noting;
 pub use environment::{Environment, Process};
-pub use journal::{FollowUp, Journal};
+pub use follow_up::FollowUp;
+pub use journal::Journal;
 pub use problem::{Place, Problem, Problems, Warning};
 pub use text::default_file;
 
@@ -323,7 +326,7 @@ const KEYS: &[&[&str]] = &[
     sweep::SWEEP.keys,
     settings::LIMITS.keys,
     journal::JOURNAL.keys,
-    journal::FOLLOW_UP.keys,
+    follow_up::FOLLOW_UP.keys,
 ];
 
 /// What only looks like YAML, and behind it what is wrong beside: on other lines of the text that was probably meant.

@@ -2,8 +2,9 @@
 
 use super::admin::{self, Admin};
 use super::channels::{self, Inherited, MODES, ReadChannel};
+use super::follow_up::{self, FollowUp};
 use super::headers;
-use super::journal::{self, FollowUp};
+use super::journal;
 use super::number_proof;
 use super::pending;
 use super::read::{Map, Section, Value};
@@ -82,7 +83,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let default_journal = journal::default_journal(map.value().directory());
     let journal = map.or("journal", Some(default_journal), journal::journal);
     let follow_up =
-        map.or("follow_up", FollowUp::default(), |v| journal::follow_up(v, wechat.settings().queries_per_second));
+        map.or("follow_up", FollowUp::default(), |v| follow_up::follow_up(v, wechat.settings().queries_per_second));
     let route_names = map.get("routes").map(|v| routes::names(&v)).unwrap_or_default();
     let pending_orders = map.or("pending_orders", Vec::new(), |v| pending::pending_orders(v, &route_names));
     let traces = map.optional("traces", traces::traces);

@@ -73,7 +73,7 @@ static SECTIONS: &[&read::Section] = &[
     &admin::ADMIN,
     &journal::JOURNAL,
     &journal::KEEP,
-    &journal::FOLLOW_UP,
+    &follow_up::FOLLOW_UP,
     &pending::PENDING,
     &pending::SQL,
     &pending::HTTP,
