@@ -4,7 +4,7 @@ use super::admin::{self, Admin};
 use super::channels::{self, Inherited, MODES, ReadChannel};
 use super::follow_up::{self, FollowUp};
 use super::headers;
-use super::journal;
+use super::journal::{self, Journal};
 use super::number_proof;
 use super::pending;
 use super::read::{Map, Section, Value};
@@ -19,6 +19,7 @@ use crate::gate::route::Route;
 use crate::gate::sender::{Rate, is_near};
 use crate::gate::stamp::HeaderNames;
 use crate::provider::wechat::Service;
+use crate::reconcile::pending_orders::Watched;
 use crate::upstream::Upstream;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -93,16 +94,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
         route.claim.set_json_keys(limits.json_keys);
     }
     number_proof::settle(&map, &mut routes, &pending_orders);
-    if journal.is_none() {
-        report_what_needs_the_journal(&map);
-    }
-    let sweeps: Vec<_> = channels.iter().map(|read| (&read.channel, read.sweep.as_ref())).collect();
-    synthesize::check(&map, &routes, &sweeps, &pending_orders);
-    sweep::check(&map, &sweeps);
-    if let Some(journal) = &journal {
-        let plans: Vec<_> = sweeps.iter().filter_map(|(_, plan)| *plan).collect();
-        sweep::warn(&map, &plans, &journal.settings);
-    }
+    report_what_does_not_fit(&map, &routes, &channels, journal.as_ref(), &pending_orders);
     let mut config = Config {
         listen: listen?,
         tls,
@@ -130,6 +122,26 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     };
     take(&mut config, channels);
     Some(config)
+}
+
+/// What routes, channels, the journal and sources of pending orders want of one another.
+fn report_what_does_not_fit(
+    map: &Map<'_>,
+    routes: &[Route],
+    channels: &[ReadChannel],
+    journal: Option<&Journal>,
+    pending_orders: &[Watched],
+) {
+    if journal.is_none() {
+        report_what_needs_the_journal(map);
+    }
+    let sweeps: Vec<_> = channels.iter().map(|read| (&read.channel, read.sweep.as_ref())).collect();
+    synthesize::check(map, routes, &sweeps, pending_orders);
+    sweep::check(map, &sweeps);
+    if let Some(journal) = journal {
+        let plans: Vec<_> = sweeps.iter().filter_map(|(_, plan)| *plan).collect();
+        sweep::warn(map, &plans, &journal.settings);
+    }
 }
 
 fn business(map: &Map<'_>, upstream: Option<&Upstream>, mode: Mode, wechat: &Arc<Service>) -> Option<Business> {

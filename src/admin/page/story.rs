@@ -1,5 +1,7 @@
 //! The page of one order: its whole story, and what can be done about it.
 
+mod columns;
+
 use super::act::{self, Ask, Standing};
 use super::flash;
 use super::href::{encoded, order_href};
@@ -9,11 +11,10 @@ use super::words::fill;
 use super::words::reasons::{Explained, explain};
 use super::{Html, render, show};
 use crate::admin::Admin;
-use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::{Reason, Stage, Verdict};
 use crate::journal::overrides::Needed;
-use crate::journal::{AttemptRecord, Event, Origin, Record, State};
+use crate::journal::{AttemptRecord, Event, Record, State};
 use askama::Template;
 use axum::extract::{Path, State as Shared};
 use jiff::Timestamp;
@@ -39,7 +40,7 @@ struct Story {
     back: String,
     in_page: bool,
     flags: Vec<Explained>,
-    columns: [Column; 4],
+    columns: [columns::Column; 4],
     steps: Vec<Step>,
     others: Vec<Other>,
 }
@@ -54,27 +55,6 @@ struct Lead {
     meaning: &'static str,
     to_do: &'static str,
     code: Option<&'static str>,
-}
-
-/// What one party says.
-#[derive(Debug)]
-struct Column {
-    id: &'static str,
-    name: &'static str,
-    facts: Vec<Fact>,
-    /// What stands there if nothing was said.
-    empty: Option<&'static str>,
-}
-
-/// A line of that.
-#[derive(Debug)]
-struct Fact {
-    name: &'static str,
-    value: Option<String>,
-    /// What stands there without a value.
-    otherwise: &'static str,
-    /// Whether another party says something else.
-    differs: bool,
 }
 
 /// Something that happened.
@@ -183,7 +163,7 @@ impl Story {
             back: order_href(channel.as_str(), order.as_str()),
             in_page: false,
             flags: flags.into_iter().map(|reason| explain(reason, shell.language)).collect(),
-            columns: columns(lead, &shell),
+            columns: columns::columns(lead, shell.words),
             steps: steps(lead, others, &shell),
             others: others.iter().map(|other| Other::of(other, &shell)).collect(),
             shell,
@@ -203,116 +183,6 @@ impl Other {
             transaction_id: record.claimed.transaction_id.as_ref().map_or_else(String::new, ToString::to_string),
         }
     }
-}
-
-/// Which of three amounts is not what another of them is: each is held against what was paid, or against the other where nothing
-/// was paid. There is nothing to differ from an amount that nobody has said.
-fn differing(expected: Option<Money>, claimed: Option<Money>, paid: Option<Money>) -> [bool; 3] {
-    let differ = |one: Option<Money>, other: Option<Money>| one.zip(other).is_some_and(|(one, other)| one != other);
-    if paid.is_none() {
-        let differ = differ(expected, claimed);
-        return [differ, differ, false];
-    }
-    let [expected, claimed] = [expected, claimed].map(|said| differ(said, paid));
-    [expected, claimed, expected || claimed]
-}
-
-/// Price beside claim beside answer beside what was sent, line by line.
-fn columns(record: &Record, shell: &Shell) -> [Column; 4] {
-    let words = shell.words;
-    let (claimed, verified, price) = (&record.claimed, record.verified.as_ref(), record.price.as_ref());
-    let was_sent = record.attempts > 0;
-    let sent = verified.filter(|_| was_sent);
-    let paid = verified.map(|verified| verified.amount);
-    let [price_differs, claim_differs, paid_differs] = differing(price.map(|price| price.amount), claimed.amount, paid);
-    let other_transaction = verified.zip(claimed.transaction_id).is_some_and(|(paid, id)| paid.transaction_id != id);
-    let trade_state = |refunded| if refunded { "REFUND" } else { "SUCCESS" }.to_owned();
-    let moment = |at: Timestamp| crate::domain::clock::beijing(at).strftime("%Y-%m-%d %H:%M:%S").to_string();
-    let mut names = [
-        words.order,
-        words.out_trade_no,
-        words.transaction_id,
-        words.amount,
-        words.trade_state,
-        words.paid_at,
-        words.delivery,
-    ];
-    let rows = |names: &[&'static str; 7], said: usize, values: [Option<String>; 7], differs: [bool; 2]| -> Vec<Fact> {
-        let [transaction_differs, amount_differs] = differs;
-        let marks = [false, false, transaction_differs, amount_differs, false, false, false];
-        let otherwise = |place: usize| if place < said { words.not_claimed } else { "–" };
-        let facts = names.iter().zip(values).zip(marks).enumerate();
-        facts
-            .map(|(place, ((name, value), differs))| Fact {
-                name,
-                differs: differs && value.is_some(),
-                value,
-                otherwise: otherwise(place),
-            })
-            .collect()
-    };
-    let claim = [
-        Some(claimed.order.to_string()),
-        Some(claimed.out_trade_no.to_string()),
-        claimed.transaction_id.map(|id| id.to_string()),
-        claimed.amount.map(show::plain_amount),
-        None,
-        None,
-        None,
-    ];
-    let answer = [
-        None,
-        verified.map(|_| claimed.out_trade_no.to_string()),
-        verified.map(|verified| verified.transaction_id.to_string()),
-        paid.map(show::plain_amount),
-        verified.map(|verified| trade_state(verified.refunded)),
-        verified.and_then(|verified| verified.paid_at).map(moment),
-        None,
-    ];
-    let delivered = [
-        was_sent.then(|| claimed.order.to_string()),
-        sent.map(|_| claimed.out_trade_no.to_string()),
-        sent.map(|sent| sent.transaction_id.to_string()),
-        sent.map(|sent| show::plain_amount(sent.amount)),
-        sent.map(|sent| trade_state(sent.refunded)),
-        sent.and_then(|sent| sent.paid_at).map(moment),
-        was_sent.then(|| record.delivery.to_string()),
-    ];
-    let mut claim = rows(&names, 4, claim, [other_transaction, claim_differs]);
-    let answer = rows(&names, 0, answer, [other_transaction, paid_differs]);
-    let delivered = rows(&names, 0, delivered, [false; 2]);
-    (names[0], names[1]) = (words.expected_source, words.expected_since);
-    let expected = [
-        price.map(|price| price.source.clone()),
-        price.and_then(|price| price.listed_at).map(moment),
-        None,
-        price.map(|price| show::plain_amount(price.amount)),
-        None,
-        None,
-        None,
-    ];
-    let expected = rows(&names, 0, expected, [false, price_differs]);
-    let claim_name = match record.origin {
-        Origin::Sweep => words.claim_bill,
-        Origin::Pending => words.claim_list,
-        Origin::Callback | Origin::FollowUp => words.claim,
-    };
-    // What is wrong with a notification itself costs no question.
-    let was_contradicted = matches!(
-        record.reason,
-        Some(Reason::AmountDiffers | Reason::TransactionDiffers | Reason::TransactionOfOtherOrder)
-    );
-    let unsaid = if was_contradicted { words.not_kept } else { words.not_confirmed };
-    let column = |id, name, facts, empty: Option<&'static str>| Column { id, name, facts, empty };
-    if record.is_without_request() {
-        claim.push(Fact { name: words.request, value: None, otherwise: words.request_not_kept, differs: false });
-    }
-    [
-        column("expected", words.expected, expected, price.is_none().then_some(words.not_expected)),
-        column("claimed", claim_name, claim, None),
-        column("paid", words.answer, answer, verified.is_none().then_some(unsaid)),
-        column("sent", words.sent, delivered, (!was_sent).then_some(words.nothing_sent)),
-    ]
 }
 
 /// Everything that happened, the oldest first.

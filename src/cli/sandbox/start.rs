@@ -68,22 +68,8 @@ pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
     let first = listen(args.listen).await?;
     let mut out = crate::cli::print::out();
     writeln!(out, "sandbox listening on http://{}", first.local_addr()?)?;
-    let second = match args.second_listen {
-        Some(address) => {
-            let second = listen(address).await?;
-            writeln!(out, "sandbox (api2) listening on http://{}", second.local_addr()?)?;
-            Some(second)
-        }
-        None => None,
-    };
-    let shop = match args.shop {
-        Some(address) => {
-            let shop = listen(address).await?;
-            writeln!(out, "sample order system listening on http://{}", shop.local_addr()?)?;
-            Some(shop)
-        }
-        None => None,
-    };
+    let second = listen_if_wanted(args.second_listen, "sandbox (api2)", &mut out).await?;
+    let shop = listen_if_wanted(args.shop, "sample order system", &mut out).await?;
     if with_demo_merchants {
         writeln!(out, "\ndemo merchants (their keys are public; appid, mch_id, key):")?;
         for merchant in DEMO_MERCHANTS {
@@ -112,6 +98,17 @@ pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
         () = signals.next() => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn listen_if_wanted(
+    address: Option<SocketAddr>,
+    who: &str,
+    out: &mut impl Write,
+) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = listen(address).await?;
+    writeln!(out, "{who} listening on http://{}", listener.local_addr()?)?;
+    Ok(Some(listener))
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
