@@ -16,13 +16,27 @@ mod inbox;
 
 mod op;
 
+mod perform;
+
 mod columns;
 
 mod content;
 
+mod remove;
+
 mod budget;
 
+mod room;
+
+mod events;
+
+mod refused;
+
+mod price;
+
 mod write;
+
+mod forget;
 
 mod writer;
 
@@ -57,6 +71,8 @@ mod view;
 mod archive;
 
 mod audit;
+
+mod act;
 
 mod recovery;
 

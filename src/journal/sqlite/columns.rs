@@ -1,9 +1,8 @@
 //! How the journal's types stand in columns, and are read back.
 
-use super::content;
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::reason::Reason;
-use crate::journal::{Acceptance, Claimed, DeliveryId, Origin, Rank, Request, State, Verified};
+use crate::journal::{Acceptance, Claimed, DeliveryId, Origin, Rank, State, Verified};
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
@@ -147,30 +146,6 @@ pub(super) fn verified(row: &Row<'_>) -> Result<Option<Verified>> {
 /// WeChat's word for it.
 pub(super) const fn trade_state(refunded: bool) -> &'static str {
     if refunded { "REFUND" } else { "SUCCESS" }
-}
-
-/// The request, if there is one yet.
-pub(super) fn request(row: &Row<'_>) -> Result<Option<Request>> {
-    let (Some(headers), Some(body)) =
-        (row.get::<_, Option<Vec<u8>>>("headers")?, row.get::<_, Option<Vec<u8>>>("body")?)
-    else {
-        return Ok(None);
-    };
-    let body = match row.get::<_, Option<i64>>("inflated")?.map(usize::try_from) {
-        None => Bytes::from(body),
-        Some(length) => {
-            let inflated = length.ok().and_then(|length| content::inflate(&body, length));
-            inflated.ok_or_else(|| damaged("body"))?
-        }
-    };
-    Ok(Some(Request {
-        peer: parsed(row, "peer")?,
-        tls: row.get("tls")?,
-        method: parsed(row, "method")?,
-        target: parsed(row, "target")?,
-        headers: read_headers(&headers).ok_or_else(|| damaged("headers"))?,
-        body,
-    }))
 }
 
 /// That a delivery was accepted, if it was.

@@ -9,7 +9,8 @@
 use super::budget::Budget;
 use super::inbox::Inbox;
 use super::leases::Leases;
-use super::op::{Done, Op, Stamped, perform, refuse};
+use super::op::{Done, Op, Stamped, refuse};
+use super::perform::perform;
 use super::{BUSY_TIMEOUT, connect, write};
 use crate::domain::clock;
 use crate::journal::{Forgotten, JournalEvent, Room};
