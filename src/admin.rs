@@ -91,7 +91,7 @@ pub const LIMITS: server::Limits = server::Limits {
 #[derive(Debug)]
 pub struct Admin {
     gate: Arc<Current>,
-    journal: Option<Arc<dyn Archive>>,
+    archive: Option<Arc<dyn Archive>>,
     config_status: watch::Receiver<ConfigStatus>,
     access: ArcSwap<Access>,
     attempts: Attempts,
@@ -106,14 +106,14 @@ impl Admin {
     #[must_use]
     pub fn new(
         gate: Arc<Current>,
-        journal: Option<Arc<dyn Archive>>,
+        archive: Option<Arc<dyn Archive>>,
         config_status: watch::Receiver<ConfigStatus>,
         access: Access,
     ) -> Self {
         let access = ArcSwap::from_pointee(access);
         Self {
             gate,
-            journal,
+            archive,
             config_status,
             access,
             attempts: Attempts::default(),

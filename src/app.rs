@@ -162,8 +162,7 @@ impl App {
         let services = Services::with(config, journal, Arc::clone(&metrics))?;
         let current = Arc::new(Current::new(Arc::clone(&services.gate)));
         let config_status = watch::Sender::new(ConfigStatus::first());
-        let seen =
-            Seen { gate: Arc::clone(&current), journal: archive, config_status: config_status.subscribe(), metrics };
+        let seen = Seen { gate: Arc::clone(&current), archive, config_status: config_status.subscribe(), metrics };
         let listeners = Listeners::at(bound, plan, seen);
         let successors = listen_for_successors(fixed.journal.as_ref(), grace);
         Ok(Self { services, current, listeners, config_status, fixed, grace, before, successors })
@@ -275,7 +274,7 @@ impl App {
         tracing::info!(grace_s = self.grace.as_secs(), "stopping: requests under way finish");
         let handoff = handoff.map(|handoff| PendingHandoff {
             handoff,
-            journal: self.services.housekeeping.journal.as_ref().map(|journal| Arc::downgrade(&journal.queue)),
+            queue: self.services.housekeeping.journal.as_ref().map(|journal| Arc::downgrade(&journal.queue)),
             sockets: self.listeners.lend().unwrap_or_default(),
         });
         self.listeners.close();

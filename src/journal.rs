@@ -76,7 +76,7 @@ pub use overrides::{Override, Overrides, Redeliveries};
 pub use owners::Owners;
 pub use pending_orders::{PendingOrder, PendingOrderQueue, SourceHealth};
 pub use queue::{Looks, MOST_LIFTED, Queue, Taken, Trust};
-pub use recovery::{Outlet, Recovery, Shut};
+pub use recovery::{Outlet, Recovery, Throttled};
 pub use search::Search;
 pub use state::{Origin, State, Transition};
 pub use sweeps::{SweepQueue, Sweeps};

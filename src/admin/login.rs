@@ -72,7 +72,7 @@ impl Admin {
     /// Reads in the audit trail which sessions were ended before this process began.
     pub async fn recall_logouts(&self) {
         let access = self.access.load_full();
-        let (Some(sessions), Some(_)) = (access.sessions(), &self.journal) else { return };
+        let (Some(sessions), Some(_)) = (access.sessions(), &self.archive) else { return };
         let since = clock::now() - session::LASTS;
         let mut before = None;
         for _ in 0..PAGES {

@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct PendingHandoff {
     pub(super) handoff: Handoff,
-    pub(super) journal: Option<Weak<dyn Queue>>,
+    pub(super) queue: Option<Weak<dyn Queue>>,
     /// Sockets that are this process's again if the successor is gone before it accepts.
     pub(super) sockets: Vec<SharedSocket>,
 }
@@ -49,7 +49,7 @@ pub struct FailedHandoff {
 impl PendingHandoff {
     /// Waits for the outcome. The app must have been dropped.
     pub async fn outcome(self) -> HandoffOutcome {
-        let is_held = || self.journal.as_ref().is_some_and(|journal| journal.strong_count() > 0);
+        let is_held = || self.queue.as_ref().is_some_and(|queue| queue.strong_count() > 0);
         let since = Instant::now();
         while is_held() {
             if since.elapsed() > LETTING_GO {

@@ -104,7 +104,7 @@ impl Services {
             let budgets = RetryBudgets::new(upstreams, follow_up.concurrency, follow_up.pace, queries, budgets_before);
             Arc::new(FollowUp {
                 gate,
-                journal: journal.queue,
+                queue: journal.queue,
                 ask_again: follow_up.ask_again,
                 redeliver: follow_up.redeliver,
                 concurrency: follow_up.concurrency,

@@ -21,8 +21,8 @@
 
 use super::sweeps::Standing;
 use super::{
-    Acceptance, BoxFuture, Callback, DeliveryId, EntryId, Job, JournalEvent, Owners, PendingOrderQueue, Recovery, Shut,
-    State, SweepQueue, Upkeep,
+    Acceptance, BoxFuture, Callback, DeliveryId, EntryId, Job, JournalEvent, Owners, PendingOrderQueue, Recovery,
+    State, SweepQueue, Throttled, Upkeep,
 };
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OutTradeNo, TransactionId};
@@ -53,12 +53,12 @@ pub trait Queue: Owners + Recovery + SweepQueue + PendingOrderQueue + Upkeep + S
     fn flush(&self) -> BoxFuture<'_, ()>;
 
     /// Up to `limit` entries that are due and leased to no other, leased to the caller. Groups take turns, but for what is
-    /// `shut`, so that no backlog holds up another. Of what is delivered those come first that are due longest; of what is asked
+    /// `throttled`, so that no backlog holds up another. Of what is delivered those come first that are due longest; of what is asked
     /// about by turns those, and those that have become due last.
     ///
     /// # Errors
     /// If it cannot be read.
-    fn lease_due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>>;
+    fn lease_due(&self, limit: usize, throttled: Throttled) -> BoxFuture<'_, Vec<Job>>;
 
     /// Ends the caller's lease of an entry that it does not go on with. The entry is due when it was before.
     fn release(&self, entry: EntryId);

@@ -6,16 +6,16 @@ use crate::domain::order::ChannelId;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// What of the due entries is not given to anybody at the moment.
+/// Which due entries [`lease_due`](super::Queue::lease_due) leaves where they are for the moment.
 #[derive(Debug, Clone, Default)]
-pub struct Shut {
-    /// These groups.
+pub struct Throttled {
+    /// Groups that it passes over: the budget that their next step needs is spent.
     pub groups: Vec<DueGroup>,
-    /// What may be sent to upstreams. Of channels that are in none of these, whatever is due.
+    /// How much it gives out for each upstream. A channel that is in none of these is not limited.
     pub outlets: Vec<Outlet>,
 }
 
-impl From<Vec<DueGroup>> for Shut {
+impl From<Vec<DueGroup>> for Throttled {
     fn from(groups: Vec<DueGroup>) -> Self {
         Self { groups, outlets: Vec::new() }
     }

@@ -122,7 +122,7 @@ pub(crate) async fn time_passes(by: Duration) {
 /// Waits until something is due.
 async fn due(journal: &Journal) -> Vec<Job> {
     for _ in 0..2000 {
-        let work = journal.queue.lease_due(10, Shut::default()).await.unwrap();
+        let work = journal.queue.lease_due(10, Throttled::default()).await.unwrap();
         if !work.is_empty() {
             return work;
         }

@@ -4,7 +4,7 @@ use super::columns::{self, count, parsed};
 use super::leases::{Lease, Leases};
 use super::read::{paid_by, read_callback};
 use crate::domain::clock;
-use crate::journal::{DueGroup, EntryId, Job, Outlet, Overrides, Rank, Shut, State};
+use crate::journal::{DueGroup, EntryId, Job, Outlet, Overrides, Rank, State, Throttled};
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, ToSql};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) struct Look {
     pub(super) turn: usize,
     pub(super) limit: usize,
     /// What is not looked at.
-    pub(super) shut: Shut,
+    pub(super) throttled: Throttled,
 }
 
 /// Leases what is due. While the disk fails, that is also what memory alone knows to be due.
@@ -35,8 +35,8 @@ pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>
     for state in [State::Delivering, State::Asking] {
         groups.extend(groups_in(connection, state)?);
     }
-    groups.retain(|group| !look.shut.groups.contains(group));
-    let mut outlets = look.shut.outlets.clone();
+    groups.retain(|group| !look.throttled.groups.contains(group));
+    let mut outlets = look.throttled.outlets.clone();
     let (round, first) = (look.turn / groups.len().max(1), look.turn.checked_rem(groups.len()).unwrap_or(0));
     groups.rotate_left(first);
     let share = look.limit / groups.len().max(1);

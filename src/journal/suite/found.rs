@@ -7,7 +7,7 @@ use crate::domain::reason::Reason;
 use crate::journal::pending_orders::{Found, News, PendingOrder, SourceHealth};
 use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepNote, Wanted};
 use crate::journal::{
-    Attempt, Callback, JournalEvent, Origin, Outcome, Request, Search, Shut, State, Transition, Trust, Verified,
+    Attempt, Callback, JournalEvent, Origin, Outcome, Request, Search, State, Throttled, Transition, Trust, Verified,
 };
 use jiff::civil::{Date, date};
 use std::time::Duration;
@@ -105,7 +105,7 @@ async fn what_a_sweep_found_is_followed_up_and_told(store: &dyn Store) {
     let lost = Row { follow_up: None, kind: RowKind::Malformed, payment: None, ..row(9, "X") };
     journal.queue.sweep_rows(sweep, vec![row(1, "A"), row(2, "B"), lost]).await.unwrap();
     journal.queue.sweep_refunds(sweep, vec![verified().transaction_id]).await.unwrap();
-    let work = journal.queue.lease_due(10, Shut::default()).await.unwrap();
+    let work = journal.queue.lease_due(10, Throttled::default()).await.unwrap();
     assert_eq!(work.len(), 2);
     assert!(work.iter().all(|work| work.callback.origin == Origin::Sweep && work.callback.request.is_none()));
     let parked = Some(Transition::Park);
@@ -126,7 +126,7 @@ async fn an_order_is_found_once_and_asked_about_anew_only_if_it_was_never_confir
     let journal = store.open(100);
     let sweep = journal.archive.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
     journal.queue.sweep_rows(sweep, vec![row(1, "A"), row(2, "B")]).await.unwrap();
-    for work in journal.queue.lease_due(10, Shut::default()).await.unwrap() {
+    for work in journal.queue.lease_due(10, Throttled::default()).await.unwrap() {
         let paid = work.callback.claimed.order.as_str() == "B";
         let (reason, verified) =
             if paid { (Reason::Refunded, Some(verified())) } else { (Reason::OrderNotFound, None) };
@@ -140,7 +140,7 @@ async fn an_order_is_found_once_and_asked_about_anew_only_if_it_was_never_confir
     journal.queue.flush().await.unwrap();
     let again = journal.archive.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
     journal.queue.sweep_rows(again, vec![row(1, "A"), row(2, "B")]).await.unwrap();
-    let due = journal.queue.lease_due(10, Shut::default()).await.unwrap();
+    let due = journal.queue.lease_due(10, Throttled::default()).await.unwrap();
     assert_eq!(due.iter().map(|work| work.callback.claimed.order.as_str()).collect::<Vec<_>>(), ["A"]);
     assert_eq!(journal.archive.figures().await.unwrap().entries.iter().sum::<u64>(), 2);
 }
@@ -177,7 +177,7 @@ async fn what_was_made_is_kept(store: &dyn Store) {
         ..News::default()
     };
     journal.queue.take_pending_orders(news).await.unwrap();
-    let work = journal.queue.lease_due(1, Shut::default()).await.unwrap().remove(0);
+    let work = journal.queue.lease_due(1, Throttled::default()).await.unwrap().remove(0);
     assert!(work.callback.request.is_none());
     let request = Request { body: "made".into(), ..callback("A").request.unwrap() };
     journal.queue.append(JournalEvent::Made { entry: work.entry, request: Box::new(request) });
@@ -189,7 +189,7 @@ async fn what_was_made_is_kept(store: &dyn Store) {
         next,
     });
     journal.queue.flush().await.unwrap();
-    let work = journal.queue.lease_due(1, Shut::default()).await.unwrap().remove(0);
+    let work = journal.queue.lease_due(1, Throttled::default()).await.unwrap().remove(0);
     assert_eq!(work.callback.request.unwrap().body.as_ref(), b"made");
     let figures = journal.archive.figures().await.unwrap();
     assert_eq!((figures.found_by_pending, figures.found_by_sweep, figures.paid_not_accepted), (1, 0, 1));
