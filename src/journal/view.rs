@@ -1,4 +1,4 @@
-//! What a journal shows to those who look into it: lists in pages, and the day in numbers. Each page costs about the same,
+//! What a journal shows to those who query it: lists in pages, and the day in numbers. Each page costs about the same,
 //! however much is kept.
 
 use super::history::{Record, Refused};

@@ -5,7 +5,7 @@ use crate::domain::money::Fen;
 use crate::domain::order::{ChannelId, MerchantId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use crate::journal::pending_orders::{Found, News, PendingOrder, SourceHealth};
-use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepNote, Wanted};
+use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepEvent, Wanted};
 use crate::journal::{
     Attempt, Callback, JournalEvent, Origin, Outcome, Request, Search, State, Throttled, Transition, Trust, Verified,
 };
@@ -64,7 +64,7 @@ async fn a_schedule_wants_a_bill_once_a_day_and_an_operator_as_often_as_he_likes
     let by_hand = journal.archive.want_sweep(wanted(day, None)).await.unwrap();
     assert_ne!(journal.archive.want_sweep(wanted(day, None)).await.unwrap(), by_hand);
     assert!(journal.archive.days_swept(merchant()).await.unwrap().is_empty());
-    journal.queue.sweep_note(first, SweepNote::Done(Counts::default(), None)).await.unwrap();
+    journal.queue.sweep_event(first, SweepEvent::Done(Counts::default(), None)).await.unwrap();
     assert_eq!(journal.archive.days_swept(merchant()).await.unwrap(), [day]);
     assert_eq!(journal.queue.next_sweep().await.unwrap().unwrap().id, by_hand, "whoever waits comes first");
 }
@@ -76,23 +76,23 @@ async fn a_sweep_that_was_broken_off_begins_anew(store: &dyn Store) {
         (journal.archive.want_sweep(early).await.unwrap(), journal.archive.want_sweep(late).await.unwrap());
     journal
         .queue
-        .sweep_note(one, SweepNote::Again(Duration::from_secs(1800), "Bill Creating".to_owned()))
+        .sweep_event(one, SweepEvent::Again(Duration::from_secs(1800), "Bill Creating".to_owned()))
         .await
         .unwrap();
-    journal.queue.sweep_note(other, SweepNote::Began).await.unwrap();
+    journal.queue.sweep_event(other, SweepEvent::Began).await.unwrap();
     journal.queue.sweep_rows(other, vec![row(1, "A")]).await.unwrap();
-    journal.queue.sweep_note(other, SweepNote::Counted(Counts { rows: 7, ..Counts::default() })).await.unwrap();
+    journal.queue.sweep_event(other, SweepEvent::Counted(Counts { rows: 7, ..Counts::default() })).await.unwrap();
     drop(journal);
     let journal = store.open(100);
     let next = journal.queue.next_sweep().await.unwrap().unwrap();
     assert_eq!((next.id, next.state, next.counts.rows), (other, Progress::Running, 7));
-    journal.queue.sweep_note(other, SweepNote::Began).await.unwrap();
+    journal.queue.sweep_event(other, SweepEvent::Began).await.unwrap();
     assert_eq!(
         journal.queue.found_before(other).await.unwrap(),
         [verified().transaction_id],
         "what was found stays so"
     );
-    journal.queue.sweep_note(other, SweepNote::Failed("no key".to_owned())).await.unwrap();
+    journal.queue.sweep_event(other, SweepEvent::Failed("no key".to_owned())).await.unwrap();
     assert!(journal.queue.next_sweep().await.unwrap().is_none(), "the other one's time has not come");
     let waiting = journal.archive.sweep(one).await.unwrap().unwrap();
     assert!(waiting.again_at.is_some() && waiting.problem.as_deref() == Some("Bill Creating"));
@@ -101,7 +101,7 @@ async fn a_sweep_that_was_broken_off_begins_anew(store: &dyn Store) {
 async fn what_a_sweep_found_is_followed_up_and_told(store: &dyn Store) {
     let journal = store.open(100);
     let sweep = journal.archive.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
-    journal.queue.sweep_note(sweep, SweepNote::Began).await.unwrap();
+    journal.queue.sweep_event(sweep, SweepEvent::Began).await.unwrap();
     let lost = Row { follow_up: None, kind: RowKind::Malformed, payment: None, ..row(9, "X") };
     journal.queue.sweep_rows(sweep, vec![row(1, "A"), row(2, "B"), lost]).await.unwrap();
     journal.queue.sweep_refunds(sweep, vec![verified().transaction_id]).await.unwrap();

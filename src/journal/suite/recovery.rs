@@ -142,7 +142,7 @@ async fn what_fails_gives_out_nothing_but_what_a_person_asked_for(store: &dyn St
         due.iter().map(|work| work.entry).collect::<Vec<_>>()
     };
     assert_eq!(given_out().await, [asking], "what is asked about costs the upstream nothing");
-    let asked = journal.archive.act(Act::Redeliver, of("B"), 10, looking_in::somebody()).await.unwrap();
+    let asked = journal.archive.act(Act::Redeliver, of("B"), 10, queries::somebody()).await.unwrap();
     assert_eq!(asked, [wanted]);
     let mut due = given_out().await;
     due.sort_unstable();

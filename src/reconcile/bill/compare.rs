@@ -6,7 +6,7 @@ use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::gate::channel::{Affix, Channel};
 use crate::gate::policy::Mode;
 use crate::gate::route::Route;
-use crate::journal::sweeps::{Counts, Row, RowKind, RowPayment, Standing, Sweep, SweepNote, Wanted};
+use crate::journal::sweeps::{Counts, Row, RowKind, RowPayment, Standing, Sweep, SweepEvent, Wanted};
 use crate::journal::{Callback, Claimed, Origin, State};
 use crate::provider::bill::{self, BadRow, BillPayment, BillType};
 use jiff::Timestamp;
@@ -77,7 +77,7 @@ impl Sweeper {
             comparison.take(rows).await?;
             if counted.elapsed() >= COUNT_EVERY {
                 counted = Instant::now();
-                self.journal.queue.sweep_note(sweep.id, SweepNote::Counted(comparison.counts)).await?;
+                self.journal.queue.sweep_event(sweep.id, SweepEvent::Counted(comparison.counts)).await?;
             }
         }
         comparison.mark_refunds().await?;
