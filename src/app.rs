@@ -78,7 +78,7 @@ struct Fixed {
     format: Option<LogFormat>,
 }
 
-/// What works beside the listeners, for one configuration.
+/// What runs beside the listeners, for one configuration.
 struct Working {
     shutdown: Shutdown,
     housekeeping: JoinHandle<()>,
@@ -130,8 +130,8 @@ const FAMILIAR: usize = 200;
 /// How long the end waits for the journal to be written out.
 const WRITTEN_OUT: Duration = Duration::from_secs(5);
 
-/// How long answers end their connections before nobody is let in any more: so that who keeps one does not send on it while
-/// it is closed.
+/// How long answers end their connections before no connection is accepted any more: so that who keeps one does not send on
+/// it while it is closed.
 const WINDING_DOWN: Duration = Duration::from_millis(500);
 
 impl App {
@@ -384,7 +384,7 @@ impl Fixed {
 }
 
 impl Services {
-    /// Begins what works beside the listeners, until `shutdown` or the end of the configuration. What sources of pending orders
+    /// Begins what runs beside the listeners, until `shutdown` or the end of the configuration. What sources of pending orders
     /// said before is read from the journal if it was not recalled.
     fn begin(&self, shutdown: &Shutdown, recalled: Option<HashMap<String, Known>>) -> Working {
         let shutdown = shutdown.child();

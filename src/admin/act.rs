@@ -157,7 +157,7 @@ impl Admin {
         }
     }
 
-    /// Asks WeChat Pay about an order now. Nothing is noted of the order; that it was asked is.
+    /// Asks WeChat Pay about an order now. Nothing is written of the order; that WeChat Pay was asked is audited.
     ///
     /// # Errors
     /// If WeChat Pay cannot be asked about it.

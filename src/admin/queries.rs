@@ -1,4 +1,4 @@
-//! What pages and API are shown of the journal. A disk that hangs keeps nobody waiting for long.
+//! What pages and API are shown of the journal. A disk that hangs keeps no request waiting for long.
 
 use super::Admin;
 use crate::domain::order::{ChannelId, OrderId};
@@ -100,7 +100,7 @@ impl Admin {
     pub async fn sweep(&self, id: SweepId) -> Result<Option<(Sweep, Vec<Outcome>)>, Unread> {
         let archive = self.archive()?;
         let Some(sweep) = in_time(archive.sweep(id)).await? else { return Ok(None) };
-        // Before, they change with each look.
+        // Before, they change with each query.
         let is_done = sweep.state == Progress::Done;
         let outcomes = if is_done { in_time(archive.sweep_outcomes(id)).await? } else { Vec::new() };
         Ok(Some((sweep, outcomes)))

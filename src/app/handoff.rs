@@ -17,7 +17,7 @@ const WRITING_OUT: Duration = Duration::from_secs(10);
 /// How long this process waits for its own tasks to give the journal back.
 const LETTING_GO: Duration = Duration::from_secs(2);
 
-/// Between two looks whether they have.
+/// How often it is found out whether they have.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// A handoff that was agreed on: another process waits for this one to give the journal back.

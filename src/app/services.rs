@@ -1,4 +1,4 @@
-//! What one configuration builds: the gate and what works beside it. What must outlive a configuration is handed on from
+//! What one configuration builds: the gate and what runs beside it. What must outlive a configuration is handed on from
 //! the services before.
 
 use super::BuildError;

@@ -58,7 +58,7 @@ struct Check {
     json: bool,
 }
 
-/// Records read at once: a page holds nobody up.
+/// Records read at once: a page holds up no write.
 const PAGE: usize = 500;
 
 /// Reads a state's name.

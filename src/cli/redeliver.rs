@@ -112,7 +112,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     shutdown.spawn(follow_up.run(shutdown.clone()));
     let code = redeliver(args, &*archive, &mut signals).await;
     shutdown.drain(Duration::from_secs(10), signals.next()).await;
-    // A disk that hangs keeps nobody here.
+    // A disk that hangs does not keep this process.
     let _ = tokio::time::timeout(WRITTEN_OUT, services.gate.records.flush()).await;
     code
 }
@@ -282,7 +282,7 @@ impl Watch {
 
     fn show_progress(&self) {
         if self.on_terminal {
-            // Progress that nobody sees is no failure.
+            // Progress that cannot be printed is no failure.
             let _ = write!(std::io::stderr(), "\r{}\x1b[K", self.summary());
         }
     }

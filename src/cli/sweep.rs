@@ -122,7 +122,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     shutdown.spawn(sweeper.run_wanted(shutdown.clone()));
     let code = sweep(args, mch_id, &dates, &*archive, &mut signals).await;
     shutdown.drain(Duration::from_secs(10), signals.next()).await;
-    // A disk that hangs keeps nobody here.
+    // A disk that hangs does not keep this process.
     let _ = tokio::time::timeout(WRITTEN_OUT, services.gate.records.flush()).await;
     code
 }
@@ -207,10 +207,10 @@ async fn sweep(
         loop {
             let began = Instant::now();
             let report = read(archive, *id).await?;
-            // A look at a million orders takes a while, and is not to be all that is done.
+            // Reading a million orders takes a while, and is not to be all that is done.
             let pause = LOOK_EVERY.max(began.elapsed() * 4);
             if on_terminal {
-                // Progress that nobody sees is no failure.
+                // Progress that cannot be printed is no failure.
                 let _ = write!(std::io::stderr(), "\r[{}/{}] {}\x1b[K", place + 1, ids.len(), report.progress());
             }
             if interrupted || report.is_settled() || Instant::now() >= deadline {
@@ -266,7 +266,7 @@ async fn look(args: &Args, archive: &dyn Archive) -> anyhow::Result<ExitCode> {
 async fn read(archive: &dyn Archive, id: SweepId) -> anyhow::Result<Report> {
     let sweep = archive.sweep(id).await?;
     let sweep = sweep.with_context(|| format!("there is no sweep {}; `tollgate sweep --list` shows them", id.0))?;
-    // Before, they change with each look.
+    // Before, they change with each query.
     let outcomes = if sweep.state == Progress::Done { archive.sweep_outcomes(id).await? } else { Vec::new() };
     Ok(Report::new(sweep, outcomes))
 }

@@ -1,8 +1,9 @@
 //! The queue: what the gate, its follow-up, the sweeper and the sources put into a journal, and get out of it when it is due.
 //!
-//! **Durability.** A method that writes and returns a future has written durably when that is ready, and nothing when it fails
-//! with [`Unavailable`](super::JournalError::Unavailable). A store that cannot know whether its last commit arrived does the
-//! same again until it knows: each write is such that twice is once. [`append`](Queue::append) alone returns before that.
+//! **Durability.** A method that writes and returns a future has written durably when that is ready without an error.
+//! After an error the caller takes it for not written. A store that cannot know whether its last commit arrived does the same
+//! again until it knows, and a caller may ask again: whatever is written twice does no harm. [`append`](Queue::append) alone
+//! returns before that.
 //!
 //! **Order.** What one process asks for is done in the order in which it asked, but for events: an event comes before
 //! everything else that still waits, because what it says was told to a sender already. So whatever is asked for after an event

@@ -175,7 +175,7 @@ impl Sweeper {
         merchants
     }
 
-    /// Carries out one sweep, and notes where it goes on.
+    /// Carries out one sweep, and writes down where it goes on.
     async fn carry_out(&self, sweep: &Sweep) -> Result<(), JournalError> {
         let Wanted { mch_id, bill_date, dry_run, due_on, .. } = &sweep.wanted;
         tracing::info!(sweep = sweep.id.0, %mch_id, %bill_date, dry_run, "sweep begins");

@@ -48,7 +48,7 @@ pub(super) fn parsed<T: FromStr>(row: &Row<'_>, column: &str) -> Result<T> {
     value.parse().map_err(|_| damaged(column))
 }
 
-/// The same, where there may be nothing.
+/// A column of text, parsed, where there may be nothing.
 pub(super) fn optional<T: FromStr>(row: &Row<'_>, column: &str) -> Result<Option<T>> {
     match row.get_ref(column)?.as_str_or_null().map_err(|_| damaged(column))? {
         None => Ok(None),
@@ -114,7 +114,7 @@ pub(super) fn money(row: &Row<'_>, fee: &str, currency: &str) -> Result<Option<M
     Ok(Some(Money { fen: Fen(fen), currency }))
 }
 
-/// What an order was noted to cost, in yuan as sources count.
+/// What an order cost by its source when another amount was paid, in CNY as sources count.
 pub(super) fn expected(row: &Row<'_>) -> Result<Option<Money>> {
     let fen: Option<i64> = row.get("expected_fee")?;
     let fen = fen.map(u64::try_from).transpose().map_err(|_| damaged("expected_fee"))?;
@@ -143,7 +143,7 @@ pub(super) fn verified(row: &Row<'_>) -> Result<Option<Verified>> {
     Ok(Some(Verified { transaction_id, amount, paid_at: optional_time(row, "paid_at")?, refunded }))
 }
 
-/// WeChat's word for it.
+/// The word for it in the column, which is WeChat Pay's.
 pub(super) const fn trade_state(refunded: bool) -> &'static str {
     if refunded { "REFUND" } else { "SUCCESS" }
 }

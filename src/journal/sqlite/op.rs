@@ -58,7 +58,7 @@ pub(super) enum Done {
     Number(i64),
 }
 
-/// Says that nothing was written. A note has nobody who waits.
+/// Says that nothing was written. No caller waits for an event.
 pub(super) fn refuse(op: Op) {
     match op {
         Op::TakeIn { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
@@ -75,7 +75,7 @@ pub(super) fn refuse(op: Op) {
 /// Callbacks that may wait for the writer; more are turned away.
 const MOST_WAITING: usize = 8192;
 
-/// A place among the callbacks that wait for the writer. One that nobody waits for any longer keeps it, as it does its
+/// A place among the callbacks that wait for the writer. One whose caller waits no longer keeps it, as it does its
 /// memory.
 #[derive(Debug)]
 pub(super) struct Place(Arc<AtomicUsize>);

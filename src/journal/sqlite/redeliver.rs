@@ -45,7 +45,7 @@ fn needed(connection: &Connection, entry: EntryId) -> Result<Needed> {
             let listed = price::of(connection, row)?;
             let billed = money(row, "claimed_total_fee", "claimed_fee_type")?.filter(|_| is_found);
             let billed = billed.map(|amount| Price { amount, source: Price::BILL.to_owned(), listed_at: None });
-            // Of what differs the source is told first, since somebody set that price.
+            // Of what differs the source is told first, since a person set that price.
             let is_other = |price: &Price| paid.is_some_and(|paid| paid != price.amount);
             let other = [&listed, &billed].into_iter().flatten().find(|price| is_other(price)).cloned();
             let unpaid_but_other = paid.is_none()

@@ -15,10 +15,10 @@ use crate::journal::{
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
 use std::time::Duration;
 
-/// How many sendings of one entry have a line each; beyond, they are counted.
+/// How many attempts of one entry have a line each; beyond, they are counted.
 const ATTEMPTS_KEPT: i64 = 200;
 
-/// Finds out whether the disk works.
+/// Finds out whether the disk takes writes.
 pub(super) fn probe(connection: &Connection, at: i64) -> Result<()> {
     connection.prepare_cached("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)")?.execute([at]).map(drop)
 }
@@ -142,7 +142,7 @@ fn insert(
     Ok(entry)
 }
 
-/// Writes a note that was made at `at`.
+/// Writes an event that was appended at `at`.
 pub(super) fn append(connection: &Connection, event: &JournalEvent, at: i64, budget: &mut Budget) -> Result<()> {
     match event {
         JournalEvent::Decided { entry, reason, verified, next } => {
@@ -187,7 +187,7 @@ pub(super) fn append(connection: &Connection, event: &JournalEvent, at: i64, bud
     }
 }
 
-/// What an operator parked is led on by nobody else, unless the upstream accepts it all the same.
+/// What an operator parked, which only an operator leads on, unless the upstream accepts it all the same.
 const HELD: &str = "(state = 'parked' AND ifnull(reason, '') = 'parked-by-operator')";
 
 /// Why an entry goes on as it does; a line if that is news.
@@ -258,7 +258,7 @@ fn go_on(connection: &Connection, entry: EntryId, next: Option<Transition>, at: 
         None => (None, 0),
     };
     let state = next.state();
-    // What is being delivered meanwhile is not closed by somebody who was slower.
+    // What is being delivered meanwhile is not closed by a worker that was slower.
     let from = match state {
         State::Closed => "state = 'asking'".to_owned(),
         State::Accepted => "state <> 'accepted'".to_owned(),

@@ -65,7 +65,7 @@ pub(super) struct ChannelLabel {
     pub(super) channel: Option<ChannelId>,
 }
 
-/// Of sendings that ended alike.
+/// Of attempts that ended alike.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct SentLabels {
     pub(super) channel: Option<ChannelId>,
