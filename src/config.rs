@@ -179,7 +179,7 @@ pub struct Cache {
     pub pending: Duration,
 }
 
-/// Ceilings on what a sender can make the gate hold, wait for or ask (design section 7).
+/// Ceilings on what a sender can make the gate hold, wait for or ask (docs/config.md, `limits`).
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Those that the server keeps.

@@ -89,7 +89,7 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(self: Arc<Self>, arrival: Arrival) -> impl Future<Output = Response<Full<Bytes>>> + Send;
 }
 
-/// Ceilings on what a peer can make the server hold or wait for (design section 7).
+/// Ceilings on what a peer can make the server hold or wait for (docs/config.md, `limits`).
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes of a body.

@@ -92,7 +92,7 @@ impl Default for Log {
     }
 }
 
-/// WeChat Pay's two hosts (`wechatpay-v2.md` section 1), and a query budget no small shop reaches.
+/// WeChat Pay's two hosts (`docs/reference/wechatpay-v2.md` section 1), and a query budget no small shop reaches.
 pub(super) fn default_wechat() -> Settings {
     Settings {
         hosts: vec!["https://api.mch.weixin.qq.com".to_owned(), "https://api2.mch.weixin.qq.com".to_owned()],

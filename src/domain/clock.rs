@@ -76,7 +76,7 @@ pub fn can_be(at: Timestamp) -> bool {
 /// China's offset: WeChat Pay writes its times in Beijing time (UTC+8), which has no daylight saving since 1991.
 const BEIJING_HOURS: i8 = 8;
 
-/// Reads WeChat's `time_end`, `yyyyMMddHHmmss` in Beijing time (`wechatpay-v2.md` section 4.1).
+/// Reads WeChat's `time_end`, `yyyyMMddHHmmss` in Beijing time (`docs/reference/wechatpay-v2.md` section 4.1).
 ///
 /// ```
 /// let paid_at = tollgate::domain::clock::from_time_end("20240101123456").unwrap();
@@ -88,7 +88,7 @@ pub fn from_time_end(text: &str) -> Option<Timestamp> {
     from_beijing(DateTime::strptime("%Y%m%d%H%M%S", text).ok()?)
 }
 
-/// Reads the times of a bill, `yyyy-MM-dd HH:mm:ss` in Beijing time (`wechatpay-v2.md` section 10.1).
+/// Reads the times of a bill, `yyyy-MM-dd HH:mm:ss` in Beijing time (`docs/reference/wechatpay-v2.md` section 10.1).
 ///
 /// ```
 /// let paid_at = tollgate::domain::clock::from_trade_time("2024-01-01 12:34:56").unwrap();

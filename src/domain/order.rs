@@ -21,7 +21,8 @@ pub enum BadId {
     Character(&'static str),
 }
 
-/// The bytes WeChat Pay allows in `out_trade_no` (`wechatpay-v2.md` section 3), and so the ones an order id may have.
+/// The bytes WeChat Pay allows in `out_trade_no` (`docs/reference/wechatpay-v2.md` section 3), and so the ones an order
+/// id may have.
 pub const ORDER_BYTES: &str = "0-9 A-Z a-z _ - | * @";
 
 /// Whether `byte` may stand in an order id.
@@ -89,11 +90,11 @@ macro_rules! id {
 }
 
 id!(
-    /// The legacy system's own number of an order: 1 to 64 of [`ORDER_BYTES`] (design section 2.3).
+    /// The legacy system's own number of an order: 1 to 64 of [`ORDER_BYTES`] (threat E-05).
     OrderId, 64, is_order_byte, ORDER_BYTES
 );
 id!(
-    /// What WeChat Pay calls the order: 1 to 32 of [`ORDER_BYTES`] (`wechatpay-v2.md` section 3).
+    /// What WeChat Pay calls the order: 1 to 32 of [`ORDER_BYTES`] (`docs/reference/wechatpay-v2.md` section 3).
     OutTradeNo, 32, is_order_byte, ORDER_BYTES
 );
 id!(

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// What the gate holds of an order after asking (design section 3).
+/// What the gate holds of an order after asking (docs/reasons.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// WeChat Pay says, signed, that this order is paid, and the claim agrees.

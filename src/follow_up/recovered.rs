@@ -18,7 +18,8 @@ use crate::provider::payment::Payment;
 use crate::provider::{Evidence, OrderState};
 use std::time::Duration;
 
-/// How long after an order was made it is asked about (`wechatpay-v2.md` section 8), and then less and less.
+/// How long after an order was made it is asked about (`docs/reference/wechatpay-v2.md` section 8), and then less and
+/// less.
 const QUESTIONS: [Duration; 10] = [
     Duration::from_secs(5),
     Duration::from_secs(30),

@@ -28,14 +28,14 @@ const SHARE_OF_STRANGE: u32 = 1;
 /// What WeChat Pay does not know, as far as something speaks for it, and as far as nothing does.
 const SHARE_OF_ABSENT: u32 = 8;
 
-/// Queries a minute about orders that are over a month old (`wechatpay-v2.md` section 11).
+/// Queries a minute about orders that are over a month old (`docs/reference/wechatpay-v2.md` section 11).
 const OLD_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
 /// An order of this age is asked about in the slow lane, since nobody waits for it any more.
 const LATE: Duration = Duration::from_secs(30 * 60);
 
-/// An order of this age is asked about rarely: beyond a month WeChat Pay allows few such queries (`wechatpay-v2.md`
-/// section 11).
+/// An order of this age is asked about rarely: beyond a month WeChat Pay allows few such queries
+/// (`docs/reference/wechatpay-v2.md` section 11).
 const OLD: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How old an order is.

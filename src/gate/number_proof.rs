@@ -1,5 +1,6 @@
 //! Whose number it is. Where a callback names both the order id and the number that WeChat Pay knows, its sender chooses the
-//! pair, and a payment of 1 fen could vouch for any order. A route says how the pair is proven (design section 9).
+//! pair, and a payment of 1 fen could vouch for any order. A route says how the pair is proven (docs/config.md, "Whose
+//! number is it").
 
 mod attach;
 

@@ -1,5 +1,5 @@
-//! Every answer the gate itself makes, and the one place that picks a status code for a caller (the table of design
-//! section 3).
+//! Every answer the gate itself makes, and the one place that picks a status code for a caller (the table of
+//! docs/reasons.md).
 //!
 //! The caller learns that its callback was not taken, never why in detail: whoever guesses order ids must not be told
 //! which of them are paid (threat V-10). The operator finds the reason by `X-Request-Id`.

@@ -19,7 +19,7 @@ use sha2::Sha256;
 use std::fmt::Write;
 use std::net::IpAddr;
 
-/// The names of the headers the gate owns (`headers` in config.yaml; design section 4 gives the defaults).
+/// The names of the headers the gate owns (`headers` in config.yaml; docs/config.md has the defaults).
 #[derive(Debug, Clone)]
 pub struct HeaderNames {
     /// WeChat Pay's `transaction_id`.
@@ -54,7 +54,7 @@ pub struct HeaderNames {
 pub static SIGNATURE_BY_DEFAULT: HeaderName = HeaderName::from_static("x-verified-signature");
 
 impl Default for HeaderNames {
-    /// The names of design section 4, without a signature, which needs a key.
+    /// The names of docs/config.md, without a signature, which needs a key.
     fn default() -> Self {
         Self {
             transaction_id: HeaderName::from_static("x-verified-transaction-id"),

@@ -16,7 +16,7 @@ use std::fmt;
 /// How a route's callbacks are made.
 #[derive(Debug)]
 pub enum Synthesize {
-    /// As WeChat Pay's own notification (`wechatpay-v2.md` section 7.6).
+    /// As WeChat Pay's own notification (`docs/reference/wechatpay-v2.md` section 7.6).
     Notification,
     /// As `routes[].synthesize` writes it.
     Template(Template),

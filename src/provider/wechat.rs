@@ -39,7 +39,7 @@ pub struct Credentials {
     pub appid: AppId,
     /// `mch_id`; in service-provider mode the provider's.
     pub mch_id: MerchantId,
-    /// The sub-merchant, in service-provider mode (`wechatpay-v2.md` section 6).
+    /// The sub-merchant, in service-provider mode (`docs/reference/wechatpay-v2.md` section 6).
     pub sub_mch_id: Option<MerchantId>,
     /// The sub-merchant's application, if it has one.
     pub sub_appid: Option<AppId>,
@@ -92,7 +92,7 @@ pub enum Signature {
 }
 
 /// An order query's answer: the fields the decision needs, as they were received, under WeChat's names
-/// (`wechatpay-v2.md` section 4.1). `None` means absent or empty.
+/// (`docs/reference/wechatpay-v2.md` section 4.1). `None` means absent or empty.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Whether any of the rest may be believed.
@@ -190,7 +190,7 @@ impl QueryError {
 /// The key that WeChat Pay's public documentation prints; an account that uses it is open to everybody.
 pub const DOCUMENTED_SAMPLE_KEY: &str = "192006250b4c09247ec02edce69f6a2d";
 
-/// Wraps an APIv2 key: 32 letters and digits (`wechatpay-v2.md` section 2).
+/// Wraps an APIv2 key: 32 letters and digits (`docs/reference/wechatpay-v2.md` section 2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey(Secret);
 

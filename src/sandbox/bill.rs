@@ -1,4 +1,5 @@
-//! `POST /pay/downloadbill` as WeChat Pay answers it (`wechatpay-v2.md` section 10), in every shape that was seen of it.
+//! `POST /pay/downloadbill` as WeChat Pay answers it (`docs/reference/wechatpay-v2.md` section 10), in every shape that
+//! was seen of it.
 
 mod body;
 

@@ -15,7 +15,8 @@ pub struct Merchant {
     pub mch_id: MerchantId,
     /// The APIv2 key that both sides sign with.
     pub key: ApiKey,
-    /// Whether this is a service provider, whose queries must name a `sub_mch_id` (`wechatpay-v2.md` section 6).
+    /// Whether this is a service provider, whose queries must name a `sub_mch_id` (`docs/reference/wechatpay-v2.md`
+    /// section 6).
     pub service_provider: bool,
 }
 

@@ -49,7 +49,7 @@ impl Message {
     }
 
     /// The document: an element a line, values in CDATA but for the numbers in `bare`
-    /// (`wechatpay-v2.md` sections 4.2 and 7.3).
+    /// (`docs/reference/wechatpay-v2.md` sections 4.2 and 7.3).
     pub(super) fn to_xml(&self, bare: &[&str]) -> String {
         self.to_xml_below("xml", bare)
     }

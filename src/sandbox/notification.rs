@@ -1,4 +1,5 @@
-//! The payment notification: what it says, how it is forged, and what became of it (`wechatpay-v2.md` section 7).
+//! The payment notification: what it says, how it is forged, and what became of it (`docs/reference/wechatpay-v2.md`
+//! section 7).
 
 use super::coupon;
 use super::merchant::Merchant;

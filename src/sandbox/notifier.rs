@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// How long a receiver may take (`wechatpay-v2.md` section 7.1). The time scale leaves it alone: receivers are not
-/// faster because waits are shorter.
+/// How long a receiver may take (`docs/reference/wechatpay-v2.md` section 7.1). The time scale leaves it alone:
+/// receivers are not faster because waits are shorter.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// How much of an answer is remembered.

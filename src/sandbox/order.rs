@@ -7,7 +7,7 @@ use crate::domain::order::{AppId, MerchantId, OutTradeNo, TransactionId};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
-/// What becomes of an order (`wechatpay-v2.md` section 4.3).
+/// What becomes of an order (`docs/reference/wechatpay-v2.md` section 4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "UPPERCASE")]
 #[value(rename_all = "UPPER")]

@@ -1,4 +1,5 @@
-//! `POST /pay/orderquery` as WeChat Pay answers it (`wechatpay-v2.md` sections 3 to 6), and as it answers on a bad day.
+//! `POST /pay/orderquery` as WeChat Pay answers it (`docs/reference/wechatpay-v2.md` sections 3 to 6), and as it
+//! answers on a bad day.
 
 use super::book::Book;
 use super::coupon;

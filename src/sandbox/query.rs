@@ -3,7 +3,7 @@
 use super::fault::FaultKind;
 use serde::{Deserialize, Serialize};
 
-/// Which of the two entries of WeChat Pay a query came to (`wechatpay-v2.md` section 1).
+/// Which of the two entries of WeChat Pay a query came to (`docs/reference/wechatpay-v2.md` section 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Host {

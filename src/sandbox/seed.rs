@@ -14,7 +14,7 @@ const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno
 const LOWER: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 impl Seed {
-    /// A WeChat Pay number of a payment: 28 digits starting with `42` (`wechatpay-v2.md` section 3).
+    /// A WeChat Pay number of a payment: 28 digits starting with `42` (`docs/reference/wechatpay-v2.md` section 3).
     pub(super) fn transaction_id(self, of: &[&str]) -> String {
         format!("4200{}", self.draw(DIGITS, 24, "transaction_id", of))
     }

@@ -1,5 +1,6 @@
-//! The outside judge of the design's invariants: it compares what WeChat Pay said, what the legacy system saw, what the
-//! sender was told and what the log shows, after every scenario and whatever that scenario was about.
+//! The outside judge of the invariants of docs/threat-model.md: it compares what WeChat Pay said, what the legacy
+//! system saw, what the sender was told and what the log shows, after every scenario and whatever that scenario was
+//! about.
 
 use crate::fakes::upstream::{MARK, Upstream};
 use crate::fakes::wechat::{APP, C1, Confirmation, OPENID, WeChat, scan};

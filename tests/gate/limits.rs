@@ -1,4 +1,5 @@
-//! Every limit has an answer, and the gate goes on serving the others (design section 7, E-07, E-14).
+//! Every limit has an answer, and the gate goes on serving the others (docs/config.md, `limits`, E-07,
+//! E-14).
 
 use crate::fakes::upstream::Reply;
 use crate::fakes::wechat::APP;

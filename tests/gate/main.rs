@@ -2,7 +2,7 @@
 //! what each scenario tells them. One file, one behaviour.
 //!
 //! A scenario knows only `config.yaml`, bytes on a wire, and the log. Besides what it asserts itself, the ledger
-//! (`ledger.rs`) holds every scenario to the invariants of the design when it ends.
+//! (`ledger.rs`) holds every scenario to the invariants of docs/threat-model.md when it ends.
 
 #![expect(
     clippy::unwrap_used,

@@ -32,7 +32,7 @@ fn an_odd_acknowledgement_passes_unchanged_too() {
 
 #[test]
 fn both_algorithms_are_read_with_and_without_sign_type() {
-    // `wechatpay-v2.md` section 2: by sign_type, else by the signature's length.
+    // `docs/reference/wechatpay-v2.md` section 2: by sign_type, else by the signature's length.
     let world = World::new();
     world.upstream.answers(Reply::xml(ACK));
     let cases: [(&str, &Merchant, SignType, Option<&str>); 6] = [

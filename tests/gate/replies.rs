@@ -1,4 +1,4 @@
-//! What a sender is told: enough to act on, never why in detail (design section 3).
+//! What a sender is told: enough to act on, never why in detail (docs/reasons.md).
 
 use crate::fakes::upstream::Reply;
 use crate::fakes::wechat::{APP, Fault, SignType, notification};

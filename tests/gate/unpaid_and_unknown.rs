@@ -1,5 +1,5 @@
 //! Whatever WeChat Pay says other than "paid", signed, for this order: nothing passes, and the sender may try again
-//! where that could help (design section 3; V-02, V-03, V-05, F-01).
+//! where that could help (docs/reasons.md; V-02, V-03, V-05, F-01).
 
 use crate::fakes::nobody;
 use crate::fakes::wechat::{APP, Fault, SignType, WeChat, notification, set};

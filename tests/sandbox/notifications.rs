@@ -1,4 +1,4 @@
-//! Notifications against `wechatpay-v2.md` section 7.
+//! Notifications against `docs/reference/wechatpay-v2.md` section 7.
 
 use crate::harness::*;
 use axum::Router;

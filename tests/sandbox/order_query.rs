@@ -1,4 +1,4 @@
-//! `POST /pay/orderquery` against `wechatpay-v2.md` sections 3 to 6.
+//! `POST /pay/orderquery` against `docs/reference/wechatpay-v2.md` sections 3 to 6.
 
 use crate::harness::*;
 use std::collections::BTreeSet;

@@ -60,7 +60,7 @@ fn is(when_empty: Option<&str>, channel: &str) -> ChannelRule {
     ChannelRule { when_empty: when_empty.map(field), choose: Choose::Is(ChannelId::parse(channel).unwrap()) }
 }
 
-/// The APP's callback of design section 4.
+/// The APP's callback of the shipped config.yaml.
 fn app() -> ClaimFields {
     ClaimFields {
         out_trade_no: Some(field("paymentcenter_id")),

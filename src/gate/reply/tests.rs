@@ -20,7 +20,7 @@ fn futures_now<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// The table of design section 3, by stage and verdict.
+/// The statuses of docs/reasons.md, by stage and verdict.
 #[test]
 fn each_reason_has_the_status_of_its_row() {
     // What passes is not refused.

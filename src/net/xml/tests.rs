@@ -9,7 +9,7 @@ fn value(document: &str) -> Result<String, XmlError> {
     read(document).map(|fields| fields[0].1.clone().into_owned())
 }
 
-/// `wechatpay-v2.md` section 7.3, example D.
+/// `docs/reference/wechatpay-v2.md` section 7.3, example D.
 #[test]
 fn a_notification_is_read_as_it_was_written() {
     let text = include_str!("../../../tests/fixtures/wechat/notification.xml");
@@ -156,7 +156,7 @@ fn two_hundred_fields_are_read_and_one_more_is_refused() {
     assert_eq!(read(&document(Fields::MOST + 1)), Err(XmlError::TooMany));
 }
 
-/// A document cut off anywhere is no document (`crates.md` section 3: quick-xml ends it without an error).
+/// A document cut off anywhere is no document (quick-xml ends it without an error).
 #[test]
 fn no_beginning_of_a_document_passes_for_the_whole() {
     let whole = include_bytes!("../../../tests/fixtures/wechat/paid.xml");

@@ -1,4 +1,4 @@
-//! Order query, notification and bill of API v2 (`wechatpay-v2.md` sections 3 to 7, and 10).
+//! Order query, notification and bill of API v2 (`docs/reference/wechatpay-v2.md` sections 3 to 7, and 10).
 
 pub mod refund;
 

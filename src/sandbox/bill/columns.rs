@@ -1,4 +1,4 @@
-//! The columns of each layout and what stands in them (`wechatpay-v2.md` section 10.1).
+//! The columns of each layout and what stands in them (`docs/reference/wechatpay-v2.md` section 10.1).
 
 use super::BillKind;
 use super::entry::Kind;

@@ -1,5 +1,5 @@
 //! A WeChat Pay that knows some orders, signs like the real one, and answers, delays, drops or lies as it is told
-//! (`wechatpay-v2.md` sections 2 to 7).
+//! (`docs/reference/wechatpay-v2.md` sections 2 to 7).
 
 mod bill;
 
@@ -435,7 +435,7 @@ fn step<T: Copy>(steps: &[T], asked: usize) -> T {
     steps[(asked - 1).min(steps.len() - 1)]
 }
 
-/// What an answer carries in each state (`wechatpay-v2.md` section 4.2).
+/// What an answer carries in each state (`docs/reference/wechatpay-v2.md` section 4.2).
 fn state_fields(order: &Order, out_trade_no: &str, state: &str) -> Fields {
     let total_fee = order.total_fee.to_string();
     let mut fields = own(&[

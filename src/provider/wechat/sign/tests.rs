@@ -5,7 +5,7 @@ const KEY: &[u8] = b"192006250b4c09247ec02edce69f6a2d";
 
 type Vector<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>, Option<&'a str>);
 
-/// `wechatpay-v2.md` sections 2.1 and 2.2.
+/// `docs/reference/wechatpay-v2.md` sections 2.1 and 2.2.
 const VECTORS: [Vector<'_>; 5] = [
     (
         &[
@@ -77,7 +77,8 @@ fn the_documented_vectors_come_out() {
     }
 }
 
-/// `wechatpay-v2.md` sections 4.2, 5 and 7.3, examples A to D, and the two HMAC signatures given beside them.
+/// `docs/reference/wechatpay-v2.md` sections 4.2, 5 and 7.3, examples A to D, and the two HMAC signatures given beside
+/// them.
 #[test]
 fn the_documented_messages_verify() {
     let paid = include_bytes!("../../../../tests/fixtures/wechat/paid.xml").as_slice();

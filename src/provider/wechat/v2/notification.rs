@@ -9,7 +9,7 @@ use crate::provider::wechat::{Credentials, Signature};
 use crate::provider::{Event, NotifiedClaim, Opened, Refund, Told, Unopened};
 
 /// Opens the notification of a payment: it is signed with the account's key, for this account, and says that the payment succeeded
-/// (`wechatpay-v2.md` section 7). Its claim stands in the clear.
+/// (`docs/reference/wechatpay-v2.md` section 7). Its claim stands in the clear.
 ///
 /// # Errors
 /// One of the notification reasons.

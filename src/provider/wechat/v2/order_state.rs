@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 /// What `answer` to the question `ask` establishes about the order, for whoever asked.
 ///
-/// The order of judgement is the fact sheet's (`wechatpay-v2.md` section 1): was the message taken, is it theirs, is it
-/// about this merchant and application, did the query work, is it about this order, and only then the state.
+/// The order of judgement is WeChat Pay's (`docs/reference/wechatpay-v2.md` section 1): was the message taken, is it
+/// theirs, is it about this merchant and application, did the query work, is it about this order, and only then the
+/// state.
 #[must_use]
 pub fn judge(account: &Credentials, ask: &AskBy, answer: &Result<Answer, QueryError>) -> OrderState {
     match answer {
@@ -78,7 +79,7 @@ fn about_account(account: &Credentials, answer: &Answer) -> Result<(), Reason> {
     Ok(())
 }
 
-/// The error table of `wechatpay-v2.md` section 5.1.
+/// The error table of `docs/reference/wechatpay-v2.md` section 5.1.
 fn worked(ask: &AskBy, answer: &Answer) -> Result<(), Reason> {
     match answer.result_code.as_deref() {
         Some(SUCCESS) => Ok(()),
@@ -103,7 +104,7 @@ fn about_order(ask: &AskBy, answer: &Answer) -> Result<OutTradeNo, Reason> {
     }
 }
 
-/// Whether it was refunded since. The table of `wechatpay-v2.md` section 4.3.
+/// Whether it was refunded since. The table of `docs/reference/wechatpay-v2.md` section 4.3.
 fn was_paid(answer: &Answer) -> Result<bool, Reason> {
     match answer.trade_state.as_deref().ok_or(Reason::AnswerIncomplete)? {
         "SUCCESS" => Ok(false),

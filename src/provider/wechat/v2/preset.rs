@@ -1,4 +1,4 @@
-//! API v2's notifications, as a route's preset (`wechatpay-v2.md` section 7).
+//! API v2's notifications, as a route's preset (`docs/reference/wechatpay-v2.md` section 7).
 
 use super::refund::REQ_INFO;
 use crate::domain::carrier::Carrier;

@@ -1,4 +1,4 @@
-//! The bill of a day, as a scenario writes it (`wechatpay-v2.md` section 10).
+//! The bill of a day, as a scenario writes it (`docs/reference/wechatpay-v2.md` section 10).
 
 use super::Merchant;
 use flate2::Compression;

@@ -1,5 +1,5 @@
-//! WeChat Pay's messages: flat XML and its signature (`wechatpay-v2.md` sections 2 and 7.3), written here a second time
-//! on purpose.
+//! WeChat Pay's messages: flat XML and its signature (`docs/reference/wechatpay-v2.md` sections 2 and 7.3), written
+//! here a second time on purpose.
 
 use super::{Merchant, OPENID, transaction_id};
 use hmac::{Hmac, KeyInit, Mac};
@@ -16,7 +16,7 @@ pub enum SignType {
 /// An XML message's elements in the order they are written.
 pub type Fields = Vec<(String, String)>;
 
-/// WeChat Pay's signature over fields (`wechatpay-v2.md` section 2).
+/// WeChat Pay's signature over fields (`docs/reference/wechatpay-v2.md` section 2).
 pub fn sign(fields: &Fields, key: &str, sign_type: SignType) -> String {
     let mut parts: Vec<_> = fields.iter().filter(|(name, value)| name != "sign" && !value.is_empty()).collect();
     parts.sort();
@@ -44,7 +44,7 @@ pub fn xml(fields: &Fields) -> String {
     format!("<xml>{}\n</xml>", elements.join("\n"))
 }
 
-/// The fields of a notification that an order was paid (`wechatpay-v2.md` section 7.3).
+/// The fields of a notification that an order was paid (`docs/reference/wechatpay-v2.md` section 7.3).
 pub fn notification(merchant: &Merchant, out_trade_no: &str, total_fee: u64) -> Fields {
     let transaction_id = transaction_id(merchant, out_trade_no);
     let total_fee = total_fee.to_string();

@@ -1,6 +1,6 @@
-//! The whole table. Each dimension lists its values beside the reason it forces, written down from design section 3 and
-//! the fact sheet; of several, the one earlier in the list of dimensions wins. Nothing here is computed by the code
-//! under test.
+//! The whole table. Each dimension lists its values beside the reason it forces, written down from docs/reasons.md and
+//! docs/reference/wechatpay-v2.md; of several, the one earlier in the list of dimensions wins. Nothing here is computed
+//! by the code under test.
 
 use super::*;
 use crate::domain::order::{AppId, ChannelId, MerchantId, OrderId};
@@ -164,7 +164,7 @@ fn every_cell_of_a_paid_order_has_the_expected_outcome() {
         [(None, "-"), (Some(100), "-"), (Some(1), "amount-differs"), (Some(101), "amount-differs")];
     let prices: [Row<Option<u64>>; 4] =
         [(None, "-"), (Some(100), "-"), (Some(990), "expected-amount-differs"), (Some(1), "expected-amount-differs")];
-    // Whether it contradicts, and whether it is only not known (design section 9).
+    // Whether it contradicts, and whether it is only not known (docs/config.md, "Whose number is it").
     let pairs = [
         (Pair::Proven, "-", "-"),
         (Pair::OfAnotherOrder, "number-of-another-order", "-"),
