@@ -6,6 +6,8 @@
 
 pub mod schedule;
 
+mod jitter;
+
 mod retry_budgets;
 
 mod step;

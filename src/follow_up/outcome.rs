@@ -1,9 +1,9 @@
 //! What a unit of work came to: where the entry goes on, and what is told of it.
 
+use super::jitter::jittered;
 use super::retry_budgets::Lane;
 use super::{BUSY_PAUSE, FollowUp};
 use crate::domain::reason::{Reason, Verdict};
-use crate::follow_up::schedule::jittered;
 use crate::gate::decide::Confirmed;
 use crate::gate::delivery::Origin;
 use crate::gate::record::{self, Record};

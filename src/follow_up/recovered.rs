@@ -1,9 +1,9 @@
 //! Orders that never called back: asked about on a schedule of their own, and given a callback once they are confirmed.
 
 use super::FollowUp;
+use super::jitter::jittered;
 use super::outcome::Step;
 use super::retry_budgets::age;
-use super::schedule::jittered;
 use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::domain::reason::{Reason, Verdict};

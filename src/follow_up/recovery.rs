@@ -2,11 +2,12 @@
 //! so often, and an accepted delivery brings all of them forward.
 
 use super::FollowUp;
+use super::jitter::jittered;
 use super::outcome::{Step, tell};
 use super::retry_budgets::SendPermit;
 use crate::domain::order::ChannelId;
 use crate::domain::reason::Reason;
-use crate::follow_up::schedule::{Schedule, jittered};
+use crate::follow_up::schedule::Schedule;
 use crate::gate::channel::Channel;
 use crate::journal::{EntryId, Job, Outlet, Rank, State, Transition};
 use crate::upstream::Upstream;

@@ -29,7 +29,7 @@ pub fn raise_file_limit() {
 }
 
 /// How many of `wanted` connections can be let in, and said so if those are fewer: one that sends callbacks may need another
-/// to the upstream or to WeChat Pay, and the journal and those who look in need some whatever happens (threat R-04).
+/// to the upstream or to WeChat Pay, and the journal and the admin listener need some whatever happens (threat R-04).
 #[must_use]
 pub fn connections(wanted: usize) -> usize {
     let Some(limit) = getrlimit(Resource::Nofile).current else { return wanted };
