@@ -124,19 +124,19 @@ impl FollowUp {
     /// Its lane is full. Old orders share theirs with younger ones that need not wait.
     pub(super) fn not_now(&self, work: &Job) -> Step {
         if work.callback.request.is_none() && Lane::of_recovered(work) == Lane::Old {
-            self.journal.postpone(work.entry, jittered(OLD_AGAIN));
+            self.queue.postpone(work.entry, jittered(OLD_AGAIN));
             return Step::Deferred;
         }
         self.throttle(work)
     }
 
     pub(super) fn postpone(&self, work: &Job) -> Step {
-        self.journal.postpone(work.entry, jittered(BUSY_PAUSE));
+        self.queue.postpone(work.entry, jittered(BUSY_PAUSE));
         Step::Deferred
     }
 
     pub(super) fn throttle(&self, work: &Job) -> Step {
-        self.journal.release(work.entry);
+        self.queue.release(work.entry);
         Step::Throttled
     }
 

@@ -221,8 +221,8 @@ impl Way {
         if forward.standing(&self.upstream, |standing| standing.is_doubted()) != Some(true) {
             return;
         }
-        match follow_up.journal.next_waiting(self.channels.clone(), Vec::new()).await {
-            Ok(Some(work)) => follow_up.journal.release(work.entry),
+        match follow_up.queue.next_waiting(self.channels.clone(), Vec::new()).await {
+            Ok(Some(work)) => follow_up.queue.release(work.entry),
             Ok(None) => drop(forward.standing(&self.upstream, |standing| standing.has_turn(None))),
             Err(_) => {}
         }
@@ -246,7 +246,7 @@ impl Way {
     /// One that was not `tried`; if there is none any, while the upstream is failing or may be.
     async fn next_in_turn(&self, follow_up: &FollowUp, tried: Vec<EntryId>) -> Option<Job> {
         let all_are_new = tried.is_empty();
-        let next = follow_up.journal.next_waiting(self.channels.clone(), tried).await.ok()?;
+        let next = follow_up.queue.next_waiting(self.channels.clone(), tried).await.ok()?;
         if next.is_some() {
             return next;
         }
@@ -258,15 +258,15 @@ impl Way {
         if all_are_new || turns_again != Some(true) {
             return None;
         }
-        follow_up.journal.next_waiting(self.channels.clone(), Vec::new()).await.ok()?
+        follow_up.queue.next_waiting(self.channels.clone(), Vec::new()).await.ok()?
     }
 }
 
 impl FollowUp {
     async fn run_errand(&self, errand: Errand, upstream: Upstream, channels: Vec<ChannelId>) {
         let done = match errand {
-            Errand::Anew => self.journal.bring_anew(channels, STEP).await,
-            Errand::BringForward(bring) => self.journal.bring_forward(channels, bring.accepted_at, STEP).await,
+            Errand::Anew => self.queue.bring_anew(channels, STEP).await,
+            Errand::BringForward(bring) => self.queue.bring_forward(channels, bring.accepted_at, STEP).await,
         };
         match done {
             Ok(done) => {
@@ -286,7 +286,7 @@ impl FollowUp {
 
     /// Parks what has been delivered for as long as may be, while it is not sent by its own timer.
     async fn park_overdue(&self, channels: Vec<ChannelId>) {
-        let overdue = self.journal.overdue(channels, self.redeliver.lasts, OVERDUE).await.unwrap_or_default();
+        let overdue = self.queue.overdue(channels, self.redeliver.lasts, OVERDUE).await.unwrap_or_default();
         for work in overdue {
             let record = self.gate.records.of_work(&work);
             let Ok(_turn) = record.delivery.turn.try_lock() else {
