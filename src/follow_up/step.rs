@@ -233,7 +233,7 @@ fn reread(
     let path = route.takes(&head)?;
     let intake = Intake::read(route, &path, &head, &request.body).ok()?;
     let selects = intake.selects(channel);
-    let read = intake.reopen(channel).ok()?;
+    let read = intake.reopen(channel, claimed).ok()?;
     let fen = |claimed: &Claimed| claimed.amount.map(|amount| amount.fen);
     let same_order = (read.claimed.order, read.claimed.out_trade_no) == (claimed.order, claimed.out_trade_no);
     let same_claim =
