@@ -51,7 +51,7 @@ impl Step {
             Self::Undecided(_) => "undecided",
             Self::Parked(_) => "parked",
             Self::Closed(_) => "closed",
-            Self::Deferred => "postponed",
+            Self::Deferred => "deferred",
             Self::Throttled => "throttled",
         }
     }
