@@ -178,7 +178,7 @@ impl ClaimReader {
         Self { fields, names }
     }
 
-    /// The same for callbacks that are routed by these parameters of the query: each of them may stand there once, and
+    /// This reader for callbacks that are routed by these parameters of the query: each of them may stand there once, and
     /// nowhere else in any spelling.
     #[must_use]
     pub fn guarding<'n>(mut self, parameters: impl IntoIterator<Item = &'n str>) -> Self {
@@ -188,7 +188,7 @@ impl ClaimReader {
         self
     }
 
-    /// The same for XML callbacks by whose other fields of these names somebody goes: their tags may stand in the text of no field,
+    /// This reader for XML callbacks whose other fields of these names a program goes by: their tags may stand in the text of no field,
     /// as those of the claim may not.
     #[must_use]
     pub fn vouching_for(mut self, names: &'static [&'static str]) -> Self {

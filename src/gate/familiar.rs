@@ -1,7 +1,7 @@
 //! Which callbacks look like those that were confirmed: by the shape of their order numbers, and by who sends them. It proves
 //! nothing; it says who is asked about first when there is not enough for all (threat R-05).
 //!
-//! Whoever copies the shape, or sends through the same proxy, makes it say less: what brings more numbers that WeChat Pay does
+//! A sender that copies the shape, or sends through the same proxy, makes it say less: what brings more numbers that WeChat Pay does
 //! not know than confirmed ones is not familiar until that is over.
 
 mod shape;
@@ -42,7 +42,7 @@ pub enum Familiarity {
     Sender,
     /// Numbers that look like its own were.
     Shape,
-    /// Nothing.
+    /// Neither.
     None,
 }
 
@@ -192,7 +192,7 @@ impl Known {
 }
 
 impl Appearance {
-    /// How a callback that is kept looked; `None` if nobody called back.
+    /// How a callback that is kept looked; `None` if the entry has no callback.
     #[must_use]
     pub fn of(callback: &Callback, senders: &Senders) -> Option<Self> {
         let Claimed { channel, out_trade_no, .. } = callback.claimed;
@@ -222,7 +222,7 @@ impl Familiarity {
         }
     }
 
-    /// How such a callback stands that was taken in as `rank`: what was nobody's may look familiar by now.
+    /// How such a callback stands that was taken in as `rank`: a number that looked strange may look familiar by now.
     #[must_use]
     pub fn rank(self, rank: Rank) -> Rank {
         match (self, rank) {

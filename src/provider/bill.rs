@@ -1,4 +1,4 @@
-//! A day's bill: every payment and refund of a merchant, also those that nobody was told of.
+//! A day's bill: every payment and refund of a merchant, also those that no callback told of.
 //!
 //! A bill is only a question. Most are not signed: what stands in one is looked up before anything is done about it.
 
@@ -48,7 +48,7 @@ pub enum BillType {
 pub enum Row {
     /// Money came in, whatever became of it later.
     Payment(BillPayment),
-    /// Money went back.
+    /// A refund of a payment.
     Refund(BillRefund),
     /// A payment whose number is none that an order of ours can have.
     NotOurs {
@@ -75,7 +75,7 @@ pub enum Row {
     },
 }
 
-/// A payment.
+/// A payment, as its row in the bill has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BillPayment {
     /// The application that it was made with: one of those that are bound to the merchant.
@@ -189,7 +189,7 @@ pub enum Contradiction {
     Rows {
         /// What the summary says.
         stated: u64,
-        /// What was read.
+        /// How many rows were read.
         seen: u64,
     },
     /// It adds up to another amount.
@@ -197,7 +197,7 @@ pub enum Contradiction {
     Paid {
         /// What the summary says.
         stated: Fen,
-        /// What was read.
+        /// What the rows that were read add up to.
         seen: Fen,
     },
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 /// A notification as it arrived. Nothing in it is believed yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'m> {
-    /// Its header fields.
+    /// The header fields as received.
     pub headers: &'m HeaderMap,
     /// Its body, byte for byte.
     pub body: &'m [u8],
@@ -27,7 +27,7 @@ pub struct Envelope<'m> {
 pub struct Opened {
     /// What it tells of.
     pub event: Event,
-    /// What it claims.
+    /// The claim, or where it stands.
     pub claim: Told,
 }
 

@@ -1,5 +1,5 @@
 //! Whether an upstream takes what it is sent. Several deliveries in a row that were not accepted make it *failing*, one that was
-//! makes it *well*; and what the follow-up has to do about either is noted here, since all who send know.
+//! makes it *well*; and what the follow-up has to do about either is kept here, since all senders share it.
 
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
@@ -74,7 +74,7 @@ pub enum Errand {
 /// What is brought forward: what was not accepted before another delivery was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bring {
-    /// When that was.
+    /// When the other delivery was accepted.
     pub accepted_at: Timestamp,
     /// Deliveries that were not accepted until then.
     failures: u64,

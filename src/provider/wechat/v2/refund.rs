@@ -24,7 +24,7 @@ pub struct Refund {
     pub total_fee: Fen,
     /// WeChat Pay's number of the refund.
     pub refund_id: String,
-    /// The merchant's.
+    /// The merchant's number of the refund.
     pub out_refund_no: String,
     /// `SUCCESS`, `CHANGE` (it failed, and needs another account) or `REFUNDCLOSE`.
     pub refund_status: String,
