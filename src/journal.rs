@@ -17,6 +17,8 @@ pub mod bounds;
 
 pub mod callback;
 
+pub mod claimed;
+
 pub mod event;
 
 pub mod health;
@@ -41,6 +43,8 @@ pub mod queue;
 
 pub mod recovery;
 
+pub mod search;
+
 pub mod state;
 
 pub mod sweeps;
@@ -59,10 +63,11 @@ mod suite;
 pub use archive::Archive;
 pub use audit::{Act, Audit, Audits, By};
 pub use bounds::{Forgotten, Keep, Room};
-pub use callback::{Callback, Claimed, Request, Verified};
+pub use callback::{Callback, Request, Verified};
+pub use claimed::Claimed;
 pub use event::{Acceptance, Attempt, JournalEvent, Outcome};
 pub use health::Health;
-pub use history::{AttemptRecord, Event, Figures, Record, Refused, Search};
+pub use history::{AttemptRecord, Event, Figures, Record, Refused};
 pub use ids::{DeliveryId, EntryId, EntryKey};
 pub use job::{DueGroup, Job, Rank};
 pub use open::{Settings, check, is_worked_on, made_at, open, open_beside, open_when_free, unwritable};
@@ -72,6 +77,7 @@ pub use owners::Owners;
 pub use pending_orders::{PendingOrder, PendingOrderQueue, SourceHealth};
 pub use queue::{Looks, MOST_LIFTED, Queue, Taken, Trust};
 pub use recovery::{Outlet, Recovery, Shut};
+pub use search::Search;
 pub use state::{Origin, State, Transition};
 pub use sweeps::{SweepQueue, Sweeps};
 pub use times::gate_since;

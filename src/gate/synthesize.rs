@@ -138,7 +138,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The values of [`VARIABLES`].
+    /// The values of [`VARIABLES`](super::template::VARIABLES).
     fn variables(&self) -> Value {
         let Payment { transaction_id, out_trade_no, amount, paid_at, refunded, .. } = self.payment;
         let fen = amount.fen.0;

@@ -1,8 +1,8 @@
 //! Who did what, when, and from where: every change that a person asks for, written down with the change itself.
 
 use super::BoxFuture;
-use super::history::Search;
 use super::ids::EntryId;
+use super::search::Search;
 use crate::domain::order::{ChannelId, OrderId};
 use jiff::Timestamp;
 

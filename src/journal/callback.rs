@@ -2,9 +2,10 @@
 //! that never called back is kept like one, whose request is made once it is confirmed.
 
 use super::Origin;
+use super::claimed::Claimed;
 use super::ids::{DeliveryId, EntryKey};
 use crate::domain::money::Money;
-use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
+use crate::domain::order::TransactionId;
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Uri};
@@ -27,21 +28,6 @@ pub struct Callback {
     pub created_at: Option<Timestamp>,
     /// The request; none yet for an order that never called back and is not confirmed.
     pub request: Option<Request>,
-}
-
-/// What a callback claims, and which order of which account that is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claimed {
-    /// The merchant account.
-    pub channel: ChannelId,
-    /// The legacy system's order id.
-    pub order: OrderId,
-    /// What WeChat Pay calls that order.
-    pub out_trade_no: OutTradeNo,
-    /// The claimed transaction id.
-    pub transaction_id: Option<TransactionId>,
-    /// The claimed amount.
-    pub amount: Option<Money>,
 }
 
 /// A request as it was received. It may hold personal data and credentials: it is for sending, and never shown.

@@ -1,8 +1,8 @@
 //! What the gate does not do by itself, and a named person may decide: to send an order that was paid at another price than
 //! it costs, that was accepted before, or that is paid twice.
 
-use super::history::Search;
 use super::ids::EntryId;
+use super::search::Search;
 use super::{BoxFuture, By};
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, OrderId};

@@ -10,17 +10,11 @@ use std::sync::LazyLock;
 
 /// Rings among siblings that are known, and why each one stands. The list may only get shorter: who opens a ring, or makes it
 /// smaller, writes that down here.
-const RINGS: &[(&str, &str)] = &[
-    (
-        "journal::{audit, history, overrides}",
-        "what happened to an order names what a person decided, and the other way round",
-    ),
-    ("journal::{callback, ids}", "the ids of entries stand beside what is read off a callback"),
-    (
-        "journal::sqlite::{audit, budget, columns, content, op, owners, rank, read, redeliver, sweeps, times, view, write}",
-        "the writer names every statement that it runs, and the statements name its types",
-    ),
-];
+const RINGS: &[(&str, &str)] = &[(
+    "journal::sqlite::{audit, budget, columns, content, op, owners, rank, read, redeliver, sweeps, times, view, write}",
+    "an operation (`op`) names the statement that it runs, and the file of that statement has the call that asks for the \
+     operation; and an entry is written in one transaction with prices, owners, sweeps and bounds, which write entries",
+)];
 
 /// What does something or asks for the time, and so has no place in a module that computes.
 const IMPURE: &[&str] = &[
