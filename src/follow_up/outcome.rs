@@ -152,7 +152,7 @@ impl FollowUp {
     }
 }
 
-/// Says in the span what the line says.
+/// Gives the span of a step the fields of its log line.
 pub(super) fn end_span(span: &mut Span, claimed: &Claimed, origin: Origin, step: Step) {
     if !span.is_wanted() {
         return;

@@ -23,7 +23,7 @@ impl FollowUp {
         (Claimed { amount, ..read }, None)
     }
 
-    /// What of the decisions is needed to send it: an order that was put right meanwhile is sent by the rules.
+    /// The overrides that are needed to send the order: one that was put right meanwhile is sent by the rules.
     pub(super) fn overridden(&self, channel: &Channel, job: &Job, record: &Record, confirmed: &Confirmed) -> Overrides {
         if job.overrides.is_empty() {
             return Overrides::NONE;
@@ -36,7 +36,7 @@ impl FollowUp {
             || is_held && self.gate.records.other_payment(channel.id, order, Some(record), payment).is_some();
         let counts = |one| match one {
             Override::Amount => is_over_price,
-            // It was when it was decided.
+            // The order was accepted when the person decided.
             Override::Accepted => true,
             Override::SecondPayment => is_second(),
         };

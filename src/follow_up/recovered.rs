@@ -39,7 +39,7 @@ const AT_LAST: Duration = minutes(4 * 60);
 /// How long after a payment its own callback is waited for.
 const ITS_OWN_CALLBACK: Duration = Duration::from_secs(5);
 
-/// When it is looked again whether another way has brought a payment to the upstream.
+/// After how long the journal is asked again whether another entry has brought a payment to the upstream.
 const LOOK_AGAIN: Duration = minutes(1);
 
 /// After how many order queries that deny what the bill says a person has to look.
@@ -49,7 +49,7 @@ const fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
 }
 
-/// In how long an order of this age is asked about.
+/// In how long an order of this age is asked about next.
 #[must_use]
 pub fn next_question(age: Duration) -> Duration {
     let next = QUESTIONS.into_iter().find(|at| *at > age);
@@ -98,8 +98,8 @@ impl FollowUp {
         (counted < self.ask_again.lasts).then(|| next_question(age(job)))
     }
 
-    /// What is done with an order that was found without a callback, if its payment comes to the upstream by the way of one
-    /// all the same; `None` if it does not. Asked before WeChat Pay is, and again with the payment that is `confirmed`.
+    /// The step of an order that was found without a callback, if its payment comes to the upstream by a callback all the same;
+    /// `None` if it does not. Looked up before WeChat Pay is asked, and again with the payment that is `confirmed`.
     pub(super) async fn is_delivered_otherwise(
         &self,
         job: &Job,
@@ -168,7 +168,7 @@ impl FollowUp {
     }
 }
 
-/// Whether the question before was answered with no.
+/// Whether the order query before said that the order is not paid.
 fn was_denied(job: &Job) -> bool {
     matches!(job.reason.and_then(Reason::verdict), Some(Verdict::Pending | Verdict::Unpaid))
 }

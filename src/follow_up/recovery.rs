@@ -20,16 +20,16 @@ use tokio::time::Instant;
 /// Entries that are brought forward in one step, so that what callbacks wait for is written in between.
 const STEP: usize = 500;
 
-/// How often it is looked what is over its time at a failing upstream.
+/// How often entries are looked for whose time is over while their upstream is failing.
 const OVERDUE_EVERY: Duration = Duration::from_secs(1);
 
 /// How many of them are parked at once.
 const OVERDUE: usize = 100;
 
-/// How long nothing is done in a journal that could not do it.
+/// How long an errand waits after the journal failed.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 
-/// With what an entry is worked on.
+/// What a step has from its start: a permit to send, and a probe.
 #[derive(Debug, Default)]
 pub(super) struct Ticket {
     /// The permit to send to the upstream, if one is left.
@@ -60,13 +60,13 @@ impl Drop for Probe {
     }
 }
 
-/// Which turn of an entry it is to be sent.
+/// Which of its turns to be sent an entry has.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Turn {
-    /// How often its own timer has tried it.
+    /// Tries by the entry's own timer so far.
     retries: u32,
     age: Duration,
-    /// Whether it is its own timer that does.
+    /// Whether this turn is one of the entry's own timer.
     by_timer: bool,
 }
 
@@ -78,7 +78,7 @@ impl Turn {
         Self { retries: job.retries, age: job.age, by_timer: ticket.probe.is_none() && !job.brought }
     }
 
-    /// Where it goes on if it is not accepted. A turn between two of its own timer's moves that no further.
+    /// Where the entry goes on if this delivery is not accepted. A turn between two of its own timer's does not move that timer.
     pub(super) fn next(self, redeliver: &Schedule) -> Transition {
         let (delay, retries) = if self.by_timer {
             (self.retries, self.retries + 1)
@@ -96,7 +96,7 @@ impl Turn {
 }
 
 impl FollowUp {
-    /// With what an entry that is due is worked on: what is sent has its place from the beginning, so that nothing is confirmed
+    /// The ticket of an entry that is due: a delivery has its permit from the beginning, so that no order is confirmed
     /// in vain.
     pub(super) fn ticket(&self, job: &Job) -> Ticket {
         let channel = self.gate.channels.get(&job.callback.claimed.channel);
@@ -108,7 +108,7 @@ impl FollowUp {
         self.budgets.to_upstream(&channel.upstream, self.gate.forward.fresh(&channel.upstream))
     }
 
-    /// That a confirmed order may be sent now; `None` if it has to wait. While the upstream is failing only probes are sent, and
+    /// The ticket of a confirmed order that may be sent now; `None` if the order has to wait. While the upstream is failing only probes are sent, and
     /// what a person asked for, which is one.
     pub(super) fn permit(&self, ticket: Ticket, job: &Job, channel: &Channel) -> Option<Ticket> {
         let is_asked_for = job.rank == Rank::AskedFor || (job.asked_for && job.state == State::Asking);
@@ -159,7 +159,7 @@ impl Recoveries {
         Self { follow_up: Arc::clone(follow_up), recoveries, errands: JoinSet::new() }
     }
 
-    /// Ends what is being done; what was leased for it is released.
+    /// Waits until the errands under way have ended; what was leased for them is released.
     pub(super) async fn end(mut self) {
         while self.errands.join_next().await.is_some() {}
     }
@@ -244,7 +244,7 @@ impl Recovery {
         Some((job, Ticket { permit: Some(permit), probe: Some(probe) }))
     }
 
-    /// One that was not `tried`; if there is none any, while the upstream is failing or may be.
+    /// An entry that was not `tried`; if there is none, any entry, while the upstream is failing or may be.
     async fn next_in_turn(&self, follow_up: &FollowUp, tried: Vec<EntryId>) -> Option<Job> {
         let all_are_new = tried.is_empty();
         let next = follow_up.journal.next_waiting(self.channels.clone(), tried).await.ok()?;

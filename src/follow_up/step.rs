@@ -152,7 +152,7 @@ impl FollowUp {
         Some((self.gate.routes.named(&callback.route)?, self.gate.channels.get(&callback.claimed.channel)?))
     }
 
-    /// What is known of the order now, and the answer itself where a callback is to be made of it; `None` if this account's
+    /// The order's state now, and the evidence where a callback is to be made of it; `None` if this account's
     /// lane or its budget is used up.
     pub(super) async fn confirm_again(
         &self,
@@ -215,7 +215,7 @@ impl FollowUp {
     }
 }
 
-/// Whether a question was sent, or answered without. What the budget had no place for costs no try: it has its turn later.
+/// Whether a query was sent, or the cache answered. A query that the budget had no place for costs no try: the entry has its turn later.
 fn was_asked((order_state, _): &(OrderState, Evidence)) -> bool {
     *order_state != OrderState::NotPaid(Reason::RateLimited)
 }

@@ -69,7 +69,7 @@ fn count(context: &CallbackContext<'_>, under_way: &mut UnderWay<'_>, metrics: &
     under_way.end(route, channel, (ended.reason, ended.verdict), ended.outcome, context.began.elapsed());
 }
 
-/// Says in the span what the line says, but for what is personal.
+/// Gives the span the fields of the log line, but for what is personal.
 fn end_span(mut span: Span, context: &CallbackContext<'_>, ended: &Ended) {
     if !span.is_wanted() {
         return;

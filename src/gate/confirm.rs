@@ -98,7 +98,7 @@ impl Confirm {
             || Cache::builder().max_capacity(capacity).expire_after(life).build(),
             |before| before.memory.cache.clone(),
         );
-        // One who waits out another's question still has time to ask it once more.
+        // A caller that waits out another's query still has time to send one of its own.
         let flights = before
             .filter(|before| before.timeout == timeout)
             .map_or_else(|| Arc::new(Flights::new(timeout * 3 / 2)), |before| Arc::clone(&before.flights));
@@ -143,7 +143,7 @@ impl Confirm {
             if let Some(order_state) = cache.get(&question).await {
                 return (order_state, Source::Hit);
             }
-            // Whoever answers remembers first and lands then, so what is neither known nor under way is not asked yet.
+            // A leader fills the cache before it ends its flight, so what is neither cached nor under way is not asked yet.
             let (answer, source, until) = match self.flights.join(question, || cache.contains_key(&question)) {
                 None => continue,
                 Some(Role::Follow(answer, asked_again_at)) => (answer, Source::Coalesced, deadline.min(asked_again_at)),
@@ -170,7 +170,7 @@ impl Confirm {
         self.ask(channel, ask, Part::KnownSender, within).await.0
     }
 
-    /// Asks now, whatever is known, and in the caller's own time; for one who needs the whole answer.
+    /// Asks now, whatever is known, and in the caller's own time; for a caller that needs the evidence too.
     pub async fn ask_now(&self, channel: &Channel, ask: AskBy) -> (OrderState, Evidence) {
         self.ask_now_within(channel, ask, &Parent::default()).await
     }

@@ -47,7 +47,7 @@ pub(super) struct CallbackContext<'g> {
     pub(super) detail: Option<String>,
     /// Where the order state came from, and how long that took.
     pub(super) confirmation: Option<(Source, Duration)>,
-    /// What is kept of the callback, once it is.
+    /// The record of the callback, once there is one.
     pub(super) record: Option<Arc<Record>>,
     /// Whether this callback made the record.
     pub(super) made_record: bool,

@@ -63,8 +63,8 @@ const MOST_SENDERS: usize = 10_000;
 /// After this time half of what happened counts.
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
-/// Numbers that WeChat Pay does not know are allowed to who has one that is confirmed, and this many more for each of the
-/// first [`TRUSTED_UP_TO`].
+/// How many numbers that WeChat Pay does not know a sender or shape with a confirmed one is allowed, and how many more for each of
+/// the first [`TRUSTED_UP_TO`].
 const ALLOWED: f64 = 4.0;
 const ALLOWED_FOR_EACH: f64 = 2.0;
 const TRUSTED_UP_TO: u32 = 32;

@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Everything that is kept.
+/// The records, under one configuration.
 #[derive(Debug)]
 pub struct Records {
     kept: Arc<Kept>,
@@ -154,7 +154,7 @@ impl Records {
     /// Takes a callback in; when this is ready it is on disk. `None` if it may not be kept before it is confirmed.
     ///
     /// # Errors
-    /// If it could not be written.
+    /// If the journal could not write it.
     pub async fn take_in(
         &self,
         callback: Box<Callback>,

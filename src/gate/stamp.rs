@@ -106,7 +106,7 @@ pub struct SignatureHeader {
 /// What the upstream sees as Host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// What the sender sent.
+    /// The Host field that the sender sent.
     Preserve,
     /// The upstream's own authority.
     Upstream,
@@ -130,9 +130,9 @@ pub struct Source<'a> {
 pub struct Delivered<'a> {
     /// The channel that confirmed.
     pub channel: &'a ChannelId,
-    /// Which delivery, and the how-manieth time.
+    /// Which delivery, and which attempt of it.
     pub attempt: Attempt,
-    /// What a person decided for it.
+    /// The rules that a person has overridden for it.
     pub overrides: Overrides,
     /// What it tells of.
     pub event: Event,

@@ -44,7 +44,7 @@ pub enum CannotSynthesize {
     /// A template; `part` is its key, such as `headers.x-shop`.
     #[error("its {part} {why}")]
     Template {
-        /// The key.
+        /// The template's key.
         part: String,
         /// What is wrong.
         why: BadText,

@@ -28,7 +28,7 @@ pub struct UpstreamHealth {
     pub accepted_at: Option<Timestamp>,
     /// The latest delivery that it did not accept.
     pub failure: Option<Failure>,
-    /// When is tried whether it is well again, while it is failing.
+    /// When the next probe is sent, while it is failing.
     pub next_probe_at: Option<Timestamp>,
 }
 

@@ -58,7 +58,7 @@ pub struct Failure {
 pub enum Change {
     /// The upstream is failing from now on.
     Fails,
-    /// It was, since this time, and is well again.
+    /// The upstream was failing since this time, and is well again.
     Recovers(Timestamp),
 }
 
@@ -80,7 +80,7 @@ pub struct Bring {
     failures: u64,
 }
 
-/// What is to be done.
+/// The errands that are left for the upstream.
 #[derive(Debug)]
 struct Errands {
     anew: bool,
@@ -99,7 +99,7 @@ impl Default for Errands {
     }
 }
 
-/// When is tried whether the upstream is well again, and with what.
+/// When probes are sent, and which entries had their turn.
 #[derive(Debug)]
 struct Probes {
     next: Option<Instant>,
@@ -210,7 +210,7 @@ impl Standing {
         }
     }
 
-    /// All of it was done.
+    /// The errand is done to its end.
     pub fn did(&mut self, errand: Errand) {
         match errand {
             Errand::Anew => self.errands.anew = false,
@@ -245,7 +245,7 @@ impl Standing {
         Some(self.probes.tried.iter().copied().collect())
     }
 
-    /// This one has its turn; `None` if there is none that did not have it, after which all may have it again.
+    /// The entry that has its turn; `None` if there is none that did not have it, after which all may have it again.
     pub fn has_turn(&mut self, entry: Option<EntryId>) {
         match entry {
             Some(entry) => {

@@ -74,7 +74,7 @@ impl OrderType {
 /// Two numbers of so many digits are never one double.
 const MOST_DIGITS: usize = 15;
 
-/// Whether a JSON number is whole and the same to everybody.
+/// Whether a JSON number is whole and the same to every program.
 pub(super) fn is_exact(number: &str) -> bool {
     is_whole(number) && number.len() <= MOST_DIGITS
 }

@@ -1,7 +1,7 @@
 //! Questions that are being asked right now, so that all who want to know the same thing at the same time share one
 //! answer.
 //!
-//! A question whose answer is long in coming must not keep those who ask later waiting behind it: after a while a later
+//! A question whose answer is long in coming must not keep later callers waiting behind it: after a while a later
 //! asker asks once more, and whichever answer comes first is that of all.
 
 use crate::domain::reason::Reason;
@@ -41,7 +41,7 @@ pub(super) enum Role<Q: Eq + Hash + Copy> {
 /// Where the answer will be.
 pub(super) struct Answer(watch::Receiver<Option<OrderState>>);
 
-/// Asks a question for all who wait for its answer (single flight). A leader answers when it is told to, or when it is dropped, so
+/// Asks a question for all callers that wait for its answer (single flight). A leader answers when it is told to, or when it is dropped, so
 /// that a task that died keeps no caller waiting.
 pub(super) struct Leader<Q: Eq + Hash + Copy> {
     flights: Arc<Flights<Q>>,

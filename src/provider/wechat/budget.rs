@@ -2,7 +2,7 @@
 //! grants to real ones (threat R-05).
 //!
 //! Each [`Part`] of it is kept for those it is for, so that none can take everything. What is not used of a part is free for all,
-//! and those who come first leave least of that to others.
+//! and the parts that come first leave least of that to others.
 
 use crate::domain::order::MerchantId;
 use crate::provider::Part;
@@ -20,7 +20,7 @@ impl Part {
         }
     }
 
-    /// How many sixteenths of what may be sent at once it leaves to those who come first, of what is kept for no part.
+    /// How many sixteenths of what may be sent at once it leaves to the parts that come first, of what is kept for no part.
     const fn leaves(self) -> u8 {
         match self {
             Self::KnownSender => 0,

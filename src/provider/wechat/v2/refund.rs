@@ -1,7 +1,7 @@
 //! Refund notifications of API v2. They have no signature: what they say is sealed, in `req_info`, by AES-256 in ECB mode with
 //! PKCS#7 padding, under the MD5 of the account's key in lower-case hexadecimal digits.
 //!
-//! ECB hides, and does not authenticate: who has seen several notifications can put one together from blocks of them. So
+//! ECB hides, and does not authenticate: an attacker who has seen several notifications can put one together from blocks of them. So
 //! nothing in one is believed that the order query does not say as well.
 
 use super::super::{Api, Credentials};
