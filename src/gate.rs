@@ -113,7 +113,7 @@ pub struct Gate {
     pub senders: Arc<Senders>,
     /// What callbacks look like that were confirmed.
     pub familiar: Arc<Familiar>,
-    /// What WeChat Pay knows.
+    /// What providers know of orders, asked once and cached.
     pub confirm: Confirm,
     /// What the upstream sees as headers.
     pub stamp: Stamp,

@@ -67,14 +67,14 @@ pub enum Place {
     Path,
     /// The query string, whatever the carrier.
     Query,
-    /// A header.
+    /// In a header.
     Header,
 }
 
 /// A field as config names it: `OrderID`, `data.order_id` (json), `path.channel`, `query.shop`, `header.X-Shop`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// Where.
+    /// The part of the request where the field stands.
     pub place: Place,
     /// Its name there, exactly; in a JSON carrier a dotted path.
     pub name: String,
@@ -128,7 +128,7 @@ pub struct Claim {
 /// A callback as it was read.
 #[derive(Debug)]
 pub struct Callback<'b> {
-    /// What it claims.
+    /// The claim that stands in the clear.
     pub claim: Claim,
     /// The channel it selects, which may not be configured; `None` if no rule applied.
     pub channel: Option<ChannelId>,
@@ -148,7 +148,7 @@ pub struct Blank {
     pub range: Range<usize>,
     /// Goes in front of the value.
     pub before: String,
-    /// Goes behind it.
+    /// Goes behind the value.
     pub after: String,
 }
 

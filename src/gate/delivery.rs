@@ -49,7 +49,7 @@ pub struct Attempt {
     pub delivery: HeaderValue,
     /// Counts from 1 for each delivery.
     pub number: u64,
-    /// Why it is sent.
+    /// What the attempt comes from: the callback, the follow-up, a sweep or a source.
     pub origin: Origin,
 }
 

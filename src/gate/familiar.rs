@@ -49,7 +49,7 @@ pub enum Familiarity {
 /// Who called back, about what.
 #[derive(Debug, Clone, Copy)]
 pub struct Appearance {
-    /// The merchant account.
+    /// The channel of the callback.
     pub channel: ChannelId,
     /// What WeChat Pay calls the order.
     pub number: OutTradeNo,
@@ -124,7 +124,7 @@ impl Familiar {
         }
     }
 
-    /// A callback was confirmed.
+    /// A callback that looks so was confirmed.
     pub fn remember(&self, appearance: &Appearance) {
         self.lock().confirmed(appearance, Instant::now());
     }

@@ -52,8 +52,8 @@ impl Flags<'_> {
     /// Lets a confirmed payment pass on, flagged if it is odd.
     ///
     /// # Errors
-    /// [`Reason::ExpectedAmountDiffers`] and [`Reason::SecondPayment`], if that is held back; those of [`Proofs::own`]; a reason of verdict `unknown` if
-    /// an earlier payment may have been refunded, and WeChat Pay does not say.
+    /// [`Reason::ExpectedAmountDiffers`] and [`Reason::SecondPayment`], if that is held back; those of [`Proofs::own`]; a reason of
+    /// verdict `unknown` if an earlier payment may have been refunded, and WeChat Pay does not say.
     pub async fn flag(
         &self,
         case: &Case<'_>,

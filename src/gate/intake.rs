@@ -42,7 +42,7 @@ enum Read<'m> {
 pub struct Callback {
     /// What it claims, and of which order.
     pub claimed: Claimed,
-    /// What it tells of.
+    /// Whether it tells of a payment or of a refund.
     pub event: Event,
     /// The refund that it tells of.
     pub refund: Option<Refund>,

@@ -42,7 +42,7 @@ pub struct UpstreamRequest<'p> {
     pub trace: Parent,
     /// The rules that a person has overridden for this order.
     pub overrides: Overrides,
-    /// What it tells of.
+    /// Whether it tells of a payment or of a refund.
     pub event: Event,
 }
 

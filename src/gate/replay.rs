@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 /// What the sender of a callback that passed is told.
 #[derive(Debug)]
 pub(super) enum Answer<'g> {
-    /// What the upstream said.
+    /// The upstream's answer to this very callback.
     Forwarded(Delivered),
     /// What the upstream said when it took the payment before.
     Replayed(&'g ReplyStyle, Arc<Acceptance>),

@@ -21,9 +21,9 @@ pub struct Preset {
     pub transaction: &'static str,
     /// The field with the amount.
     pub amount: &'static str,
-    /// How that is written.
+    /// The unit that the amount is written in.
     pub amount_unit: AmountUnit,
-    /// Fields beside these that the account goes by when it opens one. No program is to read them otherwise than it does, so in an XML
+    /// Fields beside these that the account goes by when it opens a notification. No program is to read them otherwise than it does, so in an XML
     /// carrier their tags may stand in the text of no field.
     pub vouched_for: &'static [&'static str],
     /// How a notification looks whose claim is sealed, if there are such.

@@ -45,7 +45,7 @@ pub struct Standing {
 /// That a delivery was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
-    /// When that was known.
+    /// When the gate knew that it was not accepted.
     pub at: Timestamp,
     /// What the upstream answered, if it did.
     pub status: Option<StatusCode>,
