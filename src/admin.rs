@@ -1,4 +1,4 @@
-//! The admin side: the dashboard, the JSON API, metrics and health, on a listener of their own that no callback reaches.
+//! The dashboard, the JSON API, metrics and health, on a listener of their own that no callback reaches.
 //!
 //! | what | is |
 //! |---|---|

@@ -165,12 +165,12 @@ impl Admin {
         let gate = self.gate.gate();
         let of = gate.channels.get(&channel).ok_or(NotDone::NoSuchChannel)?;
         let out_trade_no = self.number(of, order).await?;
-        let (finding, _) = gate.confirm.ask_now(of, AskBy::OutTradeNo(out_trade_no)).await;
-        let payment = match &finding {
+        let (order_state, _) = gate.confirm.ask_now(of, AskBy::OutTradeNo(out_trade_no)).await;
+        let payment = match &order_state {
             OrderState::Paid(payment) => Some(verified(payment)),
             OrderState::NotPaid(_) => None,
         };
-        let (reason, action) = (finding.reason(), Audited::Query);
+        let (reason, action) = (order_state.reason(), Audited::Query);
         tracing::info!(%who, from = %from.ip(), action = action.as_str(), %channel, %order, %reason, "audit");
         let (outcome, entries) = (Some(reason.code().to_owned()), Vec::new());
         let line = Audit {

@@ -99,7 +99,7 @@ pub(super) async fn open(
             Ok(Err(error)) => return Err(BuildError::NoHandoff(error.into())),
             Err(_) => tracing::error!(
                 process,
-                patience_s = limit.as_secs(),
+                timeout_s = limit.as_secs(),
                 "the gate that is to leave still has the journal, longer than its shutdown_grace allows; kill it, and \
                  this one goes on"
             ),

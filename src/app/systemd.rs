@@ -67,7 +67,7 @@ pub(super) async fn keep_alive(every: Duration, queue: Option<Arc<dyn Queue>>) {
             tell(&[NotifyState::Watchdog]);
         } else {
             tracing::error!(
-                patience_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+                timeout_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
                 "the journal's writer does not answer; the supervisor is not told that this process lives"
             );
         }

@@ -1,4 +1,4 @@
-//! What the gate keeps of its callbacks: in memory what it needs at hand, in the journal what must not be lost.
+//! The records of callbacks: in memory what the gate needs at once, in the journal what must not be lost.
 //!
 //! Nothing is answered before the callback it answers is on disk, and nothing is on disk twice: a claim that was taken in
 //! is known from then on, and costs no further wait for the disk.
@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Everything that is kept.
+/// The records, under one configuration.
 #[derive(Debug)]
 pub struct Records {
     kept: Arc<Kept>,
@@ -71,7 +71,7 @@ const AGAIN: u32 = 16;
 const REFUSED_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 
 impl Records {
-    /// Remembers `capacity` claims at hand, and what must not be lost in `journal`. Orders of the same id are the same on
+    /// Remembers `capacity` claims in memory, and what must not be lost in `journal`. Orders of the same id are the same on
     /// channels with the same upstream.
     #[must_use]
     pub fn new<'c>(
@@ -94,7 +94,7 @@ impl Records {
         Self { kept: Arc::new(kept), scopes, first }
     }
 
-    /// The same records, under another configuration.
+    /// These records, under another configuration.
     #[must_use]
     pub fn under<'c>(&self, capacity: usize, first: First, channels: impl IntoIterator<Item = &'c Channel>) -> Self {
         let kept = Arc::clone(&self.kept);
@@ -148,7 +148,7 @@ impl Records {
     /// Takes a callback in; when this is ready it is on disk. `None` if it may not be kept before it is confirmed.
     ///
     /// # Errors
-    /// If it could not be written.
+    /// If the journal could not write it.
     pub async fn take_in(
         &self,
         callback: Box<Callback>,
@@ -188,26 +188,26 @@ impl Records {
 
     /// The record of what the follow-up works on.
     #[must_use]
-    pub fn of_work(&self, work: &journal::Job) -> Arc<Record> {
+    pub fn of_job(&self, job: &journal::Job) -> Arc<Record> {
         let taken = Taken {
-            entry: work.entry,
+            entry: job.entry,
             fresh: false,
-            state: work.state,
-            attempts: work.attempts,
-            accepted: work.accepted.clone(),
+            state: job.state,
+            attempts: job.attempts,
+            accepted: job.accepted.clone(),
             paid_by: Vec::new(),
-            price: work.price,
+            price: job.price,
         };
-        let Claimed { channel, order, .. } = &work.callback.claimed;
-        let payment = self.first_payment(*channel, order, &work.paid_by);
-        self.remember(work.callback.key(), work.callback.delivery(), taken, payment)
+        let Claimed { channel, order, .. } = &job.callback.claimed;
+        let payment = self.first_payment(*channel, order, &job.paid_by);
+        self.remember(job.callback.key(), job.callback.delivery(), taken, payment)
     }
 
     fn delivery(&self, id: DeliveryId, attempts: u64, accepted: Option<Acceptance>) -> Arc<Delivery> {
         self.kept.deliveries.get_or(&id, || Arc::new(Delivery::new(id, attempts, accepted)))
     }
 
-    /// Something is known of the order now.
+    /// The order is decided, for this reason; `next` is where its entry goes on.
     pub fn decided(&self, record: &Record, reason: Reason, verified: Option<Verified>, next: Option<Transition>) {
         let (Some(queue), Some(entry)) = (&self.kept.queue, record.entry) else { return };
         if next.is_none() {
@@ -217,7 +217,7 @@ impl Records {
         queue.append(JournalEvent::Decided { entry, reason, verified, next });
     }
 
-    /// Where a record goes on when sending it for a waiting callback comes to nothing: what the follow-up has begun stays
+    /// Where a record goes on when its delivery for a waiting callback has no answer, or is not accepted: what the follow-up has begun stays
     /// as it is.
     #[must_use]
     pub fn after_callback(&self, record: &Record, fresh: bool) -> Option<Transition> {
@@ -225,7 +225,7 @@ impl Records {
         (!begun).then_some(Transition::Deliver { again_in: self.first.deliver, retries: 0 })
     }
 
-    /// A record is sent now. `next` is where it goes on if nothing more is heard of it. Returns the sending's line in the
+    /// An attempt begins. `next` is where the record goes on if nothing more is heard of it. Returns the attempt's line in the
     /// journal, if it has one.
     pub fn attempt_started(
         &self,
@@ -240,7 +240,7 @@ impl Records {
         Some(line)
     }
 
-    /// What came of it.
+    /// An attempt ended with this outcome.
     pub fn attempt_ended(
         &self,
         record: &Record,
@@ -320,7 +320,7 @@ impl Records {
         }
     }
 
-    /// Waits until what was noted so far is on disk, if it can be.
+    /// Waits until all events that were appended so far are on disk, if they can be.
     pub async fn flush(&self) {
         if let Some(queue) = &self.kept.queue {
             // What cannot be written stays in memory until it can, and is said in the log.
@@ -350,7 +350,7 @@ impl Kept {
     }
 }
 
-/// The sending as the journal has it, if it is worth a line: what was accepted before is only counted, unless the follow-up
+/// The attempt as the journal has it, if it is worth a line: what was accepted before is only counted, unless the follow-up
 /// was told to send it.
 fn line(record: &Record, attempt: &Attempt) -> Option<journal::Attempt> {
     let Attempt { number, origin, .. } = *attempt;

@@ -14,7 +14,7 @@ const NAMES: &str = "LISTEN_FDNAMES";
 pub enum Purpose {
     /// Callbacks, at `listen`.
     Callbacks,
-    /// The admin listener, `admin.listen`.
+    /// Dashboard, API and monitoring, at `admin.listen`.
     Admin,
 }
 

@@ -16,15 +16,24 @@ const RINGS: &[(&str, &str)] = &[];
 const IMPURE: &[&str] = &[
     "crate::domain::clock::now",
     "crate::domain::clock::steady",
+    "crate::observe::log_throttle",
+    "crate::observe::logging",
+    "crate::observe::metrics",
+    "crate::observe::traces::Span",
+    "crate::observe::traces::Traces",
+    "fastrand",
     "tokio",
     "tokio_util",
     "hyper::server",
     "hyper::client",
     "hyper_util",
+    "jiff::Timestamp::now",
+    "jiff::Zoned::now",
     "reqwest",
     "rusqlite",
     "socket2",
     "tracing",
+    "uuid::Uuid::now_v7",
     "std::env",
     "std::fs",
     "std::io::stdin",
@@ -329,7 +338,15 @@ fn what_acts_is_found_in_a_module_that_computes() {
         ("use std::{fs, net};", "std::fs"),
         ("fn f() { println!(\"{:?}\", std::fs::read(\"x\")); }", "std::fs::read"),
         ("mod inside { use hyper::server::conn::http1; }", "hyper::server::conn::http1"),
+        ("fn f() -> f64 { fastrand::f64() }", "fastrand::f64"),
+        ("use uuid::Uuid; fn f() { Uuid::now_v7(); }", "uuid::Uuid::now_v7"),
+        ("use jiff::{Timestamp, Zoned}; fn f() { Timestamp::now(); }", "jiff::Timestamp::now"),
+        ("use jiff::Zoned; fn f() { Zoned::now(); }", "jiff::Zoned::now"),
     ];
+    let counts =
+        [("lib.rs", "mod observe { pub mod metrics {} } mod sum;"), ("sum.rs", "use crate::observe::metrics;")];
+    let wrong = not_pure(&made_up(&counts), &page(&[], "`sum`"));
+    assert_eq!(wrong, ["sum is pure and imports crate::observe::metrics"]);
     for (sum, path) in acts {
         let wrong = found(sum);
         assert!(wrong.iter().any(|wrong| wrong.ends_with(&format!(" is pure and imports {path}"))), "{sum}: {wrong:?}");

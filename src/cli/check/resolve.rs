@@ -50,8 +50,8 @@ pub(super) async fn resolve(config: &Config) -> anyhow::Result<Resolved> {
     let mut channels = Vec::with_capacity(config.channels.len());
     let mut upstreams = vec![config.upstream.clone()];
     for channel in &config.channels {
-        let (finding, _) = crate::cli::query::ask(channel, ask).await;
-        channels.push((channel.id.to_string(), finding.reason()));
+        let (order_state, _) = crate::cli::query::ask(channel, ask).await;
+        channels.push((channel.id.to_string(), order_state.reason()));
         if !upstreams.contains(&channel.upstream) {
             upstreams.push(channel.upstream.clone());
         }

@@ -1,5 +1,5 @@
 //! The configuration of the demo's gate: the shipped `config.yaml`, with the addresses of the other parties and without
-//! the waiting of a real one.
+//! the long delays of a real one.
 
 use crate::config::{self, Config, Environment};
 use crate::gate::policy::NumberProof;
@@ -45,7 +45,7 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    /// The content of `file`, which makes a gate listen on `listen`, and on `admin` for the operator.
+    /// The content of `file`, which makes a gate listen on `listen`, and its dashboard on `admin`.
     ///
     /// # Errors
     /// If the shipped file has become one in which the demo's values do not take effect.

@@ -39,7 +39,7 @@ pub(super) struct Gate {
 pub(super) struct Addresses {
     /// For callbacks.
     pub(super) callbacks: SocketAddr,
-    /// Where the admin listener is.
+    /// For the dashboard.
     pub(super) admin: SocketAddr,
 }
 

@@ -1,4 +1,4 @@
-//! Which order a payment is for, at hand and in the journal. Without a journal it is known as long as this process lives, and
+//! Which order a payment is for, in memory and in the journal. Without a journal it is known as long as this process lives, and
 //! of the latest payments only.
 
 use super::Records;
@@ -9,7 +9,7 @@ use crate::journal::owners::{Owner, OwnerClaim};
 use crate::provider::payment::Payment;
 
 impl Records {
-    /// Whose a payment is, if that is at hand.
+    /// Which order owns a payment, if memory has it.
     #[must_use]
     pub fn known_owner(&self, payment: &Payment) -> Option<Owner> {
         self.kept.owners.get(&payment.transaction_id)
@@ -23,7 +23,7 @@ impl Records {
         owner.order == *order && scopes.is_none_or(|(one, other)| one == other)
     }
 
-    /// Whose a payment is, if it has an owner as far as anybody knows.
+    /// Which order owns a payment, by memory or the journal.
     pub async fn owner(&self, claim: OwnerClaim) -> Option<Owner> {
         let queue = self.kept.queue.as_ref()?;
         let transaction_id = claim.transaction_id;

@@ -75,7 +75,7 @@ impl Records {
         record.map_or_else(|| self.first_payment(channel, order, &[]), |record| Arc::clone(&record.payment))
     }
 
-    /// Notes what is odd about a record's payment, once.
+    /// Flags in the journal what is odd about a record's payment, once.
     pub fn flag(&self, record: Option<&Record>, reason: Reason) {
         let bit = match reason {
             Reason::SecondPayment => 1,

@@ -1,4 +1,4 @@
-//! A stand-in for a host of WeChat Pay, which does with a query what a test says.
+//! A stand-in for a host of WeChat Pay.
 
 use parking_lot::Mutex;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ pub(in crate::provider::wechat::client) enum Act {
     Wait,
 }
 
-/// A stand-in for a host of WeChat Pay.
+/// The host, and what it has seen.
 pub(in crate::provider::wechat::client) struct StandIn {
     address: SocketAddr,
     pub(in crate::provider::wechat::client) seen: Arc<Mutex<Seen>>,
@@ -32,7 +32,7 @@ pub(in crate::provider::wechat::client) struct StandIn {
 #[derive(Default)]
 pub(in crate::provider::wechat::client) struct Seen {
     pub(in crate::provider::wechat::client) heads: Vec<String>,
-    pub(super) queries: Vec<String>,
+    queries: Vec<String>,
     pub(super) written: usize,
 }
 
@@ -58,6 +58,11 @@ impl StandIn {
     pub(in crate::provider::wechat::client) fn queries(&self) -> Vec<String> {
         self.seen.lock().queries.clone()
     }
+}
+
+pub(in crate::provider::wechat::client) async fn nobody() -> StandIn {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    StandIn { address: listener.local_addr().unwrap(), seen: Arc::default() }
 }
 
 async fn serve(mut stream: TcpStream, acts: &[Act], seen: &Mutex<Seen>) -> Option<()> {
@@ -108,9 +113,4 @@ pub(super) async fn read_request(stream: &mut (impl AsyncRead + AsyncWrite + Unp
 pub(in crate::provider::wechat::client) fn response(status: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}", body.len())
         .into_bytes()
-}
-
-pub(in crate::provider::wechat::client) async fn nobody() -> StandIn {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    StandIn { address: listener.local_addr().unwrap(), seen: Arc::default() }
 }
