@@ -1,7 +1,7 @@
-//! What goes on after the reply: asks again about orders that were not decided, and sends again what was confirmed and
-//! not accepted, through the same steps as a callback that waits.
+//! The follow-up (retry worker): after the reply it asks again about orders that were not decided, and sends again what was confirmed
+//! and not accepted, through the same steps as a callback whose sender waits.
 //!
-//! The journal is the queue. `FollowUp::step` is one unit of work: it ends with a note of where the entry goes on, so
+//! The journal is the queue. `FollowUp::step` is one unit of work: it ends with a journal event that says where the entry goes on, so
 //! nothing leaves the queue before its success is on disk, and a restart goes on where this process stopped.
 
 pub mod schedule;
@@ -23,7 +23,7 @@ mod overridden;
 
 use crate::follow_up::schedule::Schedule;
 use crate::gate::Gate;
-use crate::journal::{DueGroup, Job, Queue, Shut};
+use crate::journal::{DueGroup, Job, Queue, Throttled};
 use crate::process::shutdown::Shutdown;
 pub use outcome::Step;
 pub use recovered::next_question;
@@ -37,17 +37,17 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// Asks again and delivers again.
 #[derive(Debug)]
 pub struct FollowUp {
-    /// Whose steps it takes.
+    /// The gate whose steps it takes.
     pub gate: Arc<Gate>,
-    /// Its queue.
-    pub journal: Arc<dyn Queue>,
-    /// When is asked again.
+    /// The journal's queue, which it works off.
+    pub queue: Arc<dyn Queue>,
+    /// When an order that is not decided is asked about again; `follow_up.ask_again`.
     pub ask_again: Schedule,
-    /// When is sent again.
+    /// When an order that was not accepted is sent again; `follow_up.redeliver`.
     pub redeliver: Schedule,
     /// How many orders are worked on at once.
     pub concurrency: usize,
-    /// How long the upstream has for what nobody waits for.
+    /// How long the upstream has for a delivery whose sender does not wait; `follow_up.upstream_timeout`.
     pub upstream_timeout: Duration,
     /// How long there is between two tries whether a failing upstream is well again.
     pub probe: Duration,
@@ -64,7 +64,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(1500);
 /// How long a channel that gets no more is left alone.
 const THROTTLED_FOR: Duration = Duration::from_millis(250);
 
-/// How often it is looked whether more is likely than was.
+/// How often entries that wait are compared with what was confirmed since.
 const LIFT_EVERY: Duration = Duration::from_secs(1);
 
 impl FollowUp {
@@ -83,8 +83,8 @@ impl FollowUp {
                 biased;
                 () = shutdown.begun() => break,
                 Some(ended) = steps.join_next() => match ended {
-                    Ok((queue, Step::Throttled)) => {
-                        throttled.push((queue, Instant::now() + THROTTLED_FOR));
+                    Ok((group, Step::Throttled)) => {
+                        throttled.push((group, Instant::now() + THROTTLED_FOR));
                         continue;
                     }
                     // Looked at again with the next tick.
@@ -95,8 +95,8 @@ impl FollowUp {
             }
             recoveries.tend();
             while probes.try_join_next().is_some() {}
-            if let Some((work, ticket)) = recoveries.probe().await {
-                probes.spawn(Arc::clone(&self).stepped(work, ticket));
+            if let Some((job, ticket)) = recoveries.probe().await {
+                probes.spawn(Arc::clone(&self).stepped(job, ticket));
             }
             let free = self.concurrency.saturating_sub(steps.len());
             if free == 0 {
@@ -108,11 +108,11 @@ impl FollowUp {
             }
             throttled.retain(|(_, until)| *until > Instant::now());
             let groups = throttled.iter().map(|(group, _)| *group).collect();
-            match self.journal.lease_due(free, Shut { groups, outlets: recoveries.outlets() }).await {
+            match self.queue.lease_due(free, Throttled { groups, outlets: recoveries.outlets() }).await {
                 Ok(due) => {
-                    for work in due {
-                        let ticket = self.ticket(&work);
-                        steps.spawn(Arc::clone(&self).stepped(work, ticket));
+                    for job in due {
+                        let ticket = self.ticket(&job);
+                        steps.spawn(Arc::clone(&self).stepped(job, ticket));
                     }
                 }
                 Err(error) => {
@@ -134,14 +134,14 @@ impl FollowUp {
         recoveries.end().await;
     }
 
-    /// Ready when the gate has been stopping for as long as a callback may take: whoever goes on would wait for longer. What
-    /// breaks off then is as after a crash: noted as sent, with no outcome, and due again.
+    /// Ready when the gate has been stopping for as long as a callback may take: a step that goes on would wait for longer. A
+    /// step that breaks off then is as after a crash: the journal has it as sent, with no outcome, and due again.
     async fn nobody_may_wait(&self, shutdown: &Shutdown) {
         shutdown.draining().await;
         tokio::time::sleep(self.gate.deadline).await;
     }
 
-    async fn stepped(self: Arc<Self>, work: Job, ticket: Ticket) -> (DueGroup, Step) {
-        (work.group(), self.step(work, ticket).await)
+    async fn stepped(self: Arc<Self>, job: Job, ticket: Ticket) -> (DueGroup, Step) {
+        (job.group(), self.step(job, ticket).await)
     }
 }

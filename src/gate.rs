@@ -113,7 +113,7 @@ pub struct Gate {
     pub senders: Arc<Senders>,
     /// What callbacks look like that were confirmed.
     pub familiar: Arc<Familiar>,
-    /// What WeChat Pay knows.
+    /// What providers know of orders, asked once and cached.
     pub confirm: Confirm,
     /// What the upstream sees as headers.
     pub stamp: Stamp,
@@ -135,7 +135,7 @@ pub struct Gate {
     pub counts: Counts,
     /// And of what is sent on.
     pub sent: UpstreamMeters,
-    /// What is told of each step, if somebody wants to know.
+    /// Spans of each step, if an exporter is configured.
     pub traces: Traces,
 }
 
@@ -201,7 +201,7 @@ impl Gate {
         Ok((channel, callback))
     }
 
-    /// Confirms what a callback claims, and keeps the callback meanwhile. Nothing in here touches the upstream.
+    /// Confirms what a callback claims, and persists the callback meanwhile. Nothing in here touches the upstream.
     async fn verify(
         &self,
         channel: &Arc<Channel>,

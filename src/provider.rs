@@ -5,7 +5,7 @@
 //! - *opens* what arrived: is it authentic, is it for this account, of which event does it tell, what does it claim;
 //! - is *asked* about one order and says its [state](OrderState), checked against the merchant, the application and the number
 //!   that was asked for;
-//! - *makes* the notification of a payment that nobody was told of, where the provider's language allows it;
+//! - *makes* the notification of a payment that no callback told of, where the provider's language allows it;
 //! - *reads a bill*.
 //!
 //! All of it is in the gate's words. A provider's own names of fields, its cryptography and its error codes stay in its module,
@@ -61,7 +61,7 @@ pub trait Account: Debug + Send + Sync {
     /// Whose account it is: the client that all accounts at this provider share.
     fn provider(&self) -> &dyn Provider;
 
-    /// Opens a notification: checks that it is authentic and for this account, and says what it tells of. Pure, and asks nobody.
+    /// Opens a notification: checks that it is authentic and for this account, and says what it tells of. Pure: no question is sent.
     ///
     /// # Errors
     /// If it is not to be believed as a claim. The reason is what the sender's answer and the operator's log go by.
@@ -111,7 +111,7 @@ pub trait Provider: Debug + Send + Sync {
 /// How a host of a provider is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostState {
-    /// In its turn.
+    /// In its turn: its circuit breaker is closed.
     Closed,
     /// After the others: it was out of reach many times in a row, so its circuit breaker is open.
     Open,

@@ -1,5 +1,5 @@
 //! The way to the legacy system: one attempt, with a deadline, and an error that says whether the upstream may have
-//! seen it. It does not retry a request of which a byte was sent; only the sender, the journal, or whoever counts it as
+//! seen it. It does not retry a request of which a byte was sent; only the sender, the journal, or a caller that counts it as
 //! another attempt may do that (threats D-05, D-06).
 
 pub mod coding;
@@ -39,7 +39,7 @@ use tokio::time::Instant;
 /// A legacy system's origin: scheme and authority, without a path, since a callback keeps its own target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Upstream {
-    /// http or https.
+    /// http or https, nothing else.
     pub scheme: Scheme,
     /// Host and port.
     pub authority: Authority,
@@ -90,7 +90,7 @@ impl fmt::Display for Upstream {
 /// The upstream's own answer.
 #[derive(Debug, Clone)]
 pub struct UpstreamAnswer {
-    /// Its status.
+    /// The status code, unchanged.
     pub status: StatusCode,
     /// Its headers, less those that speak about the connection, or about a content coding that was undone.
     pub headers: HeaderMap,
@@ -172,7 +172,7 @@ impl Forward {
         all
     }
 
-    /// Looks at how an upstream stands, or notes something about it; `None` if it is not one of these. A lock is held meanwhile.
+    /// Reads or changes how an upstream stands; `None` if it is not one of these. A lock is held meanwhile.
     pub fn standing<T>(&self, upstream: &Upstream, look: impl FnOnce(&mut Standing) -> T) -> Option<T> {
         self.pools.get(upstream).map(|pool| pool.standing(look))
     }

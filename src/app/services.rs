@@ -1,4 +1,4 @@
-//! What one configuration builds: the gate and what works beside it. What must outlive a configuration is handed on from
+//! What one configuration builds: the gate and what runs beside it. What must outlive a configuration is handed on from
 //! the services before.
 
 use super::BuildError;
@@ -104,7 +104,7 @@ impl Services {
             let budgets = RetryBudgets::new(upstreams, follow_up.concurrency, follow_up.pace, queries, budgets_before);
             Arc::new(FollowUp {
                 gate,
-                journal: journal.queue,
+                queue: journal.queue,
                 ask_again: follow_up.ask_again,
                 redeliver: follow_up.redeliver,
                 concurrency: follow_up.concurrency,

@@ -49,9 +49,9 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut lines = Lines::default();
     let (mut known, mut why_not) = (Vec::new(), None);
     match records::open(&args.file.config) {
-        Ok(Ok(journal)) => {
+        Ok(Ok(archive)) => {
             let search = Search { order: Some(args.order), channel: args.channel, ..Search::default() };
-            known = journal.find(search, MOST).await?;
+            known = archive.find(search, MOST).await?;
         }
         Ok(Err(problems)) => return super::problems::print(&problems, args.json),
         // The live query does not need it.
@@ -140,12 +140,12 @@ async fn ask(config: &Config, args: &Args) -> anyhow::Result<Vec<Live>> {
 /// What WeChat Pay says on one channel; nothing if the order id cannot be an order there.
 async fn ask_on(channel: &Channel, order: &OrderId) -> Option<Live> {
     let number = channel.out_trade_no.apply(order).ok()?;
-    let (finding, _) = super::query::ask(channel, AskBy::OutTradeNo(number)).await;
-    let payment = match &finding {
+    let (order_state, _) = super::query::ask(channel, AskBy::OutTradeNo(number)).await;
+    let payment = match &order_state {
         OrderState::Paid(payment) => Some(verified(payment)),
         OrderState::NotPaid(_) => None,
     };
-    Some(Live { channel: channel.id, number, reason: finding.reason(), payment })
+    Some(Live { channel: channel.id, number, reason: order_state.reason(), payment })
 }
 
 fn tell_live(lines: &mut Lines, channel: &ChannelId, reason: Reason, payment: Option<&Verified>) {

@@ -54,9 +54,9 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let out_trade_no = channel.out_trade_no.apply(&args.order).context("the order id is no out_trade_no")?;
     let ask = AskBy::OutTradeNo(out_trade_no);
     config.wechat.connect(None, &QueryMeters::default())?;
-    let (finding, host) = self::ask(channel, ask).await;
-    let reason = finding.reason();
-    let payment = match &finding {
+    let (order_state, host) = self::ask(channel, ask).await;
+    let reason = order_state.reason();
+    let payment = match &order_state {
         OrderState::Paid(payment) => Some(payment.as_ref()),
         OrderState::NotPaid(_) => None,
     };

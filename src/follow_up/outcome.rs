@@ -1,4 +1,4 @@
-//! What a unit of work came to: where the entry goes on, and what is told of it.
+//! What a step came to: where the entry goes on, and what the log and the span say.
 
 use super::jitter::jittered;
 use super::retry_budgets::Lane;
@@ -13,35 +13,35 @@ use crate::provider::order_state::OrderState;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a unit of work came to.
+/// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The upstream took it.
+    /// The upstream accepted the delivery.
     Delivered,
-    /// It had taken the order before.
+    /// The upstream had accepted the order before.
     AcceptedBefore,
-    /// It was sent, and is sent again later.
+    /// The delivery was not accepted, and is sent again later.
     NotAccepted,
-    /// It is not decided; asked about again later.
+    /// The order is not decided, and is asked about again later.
     Undecided(Reason),
-    /// Somebody has to look.
+    /// The entry is parked (dead letter): a person has to look.
     Parked(Reason),
-    /// Nothing comes of it.
+    /// The entry is closed: the order is not paid, or was accepted before.
     Closed(Reason),
-    /// Somebody else has its order in hand, or its turn comes at once.
+    /// Another step or a callback is delivering the order, or the entry's turn comes at once.
     Deferred,
-    /// Its channel gets no more for the moment, in this state.
+    /// The entry's channel gets no more for the moment, in this state.
     Throttled,
 }
 
-/// How long such an order waits for its turn.
+/// How long an order over a month old waits for its turn.
 const OLD_AGAIN: Duration = Duration::from_secs(6);
 
 /// How long a confirmed order waits at most when it cannot be confirmed again at the moment.
 const UNTIL_CONFIRMED_AGAIN: Duration = Duration::from_secs(60);
 
 impl Step {
-    /// The word in logs.
+    /// The word in logs, metrics and spans.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Step {
             Self::Undecided(_) => "undecided",
             Self::Parked(_) => "parked",
             Self::Closed(_) => "closed",
-            Self::Deferred => "postponed",
+            Self::Deferred => "deferred",
             Self::Throttled => "throttled",
         }
     }
@@ -59,18 +59,18 @@ impl Step {
 
 impl FollowUp {
     /// Where an entry goes on that is not confirmed, or not any more.
-    pub(super) fn not_confirmed(&self, work: &Job, record: &Record, reason: Reason, finding: &OrderState) -> Step {
-        let delivering = work.state == State::Delivering;
-        if !delivering && work.callback.origin.is_found() {
-            return self.not_confirmed_without_callback(work, record, reason, finding);
+    pub(super) fn not_confirmed(&self, job: &Job, record: &Record, reason: Reason, order_state: &OrderState) -> Step {
+        let delivering = job.state == State::Delivering;
+        if !delivering && job.callback.origin.is_found() {
+            return self.not_confirmed_without_callback(job, record, reason, order_state);
         }
         match reason.verdict() {
-            _ if reason.holds_payment() => self.park_payment(record, reason, finding),
+            _ if reason.holds_payment() => self.park_payment(record, reason, order_state),
             Some(Verdict::Unpaid) if !delivering => self.close(record, reason),
-            // What was paid and is not any more is for somebody to look at; so is a claim that is wrong.
+            // A person looks at what was paid and is not any more; so at a claim that is wrong.
             Some(Verdict::Unpaid | Verdict::Refunded | Verdict::Contradicted) => self.park(record, reason),
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None if delivering => {
-                let Some(delay) = self.redeliver.after(work.retries, work.age) else {
+                let Some(delay) = self.redeliver.after(job.retries, job.age) else {
                     return self.park(record, Reason::GaveUpDelivering);
                 };
                 let again_in = jittered(delay.min(UNTIL_CONFIRMED_AGAIN));
@@ -78,27 +78,27 @@ impl FollowUp {
                     record,
                     reason,
                     None,
-                    Some(Transition::Deliver { again_in, retries: work.retries }),
+                    Some(Transition::Deliver { again_in, retries: job.retries }),
                 );
                 Step::Undecided(reason)
             }
             Some(Verdict::Pending | Verdict::Unknown | Verdict::Paid) | None => {
-                let Some(delay) = self.ask_again.after(work.retries + 1, work.age) else {
-                    return self.give_up(record, reason, finding);
+                let Some(delay) = self.ask_again.after(job.retries + 1, job.age) else {
+                    return self.give_up(record, reason, order_state);
                 };
-                let next = Transition::Ask { again_in: jittered(delay), retries: work.retries + 1 };
+                let next = Transition::Ask { again_in: jittered(delay), retries: job.retries + 1 };
                 self.gate.records.decided(record, reason, None, Some(next));
                 Step::Undecided(reason)
             }
         }
     }
 
-    /// Nobody asks any longer. That an order is paid and its number not proven is said as it is, and its payment is not noted.
-    pub(super) fn give_up(&self, record: &Record, reason: Reason, finding: &OrderState) -> Step {
+    /// The order is asked about no longer. That it is paid and its number not proven is said as it is, and its payment is not recorded.
+    pub(super) fn give_up(&self, record: &Record, reason: Reason, order_state: &OrderState) -> Step {
         if reason == Reason::NumberNotListed {
             return self.park(record, reason);
         }
-        self.park_payment(record, Reason::GaveUpAsking, finding)
+        self.park_payment(record, Reason::GaveUpAsking, order_state)
     }
 
     pub(super) fn park(&self, record: &Record, reason: Reason) -> Step {
@@ -107,8 +107,8 @@ impl FollowUp {
     }
 
     /// Parks what is paid.
-    pub(super) fn park_payment(&self, record: &Record, reason: Reason, finding: &OrderState) -> Step {
-        let verified = match finding {
+    pub(super) fn park_payment(&self, record: &Record, reason: Reason, order_state: &OrderState) -> Step {
+        let verified = match order_state {
             OrderState::Paid(payment) => Some(record::verified(payment)),
             OrderState::NotPaid(_) => None,
         };
@@ -121,29 +121,29 @@ impl FollowUp {
         Step::Closed(reason)
     }
 
-    /// Its lane is full. Old orders share theirs with younger ones that need not wait.
-    pub(super) fn not_now(&self, work: &Job) -> Step {
-        if work.callback.request.is_none() && Lane::of_recovered(work) == Lane::Old {
-            self.journal.postpone(work.entry, jittered(OLD_AGAIN));
+    /// The lane of the entry is full. Old orders share theirs with younger ones that need not wait.
+    pub(super) fn not_now(&self, job: &Job) -> Step {
+        if job.callback.request.is_none() && Lane::of_recovered(job) == Lane::Old {
+            self.queue.postpone(job.entry, jittered(OLD_AGAIN));
             return Step::Deferred;
         }
-        self.throttle(work)
+        self.throttle(job)
     }
 
-    pub(super) fn postpone(&self, work: &Job) -> Step {
-        self.journal.postpone(work.entry, jittered(BUSY_PAUSE));
+    pub(super) fn defer(&self, job: &Job) -> Step {
+        self.queue.postpone(job.entry, jittered(BUSY_PAUSE));
         Step::Deferred
     }
 
-    pub(super) fn throttle(&self, work: &Job) -> Step {
-        self.journal.release(work.entry);
+    pub(super) fn throttle(&self, job: &Job) -> Step {
+        self.queue.release(job.entry);
         Step::Throttled
     }
 
-    /// It is confirmed, and the upstream gets enough for the moment.
-    pub(super) fn postpone_confirmed(&self, work: &Job, record: &Record, confirmed: &Confirmed) -> Step {
-        if work.state == State::Delivering {
-            return self.throttle(work);
+    /// The order is confirmed, and the upstream gets enough for the moment.
+    pub(super) fn defer_confirmed(&self, job: &Job, record: &Record, confirmed: &Confirmed) -> Step {
+        if job.state == State::Delivering {
+            return self.throttle(job);
         }
         let verified = Some(record::verified(confirmed.payment()));
         let next = Transition::Deliver { again_in: Duration::ZERO, retries: 0 };
@@ -152,7 +152,7 @@ impl FollowUp {
     }
 }
 
-/// Says in the span what the line says.
+/// Gives the span of a step the fields of its log line.
 pub(super) fn end_span(span: &mut Span, claimed: &Claimed, origin: Origin, step: Step) {
     if !span.is_wanted() {
         return;

@@ -14,41 +14,35 @@ use crate::provider::payment::Payment;
 impl FollowUp {
     /// What the payment is held against: the claim, and what the order costs. Of an order that was found the bill's amount is
     /// a price too, and a callback's own claim is never decided upon.
-    pub(super) fn prices(&self, work: &Job, read: Claimed) -> (Claimed, Option<Money>) {
-        let claimed = &work.callback.claimed;
-        if !work.overrides.has(Override::Amount) {
+    pub(super) fn prices(&self, job: &Job, read: Claimed) -> (Claimed, Option<Money>) {
+        let claimed = &job.callback.claimed;
+        if !job.overrides.has(Override::Amount) {
             return (read, self.gate.expected.amount(claimed.channel, claimed.out_trade_no));
         }
-        let amount = read.amount.filter(|_| !work.callback.origin.is_found());
+        let amount = read.amount.filter(|_| !job.callback.origin.is_found());
         (Claimed { amount, ..read }, None)
     }
 
-    /// What of the decisions is needed to send it: an order that was put right meanwhile is sent by the rules.
-    pub(super) fn overridden(
-        &self,
-        channel: &Channel,
-        work: &Job,
-        record: &Record,
-        confirmed: &Confirmed,
-    ) -> Overrides {
-        if work.overrides.is_empty() {
+    /// The overrides that are needed to send the order: one that was put right meanwhile is sent by the rules.
+    pub(super) fn overridden(&self, channel: &Channel, job: &Job, record: &Record, confirmed: &Confirmed) -> Overrides {
+        if job.overrides.is_empty() {
             return Overrides::NONE;
         }
-        let (payment, order) = (confirmed.payment(), &work.callback.claimed.order);
+        let (payment, order) = (confirmed.payment(), &job.callback.claimed.order);
         let is_over_price =
-            is_other_price(&self.gate.expected, Some(record), payment, channel) || is_billed_otherwise(work, payment);
+            is_other_price(&self.gate.expected, Some(record), payment, channel) || is_billed_otherwise(job, payment);
         let is_held = channel.on_second_payment == OnSecondPayment::Park;
         let is_second =
             || is_held && self.gate.records.other_payment(channel.id, order, Some(record), payment).is_some();
         let counts = |one| match one {
             Override::Amount => is_over_price,
-            // It was when it was decided.
+            // The order was accepted when the person decided.
             Override::Accepted => true,
             Override::SecondPayment => is_second(),
         };
-        let overrides: Overrides = work.overrides.iter().filter(|one| counts(*one)).collect();
+        let overrides: Overrides = job.overrides.iter().filter(|one| counts(*one)).collect();
         if !overrides.is_empty() {
-            let entry = work.entry.0;
+            let entry = job.entry.0;
             tracing::warn!(%order, channel = %channel.id, entry, %overrides, "it is sent because a person decided so");
         }
         overrides
@@ -56,13 +50,13 @@ impl FollowUp {
 }
 
 /// Whether an order that is held for this reason was delivered by a decision. What a callback claims is no price.
-pub(super) fn is_done(work: &Job, reason: Reason, record: &Record, payment: &Payment) -> bool {
-    let is_price = reason != Reason::AmountDiffers || work.callback.origin.is_found();
+pub(super) fn is_done(job: &Job, reason: Reason, record: &Record, payment: &Payment) -> bool {
+    let is_price = reason != Reason::AmountDiffers || job.callback.origin.is_found();
     reason.is_overridable() && is_price && record.was_accepted(payment)
 }
 
 /// Whether the bill that brought an order to light says another amount than was paid.
-pub(super) fn is_billed_otherwise(work: &Job, payment: &Payment) -> bool {
-    let billed = work.callback.claimed.amount.filter(|_| work.callback.origin.is_found());
+pub(super) fn is_billed_otherwise(job: &Job, payment: &Payment) -> bool {
+    let billed = job.callback.claimed.amount.filter(|_| job.callback.origin.is_found());
     billed.is_some_and(|billed| billed != payment.amount)
 }

@@ -33,23 +33,23 @@ const QUESTIONS: [Duration; 10] = [
     minutes(4 * 60),
 ];
 
-/// And every so often after that.
+/// How often it is asked about after that.
 const AT_LAST: Duration = minutes(4 * 60);
 
 /// How long after a payment its own callback is waited for.
 const ITS_OWN_CALLBACK: Duration = Duration::from_secs(5);
 
-/// When it is looked again whether another way has brought a payment to the upstream.
+/// After how long the journal is asked again whether another entry has brought a payment to the upstream.
 const LOOK_AGAIN: Duration = minutes(1);
 
-/// How often an order query must deny what the bill says before a person has to look.
+/// After how many order queries that deny what the bill says a person has to look.
 const DENIALS: u32 = 3;
 
 const fn minutes(minutes: u64) -> Duration {
     Duration::from_secs(minutes * 60)
 }
 
-/// In how long an order of this age is asked about.
+/// In how long an order of this age is asked about next.
 #[must_use]
 pub fn next_question(age: Duration) -> Duration {
     let next = QUESTIONS.into_iter().find(|at| *at > age);
@@ -60,83 +60,83 @@ impl FollowUp {
     /// Where an order goes on that was found without a callback, and is not confirmed.
     pub(super) fn not_confirmed_without_callback(
         &self,
-        work: &Job,
+        job: &Job,
         record: &Record,
         reason: Reason,
-        finding: &OrderState,
+        order_state: &OrderState,
     ) -> Step {
         if reason.holds_payment() {
-            return self.park_payment(record, reason, finding);
+            return self.park_payment(record, reason, order_state);
         }
-        let next = match (work.callback.origin, reason.verdict()) {
-            (Origin::Pending, Some(Verdict::Pending)) => self.after_not_yet(work),
-            // Nobody claims that it is paid.
+        let next = match (job.callback.origin, reason.verdict()) {
+            (Origin::Pending, Some(Verdict::Pending)) => self.after_not_yet(job),
+            // No callback and no bill claims that it is paid.
             (Origin::Pending, Some(Verdict::Unpaid)) => return self.close(record, reason),
-            (_, Some(Verdict::Pending | Verdict::Unpaid)) if work.retries + 1 >= DENIALS && was_denied(work) => {
+            (_, Some(Verdict::Pending | Verdict::Unpaid)) if job.retries + 1 >= DENIALS && was_denied(job) => {
                 return self.park(record, reason);
             }
             // The bill has another amount than was paid: there is money.
-            _ if reason == Reason::AmountDiffers => return self.park_payment(record, reason, finding),
+            _ if reason == Reason::AmountDiffers => return self.park_payment(record, reason, order_state),
             (_, Some(Verdict::Contradicted)) => return self.park(record, reason),
-            _ => self.ask_again.after(work.retries + 1, work.age),
+            _ => self.ask_again.after(job.retries + 1, job.age),
         };
-        match (next, work.callback.origin, reason.verdict()) {
+        match (next, job.callback.origin, reason.verdict()) {
             (Some(again_in), ..) => {
-                let next = Transition::Ask { again_in: jittered(again_in), retries: work.retries + 1 };
+                let next = Transition::Ask { again_in: jittered(again_in), retries: job.retries + 1 };
                 self.gate.records.decided(record, reason, None, Some(next));
                 Step::Undecided(reason)
             }
             (None, Origin::Pending, Some(Verdict::Pending)) => self.close(record, Reason::GaveUpAsking),
-            (None, ..) => self.give_up(record, reason, finding),
+            (None, ..) => self.give_up(record, reason, order_state),
         }
     }
 
     /// Orders that wait for payment are mostly given up by the payer.
-    fn after_not_yet(&self, work: &Job) -> Option<Duration> {
+    fn after_not_yet(&self, job: &Job) -> Option<Duration> {
         // Counted, since by a clock that was set an order may look old that was made just now.
-        let counted = work.age_before.saturating_add(work.age);
-        (counted < self.ask_again.lasts).then(|| next_question(age(work)))
+        let counted = job.age_before.saturating_add(job.age);
+        (counted < self.ask_again.lasts).then(|| next_question(age(job)))
     }
 
-    /// What is done with an order that was found without a callback, if its payment comes to the upstream by the way of one
-    /// all the same; `None` if it does not. Asked before WeChat Pay is, and again with the payment that is `confirmed`.
+    /// The step of an order that was found without a callback, if its payment comes to the upstream by a callback all the same;
+    /// `None` if it does not. Looked up before WeChat Pay is asked, and again with the payment that is `confirmed`.
     pub(super) async fn is_delivered_otherwise(
         &self,
-        work: &Job,
+        job: &Job,
         record: &Record,
         confirmed: Option<&Payment>,
     ) -> Option<Step> {
-        let decided = work.overrides.has(Override::Accepted);
-        if !work.callback.origin.is_found() || work.state == State::Delivering || decided {
+        let decided = job.overrides.has(Override::Accepted);
+        if !job.callback.origin.is_found() || job.state == State::Delivering || decided {
             return None;
         }
         let ask_in = |again_in| {
-            let next = Transition::Ask { again_in, retries: work.retries + 1 };
+            let next = Transition::Ask { again_in, retries: job.retries + 1 };
             self.gate.records.decided(record, Reason::Paid, None, Some(next));
             Some(Step::Undecided(Reason::Paid))
         };
-        if let Some(payment) = confirmed.filter(|_| !work.asked_for) {
+        if let Some(payment) = confirmed.filter(|_| !job.asked_for) {
             let since = payment.paid_at.and_then(|at| Duration::try_from(clock::now().duration_since(at)).ok());
             let left = since.and_then(|since| ITS_OWN_CALLBACK.checked_sub(since)).filter(|left| !left.is_zero());
             if let Some(left) = left {
                 return ask_in(left);
             }
         }
-        let its_own = confirmed.map(|payment| payment.transaction_id).or(work.callback.claimed.transaction_id);
+        let its_own = confirmed.map(|payment| payment.transaction_id).or(job.callback.claimed.transaction_id);
         // Before it is asked about, an order that is listed may have been paid by any payment of its id.
-        let on_channel = |(channel, _): &&(ChannelId, _)| *channel == work.callback.claimed.channel;
-        let known = || work.paid_by.iter().filter(on_channel).map(|(_, payment)| *payment).collect();
+        let on_channel = |(channel, _): &&(ChannelId, _)| *channel == job.callback.claimed.channel;
+        let known = || job.paid_by.iter().filter(on_channel).map(|(_, payment)| *payment).collect();
         let payments: Vec<_> = its_own.map_or_else(known, |payment| vec![payment]);
         if payments.is_empty() {
             return None;
         }
-        for standing in self.journal.standing(payments).await.ok()?.into_iter().flatten() {
+        for standing in self.queue.standing(payments).await.ok()?.into_iter().flatten() {
             match standing {
                 Standing { accepted: true, .. } if its_own.is_some() => {
                     return Some(self.close(record, Reason::AlreadyAccepted));
                 }
-                Standing { entry, state: State::Delivering, .. } if entry != work.entry && !work.asked_for => {
-                    return ask_in(next_question(age(work)).max(LOOK_AGAIN));
+                Standing { entry, state: State::Delivering, .. } if entry != job.entry && !job.asked_for => {
+                    return ask_in(next_question(age(job)).max(LOOK_AGAIN));
                 }
                 Standing { .. } => {}
             }
@@ -144,19 +144,19 @@ impl FollowUp {
         None
     }
 
-    /// Makes the callback of a confirmed order, and writes it down.
+    /// Makes the callback of a confirmed order, and appends it to the journal.
     pub(super) fn make(
         &self,
-        work: &Job,
+        job: &Job,
         route: &Route,
         channel: &Channel,
         confirmed: &Confirmed,
         evidence: &Evidence,
     ) -> Option<Request> {
-        let facts = Facts { order: &work.callback.claimed.order, channel, payment: confirmed.payment(), evidence };
+        let facts = Facts { order: &job.callback.claimed.order, channel, payment: confirmed.payment(), evidence };
         match route.synthesize.as_ref()?.request(route, &facts) {
             Ok(request) => {
-                self.journal.append(JournalEvent::Made { entry: work.entry, request: Box::new(request.clone()) });
+                self.queue.append(JournalEvent::Made { entry: job.entry, request: Box::new(request.clone()) });
                 Some(request)
             }
             Err(error) => {
@@ -168,9 +168,9 @@ impl FollowUp {
     }
 }
 
-/// Whether the question before was answered with no.
-fn was_denied(work: &Job) -> bool {
-    matches!(work.reason.and_then(Reason::verdict), Some(Verdict::Pending | Verdict::Unpaid))
+/// Whether the order query before said that the order is not paid.
+fn was_denied(job: &Job) -> bool {
+    matches!(job.reason.and_then(Reason::verdict), Some(Verdict::Pending | Verdict::Unpaid))
 }
 
 #[cfg(test)]

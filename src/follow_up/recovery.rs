@@ -21,21 +21,21 @@ use tokio::time::Instant;
 /// Entries that are brought forward in one step, so that what callbacks wait for is written in between.
 const STEP: usize = 500;
 
-/// How often it is looked what is over its time at a failing upstream.
+/// How often entries are looked for whose time is over while their upstream is failing.
 const OVERDUE_EVERY: Duration = Duration::from_secs(1);
 
-/// Of which so many are parked at once.
+/// How many of them are parked at once.
 const OVERDUE: usize = 100;
 
-/// How long nothing is done in a journal that could not do it.
+/// How long an errand waits after the journal failed.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(1);
 
-/// With what an entry is worked on.
+/// What a step has from its start: a permit to send, and a probe.
 #[derive(Debug, Default)]
 pub(super) struct Ticket {
-    /// Its place on the way to the upstream, if it has one.
+    /// The permit to send to the upstream, if one is left.
     permit: Option<SendPermit>,
-    /// It tries whether the upstream is well again.
+    /// The probe, if this entry tries whether the upstream is well again.
     probe: Option<Probe>,
 }
 
@@ -61,25 +61,25 @@ impl Drop for Probe {
     }
 }
 
-/// Which turn of an entry it is to be sent.
+/// Which of its turns to be sent an entry has.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Turn {
-    /// How often its own timer has tried it.
+    /// Tries by the entry's own timer so far.
     retries: u32,
     age: Duration,
-    /// Whether it is its own timer that does.
+    /// Whether this turn is one of the entry's own timer.
     by_timer: bool,
 }
 
 impl Turn {
-    pub(super) fn of(work: &Job, ticket: &Ticket) -> Self {
-        if work.state != State::Delivering {
+    pub(super) fn of(job: &Job, ticket: &Ticket) -> Self {
+        if job.state != State::Delivering {
             return Self { retries: 0, age: Duration::ZERO, by_timer: true };
         }
-        Self { retries: work.retries, age: work.age, by_timer: ticket.probe.is_none() && !work.brought }
+        Self { retries: job.retries, age: job.age, by_timer: ticket.probe.is_none() && !job.brought }
     }
 
-    /// Where it goes on if it is not accepted. A turn between two of its own timer's moves that no further.
+    /// Where the entry goes on if this delivery is not accepted. A turn between two of its own timer's does not move that timer.
     pub(super) fn next(self, redeliver: &Schedule) -> Transition {
         let (delay, retries) = if self.by_timer {
             (self.retries, self.retries + 1)
@@ -90,18 +90,18 @@ impl Turn {
         again.map_or(Transition::Park, |delay| Transition::Deliver { again_in: jittered(delay), retries })
     }
 
-    /// Whether it was not sent since it was to be.
+    /// Whether the entry was not sent yet since it is to be delivered.
     pub(super) fn is_first(self) -> bool {
         self.retries == 0 && self.by_timer
     }
 }
 
 impl FollowUp {
-    /// With what an entry that is due is worked on: what is sent has its place from the beginning, so that nothing is confirmed
+    /// The ticket of an entry that is due: a delivery has its permit from the beginning, so that no order is confirmed
     /// in vain.
-    pub(super) fn ticket(&self, work: &Job) -> Ticket {
-        let channel = self.gate.channels.get(&work.callback.claimed.channel);
-        let permit = channel.filter(|_| work.state == State::Delivering).and_then(|channel| self.permit_for(channel));
+    pub(super) fn ticket(&self, job: &Job) -> Ticket {
+        let channel = self.gate.channels.get(&job.callback.claimed.channel);
+        let permit = channel.filter(|_| job.state == State::Delivering).and_then(|channel| self.permit_for(channel));
         Ticket { permit, probe: None }
     }
 
@@ -109,10 +109,10 @@ impl FollowUp {
         self.budgets.to_upstream(&channel.upstream, self.gate.forward.fresh(&channel.upstream))
     }
 
-    /// That a confirmed order may be sent now; `None` if it has to wait. While the upstream is failing only probes are sent, and
+    /// The ticket of a confirmed order that may be sent now; `None` if the order has to wait. While the upstream is failing only probes are sent, and
     /// what a person asked for, which is one.
-    pub(super) fn permit(&self, ticket: Ticket, work: &Job, channel: &Channel) -> Option<Ticket> {
-        let is_asked_for = work.rank == Rank::AskedFor || (work.asked_for && work.state == State::Asking);
+    pub(super) fn permit(&self, ticket: Ticket, job: &Job, channel: &Channel) -> Option<Ticket> {
+        let is_asked_for = job.rank == Rank::AskedFor || (job.asked_for && job.state == State::Asking);
         if ticket.probe.is_none() && !is_asked_for && self.gate.forward.is_failing(&channel.upstream) {
             return None;
         }
@@ -127,13 +127,13 @@ impl FollowUp {
 #[derive(Debug)]
 pub(super) struct Recoveries {
     follow_up: Arc<FollowUp>,
-    ways: Vec<Way>,
+    recoveries: Vec<Recovery>,
     errands: JoinSet<()>,
 }
 
-/// An upstream, and whose it is.
+/// What is being done for one upstream, and the channels whose upstream it is.
 #[derive(Debug)]
-struct Way {
+struct Recovery {
     upstream: Upstream,
     channels: Vec<ChannelId>,
     /// When something is to be done for it in the journal again.
@@ -145,21 +145,22 @@ struct Way {
 
 impl Recoveries {
     pub(super) fn of(follow_up: &Arc<FollowUp>) -> Self {
-        let mut ways: BTreeMap<String, Way> = BTreeMap::new();
+        let mut recoveries: BTreeMap<String, Recovery> = BTreeMap::new();
         let now = Instant::now();
         for channel in follow_up.gate.channels.iter() {
             let upstream = channel.upstream.clone();
-            let way = || Way { upstream, channels: Vec::new(), tend_at: now, overdue_at: now, is_looked_at: false };
-            ways.entry(channel.upstream.to_string()).or_insert_with(way).channels.push(channel.id);
+            let recovery =
+                || Recovery { upstream, channels: Vec::new(), tend_at: now, overdue_at: now, is_looked_at: false };
+            recoveries.entry(channel.upstream.to_string()).or_insert_with(recovery).channels.push(channel.id);
         }
-        let ways: Vec<_> = ways.into_values().collect();
-        for Way { upstream, channels, .. } in &ways {
+        let recoveries: Vec<_> = recoveries.into_values().collect();
+        for Recovery { upstream, channels, .. } in &recoveries {
             follow_up.gate.forward.standing(upstream, |standing| standing.serves(channels));
         }
-        Self { follow_up: Arc::clone(follow_up), ways, errands: JoinSet::new() }
+        Self { follow_up: Arc::clone(follow_up), recoveries, errands: JoinSet::new() }
     }
 
-    /// Ends what is being done; what was leased for it is released.
+    /// Waits until the errands under way have ended; what was leased for them is released.
     pub(super) async fn end(mut self) {
         while self.errands.join_next().await.is_some() {}
     }
@@ -167,19 +168,19 @@ impl Recoveries {
     /// How much may be sent to each upstream now.
     pub(super) fn outlets(&self) -> Vec<Outlet> {
         let forward = &self.follow_up.gate.forward;
-        let outlet = |way: &Way| Outlet {
-            channels: way.channels.clone(),
-            most: self.follow_up.budgets.room(&way.upstream, forward.fresh(&way.upstream)),
-            failing: forward.is_failing(&way.upstream),
+        let outlet = |recovery: &Recovery| Outlet {
+            channels: recovery.channels.clone(),
+            most: self.follow_up.budgets.room(&recovery.upstream, forward.fresh(&recovery.upstream)),
+            failing: forward.is_failing(&recovery.upstream),
         };
-        self.ways.iter().map(outlet).collect()
+        self.recoveries.iter().map(outlet).collect()
     }
 
     /// A probe that it is time for, to the first upstream that it is time for.
     pub(super) async fn probe(&mut self) -> Option<(Job, Ticket)> {
-        for way in &mut self.ways {
-            way.look_at_what_waits(&self.follow_up).await;
-            if let Some(probe) = way.probe(&self.follow_up).await {
+        for recovery in &mut self.recoveries {
+            recovery.look_at_what_waits(&self.follow_up).await;
+            if let Some(probe) = recovery.probe(&self.follow_up).await {
                 return Some(probe);
             }
         }
@@ -194,24 +195,25 @@ impl Recoveries {
             return;
         }
         let (follow_up, now) = (&self.follow_up, Instant::now());
-        for way in &mut self.ways {
-            let failing = follow_up.gate.forward.is_failing(&way.upstream);
-            let errand = follow_up.gate.forward.standing(&way.upstream, |standing| standing.errand()).flatten();
-            if failing && way.overdue_at <= now {
-                way.overdue_at = now + OVERDUE_EVERY;
-                let (this, channels) = (Arc::clone(follow_up), way.channels.clone());
+        for recovery in &mut self.recoveries {
+            let failing = follow_up.gate.forward.is_failing(&recovery.upstream);
+            let errand = follow_up.gate.forward.standing(&recovery.upstream, |standing| standing.errand()).flatten();
+            if failing && recovery.overdue_at <= now {
+                recovery.overdue_at = now + OVERDUE_EVERY;
+                let (this, channels) = (Arc::clone(follow_up), recovery.channels.clone());
                 self.errands.spawn(async move { this.park_overdue(channels).await });
             }
-            if let Some(errand) = errand.filter(|_| way.tend_at <= now) {
-                way.tend_at = now + super::LOOK_EVERY;
-                let (this, upstream, channels) = (Arc::clone(follow_up), way.upstream.clone(), way.channels.clone());
+            if let Some(errand) = errand.filter(|_| recovery.tend_at <= now) {
+                recovery.tend_at = now + super::LOOK_EVERY;
+                let (this, upstream, channels) =
+                    (Arc::clone(follow_up), recovery.upstream.clone(), recovery.channels.clone());
                 self.errands.spawn(async move { this.run_errand(errand, upstream, channels).await });
             }
         }
     }
 }
 
-impl Way {
+impl Recovery {
     /// Where nothing waited at the start nothing is to be found out.
     async fn look_at_what_waits(&mut self, follow_up: &FollowUp) {
         if std::mem::replace(&mut self.is_looked_at, true) {
@@ -221,8 +223,8 @@ impl Way {
         if forward.standing(&self.upstream, |standing| standing.is_doubted()) != Some(true) {
             return;
         }
-        match follow_up.journal.next_waiting(self.channels.clone(), Vec::new()).await {
-            Ok(Some(work)) => follow_up.journal.release(work.entry),
+        match follow_up.queue.next_waiting(self.channels.clone(), Vec::new()).await {
+            Ok(Some(job)) => follow_up.queue.release(job.entry),
             Ok(None) => drop(forward.standing(&self.upstream, |standing| standing.has_turn(None))),
             Err(_) => {}
         }
@@ -234,19 +236,19 @@ impl Way {
         let tried = forward.standing(&self.upstream, begin).flatten()?;
         let mut probe = Probe { follow_up: Arc::clone(follow_up), upstream: self.upstream.clone(), sent: false };
         let permit = follow_up.budgets.probe(&self.upstream, forward.fresh(&self.upstream))?;
-        let Some(work) = self.next_in_turn(follow_up, tried).await else {
+        let Some(job) = self.next_in_turn(follow_up, tried).await else {
             // Nothing waits, and looking again at once would find nothing either.
             probe.sent = true;
             return None;
         };
-        forward.standing(&self.upstream, |standing| standing.has_turn(Some(work.entry)));
-        Some((work, Ticket { permit: Some(permit), probe: Some(probe) }))
+        forward.standing(&self.upstream, |standing| standing.has_turn(Some(job.entry)));
+        Some((job, Ticket { permit: Some(permit), probe: Some(probe) }))
     }
 
-    /// One that was not `tried`; if there is none any, while the upstream is failing or may be.
+    /// An entry that was not `tried`; if there is none, any entry, while the upstream is failing or may be.
     async fn next_in_turn(&self, follow_up: &FollowUp, tried: Vec<EntryId>) -> Option<Job> {
         let all_are_new = tried.is_empty();
-        let next = follow_up.journal.next_waiting(self.channels.clone(), tried).await.ok()?;
+        let next = follow_up.queue.next_waiting(self.channels.clone(), tried).await.ok()?;
         if next.is_some() {
             return next;
         }
@@ -258,15 +260,15 @@ impl Way {
         if all_are_new || turns_again != Some(true) {
             return None;
         }
-        follow_up.journal.next_waiting(self.channels.clone(), Vec::new()).await.ok()?
+        follow_up.queue.next_waiting(self.channels.clone(), Vec::new()).await.ok()?
     }
 }
 
 impl FollowUp {
     async fn run_errand(&self, errand: Errand, upstream: Upstream, channels: Vec<ChannelId>) {
         let done = match errand {
-            Errand::Anew => self.journal.bring_anew(channels, STEP).await,
-            Errand::BringForward(bring) => self.journal.bring_forward(channels, bring.accepted_at, STEP).await,
+            Errand::Anew => self.queue.bring_anew(channels, STEP).await,
+            Errand::BringForward(bring) => self.queue.bring_forward(channels, bring.accepted_at, STEP).await,
         };
         match done {
             Ok(done) => {
@@ -286,16 +288,16 @@ impl FollowUp {
 
     /// Parks what has been delivered for as long as may be, while it is not sent by its own timer.
     async fn park_overdue(&self, channels: Vec<ChannelId>) {
-        let overdue = self.journal.overdue(channels, self.redeliver.lasts, OVERDUE).await.unwrap_or_default();
-        for work in overdue {
-            let record = self.gate.records.of_work(&work);
+        let overdue = self.queue.overdue(channels, self.redeliver.lasts, OVERDUE).await.unwrap_or_default();
+        for job in overdue {
+            let record = self.gate.records.of_job(&job);
             let Ok(_turn) = record.delivery.turn.try_lock() else {
-                self.postpone(&work);
+                self.defer(&job);
                 continue;
             };
             let step = self.park(&record, Reason::GaveUpDelivering);
-            let (claimed, origin) = (&work.callback.claimed, work.callback.origin);
-            tell(claimed, work.entry, origin, step, record.delivery.attempts(), Instant::now());
+            let (claimed, origin) = (&job.callback.claimed, job.callback.origin);
+            tell(claimed, job.entry, origin, step, record.delivery.attempts(), Instant::now());
             self.gate.metrics.follow_up_step(Step::as_str(step), None);
         }
     }

@@ -31,7 +31,7 @@ const SHARE_OF_ABSENT: u32 = 8;
 /// Queries a minute about orders that are over a month old (`docs/reference/wechatpay-v2.md` section 11).
 const OLD_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
-/// An order of this age is asked about in the slow lane, since nobody waits for it any more.
+/// An order of this age is asked about in the slow lane, since no sender waits for it any more.
 const LATE: Duration = Duration::from_secs(30 * 60);
 
 /// An order of this age is asked about rarely: beyond a month WeChat Pay allows few such queries
@@ -39,10 +39,10 @@ const LATE: Duration = Duration::from_secs(30 * 60);
 const OLD: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How old an order is.
-pub(super) fn age(work: &Job) -> Duration {
-    let made = work.callback.created_at.map(|at| Duration::try_from(clock::now().duration_since(at)));
+pub(super) fn age(job: &Job) -> Duration {
+    let made = job.callback.created_at.map(|at| Duration::try_from(clock::now().duration_since(at)));
     // By a source whose clock is ahead an order is not made yet.
-    made.and_then(Result::ok).unwrap_or(work.age)
+    made.and_then(Result::ok).unwrap_or(job.age)
 }
 
 /// By which lane WeChat Pay is asked.
@@ -78,8 +78,8 @@ impl Lane {
 
     /// The lane of an order that never called back.
     #[must_use]
-    pub fn of_recovered(work: &Job) -> Self {
-        let age = age(work);
+    pub fn of_recovered(job: &Job) -> Self {
+        let age = age(job);
         if age > OLD {
             Self::Old
         } else if age > LATE {

@@ -1,4 +1,4 @@
-//! One unit of work: an entry that is due goes the way of a callback from where it was left, through the gate's own steps.
+//! One step: an entry that is due takes the request flow from where it was left, through the gate's own steps.
 
 use super::outcome::{Step, end_span, tell};
 use super::recovery::{Ticket, Turn};
@@ -28,19 +28,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long it waits when working on it broke off, which is a fault.
+/// How long an entry waits when a step of it broke off, which is a fault.
 const AFTER_A_FAULT: Duration = Duration::from_secs(60);
 
 impl FollowUp {
-    /// Works on one entry, and says what came of it.
-    pub(super) async fn step(&self, work: Job, ticket: Ticket) -> Step {
-        let unfinished = Unfinished { journal: &*self.journal, entry: Some(work.entry) };
-        let record = self.gate.records.of_work(&work);
-        let (began, entry) = (Instant::now(), work.entry);
-        let (claimed, origin) = (work.callback.claimed, work.callback.origin);
+    /// Takes one step with an entry, and says what came of it.
+    pub(super) async fn step(&self, job: Job, ticket: Ticket) -> Step {
+        let unfinished = Unfinished { queue: &*self.queue, entry: Some(job.entry) };
+        let record = self.gate.records.of_job(&job);
+        let (began, entry) = (Instant::now(), job.entry);
+        let (claimed, origin) = (job.callback.claimed, job.callback.origin);
         let mut span =
-            self.gate.traces.later("follow-up", work.callback.request.as_ref().map(|request| &request.headers));
-        let step = self.go_on(work, ticket, &record, &span).await;
+            self.gate.traces.later("follow-up", job.callback.request.as_ref().map(|request| &request.headers));
+        let step = self.go_on(job, ticket, &record, &span).await;
         end_span(&mut span, &claimed, origin, step);
         unfinished.finished();
         tell(&claimed, entry, origin, step, record.delivery.attempts(), began);
@@ -49,59 +49,59 @@ impl FollowUp {
         step
     }
 
-    pub(super) async fn go_on(&self, work: Job, ticket: Ticket, record: &Record, span: &Span) -> Step {
-        let claimed = work.callback.claimed;
+    pub(super) async fn go_on(&self, job: Job, ticket: Ticket, record: &Record, span: &Span) -> Step {
+        let claimed = job.callback.claimed;
         // One at a time for each delivery; a callback that waits goes first.
-        let Ok(_turn) = record.delivery.turn.try_lock() else { return self.postpone(&work) };
-        let Some((route, channel)) = self.place(&work.callback) else { return self.park(record, Reason::RouteGone) };
-        let origin = work.callback.origin;
+        let Ok(_turn) = record.delivery.turn.try_lock() else { return self.defer(&job) };
+        let Some((route, channel)) = self.place(&job.callback) else { return self.park(record, Reason::RouteGone) };
+        let origin = job.callback.origin;
         let read = |request| reread(route, channel, &claimed, origin, request);
-        let request = work.callback.request.as_ref();
+        let request = job.callback.request.as_ref();
         let read_again = request.map(read);
         if matches!(read_again, Some(None)) {
             return self.park(record, Reason::RouteGone);
         }
-        if let Some(step) = self.is_delivered_otherwise(&work, record, None).await {
+        if let Some(step) = self.is_delivered_otherwise(&job, record, None).await {
             return step;
         }
-        let Some((finding, evidence)) = self.confirm_again(channel, &work, span).await else {
-            return self.not_now(&work);
+        let Some((order_state, evidence)) = self.confirm_again(channel, &job, span).await else {
+            return self.not_now(&job);
         };
         // What was made says more than the one that named the order.
         let read_again = read_again.flatten().filter(|_| origin.is_found()).map_or(claimed, |read| read.claimed);
-        let decided = self.decide((route, channel), &work, read_again, record, &finding, span).await;
-        self.learn(&work, &decided);
+        let decided = self.decide((route, channel), &job, read_again, record, &order_state, span).await;
+        self.learn(&job, &decided);
         let confirmed = match decided {
             Ok(confirmed) => confirmed,
-            Err(reason) => match &finding {
-                OrderState::Paid(payment) if overridden::is_done(&work, reason, record, payment) => {
-                    return self.accepted_before(&work, record, payment);
+            Err(reason) => match &order_state {
+                OrderState::Paid(payment) if overridden::is_done(&job, reason, record, payment) => {
+                    return self.accepted_before(&job, record, payment);
                 }
-                _ => return self.not_confirmed(&work, record, reason, &finding),
+                _ => return self.not_confirmed(&job, record, reason, &order_state),
             },
         };
-        if record.was_accepted(confirmed.payment()) && !work.overrides.has(Override::Accepted) {
-            return self.accepted_before(&work, record, confirmed.payment());
+        if record.was_accepted(confirmed.payment()) && !job.overrides.has(Override::Accepted) {
+            return self.accepted_before(&job, record, confirmed.payment());
         }
-        if let Some(step) = self.is_delivered_otherwise(&work, record, Some(confirmed.payment())).await {
+        if let Some(step) = self.is_delivered_otherwise(&job, record, Some(confirmed.payment())).await {
             return step;
         }
-        let made = if request.is_none() { self.make(&work, route, channel, &confirmed, &evidence) } else { None };
+        let made = if request.is_none() { self.make(&job, route, channel, &confirmed, &evidence) } else { None };
         let Some((request, Some(intake::Callback { fill, .. }))) =
             request.or(made.as_ref()).map(|request| (request, read(request)))
         else {
-            return self.park_payment(record, Reason::CannotSynthesize, &finding);
+            return self.park_payment(record, Reason::CannotSynthesize, &order_state);
         };
-        let turn = Turn::of(&work, &ticket);
-        let Some(_permit) = self.permit(ticket, &work, channel) else {
-            return self.postpone_confirmed(&work, record, &confirmed);
+        let turn = Turn::of(&job, &ticket);
+        let Some(_permit) = self.permit(ticket, &job, channel) else {
+            return self.defer_confirmed(&job, record, &confirmed);
         };
-        let Ok(request_id) = HeaderValue::from_str(&work.callback.request_id.to_string()) else {
+        let Ok(request_id) = HeaderValue::from_str(&job.callback.request_id.to_string()) else {
             return self.park(record, Reason::InternalError);
         };
         let (head, peer) = (request.head(), Peer::new(request.peer, request.tls));
         let (order, body) = (Some(claimed.order), request.body.clone());
-        let (overrides, trace) = (self.overridden(channel, &work, record, &confirmed), span.parent());
+        let (overrides, trace) = (self.overridden(channel, &job, record, &confirmed), span.parent());
         let upstream_request = UpstreamRequest {
             route,
             channel: Some(channel),
@@ -119,8 +119,8 @@ impl FollowUp {
         self.deliver(upstream_request, record, confirmed, origin, turn).await
     }
 
-    pub(super) fn accepted_before(&self, work: &Job, record: &Record, payment: &Payment) -> Step {
-        if work.callback.origin.is_found() && work.state == State::Asking {
+    pub(super) fn accepted_before(&self, job: &Job, record: &Record, payment: &Payment) -> Step {
+        if job.callback.origin.is_found() && job.state == State::Asking {
             return self.close(record, Reason::AlreadyAccepted);
         }
         self.gate.records.decided(record, Reason::Paid, Some(record::verified(payment)), Some(Transition::Accepted));
@@ -130,20 +130,20 @@ impl FollowUp {
     pub(super) async fn decide(
         &self,
         (route, channel): (&Route, &Channel),
-        work: &Job,
+        job: &Job,
         read: Claimed,
         record: &Record,
-        finding: &OrderState,
+        order_state: &OrderState,
         span: &Span,
     ) -> Result<Confirmed, Reason> {
-        let (claimed, expected) = self.prices(work, read);
+        let (claimed, expected) = self.prices(job, read);
         let (within, until) = (span.parent(), Instant::now() + self.gate.confirm.timeout());
         let case = Case { route, channel, claimed: &claimed, expected };
-        let confirmed = self.gate.decide(&case, finding, until).await?;
-        if overridden::is_billed_otherwise(work, confirmed.payment()) && !work.overrides.has(Override::Amount) {
+        let confirmed = self.gate.decide(&case, order_state, until).await?;
+        if overridden::is_billed_otherwise(job, confirmed.payment()) && !job.overrides.has(Override::Amount) {
             return Err(Reason::AmountDiffers);
         }
-        let asked = Asked { overrides: work.overrides, afresh: work.asked_for, until, within: &within };
+        let asked = Asked { overrides: job.overrides, afresh: job.asked_for, until, within: &within };
         self.gate.flags().flag(&case, Some(record), confirmed, asked).await
     }
 
@@ -152,39 +152,39 @@ impl FollowUp {
         Some((self.gate.routes.named(&callback.route)?, self.gate.channels.get(&callback.claimed.channel)?))
     }
 
-    /// What is known of the order now, and the answer itself where a callback is to be made of it; `None` if this account's
+    /// The order's state now, and the evidence where a callback is to be made of it; `None` if this account's
     /// lane or its budget is used up.
     pub(super) async fn confirm_again(
         &self,
         channel: &Arc<Channel>,
-        work: &Job,
+        job: &Job,
         span: &Span,
     ) -> Option<(OrderState, Evidence)> {
         let confirming = span.child("confirm");
         let within = confirming.parent();
-        let claimed = &work.callback.claimed;
+        let claimed = &job.callback.claimed;
         let merchant = &channel.account.payee().merchant;
-        if work.callback.request.is_none() {
+        if job.callback.request.is_none() {
             // Never by the bill's or the source's word for the payment.
             let ask = AskBy::OutTradeNo(claimed.out_trade_no);
-            if !self.budgets.to_wechat(merchant, Lane::of_recovered(work)) {
+            if !self.budgets.to_wechat(merchant, Lane::of_recovered(job)) {
                 return None;
             }
             return Some(self.gate.confirm.ask_now_within(channel, ask, &within).await).filter(was_asked);
         }
         let ask = channel.ask(claimed);
         // An operator may know of a refund that the cache does not.
-        let cached = if work.asked_for { None } else { self.gate.confirm.cached(channel, ask).await };
-        let appearance = Appearance::of(&work.callback, &self.gate.senders);
-        let rank = appearance.map_or(work.rank, |it| self.gate.familiar.look(&it).rank(work.rank));
-        let lane = Lane::of(rank, work.state, work.asked_for);
-        let finding = match cached {
-            Some(finding) => finding,
+        let cached = if job.asked_for { None } else { self.gate.confirm.cached(channel, ask).await };
+        let appearance = Appearance::of(&job.callback, &self.gate.senders);
+        let rank = appearance.map_or(job.rank, |it| self.gate.familiar.look(&it).rank(job.rank));
+        let lane = Lane::of(rank, job.state, job.asked_for);
+        let order_state = match cached {
+            Some(order_state) => order_state,
             None if !self.budgets.to_wechat(merchant, lane) => return None,
-            None if work.asked_for => self.gate.confirm.ask_now_within(channel, ask, &within).await.0,
+            None if job.asked_for => self.gate.confirm.ask_now_within(channel, ask, &within).await.0,
             None => self.gate.confirm.ask(channel, ask, lane.part(), &within).await.0,
         };
-        Some((finding, Evidence::default())).filter(was_asked)
+        Some((order_state, Evidence::default())).filter(was_asked)
     }
 
     pub(super) async fn deliver(
@@ -200,7 +200,7 @@ impl FollowUp {
             return self.park(record, Reason::InternalError);
         };
         let deadline = Instant::now() + self.upstream_timeout;
-        // That it is parked is noted with its reason, at once.
+        // A park is appended with its reason, at once.
         let noted = Some(next).filter(|next| *next != Transition::Park);
         let overrides = upstream_request.overrides;
         let delivered = self.gate.forwarder().deliver(upstream_request, &pass, record, origin, noted, deadline).await;
@@ -215,9 +215,9 @@ impl FollowUp {
     }
 }
 
-/// Whether a question was sent, or answered without. What the budget had no place for costs no try: it has its turn later.
-fn was_asked((finding, _): &(OrderState, Evidence)) -> bool {
-    *finding != OrderState::NotPaid(Reason::RateLimited)
+/// Whether a query was sent, or the cache answered. A query that the budget had no place for costs no try: the entry has its turn later.
+fn was_asked((order_state, _): &(OrderState, Evidence)) -> bool {
+    *order_state != OrderState::NotPaid(Reason::RateLimited)
 }
 
 /// Reads a request again. `None` if the route as it is configured now would not read the same in it: what was claimed, or
@@ -233,7 +233,7 @@ fn reread(
     let path = route.takes(&head)?;
     let intake = Intake::read(route, &path, &head, &request.body).ok()?;
     let selects = intake.selects(channel);
-    let read = intake.reopen(channel).ok()?;
+    let read = intake.reopen(channel, claimed).ok()?;
     let fen = |claimed: &Claimed| claimed.amount.map(|amount| amount.fen);
     let same_order = (read.claimed.order, read.claimed.out_trade_no) == (claimed.order, claimed.out_trade_no);
     let same_claim =
@@ -241,9 +241,9 @@ fn reread(
     (same_order && (same_claim || origin.is_found() || request.is_made())).then_some(read)
 }
 
-/// Work that broke off is not tried again at once.
+/// The lease of a step's entry: a step that broke off is not tried again at once.
 struct Unfinished<'j> {
-    journal: &'j dyn Queue,
+    queue: &'j dyn Queue,
     entry: Option<EntryId>,
 }
 
@@ -256,7 +256,7 @@ impl Unfinished<'_> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            self.journal.postpone(entry, AFTER_A_FAULT);
+            self.queue.postpone(entry, AFTER_A_FAULT);
         }
     }
 }

@@ -20,7 +20,7 @@ use std::fmt;
 /// When the upstream counts as having taken a callback. Every part that is given must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// The status.
+    /// The statuses that count.
     pub status: AcceptedStatus,
     /// The `return_code` that an XML answer must say, for WeChat v2 notifications `SUCCESS`.
     pub return_code: Option<String>,
@@ -37,7 +37,7 @@ pub struct Accepted {
 pub enum AcceptedStatus {
     /// A class by its first digit: `2xx` is 2.
     Class(u16),
-    /// Exactly this one.
+    /// This status only.
     Exactly(StatusCode),
 }
 
@@ -59,13 +59,13 @@ pub enum FailedRule {
 /// One part of a rule, held against an answer, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Which part.
+    /// The part of the rule.
     pub rule: FailedRule,
-    /// What it wants.
+    /// What the rule wants, as the configuration has it.
     pub wanted: String,
     /// What the answer has there, or why nothing can be read.
     pub found: String,
-    /// Whether it holds.
+    /// Whether the answer meets it.
     pub holds: bool,
 }
 
@@ -144,7 +144,7 @@ impl Accepted {
         self.judge_body(&answer.body)
     }
 
-    /// The same of the body alone.
+    /// Whether the body says that the callback was taken, whatever the status.
     ///
     /// # Errors
     /// The first part that does not hold.

@@ -1,4 +1,4 @@
-//! What is told of a callback when it has ended: one line in the log with everything an operator asks for, one span, and one count.
+//! The access log of a callback when it has ended: one line in the log with everything an operator asks for, one span, and one count.
 
 use super::accepted::FailedRule;
 use super::context::{CallbackContext, Sent};
@@ -21,7 +21,7 @@ struct Ended {
     status: StatusCode,
 }
 
-/// Tells of a callback, now that what is kept of it is settled.
+/// Writes line, span and count of a callback, now that its record is settled.
 pub(super) fn write(
     mut context: CallbackContext<'_>,
     under_way: &mut UnderWay<'_>,
@@ -69,7 +69,7 @@ fn count(context: &CallbackContext<'_>, under_way: &mut UnderWay<'_>, metrics: &
     under_way.end(route, channel, (ended.reason, ended.verdict), ended.outcome, context.began.elapsed());
 }
 
-/// Says in the span what the line says, but for what is personal.
+/// Gives the span the fields of the log line, but for what is personal.
 fn end_span(mut span: Span, context: &CallbackContext<'_>, ended: &Ended) {
     if !span.is_wanted() {
         return;

@@ -21,7 +21,7 @@ pub struct Channel {
     pub query_by: QueryBy,
     /// What an order id is called at WeChat Pay.
     pub out_trade_no: Affix,
-    /// Its legacy system.
+    /// The legacy system that its callbacks go to.
     pub upstream: Upstream,
     /// Whether verdicts are enforced.
     pub mode: Mode,
@@ -70,7 +70,7 @@ pub enum QueryBy {
 pub struct Affix {
     /// Before the order id.
     pub prefix: String,
-    /// Behind it.
+    /// Behind the order id.
     pub suffix: String,
 }
 

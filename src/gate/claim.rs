@@ -67,14 +67,14 @@ pub enum Place {
     Path,
     /// The query string, whatever the carrier.
     Query,
-    /// A header.
+    /// In a header.
     Header,
 }
 
 /// A field as config names it: `OrderID`, `data.order_id` (json), `path.channel`, `query.shop`, `header.X-Shop`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// Where.
+    /// The part of the request where the field stands.
     pub place: Place,
     /// Its name there, exactly; in a JSON carrier a dotted path.
     pub name: String,
@@ -128,7 +128,7 @@ pub struct Claim {
 /// A callback as it was read.
 #[derive(Debug)]
 pub struct Callback<'b> {
-    /// What it claims.
+    /// The claim that stands in the clear.
     pub claim: Claim,
     /// The channel it selects, which may not be configured; `None` if no rule applied.
     pub channel: Option<ChannelId>,
@@ -148,7 +148,7 @@ pub struct Blank {
     pub range: Range<usize>,
     /// Goes in front of the value.
     pub before: String,
-    /// Goes behind it.
+    /// Goes behind the value.
     pub after: String,
 }
 
@@ -178,7 +178,7 @@ impl ClaimReader {
         Self { fields, names }
     }
 
-    /// The same for callbacks that are routed by these parameters of the query: each of them may stand there once, and
+    /// This reader for callbacks that are routed by these parameters of the query: each of them may stand there once, and
     /// nowhere else in any spelling.
     #[must_use]
     pub fn guarding<'n>(mut self, parameters: impl IntoIterator<Item = &'n str>) -> Self {
@@ -188,7 +188,7 @@ impl ClaimReader {
         self
     }
 
-    /// The same for XML callbacks by whose other fields of these names somebody goes: their tags may stand in the text of no field,
+    /// This reader for XML callbacks whose other fields of these names a program goes by: their tags may stand in the text of no field,
     /// as those of the claim may not.
     #[must_use]
     pub fn vouching_for(mut self, names: &'static [&'static str]) -> Self {

@@ -1,8 +1,8 @@
 //! What a provider knows of an order: fresh enough in the cache, or one order query shared by all who ask for the same
 //! order at the same time.
 //!
-//! A query runs in a task that the gate owns. A sender that hangs up cancels it for nobody, and an answer that comes
-//! too late for the one who asked still fills the cache, where the sender's retry finds it (threats C-02 to C-04).
+//! A query runs in a task that the gate owns. A sender that hangs up cancels it for no other, and an answer that comes
+//! too late for the callback that asked still fills the cache, where the sender's retry finds it (threats C-02 to C-04).
 
 mod flights;
 
@@ -19,11 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// How long a query goes on in the background when nobody waits for it any longer. It bounds the tasks in flight;
+/// How long a query goes on in the background when no callback waits for it any longer. It bounds the tasks in flight;
 /// WeChat Pay's own retry comes after 15 s.
 const LATE_ANSWER: Duration = Duration::from_secs(10);
 
-/// Asks, and remembers.
+/// Confirms orders: asks the provider, and remembers the answers.
 #[derive(Debug)]
 pub struct Confirm {
     memory: Arc<Memory>,
@@ -39,7 +39,7 @@ struct Memory {
     cache: Cache<Question, OrderState>,
 }
 
-/// How long a finding is believed.
+/// How long an order state is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ttl {
     /// Of `paid` and `refunded`.
@@ -49,7 +49,7 @@ pub struct Ttl {
 }
 
 /// The cache's key. Channel and generation stand for appid, mch_id and sub_mch_id too: a channel that changes them has a new
-/// generation. Two channels never share a finding, whatever their order numbers (threats V-06, C-01).
+/// generation. Two channels never share an order state, whatever their order numbers (threats V-06, C-01).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Question {
     generation: u32,
@@ -57,10 +57,10 @@ struct Question {
     ask: AskBy,
 }
 
-/// Where a finding came from.
+/// Where an order state came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The cache had it.
+    /// The cache had the order state.
     Hit,
     /// This callback asked WeChat Pay.
     Miss,
@@ -79,7 +79,7 @@ impl Source {
         }
     }
 
-    /// What findings of it are counted in.
+    /// The meters of order states from this source.
     pub(super) const fn of(self, meters: &ConfirmMeters) -> &metrics::Finding {
         match self {
             Self::Hit => &meters.hit,
@@ -90,15 +90,15 @@ impl Source {
 }
 
 impl Confirm {
-    /// A cache of `capacity` order states; a caller waits for `timeout` at most. What one `before` has found, and
-    /// is finding, out is used on where the settings are the same.
+    /// A cache of `capacity` order states; a caller waits for `timeout` at most. The answers and the
+    /// running queries of the one `before` are used on where the settings are the same.
     #[must_use]
     pub fn new(capacity: u64, life: Ttl, timeout: Duration, before: Option<&Self>, metrics: &Metrics) -> Self {
         let cache = before.filter(|before| before.capacity == capacity && before.life == life).map_or_else(
             || Cache::builder().max_capacity(capacity).expire_after(life).build(),
             |before| before.memory.cache.clone(),
         );
-        // One who waits out another's question still has time to ask it once more.
+        // A caller that waits out another's query still has time to send one of its own.
         let flights = before
             .filter(|before| before.timeout == timeout)
             .map_or_else(|| Arc::new(Flights::new(timeout * 3 / 2)), |before| Arc::clone(&before.flights));
@@ -106,7 +106,7 @@ impl Confirm {
         Self { memory: Arc::new(Memory { cache }), flights, capacity, life, timeout, meters }
     }
 
-    /// How many findings are at hand.
+    /// How many order states the cache has.
     #[must_use]
     pub fn remembered(&self) -> u64 {
         self.memory.cache.entry_count()
@@ -118,7 +118,7 @@ impl Confirm {
         self.timeout
     }
 
-    /// What is known of the order that `ask` names, without asking anybody.
+    /// What is known of the order that `ask` names, from the cache alone.
     pub async fn cached(&self, channel: &Channel, ask: AskBy) -> Option<OrderState> {
         let cached = self.memory.cache.get(&question(channel, ask)).await;
         if cached.is_some() {
@@ -130,9 +130,9 @@ impl Confirm {
     /// What is known of the order that `ask` names, or found out within the confirm deadline, out of this `part` of the
     /// merchant's budget. A question is a step of `within`.
     pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (OrderState, Source) {
-        let (finding, source) = self.find_out(channel, ask, part, within).await;
+        let (order_state, source) = self.find_out(channel, ask, part, within).await;
         source.of(&self.meters).count();
-        (finding, source)
+        (order_state, source)
     }
 
     async fn find_out(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (OrderState, Source) {
@@ -140,10 +140,10 @@ impl Confirm {
         let cache = &self.memory.cache;
         let deadline = Instant::now() + self.timeout;
         loop {
-            if let Some(finding) = cache.get(&question).await {
-                return (finding, Source::Hit);
+            if let Some(order_state) = cache.get(&question).await {
+                return (order_state, Source::Hit);
             }
-            // Whoever answers remembers first and lands then, so what is neither known nor under way is not asked yet.
+            // A leader fills the cache before it ends its flight, so what is neither cached nor under way is not asked yet.
             let (answer, source, until) = match self.flights.join(question, || cache.contains_key(&question)) {
                 None => continue,
                 Some(Role::Follow(answer, asked_again_at)) => (answer, Source::Coalesced, deadline.min(asked_again_at)),
@@ -154,7 +154,7 @@ impl Confirm {
                 }
             };
             match timeout_at(until, answer.wait()).await {
-                Ok(finding) => return (finding, source),
+                Ok(order_state) => return (order_state, source),
                 Err(_) if until == deadline => return (OrderState::NotPaid(Reason::QueryTimeout), source),
                 Err(_) => {}
             }
@@ -164,18 +164,18 @@ impl Confirm {
 
 impl Confirm {
     /// Finds out whatever is known, together with all who ask so at the same time, within the confirm deadline. A payment that is
-    /// confirmed stands behind it, so nobody goes before.
+    /// confirmed stands behind it, so it asks as a known sender.
     pub async fn ask_again(&self, channel: &Arc<Channel>, ask: AskBy, within: &Parent) -> OrderState {
         self.memory.cache.invalidate(&question(channel, ask)).await;
         self.ask(channel, ask, Part::KnownSender, within).await.0
     }
 
-    /// Asks now, whatever is known, and in the caller's own time; for one who needs the whole answer.
+    /// Asks now, whatever is known, and in the caller's own time; for a caller that needs the evidence too.
     pub async fn ask_now(&self, channel: &Channel, ask: AskBy) -> (OrderState, Evidence) {
         self.ask_now_within(channel, ask, &Parent::default()).await
     }
 
-    /// The same, as a step of `within`.
+    /// As [`ask_now`](Self::ask_now); the query is a step of `within`.
     pub async fn ask_now_within(&self, channel: &Channel, ask: AskBy, within: &Parent) -> (OrderState, Evidence) {
         self.memory.find(channel, question(channel, ask), Part::FollowUp, within).await
     }
@@ -194,25 +194,25 @@ impl Memory {
         leader: Leader<Question>,
         within: Parent,
     ) {
-        let (finding, _) = self.find(&channel, question, part, &within).await;
-        leader.finish(finding.clone(), finding.is_fact());
+        let (order_state, _) = self.find(&channel, question, part, &within).await;
+        leader.finish(order_state.clone(), order_state.is_fact());
     }
 
     async fn find(&self, channel: &Channel, question: Question, part: Part, within: &Parent) -> (OrderState, Evidence) {
         let deadline = Instant::now() + LATE_ANSWER;
         let query = Query { ask: question.ask, part, deadline, within };
-        let Asked { state: finding, evidence, .. } = channel.account.query(query).await;
+        let Asked { state: order_state, evidence, .. } = channel.account.query(query).await;
         // What is not known is not remembered: the next callback asks again.
-        if finding.is_fact() {
-            self.cache.insert(question, finding.clone()).await;
+        if order_state.is_fact() {
+            self.cache.insert(question, order_state.clone()).await;
         }
-        (finding, evidence)
+        (order_state, evidence)
     }
 }
 
 impl Expiry<Question, OrderState> for Ttl {
-    fn expire_after_create(&self, _: &Question, finding: &OrderState, _: std::time::Instant) -> Option<Duration> {
-        Some(match finding {
+    fn expire_after_create(&self, _: &Question, order_state: &OrderState, _: std::time::Instant) -> Option<Duration> {
+        Some(match order_state {
             OrderState::Paid(_) => self.paid,
             OrderState::NotPaid(_) => self.pending,
         })
@@ -222,10 +222,10 @@ impl Expiry<Question, OrderState> for Ttl {
     fn expire_after_update(
         &self,
         question: &Question,
-        finding: &OrderState,
+        order_state: &OrderState,
         now: std::time::Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        self.expire_after_create(question, finding, now)
+        self.expire_after_create(question, order_state, now)
     }
 }

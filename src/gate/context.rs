@@ -45,13 +45,13 @@ pub(super) struct CallbackContext<'g> {
     pub(super) out_trade_no: Option<OutTradeNo>,
     /// Why the callback was not readable, in plain words.
     pub(super) detail: Option<String>,
-    /// Where the finding came from, and how long that took.
+    /// Where the order state came from, and how long that took.
     pub(super) confirmation: Option<(Source, Duration)>,
-    /// What is kept of the callback, once it is.
+    /// The record of the callback, once there is one.
     pub(super) record: Option<Arc<Record>>,
     /// Whether this callback made the record.
     pub(super) made_record: bool,
-    /// There if this callback made the record, and where the record goes on was not noted yet.
+    /// There if this callback made the record, and the journal has no event yet of where the record goes on.
     pub(super) lease: Option<Lease>,
     /// The payment that was found, if the callback was held back all the same.
     pub(super) held_payment: Option<Arc<Payment>>,
@@ -72,9 +72,9 @@ pub(super) struct Passed {
 /// What became of a callback that was let through.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sent {
-    /// The upstream answered.
+    /// The upstream answered, with this status.
     Answered { status: StatusCode, failed_rule: Option<FailedRule>, resent: bool },
-    /// It did not.
+    /// The upstream gave no answer.
     Failed { resent: bool },
     /// The callback was not forwarded, since the upstream had taken it before.
     Replayed,

@@ -1,7 +1,7 @@
-//! The last stretch: a callback that may pass is stamped, sent, and what came of it is written down. The same for a
-//! callback that waits for the answer and for one that the follow-up sends later.
+//! Delivery: a callback that may pass is stamped and sent, and what came of it goes into the journal. A callback whose sender waits
+//! and one that the follow-up sends later are delivered alike.
 //!
-//! It is sent once; and once more, as an attempt of its own, if a kept connection took it along.
+//! The callback is sent once; and once more, as an attempt of its own, if a kept connection took it along.
 
 use super::accepted::FailedRule;
 use super::channel::Channel;
@@ -30,7 +30,7 @@ use hyper::{HeaderMap, Request, StatusCode};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// What a sending came to.
+/// What a delivery came to.
 #[derive(Debug)]
 pub struct Delivered {
     /// The upstream's answer.
@@ -49,7 +49,7 @@ impl Delivered {
     }
 }
 
-/// Why a sending came to nothing.
+/// Why a delivery has no answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Undelivered {
     /// One of the upstream reasons. Only [`Reason::UpstreamUnreachable`] means that the upstream saw nothing of the latest
@@ -59,9 +59,9 @@ pub struct Undelivered {
     pub resent: bool,
 }
 
-/// Where a callback goes, and for whom.
+/// Where a callback goes, and what it tells.
 #[derive(Debug)]
-struct Way<'p> {
+struct Destination<'p> {
     route: &'p Route,
     channel: Option<&'p Channel>,
     order: Option<OrderId>,
@@ -84,7 +84,7 @@ const LARGEST_KEPT: usize = 64 * 1024;
 /// How long the follow-up waits for an attempt's number to be on disk. If the disk fails it is sent all the same.
 const NUMBERED: Duration = Duration::from_millis(500);
 
-/// The last stretch to the upstream, over what it uses of the gate.
+/// Delivers to the upstream, over what it uses of the gate.
 #[derive(Debug, Clone, Copy)]
 pub struct Forwarder<'g> {
     pub(super) senders: &'g Senders,
@@ -110,42 +110,42 @@ impl Forwarder<'_> {
         next: Option<Transition>,
         deadline: Instant,
     ) -> Result<Delivered, Undelivered> {
-        let way = self.way(&upstream_request, origin);
+        let destination = self.destination(&upstream_request, origin);
         if origin == Origin::Callback {
-            self.forward.count_fresh(way.upstream);
+            self.forward.count_fresh(destination.upstream);
         }
-        let accepted_before = self.forward.standing(way.upstream, |standing| standing.accepted_so_far());
-        let (attempt, line) = self.begin(&way, pass, record, next, deadline).await;
-        let mut sent = self.send(upstream_request, pass, &way, Some(&attempt), deadline).await;
+        let accepted_before = self.forward.standing(destination.upstream, |standing| standing.accepted_so_far());
+        let (attempt, line) = self.begin(&destination, pass, record, next, deadline).await;
+        let mut sent = self.send(upstream_request, pass, &destination, Some(&attempt), deadline).await;
         let again = sent.as_mut().err().and_then(|unanswered| unanswered.again.take());
         let (sent, (attempt, line), resent) = match again.filter(|_| Instant::now() < deadline) {
             None => (sent, (attempt, line), false),
             Some(request) => {
                 // What became of this attempt is known, and where the callback goes on is not.
                 self.records.attempt_ended(record, &attempt, line, Outcome::Failed(Reason::UpstreamBroke), None);
-                let attempt = self.begin(&way, pass, record, next, deadline).await;
-                let sent = self.send_again(*request, pass, &way, Some(&attempt.0), deadline).await;
+                let attempt = self.begin(&destination, pass, record, next, deadline).await;
+                let sent = self.send_again(*request, pass, &destination, Some(&attempt.0), deadline).await;
                 (sent, attempt, true)
             }
         };
         let outcome = match &sent {
             Ok((answer, Ok(()))) => {
-                Outcome::Accepted(acceptance(answer, pass, way.route.duplicates == Duplicates::Absorb))
+                Outcome::Accepted(acceptance(answer, pass, destination.route.duplicates == Duplicates::Absorb))
             }
             Ok((answer, Err(_))) => Outcome::Answered(answer.status),
             Err(unanswered) => Outcome::Failed(unanswered.reason),
         };
         // Before what came of it, so that no crash leaves the one without the other.
         if !matches!(outcome, Outcome::Failed(Reason::UpstreamUnreachable)) {
-            self.flag_overridden(record, way.overrides);
+            self.flag_overridden(record, destination.overrides);
         }
         self.records.attempt_ended(record, &attempt, line, outcome, next);
-        self.note_standing(&way, &sent, accepted_before.unwrap_or_default());
-        told(sent, resent)
+        self.update_standing(&destination, &sent, accepted_before.unwrap_or_default());
+        result_of(sent, resent)
     }
 
-    /// Notes whether the upstream took a delivery. After what came of it is noted, so that what waits is known to wait.
-    fn note_standing(&self, way: &Way<'_>, sent: &Result<Judged, Unanswered>, accepted_before: u64) {
+    /// Records whether the upstream took a delivery. The journal has what came of it by then, so that what waits is known to wait.
+    fn update_standing(&self, destination: &Destination<'_>, sent: &Result<Judged, Unanswered>, accepted_before: u64) {
         let failed = |status, reason| Some(Failure { at: clock::now(), status, reason });
         let failure = match sent {
             Ok((_, Ok(()))) => None,
@@ -154,7 +154,7 @@ impl Forwarder<'_> {
             Err(Unanswered { reason: Reason::InternalError, .. }) => return,
             Err(unanswered) => failed(None, unanswered.reason),
         };
-        let change = self.forward.standing(way.upstream, |standing| match (failure, way.order) {
+        let change = self.forward.standing(destination.upstream, |standing| match (failure, destination.order) {
             (None, _) => standing.accepted(clock::now()),
             (Some(failure), Some(order)) => standing.failed(order, failure, accepted_before),
             (Some(_), None) => None,
@@ -162,51 +162,51 @@ impl Forwarder<'_> {
         match change.flatten() {
             None => {}
             Some(Change::Fails) => tracing::warn!(
-                upstream = %way.upstream,
+                upstream = %destination.upstream,
                 reason = failure.map(|failure| failure.reason.code()),
                 "the upstream accepts nothing: held orders wait, and one of them is sent every follow_up.probe"
             ),
             Some(Change::Recovers(since)) => tracing::warn!(
-                upstream = %way.upstream,
+                upstream = %destination.upstream,
                 failing_since = clock::rfc3339(since),
                 "the upstream accepts again: held orders are sent at follow_up.pace"
             ),
         }
     }
 
-    /// Takes the next number, and notes that it is being sent.
+    /// Takes the next attempt number, and appends to the journal that the attempt begins.
     async fn begin(
         &self,
-        way: &Way<'_>,
+        destination: &Destination<'_>,
         pass: &Pass,
         record: &Record,
         next: Option<Transition>,
         deadline: Instant,
     ) -> Numbered {
-        let attempt = record.delivery.next(way.origin);
+        let attempt = record.delivery.next(destination.origin);
         let meanwhile = next.filter(|next| next.state() == State::Delivering);
         let noted = |payment| self.records.attempt_started(record, payment, &attempt, meanwhile);
         let line = pass.confirmed().and_then(|confirmed| noted(confirmed.payment()));
-        if way.origin != Origin::Callback {
-            // Nobody waits, so there is time to have the attempt's number on disk before the upstream sees it.
+        if destination.origin != Origin::Callback {
+            // No sender waits, so there is time to have the attempt's number on disk before the upstream sees it.
             let _ = timeout_at(deadline.min(Instant::now() + NUMBERED), self.records.flush()).await;
         }
         (attempt, line)
     }
 
-    /// Sends what is not confirmed, of which nothing is written down.
-    pub(super) async fn send_unnoted(
+    /// Sends a callback that is not confirmed; the journal gets nothing of it.
+    pub(super) async fn send_unrecorded(
         &self,
         upstream_request: UpstreamRequest<'_>,
         pass: &Pass,
         deadline: Instant,
     ) -> Result<Delivered, Undelivered> {
-        let way = self.way(&upstream_request, Origin::Callback);
-        let mut sent = self.send(upstream_request, pass, &way, None, deadline).await;
+        let destination = self.destination(&upstream_request, Origin::Callback);
+        let mut sent = self.send(upstream_request, pass, &destination, None, deadline).await;
         let again = sent.as_mut().err().and_then(|unanswered| unanswered.again.take());
         match again.filter(|_| Instant::now() < deadline) {
-            None => told(sent, false),
-            Some(request) => told(self.send_again(*request, pass, &way, None, deadline).await, true),
+            None => result_of(sent, false),
+            Some(request) => result_of(self.send_again(*request, pass, &destination, None, deadline).await, true),
         }
     }
 
@@ -224,16 +224,17 @@ impl Forwarder<'_> {
         &self,
         upstream_request: UpstreamRequest<'_>,
         pass: &Pass,
-        way: &Way<'_>,
+        destination: &Destination<'_>,
         attempt: Option<&Attempt>,
         deadline: Instant,
     ) -> Result<Judged, Unanswered> {
         let sender = self.senders.identify(upstream_request.peer);
-        let mut request = outgoing(upstream_request, pass, self.stamp, sender, way.upstream, stamped(way, attempt))?;
-        let span = span(way, attempt, &mut request);
+        let mut request =
+            outgoing(upstream_request, pass, self.stamp, sender, destination.upstream, stamped(destination, attempt))?;
+        let span = span(destination, attempt, &mut request);
         let sent_at = Instant::now();
-        let answer = self.forward.send(way.upstream, request, deadline).await;
-        self.heard(way, answer, span, sent_at)
+        let answer = self.forward.send(destination.upstream, request, deadline).await;
+        self.heard(destination, answer, span, sent_at)
     }
 
     /// Sends the same request on a connection of its own, as another attempt. It is never done unseen (threat D-06).
@@ -241,44 +242,49 @@ impl Forwarder<'_> {
         &self,
         mut request: Request<Full<Bytes>>,
         pass: &Pass,
-        way: &Way<'_>,
+        destination: &Destination<'_>,
         attempt: Option<&Attempt>,
         deadline: Instant,
     ) -> Result<Judged, Unanswered> {
-        let verified = self.stamp.verify(request.headers_mut(), pass, stamped(way, attempt).as_ref());
+        let verified = self.stamp.verify(request.headers_mut(), pass, stamped(destination, attempt).as_ref());
         verified.map_err(|_| Reason::InternalError)?;
-        let mut span = span(way, attempt, &mut request);
+        let mut span = span(destination, attempt, &mut request);
         span.set("tollgate.resent", true);
-        let channel = way.channel.map(|channel| channel.id);
+        let channel = destination.channel.map(|channel| channel.id);
         self.meters.resent(channel);
         tracing::info!(
             channel = channel.as_ref().map(ChannelId::as_str),
-            order = way.order.as_ref().map(OrderId::as_str),
-            origin = way.origin.as_str(),
+            order = destination.order.as_ref().map(OrderId::as_str),
+            origin = destination.origin.as_str(),
             attempt = attempt.map(|attempt| attempt.number),
-            upstream = %way.upstream,
+            upstream = %destination.upstream,
             "the upstream closed a kept connection under a callback, which is sent once more on a fresh one"
         );
         let sent_at = Instant::now();
-        let answer = self.forward.send_afresh(way.upstream, request, deadline).await;
-        self.heard(way, answer, span, sent_at)
+        let answer = self.forward.send_afresh(destination.upstream, request, deadline).await;
+        self.heard(destination, answer, span, sent_at)
     }
 
-    /// Counts what came of a sending, and judges the answer.
+    /// Counts what came of an attempt, and judges the answer.
     fn heard(
         &self,
-        way: &Way<'_>,
+        destination: &Destination<'_>,
         answer: Result<UpstreamAnswer, Unanswered>,
         mut span: Span,
         sent_at: Instant,
     ) -> Result<Judged, Unanswered> {
-        let judged = answer.as_ref().map(|answer| way.route.accepted.judge(answer));
+        let judged = answer.as_ref().map(|answer| destination.route.accepted.judge(answer));
         let sent = match &judged {
             Ok(Ok(())) => Sent::Accepted,
             Ok(Err(_)) => Sent::NotAccepted,
             Err(unanswered) => Sent::Failed(unanswered.reason),
         };
-        self.meters.sent(way.channel.map(|channel| channel.id), way.origin.as_str(), sent, sent_at.elapsed());
+        self.meters.sent(
+            destination.channel.map(|channel| channel.id),
+            destination.origin.as_str(),
+            sent,
+            sent_at.elapsed(),
+        );
         match &answer {
             Ok(answer) => span.set_number("http.response.status_code", answer.status.as_u16()),
             Err(unanswered) => span.failed(unanswered.reason.code()),
@@ -287,26 +293,26 @@ impl Forwarder<'_> {
         let judged = judged.unwrap_or(Err(FailedRule::Status));
         let answer = answer?;
         if let Err(failed_rule) = judged {
-            not_taken(way, answer.status, failed_rule);
+            not_taken(destination, answer.status, failed_rule);
         }
         Ok((answer, judged))
     }
 
-    fn way<'a>(&'a self, upstream_request: &UpstreamRequest<'a>, origin: Origin) -> Way<'a> {
+    fn destination<'a>(&'a self, upstream_request: &UpstreamRequest<'a>, origin: Origin) -> Destination<'a> {
         let UpstreamRequest { route, channel, order, overrides, event, ref trace, .. } = *upstream_request;
         let upstream = channel.map_or(self.default, |channel| &channel.upstream);
-        Way { route, channel, order, upstream, origin, overrides, event, trace: trace.clone() }
+        Destination { route, channel, order, upstream, origin, overrides, event, trace: trace.clone() }
     }
 }
 
 /// Says why an answer does not count, where no line about a callback says it.
-fn not_taken(way: &Way<'_>, status: StatusCode, failed_rule: FailedRule) {
-    if way.origin != Origin::Callback {
+fn not_taken(destination: &Destination<'_>, status: StatusCode, failed_rule: FailedRule) {
+    if destination.origin != Origin::Callback {
         tracing::info!(
-            route = way.route.name,
-            channel = way.channel.map(|channel| channel.id.as_str()),
-            order = way.order.as_ref().map(OrderId::as_str),
-            origin = way.origin.as_str(),
+            route = destination.route.name,
+            channel = destination.channel.map(|channel| channel.id.as_str()),
+            order = destination.order.as_ref().map(OrderId::as_str),
+            origin = destination.origin.as_str(),
             status = status.as_u16(),
             failed_rule = failed_rule.as_str(),
             "the order system answered, and not as the route's accepted wants"
@@ -314,24 +320,24 @@ fn not_taken(way: &Way<'_>, status: StatusCode, failed_rule: FailedRule) {
     }
 }
 
-fn stamped<'w>(way: &Way<'w>, attempt: Option<&Attempt>) -> Option<stamp::Delivered<'w>> {
-    let (attempt, channel) = attempt.cloned().zip(way.channel)?;
-    Some(stamp::Delivered { channel: &channel.id, attempt, overrides: way.overrides, event: way.event })
+fn stamped<'w>(destination: &Destination<'w>, attempt: Option<&Attempt>) -> Option<stamp::Delivered<'w>> {
+    let (attempt, channel) = attempt.cloned().zip(destination.channel)?;
+    Some(stamp::Delivered { channel: &channel.id, attempt, overrides: destination.overrides, event: destination.event })
 }
 
-/// The span of a sending, which takes the place of what the request belonged to.
-fn span(way: &Way<'_>, attempt: Option<&Attempt>, request: &mut Request<Full<Bytes>>) -> Span {
-    let mut span = way.trace.client("forward");
-    span.set("tollgate.origin", way.origin.as_str());
-    span.set("server.address", way.upstream);
-    if let Some(attempt) = attempt.filter(|_| way.channel.is_some()) {
+/// The span of an attempt, which takes the place of the span that the request belonged to.
+fn span(destination: &Destination<'_>, attempt: Option<&Attempt>, request: &mut Request<Full<Bytes>>) -> Span {
+    let mut span = destination.trace.client("forward");
+    span.set("tollgate.origin", destination.origin.as_str());
+    span.set("server.address", destination.upstream);
+    if let Some(attempt) = attempt.filter(|_| destination.channel.is_some()) {
         span.set("tollgate.attempt", attempt.number);
     }
     span.take_over(request.headers_mut());
     span
 }
 
-fn told(sent: Result<Judged, Unanswered>, resent: bool) -> Result<Delivered, Undelivered> {
+fn result_of(sent: Result<Judged, Unanswered>, resent: bool) -> Result<Delivered, Undelivered> {
     match sent {
         Ok((answer, judged)) => Ok(Delivered { answer, failed_rule: judged.err(), resent }),
         Err(unanswered) => Err(Undelivered { reason: unanswered.reason, resent }),
@@ -347,7 +353,7 @@ fn acceptance(answer: &UpstreamAnswer, pass: &Pass, keep: bool) -> Acceptance {
     Acceptance { transaction_id, status: answer.status, headers, body }
 }
 
-/// What of an answer's head is true for everybody who gets it later, copied like its body.
+/// The headers of an answer that are true for every sender who gets it later, copied like its body.
 fn lasting(headers: &HeaderMap) -> HeaderMap {
     let lasts = |(name, _): &(&HeaderName, &HeaderValue)| *name != SET_COOKIE && *name != DATE;
     let copied = |(name, value): (&HeaderName, &HeaderValue)| {

@@ -17,11 +17,11 @@ use uuid::Uuid;
 /// An order on a route, as far as this process knows it.
 #[derive(Debug)]
 pub struct Delivery {
-    /// Its id.
+    /// Its id, the same for every attempt.
     pub id: DeliveryId,
-    /// The same, as a header value.
+    /// The id as the value of `X-Tollgate-Delivery`.
     pub header: HeaderValue,
-    /// Held by whoever sends it, where only one may.
+    /// Held by the task that sends it, where only one may.
     pub turn: Turn<()>,
     attempts: AtomicU64,
     accepted: OnceLock<Accepted>,
@@ -29,32 +29,32 @@ pub struct Delivery {
     uncounted: AtomicBool,
 }
 
-/// That the upstream took a delivery, as far as it is at hand.
+/// That the upstream took a delivery, as far as it is in memory.
 #[derive(Debug)]
 pub struct Accepted {
     /// The payment that was delivered.
     pub transaction_id: Option<TransactionId>,
-    /// What the upstream said; none if that is too large to be kept at hand, or is not kept any more: then the journal has
+    /// What the upstream said; none if that is too large for memory, or is not kept any more: then the journal has
     /// what there is.
     pub answer: ArcSwapOption<Acceptance>,
 }
 
-/// The largest answer that is kept at hand, since there may be as many as deliveries: acknowledgements are shorter.
+/// The largest answer that is kept in memory, in bytes, since there may be as many as deliveries: acknowledgements are shorter.
 const AT_HAND: usize = 1024;
 
-/// What a sending says of itself.
+/// One attempt to deliver, as its headers tell.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    /// The delivery's id.
+    /// The delivery's id, as a header value.
     pub delivery: HeaderValue,
-    /// 1 the first time.
+    /// Counts from 1 for each delivery.
     pub number: u64,
-    /// Why it is sent.
+    /// What the attempt comes from: the callback, the follow-up, a sweep or a source.
     pub origin: Origin,
 }
 
 impl Delivery {
-    /// One that was sent `attempts` times.
+    /// A delivery that was sent `attempts` times.
     #[must_use]
     pub fn new(id: DeliveryId, attempts: u64, accepted: Option<Acceptance>) -> Self {
         let text = id.0.hyphenated();
@@ -74,7 +74,7 @@ impl Delivery {
         delivery
     }
 
-    /// The next sending.
+    /// The next attempt.
     #[must_use]
     pub fn next(&self, origin: Origin) -> Attempt {
         let number = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
@@ -98,7 +98,7 @@ impl Delivery {
         self.accepted.get()
     }
 
-    /// The upstream took it.
+    /// The upstream took the delivery.
     pub fn accept(&self, acceptance: Acceptance) {
         let transaction_id = acceptance.transaction_id;
         let headers: usize = acceptance.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
@@ -107,14 +107,14 @@ impl Delivery {
         let _ = self.accepted.set(Accepted { transaction_id, answer: ArcSwapOption::new(answer) });
     }
 
-    /// What the upstream said is not kept at hand any more.
+    /// What the upstream said is not kept in memory any more.
     pub(super) fn forget_answer(&self) {
         if let Some(accepted) = self.accepted.get() {
             accepted.answer.store(None);
         }
     }
 
-    /// Notes that the count is ahead of the journal's. `true` if it was not before.
+    /// Marks that the count is ahead of the journal's. `true` if it was not before.
     pub(super) fn mark_unflushed(&self) -> bool {
         !self.uncounted.swap(true, Ordering::Relaxed)
     }
@@ -168,7 +168,7 @@ impl<K: Hash + Eq + Copy, V: Clone> Latest<K, V> {
         Some(value)
     }
 
-    /// The same, or `make` it.
+    /// What is known of `key`, or else what `make` gives, which is remembered.
     pub(super) fn get_or(&self, key: &K, make: impl FnOnce() -> V) -> V {
         let mut halves = self.lock();
         if let Some(value) = halves.younger.get(key) {

@@ -1,10 +1,10 @@
-//! Work that is finished even if nobody waits for it any longer.
+//! A future that is finished even if its caller waits no longer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 
-/// Polls `work` where it is awaited. If the one who awaits goes away first, a task takes it over.
+/// Polls `work` where it is awaited. If the caller goes away first, a task takes it over.
 pub(super) fn detach_on_drop<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> DetachOnDrop<T> {
     DetachOnDrop(Some(Box::pin(work)))
 }

@@ -23,7 +23,7 @@ pub struct Expected {
     sources: RwLock<Vec<String>>,
     /// Those that have named WeChat Pay's number of an order, and not only the order id.
     naming_numbers: RwLock<HashSet<String>>,
-    /// Where they are asked for.
+    /// The desks where a callback has a source read at once.
     pub requests: Requests,
 }
 

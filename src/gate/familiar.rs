@@ -1,7 +1,7 @@
 //! Which callbacks look like those that were confirmed: by the shape of their order numbers, and by who sends them. It proves
 //! nothing; it says who is asked about first when there is not enough for all (threat R-05).
 //!
-//! Whoever copies the shape, or sends through the same proxy, makes it say less: what brings more numbers that WeChat Pay does
+//! A sender that copies the shape, or sends through the same proxy, makes it say less: what brings more numbers that WeChat Pay does
 //! not know than confirmed ones is not familiar until that is over.
 
 mod shape;
@@ -42,14 +42,14 @@ pub enum Familiarity {
     Sender,
     /// Numbers that look like its own were.
     Shape,
-    /// Nothing.
+    /// Neither.
     None,
 }
 
 /// Who called back, about what.
 #[derive(Debug, Clone, Copy)]
 pub struct Appearance {
-    /// The merchant account.
+    /// The channel of the callback.
     pub channel: ChannelId,
     /// What WeChat Pay calls the order.
     pub number: OutTradeNo,
@@ -63,8 +63,8 @@ const MOST_SENDERS: usize = 10_000;
 /// After this time half of what happened counts.
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
-/// Numbers that WeChat Pay does not know are allowed to who has one that is confirmed, and this many more for each of the
-/// first [`TRUSTED_UP_TO`].
+/// How many numbers that WeChat Pay does not know a sender or shape with a confirmed one is allowed, and how many more for each of
+/// the first [`TRUSTED_UP_TO`].
 const ALLOWED: f64 = 4.0;
 const ALLOWED_FOR_EACH: f64 = 2.0;
 const TRUSTED_UP_TO: u32 = 32;
@@ -124,7 +124,7 @@ impl Familiar {
         }
     }
 
-    /// A callback was confirmed.
+    /// A callback that looks so was confirmed.
     pub fn remember(&self, appearance: &Appearance) {
         self.lock().confirmed(appearance, Instant::now());
     }
@@ -192,7 +192,7 @@ impl Known {
 }
 
 impl Appearance {
-    /// How a callback that is kept looked; `None` if nobody called back.
+    /// How a callback that is kept looked; `None` if the entry has no callback.
     #[must_use]
     pub fn of(callback: &Callback, senders: &Senders) -> Option<Self> {
         let Claimed { channel, out_trade_no, .. } = callback.claimed;
@@ -222,7 +222,7 @@ impl Familiarity {
         }
     }
 
-    /// How such a callback stands that was taken in as `rank`: what was nobody's may look familiar by now.
+    /// How such a callback stands that was taken in as `rank`: a number that looked strange may look familiar by now.
     #[must_use]
     pub fn rank(self, rank: Rank) -> Rank {
         match (self, rank) {

@@ -1,5 +1,5 @@
-//! What is odd about a payment that is confirmed: another amount than its order was noted to cost, another payment of the same
-//! order, or one that came after its order was closed. It is told whatever becomes of it; what only a person may let pass is held
+//! What is odd about a payment that is confirmed: another amount than its order costs, another payment of the same
+//! order, or one that came after its order was closed. The flag is set whatever becomes of the callback; what only a person may let pass is held
 //! back, and what passes is given to its order.
 
 use super::channel::Channel;
@@ -18,16 +18,16 @@ use crate::provider::payment::Payment;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// What a person decided of it, and how WeChat Pay may be asked about an earlier payment.
+/// What a person decided of the order, and how WeChat Pay may be asked about an earlier payment.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// What was decided.
+    /// The rules that a person has overridden.
     pub overrides: Overrides,
-    /// Whether it is asked whatever it said a moment ago.
+    /// Whether WeChat Pay is asked anew, whatever it said a moment ago.
     pub afresh: bool,
-    /// Until when it is waited for.
+    /// Until when its answer is waited for.
     pub until: Instant,
-    /// What asking is a step of.
+    /// The span that the query is a step of.
     pub within: &'a Parent,
 }
 
@@ -41,7 +41,7 @@ pub struct Flags<'g> {
     pub(super) confirm: &'g Confirm,
 }
 
-/// Whether an order costs something else than was paid, by what its source says or was noted to have said.
+/// Whether an order costs something else than was paid, by what its source says, or by the price that its entry keeps.
 #[must_use]
 pub fn is_other_price(expected: &Expected, record: Option<&Record>, payment: &Payment, channel: &Channel) -> bool {
     let price = expected.amount(channel.id, payment.out_trade_no);
@@ -52,8 +52,8 @@ impl Flags<'_> {
     /// Lets a confirmed payment pass on, flagged if it is odd.
     ///
     /// # Errors
-    /// [`Reason::ExpectedAmountDiffers`] and [`Reason::SecondPayment`], if that is held back; those of [`Proofs::own`]; a reason of verdict `unknown` if
-    /// an earlier payment may have been refunded, and WeChat Pay does not say.
+    /// [`Reason::ExpectedAmountDiffers`] and [`Reason::SecondPayment`], if that is held back; those of [`Proofs::own`]; a reason of
+    /// verdict `unknown` if an earlier payment may have been refunded, and WeChat Pay does not say.
     pub async fn flag(
         &self,
         case: &Case<'_>,
@@ -91,11 +91,11 @@ impl Flags<'_> {
         if !asked.afresh && first.asked_at.is_some_and(|at| at.elapsed() < STANDS_FOR) {
             return Ok(false);
         }
-        // Of a channel that is not configured any more nobody can be asked.
+        // A channel that is not configured any more has no account to ask.
         let Some(channel) = self.proofs.channels.get(&first.channel) else { return Ok(false) };
         let asking = self.confirm.ask_again(channel, AskBy::TransactionId(first.transaction_id), asked.within);
-        let finding = timeout_at(asked.until, asking).await.unwrap_or(OrderState::NotPaid(Reason::QueryTimeout));
-        match finding {
+        let order_state = timeout_at(asked.until, asking).await.unwrap_or(OrderState::NotPaid(Reason::QueryTimeout));
+        match order_state {
             OrderState::Paid(payment) if payment.transaction_id == first.transaction_id => Ok(payment.refunded),
             OrderState::Paid(_) => Err(Reason::AnswerForOtherOrder),
             OrderState::NotPaid(reason) if reason.verdict() == Some(Verdict::Unknown) => Err(reason),

@@ -42,7 +42,7 @@ enum Read<'m> {
 pub struct Callback {
     /// What it claims, and of which order.
     pub claimed: Claimed,
-    /// What it tells of.
+    /// Whether it tells of a payment or of a refund.
     pub event: Event,
     /// The refund that it tells of.
     pub refund: Option<Refund>,
@@ -134,15 +134,26 @@ impl<'m> Intake<'m> {
         }
     }
 
-    /// The same of a callback that was opened when it was taken in, or was made here. It is not opened again where its claim stands in the
-    /// clear, since the account's key may have changed; so the currency of its amount is not known.
+    /// Reads a callback again that was opened when it was taken in, or was made here, with what the journal has as its claim. Where the
+    /// claim stands in the clear it is not refused if it does not open any more, since the account's key may have changed: the
+    /// currency of its amount is then that of the journal's claim of the same amount.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn reopen(self, channel: &Channel) -> Result<Callback, Unopened> {
+    pub fn reopen(self, channel: &Channel, journaled: &Claimed) -> Result<Callback, Unopened> {
+        let currency = self.currency(channel, journaled);
         match self.read {
-            Read::InTheClear(callback) => Ok(in_the_clear(callback, channel, None)?),
+            Read::InTheClear(callback) => Ok(in_the_clear(callback, channel, currency)?),
             Read::Sealed(_) => self.open(channel),
+        }
+    }
+
+    /// The currency of an amount that stands in the clear, where a notification tells one.
+    fn currency(&self, channel: &Channel, journaled: &Claimed) -> Option<Currency> {
+        let (Some(_), Some(claim)) = (self.route.preset, self.claim()) else { return None };
+        match channel.account.open(&self.envelope()) {
+            Ok(provider::Opened { claim: Told::InTheClear { currency }, .. }) => Some(currency),
+            _ => journaled.amount.filter(|amount| claim.amount == Some(amount.fen)).map(|amount| amount.currency),
         }
     }
 

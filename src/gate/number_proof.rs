@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 pub struct Case<'c> {
     /// The route it came on.
     pub route: &'c Route,
-    /// The merchant account.
+    /// The merchant account that the claim is checked against.
     pub channel: &'c Channel,
     /// What the callback claims, and of which order.
     pub claimed: &'c Claimed,
@@ -125,7 +125,7 @@ impl Proofs<'_> {
         let is_evident = route.is_evident(channel, &claimed.order, &claimed.out_trade_no);
         let owner = match self.records.known_owner(payment) {
             Some(owner) => Some(owner),
-            // Its entry says it to whoever comes with the same payment.
+            // Its entry tells it to the next callback with the same payment.
             None if is_evident && self.records.are_kept() => None,
             None => {
                 let claim = self.owner_claim(channel, claimed, payment);
@@ -143,7 +143,7 @@ impl Proofs<'_> {
         if !is_evident && matches!(route.number_proof, NumberProof::First | NumberProof::SourceOnceNamed(_)) {
             return Err(Reason::NumberOfAnotherOrder);
         }
-        // It is proven, so whoever was confirmed with it before had no right to it.
+        // It is proven, so the order that was confirmed with it before had no right to it.
         self.records.flag(record, Reason::NumberOfAnotherOrder);
         Ok(())
     }

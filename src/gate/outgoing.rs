@@ -30,19 +30,19 @@ pub struct UpstreamRequest<'p> {
     pub order: Option<OrderId>,
     /// Its head as received.
     pub head: Parts,
-    /// Its body.
+    /// Its body as received.
     pub body: Bytes,
     /// Where the transaction id can be written.
     pub fill: Option<Blank>,
-    /// Who sent it.
+    /// The connection's other end, which sent it.
     pub peer: Peer,
-    /// Its `X-Request-Id`.
+    /// Its id, the value of `X-Request-Id`.
     pub request_id: HeaderValue,
-    /// What sending it is a step of.
+    /// The span that the attempt is a step of.
     pub trace: Parent,
-    /// What a person decided, as far as it counts for this.
+    /// The rules that a person has overridden for this order.
     pub overrides: Overrides,
-    /// What it tells of.
+    /// Whether it tells of a payment or of a refund.
     pub event: Event,
 }
 

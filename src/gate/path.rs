@@ -45,7 +45,7 @@ pub struct PathValues<'a> {
 /// Why a pattern gives no path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotFilled {
-    /// Nobody knows what this placeholder stands for.
+    /// No value is known for this placeholder.
     #[error("the path's {{{0}}} stands for nothing that is known of a paid order")]
     Unknown(String),
     /// With the values the path would be refused.

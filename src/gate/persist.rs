@@ -1,4 +1,4 @@
-//! Keeping a callback, so that nothing is answered that could be forgotten.
+//! Persists a callback, so that the gate answers nothing that it could forget.
 
 use super::decide::Confirmed;
 use super::policy::Mode;

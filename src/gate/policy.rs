@@ -5,17 +5,17 @@ use std::fmt;
 /// Whether the gate holds back what is not confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Yes.
+    /// What is not confirmed is refused.
     #[default]
     Enforce,
-    /// No: everything is forwarded, and what enforce would have done is logged.
+    /// Everything is forwarded, and what enforce would have done is logged.
     Observe,
 }
 
 /// What becomes of an order that was paid and refunded since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnRefunded {
-    /// Hold it back.
+    /// It is held back.
     #[default]
     Refuse,
     /// The payment is real: forward, with `X-Verified-Trade-State: REFUND`.
@@ -52,7 +52,7 @@ pub enum NumberProof {
     Source(Vec<String>),
     /// As `Source` once one of these has named a number, as `First` until then.
     SourceOnceNamed(Vec<String>),
-    /// Nobody else was confirmed with this payment before.
+    /// No other order was confirmed with this payment before.
     #[default]
     First,
     /// Not at all: one payment is for several orders, on purpose.

@@ -1,4 +1,4 @@
-//! What is kept of one claim on one route, as far as this process needs it at hand.
+//! The record of one claim on one route, as far as this process needs it in memory.
 
 use super::delivery::Delivery;
 use crate::domain::money::Money;
@@ -16,9 +16,9 @@ pub(super) type FirstPayment = Arc<Mutex<Option<Standing>>>;
 /// A payment that stands for its order.
 #[derive(Debug, Clone, Copy)]
 pub struct Standing {
-    /// Where it was paid.
+    /// The channel whose account was paid.
     pub channel: ChannelId,
-    /// Which.
+    /// WeChat Pay's id of the payment.
     pub transaction_id: TransactionId,
     /// When WeChat Pay said the last time, asked because of another payment, that it was not refunded.
     pub asked_at: Option<Instant>,
@@ -29,10 +29,10 @@ pub struct Standing {
 pub struct Record {
     /// Its number in the journal, if there is one.
     pub entry: Option<EntryId>,
-    /// What its order's delivery is at.
+    /// The delivery of its order, with count and answer.
     pub delivery: Arc<Delivery>,
     pub(super) payment: FirstPayment,
-    /// What it was noted to cost, when another amount was paid.
+    /// What the order costs by the journal, when another amount was paid.
     price: Mutex<Option<Money>>,
     state: AtomicU8,
     pub(super) again: AtomicU32,
@@ -42,12 +42,12 @@ pub struct Record {
 /// The lease of a record that was made just now. It is released when this is dropped, unless the record was gone on with.
 #[derive(Debug)]
 pub struct Lease {
-    pub(super) journal: Arc<dyn Queue>,
+    pub(super) queue: Arc<dyn Queue>,
     pub(super) entry: Option<EntryId>,
 }
 
 impl Lease {
-    /// It was noted where it goes on.
+    /// The journal has an event of where the record goes on.
     pub fn done(mut self) {
         self.entry = None;
     }
@@ -56,7 +56,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            self.journal.release(entry);
+            self.queue.release(entry);
         }
     }
 }
@@ -82,7 +82,7 @@ impl Record {
         self.delivery.accepted().is_some_and(|accepted| accepted.transaction_id == paid_by)
     }
 
-    /// What its order was noted to cost, when another amount was paid.
+    /// What its order costs by the journal, when another amount was paid.
     #[must_use]
     pub fn price(&self) -> Option<Money> {
         *self.price.lock()

@@ -35,7 +35,7 @@ pub(super) fn decide(callback: &Callback, state: &OrderState) -> Result<Confirme
     })
 }
 
-/// What is kept of the payment tells of its refund too, if it came as a notification and is at hand.
+/// Adds the refund to the record of its payment, if the payment came as a notification and its record is in memory.
 pub(super) fn tell_the_payment(
     records: &Records,
     route: &Route,

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 /// What the sender of a callback that passed is told.
 #[derive(Debug)]
 pub(super) enum Answer<'g> {
-    /// What the upstream said.
+    /// The upstream's answer to this very callback.
     Forwarded(Delivered),
     /// What the upstream said when it took the payment before.
     Replayed(&'g ReplyStyle, Arc<Acceptance>),
@@ -28,7 +28,7 @@ pub(super) enum Answer<'g> {
 #[derive(Debug)]
 pub(super) struct Held<'c> {
     pub(super) record: Option<&'c Arc<Record>>,
-    /// Taken as soon as it is noted where the record goes on.
+    /// Taken as soon as the journal has an event of where the record goes on.
     pub(super) lease: &'c mut Option<Lease>,
 }
 
@@ -43,7 +43,7 @@ impl<'g> Forwarder<'g> {
     ) -> Result<Answer<'g>, Undelivered> {
         let UpstreamRequest { route, order, event, .. } = upstream_request;
         let (Some(confirmed), Some(order)) = (pass.confirmed(), order) else {
-            return self.send_unnoted(upstream_request, pass, deadline).await.map(Answer::Forwarded);
+            return self.send_unrecorded(upstream_request, pass, deadline).await.map(Answer::Forwarded);
         };
         let delivery = match event {
             Event::Payment => DeliveryId::of(&route.name, &order),
@@ -72,7 +72,7 @@ impl<'g> Forwarder<'g> {
         }
         let delivered = delivered?;
         if absorb && delivered.is_accepted() {
-            // Whoever comes next, even after a restart, must find that it was taken.
+            // The next callback, even after a restart, must find that the order was taken.
             let _ = timeout_at(deadline, self.records.flush()).await;
         }
         Ok(Answer::Forwarded(delivered))

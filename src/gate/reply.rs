@@ -1,7 +1,7 @@
 //! Every answer the gate itself makes, and the one place that picks a status code for a caller (the table of
 //! docs/reasons.md).
 //!
-//! The caller learns that its callback was not taken, never why in detail: whoever guesses order ids must not be told
+//! The caller learns that its callback was not taken, never why in detail: a sender who guesses order ids must not be told
 //! which of them are paid (threat V-10). The operator finds the reason by `X-Request-Id`.
 
 use super::delivery::Acceptance;
@@ -27,18 +27,18 @@ pub struct ReplyStyle {
 /// A fixed answer from the config.
 #[derive(Debug, Clone)]
 pub struct OwnReply {
-    /// Its status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// Its Content-Type.
+    /// The value of Content-Type.
     pub content_type: HeaderValue,
-    /// Its body.
+    /// The body, as the configuration has it.
     pub body: Bytes,
 }
 
 /// A callback that was not forwarded.
 #[derive(Debug, Clone)]
 pub struct Refusal {
-    /// Why.
+    /// The reason code, for the log.
     pub reason: Reason,
     /// For 405: the methods the path takes.
     pub allow: Option<HeaderValue>,
@@ -153,7 +153,7 @@ pub const fn http_status(reason: Reason) -> StatusCode {
         R::NotAccepted => StatusCode::BAD_GATEWAY,
         R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         R::Overloaded | R::JournalUnavailable | R::DeliveryUnderWay => StatusCode::SERVICE_UNAVAILABLE,
-        // Nobody waits for what the follow-up does.
+        // No sender waits for what the follow-up does.
         R::ParkedByOperator | R::GaveUpAsking | R::GaveUpDelivering | R::AlreadyAccepted => {
             StatusCode::SERVICE_UNAVAILABLE
         }

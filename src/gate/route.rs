@@ -28,9 +28,9 @@ use std::time::Duration;
 pub struct Route {
     /// Its name in config, logs and metrics.
     pub name: String,
-    /// What it matches.
+    /// The paths that it matches.
     pub path: PathPattern,
-    /// What it wants in the query.
+    /// The parameters that the query must have; `match`.
     pub query: QueryMatch,
     /// Which methods it takes.
     pub methods: Vec<Method>,

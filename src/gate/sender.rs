@@ -86,8 +86,8 @@ impl Senders {
         one_sender(self.address(peer, headers))
     }
 
-    /// Whether many senders have this address as far as the gate knows: a proxy that names nobody behind it; and one that nobody
-    /// has named as a proxy, unless the operator wants it to be counted.
+    /// Whether many senders have this address as far as the gate knows: a proxy that names no sender behind it; and one that the configuration
+    /// does not name as a proxy, unless the operator wants it to be counted.
     fn is_many(&self, peer: Peer, address: IpAddr) -> bool {
         let unnamed = self.rate_per_address == Rate::Auto && address == peer.addr.ip() && is_near(address);
         unnamed || self.trusts(address)
@@ -239,11 +239,11 @@ mod tests {
             (Rate::Auto, "10.0.0.1", Some("203.0.113.9"), AT_ONCE),
             // A payment centre in the same network, behind a proxy that names it.
             (Rate::Auto, "10.0.0.1", Some("192.168.1.7"), AT_ONCE),
-            // A proxy that names nobody.
+            // A proxy that names no sender.
             (Rate::Auto, "10.0.0.1", None, ALL),
             (Rate::Each(AUTO), "10.0.0.1", None, ALL),
             (Rate::Each(AUTO), "10.0.0.1", Some("10.0.0.2"), ALL),
-            // What may be a proxy that nobody has named.
+            // What may be a proxy that the configuration does not name.
             (Rate::Auto, "127.0.0.1", None, ALL),
             (Rate::Auto, "127.0.0.1", Some("203.0.113.9"), ALL),
             (Rate::Auto, "192.168.1.7", None, ALL),

@@ -1,4 +1,4 @@
-//! The end of a callback's way in the journal: what is not written yet is noted, so that the follow-up goes on from there.
+//! The end of the request flow in the journal: what the journal does not have yet is appended, so that the follow-up goes on from there.
 
 use super::context::CallbackContext;
 use super::record::{Record, verified};
@@ -8,7 +8,7 @@ use crate::journal::{Refused, State, Transition};
 use crate::provider::Payment;
 use std::time::Duration;
 
-/// Notes where the record goes on, that there was another callback of it, or that one without a record was refused.
+/// Appends where the record goes on, that there was another callback of it, or that one without a record was refused.
 pub(super) fn settle(context: &mut CallbackContext<'_>, records: &Records, refused: Option<Reason>) {
     let Some(record) = &context.record else {
         if let (Some(reason), Some(route)) = (refused, context.route) {
@@ -37,7 +37,7 @@ pub(super) fn settle(context: &mut CallbackContext<'_>, records: &Records, refus
     match context.lease.take() {
         Some(lease) if refused.is_some() || would_refuse.is_some() => lease.done(),
         None if !context.made_record => records.again(record, context.id, context.reason(refused)),
-        // Nothing was noted, so the follow-up is to look.
+        // The journal has no decision, so the follow-up is to ask.
         Some(_) | None => {}
     }
 }

@@ -42,7 +42,7 @@ pub struct HeaderNames {
     pub attempt: HeaderName,
     /// Where the delivery comes from: `callback`, `follow-up`, `sweep` or `pending`.
     pub origin: HeaderName,
-    /// What a person decided against the rules for this sending: `amount`, `accepted`, `second-payment`; absent otherwise.
+    /// What a person decided against the rules for this attempt: `amount`, `accepted`, `second-payment`; absent otherwise.
     pub overrides: HeaderName,
     /// What a callback tells of, if that is not a payment: `refund`.
     pub event: HeaderName,
@@ -94,34 +94,34 @@ impl HeaderNames {
     }
 }
 
-/// The signed header.
+/// The header that signs the verified ones.
 #[derive(Debug, Clone)]
 pub struct SignatureHeader {
-    /// Its name.
+    /// The header's name.
     pub name: HeaderName,
-    /// Its key.
+    /// The key that it is signed with.
     pub key: Secret,
 }
 
 /// What the upstream sees as Host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
-    /// What the sender sent.
+    /// The Host field that the sender sent.
     Preserve,
     /// The upstream's own authority.
     Upstream,
-    /// This.
+    /// This value, of the configuration.
     Literal(HeaderValue),
 }
 
 /// What a request's new headers are made from.
 #[derive(Debug)]
 pub struct Source<'a> {
-    /// Who sent them.
+    /// The sender, behind trusted proxies.
     pub sender: Sender,
-    /// Where they go.
+    /// The upstream that gets them.
     pub upstream: &'a Upstream,
-    /// This request's id.
+    /// The value of `X-Request-Id`.
     pub request_id: &'a HeaderValue,
 }
 
@@ -130,9 +130,9 @@ pub struct Source<'a> {
 pub struct Delivered<'a> {
     /// The channel that confirmed.
     pub channel: &'a ChannelId,
-    /// Which delivery, and the how-manieth time.
+    /// Which delivery, and which attempt of it.
     pub attempt: Attempt,
-    /// What a person decided for it.
+    /// The rules that a person has overridden for it.
     pub overrides: Overrides,
     /// What it tells of.
     pub event: Event,
@@ -239,7 +239,7 @@ impl Stamp {
         Ok(headers)
     }
 
-    /// Sets the verified headers, if the pass is a confirmed one; those of an earlier sending are replaced.
+    /// Sets the verified headers, if the pass is a confirmed one; those of an earlier attempt are replaced.
     ///
     /// # Errors
     /// As [`headers`](Self::headers).

@@ -29,22 +29,22 @@ pub struct Facts<'a> {
     pub order: &'a OrderId,
     /// The merchant account that was paid.
     pub channel: &'a Channel,
-    /// The payment, confirmed.
+    /// The confirmed payment.
     pub payment: &'a Payment,
-    /// What proved it.
+    /// The provider's proof of the payment.
     pub evidence: &'a Evidence,
 }
 
 /// Why no callback can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CannotSynthesize {
-    /// The route's path.
+    /// A placeholder of the route's path has no value.
     #[error(transparent)]
     Path(#[from] NotFilled),
     /// A template; `part` is its key, such as `headers.x-shop`.
     #[error("its {part} {why}")]
     Template {
-        /// The key.
+        /// The template's key.
         part: String,
         /// What is wrong.
         why: BadText,
@@ -69,7 +69,7 @@ pub enum CannotSynthesize {
     },
 }
 
-/// Who sends what nobody sent.
+/// The peer of a callback that the gate made.
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 impl Synthesize {

@@ -14,27 +14,27 @@ use uuid::Uuid;
 /// What is known of an entry.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// Its number.
+    /// Its number in the journal, ascending with the time at which entries were taken in.
     pub entry: EntryId,
-    /// Its delivery.
+    /// The delivery that it belongs to, which other entries of its order on its route share.
     pub delivery: DeliveryId,
     /// The `X-Request-Id` of the callback that made it.
     pub request_id: Uuid,
-    /// The route, by name.
+    /// The name of the route that it came on, or that a found order is sent on.
     pub route: String,
     /// What brought it: a callback, or where the order was found without one.
     pub origin: Origin,
-    /// What it claims.
+    /// What its callback claims, or what the bill or source says.
     pub claimed: Claimed,
-    /// When it came.
+    /// When it was taken in, by the store's clock.
     pub received_at: Timestamp,
     /// How it stands.
     pub state: State,
-    /// Since when.
+    /// Since when it is in this state.
     pub since: Timestamp,
-    /// Why.
+    /// Why it is in this state; `None` before anything is known of its order.
     pub reason: Option<Reason>,
-    /// When the follow-up goes on with it.
+    /// When the follow-up goes on with it; `None` if it is accepted, parked or closed.
     pub due_at: Option<Timestamp>,
     /// How often the follow-up tried in this state.
     pub retries: u32,
@@ -42,7 +42,7 @@ pub struct Record {
     pub verified: Option<Verified>,
     /// When it was confirmed the last time.
     pub verified_at: Option<Timestamp>,
-    /// How often its delivery was sent.
+    /// The highest number that an attempt of its delivery has; 0 if it was never sent.
     pub attempts: u64,
     /// When the upstream accepted the delivery.
     pub accepted_at: Option<Timestamp>,
@@ -52,7 +52,7 @@ pub struct Record {
     pub price: Option<Price>,
     /// What happened, oldest first.
     pub events: Vec<Event>,
-    /// The sendings of its delivery, oldest first, as far as each has a line.
+    /// The attempts of its delivery, oldest first, as far as each has a line.
     pub attempt_log: Vec<AttemptRecord>,
 }
 
@@ -69,18 +69,19 @@ pub struct Event {
     pub request_id: Option<Uuid>,
 }
 
-/// A sending.
+/// An attempt of a delivery.
 #[derive(Debug, Clone)]
 pub struct AttemptRecord {
-    /// Its number.
+    /// Its number among the attempts of its delivery, from 1.
     pub attempt: u64,
     /// Why it was sent.
     pub origin: Origin,
     /// When it began.
     pub began_at: Timestamp,
-    /// When something was heard, or nothing any more.
+    /// When the upstream answered, or was waited for no longer; `None` while it is under way, or if the process that sent it
+    /// ended before.
     pub ended_at: Option<Timestamp>,
-    /// The upstream's status.
+    /// The HTTP status that the upstream answered.
     pub status: Option<u16>,
     /// Whether that counts as accepted.
     pub accepted: bool,
@@ -125,9 +126,9 @@ pub struct HeldGroup {
 pub struct Figures {
     /// Entries by state, in the order of [`State::ALL`].
     pub entries: [u64; 5],
-    /// Entries that were ever taken in, and those of them that were forgotten: the rest is there, in one state or another.
+    /// Entries that were ever taken in. Those that were not forgotten are there, in one state or another.
     pub taken_in: u64,
-    /// See there.
+    /// Those of [`taken_in`](Self::taken_in) that were forgotten.
     pub forgotten: u64,
     /// How long ago the oldest entry was taken in that is asked about or sent again.
     pub oldest_unfinished: Option<Duration>,
@@ -161,7 +162,7 @@ pub struct Figures {
     pub sweeps_missing: u64,
     /// Rows that cannot be read of the bills that were compared in the last 24 hours.
     pub rows_malformed: u64,
-    /// Payments in them whose order nobody has named.
+    /// Payments in them whose order no callback and no source has named.
     pub rows_unknown: u64,
     /// How the sources of pending orders are.
     pub sources: Vec<SourceHealth>,
@@ -179,7 +180,7 @@ impl Record {
         had_one && !self.request_kept && self.state != State::Closed
     }
 
-    /// What somebody may want to know of its payment, whatever became of it.
+    /// What an operator may want to know of its payment, whatever became of it.
     pub fn flags(&self) -> impl Iterator<Item = Reason> {
         self.events.iter().filter(|event| event.what == "flagged").filter_map(|event| event.reason)
     }

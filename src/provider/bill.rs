@@ -1,4 +1,4 @@
-//! A day's bill: every payment and refund of a merchant, also those that nobody was told of.
+//! A day's bill: every payment and refund of a merchant, also those that no callback told of.
 //!
 //! A bill is only a question. Most are not signed: what stands in one is looked up before anything is done about it.
 
@@ -48,7 +48,7 @@ pub enum BillType {
 pub enum Row {
     /// Money came in, whatever became of it later.
     Payment(BillPayment),
-    /// Money went back.
+    /// A refund of a payment.
     Refund(BillRefund),
     /// A payment whose number is none that an order of ours can have.
     NotOurs {
@@ -56,31 +56,31 @@ pub enum Row {
         transaction_id: TransactionId,
         /// What it says, shortened.
         number: String,
-        /// Counts from 1.
+        /// The row's line in the bill, from 1.
         line: u64,
     },
     /// Anything else that happened to an order, such as that it was revoked.
     Other {
         /// What it says, shortened.
         state: String,
-        /// Counts from 1.
+        /// The row's line in the bill, from 1.
         line: u64,
     },
     /// A line that cannot be read. It may be a payment.
     Malformed {
-        /// Counts from 1.
+        /// The row's line in the bill, from 1.
         line: u64,
         /// What is wrong with it.
         why: BadRow,
     },
 }
 
-/// A payment.
+/// A payment, as its row in the bill has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BillPayment {
     /// The application that it was made with: one of those that are bound to the merchant.
     pub appid: Option<AppId>,
-    /// Whose bill it is.
+    /// The merchant whose bill it is; `None` if the row does not tell.
     pub mch_id: Option<MerchantId>,
     /// The merchant's own merchant, where it is a service provider's bill.
     pub sub_mch_id: Option<MerchantId>,
@@ -92,7 +92,7 @@ pub struct BillPayment {
     pub amount: Option<Money>,
     /// When it was paid.
     pub trade_time: Option<Timestamp>,
-    /// Counts from 1.
+    /// The row's line in the bill, from 1.
     pub line: u64,
     /// Why only what stands in front of the free text was used.
     pub broken: Option<Broken>,
@@ -122,7 +122,7 @@ impl fmt::Display for Broken {
 pub struct BillRefund {
     /// The application that it was made with: one of those that are bound to the merchant.
     pub appid: Option<AppId>,
-    /// Whose bill it is.
+    /// The merchant whose bill it is; `None` if the row does not tell.
     pub mch_id: Option<MerchantId>,
     /// The merchant's own merchant, where it is a service provider's bill.
     pub sub_mch_id: Option<MerchantId>,
@@ -136,7 +136,7 @@ pub struct BillRefund {
     pub refund_status: Option<String>,
     /// When it was refunded.
     pub trade_time: Option<Timestamp>,
-    /// Counts from 1.
+    /// The row's line in the bill, from 1.
     pub line: u64,
 }
 
@@ -146,7 +146,7 @@ pub enum BadRow {
     /// More or fewer values than the header has columns.
     #[error("has {found} values where the header has {columns} columns")]
     Values {
-        /// How many there are.
+        /// How many values the row has.
         found: usize,
         /// How many there must be.
         columns: usize,
@@ -189,7 +189,7 @@ pub enum Contradiction {
     Rows {
         /// What the summary says.
         stated: u64,
-        /// What was read.
+        /// How many rows were read.
         seen: u64,
     },
     /// It adds up to another amount.
@@ -197,7 +197,7 @@ pub enum Contradiction {
     Paid {
         /// What the summary says.
         stated: Fen,
-        /// What was read.
+        /// What the rows that were read add up to.
         seen: Fen,
     },
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 /// A notification as it arrived. Nothing in it is believed yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'m> {
-    /// Its header fields.
+    /// The header fields as received.
     pub headers: &'m HeaderMap,
     /// Its body, byte for byte.
     pub body: &'m [u8],
@@ -25,9 +25,9 @@ pub struct Envelope<'m> {
 /// A notification that is authentic and for the account that opened it. It is still only a claim: the order query decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
-    /// What it tells of.
+    /// Whether it tells of a payment or of a refund.
     pub event: Event,
-    /// What it claims.
+    /// The claim, or where it stands.
     pub claim: Told,
 }
 
@@ -46,7 +46,7 @@ pub enum Event {
 pub struct Refund {
     /// The provider's number of the refund (WeChat Pay's `refund_id`).
     pub id: String,
-    /// The merchant's (`out_refund_no`).
+    /// The merchant's number of the refund (`out_refund_no`).
     pub merchant_number: String,
     /// Its state in the provider's word, such as `SUCCESS`.
     pub status: String,

@@ -21,7 +21,7 @@ impl fmt::Debug for Evidence {
 pub struct Notification {
     /// What it must have: its Content-Type, and what it is signed by where that is a header.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The body, as the provider would have written it.
     pub body: Bytes,
 }
 

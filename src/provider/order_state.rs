@@ -5,7 +5,7 @@ use crate::domain::reason::{Reason, Verdict};
 use std::sync::Arc;
 
 /// The state of an order, as its provider established it: the answer is authentic, it is about the merchant and the application
-/// that asked, and about the order that was asked for. Whoever holds one compares claims with it and checks nothing again.
+/// that asked, and about the order that was asked for. The gate compares claims with it and checks nothing again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderState {
     /// It was paid, and perhaps refunded since ([`Payment::refunded`]).

@@ -1,4 +1,4 @@
-//! Who is paid.
+//! The merchant account that is paid.
 
 use crate::domain::order::{AppId, MerchantId};
 use sha2::{Digest, Sha256};

@@ -22,7 +22,7 @@ pub struct Payment {
     pub refunded: bool,
     /// What the merchant attached to the order when it was made (`attach`); absent or empty is `None`.
     pub attach: Option<Box<str>>,
-    /// The same for the upstream, written once and not for every duplicate.
+    /// These values as headers for the upstream, written once and not for every duplicate.
     pub written: Written,
 }
 

@@ -21,9 +21,9 @@ pub struct Preset {
     pub transaction: &'static str,
     /// The field with the amount.
     pub amount: &'static str,
-    /// How that is written.
+    /// The unit that the amount is written in.
     pub amount_unit: AmountUnit,
-    /// Fields beside these that the account goes by when it opens one. Nobody is to read them otherwise than it does, so in an XML
+    /// Fields beside these that the account goes by when it opens a notification. No program is to read them otherwise than it does, so in an XML
     /// carrier their tags may stand in the text of no field.
     pub vouched_for: &'static [&'static str],
     /// How a notification looks whose claim is sealed, if there are such.
@@ -66,16 +66,16 @@ pub struct Dialect {
     pub status: fn(Reason, StatusCode) -> StatusCode,
     /// Whether the sender reads an answer of the route's own as `not_taken`, by a status that is no error.
     pub reads_as_not_taken: fn(StatusCode, &str) -> bool,
-    /// What to write where it does not, for whoever configures a route.
+    /// What to write where it does not, for the operator who configures a route.
     pub own_failure: &'static str,
 }
 
 /// A body that never changes.
 #[derive(Debug)]
 pub struct Phrase {
-    /// Its Content-Type.
+    /// The value of Content-Type.
     pub content_type: HeaderValue,
-    /// Its text.
+    /// The whole text, of that media type.
     pub body: &'static str,
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 /// A question for one order.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'q> {
-    /// Which order.
+    /// The id of the order that is asked about.
     pub ask: AskBy,
     /// For whom: which part of the merchant's budget pays for it.
     pub part: Part,
@@ -20,7 +20,7 @@ pub struct Query<'q> {
     pub within: &'q Parent,
 }
 
-/// The one id a query names. Never both: a provider may silently prefer the transaction id, and somebody's paid
+/// The one id a query names. Never both: a provider may silently prefer the transaction id, and another order's paid
 /// transaction would vouch for another order (threat V-01).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AskBy {
@@ -40,7 +40,7 @@ pub enum Part {
     KnownShape,
     /// Any other callback that waits.
     Stranger,
-    /// An order that waits for the follow-up and is likely one, or that somebody else named than a sender.
+    /// An order that waits for the follow-up and is likely one, or that a bill or a source named, not a sender.
     FollowUp,
     /// Any other that the provider was not asked about yet.
     StrangeFollowUp,

@@ -103,15 +103,15 @@ pub struct Answer {
     pub return_msg: Option<String>,
     /// `SUCCESS` if the query worked, which does not mean paid.
     pub result_code: Option<String>,
-    /// Why it did not.
+    /// The error code, where `result_code` is FAIL.
     pub err_code: Option<String>,
-    /// Must be the account's.
+    /// As the account's, or the answer is not believed.
     pub appid: Option<String>,
-    /// Must be the account's.
+    /// As the account's, or the answer is not believed.
     pub mch_id: Option<String>,
-    /// Must be the account's.
+    /// As the account's, or the answer is not believed.
     pub sub_appid: Option<String>,
-    /// Must be the account's.
+    /// As the account's, or the answer is not believed.
     pub sub_mch_id: Option<String>,
     /// The merchant's number of the order that is answered for.
     pub out_trade_no: Option<String>,

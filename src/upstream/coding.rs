@@ -81,7 +81,7 @@ pub fn undo(headers: &mut HeaderMap, body: Bytes) -> Result<Bytes, Illegible> {
         return Ok(body);
     }
     codings?.into_iter().rev().try_fold(body, |body, coding| match coding {
-        // Whoever saved or passed on the answer undid it and left the field.
+        // A program that saved or passed on the answer undid the coding and left the field.
         Coding::Gzip if !body.starts_with(&GZIP) => Ok(body),
         Coding::Gzip => gunzip(&body),
         Coding::Deflate => match inflate(&body) {

@@ -1,7 +1,7 @@
 //! One HTTP/1.1 connection to an upstream.
 //!
-//! The connection is driven by whoever uses it, in the same task, rather than by a task of its own: a callback then
-//! costs no hand-over between tasks. While it waits in the pool no task drives it; before it is used again it is polled
+//! The connection is driven by the callback that uses it, in the same task, rather than by a task of its own: a callback then
+//! costs no switch between tasks. While it waits in the pool no task drives it; before it is used again it is polled
 //! once, which finds out whether the upstream closed it meanwhile.
 
 use super::{LARGEST_ANSWER, Upstream, UpstreamAnswer};
@@ -39,7 +39,7 @@ const LARGEST_HEAD: usize = 64 * 1024;
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// A socket that notes whether the other side has said anything.
+/// A socket that records whether the other side has said anything.
 struct Socket {
     io: Box<dyn Io>,
     heard: Arc<AtomicBool>,

@@ -12,27 +12,27 @@ use tokio::time::Instant;
 /// How an upstream is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamHealth {
-    /// Which.
+    /// Its origin.
     pub upstream: Upstream,
     /// When it answered the last time, whatever it said.
     pub answered_at: Option<Timestamp>,
-    /// When it did not, the last time.
+    /// When it last gave no answer.
     pub failed_at: Option<Timestamp>,
-    /// Why.
+    /// The reason of the latest failure.
     pub reason: Option<Reason>,
-    /// How often it did not since it answered.
+    /// How many requests in a row had no answer.
     pub failures: u64,
-    /// Since when it takes nothing, if it does not.
+    /// Since when it is failing, if it is.
     pub failing_since: Option<Timestamp>,
     /// When it accepted a delivery the last time.
     pub accepted_at: Option<Timestamp>,
     /// The latest delivery that it did not accept.
     pub failure: Option<Failure>,
-    /// When is tried whether it is well again, while it is failing.
+    /// When the next probe is sent, while it is failing.
     pub next_probe_at: Option<Timestamp>,
 }
 
-/// What is noted of one upstream. Answering costs two stores; times are milliseconds since 1970, 0 for never.
+/// The health of one upstream. Answering costs two stores; times are milliseconds since 1970, 0 for never.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     answered_at: AtomicI64,
@@ -41,19 +41,19 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// It answered.
+    /// The upstream answered.
     pub(super) fn answered(&self) {
         self.answered_at.store(clock::now().as_millisecond(), Ordering::Relaxed);
         self.failures.store(0, Ordering::Relaxed);
     }
 
-    /// It did not.
+    /// The upstream gave no answer, for this reason.
     pub(super) fn failed(&self, reason: Reason) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         *self.failed.lock() = Some((clock::now(), reason));
     }
 
-    /// How it is.
+    /// What is shown of the upstream.
     pub(super) fn health(&self, upstream: &Upstream, standing: &Standing) -> UpstreamHealth {
         let answered_at = Some(self.answered_at.load(Ordering::Relaxed)).filter(|at| *at != 0);
         let failed = *self.failed.lock();

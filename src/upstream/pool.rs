@@ -44,7 +44,7 @@ impl Idle {
 }
 
 impl Pool {
-    /// Notes how the upstream is by what came of a request; one that may be sent once more says nothing of that.
+    /// Records how the upstream is by what came of a request; one that may be sent once more says nothing of that.
     pub(super) fn told(&self, answer: Result<UpstreamAnswer, Unanswered>) -> Result<UpstreamAnswer, Unanswered> {
         match &answer {
             Ok(_) => self.seen.answered(),
@@ -54,7 +54,7 @@ impl Pool {
         answer
     }
 
-    /// Looks at how the upstream stands, or notes something about it. A lock is held meanwhile.
+    /// Reads or changes how the upstream stands. A lock is held meanwhile.
     pub(super) fn standing<T>(&self, look: impl FnOnce(&mut Standing) -> T) -> T {
         look(&mut self.standing.lock())
     }

@@ -1,5 +1,5 @@
 //! Whether an upstream takes what it is sent. Several deliveries in a row that were not accepted make it *failing*, one that was
-//! makes it *well*; and what the follow-up has to do about either is noted here, since all who send know.
+//! makes it *well*; and what the follow-up has to do about either is kept here, since all senders share it.
 
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
@@ -45,7 +45,7 @@ pub struct Standing {
 /// That a delivery was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
-    /// When that was known.
+    /// When the gate knew that it was not accepted.
     pub at: Timestamp,
     /// What the upstream answered, if it did.
     pub status: Option<StatusCode>,
@@ -58,7 +58,7 @@ pub struct Failure {
 pub enum Change {
     /// The upstream is failing from now on.
     Fails,
-    /// It was, since this time, and is well again.
+    /// The upstream was failing since this time, and is well again.
     Recovers(Timestamp),
 }
 
@@ -74,13 +74,13 @@ pub enum Errand {
 /// What is brought forward: what was not accepted before another delivery was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bring {
-    /// When that was.
+    /// When the other delivery was accepted.
     pub accepted_at: Timestamp,
     /// Deliveries that were not accepted until then.
     failures: u64,
 }
 
-/// What is to be done.
+/// The errands that are left for the upstream.
 #[derive(Debug)]
 struct Errands {
     anew: bool,
@@ -99,7 +99,7 @@ impl Default for Errands {
     }
 }
 
-/// When is tried whether the upstream is well again, and with what.
+/// When probes are sent, and which entries had their turn.
 #[derive(Debug)]
 struct Probes {
     next: Option<Instant>,
@@ -210,7 +210,7 @@ impl Standing {
         }
     }
 
-    /// All of it was done.
+    /// The errand is done to its end.
     pub fn did(&mut self, errand: Errand) {
         match errand {
             Errand::Anew => self.errands.anew = false,
@@ -245,7 +245,7 @@ impl Standing {
         Some(self.probes.tried.iter().copied().collect())
     }
 
-    /// This one has its turn; `None` if there is none that did not have it, after which all may have it again.
+    /// The entry that has its turn; `None` if there is none that did not have it, after which all may have it again.
     pub fn has_turn(&mut self, entry: Option<EntryId>) {
         match entry {
             Some(entry) => {

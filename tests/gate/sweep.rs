@@ -201,6 +201,22 @@ fn the_notification_of_an_order_is_made_as_wechat_pay_would_have() {
 }
 
 #[test]
+fn a_notification_in_another_currency_is_sent_again_like_any_other() {
+    let world = World::with(|setup| {
+        swept(setup);
+        setup.config["channels"]["app"]["sweep"]["route"] = json!("notify");
+    });
+    let id = world.wechat.order(&APP, "NOTE-2").field("fee_type", "HKD").paid(100);
+    world.wechat.bill(&APP, "20261122", &Bill::default().paid(&APP, "NOTE-2", &id, 100).counted_in("HKD"));
+    world.upstream.answers_once(Reply::Breaks);
+    world.upstream.answers(Reply::xml("<xml><return_code><![CDATA[SUCCESS]]></return_code></xml>"));
+    sweep(&world, &[]);
+    assert_eq!(stands(&world, "NOTE-2", "accepted")["attempts"], 2);
+    let seen = world.upstream.requests_for("NOTE-2");
+    assert!(seen.iter().all(|seen| scan(&seen.text())["fee_type"] == "HKD"), "{seen:#?}");
+}
+
+#[test]
 fn a_day_without_trades_is_no_failure() {
     let world = World::with(swept);
     let (ended, report) = sweep(&world, &[]);

@@ -8,13 +8,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
-/// Rings among siblings that are known, and why each one stands. The list may only get shorter: who opens a ring, or makes it
-/// smaller, writes that down here.
-const RINGS: &[(&str, &str)] = &[(
-    "journal::sqlite::{audit, budget, columns, content, op, owners, rank, read, redeliver, sweeps, times, view, write}",
-    "an operation (`op`) names the statement that it runs, and the file of that statement has the call that asks for the \
-     operation; and an entry is written in one transaction with prices, owners, sweeps and bounds, which write entries",
-)];
+/// Rings among siblings that are known, as `parent::{child, child}`, each with the reason why it stands. There is none, and
+/// the list does not get longer.
+const RINGS: &[(&str, &str)] = &[];
 
 /// What does something or asks for the time, and so has no place in a module that computes.
 const IMPURE: &[&str] = &[

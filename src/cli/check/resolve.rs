@@ -50,8 +50,8 @@ pub(super) async fn resolve(config: &Config) -> anyhow::Result<Resolved> {
     let mut channels = Vec::with_capacity(config.channels.len());
     let mut upstreams = vec![config.upstream.clone()];
     for channel in &config.channels {
-        let (finding, _) = crate::cli::query::ask(channel, ask).await;
-        channels.push((channel.id.to_string(), finding.reason()));
+        let (order_state, _) = crate::cli::query::ask(channel, ask).await;
+        channels.push((channel.id.to_string(), order_state.reason()));
         if !upstreams.contains(&channel.upstream) {
             upstreams.push(channel.upstream.clone());
         }
@@ -93,7 +93,7 @@ async fn read(config: &Config, watched: &Watched) -> Source {
     source
 }
 
-/// Whether a channel's account works: WeChat Pay knew it and signed, whatever it said of the order.
+/// Whether a channel's account is good: WeChat Pay knew it and signed, whatever it said of the order.
 fn answers(reason: Reason) -> bool {
     reason.verdict() != Some(Verdict::Unknown)
 }

@@ -25,7 +25,7 @@ const TOKEN: &str = "TOLLGATE_ADMIN_TOKEN";
 const SHIPPED_PROOF: &str = "    number_proof: first";
 const PROOF: &str = "    number_proof: source";
 
-/// When the follow-up tries again: a spectator waits a moment, and what never gets paid is asked about less and less.
+/// When the follow-up retries: a spectator waits a moment, and what never gets paid is asked about less and less.
 const AGAIN_MS: [u64; 7] = [300, 500, 1000, 1000, 5000, 15_000, 60_000];
 
 /// How long "not paid" is believed.

@@ -11,7 +11,7 @@ use std::fmt;
 pub struct JsonRule {
     /// The keys that lead there, joined by dots: `data.code`.
     pub path: String,
-    /// What must stand there.
+    /// The value that must stand there.
     pub is: Scalar,
 }
 
@@ -22,7 +22,7 @@ pub enum Scalar {
     Text(String),
     /// A whole number; `0.0` is 0 as well.
     Integer(i64),
-    /// true or false.
+    /// `true` or `false`.
     Bool(bool),
 }
 

@@ -17,16 +17,16 @@ pub(super) enum Unread {
     /// Something before or behind the document, or no XML at all.
     #[error("the body is not an XML document and nothing else")]
     NotXml,
-    /// Another root.
+    /// The root is not `<xml>`.
     #[error("the XML has another root than <xml>")]
     Root,
     /// It ends before its root does.
     #[error("the XML is cut off")]
     CutOff,
-    /// There is none.
+    /// The document has no `return_code`.
     #[error("the XML has no return_code")]
     Absent,
-    /// There are two.
+    /// The document has `return_code` twice.
     #[error("the XML has return_code twice")]
     Repeated,
     /// In another spelling or place, or with something other than text in it.

@@ -27,7 +27,7 @@ pub(super) fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// The same as `fold(name) == folded`, without allocating, for a name of `A-Z a-z 0-9 _ -` only.
+/// Whether `fold(name) == folded`, without allocating, for a name of `A-Z a-z 0-9 _ -` only.
 pub(super) fn plain_name_folds_to(name: &[u8], folded: &str) -> bool {
     name.iter().filter(|byte| !matches!(byte, b'_' | b'-')).map(u8::to_ascii_lowercase).eq(folded.bytes())
 }

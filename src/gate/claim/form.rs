@@ -1,7 +1,7 @@
 //! Forms and query strings (and the names of cookies): a stricter grammar than any backend's, so that all of them agree
 //! on what passes (threats E-01 to E-05).
 //!
-//! Pairs stand between `&`; empty pairs mean nothing to anybody and are let be. Control bytes are refused anywhere, and
+//! Pairs stand between `&`; empty pairs mean nothing to any program and are let be. Control bytes are refused anywhere, and
 //! so is a name whose escapes are broken or escape an escape. The values of fields that are not ours may hold anything
 //! else, for instance GBK; where a charset is declared, all of the text must be in it.
 

@@ -1,5 +1,5 @@
 //! Half a character in JSON: `\ud83e` without the escape that makes an emoji of it. Programs that cut texts to a length in
-//! UTF-16 write it, parsers read it as one thing or another, and in a text that claims nothing it is nobody's concern.
+//! UTF-16 write it, parsers read it as one thing or another, and in a text that claims nothing it misleads no program.
 
 use memchr::memchr;
 use std::borrow::Cow;

@@ -181,7 +181,7 @@ impl<'r, 'n, 'a> Node<'_, 'r, 'n, 'a> {
 }
 
 impl<'a> Reading<'_, '_, 'a> {
-    /// Takes note of a key.
+    /// Records a key.
     fn count<E: de::Error>(&mut self, kind: Key, key: &str, is_repeated: bool) -> Result<(), E> {
         self.keys += 1;
         if self.keys > self.most_keys {

@@ -126,12 +126,12 @@ fn is_called_form(value: &str) -> Result<bool, Unreadable> {
     Ok(value.contains("form") || media_type.trim().is_empty())
 }
 
-/// Takes note of a parameter; `None` if it is there already, or changes how the body is read in a way that is not known
+/// Records a parameter; `None` if it is there already, or changes how the body is read in a way that is not known
 /// here.
 fn read_parameter<'h>(media: &mut Media<'h>, carrier: Carrier, parameter: &'h str) -> Option<()> {
     let (name, value) = parameter.split_once('=')?;
     let unquoted = |value: &'h str| value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    // Who does not take blanks there sees no charset, and a claim of ASCII all the same.
+    // A program that takes no blanks there sees no charset, and a claim of ASCII all the same.
     let (before, behind) = (name.trim_end(), value.trim_start());
     if before.eq_ignore_ascii_case("charset") {
         let charset = unquoted(behind).unwrap_or(behind);

@@ -83,7 +83,7 @@ pub(super) fn blank(body: &[u8], boundary: &str, name: &str, value: Option<&Valu
 
 /// Cuts a body at its boundaries.
 fn parts<'a>(body: &'a [u8], delimiter: &str) -> Result<Vec<Part<'a>>, Unreadable> {
-    // Who writes a line end before each boundary writes one before the first; nobody takes it for a part.
+    // A program that writes a line end before each boundary writes one before the first; no reader takes it for a part.
     let start = body.strip_prefix(b"\r\n").unwrap_or(body);
     let mut rest =
         start.strip_prefix(delimiter.as_bytes()).ok_or_else(|| malformed("does not begin with its boundary"))?;

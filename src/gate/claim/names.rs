@@ -21,7 +21,7 @@ pub(super) struct Names {
     ways: Ways,
     /// Whether the name of an id is refused wherever it stands in a JSON document.
     pub(super) everywhere: bool,
-    /// Names of fields that are not claimed, and that nobody is to find in the text of another.
+    /// Names of fields that are not claimed, and that no program is to find in the text of another.
     pub(super) vouched_for: &'static [&'static str],
     /// Bits of the folds' first bytes, to tell most other names apart at the first glance.
     first_bytes: u64,

@@ -1,5 +1,5 @@
 //! How strictly a route's callbacks are read. Each rule is one of those of docs/threat-model.md that honest senders run
-//! into and cannot change; whoever loosens one says that the backend cannot be misled by it.
+//! into and cannot change; an operator who loosens one says that the backend cannot be misled by it.
 
 /// The rules that a route can choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl OrderType {
 /// Two numbers of so many digits are never one double.
 const MOST_DIGITS: usize = 15;
 
-/// Whether a JSON number is whole and the same to everybody.
+/// Whether a JSON number is whole and the same to every program.
 pub(super) fn is_exact(number: &str) -> bool {
     is_whole(number) && number.len() <= MOST_DIGITS
 }

@@ -66,7 +66,7 @@ impl Value<'_> {
     fn text(&self) -> Result<Text, Malformed> {
         match self {
             Self::Encoded(bytes) => decode(bytes),
-            // Space would make a value that is empty for those who trim it, and not empty for others.
+            // Space would make a value that is empty for programs that trim it, and not empty for others.
             Self::Text(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 Text::from(text).map_err(|_| Malformed)
             }
@@ -75,7 +75,7 @@ impl Value<'_> {
     }
 }
 
-/// Undoes percent escapes, one layer of them, as every program does. Encoders that somebody wrote by hand escape all but
+/// Undoes percent escapes, one layer of them, as every program does. Encoders written by hand escape all but
 /// letters and digits. What a value may be made of is for its own grammar to say, and none has a `%` or `+`: an escape of an
 /// escape is refused there, and a `+`, which is a space to some, here.
 fn decode(bytes: &[u8]) -> Result<Text, Malformed> {

@@ -1,8 +1,8 @@
 //! Questions that are being asked right now, so that all who want to know the same thing at the same time share one
 //! answer.
 //!
-//! A question whose answer is long in coming must not keep those who ask later waiting behind it: after a while a later
-//! asker asks once more, and whichever answer comes first is everybody's.
+//! A question whose answer is long in coming must not keep later callers waiting behind it: after a while a later
+//! asker asks once more, and whichever answer comes first is that of all.
 
 use crate::domain::reason::Reason;
 use crate::provider::order_state::OrderState;
@@ -41,7 +41,7 @@ pub(super) enum Role<Q: Eq + Hash + Copy> {
 /// Where the answer will be.
 pub(super) struct Answer(watch::Receiver<Option<OrderState>>);
 
-/// Asks a question for all who wait for its answer (single flight). A leader answers when it is told to, or when it is dropped, so
+/// Asks a question for all callers that wait for its answer (single flight). A leader answers when it is told to, or when it is dropped, so
 /// that a task that died keeps no caller waiting.
 pub(super) struct Leader<Q: Eq + Hash + Copy> {
     flights: Arc<Flights<Q>>,
@@ -56,7 +56,7 @@ impl<Q: Eq + Hash + Copy> Flights<Q> {
         Self { under_way: Mutex::default(), timeout }
     }
 
-    /// Joins the question. `None` if `is_answered`, which is looked at while nobody can begin or finish it.
+    /// Joins the question. `None` if `is_answered`, which is looked at under the lock, so that no flight begins or ends meanwhile.
     pub(super) fn join(self: &Arc<Self>, question: Q, is_answered: impl FnOnce() -> bool) -> Option<Role<Q>> {
         self.join_at(Instant::now(), question, is_answered)
     }
@@ -89,13 +89,12 @@ impl<Q: Eq + Hash + Copy> Flights<Q> {
 }
 
 impl<Q: Eq + Hash + Copy> Leader<Q> {
-    /// Gives the answer to everybody who waits. A failure is nobody's answer while the question is being asked once
-    /// more.
-    pub(super) fn finish(mut self, finding: OrderState, is_fact: bool) {
-        self.end(finding, is_fact);
+    /// Gives the answer to all callers that wait. A failure is no answer while the question is being asked once more.
+    pub(super) fn finish(mut self, order_state: OrderState, is_fact: bool) {
+        self.end(order_state, is_fact);
     }
 
-    fn end(&mut self, finding: OrderState, is_fact: bool) {
+    fn end(&mut self, order_state: OrderState, is_fact: bool) {
         self.finished = true;
         let mut under_way = self.flights.lock();
         let Entry::Occupied(mut flight) = under_way.entry(self.question) else { return };
@@ -105,7 +104,7 @@ impl<Q: Eq + Hash + Copy> Leader<Q> {
         flight.get_mut().leaders -= 1;
         if is_fact || flight.get().leaders == 0 {
             flight.remove();
-            self.answer.send_replace(Some(finding));
+            self.answer.send_replace(Some(order_state));
         }
     }
 }
@@ -119,10 +118,10 @@ impl<Q: Eq + Hash + Copy> Drop for Leader<Q> {
 }
 
 impl Answer {
-    /// Waits for it.
+    /// Waits for the leader's answer.
     pub(super) async fn wait(mut self) -> OrderState {
         match self.0.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(finding)) => finding.clone(),
+            Ok(Some(order_state)) => order_state.clone(),
             Ok(None) | Err(_) => OrderState::NotPaid(Reason::InternalError),
         }
     }

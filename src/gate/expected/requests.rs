@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
-/// Between two readings of a source that callbacks ask for. Whoever repeats a paid callback must not read the order system's
+/// Between two readings of a source that callbacks ask for. A sender that repeats a paid callback must not read the order system's
 /// database all the time.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
@@ -57,7 +57,7 @@ impl Requests {
                 desk.wanted.notify_one();
                 async move {
                     let read = readings.wait_for(|readings| readings.ended >= wanted);
-                    // Whoever serves the desk may be gone; what is known then counts.
+                    // The source's task may be gone; what is known then counts.
                     let _ = timeout_at(until, read).await;
                 }
             })
@@ -69,7 +69,7 @@ impl Requests {
 }
 
 impl Desk {
-    /// Waits until somebody wants the source read, and until it may be.
+    /// Waits until a callback wants the source read, and until it may be.
     pub async fn wanted(&self) {
         self.wanted.notified().await;
         let last = self.readings.borrow().last_begun;
@@ -78,7 +78,7 @@ impl Desk {
         }
     }
 
-    /// A reading begins.
+    /// A reading of the source begins.
     pub fn begins(&self) {
         self.readings.send_modify(|readings| {
             readings.begun += 1;

@@ -1,4 +1,4 @@
-//! Which order a payment is for, at hand and in the journal. Without a journal it is known as long as this process lives, and
+//! Which order a payment is for, in memory and in the journal. Without a journal it is known as long as this process lives, and
 //! of the latest payments only.
 
 use super::Records;
@@ -9,7 +9,7 @@ use crate::journal::owners::{Owner, OwnerClaim};
 use crate::provider::payment::Payment;
 
 impl Records {
-    /// Whose a payment is, if that is at hand.
+    /// Which order owns a payment, if memory has it.
     #[must_use]
     pub fn known_owner(&self, payment: &Payment) -> Option<Owner> {
         self.kept.owners.get(&payment.transaction_id)
@@ -23,11 +23,11 @@ impl Records {
         owner.order == *order && scopes.is_none_or(|(one, other)| one == other)
     }
 
-    /// Whose a payment is, if it has an owner as far as anybody knows.
+    /// Which order owns a payment, by memory or the journal.
     pub async fn owner(&self, claim: OwnerClaim) -> Option<Owner> {
-        let journal = self.kept.journal.as_ref()?;
+        let queue = self.kept.queue.as_ref()?;
         let transaction_id = claim.transaction_id;
-        let owner = journal.owner(claim).await.ok().flatten()?;
+        let owner = queue.owner(claim).await.ok().flatten()?;
         Some(self.kept.owners.get_or(&transaction_id, || owner))
     }
 
@@ -37,8 +37,8 @@ impl Records {
     /// If it cannot be written.
     pub async fn own(&self, claim: OwnerClaim) -> Result<Owner, Reason> {
         let transaction_id = claim.transaction_id;
-        let owner = match &self.kept.journal {
-            Some(journal) => journal.own(claim).await.map_err(|_| Reason::JournalUnavailable)?,
+        let owner = match &self.kept.queue {
+            Some(queue) => queue.own(claim).await.map_err(|_| Reason::JournalUnavailable)?,
             None => claim.claimant,
         };
         Ok(self.kept.owners.get_or(&transaction_id, || owner))

@@ -21,7 +21,7 @@ pub(super) struct Sample {
 /// as long as WeChat Pay takes.
 const ORDERS: [&str; 3] = ["20240101000001", "A_b-C|d*E@9z", "Z_-|*@Z_-|*@Z_-|*@Z_-|*@Z_-|*@Z9"];
 
-/// The same where the backend reads numbers: the largest is one of 64 bits.
+/// The samples where the backend reads numbers: the largest is one of 64 bits.
 const NUMBERS: [&str; 3] = ["20240101000001", "7", "9223372036854775807"];
 
 const TRANSACTIONS: [&str; 3] =

@@ -384,6 +384,50 @@ fn a_notification_is_made_from_the_answer_and_checked_like_any_other() {
 }
 
 #[test]
+fn a_notification_keeps_its_currency_when_the_key_has_changed() {
+    let (route, order, app) = (notify("/wxpay/notify/{channel}"), OrderId::parse(ORDER).unwrap(), channel("app"));
+    let answer = xml::write([
+        ("return_code", "SUCCESS"),
+        ("result_code", "SUCCESS"),
+        ("appid", "wxd930ea5d5a258f4f"),
+        ("mch_id", "10000100"),
+        ("total_fee", "250"),
+        ("fee_type", "HKD"),
+        ("transaction_id", TRANSACTION),
+        ("out_trade_no", ORDER),
+    ]);
+    let mut payment = paid(ORDER, TRANSACTION, 250);
+    payment.amount.currency = Currency::parse("HKD").unwrap();
+    let evidence = Evidence(answer.into());
+    let facts = Facts { order: &order, channel: &app, payment: &payment, evidence: &evidence };
+    let request = Synthesize::Notification.request(&route, &facts).unwrap();
+    let mut rotated = credentials();
+    let other = ApiKey::parse(Secret::new("0123456789abcdefghijklmnopqrstuv".into())).unwrap();
+    rotated.api = Api::V2(Keys { signing: other, also_verify: Vec::new(), sign_type: SignType::Md5 });
+    let (hkd, cny) = (payment.amount.currency, Currency::default());
+    for (credentials, journaled, read) in [
+        (credentials(), None, hkd),
+        (credentials(), Some((250, cny)), hkd),
+        (rotated.clone(), Some((250, hkd)), hkd),
+        (rotated.clone(), Some((251, hkd)), cny),
+        (rotated, None, cny),
+    ] {
+        let head = request.head();
+        let path = route.takes(&head).unwrap();
+        let intake = Intake::read(&route, &path, &head, &request.body).unwrap();
+        let journaled = Claimed {
+            channel: app.id,
+            order,
+            out_trade_no: payment.out_trade_no,
+            transaction_id: None,
+            amount: journaled.map(|(fen, currency)| Money { fen: Fen(fen), currency }),
+        };
+        let again = intake.reopen(&channel_of("app", credentials), &journaled).unwrap();
+        assert_eq!(again.claimed.amount, Some(Money { fen: Fen(250), currency: read }), "{journaled:?}");
+    }
+}
+
+#[test]
 fn notifications_of_every_kind_of_account_pass_the_check() {
     let route = notify("/wxpay/notify/{channel}");
     for sign_type in [SignType::Md5, SignType::HmacSha256] {

@@ -10,7 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// What a sending came to.
+/// What an attempt came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
     /// The upstream took it.

@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// One merchant account, and who asks WeChat Pay for it.
+/// One merchant account, and the service that asks WeChat Pay for it.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// Its ids and keys.

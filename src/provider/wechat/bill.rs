@@ -1,4 +1,4 @@
-//! The daily bill in WeChat Pay's language: every payment and refund of a merchant's day, also those that nobody was told
+//! The daily bill in WeChat Pay's language: every payment and refund of a merchant's day, also those that no callback told
 //! of (`docs/reference/wechatpay-v2.md` section 10).
 //!
 //! A bill is not signed, is in no order, and may have millions of rows. [`BillReader`] reads it as it comes, a row at a

@@ -1,7 +1,7 @@
 //! Remembers which hosts have been out of reach many times in a row, so that callbacks do not queue up behind connections
 //! that will not open while another host can answer.
 //!
-//! It only says who is asked last. Nobody is refused: the host may be back, and the payment real. Only reachability
+//! It only says which host is asked last. No host is refused: the host may be back, and the payment real. Only reachability
 //! counts; whatever a host answers, badly signed or with an error, it is there (threat V-04).
 
 use crate::provider::HostState;
@@ -21,7 +21,7 @@ pub(super) struct Breaker(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// In a row.
+    /// Failures in a row.
     failures: u32,
     answered_at: Option<Instant>,
     /// Set while open: when the next query is let through in its turn.

@@ -2,7 +2,7 @@
 //! grants to real ones (threat R-05).
 //!
 //! Each [`Part`] of it is kept for those it is for, so that none can take everything. What is not used of a part is free for all,
-//! and those who come first leave least of that to others.
+//! and the parts that come first leave least of that to others.
 
 use crate::domain::order::MerchantId;
 use crate::provider::Part;
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 impl Part {
-    /// How many sixteenths of the budget are kept for it. One of sixteen is nobody's.
+    /// How many sixteenths of the budget are kept for it. One of sixteen is kept for no part.
     const fn kept(self) -> u8 {
         match self {
             Self::KnownSender | Self::FollowUp => 4,
@@ -20,7 +20,7 @@ impl Part {
         }
     }
 
-    /// How many sixteenths of what may be sent at once it leaves to those who come first, of what is kept for nobody.
+    /// How many sixteenths of what may be sent at once it leaves to the parts that come first, of what is kept for no part.
     const fn leaves(self) -> u8 {
         match self {
             Self::KnownSender => 0,
@@ -92,7 +92,7 @@ impl Bucket {
         }
     }
 
-    /// Takes one query, out of what is kept for `part` or of what is kept for nobody.
+    /// Takes one query, out of what is kept for `part` or of what is kept for no part.
     fn take(&mut self, rate: Rate, part: Part, now: Instant) -> bool {
         self.fill(rate, now);
         let of_others: f64 = self.kept.iter().zip(Part::ALL).filter(|(_, of)| *of != part).map(|(kept, _)| kept).sum();

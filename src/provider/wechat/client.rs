@@ -74,7 +74,7 @@ pub struct Asked {
 /// Why there can be no client.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// Nobody to ask.
+    /// No host is configured.
     #[error("no host of WeChat Pay is configured")]
     NoHost,
     /// The host at this position is not an http or https origin.
@@ -113,7 +113,7 @@ struct Failure {
 type Outcome = Result<Box<Reply>, QueryError>;
 
 impl WeChatPay {
-    /// Sets up the client; connects to nobody.
+    /// Sets up the client; opens no connection.
     ///
     /// # Errors
     /// If a host's origin is unusable, or an https host is configured on a system without certificate authorities.
@@ -137,13 +137,13 @@ impl WeChatPay {
         })
     }
 
-    /// The same, counting its queries in these.
+    /// As [`new`](Self::new), counting queries in these meters.
     #[must_use]
     pub fn measured(self, meters: QueryMeters) -> Self {
         Self { meters, ..self }
     }
 
-    /// What it was made with.
+    /// The settings it was made with.
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
@@ -167,7 +167,7 @@ impl WeChatPay {
         self.order_query_within(account, ask, Part::FollowUp, deadline, &Parent::default()).await
     }
 
-    /// The same, out of this `part` of the budget; each query sent is a step of `within`.
+    /// As [`order_query`](Self::order_query), out of this `part` of the budget; each query sent is a step of `within`.
     ///
     /// # Errors
     /// As [`order_query`](Self::order_query).
@@ -254,7 +254,7 @@ impl WeChatPay {
     }
 
     /// Sends one query, and tells the breaker and the log what came of it. Dropped before that, it says nothing of the
-    /// host: another was faster, or nobody waits any longer.
+    /// host: another was faster, or no caller waits any longer.
     async fn ask_host(&self, query: &Query<'_>, host: &Arc<Host>) -> Outcome {
         query.sent.fetch_add(1, Ordering::Relaxed);
         let asked_at = Instant::now();

@@ -1,5 +1,5 @@
 //! Signatures of API v2 (`docs/reference/wechatpay-v2.md` section 2): every field that was received takes part, also
-//! the ones nobody knows yet.
+//! the ones that are not documented yet.
 
 use arrayvec::ArrayVec;
 use hmac::{Hmac, KeyInit, Mac};

@@ -173,7 +173,7 @@ pub fn write_answer(account: &Credentials, payment: &Payment) -> String {
 }
 
 /// Whether a field of an answer stands in the notification too. Not `cash_fee_type`, which is documented there and
-/// hardly ever comes, and none that nobody knows: a backend may have a meaning for it (sections 7.2, 7.3, 7.6).
+/// hardly ever comes, and none that the fact sheet does not know: a backend may have a meaning for it (sections 7.2, 7.3, 7.6).
 fn is_notified(name: &str) -> bool {
     NOTIFIED.contains(&name) || name.starts_with("coupon_")
 }

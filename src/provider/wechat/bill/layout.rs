@@ -205,7 +205,7 @@ impl<'l> Line<'l> {
         (found != columns).then_some(BadRow::Values { found, columns })
     }
 
-    /// Whether all columns in front of the free text are there, which nobody's text moves.
+    /// Whether all columns in front of the free text are there, which no text moves.
     fn reaches_the_text(&self) -> bool {
         self.layout.text.is_some_and(|(first, _)| self.values.0.len() > first)
     }

@@ -51,7 +51,7 @@ enum Part {
     Doubt(Layout, SummaryLayout),
     /// The values of the summary.
     Summary(Layout, SummaryLayout),
-    /// Nothing more; the summary stood in this line. If there is a row after all, it was somebody's text: that of the row that
+    /// Nothing more; the summary stood in this line. If there is a row after all, it was a payer's text: that of the row that
     /// was open, if there is no line here.
     End(Layout, Option<u64>),
 }
@@ -207,7 +207,7 @@ impl BillReader {
         self.open = Some(values + separators(line)).filter(|values| !layout.is_whole(*values));
     }
 
-    /// The line behind a header of the summary: its values, or that header was somebody's text.
+    /// The line behind a header of the summary: its values, or that header was a payer's text.
     fn behind_the_header(
         &mut self,
         layout: Layout,
@@ -229,7 +229,7 @@ impl BillReader {
         Ok(self.detail(layout, line, is_row, rows))
     }
 
-    /// Whether what looked like the summary was somebody's text: a row follows, or another summary.
+    /// Whether what looked like the summary was a payer's text: a row follows, or another summary.
     fn goes_on_behind(&self, layout: &Layout, line: &[u8], is_row: bool) -> bool {
         if is_row { layout.begins(line, &self.values) } else { SummaryLayout::read(line).is_certain() }
     }
@@ -275,7 +275,7 @@ impl BillReader {
     }
 }
 
-/// A row that stands where another one's text goes on. Nobody can tell whether it is one, so it is never counted as one.
+/// A row that stands where another one's text goes on. No reader can tell whether it is one, so it is never counted as one.
 fn in_doubt(row: Row, line: u64) -> Row {
     let why = BadRow::MayBeText;
     match row {

@@ -16,7 +16,7 @@ pub(in crate::provider::wechat) enum Unpacker {
     /// Nothing has come.
     #[default]
     Unknown,
-    /// Text.
+    /// Text that is not compressed.
     Plain,
     /// gzip, in one part or several.
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),

@@ -19,10 +19,10 @@ use uuid::Uuid;
 const BATCH: usize = 1000;
 
 /// Limits of waiting. A large bill takes as long as it takes.
-const PATIENCE: Patience = Patience { answer: Duration::from_secs(60), silence: Duration::from_secs(60) };
+const TIMEOUTS: Timeouts = Timeouts { answer: Duration::from_secs(60), silence: Duration::from_secs(60) };
 
 #[derive(Debug, Clone, Copy)]
-struct Patience {
+struct Timeouts {
     /// For the head of an answer.
     answer: Duration,
     /// Between two pieces of its body.
@@ -51,7 +51,7 @@ struct Reading {
     unpacker: Unpacker,
     text: Vec<u8>,
     reader: BillReader,
-    /// The batch so far; it stays here if nobody waits for it any longer.
+    /// The batch so far; it stays here if the caller waits for it no longer.
     rows: Vec<Row>,
 }
 
@@ -61,7 +61,7 @@ struct Query<'q> {
     account: &'q Credentials,
     date: Date,
     bill_type: BillType,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 impl WeChatPay {
@@ -79,7 +79,7 @@ impl WeChatPay {
         date: Date,
         bill_type: BillType,
     ) -> Result<BillStream, BillError> {
-        self.download(Query { account, date, bill_type, patience: PATIENCE }).await
+        self.download(Query { account, date, bill_type, timeouts: TIMEOUTS }).await
     }
 
     async fn download(&self, query: Query<'_>) -> Result<BillStream, BillError> {
@@ -112,19 +112,19 @@ impl WeChatPay {
     }
 
     async fn open(&self, host: &Host, query: Query<'_>, compressed: bool) -> Result<BillStream, BillError> {
-        let Query { account, date, bill_type, patience } = query;
+        let Query { account, date, bill_type, timeouts } = query;
         let mut nonce = Uuid::encode_buffer();
         let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
         let mut request = Request::new(Method::POST, host.download_bill.clone());
         *request.body_mut() = Some(v2::write_bill_query(account, date, bill_type, compressed, nonce).into());
-        let answered = timeout(patience.answer, self.http.execute(request)).await.map_err(|_| BillError::Timeout)?;
+        let answered = timeout(timeouts.answer, self.http.execute(request)).await.map_err(|_| BillError::Timeout)?;
         let response = answered.map_err(|error| without_answer(host, error))?;
         if response.status() != StatusCode::OK {
             return Err(BillError::HttpStatus(response.status().as_u16()));
         }
         let reading = Reading {
             response,
-            silence: patience.silence,
+            silence: timeouts.silence,
             received: Bytes::new(),
             unpacker: Unpacker::default(),
             text: Vec::new(),

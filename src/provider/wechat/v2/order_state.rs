@@ -9,7 +9,7 @@ use crate::provider::wechat::{Answer, Credentials, QueryError, Signature};
 use crate::provider::{AskBy, OrderState};
 use std::sync::Arc;
 
-/// What `answer` to the question `ask` establishes about the order, for whoever asked.
+/// What `answer` to the question `ask` establishes about the order.
 ///
 /// The order of judgement is WeChat Pay's (`docs/reference/wechatpay-v2.md` section 1): was the message taken, is it
 /// theirs, is it about this merchant and application, did the query work, is it about this order, and only then the

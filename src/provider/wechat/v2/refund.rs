@@ -1,7 +1,7 @@
 //! Refund notifications of API v2. They have no signature: what they say is sealed, in `req_info`, by AES-256 in ECB mode with
 //! PKCS#7 padding, under the MD5 of the account's key in lower-case hexadecimal digits.
 //!
-//! ECB hides, and does not authenticate: who has seen several notifications can put one together from blocks of them. So
+//! ECB hides, and does not authenticate: an attacker who has seen several notifications can put one together from blocks of them. So
 //! nothing in one is believed that the order query does not say as well.
 
 use super::super::{Api, Credentials};
@@ -24,7 +24,7 @@ pub struct Refund {
     pub total_fee: Fen,
     /// WeChat Pay's number of the refund.
     pub refund_id: String,
-    /// The merchant's.
+    /// The merchant's number of the refund.
     pub out_refund_no: String,
     /// `SUCCESS`, `CHANGE` (it failed, and needs another account) or `REFUNDCLOSE`.
     pub refund_status: String,

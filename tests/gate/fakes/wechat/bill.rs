@@ -34,6 +34,12 @@ impl Bill {
         self
     }
 
+    /// What the latest row's amount is counted in.
+    pub fn counted_in(mut self, currency: &str) -> Self {
+        self.rows.last_mut().unwrap()[11] = currency.to_owned();
+        self
+    }
+
     /// What the latest row has as 商品名称, unescaped as WeChat Pay should not write it.
     pub fn saying(mut self, text: &str) -> Self {
         self.rows.last_mut().unwrap()[20] = text.to_owned();

@@ -218,9 +218,9 @@ async fn a_bill_that_breaks_off_gives_its_rows_and_is_never_whole() {
 
 #[tokio::test]
 async fn a_silent_host_is_given_up() {
-    let patience = Patience { answer: Duration::from_millis(200), silence: Duration::from_millis(200) };
+    let timeouts = Timeouts { answer: Duration::from_millis(200), silence: Duration::from_millis(200) };
     let account = account();
-    let query = Query { account: &account, date: day(), bill_type: BillType::All, patience };
+    let query = Query { account: &account, date: day(), bill_type: BillType::All, timeouts };
     let good = StandIn::start(&[Act::Say(bill(1))]).await;
     let silent = StandIn::start(&[Act::Wait]).await;
     assert_eq!(client(&[&silent]).download(query).await.unwrap_err(), BillError::Timeout);
@@ -238,8 +238,8 @@ async fn who_stops_waiting_loses_no_row() {
     let (start, rest) = text.split_at(100_000);
     let host = StandIn::start(&[Act::WriteAndWait(chunked(start.as_bytes(), 1000))]).await;
     let account = account();
-    let patience = Patience { answer: Duration::from_secs(30), silence: Duration::from_secs(30) };
-    let query = Query { account: &account, date: day(), bill_type: BillType::All, patience };
+    let timeouts = Timeouts { answer: Duration::from_secs(30), silence: Duration::from_secs(30) };
+    let query = Query { account: &account, date: day(), bill_type: BillType::All, timeouts };
     let mut stream = client(&[&host]).download(query).await.unwrap();
     let mut rows = 0;
     while let Ok(batch) = timeout(Duration::from_millis(200), stream.next()).await {

@@ -69,8 +69,8 @@ fn by_transaction() -> AskBy {
 }
 
 fn outcome(ask: &AskBy, answer: Answer, claim: &Claimed, on_refunded: OnRefunded) -> &'static str {
-    let finding = judge(&account(), ask, &Ok(answer));
-    decide(claim, None, Pair::Proven, &finding, on_refunded).map_or_else(Reason::code, |_| "forward")
+    let order_state = judge(&account(), ask, &Ok(answer));
+    decide(claim, None, Pair::Proven, &order_state, on_refunded).map_or_else(Reason::code, |_| "forward")
 }
 
 /// One value of a dimension and the reason it forces; `-` forces nothing.
@@ -177,10 +177,10 @@ fn every_cell_of_a_paid_order_has_the_expected_outcome() {
                 for (price, r4) in prices {
                     for (trade_state, policy, r5) in states {
                         let answer = Answer { trade_state: Some(trade_state.to_owned()), ..paid_answer() };
-                        let finding = judge(&account(), &by_order(), &Ok(answer));
+                        let order_state = judge(&account(), &by_order(), &Ok(answer));
                         let price = price.map(|fen| Money { fen: Fen(fen), currency: Currency::default() });
                         let claim = claim(transaction, amount);
-                        let seen = decide(&claim, price, pair, &finding, policy);
+                        let seen = decide(&claim, price, pair, &order_state, policy);
                         let forced = [r0, r1, r2, r3, r4, r5];
                         let expected = forced.into_iter().find(|r| *r != "-").unwrap_or("forward");
                         let seen = seen.map_or_else(Reason::code, |_| "forward");
@@ -194,9 +194,9 @@ fn every_cell_of_a_paid_order_has_the_expected_outcome() {
 
 #[test]
 fn an_order_without_any_fault_is_forwarded_with_what_wechat_pay_said() {
-    let finding = judge(&account(), &by_order(), &Ok(paid_answer()));
+    let order_state = judge(&account(), &by_order(), &Ok(paid_answer()));
     let asked_for = OutTradeNo::parse(ORDER).unwrap();
-    let confirmed = decide(&claim(None, None), None, Pair::Proven, &finding, OnRefunded::Refuse).unwrap();
+    let confirmed = decide(&claim(None, None), None, Pair::Proven, &order_state, OnRefunded::Refuse).unwrap();
     let payment = confirmed.payment();
     assert_eq!(payment.transaction_id.as_str(), TRANSACTION);
     assert_eq!((payment.out_trade_no, payment.amount.fen, payment.refunded), (asked_for, Fen(100), false));
@@ -206,10 +206,10 @@ fn an_order_without_any_fault_is_forwarded_with_what_wechat_pay_said() {
 /// V-01.
 #[test]
 fn a_paid_transaction_does_not_vouch_for_another_order() {
-    let finding = judge(&account(), &by_transaction(), &Ok(paid_answer()));
+    let order_state = judge(&account(), &by_transaction(), &Ok(paid_answer()));
     let out_trade_no = OutTradeNo::parse("ORDER-NOBODY-PAID").unwrap();
     let unpaid = Claimed { out_trade_no, ..claim(Some(TRANSACTION), None) };
-    let refused = decide(&unpaid, None, Pair::Proven, &finding, OnRefunded::Refuse);
+    let refused = decide(&unpaid, None, Pair::Proven, &order_state, OnRefunded::Refuse);
     assert_eq!(refused.map(|_| ()), Err(Reason::TransactionOfOtherOrder));
 }
 
@@ -296,10 +296,10 @@ fn a_currency_that_is_not_named_is_cny() {
 /// V-07.
 #[test]
 fn an_amount_in_another_currency_differs() {
-    let finding = judge(&account(), &by_order(), &Ok(Answer { fee_type: Some("HKD".into()), ..paid_answer() }));
+    let order_state = judge(&account(), &by_order(), &Ok(Answer { fee_type: Some("HKD".into()), ..paid_answer() }));
     let outcome = |currency| {
         let claim = Claimed { amount: Some(Money { fen: Fen(100), currency }), ..claim(None, None) };
-        decide(&claim, None, Pair::Proven, &finding, OnRefunded::Refuse).map(|_| ())
+        decide(&claim, None, Pair::Proven, &order_state, OnRefunded::Refuse).map(|_| ())
     };
     assert_eq!(outcome(Currency::default()), Err(Reason::AmountDiffers));
     assert_eq!(outcome(Currency::parse("HKD").unwrap()), Ok(()));
