@@ -80,8 +80,8 @@ struct Taken<'r> {
 }
 
 impl Taken<'_> {
-    /// Whether some request is for both. A spelling of the query that the one does not take must not go to the other, which
-    /// reads it otherwise: so a route without `match` shares its path with no other.
+    /// Whether one request could match both routes. A route without `match` shares its path with none: otherwise a query that
+    /// the other refuses would be read by it.
     fn clashes(&self, other: &Self) -> bool {
         self.path.overlaps(&other.path)
             && !self.query.excludes(&other.query)

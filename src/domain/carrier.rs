@@ -3,7 +3,7 @@
 /// Where a callback carries its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
-    /// The query string.
+    /// The query of the request's target.
     Query,
     /// An `application/x-www-form-urlencoded` body.
     Form,

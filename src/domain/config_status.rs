@@ -16,7 +16,7 @@ pub struct ConfigStatus {
 /// A configuration that was not put in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// When it was tried.
+    /// When the gate tried to put it in force.
     pub at: Timestamp,
     /// What is wrong with it, for people; no secrets.
     pub problem: String,

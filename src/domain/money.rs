@@ -29,7 +29,7 @@ impl Fen {
     /// Reads `6600`: digits only, no sign, no leading zero, no exponent.
     ///
     /// # Errors
-    /// For anything else.
+    /// If the text is anything else, or has more digits than an amount may have.
     ///
     /// ```
     /// use tollgate::domain::money::Fen;
@@ -89,7 +89,7 @@ impl Currency {
     /// Reads three to eight capital letters (`fee_type` is a str8); an absent `fee_type` means `CNY`.
     ///
     /// # Errors
-    /// For anything else.
+    /// If the text is anything else.
     pub fn parse(text: &str) -> Result<Self, BadAmount> {
         if text.len() < 3 || !text.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err(BadAmount);
@@ -97,7 +97,7 @@ impl Currency {
         ArrayString::from(text).map(Self).map_err(|_| BadAmount)
     }
 
-    /// The code.
+    /// The ISO 4217 code, as `fee_type` has it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -117,7 +117,7 @@ impl Default for Currency {
 pub struct Money {
     /// How much, in the currency's smallest unit.
     pub fen: Fen,
-    /// Of what.
+    /// What the amount is counted in.
     pub currency: Currency,
 }
 

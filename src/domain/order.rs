@@ -10,7 +10,7 @@ use std::fmt;
 /// Why a text is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadId {
-    /// Nothing at all.
+    /// The text has no character.
     #[error("is empty")]
     Empty,
     /// More bytes than the id may have.

@@ -21,7 +21,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Every verdict.
+    /// Every verdict: metrics have a series for each.
     pub const ALL: [Self; 6] =
         [Self::Paid, Self::Pending, Self::Unpaid, Self::Refunded, Self::Contradicted, Self::Unknown];
 
@@ -58,7 +58,7 @@ pub enum Stage {
     Upstream,
     /// What the follow-up did with it, after it was answered.
     FollowUp,
-    /// The gate itself.
+    /// What the gate could not do: a journal that cannot be written, no room, a fault.
     Gate,
 }
 
@@ -74,19 +74,19 @@ macro_rules! reasons {
             /// Every reason there is.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The fixed string.
+            /// The fixed word in logs, metrics, journal and pages: a row of `docs/reasons.md`.
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
             }
 
-            /// The reason with this fixed string.
+            /// The reason with this fixed word.
             #[must_use]
             pub fn from_code(code: &str) -> Option<Self> {
                 match code { $($code => Some(Self::$name),)* _ => None }
             }
 
-            /// Where it arises.
+            /// The stage of the request flow at which a callback ends for this reason.
             #[must_use]
             pub const fn stage(self) -> Stage {
                 match self { $(Self::$name => $stage,)* }
