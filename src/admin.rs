@@ -8,8 +8,8 @@
 //! | `/metrics` | what Prometheus reads (`metrics`) |
 //! | `POST /login`, `POST /logout` | a session for browsers (`login`) |
 //!
-//! It stands on the same `server` as the callbacks, with its limits and deadlines; above that everything is axum. What a
-//! request has to bring is said in one place (`guard`). Pages and API ask and act through [`Admin`] alone.
+//! It stands on the same `server` as the callbacks, with its limits and deadlines; above that everything is axum. What
+//! a request has to bring is said in one place (`guard`). Pages and API ask and act through [`Admin`] alone.
 
 mod accept;
 

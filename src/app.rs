@@ -1,4 +1,5 @@
-//! The one assembly: builds everything from a checked config, runs it until told to stop, and puts another in its place.
+//! The one assembly: builds everything from a checked config, runs it until told to stop, and puts another in its
+//! place.
 
 mod services;
 
@@ -130,13 +131,13 @@ const FAMILIAR: usize = 200;
 /// How long the end waits for the journal to be written out.
 const WRITTEN_OUT: Duration = Duration::from_secs(5);
 
-/// How long answers end their connections before no connection is accepted any more: so that who keeps one does not send on
-/// it while it is closed.
+/// How long answers end their connections before no connection is accepted any more: so that who keeps one does not
+/// send on it while it is closed.
 const WINDING_DOWN: Duration = Duration::from_millis(500);
 
 impl App {
-    /// Builds every part, with those of the `given` sockets that are for it. If there is a gate `before`, it is let go once
-    /// nothing but its journal is missing. Must be called inside a tokio runtime.
+    /// Builds every part, with those of the `given` sockets that are for it. If there is a gate `before`, it is let go
+    /// once nothing but its journal is missing. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// If a part cannot be built or an address cannot be bound.
@@ -168,8 +169,8 @@ impl App {
         Ok(Self { services, current, listeners, config_status, fixed, grace, before, successors })
     }
 
-    /// Builds every part that needs neither socket nor journal, and looks at the journal beside the gate that has it: what
-    /// could go wrong is to go wrong while that one still runs.
+    /// Builds every part that needs neither socket nor journal, and looks at the journal beside the gate that has it:
+    /// what could go wrong is to go wrong while that one still runs.
     ///
     /// # Errors
     /// If a part cannot be built.
@@ -205,9 +206,9 @@ impl App {
         self.listeners.admin_url()
     }
 
-    /// Serves until `signal` comes or another gate takes over, under the configuration that `reloads` brought last; then
-    /// drains: no new connections, requests and follow-ups under way finish, at most `shutdown_grace` and no longer than
-    /// until `signal` comes again.
+    /// Serves until `signal` comes or another gate takes over, under the configuration that `reloads` brought last;
+    /// then drains: no new connections, requests and follow-ups under way finish, at most `shutdown_grace` and no
+    /// longer than until `signal` comes again.
     pub async fn run(mut self, mut signal: impl AsyncFnMut(), mut reloads: Reloads, log: &Log) -> Ended {
         let shutdown = Shutdown::new();
         // Before the first callback, which is held against it.
@@ -239,7 +240,8 @@ impl App {
         ended
     }
 
-    /// Tells whoever waits for it that callbacks are accepted, and the supervisor from time to time that this process lives.
+    /// Tells whoever waits for it that callbacks are accepted, and the supervisor from time to time that this process
+    /// lives.
     fn tell_that_it_is_open(&mut self) -> Option<JoinHandle<()>> {
         let before = self.before.take();
         let watchdog = systemd::watchdog(before.is_some());
@@ -384,8 +386,8 @@ impl Fixed {
 }
 
 impl Services {
-    /// Begins what runs beside the listeners, until `shutdown` or the end of the configuration. What sources of pending orders
-    /// said before is read from the journal if it was not recalled.
+    /// Begins what runs beside the listeners, until `shutdown` or the end of the configuration. What sources of pending
+    /// orders said before is read from the journal if it was not recalled.
     fn begin(&self, shutdown: &Shutdown, recalled: Option<HashMap<String, Known>>) -> Working {
         let shutdown = shutdown.child();
         let sources = self.pending.iter().flat_map(|pending| &pending.sources);

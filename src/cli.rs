@@ -51,8 +51,8 @@ use std::process::ExitCode;
 use std::sync::LazyLock;
 use tokio::runtime::{Builder, Runtime};
 
-/// Optional parts of the program, cargo features, and whether this build has them. Builds without the sandbox have neither the
-/// command `sandbox` nor `demo`.
+/// Optional parts of the program, cargo features, and whether this build has them. Builds without the sandbox have
+/// neither the command `sandbox` nor `demo`.
 const FEATURES: [(&str, bool); 3] = [
     ("mimalloc", cfg!(feature = "mimalloc")),
     ("otlp", cfg!(feature = "otlp")),

@@ -224,8 +224,8 @@ impl Config {
         Self::parse(&text::read(path)?, path, &Process)
     }
 
-    /// Reads and checks the file at `path`; beside the configuration, the files that it was read from and those that it names,
-    /// also if it is wrong.
+    /// Reads and checks the file at `path`; beside the configuration, the files that it was read from and those that it
+    /// names, also if it is wrong.
     pub fn load_noting_files(path: &Path) -> (Result<Self, Problems>, Vec<PathBuf>) {
         let environment = Noting::new(&Process, path);
         let config = text::read(path).and_then(|text| Self::parse(&text, path, &environment));

@@ -1,4 +1,5 @@
-//! This process among others: how it stops, where its sockets come from, who follows it, and what the system lets it do.
+//! This process among others: how it stops, where its sockets come from, who follows it, and what the system lets it
+//! do.
 
 // Stopping without breaking off.
 pub mod shutdown;

@@ -1,5 +1,5 @@
-//! A simulated WeChat Pay v2, because there is nothing to test against: the official sandbox needs a real merchant, knows
-//! micropay only, and never sends a notification.
+//! A simulated WeChat Pay v2, because there is nothing to test against: the official sandbox needs a real merchant,
+//! knows micropay only, and never sends a notification.
 //!
 //! [`Sandbox`] answers order queries like WeChat Pay (`docs/reference/wechatpay-v2.md` sections 3 to 6), gets them
 //! wrong on request, sends notifications on WeChat Pay's schedule (section 7), gives out bills (section 10), and is

@@ -1,7 +1,7 @@
 //! Accepting callbacks: listening, TLS, limits and deadlines. It knows nothing of payments.
 //!
-//! The way of a connection: [`run`] accepts it, `connection` waits for a head, `wire` and `head` make sure that there is
-//! only one way to read it, hyper carries that one message, `request` reads the body and calls the [`Handler`].
+//! The way of a connection: [`run`] accepts it, `connection` waits for a head, `wire` and `head` make sure that there
+//! is only one way to read it, hyper carries that one message, `request` reads the body and calls the [`Handler`].
 
 mod connection;
 
@@ -75,8 +75,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Who is at `addr`. An IPv4 peer of a socket that listens at `[::]` has an address like `::ffff:192.0.2.7`, which is
-    /// 192.0.2.7 to everybody.
+    /// Who is at `addr`. An IPv4 peer of a socket that listens at `[::]` has an address like `::ffff:192.0.2.7`, which
+    /// is 192.0.2.7 to everybody.
     #[must_use]
     pub fn new(addr: SocketAddr, tls: bool) -> Self {
         Self { addr: SocketAddr::new(addr.ip().to_canonical(), addr.port()), tls }
@@ -96,7 +96,8 @@ pub struct Limits {
     pub body: usize,
     /// Bytes of a head. A target may take half of it, and at most 8 KiB.
     pub head: usize,
-    /// Bytes of all bodies that are larger than 4 KiB, and of the buffers beside them, while they come in and are worked on.
+    /// Bytes of all bodies that are larger than 4 KiB, and of the buffers beside them, while they come in and are
+    /// worked on.
     pub memory: usize,
     /// Header fields.
     pub headers: usize,
@@ -134,8 +135,8 @@ pub fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Opens a socket beside one that listens at the same port, at an address that has this one in it or is in this one. From then on
-/// no other process can listen there, as before.
+/// Opens a socket beside one that listens at the same port, at an address that has this one in it or is in this one.
+/// From then on no other process can listen there, as before.
 ///
 /// # Errors
 ///
@@ -169,8 +170,8 @@ pub async fn run<H: Handler>(
     accept(Listener::new(socket), tls, limits, handler, open, shutdown).await;
 }
 
-/// Accepts connections and serves them until `open` ends, which is a child of `shutdown`; the connections that were accepted until
-/// then go on.
+/// Accepts connections and serves them until `open` ends, which is a child of `shutdown`; the connections that were
+/// accepted until then go on.
 pub async fn accept<H: Handler>(
     listener: Listener,
     tls: Option<Tls>,

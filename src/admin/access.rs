@@ -1,5 +1,5 @@
-//! Who may use the admin listener: whoever has the token, or a session that was begun with it; on loopback without a token,
-//! everybody.
+//! Who may use the admin listener: whoever has the token, or a session that was begun with it; on loopback without a
+//! token, everybody.
 
 use super::session::Sessions;
 use crate::domain::secret::Secret;
@@ -112,9 +112,9 @@ impl Access {
         kept.sessions.find(headers).map(|session| Who::Session(session.name().to_owned())).ok_or(Brought::Nothing)
     }
 
-    /// Whether the name under which a browser reached us is one of ours: another that leads here is somebody's who wants
-    /// to read our answers in a page of their own (DNS rebinding). A target that names one itself (`GET http://...`)
-    /// names ours too.
+    /// Whether the name under which a browser reached us is one of ours: another that leads here is somebody's who
+    /// wants to read our answers in a page of their own (DNS rebinding). A target that names one itself (`GET
+    /// http://...`) names ours too.
     pub(super) fn is_ours(&self, target: &Uri, headers: &HeaderMap) -> bool {
         let mut all = headers.get_all(HOST).iter();
         let (Some(host), None) = (all.next(), all.next()) else { return false };

@@ -103,8 +103,8 @@ impl Admin {
         Ok(Done { entries })
     }
 
-    /// Has every entry of an order sent again that there is anything left of, and writes down who decided what, from where and
-    /// why.
+    /// Has every entry of an order sent again that there is anything left of, and writes down who decided what, from
+    /// where and why.
     ///
     /// # Errors
     /// If nothing was done: also where more has to be decided, or less.
@@ -138,8 +138,8 @@ impl Admin {
         Ok(Done { entries: done.entries })
     }
 
-    /// What a person has to decide before an order is sent again, for each of its entries that can be; as far as that can be
-    /// read.
+    /// What a person has to decide before an order is sent again, for each of its entries that can be; as far as that
+    /// can be read.
     pub async fn needed(&self, channel: ChannelId, order: OrderId) -> Vec<Needed> {
         match &self.archive {
             Some(archive) => archive.needed(of_order(channel, order), MOST).await.unwrap_or_default(),
@@ -186,8 +186,8 @@ impl Admin {
         Ok(Asked { out_trade_no, reason, payment })
     }
 
-    /// What WeChat Pay calls an order: what its callbacks said, those first that were confirmed, or what the channel makes
-    /// of its id.
+    /// What WeChat Pay calls an order: what its callbacks said, those first that were confirmed, or what the channel
+    /// makes of its id.
     async fn number(&self, channel: &Channel, order: OrderId) -> Result<OutTradeNo, NotDone> {
         let search = Search { order_id: Some(order), channel: Some(channel.id), ..Search::default() };
         let known = match &self.archive {

@@ -1,5 +1,5 @@
-//! Wrong tokens: an address may bring a few, and then each further one is answered late, one after the other. None is so
-//! quick that the log or the audit trail fills up.
+//! Wrong tokens: an address may bring a few, and then each further one is answered late, one after the other. None is
+//! so quick that the log or the audit trail fills up.
 //!
 //! The right token never waits, so every one that is brought is compared. What is held back is the answer to a wrong
 //! one; where too many wait for theirs already, a further one is told so at once.

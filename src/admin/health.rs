@@ -1,5 +1,5 @@
-//! Is the gate alive, and can it take callbacks in? For whoever looks after processes, so without a token; that WeChat Pay
-//! or the order system is down is no reason to restart the gate.
+//! Is the gate alive, and can it take callbacks in? For whoever looks after processes, so without a token; that WeChat
+//! Pay or the order system is down is no reason to restart the gate.
 
 use super::Admin;
 use super::problem::Problem;

@@ -18,7 +18,8 @@ impl Held {
 }
 
 impl Admin {
-    /// Orders that are held, and why that cannot be read at the moment, if it cannot. What was read before still counts then.
+    /// Orders that are held, and why that cannot be read at the moment, if it cannot. What was read before still counts
+    /// then.
     pub async fn held(&self) -> (Option<Arc<Held>>, Option<Unread>) {
         let Some(archive) = self.archive.clone() else { return (None, Some(Unread::NoJournal)) };
         let reading = async move {

@@ -1,7 +1,8 @@
 //! The dashboard: pages for whoever wants to know what became of orders, and what to do about them.
 //!
-//! A page is made here, whole, from a template (`page/templates`) and the words of its language (`page/words.rs`). It needs no script:
-//! links and forms do everything. `assets/page.js` and htmx add that it updates itself, asks in a dialog, and copies.
+//! A page is made here, whole, from a template (`page/templates`) and the words of its language (`page/words.rs`). It
+//! needs no script: links and forms do everything. `assets/page.js` and htmx add that it updates itself, asks in a
+//! dialog, and copies.
 
 mod act;
 

@@ -1,7 +1,7 @@
 //! Sessions of browsers: a cookie that says when it ends and which session it is, under a code that only this token's
-//! owner can make. Nothing of it has to be kept, so that a restart ends no session; only those that were ended early are
-//! remembered, and read from the audit trail after a restart. Where there is no journal, or it cannot be read then, one that
-//! was ended early holds again until its time is over.
+//! owner can make. Nothing of it has to be kept, so that a restart ends no session; only those that were ended early
+//! are remembered, and read from the audit trail after a restart. Where there is no journal, or it cannot be read then,
+//! one that was ended early holds again until its time is over.
 
 use crate::domain::clock;
 use crate::domain::secret::Secret;
@@ -24,7 +24,8 @@ pub(super) const LASTS: Duration = Duration::from_secs(12 * 3600);
 /// How much later than that one may end, in seconds: the clock is corrected a little at any time.
 const SLACK_S: i64 = 300;
 
-/// The cookie's name, over TLS and else. The first is one that browsers take from this very host alone, and over TLS only.
+/// The cookie's name, over TLS and else. The first is one that browsers take from this very host alone, and over TLS
+/// only.
 const NAMES: [&str; 2] = ["__Host-tollgate_session", "tollgate_session"];
 
 /// Sessions ended early that are remembered; only who has a session can end one.

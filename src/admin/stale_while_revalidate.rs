@@ -1,6 +1,6 @@
-//! Stale while revalidate: reading the journal costs time, and the dashboard, the API and monitoring may ask as often as they like,
-//! so what was read a moment ago is answered again. One reading at a time; a disk that hangs keeps no request waiting for
-//! long, and no second thread: then what was read before still counts.
+//! Stale while revalidate: reading the journal costs time, and the dashboard, the API and monitoring may ask as often
+//! as they like, so what was read a moment ago is answered again. One reading at a time; a disk that hangs keeps no
+//! request waiting for long, and no second thread: then what was read before still counts.
 
 use super::queries::Unread;
 use crate::journal::JournalError;

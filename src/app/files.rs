@@ -1,7 +1,7 @@
 //! Noticing that the configuration's files have changed: the file itself, and every file that it names.
 //!
-//! Editors and Kubernetes do not write into a file, they put another in its place, by renaming it or the link before it. So
-//! the folders are watched, and what counts is whether the contents differ.
+//! Editors and Kubernetes do not write into a file, they put another in its place, by renaming it or the link before
+//! it. So the folders are watched, and what counts is whether the contents differ.
 
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -115,8 +115,8 @@ impl Watch {
     }
 }
 
-/// Whether a file may have another content now: it was put in place, or whoever wrote into it is done. A journal in the same
-/// folder is written all the time and never closed.
+/// Whether a file may have another content now: it was put in place, or whoever wrote into it is done. A journal in the
+/// same folder is written all the time and never closed.
 fn matters(event: &Event, names: &Names) -> bool {
     match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => {

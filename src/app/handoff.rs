@@ -1,4 +1,5 @@
-//! The hot restart, as this process sees it: waiting for the process before it, and handing off to the process after it.
+//! The hot restart, as this process sees it: waiting for the process before it, and handing off to the process after
+//! it.
 
 use super::BuildError;
 use super::systemd;

@@ -1,5 +1,5 @@
-//! What is done from time to time, so that nothing grows: quiet senders are forgotten, counts are written down, and what
-//! was kept long enough is removed from the journal in small steps.
+//! What is done from time to time, so that nothing grows: quiet senders are forgotten, counts are written down, and
+//! what was kept long enough is removed from the journal in small steps.
 
 use crate::domain::clock;
 use crate::domain::clock::steady::{HOLD, Look};
@@ -26,7 +26,8 @@ pub struct Housekeeping {
 /// How often counts are written down.
 const LEVEL_EVERY: Duration = Duration::from_secs(1);
 
-/// Every so many times, quiet senders are forgotten and the journal is cleaned; more often where something is kept for less.
+/// Every so many times, quiet senders are forgotten and the journal is cleaned; more often where something is kept for
+/// less.
 const CLEAN_EVERY: u32 = 60;
 
 /// Every so many times, the journal is told that there is a gate.

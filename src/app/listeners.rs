@@ -151,8 +151,8 @@ impl Listeners {
         }
     }
 
-    /// Accepts connections from now on as `plan` wants it. Open connections go on, but for those of an admin listener that is
-    /// wanted no more.
+    /// Accepts connections from now on as `plan` wants it. Open connections go on, but for those of an admin listener
+    /// that is wanted no more.
     ///
     /// # Errors
     /// If a socket cannot be had. Everything is as it was then.
@@ -210,7 +210,8 @@ impl AdminListener {
         Self { listening: Listening::at(socket, addr, terms, handler).where_the_silent_give_way(), admin }
     }
 
-    /// Accepts no more connections, and lets those that are open do nothing: the token may be why the listener is not wanted.
+    /// Accepts no more connections, and lets those that are open do nothing: the token may be why the listener is not
+    /// wanted.
     fn clear(self) {
         let nobodys = Secret::new(format!("{}{}", Uuid::now_v7(), Uuid::now_v7()));
         self.admin.let_in(Access::new(Some(nobodys), Vec::new()));

@@ -66,8 +66,8 @@ impl Services {
         Self::of(config, journal, None, config_status::FIRST, metrics)
     }
 
-    /// Builds what follows these services under another configuration, the one of this number. They have the same journal, and
-    /// what was found out and is still true is known to them.
+    /// Builds what follows these services under another configuration, the one of this number. They have the same
+    /// journal, and what was found out and is still true is known to them.
     ///
     /// # Errors
     /// If a part cannot be built. These services are as they were then.

@@ -1,5 +1,5 @@
-//! Telling a supervisor how this process is: systemd's notify protocol, on the socket that `NOTIFY_SOCKET` names. Without
-//! one nothing is told.
+//! Telling a supervisor how this process is: systemd's notify protocol, on the socket that `NOTIFY_SOCKET` names.
+//! Without one nothing is told.
 
 use crate::journal::Queue;
 use sd_notify::NotifyState;
@@ -35,8 +35,8 @@ pub(super) fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping: requests under way finish")]);
 }
 
-/// How often the supervisor wants to hear that this process lives, if it does. One that `took_over` is told in the words
-/// that were for the process before it.
+/// How often the supervisor wants to hear that this process lives, if it does. One that `took_over` is told in the
+/// words that were for the process before it.
 #[must_use]
 pub(super) fn watchdog(took_over: bool) -> Option<Duration> {
     let every = if took_over {

@@ -16,8 +16,8 @@ use std::process::ExitCode;
 
 Exit codes: 0 written, 1 it cannot be written, 2 wrong usage.")]
 pub(super) struct Args {
-    /// Write a page for each command into this directory, which is made if it is not there. Without it the first page is
-    /// printed.
+    /// Write a page for each command into this directory, which is made if it is not there. Without it the first page
+    /// is printed.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

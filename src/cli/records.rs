@@ -1,6 +1,5 @@
-//! What the commands share that query the journal: opening it beside a gate that may be running, reading times, and who runs
-//! the command.
-//! What they print under `--json` are the shapes of the API (`admin::records`).
+//! What the commands share that query the journal: opening it beside a gate that may be running, reading times, and who
+//! runs the command. What they print under `--json` are the shapes of the API (`admin::records`).
 
 use crate::config;
 use crate::config::{Outline, Problems, parse_duration};
@@ -49,8 +48,8 @@ pub(super) fn date(text: &str) -> Result<Date, String> {
     day.ok_or_else(|| "write a day like 2026-11-22, today or yesterday; it is Beijing's".to_owned())
 }
 
-/// How long ago `text` is: a duration like `2h`, a time like `2026-11-24T10:00:00Z`, or a day, which begins at midnight in
-/// Beijing.
+/// How long ago `text` is: a duration like `2h`, a time like `2026-11-24T10:00:00Z`, or a day, which begins at midnight
+/// in Beijing.
 pub(super) fn since(text: &str) -> Result<Duration, String> {
     if let Ok(duration) = parse_duration(text) {
         return Ok(duration);

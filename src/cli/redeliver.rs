@@ -50,8 +50,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "CHANNEL")]
     channel: Option<ChannelId>,
 
-    /// What you decide against the rules, if this order needs it: amount (another one was paid than it costs), accepted (the
-    /// order system took it before), second-payment.
+    /// What you decide against the rules, if this order needs it: amount (another one was paid than it costs), accepted
+    /// (the order system took it before), second-payment.
     #[arg(
         long = "override", value_name = "WHAT", value_delimiter = ',', value_parser = decision, requires = "because",
         conflicts_with = "since"
@@ -148,8 +148,8 @@ async fn redeliver(args: &Args, archive: &dyn Archive, signals: &mut Signals) ->
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Makes everything due that was asked for. Of one order everything is done or nothing; of many those are left out that a person
-/// has to decide about.
+/// Makes everything due that was asked for. Of one order everything is done or nothing; of many those are left out that
+/// a person has to decide about.
 async fn ask(args: &Args, archive: &dyn Archive) -> anyhow::Result<Redelivered> {
     let mut search = Search {
         order: args.order,

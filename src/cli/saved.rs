@@ -97,8 +97,8 @@ fn wrong_line(line: &str, words: &Words) -> Option<&'static str> {
     }
 }
 
-/// The request as it goes over the wire. Editors save LF, a mark in front and a line end behind; of what a length is said
-/// for, every byte stays.
+/// The request as it goes over the wire. Editors save LF, a mark in front and a line end behind; of what a length is
+/// said for, every byte stays.
 fn as_sent(saved: &[u8]) -> Vec<u8> {
     let saved = saved.strip_prefix(BYTE_ORDER_MARK).unwrap_or(saved);
     let blank = saved.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();

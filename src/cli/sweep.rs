@@ -1,5 +1,5 @@
-//! `tollgate sweep`, or `tollgate reconcile`: find paid orders without an accepted delivery in WeChat Pay's bill, and deliver them. A running gate
-//! does it; without one this command does.
+//! `tollgate sweep`, or `tollgate reconcile`: find paid orders without an accepted delivery in WeChat Pay's bill, and
+//! deliver them. A running gate does it; without one this command does.
 
 mod report;
 

@@ -1,5 +1,5 @@
-//! `tollgate verify`: what would the gate do with this saved request, and would this saved answer count? Offline: nobody is
-//! asked, nothing is forwarded.
+//! `tollgate verify`: what would the gate do with this saved request, and would this saved answer count? Offline:
+//! nobody is asked, nothing is forwarded.
 
 mod answer;
 

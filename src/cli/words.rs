@@ -1,5 +1,5 @@
-//! What the commands say to people, in English and Chinese side by side, so that neither can lack a word. What they say to
-//! programs (`--json`) is always English.
+//! What the commands say to people, in English and Chinese side by side, so that neither can lack a word. What they say
+//! to programs (`--json`) is always English.
 
 mod problems;
 
@@ -13,8 +13,8 @@ use std::fmt::Display;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-// The words of one language. `{}` is where a value goes; before a `|` is what is said of one thing, behind it what is said of
-// another number.
+// The words of one language. `{}` is where a value goes; before a `|` is what is said of one thing, behind it what is
+// said of another number.
 bilingual! {
     // Numbers and times.
     orders: "{} order|{} orders", "{} 笔订单";

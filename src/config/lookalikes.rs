@@ -1,6 +1,7 @@
-//! Characters that look like YAML's own and are not: full-width ones of a Chinese keyboard, curly quotes and dashes of a
-//! word processor, blanks that are none. YAML takes them for letters, and says so lines later or not at all. They are told
-//! at their own place, before the YAML is read; so are a tab that indents, and a key's colon with no blank behind it.
+//! Characters that look like YAML's own and are not: full-width ones of a Chinese keyboard, curly quotes and dashes of
+//! a word processor, blanks that are none. YAML takes them for letters, and says so lines later or not at all. They are
+//! told at their own place, before the YAML is read; so are a tab that indents, and a key's colon with no blank behind
+//! it.
 //!
 //! Comments, quoted text and block scalars may have any of them, and so may a plain value in Chinese.
 

@@ -80,8 +80,8 @@ struct Taken<'r> {
 }
 
 impl Taken<'_> {
-    /// Whether one request could match both routes. A route without `match` shares its path with none: otherwise a query that
-    /// the other refuses would be read by it.
+    /// Whether one request could match both routes. A route without `match` shares its path with none: otherwise a
+    /// query that the other refuses would be read by it.
     fn clashes(&self, other: &Self) -> bool {
         self.path.overlaps(&other.path)
             && !self.query.excludes(&other.query)
@@ -283,7 +283,8 @@ fn fill(value: &Value<'_>, context: &Context<'_>) -> Option<Field> {
     Some(field)
 }
 
-/// A provider's own notification. What it calls the order is the provider's number already, so no channel's prefix goes to it.
+/// A provider's own notification. What it calls the order is the provider's number already, so no channel's prefix goes
+/// to it.
 fn of_preset(preset: &'static Preset, map: &Map<'_>, context: &Context<'_>, methods: &[Method]) -> Option<Reading> {
     let style = map.get("reply").and_then(|reply| if reply.is_map() { reply.peek("style") } else { Some(reply) });
     let fixed = [

@@ -38,8 +38,8 @@ pub(super) fn sweep(value: &Value<'_>, channel: Option<ChannelId>, routes: &[Rou
     Some(Plan { channel: channel?, route: route?, at, days, from, before_gate, bill_type })
 }
 
-/// Warns of days that are swept and may have come to the order system without the gate, as the `journal` knows, if it is
-/// there.
+/// Warns of days that are swept and may have come to the order system without the gate, as the `journal` knows, if it
+/// is there.
 pub(super) fn warn(file: &Map<'_>, plans: &[&Plan], journal: &Settings) {
     if plans.iter().all(|plan| plan.from.is_none()) {
         return;

@@ -13,8 +13,8 @@ use std::fs;
 use std::io;
 
 /// `${KEY}` and `${file:key}` (below the config's directory) are usable keys, `${EMPTY}` is set and empty, `${SHORT}`
-/// is no key; `${PORT}` is an address, `${SHOP_DATABASE}` a database. Certificates and keys for TLS are `cert.pem`, `key.pem`, `admin.pem` and
-/// `admin.key`. Nothing else is there.
+/// is no key; `${PORT}` is an address, `${SHOP_DATABASE}` a database. Certificates and keys for TLS are `cert.pem`,
+/// `key.pem`, `admin.pem` and `admin.key`. Nothing else is there.
 struct Surroundings;
 
 const KEY: &str = "CANARYabcdefghijklmnopqrstuv0123";

@@ -1,4 +1,5 @@
-//! The languages that pages and commands speak, and how a text of theirs gets its values. What they say stands with them.
+//! The languages that pages and commands speak, and how a text of theirs gets its values. What they say stands with
+//! them.
 
 use std::fmt::Display;
 

@@ -46,8 +46,8 @@ impl Fen {
         text.parse().map(Self).map_err(|_| BadAmount)
     }
 
-    /// Reads yuan as an exact decimal: `66`, `66.5`, `66.50` and `66.5000`. Zeros behind the last place that counts are a
-    /// decimal column's or a serializer's, not the amount's; two other places are the most.
+    /// Reads yuan as an exact decimal: `66`, `66.5`, `66.50` and `66.5000`. Zeros behind the last place that counts are
+    /// a decimal column's or a serializer's, not the amount's; two other places are the most.
     ///
     /// # Errors
     /// For anything else: a sign, an exponent, a third place that is not zero, a missing digit, a leading zero.

@@ -11,8 +11,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The beginnings of a client: no redirects, no proxies from the environment, no retries of its own, and our name (threats
-/// V-11, V-12). If it is to be `encrypted` it believes the system's certificate authorities.
+/// The beginnings of a client: no redirects, no proxies from the environment, no retries of its own, and our name
+/// (threats V-11, V-12). If it is to be `encrypted` it believes the system's certificate authorities.
 ///
 /// # Errors
 /// If those cannot be read.

@@ -1,5 +1,5 @@
-//! A strict reader and writer for flat XML, as WeChat Pay API v2 sends it, because a document that two parsers read differently
-//! could be confirmed as one order and booked as another. It knows no field by name.
+//! A strict reader and writer for flat XML, as WeChat Pay API v2 sends it, because a document that two parsers read
+//! differently could be confirmed as one order and booked as another. It knows no field by name.
 //!
 //! What passes is plain: `<xml>`, below it elements with text or CDATA, unique names, nothing else. Everything that
 //! lenient and full parsers treat differently is refused (threats E-11, E-12).

@@ -1,7 +1,7 @@
 //! The log: text for people on a terminal, one JSON object a line for programs.
 //!
-//! Lines are written by a thread of their own. If standard error takes none, they are dropped rather than holding up callbacks
-//! (threat R-06).
+//! Lines are written by a thread of their own. If standard error takes none, they are dropped rather than holding up
+//! callbacks (threat R-06).
 
 use std::fmt;
 use std::io::IsTerminal;

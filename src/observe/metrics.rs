@@ -1,8 +1,8 @@
 //! What is counted, for Prometheus and for the dashboard: how many callbacks went which way, and how long that took.
 //!
-//! Counting costs a callback a few additions: what it counts in is looked up by names that the configuration has, never by
-//! anything a sender chose. What can be read off something at the moment it is asked for, such as the size of the journal,
-//! is not kept here: whoever answers a scrape adds it as [`Gauges`]. `docs/metrics.md` lists every name.
+//! Counting costs a callback a few additions: what it counts in is looked up by names that the configuration has, never
+//! by anything a sender chose. What can be read off something at the moment it is asked for, such as the size of the
+//! journal, is not kept here: whoever answers a scrape adds it as [`Gauges`]. `docs/metrics.md` lists every name.
 
 mod callbacks;
 
@@ -197,7 +197,8 @@ impl Metrics {
         }
     }
 
-    /// Where lines of the log are counted that were dropped since the reader was too slow. Said once, when the log begins.
+    /// Where lines of the log are counted that were dropped since the reader was too slow. Said once, when the log
+    /// begins.
     pub fn watch_log(&self, dropped: ErrorCounter) {
         let _ = self.log.set(dropped);
     }
@@ -208,8 +209,8 @@ impl Metrics {
         self.timeline.moments(clock::now(), every_minutes, &self.callbacks.totals())
     }
 
-    /// Ends the minute that is under way if it is over, or at once if `now` it must be; gives it back if something happened
-    /// in it.
+    /// Ends the minute that is under way if it is over, or at once if `now` it must be; gives it back if something
+    /// happened in it.
     #[must_use]
     pub fn end_minute(&self, now: bool) -> Option<Moment> {
         self.timeline.end_minute(clock::now(), now, || self.callbacks.totals())

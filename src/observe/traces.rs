@@ -1,8 +1,8 @@
-//! What became of one callback, step by step, as spans of OpenTelemetry: which step took how long, and which service before
-//! or behind the gate it belongs to.
+//! What became of one callback, step by step, as spans of OpenTelemetry: which step took how long, and which service
+//! before or behind the gate it belongs to.
 //!
-//! Off unless configured: then there is no span, and every call here is a look at `None`. Spans are handed on by those who do
-//! the work, and have nothing to do with the log. Without the feature `otlp` there cannot be any.
+//! Off unless configured: then there is no span, and every call here is a look at `None`. Spans are handed on by those
+//! who do the work, and have nothing to do with the log. Without the feature `otlp` there cannot be any.
 
 #[cfg(feature = "otlp")]
 mod export;

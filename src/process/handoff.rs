@@ -1,20 +1,20 @@
-//! The hot restart (`run --take-over`): one process after another, without a moment in which connections are refused. The gate that runs listens on a unix
-//! socket beside its journal; a new one with the same journal asks there for the listening sockets.
+//! The hot restart (`run --take-over`): one process after another, without a moment in which connections are refused.
+//! The gate that runs listens on a unix socket beside its journal; a new one with the same journal asks there for the
+//! listening sockets.
 //!
 //! ```text
 //! new: checks its configuration, builds what it can, connects     old: accepts callbacks as ever
 //! new: tollgate take-over 1                             ------>
 //!                         <------  sockets PID GRACE callbacks=ADDR admin=ADDR   (and the sockets, by SCM_RIGHTS)
 //! new: go                                               ------>
-//!                         <------  leaving                        old: ends kept connections, stops accepting, finishes what
-//! new: waits for the journal's lock, opens the journal                 is under way, writes the journal out, gives it back
-//! new: accepts
-//! new: accepting                                        ------>   old: ends
+//!                         <------  leaving                        old: ends kept connections, stops accepting,
+//! finishes what new: waits for the journal's lock, opens the journal                 is under way, writes the journal
+//! out, gives it back new: accepts new: accepting                                        ------>   old: ends
 //! ```
 //!
-//! Before `go` the old one has changed nothing: whatever happens to the new one, it goes on. After it, if the new one is gone
-//! before it accepts, the old one starts itself again with the sockets ([`again`]). If the old one is gone, its lock is free
-//! and the new one goes on. What connects meanwhile waits in the sockets.
+//! Before `go` the old one has changed nothing: whatever happens to the new one, it goes on. After it, if the new one
+//! is gone before it accepts, the old one starts itself again with the sockets ([`again`]). If the old one is gone, its
+//! lock is free and the new one goes on. What connects meanwhile waits in the sockets.
 
 mod line;
 
@@ -33,7 +33,8 @@ use std::time::Duration;
 
 /// What a new gate says first. Another version of this conversation has another number.
 const GREETING: &str = "tollgate take-over 1";
-/// What an old one answers, if it does: its process and its grace in milliseconds, and the sockets' names and addresses.
+/// What an old one answers, if it does: its process and its grace in milliseconds, and the sockets' names and
+/// addresses.
 const SOCKETS: &str = "sockets";
 /// It hands over to another already, with that one's process.
 const BUSY: &str = "busy";

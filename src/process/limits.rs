@@ -5,7 +5,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Set to anything, it leaves core dumps as the system has them: for debugging, where no real keys are.
 pub const CORE_DUMPS: &str = "TOLLGATE_CORE_DUMPS";
 
-/// Descriptors for everything that is neither a callback's connection nor one made for it: a quarter of all, within these.
+/// Descriptors for everything that is neither a callback's connection nor one made for it: a quarter of all, within
+/// these.
 const LEAST_OWN: u64 = 64;
 const MOST_OWN: u64 = 512;
 
@@ -28,8 +29,9 @@ pub fn raise_file_limit() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-/// How many of `wanted` connections can be let in, and said so if those are fewer: one that sends callbacks may need another
-/// to the upstream or to WeChat Pay, and the journal and the admin listener need some whatever happens (threat R-04).
+/// How many of `wanted` connections can be let in, and said so if those are fewer: one that sends callbacks may need
+/// another to the upstream or to WeChat Pay, and the journal and the admin listener need some whatever happens (threat
+///
 #[must_use]
 pub fn connections(wanted: usize) -> usize {
     let Some(limit) = getrlimit(Resource::Nofile).current else { return wanted };

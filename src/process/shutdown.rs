@@ -78,8 +78,8 @@ impl Shutdown {
         self.tasks.spawn(task);
     }
 
-    /// Says the word and waits for the tasks, at most `grace`, and no longer than until `force` is ready. Tasks that are
-    /// left are not ended: that is the process's end.
+    /// Says the word and waits for the tasks, at most `grace`, and no longer than until `force` is ready. Tasks that
+    /// are left are not ended: that is the process's end.
     pub async fn drain(&self, grace: Duration, force: impl Future<Output = ()>) -> Drained {
         self.begin();
         self.draining.cancel();

@@ -78,8 +78,8 @@ impl Purpose {
 }
 
 impl Sockets {
-    /// Takes those that a supervisor passes by `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`. It removes variables from
-    /// the environment, so call it before there are threads.
+    /// Takes those that a supervisor passes by `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`. It removes variables
+    /// from the environment, so call it before there are threads.
     ///
     /// # Errors
     /// If one of them is no listening TCP socket.
@@ -111,8 +111,8 @@ impl Sockets {
         self.0.is_empty()
     }
 
-    /// Says what each without a name is for: what listens at the admin address is the admin's, and of the rest the one at
-    /// `callbacks`, or else the first, is for callbacks.
+    /// Says what each without a name is for: what listens at the admin address is the admin's, and of the rest the one
+    /// at `callbacks`, or else the first, is for callbacks.
     pub fn assign(&mut self, callbacks: SocketAddr, admin: Option<SocketAddr>) {
         if let Some(admin) = admin {
             self.name(Purpose::Admin, |addr, _| is_at(addr, admin));
@@ -121,8 +121,8 @@ impl Sockets {
         self.name(Purpose::Callbacks, |_, _| true);
     }
 
-    /// The socket for `purpose`, non-blocking, where the configuration says `listen`. One from systemd is used wherever it
-    /// listens. One from another gate is used only if that was told the same: otherwise it is time to move.
+    /// The socket for `purpose`, non-blocking, where the configuration says `listen`. One from systemd is used wherever
+    /// it listens. One from another gate is used only if that was told the same: otherwise it is time to move.
     pub fn take(&mut self, purpose: Purpose, listen: SocketAddr) -> Option<Taken<TcpListener>> {
         let is_it = |given: &Given| {
             given.purpose == Some(purpose) && given.configured.is_none_or(|configured| configured == listen)
@@ -170,7 +170,8 @@ fn listening(listener: TcpListener) -> io::Result<TcpListener> {
     if socket_acceptconn(&listener)? { Ok(listener) } else { Err(io::Error::other("it does not listen")) }
 }
 
-/// Whether a socket at `addr` is what `listen` asks for. Port 0 is any; a socket unit with a port alone listens at `[::]`.
+/// Whether a socket at `addr` is what `listen` asks for. Port 0 is any; a socket unit with a port alone listens at
+/// `[::]`.
 fn is_at(addr: SocketAddr, listen: SocketAddr) -> bool {
     let all = addr.ip().is_unspecified() && listen.ip().is_unspecified();
     (addr.ip() == listen.ip() || all) && (addr.port() == listen.port() || listen.port() == 0)

@@ -1,8 +1,9 @@
 //! Finding paid orders whose callback never came, in WeChat Pay's bill of the day.
 //!
-//! A bill is not signed, so it is only a hint: a payment in it without an accepted delivery becomes an entry in the journal,
-//! and the follow-up asks WeChat Pay about it before anything is delivered. The journal is also the queue of sweeps:
-//! schedules and operators put them there, and the process that has the journal carries them out, one at a time.
+//! A bill is not signed, so it is only a hint: a payment in it without an accepted delivery becomes an entry in the
+//! journal, and the follow-up asks WeChat Pay about it before anything is delivered. The journal is also the queue of
+//! sweeps: schedules and operators put them there, and the process that has the journal carries them out, one at a
+//! time.
 
 mod compare;
 
@@ -90,8 +91,8 @@ const NO_MORE_BILLS: Time = Time::constant(12, 0, 0, 0);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 impl Sweeper {
-    /// Sweeps by schedule and by request until `shutdown` begins. What is under way then is broken off, and begun anew at
-    /// the next start.
+    /// Sweeps by schedule and by request until `shutdown` begins. What is under way then is broken off, and begun anew
+    /// at the next start.
     pub async fn run(self: Arc<Self>, shutdown: Shutdown) {
         self.work(true, shutdown).await;
     }

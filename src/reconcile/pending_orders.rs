@@ -1,8 +1,8 @@
-//! Orders that wait for payment, as the merchant's own system lists them: each becomes a question to WeChat Pay, never a
-//! fact, so that a payment whose callback never comes is found within a minute.
+//! Orders that wait for payment, as the merchant's own system lists them: each becomes a question to WeChat Pay, never
+//! a fact, so that a payment whose callback never comes is found within a minute.
 //!
-//! A source is read in a task of its own. One that is down, slow or wrong keeps no other waiting: what it said last still
-//! counts, and how it is can be seen.
+//! A source is read in a task of its own. One that is down, slow or wrong keeps no other waiting: what it said last
+//! still counts, and how it is can be seen.
 
 // What may be said about an order.
 pub mod column;
@@ -115,8 +115,8 @@ const REMEMBER_GONE: Duration = Duration::from_secs(3 * 24 * 3600);
 pub type Known = HashMap<(ChannelId, OutTradeNo), PendingOrder>;
 
 impl PendingOrders {
-    /// Takes in what the sources said before this process began, so that callbacks are held against it from the start. What a
-    /// source said that is not configured any more is forgotten.
+    /// Takes in what the sources said before this process began, so that callbacks are held against it from the start.
+    /// What a source said that is not configured any more is forgotten.
     ///
     /// # Errors
     /// If the journal cannot be read or written.

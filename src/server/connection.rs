@@ -71,10 +71,11 @@ pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream,
     }
 }
 
-/// Lets the system give up on a peer that takes nothing of what it was handed for so long: a short answer is the system's to
-/// send, and nobody here waits for it.
+/// Lets the system give up on a peer that takes nothing of what it was handed for so long: a short answer is the
+/// system's to send, and nobody here waits for it.
 fn bound_reading(stream: &TcpStream, timeout: Duration) {
-    // Without it a peer that reads nothing costs what the system holds for it, until the connection is idle for too long.
+    // Without it a peer that reads nothing costs what the system holds for it, until the connection is idle for too
+    // long.
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(timeout));
     #[cfg(not(target_os = "linux"))]

@@ -1,5 +1,6 @@
 //! Reads the framing of a request's head before hyper does, because hyper takes heads that two programs may read
-//! differently (threats P-01 to P-07) and hides afterwards that it did. The grammar is RFC 9112's without its leniencies.
+//! differently (threats P-01 to P-07) and hides afterwards that it did. The grammar is RFC 9112's without its
+//! leniencies.
 
 use crate::domain::reason::Reason;
 use hyper::{Method, Uri};

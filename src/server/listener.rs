@@ -1,5 +1,5 @@
-//! Where connections come in: a socket, the count of open connections, and the memory of their bodies. The task that accepts may be replaced
-//! while the listener stays open.
+//! Where connections come in: a socket, the count of open connections, and the memory of their bodies. The task that
+//! accepts may be replaced while the listener stays open.
 
 use super::memory::Memory;
 use super::seat::{Seat, WaitedFor};
@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 #[cfg(target_os = "linux")]
 const DROP: u16 = 0x06;
 
-/// A socket that listens, and how many connections are open that came in by this socket or by one that it replaced. All clones
-/// share both.
+/// A socket that listens, and how many connections are open that came in by this socket or by one that it replaced. All
+/// clones share both.
 #[derive(Debug, Clone)]
 pub struct Listener {
     socket: Arc<TcpListener>,
@@ -38,8 +38,9 @@ impl Listener {
         Self { socket: Arc::new(socket), open_connections: Arc::default(), waited_for: None, memory: Memory::default() }
     }
 
-    /// This listener, where the connection that has been waited for longest is closed when there is no permit for another:
-    /// one that is silent, idle, or slow to send a request or to take an answer. Whoever waits for an answer stays.
+    /// This listener, where the connection that has been waited for longest is closed when there is no permit for
+    /// another: one that is silent, idle, or slow to send a request or to take an answer. Whoever waits for an answer
+    /// stays.
     #[must_use]
     pub fn where_the_silent_give_way(self) -> Self {
         Self { waited_for: Some(Arc::default()), ..self }
@@ -57,8 +58,8 @@ impl Listener {
         &self.socket
     }
 
-    /// Ends connecting at this socket; connections that are complete already can be accepted still. A peer that tries is not
-    /// refused: its system tries again after a second, and finds the process that listens there then.
+    /// Ends connecting at this socket; connections that are complete already can be accepted still. A peer that tries
+    /// is not refused: its system tries again after a second, and finds the process that listens there then.
     pub fn shut(&self) {
         #[cfg(target_os = "linux")]
         if let Err(error) = SockRef::from(self.socket()).attach_filter(&[SockFilter::new(DROP, 0, 0, 0)]) {

@@ -1,5 +1,5 @@
-//! What request bodies take, over all connections that came in by one listener: counted as they come in, since what a sender
-//! announces costs nothing, and until whoever works on them lets go of them.
+//! What request bodies take, over all connections that came in by one listener: counted as they come in, since what a
+//! sender announces costs nothing, and until whoever works on them lets go of them.
 //!
 //! When it is used up, what has been coming for longest gives way: an honest body is there within moments, and one that
 //! is held back on purpose is the oldest soon. Small bodies need none of it, so that callbacks come through meanwhile.

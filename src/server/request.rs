@@ -158,7 +158,8 @@ async fn next_data(body: &mut Incoming) -> Result<Option<Bytes>, Reason> {
     Ok(None)
 }
 
-/// Runs a future to its end, or to its panic: `None`. A panic must not take the other requests' connections along.
+/// Runs a future to its end, or to its panic: `None`. A panic must not take the other requests' connections along
+///
 async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {

@@ -125,8 +125,8 @@ impl Fixture {
         client.rest().await
     }
 
-    /// Waits until the server has read what was sent so far: one thread serves all connections, and answers a request that is
-    /// sent now only after that.
+    /// Waits until the server has read what was sent so far: one thread serves all connections, and answers a request
+    /// that is sent now only after that.
     async fn reads_what_was_sent(&self) {
         let mut client = self.connect().await;
         client.send(&get("/pay")).await;

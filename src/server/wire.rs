@@ -1,5 +1,6 @@
-//! The stream that hyper reads, which ends after one message: what stands behind a message is not hyper's to guess, so a
-//! head is looked at first ([`Inspector`]), and hyper gets exactly the bytes that belong to it (threats P-01 to P-07).
+//! The stream that hyper reads, which ends after one message: what stands behind a message is not hyper's to guess, so
+//! a head is looked at first ([`Inspector`]), and hyper gets exactly the bytes that belong to it (threats P-01 to
+//! P-07).
 //!
 //! Because hyper comes and goes with each message, a connection that waits holds no buffers at all.
 
@@ -18,7 +19,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::time::Sleep;
 
-/// What hyper gets at once: if its buffer of 8 KiB is filled by one read, it takes a buffer twice as large from then on.
+/// What hyper gets at once: if its buffer of 8 KiB is filled by one read, it takes a buffer twice as large from then
+/// on.
 const HANDED_ON: usize = 8 * 1024 - 1;
 
 /// What hyper sees of a head that must not be used, so that the refusal is answered like any request.

@@ -24,8 +24,8 @@ pub(super) struct Config {
     pub(super) since: String,
     /// The latest attempt to replace it, if that failed.
     pub(super) refused: Option<RefusedConfig>,
-    /// The gate's first whole day in Beijing, `2026-12-01`: the one after its journal was made. Bills of earlier days are not
-    /// delivered by schedule. Null without a journal, or while it cannot be read.
+    /// The gate's first whole day in Beijing, `2026-12-01`: the one after its journal was made. Bills of earlier days
+    /// are not delivered by schedule. Null without a journal, or while it cannot be read.
     pub(super) gate_since: Option<String>,
     /// By how many seconds the system's clock has jumped away from the time that this gate goes by; null while it is
     /// believed.

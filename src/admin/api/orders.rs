@@ -220,8 +220,8 @@ impl Decision {
 
 /// Confirms an order again and sends it again.
 ///
-/// What is not paid is not sent. What was paid at another price than the order costs, was accepted before, or is a second
-/// payment, is sent only with an `override` that says so, and a reason. The follow-up does it in a moment.
+/// What is not paid is not sent. What was paid at another price than the order costs, was accepted before, or is a
+/// second payment, is sent only with an `override` that says so, and a reason. The follow-up does it in a moment.
 #[utoipa::path(post, path = "/api/orders/{channel}/{order}/redeliver", tag = "actions", params(OrderPlace),
     request_body(content = Option<Decision>, description = "What is decided against the rules; there may be no body."),
     responses(

@@ -1,5 +1,5 @@
-//! What can be done about an order: the question before, the doing, and what is said after. Without a script the question is
-//! a page; with one it is a dialog of the order's page.
+//! What can be done about an order: the question before, the doing, and what is said after. Without a script the
+//! question is a page; with one it is a dialog of the order's page.
 
 use super::decision::{Decision, Filled, NotFilled};
 use super::flash;

@@ -1,5 +1,5 @@
-//! What the pages bring along, compiled in: no other host is ever asked for anything. Each has the hash of its content in its
-//! address, so that browsers keep it for good and a new version is a new address.
+//! What the pages bring along, compiled in: no other host is ever asked for anything. Each has the hash of its content
+//! in its address, so that browsers keep it for good and a new version is a new address.
 
 use bytes::Bytes;
 use http_body_util::Full;

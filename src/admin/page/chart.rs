@@ -1,5 +1,5 @@
-//! The time line as a picture: bars of callbacks by verdict, and below how long they took. It is drawn here, so that a page
-//! needs no program for it; a table beside says the same.
+//! The time line as a picture: bars of callbacks by verdict, and below how long they took. It is drawn here, so that a
+//! page needs no program for it; a table beside says the same.
 
 use super::show;
 use super::words::{Language, Words, fill};

@@ -50,8 +50,8 @@ pub(super) struct Chip {
 // It writes nothing but its own words.
 impl HtmlSafe for Chip {}
 
-/// The shell of the page that is asked for, still without a title. A page whose path the guard lets everybody ask for has no
-/// [`Who`], and must make its shell by [`Shell::new`].
+/// The shell of the page that is asked for, still without a title. A page whose path the guard lets everybody ask for
+/// has no [`Who`], and must make its shell by [`Shell::new`].
 impl<S: Send + Sync> FromRequestParts<S> for Shell {
     type Rejection = ExtensionRejection;
 

@@ -1,5 +1,5 @@
-//! `check --resolve`: whether those who are named in a configuration are there. Nobody is sent a callback, and nothing is
-//! written but a file that is removed again.
+//! `check --resolve`: whether those who are named in a configuration are there. Nobody is sent a callback, and nothing
+//! is written but a file that is removed again.
 
 use crate::cli::print::Lines;
 use crate::cli::words::{Words, fill};

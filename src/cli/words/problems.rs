@@ -1,6 +1,6 @@
-//! What can be wrong with a configuration, in Chinese: what is wrong, what to do about it, and what is warned of. The English
-//! texts are where they are found; here each stands beside its translation, `{}` for what differs. A text that is not here
-//! is shown as it is.
+//! What can be wrong with a configuration, in Chinese: what is wrong, what to do about it, and what is warned of. The
+//! English texts are where they are found; here each stands beside its translation, `{}` for what differs. A text that
+//! is not here is shown as it is.
 
 mod texts;
 

@@ -1,8 +1,8 @@
 //! The time of day, counted so that a clock which is wrong for a moment ends nothing.
 //!
-//! The system's clock is believed as far as it goes with the monotonic one. Small corrections are followed at once. A step
-//! beyond [`STEP`] is a jump: until the system's clock has held it for [`HOLD`], or has come back, time is counted on by the
-//! monotonic clock.
+//! The system's clock is believed as far as it goes with the monotonic one. Small corrections are followed at once. A
+//! step beyond [`STEP`] is a jump: until the system's clock has held it for [`HOLD`], or has come back, time is counted
+//! on by the monotonic clock.
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
@@ -24,7 +24,8 @@ const SLACK: i64 = 5;
 /// No time was read yet.
 const UNREAD: i64 = i64::MIN;
 
-/// Time as it is counted. All numbers are milliseconds; `wall` is what the system's clock shows, `mono` the monotonic one.
+/// Time as it is counted. All numbers are milliseconds; `wall` is what the system's clock shows, `mono` the monotonic
+/// one.
 #[derive(Debug)]
 pub struct Steady {
     /// What the time is ahead of the monotonic clock.
@@ -127,8 +128,8 @@ impl Steady {
         }
     }
 
-    /// Goes on by so much away, if that was said to be [held](Look::Held); otherwise nothing is done. Where the system's clock
-    /// is elsewhere again by now, that is another jump: what waits was moved already.
+    /// Goes on by so much away, if that was said to be [held](Look::Held); otherwise nothing is done. Where the
+    /// system's clock is elsewhere again by now, that is another jump: what waits was moved already.
     pub(super) fn settle(&self, by: SignedDuration) {
         let mut jumps = self.lock();
         if jumps.held == Some(by) {

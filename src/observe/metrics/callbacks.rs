@@ -1,8 +1,8 @@
 //! How many callbacks went which way.
 //!
-//! A callback is counted twice: when it is received, and when it has ended. Everything that is shown of those that have ended
-//! comes from one reading of the same numbers, and those received are read after them; so at any moment they add up:
-//! received = in flight + forwarded + refused + retrying + parked + absorbed.
+//! A callback is counted twice: when it is received, and when it has ended. Everything that is shown of those that have
+//! ended comes from one reading of the same numbers, and those received are read after them; so at any moment they add
+//! up: received = in flight + forwarded + refused + retrying + parked + absorbed.
 
 use super::Histogram;
 use super::labels::{OutcomeLabel, VerdictLabels, WayLabels};

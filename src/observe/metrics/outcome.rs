@@ -5,8 +5,8 @@
 pub enum Outcome {
     /// The upstream answered it, and its sender got that answer.
     Forwarded,
-    /// It was turned away, and nothing more is done about it: unreadable, unpaid, contradicted; or nothing could be kept of it,
-    /// so that it depends on its sender.
+    /// It was turned away, and nothing more is done about it: unreadable, unpaid, contradicted; or nothing could be
+    /// kept of it, so that it depends on its sender.
     Refused,
     /// It was turned away, and the follow-up goes on with it.
     Retrying,

@@ -1,5 +1,5 @@
-//! What the system says of this process, in the names that all programs use. Elsewhere than on Linux only what every system
-//! knows.
+//! What the system says of this process, in the names that all programs use. Elsewhere than on Linux only what every
+//! system knows.
 
 use super::Gauges;
 use jiff::Timestamp;

@@ -1,7 +1,7 @@
 //! What happened in each minute of the last day: the picture on the dashboard.
 //!
-//! Nothing is counted for it: a minute is the difference between two readings of what is counted anyway. Each minute is written
-//! into the journal as it ends, so that a restart goes on with the picture.
+//! Nothing is counted for it: a minute is the difference between two readings of what is counted anyway. Each minute is
+//! written into the journal as it ends, so that a restart goes on with the picture.
 
 use super::outcome::Outcome;
 use super::totals::{Totals, VERDICTS};

@@ -84,7 +84,8 @@ impl Latencies {
         latencies
     }
 
-    /// What this share of them took at most, evenly spread within a bucket as Prometheus does it; `None` if there are none.
+    /// What this share of them took at most, evenly spread within a bucket as Prometheus does it; `None` if there are
+    /// none.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<Duration> {
         let all: u64 = self.0.iter().sum();

@@ -1,7 +1,7 @@
 //! Sending spans to a collector: OTLP over HTTP, in protobuf.
 //!
-//! The library calls this on a thread of its own, off the way of callbacks. What cannot be sent is dropped: traces are for looking
-//! at, and a collector that is gone must cost nothing.
+//! The library calls this on a thread of its own, off the way of callbacks. What cannot be sent is dropped: traces are
+//! for looking at, and a collector that is gone must cost nothing.
 
 use super::{BuildError, Settings};
 use crate::net::http_client;

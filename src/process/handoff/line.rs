@@ -35,8 +35,8 @@ pub(super) fn send(stream: &UnixStream, line: &str, descriptors: &[OwnedFd]) -> 
     if sent == line.len() { Ok(()) } else { Err(ErrorKind::WriteZero.into()) }
 }
 
-/// Receives a line without its end, and the descriptors that came with it. Nothing may have been sent behind it, which is
-/// so where each side waits for the other's word.
+/// Receives a line without its end, and the descriptors that came with it. Nothing may have been sent behind it, which
+/// is so where each side waits for the other's word.
 pub(super) fn receive(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
     let (mut line, mut descriptors) = (Vec::new(), Vec::new());
     loop {

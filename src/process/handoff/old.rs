@@ -27,8 +27,8 @@ pub struct SharedSocket {
     pub socket: OwnedFd,
 }
 
-/// Where a successor asks, at a unix socket beside the journal. The socket goes when this is dropped, which must be before the journal is
-/// given back: the next gate has one of the same name.
+/// Where a successor asks, at a unix socket beside the journal. The socket goes when this is dropped, which must be
+/// before the journal is given back: the next gate has one of the same name.
 #[derive(Debug)]
 pub struct HandoffListener {
     listening: Option<Listening>,
@@ -68,8 +68,8 @@ struct Negotiation {
 }
 
 impl HandoffListener {
-    /// Listens beside the journal at `journal`, whose lock this process must have: a socket that lies there is a dead one's.
-    /// `grace` is how long the end may take. Must be called inside a tokio runtime.
+    /// Listens beside the journal at `journal`, whose lock this process must have: a socket that lies there is a dead
+    /// one's. `grace` is how long the end may take. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// If the system does not let it; the path of a unix socket, for one, must not be longer than about 100 bytes.
@@ -114,7 +114,8 @@ impl Drop for HandoffListener {
 }
 
 impl Handoff {
-    /// Waits until the successor accepts callbacks, which it does once it has the journal; `false` if it is gone before that.
+    /// Waits until the successor accepts callbacks, which it does once it has the journal; `false` if it is gone before
+    /// that.
     pub async fn other_accepts(self) -> bool {
         let stream = self.stream;
         let heard = tokio::task::spawn_blocking(move || {

@@ -1,4 +1,5 @@
-//! Comparing a bill with what the upstream accepted, row by row as it comes. Of a million rows only the ids of refunds are held.
+//! Comparing a bill with what the upstream accepted, row by row as it comes. Of a million rows only the ids of refunds
+//! are held.
 
 use super::{Plan, Sweeper, Trouble};
 use crate::domain::clock;
@@ -159,8 +160,8 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// What a payment is to this sweep; `None` if its delivery was accepted, or it is one too many to be kept. `named` is the
-    /// order that a callback or a source has named with its number.
+    /// What a payment is to this sweep; `None` if its delivery was accepted, or it is one too many to be kept. `named`
+    /// is the order that a callback or a source has named with its number.
     fn judge(&mut self, payment: &BillPayment, standing: Option<Standing>, named: Option<OrderId>) -> Option<Row> {
         let detail = payment.broken.map(|broken| broken.to_string());
         let Some(Ours { channel, route, order }) = self.ours(payment, named) else {

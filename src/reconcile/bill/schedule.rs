@@ -14,7 +14,8 @@ pub(super) enum Way {
     Deliver,
 }
 
-/// What a channel's schedule does with the bill of `day`: it begins with `from`, or else with the gate's first whole day.
+/// What a channel's schedule does with the bill of `day`: it begins with `from`, or else with the gate's first whole
+/// day.
 pub(super) fn way(from: Option<Date>, before_gate: BeforeGate, gate_since: Date, day: Date) -> Way {
     if day < from.unwrap_or(gate_since) {
         Way::Leave

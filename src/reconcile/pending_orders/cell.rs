@@ -100,8 +100,8 @@ pub(super) fn id<I: FromStr<Err = BadId>>(cell: &Cell<'_>) -> Result<Option<I>, 
     written.parse().map(Some).map_err(BadCell::Id)
 }
 
-/// An amount, if there is one. Zeros behind the last place that counts are the column's, not the amount's; also of fen, since
-/// a list that was configured with its unit is not taken for yuan.
+/// An amount, if there is one. Zeros behind the last place that counts are the column's, not the amount's; also of fen,
+/// since a list that was configured with its unit is not taken for yuan.
 pub(super) fn amount(cell: &Cell<'_>, unit: AmountUnit) -> Result<Option<Fen>, BadCell> {
     let Some(written) = cell.written()? else { return Ok(None) };
     let fen = match (unit, written.split_once('.')) {

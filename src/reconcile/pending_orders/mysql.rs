@@ -1,5 +1,5 @@
-//! MySQL and MariaDB: one connection for each reading, and one read-only transaction. The query is prepared, because only
-//! one statement can be.
+//! MySQL and MariaDB: one connection for each reading, and one read-only transaction. The query is prepared, because
+//! only one statement can be.
 
 use super::cell::Cell;
 use super::error::{SourceError, root_cause, said};
@@ -63,8 +63,8 @@ async fn connect_and_read(url: &Secret, query: &Query, rows: Rows, deadline: Dur
     read.await.map_err(|stop| stop.explained(|error| explain(&error, password.as_deref())))
 }
 
-/// The URL's options, with what we say about certificates, packets and sockets. The socket is the one that the server on
-/// a loopback address says it has, which may be that of another server here.
+/// The URL's options, with what we say about certificates, packets and sockets. The socket is the one that the server
+/// on a loopback address says it has, which may be that of another server here.
 fn with_limits(options: Opts) -> Result<OptsBuilder, SourceError> {
     let encrypted = options.ssl_opts().cloned();
     let mut builder = OptsBuilder::from_opts(options)

@@ -1,5 +1,5 @@
-//! Whom an encrypted connection ends at: checked as `provider/wechat/client.rs` checks it, or not checked where a database's
-//! URL does not ask for it.
+//! Whom an encrypted connection ends at: checked as `provider/wechat/client.rs` checks it, or not checked where a
+//! database's URL does not ask for it.
 
 use super::error::SourceError;
 use crate::net::http_client::GatesTime;

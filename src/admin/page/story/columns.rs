@@ -61,8 +61,8 @@ pub(super) fn columns(record: &Record, words: &'static Words) -> [Column; 4] {
     ]
 }
 
-/// Which of three amounts is not what another of them is: each is held against what was paid, or against the other where nothing
-/// was paid. There is nothing to differ from an amount that no source has said.
+/// Which of three amounts is not what another of them is: each is held against what was paid, or against the other
+/// where nothing was paid. There is nothing to differ from an amount that no source has said.
 fn differing(expected: Option<Money>, claimed: Option<Money>, paid: Option<Money>) -> [bool; 3] {
     let differ = |one: Option<Money>, other: Option<Money>| one.zip(other).is_some_and(|(one, other)| one != other);
     if paid.is_none() {
