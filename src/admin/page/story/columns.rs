@@ -120,7 +120,7 @@ fn sent(record: &Record, words: &Words) -> Vec<Fact> {
     let was_sent = record.attempts > 0;
     let [_, confirmed @ .., _] = confirmed(record, record.verified.as_ref().filter(|_| was_sent));
     let [number, transaction, amount, trade_state, paid_at] = confirmed;
-    let (order, delivery) = (was_sent.then(|| record.claimed.order), was_sent.then_some(&record.delivery));
+    let (order, delivery) = (was_sent.then_some(record.claimed.order), was_sent.then_some(&record.delivery));
     let (order, delivery) = (order.map(|id| id.to_string()), delivery.map(ToString::to_string));
     let said = [order, number, transaction, amount, trade_state, paid_at, delivery];
     facts(names(words), said, Differs::default(), |_| NOTHING)
