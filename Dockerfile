@@ -7,9 +7,11 @@
 #
 # The image has what production needs. The simulated WeChat Pay and the demo are left out; to have them, as
 # deploy/compose does:
-#   docker build --build-arg FEATURES=mimalloc,otlp,sandbox -t tollgate:sandbox .
+#   docker build --build-arg FEATURES=mimalloc,otlp,sandbox -t tollgate:sandbox .      (make image FEATURES=...)
 # The label tollgate.features says which an image has, and so does `docker run --rm tollgate --help`.
 ARG FEATURES=mimalloc,otlp
+# Of Cargo.toml, as `make image` says it.
+ARG VERSION=unknown
 
 # The Rust version of Cargo.toml: what is tested is what is shipped.
 FROM rust:1.95-slim-bookworm AS builder
@@ -29,7 +31,8 @@ RUN mkdir -p /image/lib/tollgate \
 
 FROM gcr.io/distroless/cc-debian12
 ARG FEATURES
-LABEL tollgate.features="$FEATURES"
+ARG VERSION
+LABEL tollgate.features="$FEATURES" org.opencontainers.image.version="$VERSION"
 COPY --from=builder /src/target/release/tollgate /usr/local/bin/tollgate
 COPY --from=builder /image/config.yaml /etc/tollgate/config.yaml
 # nobody, by number: the image has no shell and needs no passwd

@@ -2,6 +2,11 @@
 #                    make test   runs every test
 # `make help` lists the rest.
 
+# What a production build has: the image and the Debian package. `make image FEATURES=mimalloc,otlp,sandbox` adds the commands
+# sandbox and demo. Dockerfile says the same for who builds without make.
+FEATURES ?= mimalloc,otlp
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench lint configs image deb deploy alerts browser screenshots schemathesis guards typos deny advisories unused msrv features needs needs-databases needs-promtool needs-deb needs-browser needs-schemathesis needs-typos needs-deny needs-machete
 
@@ -129,20 +134,22 @@ unused: needs needs-machete ## dependencies that nothing uses
 	$(TOOLS)/bin/cargo-machete --with-metadata
 
 # What is declared is what is built: by the other steps, where the toolchain in use is the declared one.
-msrv: needs ## that the Rust version of Cargo.toml builds everything
+msrv: needs ## that the Rust version of Cargo.toml builds everything, and passes the unit tests
 	@declared=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); used=$$(rustc --version | sed 's/rustc \([0-9]*\.[0-9]*\).*/\1/'); \
 	if [ "$$declared" = "$$used" ]; then echo "msrv: $$declared is declared and is what builds and tests here"; \
 	else set -e; \
 		toolchain=$$(rustup toolchain list 2>/dev/null | sed -n "s/^\($${declared}[.-][^ ]*\).*/\1/p" | head -1); \
 		[ -n "$$toolchain" ] || { echo "msrv: $$declared is declared, $$used is in use, and what is not built is not supported: rustup toolchain install $$declared"; exit 1; }; \
-		echo "msrv: $$declared is declared, $$used is in use; building with $$toolchain, in target/msrv"; \
-		rustup run "$$toolchain" cargo check --locked --all-targets --target-dir target/msrv; fi
+		echo "msrv: $$declared is declared, $$used is in use; building and testing with $$toolchain, in target/msrv"; \
+		rustup run "$$toolchain" cargo check --locked --all-targets --target-dir target/msrv; \
+		rustup run "$$toolchain" cargo test --locked --lib --bins --target-dir target/msrv; fi
 
 # The same target folder: only tollgate itself is built anew, its dependencies are there. A test of a feature is not there without
 # it. From outside, what a feature could change; FEATURES_OUTSIDE= runs all.
 FEATURES_OUTSIDE ?= confirmed:: contradicted:: unpaid_and_unknown:: follow_up:: notifications:: config_check:: command_line:: commands:: reload:: replies:: logs:: pages:: shutdown::
 
-features: needs ## everything without the default features: clippy, unit tests, and the gate from outside
+features: needs ## what a production build has, and nothing at all of the features: clippy, unit tests, and the gate from outside
+	cargo clippy --locked --no-default-features --features $(FEATURES) --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 	cargo test --locked --no-default-features --no-fail-fast --lib --bins
 	cargo test --locked --no-default-features --no-fail-fast --test gate -- $(FEATURES_OUTSIDE)
@@ -159,7 +166,7 @@ bench: needs ## functions (divan) and the journal; docs/performance.md tells how
 	@echo "The whole beside nginx and lua: see docs/performance.md"
 
 deploy: needs ## check everything in deploy/ with the tool of its kind (missing ones are installed)
-	cargo build --locked
+	cargo build --locked --no-default-features --features $(FEATURES)
 	deploy/check
 
 needs-deb: # cargo-deb, into target/tools
@@ -167,10 +174,10 @@ needs-deb: # cargo-deb, into target/tools
 		CARGO_PROFILE_RELEASE_LTO=false CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
 		cargo install -q cargo-deb --version 3.8.0 --locked --root target/tools; }
 
-deb: needs needs-deb ## the Debian package, in target/debian
-	cargo build --release --locked
+deb: needs needs-deb ## the Debian package, in target/debian, of these FEATURES
+	cargo build --release --locked --no-default-features --features $(FEATURES)
 	deploy/debian/prepare target/release/tollgate
 	PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo deb --no-build
 
-image: ## the container image
-	docker build -t tollgate .
+image: ## the container image, of these FEATURES
+	docker build --build-arg FEATURES=$(FEATURES) --build-arg VERSION=$(VERSION) -t tollgate:$(VERSION) -t tollgate .

@@ -1,4 +1,4 @@
-//! Looking in: the dashboard, the JSON API, metrics and health, on a listener of their own that no callback reaches.
+//! The dashboard, the JSON API, metrics and health, on a listener of their own that no callback reaches.
 //!
 //! | what | is |
 //! |---|---|
@@ -72,7 +72,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Ceilings on what somebody can make the admin listener hold or wait for. When all connections are taken, the one that
+/// Ceilings on what a client can make the admin listener hold or wait for. When all connections are taken, the one that
 /// is silent longest gives way to the next.
 pub const LIMITS: server::Limits = server::Limits {
     body: 64 * 1024,
@@ -91,7 +91,7 @@ pub const LIMITS: server::Limits = server::Limits {
 #[derive(Debug)]
 pub struct Admin {
     gate: Arc<Current>,
-    journal: Option<Arc<dyn Archive>>,
+    archive: Option<Arc<dyn Archive>>,
     config_status: watch::Receiver<ConfigStatus>,
     access: ArcSwap<Access>,
     attempts: Attempts,
@@ -102,18 +102,18 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Looks into this gate and its journal, for those whom `access` lets.
+    /// Shows this gate and its journal to those whom `access` lets.
     #[must_use]
     pub fn new(
         gate: Arc<Current>,
-        journal: Option<Arc<dyn Archive>>,
+        archive: Option<Arc<dyn Archive>>,
         config_status: watch::Receiver<ConfigStatus>,
         access: Access,
     ) -> Self {
         let access = ArcSwap::from_pointee(access);
         Self {
             gate,
-            journal,
+            archive,
             config_status,
             access,
             attempts: Attempts::default(),

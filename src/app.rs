@@ -78,7 +78,7 @@ struct Fixed {
     format: Option<LogFormat>,
 }
 
-/// What works beside the listeners, for one configuration.
+/// What runs beside the listeners, for one configuration.
 struct Working {
     shutdown: Shutdown,
     housekeeping: JoinHandle<()>,
@@ -130,8 +130,8 @@ const FAMILIAR: usize = 200;
 /// How long the end waits for the journal to be written out.
 const WRITTEN_OUT: Duration = Duration::from_secs(5);
 
-/// How long answers end their connections before nobody is let in any more: so that who keeps one does not send on it while
-/// it is closed.
+/// How long answers end their connections before no connection is accepted any more: so that who keeps one does not send on
+/// it while it is closed.
 const WINDING_DOWN: Duration = Duration::from_millis(500);
 
 impl App {
@@ -162,8 +162,7 @@ impl App {
         let services = Services::with(config, journal, Arc::clone(&metrics))?;
         let current = Arc::new(Current::new(Arc::clone(&services.gate)));
         let config_status = watch::Sender::new(ConfigStatus::first());
-        let seen =
-            Seen { gate: Arc::clone(&current), journal: archive, config_status: config_status.subscribe(), metrics };
+        let seen = Seen { gate: Arc::clone(&current), archive, config_status: config_status.subscribe(), metrics };
         let listeners = Listeners::at(bound, plan, seen);
         let successors = listen_for_successors(fixed.journal.as_ref(), grace);
         Ok(Self { services, current, listeners, config_status, fixed, grace, before, successors })
@@ -275,7 +274,7 @@ impl App {
         tracing::info!(grace_s = self.grace.as_secs(), "stopping: requests under way finish");
         let handoff = handoff.map(|handoff| PendingHandoff {
             handoff,
-            journal: self.services.housekeeping.journal.as_ref().map(|journal| Arc::downgrade(&journal.queue)),
+            queue: self.services.housekeeping.journal.as_ref().map(|journal| Arc::downgrade(&journal.queue)),
             sockets: self.listeners.lend().unwrap_or_default(),
         });
         self.listeners.close();
@@ -385,7 +384,7 @@ impl Fixed {
 }
 
 impl Services {
-    /// Begins what works beside the listeners, until `shutdown` or the end of the configuration. What sources of pending orders
+    /// Begins what runs beside the listeners, until `shutdown` or the end of the configuration. What sources of pending orders
     /// said before is read from the journal if it was not recalled.
     fn begin(&self, shutdown: &Shutdown, recalled: Option<HashMap<String, Known>>) -> Working {
         let shutdown = shutdown.child();

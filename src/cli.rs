@@ -188,7 +188,7 @@ async fn dispatch(cli: Cli, sockets: Sockets) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// On one core a single-threaded runtime saves the hand-over between threads; on more, they share the work.
+/// On one core a single-threaded runtime saves handing work from thread to thread; on more, they share the work.
 fn runtime() -> std::io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if cores == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() }.enable_all().build()

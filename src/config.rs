@@ -100,7 +100,7 @@ pub struct Config {
     pub headers: HeaderNames,
     /// Hosts, hedge, budget; what the accounts ask by, once it is connected.
     pub wechat: Arc<wechat::Service>,
-    /// The whole way of a callback, from head read to first byte of the answer, where a route does not say.
+    /// For the whole request flow, from head read to first byte of the answer, where a route does not say.
     pub deadline: Duration,
     /// The part of it that confirming may take.
     pub confirm_deadline: Duration,

@@ -6,6 +6,8 @@
 
 pub mod schedule;
 
+mod jitter;
+
 mod retry_budgets;
 
 mod step;
@@ -21,7 +23,7 @@ mod overridden;
 
 use crate::follow_up::schedule::Schedule;
 use crate::gate::Gate;
-use crate::journal::{DueGroup, Job, Queue, Shut};
+use crate::journal::{DueGroup, Job, Queue, Throttled};
 use crate::process::shutdown::Shutdown;
 pub use outcome::Step;
 pub use recovered::next_question;
@@ -37,8 +39,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 pub struct FollowUp {
     /// The gate whose steps it takes.
     pub gate: Arc<Gate>,
-    /// The journal's queue, which it works off.
-    pub journal: Arc<dyn Queue>,
+    /// The queue of the journal that the gate writes, which it works off.
+    pub queue: Arc<dyn Queue>,
     /// When an order that is not decided is asked about again; `follow_up.ask_again`.
     pub ask_again: Schedule,
     /// When an order that was not accepted is sent again; `follow_up.redeliver`.
@@ -81,8 +83,8 @@ impl FollowUp {
                 biased;
                 () = shutdown.begun() => break,
                 Some(ended) = steps.join_next() => match ended {
-                    Ok((queue, Step::Throttled)) => {
-                        throttled.push((queue, Instant::now() + THROTTLED_FOR));
+                    Ok((group, Step::Throttled)) => {
+                        throttled.push((group, Instant::now() + THROTTLED_FOR));
                         continue;
                     }
                     // Looked at again with the next tick.
@@ -106,7 +108,7 @@ impl FollowUp {
             }
             throttled.retain(|(_, until)| *until > Instant::now());
             let groups = throttled.iter().map(|(group, _)| *group).collect();
-            match self.journal.lease_due(free, Shut { groups, outlets: recoveries.outlets() }).await {
+            match self.queue.lease_due(free, Throttled { groups, outlets: recoveries.outlets() }).await {
                 Ok(due) => {
                     for job in due {
                         let ticket = self.ticket(&job);

@@ -3,7 +3,7 @@
 //!
 //! This is the interface, in the domain's words; `sqlite` keeps it in one file of this machine. It knows the words and
 //! nothing of the gate. A journal has two sides: its [`queue`], for those who work on entries, and its [`archive`], for those
-//! who look in and decide. The store has the clock: callers say in how long something is due, never when.
+//! who query and decide. The store has the clock: callers say in how long something is due, never when.
 //!
 //! Two things are told apart. An *entry* is one claim on one route, with the callback that made it; several claims can
 //! name the same order, and a forged one must not take the true one's place. A *delivery* is an order on a route, what
@@ -76,7 +76,7 @@ pub use overrides::{Override, Overrides, Redeliveries};
 pub use owners::Owners;
 pub use pending_orders::{PendingOrder, PendingOrderQueue, SourceHealth};
 pub use queue::{Looks, MOST_LIFTED, Queue, Taken, Trust};
-pub use recovery::{Outlet, Recovery, Shut};
+pub use recovery::{Outlet, Recovery, Throttled};
 pub use search::Search;
 pub use state::{Origin, State, Transition};
 pub use sweeps::{SweepQueue, Sweeps};
@@ -95,7 +95,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>>
 pub struct Journal {
     /// What is to be done: for the gate and whatever goes on after it.
     pub queue: Arc<dyn Queue>,
-    /// What is known: for those who look in and decide.
+    /// What is known: for those who query and decide.
     pub archive: Arc<dyn Archive>,
 }
 

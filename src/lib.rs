@@ -1,7 +1,7 @@
 //! tollgate lets a payment callback through to a legacy order system only after WeChat Pay itself has confirmed it.
 //!
-//! The modules stand in reading order: the words everybody uses, the payment provider's language, what is kept, the way
-//! of a callback, and what holds it together. `ARCHITECTURE.md` has the picture.
+//! The modules stand in reading order: the words everybody uses, the payment provider's language, what is kept, the
+//! request flow, and what holds it together. `ARCHITECTURE.md` has the picture.
 
 // The words of the trade: ids, money, reasons, time.
 pub mod domain;
@@ -21,7 +21,7 @@ pub mod journal;
 // The legacy order system, as the gate sees it.
 pub mod upstream;
 
-// The way of a callback.
+// The request flow.
 pub mod gate;
 
 // What goes on after the reply.
@@ -30,13 +30,13 @@ pub mod follow_up;
 // Paid orders that never called back, found in the bill or in the merchant's own list.
 pub mod reconcile;
 
-// Looking in: dashboard, API, monitoring.
+// Dashboard, API, monitoring.
 pub mod admin;
 
 // Accepting requests.
 pub mod server;
 
-// This process among others: stopping, sockets, hand-over, limits.
+// This process among others: stopping, sockets, take-over, limits.
 pub mod process;
 
 // What the configuration file says.

@@ -4,7 +4,7 @@ use axum::extract::Request;
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, Method};
 
-/// Whether a person looks at the answer.
+/// Whether a person reads the answer.
 pub(super) fn wants_page(request: &Request) -> bool {
     let is_page = matches!(*request.method(), Method::GET | Method::HEAD) && !request.uri().path().starts_with("/api/");
     is_page && accepts_html(request.headers())

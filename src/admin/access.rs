@@ -1,4 +1,5 @@
-//! Who may look in: whoever has the token, or a session that was begun with it; on loopback without a token, everybody.
+//! Who may use the admin listener: whoever has the token, or a session that was begun with it; on loopback without a token,
+//! everybody.
 
 use super::session::Sessions;
 use crate::domain::secret::Secret;

@@ -92,9 +92,9 @@ impl Admin {
         if action == Action::Redeliver {
             return self.redeliver(channel, order, Decided::default(), who, from).await;
         }
-        let journal = self.journal.as_ref().ok_or(NotDone::Journal(Reason::JournalUnavailable))?;
+        let archive = self.archive.as_ref().ok_or(NotDone::Journal(Reason::JournalUnavailable))?;
         let search = of_order(channel, order);
-        let entries = journal.act(action, search, MOST, by(who, from.ip())).await.map_err(unavailable)?;
+        let entries = archive.act(action, search, MOST, by(who, from.ip())).await.map_err(unavailable)?;
         if entries.is_empty() {
             return Err(self.nothing_to(action, search).await);
         }
@@ -116,11 +116,11 @@ impl Admin {
         who: &Who,
         from: SocketAddr,
     ) -> Result<Done, NotDone> {
-        let journal = self.journal.as_ref().ok_or(NotDone::Journal(Reason::JournalUnavailable))?;
+        let archive = self.archive.as_ref().ok_or(NotDone::Journal(Reason::JournalUnavailable))?;
         let (search, given, because) = (of_order(channel, order), decided.overrides, decided.because.clone());
         let by = by(who, from.ip());
         let wanted = Redelivery { search, limit: MOST, given, because, leave_out: false, by };
-        let done = journal.redeliver(wanted).await.map_err(unavailable)?;
+        let done = archive.redeliver(wanted).await.map_err(unavailable)?;
         if !done.held.is_empty() {
             return Err(NotDone::OverrideNeeded { needs: needs(&done.held), told: told(&done.held) });
         }
@@ -141,23 +141,23 @@ impl Admin {
     /// What a person has to decide before an order is sent again, for each of its entries that can be; as far as that can be
     /// read.
     pub async fn needed(&self, channel: ChannelId, order: OrderId) -> Vec<Needed> {
-        match &self.journal {
-            Some(journal) => journal.needed(of_order(channel, order), MOST).await.unwrap_or_default(),
+        match &self.archive {
+            Some(archive) => archive.needed(of_order(channel, order), MOST).await.unwrap_or_default(),
             None => Vec::new(),
         }
     }
 
     /// Why an action has found nothing.
     async fn nothing_to(&self, action: Action, search: Search) -> NotDone {
-        let Some(journal) = &self.journal else { return NotDone::Journal(Reason::JournalUnavailable) };
-        match journal.find(search, 1).await {
+        let Some(archive) = &self.archive else { return NotDone::Journal(Reason::JournalUnavailable) };
+        match archive.find(search, 1).await {
             Ok(known) if known.is_empty() => NotDone::NoSuchOrder,
             Ok(_) => NotDone::Conflict(not_in_this_state(action)),
             Err(error) => unavailable(error),
         }
     }
 
-    /// Asks WeChat Pay about an order now. Nothing is noted of the order; that it was asked is.
+    /// Asks WeChat Pay about an order now. Nothing is written of the order; that WeChat Pay was asked is audited.
     ///
     /// # Errors
     /// If WeChat Pay cannot be asked about it.
@@ -190,9 +190,9 @@ impl Admin {
     /// of its id.
     async fn number(&self, channel: &Channel, order: OrderId) -> Result<OutTradeNo, NotDone> {
         let search = Search { order_id: Some(order), channel: Some(channel.id), ..Search::default() };
-        let known = match &self.journal {
+        let known = match &self.archive {
             // That cannot be read is no reason not to ask.
-            Some(journal) => journal.find(search, MOST).await.unwrap_or_default(),
+            Some(archive) => archive.find(search, MOST).await.unwrap_or_default(),
             None => Vec::new(),
         };
         let likeliest = known.iter().find(|record| record.verified.is_some()).or(known.first());
@@ -208,7 +208,7 @@ impl Admin {
         let by = By { who: who.to_owned(), from: from.to_string() };
         let line = Audit { by, action, channel: None, order: None, entries: Vec::new(), outcome: None, because: None };
         tracing::info!(who, %from, action = action.as_str(), "audit");
-        let writing = self.journal.as_ref().map(|journal| journal.audit(line));
+        let writing = self.archive.as_ref().map(|archive| archive.audit(line));
         async move {
             if let Some(writing) = writing {
                 // While the disk fails the log has it.
@@ -218,8 +218,8 @@ impl Admin {
     }
 
     async fn write_down(&self, line: Audit) {
-        if let Some(journal) = &self.journal
-            && let Err(error) = journal.audit(line).await
+        if let Some(archive) = &self.archive
+            && let Err(error) = archive.audit(line).await
         {
             tracing::warn!(%error, "what was done is in the log only");
         }

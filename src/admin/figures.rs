@@ -8,7 +8,7 @@ use std::time::Duration;
 impl Admin {
     /// The journal's figures and how old they are; `None` without a journal, or while none could be read.
     pub async fn figures(&self) -> Option<(Arc<Figures>, Duration)> {
-        let journal = self.journal.clone()?;
-        self.figures.get(|_| true, async move { journal.figures().await }).await.read
+        let archive = self.archive.clone()?;
+        self.figures.get(|_| true, async move { archive.figures().await }).await.read
     }
 }

@@ -1,7 +1,7 @@
 //! What every request has to bring, in one place, and what every answer carries.
 //!
 //! Whoever asks must reach us under a name of ours (DNS rebinding), say who they are, and change something only from a
-//! page of ours (CSRF): by the token in a header, which no page of somebody else's can send, or by a request that the
+//! page of ours (CSRF): by the token in a header, which no page of another site can send, or by a request that the
 //! browser says is our own page's. Nothing is shared with other origins (no CORS).
 
 use super::accept::wants_page;

@@ -1,5 +1,5 @@
 //! Is the gate alive, and can it take callbacks in? For whoever looks after processes, so without a token; that WeChat Pay
-//! or the order system is down is nobody's reason to restart the gate.
+//! or the order system is down is no reason to restart the gate.
 
 use super::Admin;
 use super::problem::Problem;
@@ -58,21 +58,21 @@ impl Admin {
     /// # Errors
     /// Why not.
     pub async fn ready(&self) -> Result<(), NotReady> {
-        let Some(journal) = &self.journal else { return Ok(()) };
+        let Some(archive) = &self.archive else { return Ok(()) };
         let mut known = self.readiness.0.lock().await;
         if let Some((at, answer)) = *known
             && at.elapsed() < BELIEVED
         {
             return answer;
         }
-        let answer = probe(&**journal).await;
+        let answer = probe(&**archive).await;
         *known = Some((Instant::now(), answer));
         answer
     }
 }
 
-async fn probe(journal: &dyn Archive) -> Result<(), NotReady> {
-    match timeout(TIMEOUT, journal.probe()).await {
+async fn probe(archive: &dyn Archive) -> Result<(), NotReady> {
+    match timeout(TIMEOUT, archive.probe()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(NotReady::Unwritable),
         Err(_) => Err(NotReady::Slow),

@@ -20,12 +20,12 @@ impl Held {
 impl Admin {
     /// Orders that are held, and why that cannot be read at the moment, if it cannot. What was read before still counts then.
     pub async fn held(&self) -> (Option<Arc<Held>>, Option<Unread>) {
-        let Some(journal) = self.journal.clone() else { return (None, Some(Unread::NoJournal)) };
+        let Some(archive) = self.archive.clone() else { return (None, Some(Unread::NoJournal)) };
         let reading = async move {
             let mut held = Held::default();
             for state in [State::Delivering, State::Parked, State::Asking] {
                 let filter = Filter { state: Some(state), ..Filter::default() };
-                let page = journal.list(filter, None, Held::MOST).await?;
+                let page = archive.list(filter, None, Held::MOST).await?;
                 held.records.extend(page.records);
             }
             Ok(held)

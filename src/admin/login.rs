@@ -48,8 +48,8 @@ pub(super) fn go_there(from: &Uri) -> Response {
 }
 
 impl Admin {
-    /// Whether `token` is the one. It is, however many wrong ones came from the same address before: nobody guesses one
-    /// of that length, and somebody else's guesses must not keep out who has it.
+    /// Whether `token` is the one. It is, however many wrong ones came from the same address before: a guess does
+    /// not hit one of that length, and the guesses of others must not keep out who has it.
     ///
     /// # Errors
     /// 401 if it is wrong, 429 if too many were; and what that answer waits for.
@@ -60,7 +60,7 @@ impl Admin {
         let Wrong { is_told, late } = self.attempts.was_wrong(address);
         if is_told {
             tracing::warn!(%address, "a wrong token for the admin listener");
-            // Nobody waits for it.
+            // No request waits for it.
             drop(self.note_access(Action::LoginRefused, "nobody", address));
         }
         Err(match late {
@@ -72,7 +72,7 @@ impl Admin {
     /// Reads in the audit trail which sessions were ended before this process began.
     pub async fn recall_logouts(&self) {
         let access = self.access.load_full();
-        let (Some(sessions), Some(_)) = (access.sessions(), &self.journal) else { return };
+        let (Some(sessions), Some(_)) = (access.sessions(), &self.archive) else { return };
         let since = clock::now() - session::LASTS;
         let mut before = None;
         for _ in 0..PAGES {

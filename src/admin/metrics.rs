@@ -37,7 +37,7 @@ impl Admin {
     async fn scrape(&self, format: Format) -> Option<String> {
         let figures = self.figures().await;
         let (gate, config_status) = (self.gate.gate(), self.config_status());
-        let has_journal = self.journal.is_some();
+        let has_journal = self.archive.is_some();
         // The system is asked about this process, which is no matter for those who carry callbacks.
         let writing = tokio::task::spawn_blocking(move || {
             let mut now = Gauges::default();

@@ -99,8 +99,8 @@ impl Admin {
 
     /// What came since midnight, as of a moment ago.
     async fn today(&self, since: Timestamp) -> Option<Arc<Today>> {
-        let journal = self.journal.clone()?;
-        let counting = async move { Ok(Day { since, today: Arc::new(journal.today(since).await?) }) };
+        let archive = self.archive.clone()?;
+        let counting = async move { Ok(Day { since, today: Arc::new(archive.today(since).await?) }) };
         let (day, _) = self.day.get(|day| day.since == since, counting).await.read?;
         Some(Arc::clone(&day.today))
     }

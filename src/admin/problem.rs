@@ -64,7 +64,7 @@ impl Problem {
         Self { reason: Some("override-needed"), needs, ..self }
     }
 
-    /// Somebody has to say first who they are.
+    /// The client has to log in first.
     #[must_use]
     pub(super) fn unauthorized(detail: &str) -> Self {
         let mut problem = Self::new(StatusCode::UNAUTHORIZED, detail);

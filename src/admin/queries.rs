@@ -1,4 +1,4 @@
-//! What pages and API are shown of the journal. A disk that hangs keeps nobody waiting for long.
+//! What pages and API are shown of the journal. A disk that hangs keeps no request waiting for long.
 
 use super::Admin;
 use crate::domain::order::{ChannelId, OrderId};
@@ -35,13 +35,13 @@ pub enum Unread {
 
 impl Admin {
     /// The journal.
-    pub(super) fn journal(&self) -> Result<&Arc<dyn Archive>, Unread> {
-        self.journal.as_ref().ok_or(Unread::NoJournal)
+    pub(super) fn archive(&self) -> Result<&Arc<dyn Archive>, Unread> {
+        self.archive.as_ref().ok_or(Unread::NoJournal)
     }
 
     /// The gate's first whole day, in Beijing; `None` if it cannot be read.
     pub async fn gate_since(&self) -> Option<Date> {
-        let made_at = in_time(self.journal().ok()?.made_at()).await.ok()?;
+        let made_at = in_time(self.archive().ok()?.made_at()).await.ok()?;
         made_at.and_then(gate_since)
     }
 
@@ -50,7 +50,7 @@ impl Admin {
     /// # Errors
     /// If it cannot be read.
     pub async fn orders(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, Unread> {
-        in_time(self.journal()?.list(*filter, after, limit)).await
+        in_time(self.archive()?.list(*filter, after, limit)).await
     }
 
     /// Everything about the entries of one order, the latest first; none if there is no such order.
@@ -59,7 +59,7 @@ impl Admin {
     /// If it cannot be read.
     pub async fn order(&self, channel: ChannelId, order: OrderId) -> Result<Vec<Record>, Unread> {
         let search = Search { order_id: Some(order), channel: Some(channel), ..Search::default() };
-        in_time(self.journal()?.find(search, MOST)).await
+        in_time(self.archive()?.find(search, MOST)).await
     }
 
     /// What became of the callback with this `X-Request-Id`, or of the delivery with this `X-Tollgate-Delivery`.
@@ -68,8 +68,8 @@ impl Admin {
     /// If it cannot be read.
     pub async fn callback(&self, id: Uuid) -> Result<(Vec<Record>, Vec<Refused>), Unread> {
         let search = Search { request_id: Some(id), ..Search::default() };
-        let journal = self.journal()?;
-        Ok((in_time(journal.find(search, MOST)).await?, in_time(journal.refused(search, MOST)).await?))
+        let archive = self.archive()?;
+        Ok((in_time(archive.find(search, MOST)).await?, in_time(archive.refused(search, MOST)).await?))
     }
 
     /// Refused callbacks with their numbers, the latest first, from before the one with this number; at most `limit`.
@@ -82,7 +82,7 @@ impl Admin {
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<(i64, Refused)>, Unread> {
-        in_time(self.journal()?.refusals(filter, before, limit)).await
+        in_time(self.archive()?.refusals(filter, before, limit)).await
     }
 
     /// Sweeps, the latest first, from before the one with this number; at most `limit`.
@@ -90,7 +90,7 @@ impl Admin {
     /// # Errors
     /// If it cannot be read.
     pub async fn sweeps(&self, before: Option<SweepId>, limit: usize) -> Result<Vec<Sweep>, Unread> {
-        in_time(self.journal()?.sweeps(before, limit)).await
+        in_time(self.archive()?.sweeps(before, limit)).await
     }
 
     /// A sweep, and what became of the orders that it found; `None` if there is none of this number.
@@ -98,11 +98,11 @@ impl Admin {
     /// # Errors
     /// If it cannot be read.
     pub async fn sweep(&self, id: SweepId) -> Result<Option<(Sweep, Vec<Outcome>)>, Unread> {
-        let journal = self.journal()?;
-        let Some(sweep) = in_time(journal.sweep(id)).await? else { return Ok(None) };
-        // Before, they change with each look.
+        let archive = self.archive()?;
+        let Some(sweep) = in_time(archive.sweep(id)).await? else { return Ok(None) };
+        // Before, they change with each query.
         let is_done = sweep.state == Progress::Done;
-        let outcomes = if is_done { in_time(journal.sweep_outcomes(id)).await? } else { Vec::new() };
+        let outcomes = if is_done { in_time(archive.sweep_outcomes(id)).await? } else { Vec::new() };
         Ok(Some((sweep, outcomes)))
     }
 
@@ -117,7 +117,7 @@ impl Admin {
         after: u64,
         limit: usize,
     ) -> Result<Vec<RowRecord>, Unread> {
-        in_time(self.journal()?.swept_rows(id, kind, after, limit)).await
+        in_time(self.archive()?.swept_rows(id, kind, after, limit)).await
     }
 
     /// How the sources of pending orders are.
@@ -125,7 +125,7 @@ impl Admin {
     /// # Errors
     /// If it cannot be read.
     pub async fn sources(&self) -> Result<Vec<SourceHealth>, Unread> {
-        in_time(self.journal()?.sources()).await
+        in_time(self.archive()?.sources()).await
     }
 
     /// What people did, the latest first, from before the line with this number; at most `limit`.
@@ -133,7 +133,7 @@ impl Admin {
     /// # Errors
     /// If it cannot be read.
     pub async fn audits(&self, before: Option<i64>, limit: usize) -> Result<Vec<AuditRecord>, Unread> {
-        in_time(self.journal()?.audits(before, limit)).await
+        in_time(self.archive()?.audits(before, limit)).await
     }
 }
 

@@ -27,7 +27,7 @@ const SLACK_S: i64 = 300;
 /// The cookie's name, over TLS and else. The first is one that browsers take from this very host alone, and over TLS only.
 const NAMES: [&str; 2] = ["__Host-tollgate_session", "tollgate_session"];
 
-/// Sessions ended early that are remembered; only somebody with a session can end one.
+/// Sessions ended early that are remembered; only who has a session can end one.
 const MOST_ENDED: usize = 10_000;
 
 /// What the key is derived for.

@@ -1,6 +1,6 @@
 //! Stale while revalidate: reading the journal costs time, and the dashboard, the API and monitoring may ask as often as they like,
-//! so what was read a moment ago is answered again. One reading at a time; a disk that hangs keeps nobody waiting for long, and no second thread: then what was read before
-//! still counts.
+//! so what was read a moment ago is answered again. One reading at a time; a disk that hangs keeps no request waiting for
+//! long, and no second thread: then what was read before still counts.
 
 use super::queries::Unread;
 use crate::journal::JournalError;
@@ -44,7 +44,7 @@ struct State<T> {
     known: Option<Known<T>>,
     /// When reading failed, and why, if it did since.
     failed: Option<(Instant, JournalError)>,
-    /// Did not come in time; nobody waits for it a second time.
+    /// Did not come in time; no request waits for it a second time.
     late: Option<JoinHandle<Reading<T>>>,
 }
 

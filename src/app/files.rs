@@ -33,7 +33,7 @@ pub(super) struct Watch {
     /// `None` if the system cannot tell; the files are then only looked at now and then.
     watcher: Option<RecommendedWatcher>,
     noticed: mpsc::Receiver<()>,
-    /// Never used, so that there is somebody to be heard of also where the system cannot tell.
+    /// Never used, so that there is a sender also where the system cannot tell.
     _tell: mpsc::Sender<()>,
     contents: Contents,
 }
@@ -100,7 +100,7 @@ impl Watch {
         }
     }
 
-    /// Looks at the files, and says whether their contents are others than the last time.
+    /// Reads the files, and says whether their contents are others than the last time.
     pub(super) async fn look(&mut self) -> bool {
         let before = self.contents.clone();
         let looked = tokio::task::spawn_blocking(move || contents(before)).await;

@@ -17,14 +17,14 @@ const WRITING_OUT: Duration = Duration::from_secs(10);
 /// How long this process waits for its own tasks to give the journal back.
 const LETTING_GO: Duration = Duration::from_secs(2);
 
-/// Between two looks whether they have.
+/// How often it is found out whether they have.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// A handoff that was agreed on: another process waits for this one to give the journal back.
 #[derive(Debug)]
 pub struct PendingHandoff {
     pub(super) handoff: Handoff,
-    pub(super) journal: Option<Weak<dyn Queue>>,
+    pub(super) queue: Option<Weak<dyn Queue>>,
     /// Sockets that are this process's again if the successor is gone before it accepts.
     pub(super) sockets: Vec<SharedSocket>,
 }
@@ -49,7 +49,7 @@ pub struct FailedHandoff {
 impl PendingHandoff {
     /// Waits for the outcome. The app must have been dropped.
     pub async fn outcome(self) -> HandoffOutcome {
-        let is_held = || self.journal.as_ref().is_some_and(|journal| journal.strong_count() > 0);
+        let is_held = || self.queue.as_ref().is_some_and(|queue| queue.strong_count() > 0);
         let since = Instant::now();
         while is_held() {
             if since.elapsed() > LETTING_GO {
@@ -99,7 +99,7 @@ pub(super) async fn open(
             Ok(Err(error)) => return Err(BuildError::NoHandoff(error.into())),
             Err(_) => tracing::error!(
                 process,
-                patience_s = limit.as_secs(),
+                timeout_s = limit.as_secs(),
                 "the gate that is to leave still has the journal, longer than its shutdown_grace allows; kill it, and \
                  this one goes on"
             ),

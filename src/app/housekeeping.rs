@@ -29,7 +29,7 @@ const LEVEL_EVERY: Duration = Duration::from_secs(1);
 /// Every so many times, quiet senders are forgotten and the journal is cleaned; more often where something is kept for less.
 const CLEAN_EVERY: u32 = 60;
 
-/// Every so many times, the journal notes that there is a gate.
+/// Every so many times, the journal is told that there is a gate.
 const BEAT_EVERY: u32 = 60;
 
 /// Every so many times, the journal's figures are told.

@@ -39,7 +39,7 @@ struct AdminListener {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) gate: Arc<Current>,
-    pub(super) journal: Option<Arc<dyn Archive>>,
+    pub(super) archive: Option<Arc<dyn Archive>>,
     pub(super) config_status: watch::Receiver<ConfigStatus>,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -203,8 +203,8 @@ impl Listeners {
 
 impl AdminListener {
     fn at(socket: Taken<TcpListener>, (addr, terms, access): (SocketAddr, Terms, Access), seen: &Seen) -> Self {
-        let (gate, journal) = (Arc::clone(&seen.gate), seen.journal.clone());
-        let admin = Arc::new(Admin::new(gate, journal, seen.config_status.clone(), access));
+        let (gate, archive) = (Arc::clone(&seen.gate), seen.archive.clone());
+        let admin = Arc::new(Admin::new(gate, archive, seen.config_status.clone(), access));
         let handler = Arc::new(admin::Listener::new(Arc::clone(&admin)));
         // Health checks come in here, and silent connections must not keep them out.
         Self { listening: Listening::at(socket, addr, terms, handler).where_the_silent_give_way(), admin }

@@ -1,4 +1,4 @@
-//! What one configuration builds: the gate and what works beside it. What must outlive a configuration is handed on from
+//! What one configuration builds: the gate and what runs beside it. What must outlive a configuration is handed on from
 //! the services before.
 
 use super::BuildError;
@@ -28,7 +28,7 @@ use std::time::Duration;
 /// The gate and the services beside it, not listening to anybody.
 #[derive(Debug)]
 pub struct Services {
-    /// The way of a callback.
+    /// The request flow.
     pub gate: Arc<Gate>,
     /// What goes on after the reply, if there is a journal.
     pub follow_up: Option<Arc<FollowUp>>,
@@ -104,7 +104,7 @@ impl Services {
             let budgets = RetryBudgets::new(upstreams, follow_up.concurrency, follow_up.pace, queries, budgets_before);
             Arc::new(FollowUp {
                 gate,
-                journal: journal.queue,
+                queue: journal.queue,
                 ask_again: follow_up.ask_again,
                 redeliver: follow_up.redeliver,
                 concurrency: follow_up.concurrency,
@@ -144,10 +144,9 @@ fn gate(
         Some(before) => Arc::clone(&before.senders),
         None => Arc::new(Senders::new(proxies, rate)),
     };
-    let life = Ttl { paid: config.cache.paid, pending: config.cache.pending };
-    let patience = config.confirm_deadline;
+    let ttl = Ttl { paid: config.cache.paid, pending: config.cache.pending };
     let confirm_before = before.map(|before| &before.confirm);
-    let confirm = Confirm::new(config.cache.capacity, life, patience, confirm_before, &metrics);
+    let confirm = Confirm::new(config.cache.capacity, ttl, config.confirm_deadline, confirm_before, &metrics);
     let first = First { ask: config.follow_up.ask_again.first(), deliver: config.follow_up.redeliver.first() };
     let capacity = usize::try_from(config.cache.capacity).unwrap_or(usize::MAX);
     let records = match before {

@@ -50,24 +50,24 @@ pub(super) fn watchdog(took_over: bool) -> Option<Duration> {
 
 /// Says that this process lives, well before `every` is over each time, for as long as tasks get their turn and the
 /// journal's writer answers. A writer whose disk fails answers; one whose disk hangs does not.
-pub(super) async fn keep_alive(every: Duration, journal: Option<Arc<dyn Queue>>) {
+pub(super) async fn keep_alive(every: Duration, queue: Option<Arc<dyn Queue>>) {
     let limit = every / 3;
     let mut ticks = interval(limit);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let journal = journal.clone();
+        let queue = queue.clone();
         let turn = tokio::spawn(async move {
-            if let Some(journal) = journal {
+            if let Some(queue) = queue {
                 // What it says of the disk is told elsewhere.
-                let _ = journal.flush().await;
+                let _ = queue.flush().await;
             }
         });
         if timeout(limit, turn).await.is_ok() {
             tell(&[NotifyState::Watchdog]);
         } else {
             tracing::error!(
-                patience_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+                timeout_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
                 "the journal's writer does not answer; the supervisor is not told that this process lives"
             );
         }

@@ -39,14 +39,14 @@ pub(super) struct Args {
 const MOST: usize = 100;
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let journal = match records::open(&args.file.config)? {
-        Ok(journal) => journal,
+    let archive = match records::open(&args.file.config)? {
+        Ok(archive) => archive,
         Err(problems) => return super::problems::print(&problems, args.json),
     };
     let (mut found, mut refused) = (Vec::new(), Vec::new());
     for search in searches(&args.id)? {
-        found.extend(journal.find(search, MOST).await?);
-        refused.extend(journal.refused(search, MOST).await?);
+        found.extend(archive.find(search, MOST).await?);
+        refused.extend(archive.refused(search, MOST).await?);
     }
     if found.is_empty() && refused.is_empty() {
         bail!(fill(words().journal_knows_nothing, &[&args.id]));

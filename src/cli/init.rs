@@ -171,7 +171,7 @@ fn refuse_others(request: &Request) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the request does not say; the options that are missing if nobody can be asked.
+/// What the request does not say; the options that are missing if there is no terminal to ask at.
 fn known(args: &Args, request: &Request, words: &Words) -> anyhow::Result<Result<Known, Vec<&'static str>>> {
     let upstream = match &args.upstream {
         Some(given) => Some(given.clone()),

@@ -58,7 +58,7 @@ struct Check {
     json: bool,
 }
 
-/// Records read at once: a page holds nobody up.
+/// Records read at once: a page holds up no write.
 const PAGE: usize = 500;
 
 /// Reads a state's name.
@@ -74,14 +74,14 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn export(args: &Export) -> anyhow::Result<ExitCode> {
-    let journal = match records::open(&args.file.config)? {
-        Ok(journal) => journal,
+    let archive = match records::open(&args.file.config)? {
+        Ok(archive) => archive,
         Err(problems) => return super::problems::print(&problems, false),
     };
     let mut search =
         Search { received_within: args.since, state: args.state, after: Some(EntryId(0)), ..Search::default() };
     loop {
-        let page = journal.find(search, PAGE).await?;
+        let page = archive.find(search, PAGE).await?;
         let Some(last) = page.last() else { return Ok(ExitCode::SUCCESS) };
         search.after = Some(last.entry);
         let mut out = std::io::BufWriter::new(print::out());

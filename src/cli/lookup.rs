@@ -49,9 +49,9 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut lines = Lines::default();
     let (mut known, mut why_not) = (Vec::new(), None);
     match records::open(&args.file.config) {
-        Ok(Ok(journal)) => {
+        Ok(Ok(archive)) => {
             let search = Search { order: Some(args.order), channel: args.channel, ..Search::default() };
-            known = journal.find(search, MOST).await?;
+            known = archive.find(search, MOST).await?;
         }
         Ok(Err(problems)) => return super::problems::print(&problems, args.json),
         // The live query does not need it.

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Write};
 #[derive(Debug, Default)]
 pub(super) struct Lines(Vec<String>);
 
-/// Nobody reads on: `tollgate explain ID | head -1`.
+/// The reader has gone: `tollgate explain ID | head -1`.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody reads on")]
 struct ReaderGone;
@@ -56,7 +56,7 @@ fn broken_by_its_reader(error: io::Error) -> io::Error {
     if error.kind() == ErrorKind::BrokenPipe { io::Error::other(ReaderGone) } else { error }
 }
 
-/// Whether a command ended because nobody reads on.
+/// Whether a command ended because its reader has gone.
 pub(super) fn is_reader_gone(error: &anyhow::Error) -> bool {
     let inner = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref).is_some_and(|inner| inner.is::<ReaderGone>())

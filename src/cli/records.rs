@@ -1,5 +1,5 @@
-//! What the commands share that look into the journal: opening it beside a gate that may be running, reading times, and who
-//! somebody is.
+//! What the commands share that query the journal: opening it beside a gate that may be running, reading times, and who runs
+//! the command.
 //! What they print under `--json` are the shapes of the API (`admin::records`).
 
 use crate::config;

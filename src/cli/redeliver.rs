@@ -112,13 +112,13 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     shutdown.spawn(follow_up.run(shutdown.clone()));
     let code = redeliver(args, &*archive, &mut signals).await;
     shutdown.drain(Duration::from_secs(10), signals.next()).await;
-    // A disk that hangs keeps nobody here.
+    // A disk that hangs does not keep this process.
     let _ = tokio::time::timeout(WRITTEN_OUT, services.gate.records.flush()).await;
     code
 }
 
-async fn redeliver(args: &Args, journal: &dyn Archive, signals: &mut Signals) -> anyhow::Result<ExitCode> {
-    let Redelivered { entries, held, unneeded, .. } = ask(args, journal).await?;
+async fn redeliver(args: &Args, archive: &dyn Archive, signals: &mut Signals) -> anyhow::Result<ExitCode> {
+    let Redelivered { entries, held, unneeded, .. } = ask(args, archive).await?;
     // What is needed says more than what is not.
     if let Some(order) = args.order.filter(|_| !held.is_empty()) {
         return refuse(args, &order, &held);
@@ -139,7 +139,7 @@ async fn redeliver(args: &Args, journal: &dyn Archive, signals: &mut Signals) ->
             () = signals.next() => break,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        watch.look(journal).await?;
+        watch.look(archive).await?;
         watch.show_progress();
     }
     watch.end_progress();
@@ -150,7 +150,7 @@ async fn redeliver(args: &Args, journal: &dyn Archive, signals: &mut Signals) ->
 
 /// Makes everything due that was asked for. Of one order everything is done or nothing; of many those are left out that a person
 /// has to decide about.
-async fn ask(args: &Args, journal: &dyn Archive) -> anyhow::Result<Redelivered> {
+async fn ask(args: &Args, archive: &dyn Archive) -> anyhow::Result<Redelivered> {
     let mut search = Search {
         order: args.order,
         channel: args.channel,
@@ -165,7 +165,7 @@ async fn ask(args: &Args, journal: &dyn Archive) -> anyhow::Result<Redelivered> 
     loop {
         let because = args.because.clone();
         let wanted = Redelivery { search, limit: PAGE, given, because, leave_out, by: records::by() };
-        let page = journal.redeliver(wanted).await?;
+        let page = archive.redeliver(wanted).await?;
         all.entries.extend(page.entries);
         all.held.extend(page.held);
         all.unneeded = page.unneeded;
@@ -248,9 +248,9 @@ struct Watch {
 }
 
 impl Watch {
-    async fn look(&mut self, journal: &dyn Archive) -> anyhow::Result<()> {
+    async fn look(&mut self, archive: &dyn Archive) -> anyhow::Result<()> {
         for entry in self.waiting.iter().take(LOOK_AT).copied().collect::<Vec<_>>() {
-            let found = journal.find(Search { entry: Some(entry), ..Search::default() }, 1).await?;
+            let found = archive.find(Search { entry: Some(entry), ..Search::default() }, 1).await?;
             match found.into_iter().next() {
                 Some(record) if record.due_at.is_some() && (record.retries == 0 || is_being_sent(&record)) => {}
                 record => {
@@ -282,7 +282,7 @@ impl Watch {
 
     fn show_progress(&self) {
         if self.on_terminal {
-            // Progress that nobody sees is no failure.
+            // Progress that cannot be printed is no failure.
             let _ = write!(std::io::stderr(), "\r{}\x1b[K", self.summary());
         }
     }

@@ -78,7 +78,7 @@ pub(super) async fn run(args: &Args, sockets: Sockets) -> anyhow::Result<ExitCod
         app => app?,
     };
     // Scripts and tests wait for this line and read the real port from it.
-    // That nobody reads it does not keep a gate from its work.
+    // That it cannot be printed does not keep a gate from its work.
     let _ = writeln!(std::io::stdout(), "callbacks: listening on {}", app.url()?);
     if let Some(url) = app.admin_url()? {
         let _ = writeln!(std::io::stdout(), "admin: listening on {url}");

@@ -1,4 +1,4 @@
-//! A request that somebody saved: what editors make of it is undone, and what is no request is called by its name.
+//! A request that was saved to a file: what editors make of it is undone, and what is no request is called by its name.
 
 use super::words::{Words, fill};
 use crate::process::shutdown::Shutdown;

@@ -122,7 +122,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     shutdown.spawn(sweeper.run_wanted(shutdown.clone()));
     let code = sweep(args, mch_id, &dates, &*archive, &mut signals).await;
     shutdown.drain(Duration::from_secs(10), signals.next()).await;
-    // A disk that hangs keeps nobody here.
+    // A disk that hangs does not keep this process.
     let _ = tokio::time::timeout(WRITTEN_OUT, services.gate.records.flush()).await;
     code
 }
@@ -186,7 +186,7 @@ async fn sweep(
     args: &Args,
     mch_id: MerchantId,
     dates: &[Date],
-    journal: &dyn Archive,
+    archive: &dyn Archive,
     signals: &mut Signals,
 ) -> anyhow::Result<ExitCode> {
     let deadline = Instant::now() + args.wait;
@@ -194,9 +194,9 @@ async fn sweep(
     for date in dates {
         let channels = args.channel.into_iter().collect();
         let wanted = Wanted { mch_id, bill_date: *date, channels, due_on: None, dry_run: args.dry_run };
-        let id = journal.want_sweep(wanted).await?;
+        let id = archive.want_sweep(wanted).await?;
         if !args.dry_run {
-            journal.audit(line(args, *date, id)).await?;
+            archive.audit(line(args, *date, id)).await?;
         }
         ids.push(id);
     }
@@ -206,11 +206,11 @@ async fn sweep(
     for (place, id) in ids.iter().enumerate() {
         loop {
             let began = Instant::now();
-            let report = read(journal, *id).await?;
-            // A look at a million orders takes a while, and is not to be all that is done.
+            let report = read(archive, *id).await?;
+            // Reading a million orders takes a while, and is not to be all that is done.
             let pause = LOOK_EVERY.max(began.elapsed() * 4);
             if on_terminal {
-                // Progress that nobody sees is no failure.
+                // Progress that cannot be printed is no failure.
                 let _ = write!(std::io::stderr(), "\r[{}/{}] {}\x1b[K", place + 1, ids.len(), report.progress());
             }
             if interrupted || report.is_settled() || Instant::now() >= deadline {
@@ -226,7 +226,7 @@ async fn sweep(
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
     for report in &mut reports {
-        report.read_rows(journal).await?;
+        report.read_rows(archive).await?;
     }
     show(args, &reports)?;
     Ok(if reports.iter().all(Report::is_done) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -246,16 +246,16 @@ fn line(args: &Args, date: Date, id: SweepId) -> Audit {
 }
 
 /// Shows what is kept of sweeps.
-async fn look(args: &Args, journal: &dyn Archive) -> anyhow::Result<ExitCode> {
+async fn look(args: &Args, archive: &dyn Archive) -> anyhow::Result<ExitCode> {
     let ids: Vec<SweepId> = match args.report {
         Some(number) => vec![SweepId(number)],
-        None => journal.sweeps(None, LISTED).await?.iter().map(|sweep| sweep.id).collect(),
+        None => archive.sweeps(None, LISTED).await?.iter().map(|sweep| sweep.id).collect(),
     };
     let mut reports = Vec::new();
     for id in ids {
-        let mut report = read(journal, id).await?;
+        let mut report = read(archive, id).await?;
         if args.report.is_some() {
-            report.read_rows(journal).await?;
+            report.read_rows(archive).await?;
         }
         reports.push(report);
     }
@@ -263,11 +263,11 @@ async fn look(args: &Args, journal: &dyn Archive) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn read(journal: &dyn Archive, id: SweepId) -> anyhow::Result<Report> {
-    let sweep = journal.sweep(id).await?;
+async fn read(archive: &dyn Archive, id: SweepId) -> anyhow::Result<Report> {
+    let sweep = archive.sweep(id).await?;
     let sweep = sweep.with_context(|| format!("there is no sweep {}; `tollgate sweep --list` shows them", id.0))?;
-    // Before, they change with each look.
-    let outcomes = if sweep.state == Progress::Done { journal.sweep_outcomes(id).await? } else { Vec::new() };
+    // Before, they change with each query.
+    let outcomes = if sweep.state == Progress::Done { archive.sweep_outcomes(id).await? } else { Vec::new() };
     Ok(Report::new(sweep, outcomes))
 }
 

@@ -2,7 +2,7 @@
 //! else's money.
 //!
 //! Every id is checked byte for byte when it is parsed and never trimmed, folded or decoded afterwards. They are
-//! `Copy` and live inline: an id costs no allocation on the way of a callback.
+//! `Copy` and live inline: an id costs no allocation in the request flow.
 
 use arrayvec::ArrayString;
 use std::fmt;

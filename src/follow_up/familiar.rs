@@ -11,7 +11,7 @@ impl FollowUp {
     pub(super) fn lift(&self) {
         for (channel, shape) in self.gate.familiar.take_news() {
             // No callback waits for the change, and without it nothing is lost.
-            drop(self.journal.lift(channel, Box::new(move |number| shape.fits(number))));
+            drop(self.queue.lift(channel, Box::new(move |number| shape.fits(number))));
         }
     }
 

@@ -1,9 +1,9 @@
 //! What a step came to: where the entry goes on, and what the log and the span say.
 
+use super::jitter::jittered;
 use super::retry_budgets::Lane;
 use super::{BUSY_PAUSE, FollowUp};
 use crate::domain::reason::{Reason, Verdict};
-use crate::follow_up::schedule::jittered;
 use crate::gate::decide::Confirmed;
 use crate::gate::delivery::Origin;
 use crate::gate::record::{self, Record};
@@ -124,19 +124,19 @@ impl FollowUp {
     /// The lane of the entry is full. Old orders share theirs with younger ones that need not wait.
     pub(super) fn not_now(&self, job: &Job) -> Step {
         if job.callback.request.is_none() && Lane::of_recovered(job) == Lane::Old {
-            self.journal.postpone(job.entry, jittered(OLD_AGAIN));
+            self.queue.postpone(job.entry, jittered(OLD_AGAIN));
             return Step::Deferred;
         }
         self.throttle(job)
     }
 
     pub(super) fn defer(&self, job: &Job) -> Step {
-        self.journal.postpone(job.entry, jittered(BUSY_PAUSE));
+        self.queue.postpone(job.entry, jittered(BUSY_PAUSE));
         Step::Deferred
     }
 
     pub(super) fn throttle(&self, job: &Job) -> Step {
-        self.journal.release(job.entry);
+        self.queue.release(job.entry);
         Step::Throttled
     }
 

@@ -1,9 +1,9 @@
 //! Orders that never called back: asked about on a schedule of their own, and given a callback once they are confirmed.
 
 use super::FollowUp;
+use super::jitter::jittered;
 use super::outcome::Step;
 use super::retry_budgets::age;
-use super::schedule::jittered;
 use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::domain::reason::{Reason, Verdict};
@@ -130,7 +130,7 @@ impl FollowUp {
         if payments.is_empty() {
             return None;
         }
-        for standing in self.journal.standing(payments).await.ok()?.into_iter().flatten() {
+        for standing in self.queue.standing(payments).await.ok()?.into_iter().flatten() {
             match standing {
                 Standing { accepted: true, .. } if its_own.is_some() => {
                     return Some(self.close(record, Reason::AlreadyAccepted));
@@ -156,7 +156,7 @@ impl FollowUp {
         let facts = Facts { order: &job.callback.claimed.order, channel, payment: confirmed.payment(), evidence };
         match route.synthesize.as_ref()?.request(route, &facts) {
             Ok(request) => {
-                self.journal.append(JournalEvent::Made { entry: job.entry, request: Box::new(request.clone()) });
+                self.queue.append(JournalEvent::Made { entry: job.entry, request: Box::new(request.clone()) });
                 Some(request)
             }
             Err(error) => {

@@ -2,11 +2,12 @@
 //! so often, and an accepted delivery brings all of them forward.
 
 use super::FollowUp;
+use super::jitter::jittered;
 use super::outcome::{Step, tell};
 use super::retry_budgets::SendPermit;
 use crate::domain::order::ChannelId;
 use crate::domain::reason::Reason;
-use crate::follow_up::schedule::{Schedule, jittered};
+use crate::follow_up::schedule::Schedule;
 use crate::gate::channel::Channel;
 use crate::journal::{EntryId, Job, Outlet, Rank, State, Transition};
 use crate::upstream::Upstream;
@@ -222,8 +223,8 @@ impl Recovery {
         if forward.standing(&self.upstream, |standing| standing.is_doubted()) != Some(true) {
             return;
         }
-        match follow_up.journal.next_waiting(self.channels.clone(), Vec::new()).await {
-            Ok(Some(job)) => follow_up.journal.release(job.entry),
+        match follow_up.queue.next_waiting(self.channels.clone(), Vec::new()).await {
+            Ok(Some(job)) => follow_up.queue.release(job.entry),
             Ok(None) => drop(forward.standing(&self.upstream, |standing| standing.has_turn(None))),
             Err(_) => {}
         }
@@ -247,7 +248,7 @@ impl Recovery {
     /// An entry that was not `tried`; if there is none, any entry, while the upstream is failing or may be.
     async fn next_in_turn(&self, follow_up: &FollowUp, tried: Vec<EntryId>) -> Option<Job> {
         let all_are_new = tried.is_empty();
-        let next = follow_up.journal.next_waiting(self.channels.clone(), tried).await.ok()?;
+        let next = follow_up.queue.next_waiting(self.channels.clone(), tried).await.ok()?;
         if next.is_some() {
             return next;
         }
@@ -259,15 +260,15 @@ impl Recovery {
         if all_are_new || turns_again != Some(true) {
             return None;
         }
-        follow_up.journal.next_waiting(self.channels.clone(), Vec::new()).await.ok()?
+        follow_up.queue.next_waiting(self.channels.clone(), Vec::new()).await.ok()?
     }
 }
 
 impl FollowUp {
     async fn run_errand(&self, errand: Errand, upstream: Upstream, channels: Vec<ChannelId>) {
         let done = match errand {
-            Errand::Anew => self.journal.bring_anew(channels, STEP).await,
-            Errand::BringForward(bring) => self.journal.bring_forward(channels, bring.accepted_at, STEP).await,
+            Errand::Anew => self.queue.bring_anew(channels, STEP).await,
+            Errand::BringForward(bring) => self.queue.bring_forward(channels, bring.accepted_at, STEP).await,
         };
         match done {
             Ok(done) => {
@@ -287,7 +288,7 @@ impl FollowUp {
 
     /// Parks what has been delivered for as long as may be, while it is not sent by its own timer.
     async fn park_overdue(&self, channels: Vec<ChannelId>) {
-        let overdue = self.journal.overdue(channels, self.redeliver.lasts, OVERDUE).await.unwrap_or_default();
+        let overdue = self.queue.overdue(channels, self.redeliver.lasts, OVERDUE).await.unwrap_or_default();
         for job in overdue {
             let record = self.gate.records.of_job(&job);
             let Ok(_turn) = record.delivery.turn.try_lock() else {

@@ -29,12 +29,6 @@ impl Schedule {
     }
 }
 
-/// `delay`, up to a tenth more or less, so that what failed together is not tried again together.
-#[must_use]
-pub fn jittered(delay: Duration) -> Duration {
-    delay.mul_f64(0.9 + 0.2 * fastrand::f64())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,12 +52,5 @@ mod tests {
         }
         assert_eq!(schedule.after(u32::MAX, s(0)), Some(s(60)));
         assert_eq!(schedule.first(), s(5));
-    }
-
-    #[test]
-    fn jitter_spreads_over_a_tenth_to_both_sides_and_no_further() {
-        let delays: Vec<_> = (0..1000).map(|_| jittered(s(100))).collect();
-        assert!(delays.iter().all(|delay| (s(90)..=s(110)).contains(delay)), "{delays:?}");
-        assert!(delays.iter().any(|delay| *delay < s(92)) && delays.iter().any(|delay| *delay > s(108)), "{delays:?}");
     }
 }

@@ -34,7 +34,7 @@ const AFTER_A_FAULT: Duration = Duration::from_secs(60);
 impl FollowUp {
     /// Takes one step with an entry, and says what came of it.
     pub(super) async fn step(&self, job: Job, ticket: Ticket) -> Step {
-        let unfinished = Unfinished { journal: &*self.journal, entry: Some(job.entry) };
+        let unfinished = Unfinished { queue: &*self.queue, entry: Some(job.entry) };
         let record = self.gate.records.of_job(&job);
         let (began, entry) = (Instant::now(), job.entry);
         let (claimed, origin) = (job.callback.claimed, job.callback.origin);
@@ -243,7 +243,7 @@ fn reread(
 
 /// The lease of a step's entry: a step that broke off is not tried again at once.
 struct Unfinished<'j> {
-    journal: &'j dyn Queue,
+    queue: &'j dyn Queue,
     entry: Option<EntryId>,
 }
 
@@ -256,7 +256,7 @@ impl Unfinished<'_> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            self.journal.postpone(entry, AFTER_A_FAULT);
+            self.queue.postpone(entry, AFTER_A_FAULT);
         }
     }
 }

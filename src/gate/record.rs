@@ -42,7 +42,7 @@ pub struct Record {
 /// The lease of a record that was made just now. It is released when this is dropped, unless the record was gone on with.
 #[derive(Debug)]
 pub struct Lease {
-    pub(super) journal: Arc<dyn Queue>,
+    pub(super) queue: Arc<dyn Queue>,
     pub(super) entry: Option<EntryId>,
 }
 
@@ -56,7 +56,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
-            self.journal.release(entry);
+            self.queue.release(entry);
         }
     }
 }

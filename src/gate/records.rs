@@ -40,7 +40,7 @@ pub struct Records {
 /// What does not change with the configuration.
 #[derive(Debug)]
 struct Kept {
-    journal: Option<Arc<dyn Queue>>,
+    queue: Option<Arc<dyn Queue>>,
     known: Latest<EntryKey, Arc<Record>>,
     deliveries: Latest<DeliveryId, Arc<Delivery>>,
     /// The first payment of each order, on whatever route.
@@ -75,13 +75,13 @@ impl Records {
     /// channels with the same upstream.
     #[must_use]
     pub fn new<'c>(
-        journal: Option<Arc<dyn Queue>>,
+        queue: Option<Arc<dyn Queue>>,
         capacity: usize,
         first: First,
         channels: impl IntoIterator<Item = &'c Channel>,
     ) -> Self {
         let kept = Kept {
-            journal,
+            queue,
             known: Latest::new(capacity),
             deliveries: Latest::new(capacity),
             payments: Latest::new(capacity),
@@ -107,12 +107,6 @@ impl Records {
         Self { kept, scopes, first }
     }
 
-    /// The journal, if there is one.
-    #[must_use]
-    pub fn journal(&self) -> Option<Arc<dyn Queue>> {
-        self.kept.journal.clone()
-    }
-
     /// The follow-up's first delays.
     #[must_use]
     pub const fn first(&self) -> First {
@@ -122,7 +116,7 @@ impl Records {
     /// Whether there is a journal.
     #[must_use]
     pub fn are_kept(&self) -> bool {
-        self.kept.journal.is_some()
+        self.kept.queue.is_some()
     }
 
     /// The record of a claim that was taken in before and is not done with.
@@ -160,12 +154,12 @@ impl Records {
         callback: Box<Callback>,
         worth: Trust,
     ) -> Result<Option<(Arc<Record>, Option<Lease>)>, Reason> {
-        let Some(journal) = &self.kept.journal else { return Ok(None) };
+        let Some(queue) = &self.kept.queue else { return Ok(None) };
         let (key, delivery) = (callback.key(), callback.delivery());
         let Claimed { channel, order, .. } = callback.claimed;
-        match journal.take_in(callback, worth, self.first.ask).await {
+        match queue.take_in(callback, worth, self.first.ask).await {
             Ok(taken) => {
-                let lease = || Lease { journal: Arc::clone(journal), entry: Some(taken.entry) };
+                let lease = || Lease { queue: Arc::clone(queue), entry: Some(taken.entry) };
                 let lease = taken.fresh.then(lease);
                 let payment = self.first_payment(channel, &order, &taken.paid_by);
                 Ok(Some((self.remember(key, delivery, taken, payment), lease)))
@@ -215,12 +209,12 @@ impl Records {
 
     /// The order is decided, for this reason; `next` is where its entry goes on.
     pub fn decided(&self, record: &Record, reason: Reason, verified: Option<Verified>, next: Option<Transition>) {
-        let (Some(journal), Some(entry)) = (&self.kept.journal, record.entry) else { return };
+        let (Some(queue), Some(entry)) = (&self.kept.queue, record.entry) else { return };
         if next.is_none() {
             return;
         }
         record.set(next);
-        journal.append(JournalEvent::Decided { entry, reason, verified, next });
+        queue.append(JournalEvent::Decided { entry, reason, verified, next });
     }
 
     /// Where a record goes on when its delivery for a waiting callback has no answer, or is not accepted: what the follow-up has begun stays
@@ -240,9 +234,9 @@ impl Records {
         attempt: &Attempt,
         next: Option<Transition>,
     ) -> Option<journal::Attempt> {
-        let journal = self.kept.journal.as_ref()?;
+        let queue = self.kept.queue.as_ref()?;
         let line = line(record, attempt)?;
-        journal.append(JournalEvent::AttemptStarted { attempt: line, verified: Some(verified(payment)), next });
+        queue.append(JournalEvent::AttemptStarted { attempt: line, verified: Some(verified(payment)), next });
         Some(line)
     }
 
@@ -265,10 +259,10 @@ impl Records {
             }
             Outcome::Answered(_) | Outcome::Failed(_) => next,
         };
-        match (&self.kept.journal, line) {
-            (Some(journal), Some(attempt)) => {
+        match (&self.kept.queue, line) {
+            (Some(queue), Some(attempt)) => {
                 record.set(next);
-                journal.append(JournalEvent::AttemptEnded { attempt, outcome, next });
+                queue.append(JournalEvent::AttemptEnded { attempt, outcome, next });
             }
             (Some(_), None) => self.remember_unflushed(record),
             (None, _) => {}
@@ -291,46 +285,46 @@ impl Records {
         if let Some(answer) = accepted.answer.load_full() {
             return Ok(answer);
         }
-        let journal = self.kept.journal.as_ref().ok_or(Reason::InternalError)?;
-        let answer = journal.acceptance(delivery.id).await.ok().flatten();
+        let queue = self.kept.queue.as_ref().ok_or(Reason::InternalError)?;
+        let answer = queue.acceptance(delivery.id).await.ok().flatten();
         answer.map(Arc::new).ok_or(Reason::JournalUnavailable)
     }
 
     /// Another callback of a record came to this.
     pub fn again(&self, record: &Record, request_id: Uuid, reason: Reason) {
-        if let (Some(journal), Some(entry)) = (&self.kept.journal, record.entry)
+        if let (Some(queue), Some(entry)) = (&self.kept.queue, record.entry)
             && record.again.load(Ordering::Relaxed) < AGAIN
             && record.again.fetch_add(1, Ordering::Relaxed) < AGAIN
         {
-            journal.append(JournalEvent::Again { entry, request_id, reason });
+            queue.append(JournalEvent::Again { entry, request_id, reason });
         }
     }
 
     /// A callback was refused and has no record.
     pub fn refused(&self, refused: impl FnOnce() -> Refused) {
-        if let Some(journal) = &self.kept.journal
+        if let Some(queue) = &self.kept.queue
             && self.kept.refused.check().is_ok()
         {
-            journal.append(JournalEvent::Refused(Box::new(refused())));
+            queue.append(JournalEvent::Refused(Box::new(refused())));
         }
     }
 
     /// Writes the counts that are ahead of the journal.
     pub fn flush_attempt_counts(&self) {
         let unflushed = std::mem::take(&mut *self.kept.unflushed.lock());
-        if let Some(journal) = &self.kept.journal {
+        if let Some(queue) = &self.kept.queue {
             for (entry, delivery) in unflushed {
                 delivery.mark_flushed();
-                journal.append(JournalEvent::Counted { entry, delivery: delivery.id, attempts: delivery.attempts() });
+                queue.append(JournalEvent::Counted { entry, delivery: delivery.id, attempts: delivery.attempts() });
             }
         }
     }
 
     /// Waits until all events that were appended so far are on disk, if they can be.
     pub async fn flush(&self) {
-        if let Some(journal) = &self.kept.journal {
+        if let Some(queue) = &self.kept.queue {
             // What cannot be written stays in memory until it can, and is said in the log.
-            let _ = journal.flush().await;
+            let _ = queue.flush().await;
         }
     }
 }

@@ -40,7 +40,7 @@ pub struct HeaderNames {
     pub delivery: HeaderName,
     /// 1, 2, 3 ... every time the delivery is sent.
     pub attempt: HeaderName,
-    /// Where the delivery comes from: `callback`, later also `follow-up`, `sweep`, `pending`.
+    /// Where the delivery comes from: `callback`, `follow-up`, `sweep` or `pending`.
     pub origin: HeaderName,
     /// What a person decided against the rules for this attempt: `amount`, `accepted`, `second-payment`; absent otherwise.
     pub overrides: HeaderName,

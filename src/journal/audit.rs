@@ -6,13 +6,13 @@ use super::search::Search;
 use crate::domain::order::{ChannelId, OrderId};
 use jiff::Timestamp;
 
-/// What somebody asks for of an order.
+/// What a person asks for of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Act {
     /// It is confirmed again and sent again. What a person has to decide about is left out:
     /// [`Redeliveries`](super::Redeliveries) takes decisions.
     Redeliver,
-    /// The follow-up leaves it alone until somebody says otherwise.
+    /// The follow-up leaves it alone until a person says otherwise.
     Park,
     /// The follow-up goes on with what is parked, by the rules.
     Unpark,

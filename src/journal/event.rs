@@ -35,7 +35,7 @@ pub enum JournalEvent {
         /// The payment.
         transaction_id: TransactionId,
     },
-    /// Something about a payment that somebody may want to know, whatever becomes of it.
+    /// Something about a payment that an operator may want to know, whatever becomes of it.
     Flagged {
         /// The entry.
         entry: EntryId,
@@ -44,7 +44,7 @@ pub enum JournalEvent {
     },
     /// An entry is being sent.
     AttemptStarted {
-        /// Which, and the how-manieth time.
+        /// Which attempt.
         attempt: Attempt,
         /// What is sent as verified; `None` if it passes unconfirmed, in observe mode.
         verified: Option<Verified>,
@@ -95,7 +95,7 @@ pub struct Attempt {
     pub origin: Origin,
 }
 
-/// What came of a sending.
+/// What came of an attempt.
 #[derive(Debug, Clone)]
 pub enum Outcome {
     /// The upstream answered, and that counts as having taken it.

@@ -52,7 +52,7 @@ pub struct Record {
     pub price: Option<Price>,
     /// What happened, oldest first.
     pub events: Vec<Event>,
-    /// The sendings of its delivery, oldest first, as far as each has a line.
+    /// The attempts of its delivery, oldest first, as far as each has a line.
     pub attempt_log: Vec<AttemptRecord>,
 }
 
@@ -69,7 +69,7 @@ pub struct Event {
     pub request_id: Option<Uuid>,
 }
 
-/// A sending.
+/// An attempt of a delivery.
 #[derive(Debug, Clone)]
 pub struct AttemptRecord {
     /// Its number.
@@ -125,9 +125,9 @@ pub struct HeldGroup {
 pub struct Figures {
     /// Entries by state, in the order of [`State::ALL`].
     pub entries: [u64; 5],
-    /// Entries that were ever taken in, and those of them that were forgotten: the rest is there, in one state or another.
+    /// Entries that were ever taken in. Those that were not forgotten are there, in one state or another.
     pub taken_in: u64,
-    /// See there.
+    /// Those of [`taken_in`](Self::taken_in) that were forgotten.
     pub forgotten: u64,
     /// How long ago the oldest entry was taken in that is asked about or sent again.
     pub oldest_unfinished: Option<Duration>,
@@ -161,7 +161,7 @@ pub struct Figures {
     pub sweeps_missing: u64,
     /// Rows that cannot be read of the bills that were compared in the last 24 hours.
     pub rows_malformed: u64,
-    /// Payments in them whose order nobody has named.
+    /// Payments in them whose order no callback and no source has named.
     pub rows_unknown: u64,
     /// How the sources of pending orders are.
     pub sources: Vec<SourceHealth>,
@@ -179,7 +179,7 @@ impl Record {
         had_one && !self.request_kept && self.state != State::Closed
     }
 
-    /// What somebody may want to know of its payment, whatever became of it.
+    /// What an operator may want to know of its payment, whatever became of it.
     pub fn flags(&self) -> impl Iterator<Item = Reason> {
         self.events.iter().filter(|event| event.what == "flagged").filter_map(|event| event.reason)
     }

@@ -12,13 +12,13 @@ use std::time::Duration;
 #[repr(u8)]
 pub enum Rank {
     /// WeChat Pay knows the order, or has not answered yet for a callback that looks like confirmed ones; and whatever was
-    /// found without a callback, which nobody can make up.
+    /// found without a callback, which no sender can make up.
     Likely = 0,
     /// WeChat Pay has not answered yet for anybody's callback.
     Strange = 1,
     /// WeChat Pay said that there is no such order, of a callback that looks like confirmed ones.
     LikelyAbsent = 2,
-    /// The same of anybody's.
+    /// WeChat Pay said that there is no such order, of anybody's callback.
     Absent = 3,
     /// It is confirmed, and was brought forward since its own timer tried it ([`bring_forward`](super::Recovery::bring_forward)).
     Brought = 4,
@@ -47,7 +47,7 @@ pub struct DueGroup {
 }
 
 impl Job {
-    /// Where it waited.
+    /// The group that it waited in.
     #[must_use]
     pub fn group(&self) -> DueGroup {
         let channel = self.callback.claimed.channel;
@@ -58,7 +58,7 @@ impl Job {
 /// An entry that is due.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Its number.
+    /// The number of its entry.
     pub entry: EntryId,
     /// The callback.
     pub callback: Callback,
@@ -72,9 +72,9 @@ pub struct Job {
     pub age: Duration,
     /// How old the order was when it was taken in, as the one that named it says.
     pub age_before: Duration,
-    /// The reason it is where it is.
+    /// Why it is in this state; `None` before anything is known.
     pub reason: Option<Reason>,
-    /// How often its delivery was sent so far.
+    /// The highest number that an attempt of its delivery has; 0 if it was never sent.
     pub attempts: u64,
     /// That the upstream accepted its delivery.
     pub accepted: Option<Acceptance>,

@@ -42,7 +42,8 @@ pub fn open(settings: &Settings, meters: JournalMeters) -> Result<Journal, OpenE
     Sqlite::open(&settings.path, settings.room, meters).map(Journal::of)
 }
 
-/// The same, but waits until the gate that has the journal gives it back, however long that takes. Blocks.
+/// Opens the journal for a gate as [`open`] does, but waits until the gate that has it gives it back, however long that takes.
+/// Blocks.
 ///
 /// # Errors
 /// If it is not ours, newer, damaged or not to be had.

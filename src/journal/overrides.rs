@@ -175,7 +175,7 @@ pub fn yuan(amount: Money) -> String {
     }
 }
 
-/// What somebody wants sent again.
+/// What a person wants sent again.
 #[derive(Debug, Clone)]
 pub struct Redelivery {
     /// Which.
@@ -223,7 +223,7 @@ pub trait Redeliveries: Send + Sync {
 /// How long a reason is, in characters.
 const BECAUSE: std::ops::RangeInclusive<usize> = 4..=200;
 
-/// What somebody gives as the reason of a decision.
+/// What a person gives as the reason of a decision.
 ///
 /// # Errors
 /// If it says nothing or too much.

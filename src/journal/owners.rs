@@ -31,10 +31,10 @@ pub struct OwnerClaim {
 /// What a journal keeps of owners.
 pub trait Owners: Send + Sync {
     /// Gives a payment to the claimant, unless it has an owner: an order that it was given to before, or one that was delivered
-    /// with it. Returns whose it is. That is durable when this is ready.
+    /// with it. Of several that claim it at once, in whatever process, one gets it. Returns whose it is, which is durable then.
     ///
     /// # Errors
-    /// If it cannot be written; then nobody got it.
+    /// If it cannot be written; then the payment has no owner that it had not before.
     fn own(&self, claim: OwnerClaim) -> BoxFuture<'_, Owner>;
 
     /// Whose a payment is, if it has an owner; nothing is written.

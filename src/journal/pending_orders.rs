@@ -22,7 +22,7 @@ pub struct PendingOrder {
     pub gone_at: Option<Timestamp>,
 }
 
-/// What a look at a source brought that is new.
+/// What is new since a source was read before.
 #[derive(Debug, Default)]
 pub struct News {
     /// The source, by name.
@@ -44,18 +44,18 @@ pub struct Found {
     pub due_in: Duration,
 }
 
-/// How a source is.
+/// How a source is. Its times are by the clock of the process that reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceHealth {
     /// Its name.
     pub name: String,
-    /// When it could be read the last time.
+    /// When it could be read the last time; `None` if it never could.
     pub read_at: Option<Timestamp>,
-    /// When it could not.
+    /// When reading it failed the last time; `None` if it never did.
     pub failed_at: Option<Timestamp>,
-    /// How often it could not since.
+    /// How often reading it failed since it could be read.
     pub failures: u64,
-    /// Why.
+    /// Why it failed the last time; `None` while it can be read.
     pub problem: Option<String>,
     /// Orders it listed the last time.
     pub orders: u64,
@@ -65,13 +65,14 @@ pub struct SourceHealth {
 
 /// What sources of pending orders put into a journal.
 pub trait PendingOrderQueue: Send + Sync {
-    /// Takes news in. An order that is known is not asked about anew, whatever became of it.
+    /// Takes news in, all of it in one transaction. An order that has an entry is not asked about anew, whatever became of it.
+    /// Nothing is leased: what is found is due in [`Found::due_in`].
     ///
     /// # Errors
     /// If it cannot be written; then none of it was.
     fn take_pending_orders(&self, news: News) -> BoxFuture<'_, ()>;
 
-    /// Notes how a source is.
+    /// Replaces what is known of how a source is.
     ///
     /// # Errors
     /// If it cannot be written.

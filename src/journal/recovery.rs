@@ -6,16 +6,16 @@ use crate::domain::order::ChannelId;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// What of the due entries is not given to anybody at the moment.
+/// Which due entries [`lease_due`](super::Queue::lease_due) leaves where they are for the moment.
 #[derive(Debug, Clone, Default)]
-pub struct Shut {
-    /// These groups.
+pub struct Throttled {
+    /// Groups that it passes over: the budget that their next step needs is spent.
     pub groups: Vec<DueGroup>,
-    /// What may be sent to upstreams. Of channels that are in none of these, whatever is due.
+    /// How much it gives out for each upstream. A channel that is in none of these is not limited.
     pub outlets: Vec<Outlet>,
 }
 
-impl From<Vec<DueGroup>> for Shut {
+impl From<Vec<DueGroup>> for Throttled {
     fn from(groups: Vec<DueGroup>) -> Self {
         Self { groups, outlets: Vec::new() }
     }
@@ -26,35 +26,39 @@ impl From<Vec<DueGroup>> for Shut {
 pub struct Outlet {
     /// The channels whose upstream it is.
     pub channels: Vec<ChannelId>,
-    /// Deliveries at most.
+    /// How many deliveries [`lease_due`](super::Queue::lease_due) gives out for it at most.
     pub most: usize,
-    /// Whether nothing is sent by its own timer, but what a person asked for.
+    /// Whether the upstream is failing: then only what a person asked for is given out.
     pub failing: bool,
 }
 
-/// What a journal does of it. Everything is about entries of `channels`, those of one upstream, that are being delivered.
+/// What a queue does for one upstream. Everything is about entries of `channels`, those of that upstream, that are in
+/// [`State::Delivering`](super::State::Delivering).
 pub trait Recovery: Send + Sync {
-    /// Makes due what waits for its own timer and was tried before this time, unless that was done since its timer tried it; a
-    /// step of at most `limit`. What was received first is due longest. Not what somebody works on. Returns how many there were.
+    /// Makes due what waits for its own timer and was not tried since `tried_before` (by this process's clock), in steps of at
+    /// most `limit`; what was received first is due longest. An entry that was brought forward already is left out until its own
+    /// timer has tried it, and so is one that is leased. Returns how many entries became due; fewer than `limit` is the end.
     ///
     /// # Errors
     /// If it cannot be written.
     fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> BoxFuture<'_, usize>;
 
-    /// Lets that be done once more to those it was done to; a step of at most `limit`. Returns how many there were.
+    /// Lets [`bring_forward`](Self::bring_forward) take once more what it has brought forward, in steps of at most `limit`; when
+    /// it is due stays as it is. Returns how many entries that were; fewer than `limit` is the end.
     ///
     /// # Errors
     /// If it cannot be written.
     fn bring_anew(&self, channels: Vec<ChannelId>, limit: usize) -> BoxFuture<'_, usize>;
 
-    /// The entry that is due first, now or later, leased to the caller; none of those that were `tried`, and none that a
-    /// person asked for.
+    /// The entry that is due first, now or later, and not leased, leased to the caller; none of those that were `tried`, and none
+    /// that a person asked for.
     ///
     /// # Errors
     /// If it cannot be read.
     fn next_waiting(&self, channels: Vec<ChannelId>, tried: Vec<EntryId>) -> BoxFuture<'_, Option<Job>>;
 
-    /// Entries that were tried and have been delivered for as long as `lasts`, leased to the caller; at most `limit`.
+    /// Entries that were sent at least once and have been in that state for as long as `lasts`, leased to the caller; at most
+    /// `limit`.
     ///
     /// # Errors
     /// If it cannot be read.

@@ -16,13 +16,27 @@ mod inbox;
 
 mod op;
 
+mod perform;
+
 mod columns;
 
 mod content;
 
+mod remove;
+
 mod budget;
 
+mod room;
+
+mod events;
+
+mod refused;
+
+mod price;
+
 mod write;
+
+mod forget;
 
 mod writer;
 
@@ -57,6 +71,8 @@ mod view;
 mod archive;
 
 mod audit;
+
+mod act;
 
 mod recovery;
 
@@ -110,9 +126,9 @@ pub(super) struct Sqlite {
     leases: Arc<Leases>,
     readers: Arc<Readers>,
     healthy: Arc<AtomicBool>,
-    /// Held while the clock is set, so that nobody sees times of one clock at a time of the other.
+    /// Held while the clock is set, so that no reader sees times of one clock at a time of the other.
     setting: Arc<RwLock<()>>,
-    /// Counts the looks at what is due.
+    /// Counts the queries for due entries.
     turn: AtomicUsize,
     _lock: Option<Lock>,
 }
@@ -124,7 +140,7 @@ impl From<rusqlite::Error> for OpenError {
 }
 
 impl OpenError {
-    /// The same, and the file's name where SQLite says that it is no database at all, or damaged.
+    /// This error with the file's name, where SQLite says that it is no database at all, or damaged.
     fn of_a_file(self, path: &Path) -> Self {
         let Self::Store(source) = &self else { return self };
         let Some(error) = source.downcast_ref::<rusqlite::Error>() else { return self };
@@ -138,7 +154,7 @@ impl OpenError {
     }
 }
 
-/// What is wrong with a file, as somebody sees it who looks for it.
+/// Finds out what is wrong with a file.
 type Damage = fn(&mut Connection) -> rusqlite::Result<Option<String>>;
 
 impl Sqlite {
@@ -151,7 +167,8 @@ impl Sqlite {
         Self::locked(path, room, meters, (Lock::take(path)?, sound::damage))
     }
 
-    /// The same, but waits until the gate that has the file gives it back, however long that takes. Blocks.
+    /// Opens the file for the gate as [`open`](Self::open) does, but waits until the gate that has the file gives it back,
+    /// however long that takes. Blocks.
     ///
     /// # Errors
     /// If it is not ours, newer, damaged or not to be had.
@@ -230,7 +247,7 @@ impl Sqlite {
         let (ended, end) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             writer.run(&queue);
-            // Nobody may wait for it.
+            // The receiver may be gone.
             let _ = ended.send(());
         });
         let readers = Arc::new(Readers::new(path));
@@ -304,7 +321,7 @@ fn connect(path: &Path, gate: bool) -> Result<Connection, OpenError> {
     }
     connection.busy_timeout(BUSY_TIMEOUT)?;
     if gate {
-        // Somebody else's file is left as it is.
+        // A file of another program is left as it is.
         schema::version(&connection, path)?;
         // Before the file has a journal mode, which writes its first page.
         let empty: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -332,7 +349,7 @@ pub(super) fn unwritable(journal: &Path) -> Option<String> {
 }
 
 /// Makes the file if there is none. One that is there is not even opened: closing a second handle would drop SQLite's
-/// locks on it, and whoever looks into it then takes it for abandoned and removes its log.
+/// locks on it, and a process that opens it then takes it for abandoned and removes its log.
 fn make(path: &Path) -> Result<(), OpenError> {
     // SQLite gives its other files the mode of this one: callbacks hold personal data.
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {

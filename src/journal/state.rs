@@ -12,7 +12,7 @@ pub enum State {
     Delivering,
     /// The upstream took it.
     Accepted,
-    /// Somebody has to look.
+    /// A person has to decide.
     Parked,
     /// Nothing will come of it: unpaid, or the claim is wrong.
     Closed,
@@ -107,7 +107,7 @@ pub enum Transition {
     },
     /// It is done.
     Accepted,
-    /// An operator looks.
+    /// A person decides.
     Park,
     /// Nothing comes of it.
     Close,
@@ -126,7 +126,7 @@ impl Transition {
         }
     }
 
-    /// In how long it is due, and after how many tries.
+    /// In how long it is due, and after how many retries.
     #[must_use]
     pub const fn due(self) -> Option<(Duration, u32)> {
         match self {

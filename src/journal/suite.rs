@@ -11,7 +11,7 @@ mod found;
 
 mod leases;
 
-mod looking_in;
+mod queries;
 
 mod owners;
 
@@ -122,7 +122,7 @@ pub(crate) async fn time_passes(by: Duration) {
 /// Waits until something is due.
 async fn due(journal: &Journal) -> Vec<Job> {
     for _ in 0..2000 {
-        let work = journal.queue.lease_due(10, Shut::default()).await.unwrap();
+        let work = journal.queue.lease_due(10, Throttled::default()).await.unwrap();
         if !work.is_empty() {
             return work;
         }
@@ -156,7 +156,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     figures_count(&*stores()).await;
     found::all(stores).await;
     owners::all(stores).await;
-    looking_in::all(stores).await;
+    queries::all(stores).await;
     rank::all(stores).await;
     recovery::all(stores).await;
     times::all(stores).await;
@@ -303,7 +303,7 @@ async fn an_order_is_sent_again_once_however_many_claims_name_it(store: &dyn Sto
         });
         entries.push(taken.entry);
     }
-    let asked_for = journal.archive.act(Act::Redeliver, of("A"), 10, looking_in::somebody()).await.unwrap();
+    let asked_for = journal.archive.act(Act::Redeliver, of("A"), 10, queries::somebody()).await.unwrap();
     assert_eq!(asked_for, [entries[1]]);
 }
 

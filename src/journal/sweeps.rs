@@ -1,8 +1,8 @@
 //! Sweeps as they are kept: which bill of which merchant was, or is to be, compared, how far that is, and the rows behind
 //! its numbers.
 //!
-//! The journal is their queue too, so that an operator's command and the running gate, and a gate after a restart, work
-//! on the same ones.
+//! The journal is their queue too, so that an operator's command and the running gate, and a gate after a restart, see
+//! the same sweeps.
 
 use super::{BoxFuture, Callback, EntryId, State};
 use crate::domain::money::Money;
@@ -115,9 +115,9 @@ pub struct Counts {
     pub accepted: u64,
     /// Payments that are being delivered.
     pub under_way: u64,
-    /// Payments that somebody has to look at, since before.
+    /// Payments that were parked before, for a person to decide.
     pub parked: u64,
-    /// Payments whose order nobody has named: its id is not its number on that channel.
+    /// Payments whose order no callback and no source has named: its id is not its number on that channel.
     pub unknown: u64,
     /// Payments that were not delivered, and are followed up now.
     pub found: u64,
@@ -130,9 +130,9 @@ pub enum RowKind {
     Found,
     /// Paid, and being delivered.
     UnderWay,
-    /// Paid, and waiting for somebody to look.
+    /// Paid, and parked for a person to decide.
     Parked,
-    /// Paid, and nobody has said which order that is.
+    /// Paid, and no callback and no source has said which order that is.
     UnknownOrder,
     /// Of no channel that is swept; only the first of them are kept.
     NotOurs,
@@ -236,24 +236,26 @@ pub struct Outcome {
     pub untried: u64,
 }
 
-/// Where a sweep goes on.
+/// What happened to a sweep, which says where it goes on.
 #[derive(Debug, Clone)]
-pub enum SweepNote {
-    /// It begins, from nothing.
+pub enum SweepEvent {
+    /// It began, from nothing: rows of an earlier attempt go, but for the orders that it found.
     Began,
-    /// It is so far.
+    /// It goes on; the numbers so far.
     Counted(Counts),
     /// It is over; with what was odd about the bill.
     Done(Counts, Option<String>),
-    /// It cannot be done now, and is tried again.
+    /// It cannot be done now, and is tried again after this time; why.
     Again(Duration, String),
-    /// It is given up.
+    /// It is given up; why.
     Failed(String),
 }
 
-/// What a sweeper needs: the sweeps that are wanted, one after the other, and where each goes on.
+/// What a sweeper needs: the sweeps that are wanted, one after the other, and where each goes on. One sweeper works on one
+/// journal: a store of several processes gives [`next_sweep`](Self::next_sweep) to one of them, until that has ended.
 pub trait SweepQueue: Send + Sync {
-    /// The sweep whose turn it is: one that was broken off, or the oldest whose time has come.
+    /// The sweep whose turn it is: one that was broken off, or else the oldest of those that a person wants, or of those that a
+    /// schedule wants, whose time has come. It stays the next one until an event says that it goes on otherwise.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -272,22 +274,23 @@ pub trait SweepQueue: Send + Sync {
     /// If it cannot be written.
     fn sweep_rows(&self, sweep: SweepId, rows: Vec<Row>) -> BoxFuture<'_, ()>;
 
-    /// Notes that the same bill has refunds of these payments.
+    /// Marks rows of a sweep whose payments have a refund in the same bill.
     ///
     /// # Errors
     /// If it cannot be written.
     fn sweep_refunds(&self, sweep: SweepId, refunded: Vec<TransactionId>) -> BoxFuture<'_, ()>;
 
-    /// Notes where a sweep goes on.
+    /// Writes down what happened to a sweep.
     ///
     /// # Errors
     /// If it cannot be written.
-    fn sweep_note(&self, sweep: SweepId, note: SweepNote) -> BoxFuture<'_, ()>;
+    fn sweep_event(&self, sweep: SweepId, event: SweepEvent) -> BoxFuture<'_, ()>;
 }
 
 /// What is known of sweeps, and what a sweep compares a bill with. A person or a schedule wants one here.
 pub trait Sweeps: Send + Sync {
-    /// Wants a sweep. One that a day's schedule has wanted before is that one.
+    /// Puts a sweep into the queue and returns its number. One that a day's schedule has wanted before is not wanted twice: its
+    /// number is returned, whichever process asks.
     ///
     /// # Errors
     /// If it cannot be written.

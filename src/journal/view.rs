@@ -1,4 +1,4 @@
-//! What a journal shows to those who look into it: lists in pages, and the day in numbers. Each page costs about the same,
+//! What a journal shows to those who query it: lists in pages, and the day in numbers. Each page costs about the same,
 //! however much is kept.
 
 use super::history::{Record, Refused};
@@ -67,7 +67,7 @@ impl FromStr for Cursor {
 /// A page of entries, those that were received last first.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
-    /// Of their events only what is flagged; without their sendings, but for the latest of what is being delivered.
+    /// Of their events only what is flagged; without their attempts, but for the latest of what is being delivered.
     pub records: Vec<Record>,
     /// Where it goes on, if it may: a search that takes long shows what it has found so far, which may be nothing.
     pub next: Option<Cursor>,

@@ -84,7 +84,7 @@ impl<'b> Fields<'b> {
         Self::read_below("xml", body)
     }
 
-    /// The same, below a root of this name.
+    /// Reads flat XML below a root of this name.
     ///
     /// # Errors
     /// As [`read`](Self::read).

@@ -197,7 +197,7 @@ impl Metrics {
         }
     }
 
-    /// Where lines of the log are counted that were dropped since nobody took them. Said once, when the log begins.
+    /// Where lines of the log are counted that were dropped since the reader was too slow. Said once, when the log begins.
     pub fn watch_log(&self, dropped: ErrorCounter) {
         let _ = self.log.set(dropped);
     }

@@ -127,20 +127,20 @@ impl Span {
         Parent(self.0.as_ref().map(|span| Arc::new(span.parent())))
     }
 
-    /// Whether what is noted goes to a collector.
+    /// Whether spans go to a collector.
     #[must_use]
     pub const fn is_wanted(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Notes something about the span. No secret, nothing personal.
+    /// Sets an attribute of the span. No secret, nothing personal.
     pub fn set(&mut self, key: &'static str, value: impl fmt::Display) {
         if let Some(span) = &mut self.0 {
             span.set(key, value.to_string());
         }
     }
 
-    /// Notes a number about the span.
+    /// Sets an attribute of the span to a number.
     pub fn set_number(&mut self, key: &'static str, value: impl Into<i64>) {
         if let Some(span) = &mut self.0 {
             span.set_number(key, value.into());

@@ -9,7 +9,7 @@ pub const CORE_DUMPS: &str = "TOLLGATE_CORE_DUMPS";
 const LEAST_OWN: u64 = 64;
 const MOST_OWN: u64 = 512;
 
-/// Switches core dumps off, and lets nobody but root look into this process's memory: keys are in it. A system that does
+/// Switches core dumps off, and lets no user but root read this process's memory: keys are in it. A system that does
 /// not let it has its own reasons, and the gate runs all the same.
 pub fn keep_memory_private() {
     if std::env::var_os(CORE_DUMPS).is_some() {
@@ -29,7 +29,7 @@ pub fn raise_file_limit() {
 }
 
 /// How many of `wanted` connections can be let in, and said so if those are fewer: one that sends callbacks may need another
-/// to the upstream or to WeChat Pay, and the journal and those who look in need some whatever happens (threat R-04).
+/// to the upstream or to WeChat Pay, and the journal and the admin listener need some whatever happens (threat R-04).
 #[must_use]
 pub fn connections(wanted: usize) -> usize {
     let Some(limit) = getrlimit(Resource::Nofile).current else { return wanted };

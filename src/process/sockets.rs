@@ -14,7 +14,7 @@ const NAMES: &str = "LISTEN_FDNAMES";
 pub enum Purpose {
     /// Callbacks, at `listen`.
     Callbacks,
-    /// Looking in, at `admin.listen`.
+    /// Dashboard, API and monitoring, at `admin.listen`.
     Admin,
 }
 

@@ -14,7 +14,7 @@ use schedule::{Way, way};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, MerchantId};
 use crate::gate::Gate;
-use crate::journal::sweeps::{Counts, Sweep, SweepNote, Wanted};
+use crate::journal::sweeps::{Counts, Sweep, SweepEvent, Wanted};
 use crate::journal::{Journal, JournalError, gate_since};
 use crate::process::shutdown::Shutdown;
 use crate::provider::bill::{BillError, BillType};
@@ -175,11 +175,11 @@ impl Sweeper {
         merchants
     }
 
-    /// Carries out one sweep, and notes where it goes on.
+    /// Carries out one sweep, and writes down where it goes on.
     async fn carry_out(&self, sweep: &Sweep) -> Result<(), JournalError> {
         let Wanted { mch_id, bill_date, dry_run, due_on, .. } = &sweep.wanted;
         tracing::info!(sweep = sweep.id.0, %mch_id, %bill_date, dry_run, "sweep begins");
-        self.journal.queue.sweep_note(sweep.id, SweepNote::Began).await?;
+        self.journal.queue.sweep_event(sweep.id, SweepEvent::Began).await?;
         let note = match self.compare(sweep).await {
             Ok((counts, odd)) => {
                 let Counts { rows, paid, accepted, found, under_way, unknown, malformed, .. } = counts;
@@ -203,19 +203,19 @@ impl Sweeper {
                         "somebody has to look at rows of the bill: tollgate sweep --report"
                     );
                 }
-                SweepNote::Done(counts, odd)
+                SweepEvent::Done(counts, odd)
             }
             Err(Trouble::Journal(error)) => return Err(error),
             Err(Trouble::Bill(error)) if is_empty_day(&error, *bill_date) => {
-                SweepNote::Done(Counts::default(), Some(error.to_string()))
+                SweepEvent::Done(Counts::default(), Some(error.to_string()))
             }
             Err(trouble) => self.after(trouble, sweep),
         };
-        self.journal.queue.sweep_note(sweep.id, note).await
+        self.journal.queue.sweep_event(sweep.id, note).await
     }
 
     /// What is done when a bill could not be compared.
-    fn after(&self, trouble: Trouble, sweep: &Sweep) -> SweepNote {
+    fn after(&self, trouble: Trouble, sweep: &Sweep) -> SweepEvent {
         let waited = Duration::try_from(clock::now().duration_since(sweep.asked_at)).unwrap_or_default();
         let passes = match &trouble {
             Trouble::Bill(BillError::Permanent(_)) | Trouble::NothingToSweep => false,
@@ -223,7 +223,7 @@ impl Sweeper {
         };
         let (sweep, again) = (sweep.id.0, passes && waited < GIVE_UP_AFTER);
         tracing::warn!(sweep, %trouble, again, "the bill was not compared");
-        if again { SweepNote::Again(AGAIN, trouble.to_string()) } else { SweepNote::Failed(trouble.to_string()) }
+        if again { SweepEvent::Again(AGAIN, trouble.to_string()) } else { SweepEvent::Failed(trouble.to_string()) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Orders that wait for payment, as the merchant's own system lists them: each becomes a question to WeChat Pay, never a
 //! fact, so that a payment whose callback never comes is found within a minute.
 //!
-//! A source is read in a task of its own. One that is down, slow or wrong keeps nobody waiting: what it said last still
+//! A source is read in a task of its own. One that is down, slow or wrong keeps no other waiting: what it said last still
 //! counts, and how it is can be seen.
 
 // What may be said about an order.

@@ -1,4 +1,4 @@
-//! Who may look in, and from where something may be changed (threats S-06, S-07).
+//! Who may use the admin listener, and from where something may be changed (threats S-06, S-07).
 
 use crate::fakes::tls::Certificate;
 use crate::harness::{ADMIN_TOKEN, World, at_once, until};

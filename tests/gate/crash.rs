@@ -74,7 +74,7 @@ fn nothing_that_was_answered_is_lost_and_nothing_unpaid_passes_however_often_the
 fn kill_again_and_again(world: &mut World, senders: &Senders, kills: usize, random: &mut fastrand::Rng) {
     for kill in 1..=kills {
         senders.wait_for_share(kill, kills + 1);
-        // Anywhere in the way of a callback, not only where one was just answered.
+        // Anywhere in the request flow, not only where one was just answered.
         thread::sleep(Duration::from_micros(random.u64(0..30_000)));
         if kill % POWER_CUT_EVERY == 0 {
             power_cut(world);

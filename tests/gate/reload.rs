@@ -232,17 +232,17 @@ fn a_socket_that_cannot_be_had_leaves_both_listeners_as_they_were() {
     let at = free_addr("127.0.0.1");
     reload(&world, |config| config["listen"] = json!(at.to_string()));
     world.gate.addr = at;
-    let (other, next_door) =
+    let (other, beside_it) =
         (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind(("127.0.0.2", at.port())).unwrap());
     let elsewhere = other.local_addr().unwrap().to_string();
     let config: Value = serde_json::from_str(&fs::read_to_string(world.config_file()).unwrap()).unwrap();
-    // Somebody else has the address, or one that is in it, or the other door's.
-    for (door, listen) in
+    // Somebody else has the address, or one that is in it, or the other listener's.
+    for (listener, listen) in
         [("callbacks", elsewhere.clone()), ("callbacks", format!("0.0.0.0:{}", at.port())), ("admin", elsewhere)]
     {
         let mut config = config.clone();
         config["admin"]["token"] = json!("another-admin-token-0123456789abcdef0");
-        match door {
+        match listener {
             "admin" => config["admin"]["listen"] = json!(listen),
             _ => config["listen"] = json!(listen),
         }
@@ -252,7 +252,7 @@ fn a_socket_that_cannot_be_had_leaves_both_listeners_as_they_were() {
         // With the token of before.
         assert!(world.admin_json("/api/config")["refused"]["problem"].as_str().unwrap().contains("cannot listen"));
     }
-    drop(next_door);
+    drop(beside_it);
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn has(bytes: &[u8], what: &str) -> bool {
 
 #[test]
 fn what_payers_are_known_by_is_overwritten_once_bodies_are_not_kept_any_more() {
-    // V-20
+    // Personal data: docs/operating.md.
     let world = World::with(|setup| {
         setup.hurry();
         setup.config["journal"]["keep"] = json!({ "bodies": "1s", "entries": "90d" });

@@ -21,6 +21,8 @@ mod layers;
 
 mod pages;
 
+mod citations;
+
 mod headings;
 
 mod versions;
@@ -46,7 +48,8 @@ fn files(folder: &str, end: &str) -> Vec<String> {
             let entry = entry.unwrap();
             let path = folder.join(entry.file_name());
             if entry.file_type().unwrap().is_dir() {
-                folders.push(path);
+                // What npm has put there is not ours.
+                folders.extend((entry.file_name() != "node_modules").then_some(path));
             } else if path.to_str().unwrap().ends_with(end) {
                 found.push(path.to_str().unwrap().to_owned());
             }

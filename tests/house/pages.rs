@@ -10,7 +10,9 @@ use std::path::Path;
 fn pages() -> Vec<String> {
     let at_the_root = ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "README.zh-CN.md", "SECURITY.md"];
     let there = at_the_root.into_iter().filter(|page| crate::root().join(page).exists());
-    there.map(str::to_owned).chain(crate::files("docs", ".md")).collect()
+    let beside =
+        ["deploy", "examples", "src", "tests"].into_iter().flat_map(|folder| crate::files(folder, "README.md"));
+    there.map(str::to_owned).chain(crate::files("docs", ".md")).chain(beside).collect()
 }
 
 /// The lines of a page that are not in a block of code, with their numbers.
@@ -106,14 +108,48 @@ fn every_file_and_module_named_on_a_page_is_there() {
 }
 
 /// The name of a heading in a link, as GitHub makes it.
-fn anchor(heading: &str) -> String {
+pub fn anchor(heading: &str) -> String {
     let is_kept = |c: &char| c.is_alphanumeric() || "_- ".contains(*c);
     heading.trim_start_matches('#').trim().to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-")
 }
 
 /// Anchors of every heading of a page.
-fn anchors(page: &str) -> BTreeSet<String> {
+pub fn anchors(page: &str) -> BTreeSet<String> {
     prose(page).filter(|(_, line)| line.starts_with('#')).map(|(_, line)| anchor(line)).collect()
+}
+
+/// Whether a path from the root, with a heading or without, is not there.
+pub fn leads_nowhere(target: &str) -> bool {
+    let (path, part) = target.split_once('#').unwrap_or((target, ""));
+    !crate::root().join(path).exists()
+        || !part.is_empty() && path.ends_with(".md") && !anchors(&crate::text(path)).contains(part)
+}
+
+/// Where alerts send people: `runbook: docs/operating.md#the-journal`.
+fn runbooks(rules: &str) -> Vec<&str> {
+    rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("runbook: "))
+        .map(|target| target.trim_matches('"'))
+        .collect()
+}
+
+#[test]
+fn every_alert_has_a_runbook_that_is_there() {
+    let rules = crate::text("deploy/prometheus/tollgate.rules.yml");
+    let runbooks = runbooks(&rules);
+    assert_eq!(runbooks.len(), rules.matches("- alert: ").count(), "an alert has no runbook");
+    let gone: Vec<_> = runbooks.into_iter().filter(|target| leads_nowhere(target)).collect();
+    assert!(gone.is_empty(), "runbooks that lead nowhere: {gone:?}");
+}
+
+#[test]
+fn a_runbook_that_leads_nowhere_is_found() {
+    let found =
+        runbooks("- alert: A\n  annotations:\n    runbook: docs/gone.md\n    runbook: \"docs/operating.md#gone\"\n");
+    assert_eq!(found, ["docs/gone.md", "docs/operating.md#gone"]);
+    assert!(found.into_iter().all(leads_nowhere));
+    assert!(!leads_nowhere("docs/operating.md#the-journal") && !leads_nowhere("docs/config.md"));
 }
 
 #[test]
@@ -123,16 +159,16 @@ fn every_link_between_pages_leads_somewhere() {
         let text = crate::text(&page);
         for (line, prose) in prose(&text) {
             for target in prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-                let (file, part) = target.split_once('#').unwrap_or((target, ""));
                 if target.contains("://") || target.starts_with("mailto:") {
                     continue;
                 }
                 let folder = Path::new(&page).parent().unwrap();
-                let path = if file.is_empty() { page.clone() } else { folder.join(file).to_str().unwrap().to_owned() };
-                let is_there = crate::root().join(&path).exists();
-                if !is_there
-                    || !part.is_empty() && path.ends_with(".md") && !anchors(&crate::text(&path)).contains(part)
-                {
+                let target = if target.starts_with('#') {
+                    format!("{page}{target}")
+                } else {
+                    folder.join(target).to_str().unwrap().to_owned()
+                };
+                if leads_nowhere(&target) {
                     broken.push(format!("{page}:{line} {target}"));
                 }
             }

@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Form};
 use std::sync::Arc;
 
-/// What somebody can press.
+/// What an operator can press.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Button {
     Redeliver,

@@ -24,7 +24,7 @@ struct List {
     older: Option<String>,
 }
 
-/// Something that somebody did.
+/// A line of the audit trail.
 #[derive(Debug)]
 struct Line {
     at: show::Moment,

@@ -267,7 +267,7 @@ fn groups(held: &[HeldGroup], looked_at: &[Record], shell: &Shell) -> Vec<Group>
     groups.into_iter().map(|group| Group::of(group, looked_at, shell)).collect()
 }
 
-/// The lower, the more somebody should look.
+/// The lower, the more urgent for an operator.
 fn urgency(state: State, reason: Option<Reason>) -> u8 {
     match (state, reason.and_then(Reason::verdict)) {
         (State::Delivering, _) => 0,
@@ -283,7 +283,7 @@ impl Group {
         let words = shell.words;
         let explained = shell.explain(state, reason);
         let code = reason.map_or("", Reason::code);
-        // What is being delivered is kept under what WeChat Pay said, not under what came of sending it.
+        // What is being delivered is kept under what WeChat Pay said, not under what came of its attempts.
         let is_kept = !code.is_empty() && state != State::Delivering;
         let reason_in_address = if is_kept { format!("&reason={code}") } else { String::new() };
         let mut longest: Vec<&Record> =

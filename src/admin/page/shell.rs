@@ -62,7 +62,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Shell {
 }
 
 impl Shell {
-    /// Around a page for `who`, or for somebody who is not let in yet.
+    /// Around a page for `who`, or for a visitor who is not logged in yet.
     pub(super) fn new(title: &str, uri: &Uri, headers: &HeaderMap, who: Option<&Who>) -> Self {
         let words = Language::of(headers).words();
         Self {

@@ -69,7 +69,7 @@ pub(super) fn plain_amount(money: Money) -> String {
     let (yuan, fen) = (money.fen.0 / 100, money.fen.0 % 100);
     match money.currency.as_str() {
         "CNY" => format!("¥{yuan}.{fen:02}"),
-        // Which place the point has differs by currency, and nobody here knows all of them.
+        // Which place the point has differs by currency, and no table here has all of them.
         code => format!("{code} {}", money.fen.0),
     }
 }

@@ -206,7 +206,7 @@ impl Other {
 }
 
 /// Which of three amounts is not what another of them is: each is held against what was paid, or against the other where nothing
-/// was paid. There is nothing to differ from an amount that nobody has said.
+/// was paid. There is nothing to differ from an amount that no source has said.
 fn differing(expected: Option<Money>, claimed: Option<Money>, paid: Option<Money>) -> [bool; 3] {
     let differ = |one: Option<Money>, other: Option<Money>| one.zip(other).is_some_and(|(one, other)| one != other);
     if paid.is_none() {
@@ -323,7 +323,7 @@ fn steps(lead: &Record, others: &[Record], shell: &Shell) -> Vec<Step> {
         steps.push(came(record, shell));
         steps.extend(confirmed(record, shell));
         steps.extend(record.events.iter().map(|event| happened(event, shell)));
-        // Several claims can share a delivery, whose sendings each of them has.
+        // Several claims can share a delivery, whose attempts each of them has.
         if !deliveries.contains(&record.delivery) {
             deliveries.push(record.delivery);
             let last = record.attempt_log.len().saturating_sub(1);
@@ -408,7 +408,7 @@ fn sent(sending: &AttemptRecord, is_last: bool, shell: &Shell) -> Step {
     let came_to = match (sending.accepted, sending.ended_at, sending.reason) {
         (true, ..) => words.sending_accepted,
         (false, None, _) if is_last => words.sending_open,
-        // Whoever sent it ended before it could note what came of it.
+        // Whoever sent it ended before it could write what came of it.
         (false, None, _) => words.sending_lost,
         (false, Some(_), Some(reason)) => explain(reason, shell.language).short,
         (false, Some(_), None) => words.sending_refused,

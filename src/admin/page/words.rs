@@ -72,7 +72,7 @@ bilingual! {
     request_id: "Request id", "请求编号";
     trade_state: "trade_state", "交易状态";
     delivery: "Delivery id", "投递编号";
-    origin: "Brought by", "来源";
+    origin: "Brought by", "触发来源";
     at: "Time", "时间";
     why: "Why", "原因";
     what_to_do: "What to do", "处理方法";
@@ -290,7 +290,7 @@ bilingual! {
     wanted_by: "Wanted by", "发起";
     by_schedule: "schedule", "定时任务";
     by_operator: "an operator", "操作人";
-    dry_run: "dry run", "仅核对";
+    dry_run: "dry run", "试运行";
     progress_asked: "waiting", "等待中";
     progress_running: "running", "进行中";
     progress_done: "done", "完成";

@@ -93,7 +93,7 @@ async fn read(config: &Config, watched: &Watched) -> Source {
     source
 }
 
-/// Whether a channel's account works: WeChat Pay knew it and signed, whatever it said of the order.
+/// Whether a channel's account is good: WeChat Pay knew it and signed, whatever it said of the order.
 fn answers(reason: Reason) -> bool {
     reason.verdict() != Some(Verdict::Unknown)
 }

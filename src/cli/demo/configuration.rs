@@ -1,5 +1,5 @@
 //! The configuration of the demo's gate: the shipped `config.yaml`, with the addresses of the other parties and without
-//! the patience of a real one.
+//! the long delays of a real one.
 
 use crate::config::{self, Config, Environment};
 use crate::gate::policy::NumberProof;
@@ -25,7 +25,7 @@ const TOKEN: &str = "TOLLGATE_ADMIN_TOKEN";
 const SHIPPED_PROOF: &str = "    number_proof: first";
 const PROOF: &str = "    number_proof: source";
 
-/// When the follow-up tries again: a spectator waits a moment, and what never gets paid is asked about less and less.
+/// When the follow-up retries: a spectator waits a moment, and what never gets paid is asked about less and less.
 const AGAIN_MS: [u64; 7] = [300, 500, 1000, 1000, 5000, 15_000, 60_000];
 
 /// How long "not paid" is believed.
@@ -45,7 +45,7 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    /// The content of `file`, which makes a gate listen on `listen`, and on `admin` for those who look in.
+    /// The content of `file`, which makes a gate listen on `listen`, and its dashboard on `admin`.
     ///
     /// # Errors
     /// If the shipped file has become one in which the demo's values do not take effect.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub(super) struct Directory(PathBuf);
 
 impl Directory {
-    /// Makes one that nobody else may look into.
+    /// Makes one that no other user may read.
     pub(super) fn make() -> anyhow::Result<Self> {
         let path = std::env::temp_dir().join(format!("tollgate-demo-{}", Uuid::now_v7()));
         let made = DirBuilder::new().mode(0o700).create(&path);

@@ -39,7 +39,7 @@ pub(super) struct Gate {
 pub(super) struct Addresses {
     /// For callbacks.
     pub(super) callbacks: SocketAddr,
-    /// For those who look in.
+    /// For the dashboard.
     pub(super) admin: SocketAddr,
 }
 
@@ -56,7 +56,7 @@ impl Gate {
     pub(super) async fn is_killed_and_starts_again(&mut self) -> anyhow::Result<Duration> {
         let killed_at = Instant::now();
         self.process.kill().context("cannot kill the gate")?;
-        // Bound and not listening, so that nobody else gets the ports meanwhile.
+        // Bound and not listening, so that no other process gets the ports meanwhile.
         let _ports = [reserved(self.addresses.callbacks)?, reserved(self.addresses.admin)?];
         (self.process, self.addresses) = Process::start(&self.configuration, &self.directory, self.addresses).await?;
         Ok(killed_at.elapsed())

@@ -57,7 +57,7 @@ pub(super) struct Stage {
     _serving: JoinSet<()>,
 }
 
-/// Where to look into the gate.
+/// Where the dashboard of the gate is.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Dashboard {
     /// Its address.
@@ -153,7 +153,7 @@ impl Stage {
         Ok(self.sandbox.key(Some(mch_id), None, order)?)
     }
 
-    /// Somebody pays; the payment's number.
+    /// Pays an order; the payment's number.
     pub(super) fn pay(&self, mch_id: &str, order: &str, fen: u64) -> anyhow::Result<TransactionId> {
         let said = OrderFields { total_fee: Some(fen), ..OrderFields::default() };
         self.sandbox.pay(self.key(mch_id, order)?, said)?.transaction_id.context("a paid order has a transaction id")

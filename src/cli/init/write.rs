@@ -1,4 +1,4 @@
-//! The configuration that is written: short, with a comment where somebody has to look again.
+//! The configuration that is written: short, with a comment where an operator has to check.
 
 use super::guess::{Choice, Guess};
 use crate::cli::words::{Words, fill};

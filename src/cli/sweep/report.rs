@@ -32,8 +32,8 @@ impl Report {
     }
 
     /// Reads the rows behind the numbers.
-    pub(super) async fn read_rows(&mut self, journal: &dyn Archive) -> anyhow::Result<()> {
-        self.rows = journal.swept_rows(self.sweep.id, None, 0, MOST_ROWS + 1).await?;
+    pub(super) async fn read_rows(&mut self, archive: &dyn Archive) -> anyhow::Result<()> {
+        self.rows = archive.swept_rows(self.sweep.id, None, 0, MOST_ROWS + 1).await?;
         self.cut = self.rows.len() > MOST_ROWS;
         self.rows.truncate(MOST_ROWS);
         Ok(())

@@ -49,7 +49,7 @@ fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// An answer as somebody saved it.
+/// An answer that was saved to a file.
 #[derive(Debug, PartialEq, Eq)]
 struct Saved {
     status: StatusCode,

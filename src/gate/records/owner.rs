@@ -25,9 +25,9 @@ impl Records {
 
     /// Which order owns a payment, by memory or the journal.
     pub async fn owner(&self, claim: OwnerClaim) -> Option<Owner> {
-        let journal = self.kept.journal.as_ref()?;
+        let queue = self.kept.queue.as_ref()?;
         let transaction_id = claim.transaction_id;
-        let owner = journal.owner(claim).await.ok().flatten()?;
+        let owner = queue.owner(claim).await.ok().flatten()?;
         Some(self.kept.owners.get_or(&transaction_id, || owner))
     }
 
@@ -37,8 +37,8 @@ impl Records {
     /// If it cannot be written.
     pub async fn own(&self, claim: OwnerClaim) -> Result<Owner, Reason> {
         let transaction_id = claim.transaction_id;
-        let owner = match &self.kept.journal {
-            Some(journal) => journal.own(claim).await.map_err(|_| Reason::JournalUnavailable)?,
+        let owner = match &self.kept.queue {
+            Some(queue) => queue.own(claim).await.map_err(|_| Reason::JournalUnavailable)?,
             None => claim.claimant,
         };
         Ok(self.kept.owners.get_or(&transaction_id, || owner))

@@ -66,8 +66,8 @@ impl Records {
         }
         let this = Standing { channel, transaction_id: payment.transaction_id, asked_at: None };
         *known = Some(this).filter(|_| !payment.refunded);
-        if let Some(journal) = &self.kept.journal {
-            journal.append(JournalEvent::Refunded { channel: first.channel, transaction_id: first.transaction_id });
+        if let Some(queue) = &self.kept.queue {
+            queue.append(JournalEvent::Refunded { channel: first.channel, transaction_id: first.transaction_id });
         }
     }
 
@@ -84,11 +84,11 @@ impl Records {
             Reason::NumberOfAnotherOrder => 16,
             _ => 2,
         };
-        if let (Some(journal), Some(record)) = (&self.kept.journal, record)
+        if let (Some(queue), Some(record)) = (&self.kept.queue, record)
             && let Some(entry) = record.entry
             && record.flags.fetch_or(bit, Ordering::Relaxed) & bit == 0
         {
-            journal.append(JournalEvent::Flagged { entry, reason });
+            queue.append(JournalEvent::Flagged { entry, reason });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The archive, in one file: read on connections of its own.
 
-use super::{Sqlite, figures, minutes, pending_orders, read, times, write};
+use super::{Sqlite, figures, minutes, pending_orders, read, refused, times, write};
 use crate::journal::{Archive, BoxFuture, Callback, Figures, PendingOrder, Record, Refused, Search, SourceHealth};
 use crate::observe::metrics::Moment;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ impl Archive for Sqlite {
     }
 
     fn refused(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Refused>> {
-        self.read(move |connection| read::refused(connection, &search, limit))
+        self.read(move |connection| refused::find(connection, &search, limit))
     }
 
     fn confirmed(&self, limit: usize) -> BoxFuture<'_, Vec<Callback>> {

@@ -1,13 +1,8 @@
-//! What there may be of callbacks whose order was never confirmed, in records and in bytes, and what gives way when that
-//! is spent.
+//! What there may be of callbacks whose order was never confirmed, in records and in bytes.
 
 use super::columns;
-use super::{content, write};
-use crate::journal::{EntryId, Room, State, Trust};
-use rusqlite::{Connection, OptionalExtension, Result};
-
-/// Entries that give way to one at most, so that the writer is not held up: a large body takes the place of many small ones.
-const MOST_GIVING_WAY: usize = 512;
+use crate::journal::{Room, Trust};
+use rusqlite::{Connection, Result};
 
 /// One part in this many is left for likely ones.
 const SHARE_OF_LIKELY: u64 = 8;
@@ -59,6 +54,11 @@ impl Budget {
         self.spent.bytes = self.spent.bytes.saturating_sub(before).saturating_add(after);
     }
 
+    /// What there is.
+    pub(super) const fn spent(&self) -> Spent {
+        self.spent
+    }
+
     /// What is gone, or confirmed.
     pub(super) fn give_back(&mut self, back: Spent) {
         self.spent.records = self.spent.records.saturating_sub(back.records);
@@ -66,7 +66,7 @@ impl Budget {
     }
 
     /// How much there may be before one of this worth finds no place.
-    fn most_of(&self, trust: Trust) -> Room {
+    pub(super) fn most_of(&self, trust: Trust) -> Room {
         let Room { records, bytes } = self.most;
         match trust {
             Trust::Unconfirmed => {
@@ -75,48 +75,4 @@ impl Budget {
             Trust::Likely | Trust::Confirmed => self.most,
         }
     }
-
-    /// Makes room for one more with so many bytes; what is confirmed has it in any case. The oldest of what is done with gives way: what is closed, or else parked.
-    /// Of what is closed its bytes alone are enough, where bytes are what is missing.
-    pub(super) fn make_room(&mut self, connection: &Connection, bytes: u64, trust: Trust) -> Result<bool> {
-        if trust == Trust::Confirmed {
-            return Ok(true);
-        }
-        let most = self.most_of(trust);
-        if bytes > most.bytes {
-            return Ok(false);
-        }
-        if self.spent.records >= most.records {
-            let oldest = match oldest(connection, OLDEST, State::Closed)? {
-                None => oldest(connection, OLDEST, State::Parked)?,
-                closed => closed,
-            };
-            let Some(oldest) = oldest else { return Ok(false) };
-            self.give_back(write::remove(connection, oldest)?);
-        }
-        for _ in 0..MOST_GIVING_WAY {
-            if self.spent.bytes.saturating_add(bytes) <= most.bytes {
-                return Ok(true);
-            }
-            if let Some(closed) = oldest(connection, OLDEST_WITH_BYTES, State::Closed)? {
-                let bytes = content::clear(connection, closed)?;
-                self.give_back(Spent { records: 0, bytes });
-            } else if let Some(parked) = oldest(connection, OLDEST_WITH_BYTES, State::Parked)? {
-                self.give_back(write::remove(connection, parked)?);
-            } else {
-                return Ok(false);
-            }
-        }
-        Ok(false)
-    }
-}
-
-const OLDEST: &str = "SELECT id FROM entry WHERE state = ?1 AND transaction_id IS NULL AND origin = 'callback'
-    ORDER BY id LIMIT 1";
-
-const OLDEST_WITH_BYTES: &str = "SELECT id FROM entry INDEXED BY entry_unconfirmed_bytes
-    WHERE state = ?1 AND transaction_id IS NULL AND origin = 'callback' AND bytes > 0 ORDER BY id LIMIT 1";
-
-fn oldest(connection: &Connection, sql: &str, state: State) -> Result<Option<EntryId>> {
-    connection.prepare_cached(sql)?.query_row([state.as_str()], |row| row.get(0).map(EntryId)).optional()
 }

@@ -1,9 +1,8 @@
 //! How the journal's types stand in columns, and are read back.
 
-use super::content;
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::reason::Reason;
-use crate::journal::{Acceptance, Claimed, DeliveryId, Origin, Rank, Request, State, Verified};
+use crate::journal::{Acceptance, Claimed, DeliveryId, Origin, Rank, State, Verified};
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
@@ -49,7 +48,7 @@ pub(super) fn parsed<T: FromStr>(row: &Row<'_>, column: &str) -> Result<T> {
     value.parse().map_err(|_| damaged(column))
 }
 
-/// The same, where there may be nothing.
+/// A column of text, parsed, where there may be nothing.
 pub(super) fn optional<T: FromStr>(row: &Row<'_>, column: &str) -> Result<Option<T>> {
     match row.get_ref(column)?.as_str_or_null().map_err(|_| damaged(column))? {
         None => Ok(None),
@@ -115,7 +114,7 @@ pub(super) fn money(row: &Row<'_>, fee: &str, currency: &str) -> Result<Option<M
     Ok(Some(Money { fen: Fen(fen), currency }))
 }
 
-/// What an order was noted to cost, in yuan as sources count.
+/// What an order cost by its source when another amount was paid, in CNY as sources count.
 pub(super) fn expected(row: &Row<'_>) -> Result<Option<Money>> {
     let fen: Option<i64> = row.get("expected_fee")?;
     let fen = fen.map(u64::try_from).transpose().map_err(|_| damaged("expected_fee"))?;
@@ -144,33 +143,9 @@ pub(super) fn verified(row: &Row<'_>) -> Result<Option<Verified>> {
     Ok(Some(Verified { transaction_id, amount, paid_at: optional_time(row, "paid_at")?, refunded }))
 }
 
-/// WeChat's word for it.
+/// The word for it in the column, which is WeChat Pay's.
 pub(super) const fn trade_state(refunded: bool) -> &'static str {
     if refunded { "REFUND" } else { "SUCCESS" }
-}
-
-/// The request, if there is one yet.
-pub(super) fn request(row: &Row<'_>) -> Result<Option<Request>> {
-    let (Some(headers), Some(body)) =
-        (row.get::<_, Option<Vec<u8>>>("headers")?, row.get::<_, Option<Vec<u8>>>("body")?)
-    else {
-        return Ok(None);
-    };
-    let body = match row.get::<_, Option<i64>>("inflated")?.map(usize::try_from) {
-        None => Bytes::from(body),
-        Some(length) => {
-            let inflated = length.ok().and_then(|length| content::inflate(&body, length));
-            inflated.ok_or_else(|| damaged("body"))?
-        }
-    };
-    Ok(Some(Request {
-        peer: parsed(row, "peer")?,
-        tls: row.get("tls")?,
-        method: parsed(row, "method")?,
-        target: parsed(row, "target")?,
-        headers: read_headers(&headers).ok_or_else(|| damaged("headers"))?,
-        body,
-    }))
 }
 
 /// That a delivery was accepted, if it was.

@@ -1,13 +1,12 @@
 //! The request of an entry as it stands in the file, and its removal. `entry.bytes` says how much that is, and is 0 where
 //! there is none.
 
-use super::budget::{Budget, Spent};
 use super::columns::{self, number};
-use crate::journal::{DeliveryId, EntryId, Request, State};
+use crate::journal::{DeliveryId, EntryId, Request};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::{DeflateDecoder, DeflateEncoder};
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use std::borrow::Cow;
 use std::io::Read;
 use uuid::Uuid;
@@ -71,6 +70,30 @@ impl<'r> Content<'r> {
     }
 }
 
+/// The request, if there is one yet.
+pub(super) fn read(row: &Row<'_>) -> Result<Option<Request>> {
+    let (Some(headers), Some(body)) =
+        (row.get::<_, Option<Vec<u8>>>("headers")?, row.get::<_, Option<Vec<u8>>>("body")?)
+    else {
+        return Ok(None);
+    };
+    let body = match row.get::<_, Option<i64>>("inflated")?.map(usize::try_from) {
+        None => Bytes::from(body),
+        Some(length) => {
+            let inflated = length.ok().and_then(|length| inflate(&body, length));
+            inflated.ok_or_else(|| columns::damaged("body"))?
+        }
+    };
+    Ok(Some(Request {
+        peer: columns::parsed(row, "peer")?,
+        tls: row.get("tls")?,
+        method: columns::parsed(row, "method")?,
+        target: columns::parsed(row, "target")?,
+        headers: columns::read_headers(&headers).ok_or_else(|| columns::damaged("headers"))?,
+        body,
+    }))
+}
+
 /// Gives an entry that is there this request. Returns the bytes it had before, and whether they are an unconfirmed
 /// callback's; `None` if there is no such entry.
 pub(super) fn replace(connection: &Connection, entry: EntryId, content: &Content<'_>) -> Result<Option<(u64, bool)>> {
@@ -98,28 +121,6 @@ pub(super) fn clear(connection: &Connection, entry: EntryId) -> Result<u64> {
     connection.prepare_cached("DELETE FROM request WHERE entry = ?1")?.execute([entry.0])?;
     connection.prepare_cached("UPDATE entry SET bytes = 0 WHERE id = ?1")?.execute([entry.0])?;
     Ok(bytes.unwrap_or(0))
-}
-
-/// Removes the requests of what has been in a state since before a time. Returns how many.
-pub(super) fn forget(
-    connection: &Connection,
-    state: State,
-    before: i64,
-    limit: i64,
-    budget: &mut Budget,
-) -> Result<usize> {
-    let entries: Vec<EntryId> = connection
-        .prepare_cached(
-            "SELECT id FROM entry INDEXED BY entry_content
-             WHERE state = ?1 AND due_at IS NULL AND bytes > 0 AND since < ?2 ORDER BY since LIMIT ?3",
-        )?
-        .query_map(params![state.as_str(), before, limit], |row| row.get(0).map(EntryId))?
-        .collect::<Result<_>>()?;
-    for entry in &entries {
-        let bytes = clear(connection, *entry)?;
-        budget.give_back(Spent { records: 0, bytes });
-    }
-    Ok(entries.len())
 }
 
 /// Removes the upstream's answers from before a time, but for the status. Returns whose.
@@ -157,7 +158,7 @@ fn deflated(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The body that was deflated; `None` if it is not of that length.
-pub(super) fn inflate(deflated: &[u8], length: usize) -> Option<Bytes> {
+fn inflate(deflated: &[u8], length: usize) -> Option<Bytes> {
     if length > LARGEST {
         return None;
     }

@@ -4,39 +4,39 @@ use super::columns::{self, count, parsed};
 use super::leases::{Lease, Leases};
 use super::read::{paid_by, read_callback};
 use crate::domain::clock;
-use crate::journal::{DueGroup, EntryId, Job, Outlet, Overrides, Rank, Shut, State};
+use crate::journal::{DueGroup, EntryId, Job, Outlet, Overrides, Rank, State, Throttled};
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, ToSql};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-const WORK: &str = "SELECT entry.*, request.*, delivery.attempts, delivery.transaction_id AS accepted_transaction_id,
+const JOB: &str = "SELECT entry.*, request.*, delivery.attempts, delivery.transaction_id AS accepted_transaction_id,
         delivery.answer_status, delivery.answer_headers, delivery.answer_body
     FROM entry LEFT JOIN request ON request.entry = entry.id LEFT JOIN delivery ON delivery.id = entry.delivery";
 
-/// A look at what is due.
+/// What one query for due entries needs.
 pub(super) struct Look {
     pub(super) leases: Arc<Leases>,
-    /// Whether the disk works.
+    /// Whether the disk takes writes.
     pub(super) healthy: bool,
-    /// The how-manieth it is.
+    /// Which query it is, counted from 0.
     pub(super) turn: usize,
     pub(super) limit: usize,
-    /// What is not looked at.
-    pub(super) shut: Shut,
+    /// What is passed over.
+    pub(super) throttled: Throttled,
 }
 
 /// Leases what is due. While the disk fails, that is also what memory alone knows to be due.
 pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>> {
     let now = clock::now().as_millisecond();
-    // Looked at first: what is not leased any more after this is on disk in what is read below.
+    // Read first: what is not leased any more after this is on disk in what is read below.
     let leased = look.leases.entries(now);
     let mut groups = Vec::new();
     for state in [State::Delivering, State::Asking] {
         groups.extend(groups_in(connection, state)?);
     }
-    groups.retain(|group| !look.shut.groups.contains(group));
-    let mut outlets = look.shut.outlets.clone();
+    groups.retain(|group| !look.throttled.groups.contains(group));
+    let mut outlets = look.throttled.outlets.clone();
     let (round, first) = (look.turn / groups.len().max(1), look.turn.checked_rem(groups.len()).unwrap_or(0));
     groups.rotate_left(first);
     let share = look.limit / groups.len().max(1);
@@ -53,7 +53,7 @@ pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>
             let (before, most) = (taken.len(), look.limit.min(taken.len() + share.min(room)));
             let latest_first = *state == State::Asking && !round.is_multiple_of(2);
             let order = if latest_first { "DESC" } else { "" };
-            let sql = format!("{WORK} WHERE {QUEUE} ORDER BY entry.due_at {order}");
+            let sql = format!("{JOB} WHERE {QUEUE} ORDER BY entry.due_at {order}");
             let mut due = connection.prepare_cached(&sql)?;
             let rows = due.query((state.as_str(), channel.as_str(), now, origin.as_str(), *rank as u8))?;
             take(rows, look, &leased, most, &mut taken, now)?;
@@ -64,20 +64,20 @@ pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>
     }
     if !look.healthy {
         for (lease, next) in look.leases.take_unwritten(now, look.limit.saturating_sub(taken.len())) {
-            let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1"))?;
-            let mut work = one.query_row([lease.entry().0], |row| read_work(row, now))?;
-            work.state = next.state();
-            work.retries = next.due().map_or(0, |(_, retries)| retries);
-            taken.push((work, lease));
+            let mut one = connection.prepare_cached(&format!("{JOB} WHERE entry.id = ?1"))?;
+            let mut job = one.query_row([lease.entry().0], |row| read_job(row, now))?;
+            job.state = next.state();
+            job.retries = next.due().map_or(0, |(_, retries)| retries);
+            taken.push((job, lease));
         }
     }
-    let mut work = Vec::with_capacity(taken.len());
+    let mut jobs = Vec::with_capacity(taken.len());
     for (mut one, lease) in taken {
         one.paid_by = paid_by(connection, &one.callback.claimed.order)?;
         lease.keep();
-        work.push(one);
+        jobs.push(one);
     }
-    Ok(work)
+    Ok(jobs)
 }
 
 impl Outlet {
@@ -95,21 +95,21 @@ impl Outlet {
 /// Leases one entry, if it is free.
 pub(super) fn take_one(connection: &Connection, entry: EntryId, leases: &Arc<Leases>, now: i64) -> Result<Option<Job>> {
     let Some(lease) = leases.lease(entry) else { return Ok(None) };
-    let mut one = connection.prepare_cached(&format!("{WORK} WHERE entry.id = ?1 AND entry.state = 'delivering'"))?;
-    let Some(work) = one.query_row([entry.0], |row| Ok(read_work(row, now))).optional()? else { return Ok(None) };
-    let mut work = match work {
-        Ok(work) => work,
+    let mut one = connection.prepare_cached(&format!("{JOB} WHERE entry.id = ?1 AND entry.state = 'delivering'"))?;
+    let Some(job) = one.query_row([entry.0], |row| Ok(read_job(row, now))).optional()? else { return Ok(None) };
+    let mut job = match job {
+        Ok(job) => job,
         Err(error) => {
             is_damaged(&error, lease);
             return Ok(None);
         }
     };
-    work.paid_by = paid_by(connection, &work.callback.claimed.order)?;
+    job.paid_by = paid_by(connection, &job.callback.claimed.order)?;
     lease.keep();
-    Ok(Some(work))
+    Ok(Some(job))
 }
 
-/// So that it is told of once and stops nobody.
+/// So that it is told of once and holds up no other entry.
 fn is_damaged(error: &Error, lease: Lease) {
     tracing::error!(%error, entry = lease.entry().0, "a record is damaged and cannot be followed up");
     lease.keep();
@@ -158,7 +158,8 @@ const QUEUE: &str =
     "entry.state = ?1 AND entry.channel = ?2 AND entry.due_at <= ?3 AND entry.origin = ?4 AND entry.rank = ?5";
 
 /// Takes from one group until there are `most`. Of what is asked about those come first by turns that are due longest and those
-/// that have become due last, so that a backlog nobody can clear does not hide what is fresh; of what is sent always the former.
+/// that have become due last, so that a backlog that cannot be cleared does not hide what is fresh; of what is sent always the
+/// former.
 fn take(
     mut rows: Rows<'_>,
     look: &Look,
@@ -175,15 +176,15 @@ fn take(
             continue;
         }
         let Some(lease) = look.leases.lease(entry) else { continue };
-        match read_work(row, now) {
-            Ok(work) => taken.push((work, lease)),
+        match read_job(row, now) {
+            Ok(job) => taken.push((job, lease)),
             Err(error) => is_damaged(&error, lease),
         }
     }
     Ok(())
 }
 
-fn read_work(row: &Row<'_>, now: i64) -> Result<Job> {
+fn read_job(row: &Row<'_>, now: i64) -> Result<Job> {
     let since: i64 = row.get("since")?;
     let span = |from: i64, to: i64| Duration::from_millis(u64::try_from(to.saturating_sub(from)).unwrap_or(0));
     let made_at = row.get::<_, Option<i64>>("created_at")?.unwrap_or(i64::MAX);

@@ -116,7 +116,7 @@ fn recovery(connection: &Connection, figures: &mut Figures, now: i64) -> Result<
 /// A day, in milliseconds.
 const DAY: i64 = 24 * 3600 * 1000;
 
-/// What is left to somebody of the bills that were compared since a time, each as it was compared last.
+/// What is left for a person to decide of the bills that were compared since a time, each as it was compared last.
 const ROWS_LEFT: &str = "SELECT ifnull(sum(malformed), 0) AS malformed, ifnull(sum(unknown), 0) AS unknown FROM sweep
     WHERE state = 'done' AND ended_at >= ?1 AND NOT EXISTS (
         SELECT 1 FROM sweep AS later

@@ -97,7 +97,7 @@ impl Count {
         Ok(orders)
     }
 
-    /// The same for those that are not confirmed.
+    /// Adds entries that are not confirmed.
     fn unconfirmed(&mut self, connection: &Connection, state: State, kind: &Kind) -> Result<u64> {
         let values = [&kind.state, &kind.channel, &kind.reason, &kind.origin];
         let orders = connection.prepare_cached(UNCONFIRMED)?.query_row(values, |row| count(row, "n"))?;

@@ -1,4 +1,4 @@
-//! What the writer was asked for and has not done. Notes go first: somebody was told already what they say, so each moment
+//! What the writer was asked for and has not done. Events go first: a sender was told already what they say, so each moment
 //! that they are not on disk is one in which a crash makes the gate do it again. Whoever waits to be taken in is told nothing
 //! before it is durable.
 
@@ -10,16 +10,16 @@ use std::time::Duration;
 /// Operations that wait, in two queues.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    notes: VecDeque<Stamped>,
+    events: VecDeque<Stamped>,
     others: VecDeque<Stamped>,
 }
 
 impl Inbox {
-    /// Takes over everything that has come; waits for at most `patience` if there is nothing to do. `false` if nobody can
+    /// Takes over everything that has come; waits for at most `timeout` if there is nothing to do. `false` if nobody can
     /// ask any more and everything is done.
-    pub(super) fn fill(&mut self, queue: &Receiver<Stamped>, patience: Duration) -> bool {
-        if self.notes.is_empty() && self.others.is_empty() {
-            match queue.recv_timeout(patience) {
+    pub(super) fn fill(&mut self, queue: &Receiver<Stamped>, timeout: Duration) -> bool {
+        if self.events.is_empty() && self.others.is_empty() {
+            match queue.recv_timeout(timeout) {
                 Ok(first) => self.put(first),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return false,
@@ -30,21 +30,21 @@ impl Inbox {
     }
 
     fn put(&mut self, stamped: Stamped) {
-        let lane = if matches!(stamped.op, Op::Append { .. }) { &mut self.notes } else { &mut self.others };
+        let lane = if matches!(stamped.op, Op::Append { .. }) { &mut self.events } else { &mut self.others };
         lane.push_back(stamped);
     }
 
-    /// The next `most` operations at most. Anything but a note comes after all notes that were made before it, so that
+    /// The next `most` operations at most. Anything but an event comes after all events that were appended before it, so that
     /// [`Op::Flush`] means what it says.
     pub(super) fn batch(&mut self, most: usize) -> Vec<Stamped> {
-        let notes = self.notes.len().min(most);
-        let mut batch: Vec<Stamped> = self.notes.drain(..notes).collect();
-        let others = self.others.len().min(most - notes);
+        let events = self.events.len().min(most);
+        let mut batch: Vec<Stamped> = self.events.drain(..events).collect();
+        let others = self.others.len().min(most - events);
         batch.extend(self.others.drain(..others));
         batch
     }
 
-    /// Gives back the end of a batch, all of it no notes, to be done first.
+    /// Gives back the end of a batch, none of it events, to be done first.
     pub(super) fn put_back(&mut self, rest: impl DoubleEndedIterator<Item = Stamped>) {
         rest.rev().for_each(|stamped| self.others.push_front(stamped));
     }

@@ -46,11 +46,11 @@ struct Entries {
 
 #[derive(Debug, Clone, Copy)]
 enum Holding {
-    /// Somebody works on it.
+    /// A worker has it.
     Working,
-    /// It is nobody's turn before this time, in milliseconds.
+    /// It is leased to no worker before this time, in milliseconds.
     Resting { until: i64 },
-    /// Its next step is not on disk yet; `seq` is the note that says so.
+    /// Its next step is not on disk yet; `seq` is the event that says so.
     Unwritten { seq: u64, next: Transition, due_at: Option<i64> },
 }
 
@@ -78,13 +78,13 @@ impl Leases {
         }
     }
 
-    /// Whether somebody works on it, and has not noted yet what comes of it.
+    /// Whether a worker has it, and has not said yet where it goes on.
     pub(super) fn is_worked_on(&self, entry: EntryId) -> bool {
         matches!(self.lock().entries.get(&entry), Some(Holding::Working))
     }
 
-    /// A note was made at this time (milliseconds): an entry that goes on with it is kept until that is written.
-    /// Returns the note's number.
+    /// An event was appended at this time (milliseconds): an entry that goes on with it is kept until that is written.
+    /// Returns the event's number.
     pub(super) fn appended(&self, event: &JournalEvent, at: i64) -> u64 {
         let mut leased = self.lock();
         leased.seq += 1;
@@ -99,7 +99,7 @@ impl Leases {
         seq
     }
 
-    /// A note was written: its entry is free if nothing newer was noted of it.
+    /// An event was written: its entry is free if no newer one says where it goes on.
     pub(super) fn written(&self, event: &JournalEvent, seq: u64) {
         let entry = match event {
             JournalEvent::Decided { entry, .. } => *entry,

@@ -33,7 +33,7 @@ impl Lock {
         }
     }
 
-    /// The same, but waits for it, however long another process has it.
+    /// Takes the lock as [`take`](Self::take) does, but waits for it, however long another process has it.
     pub(super) fn take_when_free(path: &Path) -> Result<Self, OpenError> {
         let (file, beside) = open(path)?;
         match file.lock() {

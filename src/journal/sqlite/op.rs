@@ -1,8 +1,6 @@
-//! What the writer is asked for, and doing it as a part of a transaction.
+//! What the writer is asked for, and what it answers.
 
-use super::budget::Budget;
-use super::leases::{Lease, Leases};
-use super::{audit, redeliver, times, write};
+use super::leases::Lease;
 use crate::journal::overrides::{Redelivered, Redelivery};
 use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, JournalEvent, Keep, Search, Taken, Trust};
 use jiff::SignedDuration;
@@ -10,7 +8,7 @@ use rusqlite::Connection;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// A callback that was taken in, and its lease if it goes to the one who asked.
@@ -60,55 +58,7 @@ pub(super) enum Done {
     Number(i64),
 }
 
-/// Does one operation, as a part of a transaction.
-pub(super) fn perform(
-    connection: &Connection,
-    Stamped { op, at }: &Stamped,
-    was_set: Option<(Instant, i64, i64)>,
-    leases: &Arc<Leases>,
-    budget: &mut Budget,
-) -> rusqlite::Result<Done> {
-    let at = &by_the_clock_that_was_set(*at, was_set);
-    Ok(match op {
-        Op::TakeIn { callback, trust, due_in, .. } => {
-            let taken = write::take_in(connection, callback, *trust, *due_in, *at, budget)?;
-            // Before it can be seen by anybody else.
-            Done::Taken(taken.map(|taken| {
-                let lease = if taken.fresh { leases.lease(taken.entry) } else { None };
-                (taken, lease)
-            }))
-        }
-        Op::Append { event, .. } => {
-            write::append(connection, event, *at, budget)?;
-            Done::Nothing
-        }
-        Op::Flush(_) => Done::Nothing,
-        Op::Act { act, search, limit, by, .. } => Done::Entries(audit::act(connection, *act, search, *limit, by, *at)?),
-        Op::Write { write, .. } => Done::Number(write.0(connection, *at)?),
-        Op::Redeliver { redelivery, .. } => Done::Redelivered(redeliver::redeliver(connection, redelivery, *at)?),
-        Op::SetClock { by, .. } => {
-            times::set(connection, *at, *by)?;
-            Done::Number(*at)
-        }
-        Op::Forget { keep, limit, .. } => Done::Forgotten(write::forget(connection, *keep, *limit, *at, budget)?),
-    })
-}
-
-/// How long after the clock was set something may come that was stamped before, and how near to that time.
-const STAMPED_BEFORE: Duration = Duration::from_secs(60);
-
-/// When something was asked for, if the clock was set since: by the clock as it is now.
-fn by_the_clock_that_was_set(at: i64, was_set: Option<(Instant, i64, i64)>) -> i64 {
-    let near = i64::try_from(STAMPED_BEFORE.as_millis()).unwrap_or(i64::MAX);
-    match was_set {
-        Some((set_at, old, by)) if set_at.elapsed() < STAMPED_BEFORE && (at - old).abs() < near && by.abs() > near => {
-            at.saturating_add(by)
-        }
-        _ => at,
-    }
-}
-
-/// Says that nothing was written. A note has nobody who waits.
+/// Says that nothing was written. No caller waits for an event.
 pub(super) fn refuse(op: Op) {
     match op {
         Op::TakeIn { reply, .. } => drop(reply.send(Err(JournalError::Unavailable))),
@@ -125,7 +75,7 @@ pub(super) fn refuse(op: Op) {
 /// Callbacks that may wait for the writer; more are turned away.
 const MOST_WAITING: usize = 8192;
 
-/// A place among the callbacks that wait for the writer. One that nobody waits for any longer keeps it, as it does its
+/// A place among the callbacks that wait for the writer. One whose caller waits no longer keeps it, as it does its
 /// memory.
 #[derive(Debug)]
 pub(super) struct Place(Arc<AtomicUsize>);

@@ -7,8 +7,8 @@ use crate::domain::clock;
 use crate::domain::order::{ChannelId, TransactionId};
 use crate::journal::sweeps::Standing;
 use crate::journal::{
-    Acceptance, BoxFuture, Callback, DeliveryId, EntryId, Job, JournalError, JournalEvent, Looks, Queue, Shut, Taken,
-    Trust,
+    Acceptance, BoxFuture, Callback, DeliveryId, EntryId, Job, JournalError, JournalEvent, Looks, Queue, Taken,
+    Throttled, Trust,
 };
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,13 +35,13 @@ impl Queue for Sqlite {
         self.ask(Op::Flush)
     }
 
-    fn lease_due(&self, limit: usize, shut: Shut) -> BoxFuture<'_, Vec<Job>> {
+    fn lease_due(&self, limit: usize, throttled: Throttled) -> BoxFuture<'_, Vec<Job>> {
         let look = due::Look {
             leases: Arc::clone(&self.leases),
             healthy: self.healthy.load(Ordering::Relaxed),
             turn: self.turn.fetch_add(1, Ordering::Relaxed),
             limit,
-            shut,
+            throttled,
         };
         let setting = Arc::clone(&self.setting);
         self.read(move |connection| {

@@ -3,12 +3,12 @@
 use super::columns::{self, count, number, optional, optional_time, parsed, time};
 use super::kinds::{Kind, kinds};
 use super::leases::millis;
-use super::{redeliver, view};
+use super::{content, price};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::reason::Reason;
 use crate::journal::view::Filter;
-use crate::journal::{Acceptance, AttemptRecord, Callback, EntryId, Event, Origin, Record, Refused, Search, State};
+use crate::journal::{Acceptance, AttemptRecord, Callback, EntryId, Event, Origin, Record, Search, State};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params_from_iter};
 use uuid::Uuid;
@@ -42,7 +42,7 @@ pub(super) fn read_callback(row: &Row<'_>) -> Result<Callback> {
         origin: columns::origin(row)?,
         claimed: columns::claimed(row)?,
         created_at: optional_time(row, "created_at")?,
-        request: columns::request(row)?,
+        request: content::read(row)?,
     })
 }
 
@@ -163,7 +163,7 @@ pub(super) fn head(connection: &Connection, entry: EntryId) -> Result<Record> {
                 attempts: count(row, "attempts")?,
                 accepted_at: optional_time(row, "accepted_at")?,
                 request_kept: count(row, "bytes")? > 0,
-                price: redeliver::price(connection, row)?,
+                price: price::of(connection, row)?,
                 events: Vec::new(),
                 attempt_log: Vec::new(),
             })
@@ -216,17 +216,4 @@ pub(super) fn delivered(connection: &Connection, delivery: &str) -> Result<(u64,
         .query_row([delivery], |row| Ok((columns::count(row, "attempts")?, columns::acceptance(row)?)))
         .optional()?;
     Ok(found.unwrap_or_default())
-}
-
-/// Callbacks that were refused before they were taken in, the latest first.
-pub(super) fn refused(connection: &Connection, search: &Search, limit: usize) -> Result<Vec<Refused>> {
-    let id = search.request_id.map(|id| id.to_string());
-    let order = search.order.as_ref().map(|order| order.as_str().to_owned());
-    connection
-        .prepare_cached(
-            "SELECT * FROM refused WHERE (?1 IS NULL OR request_id = ?1) AND (?2 IS NULL OR \"order\" = ?2)
-             ORDER BY id DESC LIMIT ?3",
-        )?
-        .query_map((id, order, number(limit as u64)), view::read_refused)?
-        .collect()
 }

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, Error, Result};
 use std::path::{Path, PathBuf};
 
-/// Connections that are kept when nobody reads. Each may hold as much memory as its cache, and as many are open as read
+/// Connections that are kept while no read is under way. Each may hold as much memory as its cache, and as many are open as read
 /// at one time.
 const KEPT: usize = 4;
 
@@ -21,7 +21,7 @@ impl Readers {
         Self { path: path.to_owned(), idle: Mutex::default() }
     }
 
-    /// Reads with a connection that nobody uses. One that failed is not used again.
+    /// Reads with a connection that is idle. One that failed is not used again.
     pub(super) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let idle = self.idle.lock().pop();
         let connection = match idle {

@@ -14,11 +14,11 @@ use rusqlite::{Connection, Result, params};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Entries of one kind that are looked at for one look at what is over its time. Those that were never tried stay.
-const LOOKED_AT: i64 = 1000;
+/// Entries of one kind that one query for what is over its time reads. Those that were never tried stay.
+const MOST_READ: i64 = 1000;
 
 /// How many that cannot be taken are passed over to find one that waits.
-const LOOKS: usize = 32;
+const MOST_PASSED: usize = 32;
 
 impl Recovery for Sqlite {
     fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> BoxFuture<'_, usize> {
@@ -49,7 +49,7 @@ const WAITING: &str = "SELECT id, due_at FROM entry INDEXED BY entry_due
     WHERE due_at IS NOT NULL AND state = 'delivering' AND channel = ?1 AND origin = ?2 AND rank = ?3 AND due_at > ?4
     ORDER BY due_at";
 
-/// Whether an entry was tried after a time. What is noted for a time that is still to come was, before the clock was set back.
+/// Whether an entry was tried after a time. An attempt that ended at a time still to come did so before the clock was set back.
 const IS_LATE: &str = "SELECT EXISTS (SELECT 1 FROM attempt WHERE entry = ?1 AND ended_at > ?2 AND ended_at <= ?3)";
 
 /// The groups of what is being delivered for these channels.
@@ -125,8 +125,8 @@ fn next_waiting(
     leases: &Arc<Leases>,
 ) -> Result<Option<Job>> {
     let now = clock::now().as_millisecond();
-    // One that another caller was faster with, or that is damaged, is leased at the next look.
-    for _ in 0..LOOKS {
+    // Where another caller was faster, or an entry is damaged, the next query passes over it.
+    for _ in 0..MOST_PASSED {
         let leased = leases.entries(now);
         let mut first = None;
         for group in groups(connection, channels)?.iter().filter(|group| group.rank != Rank::AskedFor) {
@@ -157,7 +157,7 @@ fn overdue(
         let filter = Filter { state: Some(State::Delivering), channel: Some(*channel), ..Filter::default() };
         for Kind { state, channel, reason, origin, confirmed } in kinds(connection, &filter)? {
             let mut over = connection.prepare_cached(OVERDUE)?;
-            let values = params![state, channel, reason, origin, confirmed, before, LOOKED_AT];
+            let values = params![state, channel, reason, origin, confirmed, before, MOST_READ];
             let entries = over.query_map(values, |row| row.get(0).map(EntryId))?.collect::<Result<Vec<_>>>()?;
             for entry in entries {
                 if found.len() >= limit {
@@ -234,8 +234,8 @@ mod tests {
         let connection = crowded(directory.path());
         connection.execute("UPDATE entry SET request_id = 'damaged' WHERE id <= 3", []).unwrap();
         let (app, leases) = ([ChannelId::parse("app").unwrap()], Arc::default());
-        let work = next_waiting(&connection, &app, &[], &leases).unwrap().unwrap();
-        assert_eq!(work.entry, EntryId(4));
+        let job = next_waiting(&connection, &app, &[], &leases).unwrap().unwrap();
+        assert_eq!(job.entry, EntryId(4));
         let over = overdue(&connection, &app, Duration::from_secs(1), 10, &leases).unwrap();
         assert_eq!((over.len(), over[0].entry), (10, EntryId(5)));
     }
@@ -250,9 +250,9 @@ mod tests {
         assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
         assert_eq!(bring_anew(&connection, &app, 10).unwrap(), 10);
         assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
-        let work = next_waiting(&connection, &app, &[], &leases).unwrap().unwrap();
+        let job = next_waiting(&connection, &app, &[], &leases).unwrap().unwrap();
         assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
-        assert!(work.retries == 1 && leases.is_worked_on(work.entry));
+        assert!(job.retries == 1 && leases.is_worked_on(job.entry));
         // None is as old as that.
         assert!(overdue(&connection, &app, Duration::MAX, 10, &leases).unwrap().is_empty());
         assert!((1..1000).contains(&steps(OVERDUE)), "among {ENTRIES}");

@@ -1,13 +1,13 @@
 //! Sending again, in SQL: what a person has to decide for that, the change, and its line, in one transaction.
 
-use super::columns::{self, money, optional_time, parsed};
-use super::{Sqlite, audit, read, write};
-use crate::domain::money::{Currency, Fen, Money};
+use super::columns::{self, money, parsed};
+use super::{Sqlite, audit, events, price, read};
+use crate::domain::money::Money;
 use crate::domain::reason::Reason;
 use crate::journal::audit::{Act, Action, Audit};
 use crate::journal::overrides::{Needed, Override, Overrides, Price, Redelivered, Redeliveries, Redelivery};
 use crate::journal::{BoxFuture, EntryId, Search};
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Result, params};
 
 impl Redeliveries for Sqlite {
     fn redeliver(&self, redelivery: Redelivery) -> BoxFuture<'_, Redelivered> {
@@ -31,57 +31,6 @@ const SENDABLE: &str = "AND state <> 'closed' AND NOT EXISTS (
             AND (other.transaction_id IS NOT NULL, other.id) > (entry.transaction_id IS NOT NULL, entry.id))
     ORDER BY id";
 
-/// What a source says that an order costs; one that still lists it rather than one that did.
-const LISTED: &str = "SELECT total_fee, source, listed_at FROM listed
-    WHERE listed.channel = ?1 AND listed.out_trade_no = ?2 AND listed.total_fee NOT NULL
-    ORDER BY gone_at IS NOT NULL, listed_at LIMIT 1";
-
-/// The same, for the order of an entry.
-const LISTED_OF_ENTRY: &str = "SELECT total_fee, source, listed_at FROM listed
-    WHERE listed.channel = entry.channel AND listed.out_trade_no = entry.out_trade_no AND listed.total_fee NOT NULL
-    ORDER BY gone_at IS NOT NULL, listed_at LIMIT 1";
-
-/// What the order of an entry costs, by a source as it lists it now, or as it did when another amount was paid.
-pub(super) fn price(connection: &Connection, entry: &Row<'_>) -> Result<Option<Price>> {
-    let (channel, number): (String, String) = (entry.get("channel")?, entry.get("out_trade_no")?);
-    let read = |fee: Option<i64>, source: Option<String>, listed_at| {
-        let fen = fee.map(u64::try_from).transpose().map_err(|_| columns::damaged("total_fee"))?;
-        let of =
-            |(fen, source)| Price { amount: Money { fen: Fen(fen), currency: Currency::default() }, source, listed_at };
-        Ok(fen.zip(source).map(of))
-    };
-    let listed = connection
-        .prepare_cached(LISTED)?
-        .query_row([channel, number], |row| {
-            read(row.get("total_fee")?, row.get("source")?, optional_time(row, "listed_at")?)
-        })
-        .optional()?;
-    match listed.flatten() {
-        Some(listed) => Ok(Some(listed)),
-        None => read(entry.get("expected_fee")?, entry.get("expected_source")?, optional_time(entry, "expected_at")?),
-    }
-}
-
-/// Notes what the order of an entry costs, since another amount was paid.
-pub(super) fn note_price(connection: &Connection, entry: EntryId) -> Result<()> {
-    keep_price(connection, entry, "")
-}
-
-/// The same where it was noted before: its source may have put it right.
-pub(super) fn renew_price(connection: &Connection, entry: EntryId) -> Result<()> {
-    keep_price(connection, entry, "expected_fee NOT NULL AND")
-}
-
-fn keep_price(connection: &Connection, entry: EntryId, only: &str) -> Result<()> {
-    connection
-        .prepare_cached(&format!(
-            "UPDATE entry SET (expected_fee, expected_source, expected_at) = ({LISTED_OF_ENTRY})
-             WHERE id = ?1 AND {only} EXISTS ({LISTED_OF_ENTRY})"
-        ))?
-        .execute([entry.0])
-        .map(drop)
-}
-
 fn needed(connection: &Connection, entry: EntryId) -> Result<Needed> {
     connection
         .prepare_cached(
@@ -93,10 +42,10 @@ fn needed(connection: &Connection, entry: EntryId) -> Result<Needed> {
         .query_row([entry.0], |row| {
             let (reason, paid) = (columns::reason(row, "reason")?, money(row, "total_fee", "fee_type")?);
             let is_found = columns::origin(row)?.is_found();
-            let listed = price(connection, row)?;
+            let listed = price::of(connection, row)?;
             let billed = money(row, "claimed_total_fee", "claimed_fee_type")?.filter(|_| is_found);
             let billed = billed.map(|amount| Price { amount, source: Price::BILL.to_owned(), listed_at: None });
-            // Of what differs the source is told first, since somebody set that price.
+            // Of what differs the source is told first, since a person set that price.
             let is_other = |price: &Price| paid.is_some_and(|paid| paid != price.amount);
             let other = [&listed, &billed].into_iter().flatten().find(|price| is_other(price)).cloned();
             let unpaid_but_other = paid.is_none()
@@ -137,9 +86,9 @@ pub(super) fn redeliver(connection: &Connection, wanted: &Redelivery, at: i64) -
     for one in &free {
         change.execute(params![one.entry.0, at, one.needs.bits()])?;
         if one.needs.has(Override::Amount) {
-            note_price(connection, one.entry)?;
+            price::keep(connection, one.entry)?;
         }
-        write::add_event(connection, one.entry, at, "asked-for", None, None)?;
+        events::add(connection, one.entry, at, "asked-for", None, None)?;
     }
     done.entries = free.iter().map(|one| one.entry).collect();
     if !free.is_empty() {
@@ -175,7 +124,7 @@ pub(super) fn settle(connection: &Connection, entry: EntryId, at: i64) -> Result
         )?
         .query_map([entry.0, at], |row| row.get(0).map(EntryId))?
         .collect::<Result<Vec<_>>>()?;
-    settled.into_iter().try_for_each(|other| write::add_event(connection, other, at, "found", Some(Reason::Paid), None))
+    settled.into_iter().try_for_each(|other| events::add(connection, other, at, "found", Some(Reason::Paid), None))
 }
 
 /// `override amount: paid 1, expected 990`.

@@ -6,7 +6,7 @@ use super::{Sqlite, write};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, MerchantId, OrderId, OutTradeNo, TransactionId};
 use crate::journal::sweeps::{
-    Counts, Outcome, Progress, Row, RowKind, RowPayment, RowRecord, Standing, Sweep, SweepId, SweepNote, SweepQueue,
+    Counts, Outcome, Progress, Row, RowKind, RowPayment, RowRecord, Standing, Sweep, SweepEvent, SweepId, SweepQueue,
     Sweeps, Wanted,
 };
 use crate::journal::{BoxFuture, EntryId, State};
@@ -39,8 +39,8 @@ impl SweepQueue for Sqlite {
         })
     }
 
-    fn sweep_note(&self, sweep: SweepId, note: SweepNote) -> BoxFuture<'_, ()> {
-        self.write_only(move |connection, at| self::note(connection, sweep, &note, at))
+    fn sweep_event(&self, sweep: SweepId, event: SweepEvent) -> BoxFuture<'_, ()> {
+        self.write_only(move |connection, at| happened(connection, sweep, &event, at))
     }
 }
 
@@ -274,7 +274,7 @@ fn read_row(row: &SqlRow<'_>) -> Result<RowRecord> {
     })
 }
 
-fn note(connection: &Connection, sweep: SweepId, note: &SweepNote, at: i64) -> Result<()> {
+fn happened(connection: &Connection, sweep: SweepId, event: &SweepEvent, at: i64) -> Result<()> {
     let to = |state: Progress, again_at: Option<i64>, problem: Option<&str>| {
         connection
             .prepare_cached(
@@ -283,8 +283,8 @@ fn note(connection: &Connection, sweep: SweepId, note: &SweepNote, at: i64) -> R
             .execute(params![sweep.0, state.as_str(), again_at, problem, state.is_over(), at])
             .map(drop)
     };
-    match note {
-        SweepNote::Began => {
+    match event {
+        SweepEvent::Began => {
             to(Progress::Running, None, None)?;
             // What was found is found still, wherever it stands by now.
             connection
@@ -293,15 +293,15 @@ fn note(connection: &Connection, sweep: SweepId, note: &SweepNote, at: i64) -> R
             connection.prepare_cached("UPDATE sweep SET began_at = ?2 WHERE id = ?1")?.execute([sweep.0, at])?;
             counted(connection, sweep, &Counts::default())
         }
-        SweepNote::Counted(counts) => counted(connection, sweep, counts),
-        SweepNote::Done(counts, problem) => {
+        SweepEvent::Counted(counts) => counted(connection, sweep, counts),
+        SweepEvent::Done(counts, problem) => {
             to(Progress::Done, None, problem.as_deref())?;
             counted(connection, sweep, counts)
         }
-        SweepNote::Again(again_in, problem) => {
+        SweepEvent::Again(again_in, problem) => {
             to(Progress::Asked, Some(at.saturating_add(millis(*again_in))), Some(problem))
         }
-        SweepNote::Failed(problem) => to(Progress::Failed, None, Some(problem)),
+        SweepEvent::Failed(problem) => to(Progress::Failed, None, Some(problem)),
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Without a beat for longer than this, no gate ran; in milliseconds.
 const GAP: i64 = 120_000;
 
-/// No schedule waits for longer, in milliseconds: what is due later was noted by a clock that was wrong.
+/// No schedule waits for longer, in milliseconds: what is due later was written by a clock that was wrong.
 const FARTHEST: i64 = 100 * 24 * 3_600_000;
 
 /// Steps of the clock that are kept.

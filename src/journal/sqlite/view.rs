@@ -5,15 +5,15 @@
 //! There are few kinds (`kinds`); a list goes through those that its filter wants and keeps the latest of each, so that no filter
 //! makes it read more than a page of every kind. What has a text in it is found by the indices of ids, by its number.
 
-use super::columns::{self, count, number, optional, optional_time, parsed};
+use super::columns::{self, count, number};
 use super::kinds::{Kind, kinds};
-use super::{Sqlite, read};
+use super::{Sqlite, read, refused};
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
 use crate::journal::view::{Cursor, Filter, Page, RefusedFilter, Tally, Today, Views};
 use crate::journal::{BoxFuture, EntryId, Origin, Record, Refused, Search, State};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Result, params};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ impl Views for Sqlite {
     }
 
     fn refusals(&self, filter: RefusedFilter, before: Option<i64>, limit: usize) -> BoxFuture<'_, Vec<(i64, Refused)>> {
-        self.read(move |connection| refusals(connection, &filter, before, limit))
+        self.read(move |connection| refused::list(connection, &filter, before, limit))
     }
 }
 
@@ -340,46 +340,4 @@ fn today(connection: &Connection, since: i64) -> Result<Today> {
         .filter_map(|row| row.map(|(reason, n)| reason.map(|reason| (reason, n))).transpose())
         .collect::<Result<_>>()?;
     Ok(Today { tallies, refused })
-}
-
-fn refusals(
-    connection: &Connection,
-    filter: &RefusedFilter,
-    before: Option<i64>,
-    limit: usize,
-) -> Result<Vec<(i64, Refused)>> {
-    // There are ten thousand at most.
-    connection
-        .prepare_cached(
-            "SELECT * FROM refused WHERE id < ?1 AND (?2 IS NULL OR reason = ?2) AND (?3 IS NULL OR channel = ?3)
-                 AND (?4 IS NULL OR at >= ?4) AND (?5 IS NULL OR at < ?5)
-                 AND (?6 IS NULL OR \"order\" = ?6 OR request_id = ?6)
-             ORDER BY id DESC LIMIT ?7",
-        )?
-        .query_map(
-            params![
-                before.unwrap_or(i64::MAX),
-                filter.reason.map(Reason::code),
-                filter.channel.as_ref().map(|id| id.as_str()),
-                filter.since.map(|since| since.as_millisecond()),
-                filter.until.map(|until| until.as_millisecond()),
-                filter.text.as_ref().map(|text| text.as_str()),
-                number(limit as u64),
-            ],
-            |row| Ok((row.get("id")?, read_refused(row)?)),
-        )?
-        .collect()
-}
-
-/// A callback that was refused before it was taken in.
-pub(super) fn read_refused(row: &Row<'_>) -> Result<Refused> {
-    Ok(Refused {
-        request_id: parsed(row, "request_id")?,
-        at: optional_time(row, "at")?,
-        route: row.get("route")?,
-        channel: optional(row, "channel")?,
-        order: optional(row, "order")?,
-        reason: columns::reason(row, "reason")?.ok_or_else(|| columns::damaged("reason"))?,
-        detail: row.get("detail")?,
-    })
 }

@@ -4,25 +4,21 @@ use super::budget::{Budget, Spent};
 use super::columns::{self, number};
 use super::content::{self, Content};
 use super::leases::millis;
-use super::{audit, owners, rank, read, redeliver, sweeps, times};
+use super::remove::remove;
+use super::room::make_room;
+use super::{events, price, rank, read, redeliver, refused};
 use crate::domain::reason::Reason;
 use crate::journal::{
-    Acceptance, Attempt, Callback, EntryId, EntryKey, Forgotten, JournalError, JournalEvent, Keep, Outcome, Rank,
-    Refused, State, Taken, Transition, Trust, Verified,
+    Acceptance, Attempt, Callback, EntryId, JournalError, JournalEvent, Outcome, Rank, State, Taken, Transition, Trust,
+    Verified,
 };
 use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
 use std::time::Duration;
 
-/// How many refused callbacks are kept; the oldest give way.
-const REFUSED_KEPT: i64 = 10_000;
-
-/// How many sendings of one entry have a line each; beyond, they are counted.
+/// How many attempts of one entry have a line each; beyond, they are counted.
 const ATTEMPTS_KEPT: i64 = 200;
 
-/// How long the content of what was closed is kept, in milliseconds: another callback of the same claim may be on its way.
-const CONTENT_OF_CLOSED: i64 = 60_000;
-
-/// Finds out whether the disk works.
+/// Finds out whether the disk takes writes.
 pub(super) fn probe(connection: &Connection, at: i64) -> Result<()> {
     connection.prepare_cached("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)")?.execute([at]).map(drop)
 }
@@ -47,7 +43,7 @@ pub(super) fn take_in(
     }
     let content = callback.request.as_ref().map(Content::of);
     let bytes = content.as_ref().map_or(0, Content::bytes);
-    if !budget.make_room(connection, bytes, trust)? {
+    if !make_room(connection, budget, bytes, trust)? {
         return Ok(Err(JournalError::Full));
     }
     let delivery = callback.delivery().to_string();
@@ -146,41 +142,14 @@ fn insert(
     Ok(entry)
 }
 
-/// Removes an entry and, if it was the last of its delivery, that. Returns what a callback of an unconfirmed order
-/// had taken of the budget.
-pub(super) fn remove(connection: &Connection, entry: EntryId) -> Result<Spent> {
-    let removed = connection
-        .prepare_cached(
-            "DELETE FROM entry WHERE id = ?1 RETURNING delivery, \"order\",
-                 transaction_id IS NULL AND origin = 'callback' AS unconfirmed, bytes",
-        )?
-        .query_row([entry.0], |row| {
-            let spent = Spent { records: 1, bytes: columns::count(row, "bytes")? };
-            let spent = if row.get("unconfirmed")? { spent } else { Spent::default() };
-            Ok((row.get::<_, String>("delivery")?, row.get::<_, String>("order")?, spent))
-        })
-        .optional()?;
-    let Some((delivery, order, spent)) = removed else { return Ok(Spent::default()) };
-    connection.prepare_cached("DELETE FROM request WHERE entry = ?1")?.execute([entry.0])?;
-    connection.prepare_cached("DELETE FROM event WHERE entry = ?1")?.execute([entry.0])?;
-    connection.prepare_cached("DELETE FROM attempt WHERE entry = ?1")?.execute([entry.0])?;
-    let others: bool = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE \"order\" = ?1 AND delivery = ?2)")?
-        .query_row([&order, &delivery], |row| row.get(0))?;
-    if !others {
-        connection.prepare_cached("DELETE FROM delivery WHERE id = ?1")?.execute([&delivery])?;
-    }
-    Ok(spent)
-}
-
-/// Writes a note that was made at `at`.
+/// Writes an event that was appended at `at`.
 pub(super) fn append(connection: &Connection, event: &JournalEvent, at: i64, budget: &mut Budget) -> Result<()> {
     match event {
         JournalEvent::Decided { entry, reason, verified, next } => {
             found(connection, *entry, *reason, at)?;
             rank::told(connection, *entry, *reason)?;
             if *reason == Reason::ExpectedAmountDiffers {
-                redeliver::note_price(connection, *entry)?;
+                price::keep(connection, *entry)?;
             }
             verify(connection, *entry, verified.as_ref(), Some(*reason), at, budget)?;
             go_on(connection, *entry, *next, at)
@@ -195,7 +164,7 @@ pub(super) fn append(connection: &Connection, event: &JournalEvent, at: i64, bud
         JournalEvent::Refunded { channel, transaction_id } => {
             refund(connection, channel.as_str(), transaction_id.as_str(), at)
         }
-        JournalEvent::Flagged { entry, reason } => flag(connection, *entry, *reason, at),
+        JournalEvent::Flagged { entry, reason } => events::flag(connection, *entry, *reason, at),
         JournalEvent::AttemptStarted { attempt, verified, next } => {
             verify(connection, attempt.entry, verified.as_ref(), None, at, budget)?;
             begin(connection, attempt, at)?;
@@ -212,13 +181,13 @@ pub(super) fn append(connection: &Connection, event: &JournalEvent, at: i64, bud
             count(connection, *entry, &delivery.to_string(), *attempts)
         }
         JournalEvent::Again { entry, request_id, reason } => {
-            add_event(connection, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))
+            events::add(connection, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))
         }
-        JournalEvent::Refused(refused) => refuse(connection, refused, at),
+        JournalEvent::Refused(refused) => refused::keep(connection, refused, at),
     }
 }
 
-/// What an operator parked is led on by nobody else, unless the upstream accepts it all the same.
+/// What an operator parked, which only an operator leads on, unless the upstream accepts it all the same.
 const HELD: &str = "(state = 'parked' AND ifnull(reason, '') = 'parked-by-operator')";
 
 /// Why an entry goes on as it does; a line if that is news.
@@ -228,7 +197,7 @@ fn found(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Re
             "UPDATE entry SET reason = ?2 WHERE id = ?1 AND reason IS NOT ?2 AND state <> 'accepted' AND NOT {HELD}"
         ))?
         .execute(params![entry.0, reason.code()])?;
-    if changed > 0 { add_event(connection, entry, at, "found", Some(reason), None) } else { Ok(()) }
+    if changed > 0 { events::add(connection, entry, at, "found", Some(reason), None) } else { Ok(()) }
 }
 
 /// A payment was refunded; where its entries go on stays as it is.
@@ -240,18 +209,7 @@ fn refund(connection: &Connection, channel: &str, transaction_id: &str, at: i64)
         )?
         .query_map(params![channel, transaction_id, at], |row| row.get(0).map(EntryId))?
         .collect::<Result<Vec<_>>>()?;
-    entries.into_iter().try_for_each(|entry| add_event(connection, entry, at, "found", Some(Reason::Refunded), None))
-}
-
-/// A line for what is flagged, the first time.
-fn flag(connection: &Connection, entry: EntryId, reason: Reason, at: i64) -> Result<()> {
-    let known: bool = connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM event WHERE entry = ?1 AND what = 'flagged' AND reason = ?2)
-                 OR NOT EXISTS (SELECT 1 FROM entry WHERE id = ?1)",
-        )?
-        .query_row(params![entry.0, reason.code()], |row| row.get(0))?;
-    if known { Ok(()) } else { add_event(connection, entry, at, "flagged", Some(reason), None) }
+    entries.into_iter().try_for_each(|entry| events::add(connection, entry, at, "found", Some(Reason::Refunded), None))
 }
 
 fn verify(
@@ -280,7 +238,7 @@ fn verify(
         Some(bytes) => budget.give_back(Spent { records: 1, bytes }),
         None => drop(connection.prepare_cached(VERIFY)?.execute(values)?),
     }
-    redeliver::renew_price(connection, entry)
+    price::renew(connection, entry)
 }
 
 const VERIFY: &str =
@@ -300,7 +258,7 @@ fn go_on(connection: &Connection, entry: EntryId, next: Option<Transition>, at: 
         None => (None, 0),
     };
     let state = next.state();
-    // What is being delivered meanwhile is not closed by somebody who was slower.
+    // What is being delivered meanwhile is not closed by a worker that was slower.
     let from = match state {
         State::Closed => "state = 'asking'".to_owned(),
         State::Accepted => "state <> 'accepted'".to_owned(),
@@ -385,78 +343,4 @@ fn accept(connection: &Connection, delivery: &str, acceptance: &Acceptance, at: 
             kept.map(|body| body.as_ref()),
         ])?;
     Ok(())
-}
-
-pub(super) fn add_event(
-    connection: &Connection,
-    entry: EntryId,
-    at: i64,
-    what: &str,
-    reason: Option<Reason>,
-    request_id: Option<&str>,
-) -> Result<()> {
-    connection
-        .prepare_cached("INSERT INTO event (entry, at, what, reason, request_id) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![entry.0, at, what, reason.map(Reason::code), request_id])?;
-    Ok(())
-}
-
-fn refuse(connection: &Connection, refused: &Refused, at: i64) -> Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO refused (request_id, at, route, channel, \"order\", reason, detail)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            refused.request_id.to_string(),
-            at,
-            refused.route,
-            refused.channel.as_ref().map(|id| id.as_str()),
-            refused.order.as_ref().map(|id| id.as_str()),
-            refused.reason.code(),
-            refused.detail,
-        ])?;
-    let oldest = connection.last_insert_rowid() - REFUSED_KEPT;
-    connection.prepare_cached("DELETE FROM refused WHERE id <= ?1")?.execute([oldest])?;
-    Ok(())
-}
-
-/// Removes what was kept long enough.
-pub(super) fn forget(
-    connection: &Connection,
-    keep: Keep,
-    limit: usize,
-    at: i64,
-    budget: &mut Budget,
-) -> Result<Forgotten> {
-    let before = times::kept_since(connection, at, keep.entries)?;
-    let limit = number(limit as u64);
-    let mut forgotten = Forgotten::default();
-    // That it is not due is said for the index that has no others.
-    for done in ["state = 'accepted'", "state = 'closed'", "state = 'parked' AND transaction_id IS NULL"] {
-        let entries: Vec<(EntryId, [u8; 16])> = connection
-            .prepare_cached(&format!(
-                "SELECT id, key FROM entry WHERE {done} AND due_at IS NULL AND since < ?1 ORDER BY since LIMIT ?2"
-            ))?
-            .query_map([before, limit], |row| Ok((EntryId(row.get(0)?), row.get(1)?)))?
-            .collect::<Result<_>>()?;
-        for (entry, key) in entries {
-            owners::outlive(connection, entry, at)?;
-            budget.give_back(remove(connection, entry)?);
-            forgotten.entries.push(EntryKey(key));
-        }
-    }
-    let bodies = times::kept_since(connection, at, keep.bodies)?;
-    let closed = bodies.max(at.saturating_sub(CONTENT_OF_CLOSED));
-    for (state, before) in [(State::Accepted, bodies), (State::Closed, closed)] {
-        forgotten.others += content::forget(connection, state, before, limit, budget)?;
-    }
-    forgotten.answers = content::forget_answers(connection, bodies, limit)?;
-    let refused = connection
-        .prepare_cached("DELETE FROM refused WHERE id IN (SELECT id FROM refused WHERE at < ?1 ORDER BY id LIMIT ?2)")?
-        .execute([before, limit])?;
-    let audits = audit::forget(connection, before, limit)?;
-    let owners = owners::forget(connection, millis(keep.entries), limit, at)?;
-    forgotten.others += refused + audits + owners + sweeps::forget(connection, before, limit)?;
-    Ok(forgotten)
 }

@@ -1,15 +1,16 @@
 //! The one thread that writes. It commits what has come meanwhile in one transaction, so that callbacks that come at the
-//! same time share an fsync; nobody waits on purpose for a batch to fill, and no note waits for more than the transaction
+//! same time share an fsync; no batch is held back to fill, and no event waits for more than the transaction
 //! under way and its own ([`LONGEST`]).
 //!
 //! A failed fsync says nothing about what is on disk, and a second one on the same pages would lie (threat D-03). So
 //! after any failure the connection is given up. Nothing is taken in until a new one has moved everything to the
-//! main file, which writes those pages anew, and has committed a probe. Notes wait in memory for that.
+//! main file, which writes those pages anew, and has committed a probe. Events wait in memory for that.
 
 use super::budget::Budget;
 use super::inbox::Inbox;
 use super::leases::Leases;
-use super::op::{Done, Op, Stamped, perform, refuse};
+use super::op::{Done, Op, Stamped, refuse};
+use super::perform::perform;
 use super::{BUSY_TIMEOUT, connect, write};
 use crate::domain::clock;
 use crate::journal::{Forgotten, JournalEvent, Room};
@@ -28,28 +29,28 @@ use std::time::{Duration, Instant};
 /// Most operations in one transaction.
 const BATCH: usize = 256;
 
-/// How long a transaction is added to: what is not a note and comes later waits for the next one, before which the notes
-/// that were made meanwhile are written.
+/// How long a transaction is added to: what is not an event and comes later waits for the next one, before which the events
+/// that were appended meanwhile are written.
 const LONGEST: Duration = Duration::from_millis(10);
 
 /// How often a failed disk is tried.
 const PROBE_EVERY: Duration = Duration::from_millis(500);
 
-/// Notes of single sendings that are held while the disk fails; where an entry goes on is held in any case.
+/// Events of single attempts that are held while the disk fails; where an entry goes on is held in any case.
 const BACKLOG: usize = 10_000;
 
-/// Between two tries while another process has the file to itself.
+/// Between two attempts to write while another process has the file to itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Pages that are given back to the file system at once.
 const GIVEN_BACK: u32 = 1000;
 
 /// The log is moved into the main file when so many pages of 4 KiB were added to it: some 250 callbacks. Everybody waits
-/// meanwhile, so more of them at once would make notes late: 4000 pages took 160 to 750 ms on a busy disk, 1000 took 80.
+/// meanwhile, so more of them at once would make events late: 4000 pages took 160 to 750 ms on a busy disk, 1000 took 80.
 const CHECKPOINT_PAGES: i32 = 1000;
 
-/// How long those who wait for an answer are held up by somebody who reads the log, when it is to be cut.
-const CUT_PATIENCE: Duration = Duration::from_millis(200);
+/// How long those who wait for an answer are held up by a process that reads the log, when it is to be cut.
+const CUT_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The writing end of the file.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ pub(super) struct Writer {
     budget: Budget,
     /// What is to be done.
     inbox: Inbox,
-    /// Notes to be written when the disk works again.
+    /// Events to be written when the disk works again.
     backlog: VecDeque<Stamped>,
     last_probe: Instant,
     /// Pages in the log.
@@ -110,7 +111,7 @@ impl Writer {
         })
     }
 
-    /// Works until nobody can ask any more; then everything is in the main file.
+    /// Works until no caller is left that can ask; then everything is in the main file.
     pub(super) fn run(mut self, queue: &Receiver<Stamped>) {
         // A process that was killed may have written what it never synced, and this one takes it for known.
         if let Some(connection) = self.connection.as_ref().filter(|_| self.owner)
@@ -122,7 +123,7 @@ impl Writer {
             self.recover();
             let batch = self.inbox.batch(BATCH);
             if !batch.is_empty() {
-                self.work(batch);
+                self.write(batch);
             }
         }
         self.recover();
@@ -133,14 +134,14 @@ impl Writer {
     }
 
     /// Commits a batch, or says that it cannot be.
-    fn work(&mut self, mut batch: Vec<Stamped>) {
+    fn write(&mut self, mut batch: Vec<Stamped>) {
         if self.connection.is_none() {
             return self.fail(batch);
         }
         let sets_clock = batch.iter().any(|stamped| matches!(stamped.op, Op::SetClock { .. }));
         if sets_clock && batch.len() > 1 {
             // What comes after it is of the time after it.
-            return batch.into_iter().for_each(|stamped| self.work(vec![stamped]));
+            return batch.into_iter().for_each(|stamped| self.write(vec![stamped]));
         }
         let setting = Arc::clone(&self.setting);
         let _alone = sets_clock.then(|| setting.write());
@@ -163,7 +164,7 @@ impl Writer {
             Err(error) if batch.len() > 1 && !is_of_the_disk(&error) => {
                 // One of them is at fault, and must not take the others along.
                 for stamped in batch {
-                    self.work(vec![stamped]);
+                    self.write(vec![stamped]);
                 }
             }
             Err(error) if is_of_the_disk(&error) => {
@@ -193,9 +194,9 @@ impl Writer {
             let mut done = Vec::with_capacity(batch.len());
             let mut since = None;
             for stamped in batch {
-                // Notes are written whatever that takes, and one more at least, so that it goes on.
-                let is_note = matches!(stamped.op, Op::Append { .. });
-                if !is_note && since.get_or_insert_with(Instant::now).elapsed() >= LONGEST {
+                // Events are written whatever that takes, and one more at least, so that it goes on.
+                let is_event = matches!(stamped.op, Op::Append { .. });
+                if !is_event && since.get_or_insert_with(Instant::now).elapsed() >= LONGEST {
                     break;
                 }
                 done.push(perform(&transaction, stamped, was_set, leases, budget)?);
@@ -216,13 +217,13 @@ impl Writer {
     /// Tells whoever waits what has come of an operation, now that it is durable.
     fn tell(&mut self, op: Op, done: Done) {
         match (op, done) {
-            // Where nobody waits any longer, what was held is given back with the answer.
+            // Where the caller waits no longer, what was held is given back with the answer.
             (Op::TakeIn { reply, place, .. }, Done::Taken(taken)) => {
                 drop(place);
                 drop(reply.send(taken));
             }
             (Op::Append { event, seq }, _) => self.leases.written(&event, seq),
-            // For the rest it does not matter whether somebody still waits.
+            // For the rest it does not matter whether the caller still waits.
             (Op::Flush(reply), _) => drop(reply.send(Ok(()))),
             (Op::Act { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
             (Op::SetClock { by, reply }, Done::Number(old)) => {
@@ -257,8 +258,8 @@ impl Writer {
         }
     }
 
-    /// Ends the log after a cleaning, since what was removed stands in it until it is written over. Where somebody reads it
-    /// the next cleaning tries again.
+    /// Ends the log after a cleaning, since what was removed stands in it until it is written over. Where another process
+    /// reads it the next cleaning tries again.
     fn cut_the_log(&mut self, forgotten: &Forgotten) {
         if !forgotten.is_nothing() {
             self.uncut = true;
@@ -266,7 +267,7 @@ impl Writer {
         }
         let Some(connection) = self.connection.as_ref().filter(|_| self.owner && self.uncut) else { return };
         let cut = connection
-            .busy_timeout(CUT_PATIENCE)
+            .busy_timeout(CUT_TIMEOUT)
             .and_then(|()| checkpoint(connection, "TRUNCATE"))
             .and_then(|cut| connection.busy_timeout(BUSY_TIMEOUT).map(|()| cut));
         match cut {
@@ -276,7 +277,7 @@ impl Writer {
         }
     }
 
-    /// Keeps the notes of a batch for later, and refuses the rest.
+    /// Keeps the events of a batch for later, and refuses the rest.
     fn fail(&mut self, batch: Vec<Stamped>) {
         for stamped in batch {
             match stamped.op {
@@ -299,12 +300,12 @@ impl Writer {
             "the journal cannot be written: new callbacks are answered 503 until it can; what is known is still delivered"
         );
         self.healthy.store(false, Ordering::Relaxed);
-        self.meters.works(false);
+        self.meters.set_writable(false);
         self.last_probe = Instant::now();
         self.connection = None;
     }
 
-    /// Tries a failed disk again, if it is time.
+    /// Probes a failed disk again, if it is time.
     fn recover(&mut self) {
         if self.connection.is_some() || self.last_probe.elapsed() < PROBE_EVERY {
             return;
@@ -314,13 +315,13 @@ impl Writer {
             Ok(connection) => {
                 self.connection = Some(connection);
                 self.healthy.store(true, Ordering::Relaxed);
-                self.meters.works(true);
+                self.meters.set_writable(true);
                 tracing::warn!(notes = self.backlog.len(), "the journal can be written again");
                 // If it fails again meanwhile, what is left joins the backlog anew, in the same order.
-                let mut notes = std::mem::take(&mut self.backlog).into_iter().peekable();
-                while notes.peek().is_some() {
-                    let batch = notes.by_ref().take(BATCH).collect();
-                    self.work(batch);
+                let mut events = std::mem::take(&mut self.backlog).into_iter().peekable();
+                while events.peek().is_some() {
+                    let batch = events.by_ref().take(BATCH).collect();
+                    self.write(batch);
                 }
             }
             Err(error) => tracing::debug!(%error, "the journal still cannot be written"),
@@ -331,8 +332,8 @@ impl Writer {
     fn reopen(&mut self) -> anyhow::Result<Connection> {
         let mut connection = connect(&self.path, true)?;
         count_pages(&mut connection, &self.pages)?;
-        // Those who wait for an answer are not kept waiting for somebody who reads the log.
-        connection.busy_timeout(CUT_PATIENCE)?;
+        // Those who wait for an answer are not kept waiting for a process that reads the log.
+        connection.busy_timeout(CUT_TIMEOUT)?;
         anyhow::ensure!(checkpoint(&connection, "TRUNCATE")?, "somebody reads the log");
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         write::probe(&transaction, clock::now().as_millisecond())?;
@@ -349,7 +350,7 @@ impl Writer {
         match checkpoint(connection, "PASSIVE") {
             // The next commit begins the log anew.
             Ok(true) => self.checkpoint_at = CHECKPOINT_PAGES,
-            // Somebody reads what it holds.
+            // Another process reads what it holds.
             Ok(false) => self.checkpoint_at = pages.saturating_add(CHECKPOINT_PAGES),
             Err(error) if is_busy(&error) => self.checkpoint_at = pages.saturating_add(CHECKPOINT_PAGES),
             Err(error) => self.give_up(&error),
@@ -357,7 +358,7 @@ impl Writer {
     }
 }
 
-/// Counts the pages in the log after each commit, in place of SQLite's own checkpoint, whose failure nobody would notice.
+/// Counts the pages in the log after each commit, in place of SQLite's own checkpoint, whose failure would go unnoticed.
 fn count_pages(connection: &mut Connection, pages: &Arc<AtomicI32>) -> rusqlite::Result<()> {
     let pages = Arc::clone(pages);
     connection.wal_hook(Some(move |_: &mut Wal, count| {

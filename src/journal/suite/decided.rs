@@ -15,7 +15,7 @@ pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
 
 pub(super) fn redelivery(search: Search, limit: usize, given: Overrides, leave_out: bool) -> Redelivery {
     let because = (!given.is_empty()).then(|| "a test".to_owned());
-    Redelivery { search, limit, given, because, leave_out, by: looking_in::somebody() }
+    Redelivery { search, limit, given, because, leave_out, by: queries::somebody() }
 }
 
 async fn redeliver(journal: &Journal, order: &str, given: &[Override]) -> Redelivered {
@@ -69,7 +69,7 @@ async fn what_was_accepted_is_due_by_a_decision_alone(store: &dyn Store) {
     assert_eq!((refused.entries.len(), refused.held[0].needs.to_string().as_str()), (0, "accepted"));
     let left_out = journal.archive.redeliver(redelivery(Search::default(), 10, Overrides::NONE, true)).await.unwrap();
     assert_eq!((left_out.entries.len(), left_out.held.len(), left_out.last), (0, 1, Some(taken.entry)));
-    assert!(journal.archive.act(Act::Redeliver, of("A"), 10, looking_in::somebody()).await.unwrap().is_empty());
+    assert!(journal.archive.act(Act::Redeliver, of("A"), 10, queries::somebody()).await.unwrap().is_empty());
     assert!(journal.archive.audits(None, 10).await.unwrap().is_empty(), "what did nothing has no line");
     let unneeded = redeliver(&journal, "A", &[Override::Accepted, Override::Amount]).await;
     assert_eq!((unneeded.entries.len(), unneeded.unneeded.to_string().as_str()), (0, "amount"));
@@ -123,7 +123,7 @@ async fn a_decision_is_with_the_work_and_its_line_until_it_is_done(store: &dyn S
     let again = Transition::Deliver { again_in: Duration::ZERO, retries: 1 };
     assert_eq!(noted(again).await, (amount, Some(990)));
     assert_eq!(noted(Transition::Park).await, (amount, Some(990)));
-    assert_eq!(journal.archive.act(Act::Unpark, of("A"), 1, looking_in::somebody()).await.unwrap(), [entry]);
+    assert_eq!(journal.archive.act(Act::Unpark, of("A"), 1, queries::somebody()).await.unwrap(), [entry]);
     let [work] = &*due(&journal).await else { panic!() };
     assert_eq!((work.overrides, work.asked_for), (Overrides::NONE, false), "a decision is spent with its turn");
     let taken = journal.queue.take_in(callback("A"), Trust::Unconfirmed, LATE).await.unwrap();

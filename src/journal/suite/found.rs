@@ -5,9 +5,9 @@ use crate::domain::money::Fen;
 use crate::domain::order::{ChannelId, MerchantId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use crate::journal::pending_orders::{Found, News, PendingOrder, SourceHealth};
-use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepNote, Wanted};
+use crate::journal::sweeps::{Counts, Progress, Row, RowKind, RowPayment, SweepEvent, Wanted};
 use crate::journal::{
-    Attempt, Callback, JournalEvent, Origin, Outcome, Request, Search, Shut, State, Transition, Trust, Verified,
+    Attempt, Callback, JournalEvent, Origin, Outcome, Request, Search, State, Throttled, Transition, Trust, Verified,
 };
 use jiff::civil::{Date, date};
 use std::time::Duration;
@@ -64,7 +64,7 @@ async fn a_schedule_wants_a_bill_once_a_day_and_an_operator_as_often_as_he_likes
     let by_hand = journal.archive.want_sweep(wanted(day, None)).await.unwrap();
     assert_ne!(journal.archive.want_sweep(wanted(day, None)).await.unwrap(), by_hand);
     assert!(journal.archive.days_swept(merchant()).await.unwrap().is_empty());
-    journal.queue.sweep_note(first, SweepNote::Done(Counts::default(), None)).await.unwrap();
+    journal.queue.sweep_event(first, SweepEvent::Done(Counts::default(), None)).await.unwrap();
     assert_eq!(journal.archive.days_swept(merchant()).await.unwrap(), [day]);
     assert_eq!(journal.queue.next_sweep().await.unwrap().unwrap().id, by_hand, "whoever waits comes first");
 }
@@ -76,23 +76,23 @@ async fn a_sweep_that_was_broken_off_begins_anew(store: &dyn Store) {
         (journal.archive.want_sweep(early).await.unwrap(), journal.archive.want_sweep(late).await.unwrap());
     journal
         .queue
-        .sweep_note(one, SweepNote::Again(Duration::from_secs(1800), "Bill Creating".to_owned()))
+        .sweep_event(one, SweepEvent::Again(Duration::from_secs(1800), "Bill Creating".to_owned()))
         .await
         .unwrap();
-    journal.queue.sweep_note(other, SweepNote::Began).await.unwrap();
+    journal.queue.sweep_event(other, SweepEvent::Began).await.unwrap();
     journal.queue.sweep_rows(other, vec![row(1, "A")]).await.unwrap();
-    journal.queue.sweep_note(other, SweepNote::Counted(Counts { rows: 7, ..Counts::default() })).await.unwrap();
+    journal.queue.sweep_event(other, SweepEvent::Counted(Counts { rows: 7, ..Counts::default() })).await.unwrap();
     drop(journal);
     let journal = store.open(100);
     let next = journal.queue.next_sweep().await.unwrap().unwrap();
     assert_eq!((next.id, next.state, next.counts.rows), (other, Progress::Running, 7));
-    journal.queue.sweep_note(other, SweepNote::Began).await.unwrap();
+    journal.queue.sweep_event(other, SweepEvent::Began).await.unwrap();
     assert_eq!(
         journal.queue.found_before(other).await.unwrap(),
         [verified().transaction_id],
         "what was found stays so"
     );
-    journal.queue.sweep_note(other, SweepNote::Failed("no key".to_owned())).await.unwrap();
+    journal.queue.sweep_event(other, SweepEvent::Failed("no key".to_owned())).await.unwrap();
     assert!(journal.queue.next_sweep().await.unwrap().is_none(), "the other one's time has not come");
     let waiting = journal.archive.sweep(one).await.unwrap().unwrap();
     assert!(waiting.again_at.is_some() && waiting.problem.as_deref() == Some("Bill Creating"));
@@ -101,11 +101,11 @@ async fn a_sweep_that_was_broken_off_begins_anew(store: &dyn Store) {
 async fn what_a_sweep_found_is_followed_up_and_told(store: &dyn Store) {
     let journal = store.open(100);
     let sweep = journal.archive.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
-    journal.queue.sweep_note(sweep, SweepNote::Began).await.unwrap();
+    journal.queue.sweep_event(sweep, SweepEvent::Began).await.unwrap();
     let lost = Row { follow_up: None, kind: RowKind::Malformed, payment: None, ..row(9, "X") };
     journal.queue.sweep_rows(sweep, vec![row(1, "A"), row(2, "B"), lost]).await.unwrap();
     journal.queue.sweep_refunds(sweep, vec![verified().transaction_id]).await.unwrap();
-    let work = journal.queue.lease_due(10, Shut::default()).await.unwrap();
+    let work = journal.queue.lease_due(10, Throttled::default()).await.unwrap();
     assert_eq!(work.len(), 2);
     assert!(work.iter().all(|work| work.callback.origin == Origin::Sweep && work.callback.request.is_none()));
     let parked = Some(Transition::Park);
@@ -126,7 +126,7 @@ async fn an_order_is_found_once_and_asked_about_anew_only_if_it_was_never_confir
     let journal = store.open(100);
     let sweep = journal.archive.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
     journal.queue.sweep_rows(sweep, vec![row(1, "A"), row(2, "B")]).await.unwrap();
-    for work in journal.queue.lease_due(10, Shut::default()).await.unwrap() {
+    for work in journal.queue.lease_due(10, Throttled::default()).await.unwrap() {
         let paid = work.callback.claimed.order.as_str() == "B";
         let (reason, verified) =
             if paid { (Reason::Refunded, Some(verified())) } else { (Reason::OrderNotFound, None) };
@@ -140,7 +140,7 @@ async fn an_order_is_found_once_and_asked_about_anew_only_if_it_was_never_confir
     journal.queue.flush().await.unwrap();
     let again = journal.archive.want_sweep(wanted(date(2026, 11, 22), None)).await.unwrap();
     journal.queue.sweep_rows(again, vec![row(1, "A"), row(2, "B")]).await.unwrap();
-    let due = journal.queue.lease_due(10, Shut::default()).await.unwrap();
+    let due = journal.queue.lease_due(10, Throttled::default()).await.unwrap();
     assert_eq!(due.iter().map(|work| work.callback.claimed.order.as_str()).collect::<Vec<_>>(), ["A"]);
     assert_eq!(journal.archive.figures().await.unwrap().entries.iter().sum::<u64>(), 2);
 }
@@ -177,7 +177,7 @@ async fn what_was_made_is_kept(store: &dyn Store) {
         ..News::default()
     };
     journal.queue.take_pending_orders(news).await.unwrap();
-    let work = journal.queue.lease_due(1, Shut::default()).await.unwrap().remove(0);
+    let work = journal.queue.lease_due(1, Throttled::default()).await.unwrap().remove(0);
     assert!(work.callback.request.is_none());
     let request = Request { body: "made".into(), ..callback("A").request.unwrap() };
     journal.queue.append(JournalEvent::Made { entry: work.entry, request: Box::new(request) });
@@ -189,7 +189,7 @@ async fn what_was_made_is_kept(store: &dyn Store) {
         next,
     });
     journal.queue.flush().await.unwrap();
-    let work = journal.queue.lease_due(1, Shut::default()).await.unwrap().remove(0);
+    let work = journal.queue.lease_due(1, Throttled::default()).await.unwrap().remove(0);
     assert_eq!(work.callback.request.unwrap().body.as_ref(), b"made");
     let figures = journal.archive.figures().await.unwrap();
     assert_eq!((figures.found_by_pending, figures.found_by_sweep, figures.paid_not_accepted), (1, 0, 1));

@@ -30,7 +30,7 @@ async fn a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was
     journal.queue.flush().await.unwrap();
     let [work] = &*journal
         .queue
-        .lease_due(8, Shut::default())
+        .lease_due(8, Throttled::default())
         .await
         .unwrap()
         .into_iter()
@@ -43,8 +43,9 @@ async fn a_backlog_of_what_wechat_pay_does_not_know_does_not_hold_up_what_it_was
     journal.queue.append(found(real.entry, Reason::NotPaidYet));
     journal.queue.flush().await.unwrap();
     let channel = ChannelId::parse("app").unwrap();
-    let shut = |rank| DueGroup { channel, state: State::Asking, origin: Origin::Callback, rank };
-    let work = journal.queue.lease_due(8, Vec::from([Rank::Strange, Rank::Absent].map(shut)).into()).await.unwrap();
+    let throttled = |rank| DueGroup { channel, state: State::Asking, origin: Origin::Callback, rank };
+    let work =
+        journal.queue.lease_due(8, Vec::from([Rank::Strange, Rank::Absent].map(throttled)).into()).await.unwrap();
     assert!(work.iter().all(|work| [likely.entry, real.entry].contains(&work.entry)), "{work:?}");
 }
 
@@ -58,7 +59,7 @@ async fn what_looks_likely_after_all_is_lifted_unless_it_is_too_much(store: &dyn
     let channel = ChannelId::parse("app").unwrap();
     let ranks = async |journal: &Journal| {
         journal.queue.flush().await.unwrap();
-        let mut work = journal.queue.lease_due(1000, Shut::default()).await.unwrap();
+        let mut work = journal.queue.lease_due(1000, Throttled::default()).await.unwrap();
         work.sort_by_key(|work| work.entry);
         work.iter().for_each(|work| journal.queue.release(work.entry));
         work.iter().map(|work| work.rank).collect::<Vec<_>>()

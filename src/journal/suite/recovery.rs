@@ -25,8 +25,8 @@ fn this_moment() -> Timestamp {
     crate::domain::clock::now()
 }
 
-fn outlet(most: usize, failing: bool) -> Shut {
-    Shut { groups: Vec::new(), outlets: vec![Outlet { channels: app(), most, failing }] }
+fn outlet(most: usize, failing: bool) -> Throttled {
+    Throttled { groups: Vec::new(), outlets: vec![Outlet { channels: app(), most, failing }] }
 }
 
 /// An order that was sent and not accepted.
@@ -54,11 +54,11 @@ async fn what_waits_is_due_at_once_the_oldest_first_and_once_for_each_try_of_its
     let journal = store.open(100);
     let later = Transition::Deliver { again_in: LATE / 2, retries: 3 };
     let (old, young) = (not_accepted(&journal, "A", HOURS).await, not_accepted(&journal, "B", later).await);
-    assert!(journal.queue.lease_due(10, Shut::default()).await.unwrap().is_empty());
+    assert!(journal.queue.lease_due(10, Throttled::default()).await.unwrap().is_empty());
     assert_eq!(journal.queue.bring_forward(Vec::new(), this_moment(), 10).await.unwrap(), 0, "of no channel");
     assert_eq!(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(), 2);
     for _ in 0..2 {
-        let due = journal.queue.lease_due(10, Shut::default()).await.unwrap();
+        let due = journal.queue.lease_due(10, Throttled::default()).await.unwrap();
         assert_eq!(entries(&due), [(old, true), (young, true)], "the one received first, at each look");
         due.iter().for_each(|work| journal.queue.release(work.entry));
     }
@@ -72,20 +72,20 @@ async fn what_waits_is_due_at_once_the_oldest_first_and_once_for_each_try_of_its
     tried(&journal, young, "B", Transition::Deliver { again_in: LATE, retries: 4 });
     journal.queue.flush().await.unwrap();
     assert_eq!(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(), 1);
-    let due = journal.queue.lease_due(10, Shut::default()).await.unwrap();
+    let due = journal.queue.lease_due(10, Throttled::default()).await.unwrap();
     assert_eq!(entries(&due), [(young, true)]);
     due.iter().for_each(|work| journal.queue.release(work.entry));
     // The upstream was failing in between.
     assert_eq!(journal.queue.bring_anew(app(), 10).await.unwrap(), 2);
     assert_eq!(journal.queue.bring_anew(app(), 10).await.unwrap(), 0);
     assert_eq!(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(), 1);
-    assert_eq!(journal.queue.lease_due(10, Shut::default()).await.unwrap().len(), 2);
+    assert_eq!(journal.queue.lease_due(10, Throttled::default()).await.unwrap().len(), 2);
 }
 
 async fn what_is_worked_on_is_not_brought_forward(store: &dyn Store) {
     let journal = store.open(100);
     let at_work = not_accepted(&journal, "A", Transition::Deliver { again_in: Duration::ZERO, retries: 0 }).await;
-    let [work] = &*journal.queue.lease_due(10, Shut::default()).await.unwrap() else { panic!() };
+    let [work] = &*journal.queue.lease_due(10, Throttled::default()).await.unwrap() else { panic!() };
     assert_eq!((work.entry, work.brought), (at_work, false));
     // It is being sent: noted where it goes on, and not yet what came of it.
     let delivery = DeliveryId::of("app", &OrderId::parse("A").unwrap());
@@ -106,7 +106,7 @@ async fn what_was_refused_after_another_was_accepted_is_not_brought_forward(stor
     time_passes(Duration::ZERO).await;
     not_accepted(&journal, "LATE", HOURS).await;
     assert_eq!(journal.queue.bring_forward(app(), accepted_at, 10).await.unwrap(), 1);
-    assert_eq!(entries(&journal.queue.lease_due(10, Shut::default()).await.unwrap()), [(early, true)]);
+    assert_eq!(entries(&journal.queue.lease_due(10, Throttled::default()).await.unwrap()), [(early, true)]);
     assert_eq!(
         journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(),
         1,
@@ -127,7 +127,7 @@ async fn a_large_backlog_is_brought_forward_in_steps(store: &dyn Store) {
         steps.push(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap());
     }
     assert_eq!(steps, [10, 10, 5, 0]);
-    assert_eq!(journal.queue.lease_due(100, Shut::default()).await.unwrap().len(), 25);
+    assert_eq!(journal.queue.lease_due(100, Throttled::default()).await.unwrap().len(), 25);
 }
 
 async fn what_fails_gives_out_nothing_but_what_a_person_asked_for(store: &dyn Store) {
@@ -142,7 +142,7 @@ async fn what_fails_gives_out_nothing_but_what_a_person_asked_for(store: &dyn St
         due.iter().map(|work| work.entry).collect::<Vec<_>>()
     };
     assert_eq!(given_out().await, [asking], "what is asked about costs the upstream nothing");
-    let asked = journal.archive.act(Act::Redeliver, of("B"), 10, looking_in::somebody()).await.unwrap();
+    let asked = journal.archive.act(Act::Redeliver, of("B"), 10, queries::somebody()).await.unwrap();
     assert_eq!(asked, [wanted]);
     let mut due = given_out().await;
     due.sort_unstable();

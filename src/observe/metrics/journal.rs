@@ -56,9 +56,9 @@ impl JournalMeters {
         committed
     }
 
-    /// Whether the disk works was found out.
-    pub fn works(&self, works: bool) {
-        self.0.fails.store(!works, Ordering::Relaxed);
+    /// The disk was found to take writes, or not to.
+    pub fn set_writable(&self, writable: bool) {
+        self.0.fails.store(!writable, Ordering::Relaxed);
     }
 
     /// Whether the journal can be written: the disk did not fail, and does not hang.
@@ -84,9 +84,9 @@ mod tests {
     fn a_journal_is_writable_while_its_disk_works() {
         let meters = JournalMeters::default();
         assert!(meters.is_writable());
-        meters.works(false);
+        meters.set_writable(false);
         assert!(!meters.is_writable());
-        meters.works(true);
+        meters.set_writable(true);
         assert!(meters.is_writable());
     }
 

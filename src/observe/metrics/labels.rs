@@ -65,9 +65,9 @@ pub(super) struct ChannelLabel {
     pub(super) channel: Option<ChannelId>,
 }
 
-/// Of sendings that ended alike.
+/// Of requests to an upstream that ended alike.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct SentLabels {
+pub(super) struct UpstreamRequestLabels {
     pub(super) channel: Option<ChannelId>,
     pub(super) origin: &'static str,
     pub(super) result: &'static str,

@@ -10,7 +10,7 @@ pub enum Outcome {
     Refused,
     /// It was turned away, and the follow-up goes on with it.
     Retrying,
-    /// It was turned away, and a person has to look.
+    /// It was turned away, and a person has to decide.
     Parked,
     /// Its order was accepted before, and its sender got the answer of then.
     Absorbed,

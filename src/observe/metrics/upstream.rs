@@ -1,7 +1,7 @@
 //! What is sent to the legacy systems, and what comes of it.
 
 use super::Histogram;
-use super::labels::{ChannelLabel, SentLabels};
+use super::labels::{ChannelLabel, UpstreamRequestLabels};
 use crate::domain::order::ChannelId;
 use crate::domain::reason::Reason;
 use prometheus_client::metrics::counter::Counter;
@@ -10,7 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// What a sending came to.
+/// What an attempt came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
     /// The upstream took it.
@@ -34,7 +34,7 @@ impl Sent {
 /// Everything sent in this process.
 #[derive(Debug)]
 pub(super) struct Upstreams {
-    requests: Family<SentLabels, Counter>,
+    requests: Family<UpstreamRequestLabels, Counter>,
     resent: Family<ChannelLabel, Counter>,
     durations: Family<ChannelLabel, Histogram>,
 }
@@ -42,7 +42,7 @@ pub(super) struct Upstreams {
 /// What of it is counted for the channels of one configuration.
 #[derive(Debug)]
 pub struct UpstreamMeters {
-    requests: Family<SentLabels, Counter>,
+    requests: Family<UpstreamRequestLabels, Counter>,
     known: HashMap<ChannelId, Channel>,
     no_channel: Channel,
 }
@@ -76,7 +76,7 @@ impl Upstreams {
 impl UpstreamMeters {
     pub(super) fn new(all: &Upstreams, channels: impl IntoIterator<Item = ChannelId>) -> Self {
         let of = |channel| {
-            let labels = SentLabels { channel, origin: CALLBACK, result: Sent::Accepted.as_str() };
+            let labels = UpstreamRequestLabels { channel, origin: CALLBACK, result: Sent::Accepted.as_str() };
             Channel {
                 duration: all.durations.get_or_create_owned(&ChannelLabel { channel }),
                 accepted: all.requests.get_or_create_owned(&labels),
@@ -94,7 +94,7 @@ impl UpstreamMeters {
         if origin == CALLBACK && sent == Sent::Accepted {
             meters.accepted.inc();
         } else {
-            self.requests.get_or_create(&SentLabels { channel, origin, result: sent.as_str() }).inc();
+            self.requests.get_or_create(&UpstreamRequestLabels { channel, origin, result: sent.as_str() }).inc();
         }
     }
     /// A callback is sent once more, as another attempt: the kept connection that it was sent on ended unanswered.

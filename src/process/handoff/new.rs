@@ -57,7 +57,7 @@ pub fn find(journal: &Path) -> Result<Option<Predecessor>, TakeOverError> {
     let unreachable = |source| TakeOverError::Unreachable { path: path.clone(), source };
     let stream = match UnixStream::connect(&path) {
         Ok(stream) => stream,
-        // A socket that nobody listens at was left by a gate that was killed, and none is where its path is too long.
+        // A socket without a listener was left by a gate that was killed, and none is where its path is too long.
         Err(error) if is_absence(error.kind()) => return Ok(None),
         Err(error) => return Err(unreachable(error)),
     };

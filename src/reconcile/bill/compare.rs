@@ -6,7 +6,7 @@ use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::gate::channel::{Affix, Channel};
 use crate::gate::policy::Mode;
 use crate::gate::route::Route;
-use crate::journal::sweeps::{Counts, Row, RowKind, RowPayment, Standing, Sweep, SweepNote, Wanted};
+use crate::journal::sweeps::{Counts, Row, RowKind, RowPayment, Standing, Sweep, SweepEvent, Wanted};
 use crate::journal::{Callback, Claimed, Origin, State};
 use crate::provider::bill::{self, BadRow, BillPayment, BillType};
 use jiff::Timestamp;
@@ -51,7 +51,7 @@ struct Target<'s> {
 struct Ours<'t> {
     channel: &'t Arc<Channel>,
     route: &'t Route,
-    /// `None` if its number does not tell, and nobody else has.
+    /// `None` if neither its number nor any callback or source tells.
     order: Option<OrderId>,
 }
 
@@ -77,7 +77,7 @@ impl Sweeper {
             comparison.take(rows).await?;
             if counted.elapsed() >= COUNT_EVERY {
                 counted = Instant::now();
-                self.journal.queue.sweep_note(sweep.id, SweepNote::Counted(comparison.counts)).await?;
+                self.journal.queue.sweep_event(sweep.id, SweepEvent::Counted(comparison.counts)).await?;
             }
         }
         comparison.mark_refunds().await?;
@@ -160,7 +160,7 @@ impl Comparison<'_> {
     }
 
     /// What a payment is to this sweep; `None` if its delivery was accepted, or it is one too many to be kept. `named` is the
-    /// order that somebody has named with its number.
+    /// order that a callback or a source has named with its number.
     fn judge(&mut self, payment: &BillPayment, standing: Option<Standing>, named: Option<OrderId>) -> Option<Row> {
         let detail = payment.broken.map(|broken| broken.to_string());
         let Some(Ours { channel, route, order }) = self.ours(payment, named) else {
@@ -174,7 +174,7 @@ impl Comparison<'_> {
         let mut row = row_of(payment.line, RowKind::Found, Some(row_payment(payment, Some(channel.id), order)), detail);
         row.entry = standing.map(|standing| standing.entry);
         if may_be_text(payment) {
-            // It is asked about, which harms nobody, and counts as what it is.
+            // It is asked about, which does no harm, and counts as what it is.
             row.kind = RowKind::Malformed;
             if let (None, Some(order)) = (standing, order) {
                 row.follow_up = self.follow_up(channel, route, order, payment);
@@ -214,7 +214,7 @@ impl Comparison<'_> {
         Some(row)
     }
 
-    /// A payment of nobody who is swept; `None` if it is one too many to be kept.
+    /// A payment of no channel that is swept; `None` if it is one too many to be kept.
     fn not_ours(&mut self, line: u64, payment: RowPayment, detail: Option<String>) -> Option<Row> {
         self.counts.not_ours += 1;
         (self.counts.not_ours <= NOT_OURS_KEPT).then(|| row_of(line, RowKind::NotOurs, Some(payment), detail))

@@ -46,7 +46,7 @@ pub enum BadCell {
     /// Neither text nor number.
     #[error("is neither text nor a number")]
     NotAScalar,
-    /// The same key again in one object.
+    /// A key that stands twice in one object.
     #[error("is there twice")]
     Twice,
     /// A row that is no object.
@@ -101,7 +101,7 @@ pub(super) fn id<I: FromStr<Err = BadId>>(cell: &Cell<'_>) -> Result<Option<I>, 
 }
 
 /// An amount, if there is one. Zeros behind the last place that counts are the column's, not the amount's; also of fen, since
-/// a list that somebody configured with its unit is not taken for yuan.
+/// a list that was configured with its unit is not taken for yuan.
 pub(super) fn amount(cell: &Cell<'_>, unit: AmountUnit) -> Result<Option<Fen>, BadCell> {
     let Some(written) = cell.written()? else { return Ok(None) };
     let fen = match (unit, written.split_once('.')) {

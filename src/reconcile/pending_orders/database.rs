@@ -33,7 +33,7 @@ pub enum BadUrl {
 }
 
 impl Database {
-    /// Reads a URL; connects to nobody. The path of an SQLite file starts at `directory` if it is relative.
+    /// Reads a URL; opens no connection. The path of an SQLite file starts at `directory` if it is relative.
     ///
     /// # Errors
     /// If nothing could be read there.

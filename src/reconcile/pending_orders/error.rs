@@ -8,7 +8,7 @@ use std::io;
 /// Why there is no list. The texts are for the log: short, on one line, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// Nobody answers, or not now.
+    /// No server answers, or not now.
     #[error("cannot be reached ({0}); see that it runs, and that the address is right")]
     Unreachable(String),
     /// It answers, and does not let us in.
@@ -70,7 +70,7 @@ pub enum SourceError {
     NotSetUp(&'static str),
 }
 
-/// Most characters of somebody else's message.
+/// Most characters of a server's message.
 const LONGEST_SAID: usize = 200;
 
 impl SourceError {
@@ -98,7 +98,7 @@ impl SourceError {
     }
 }
 
-/// Somebody else's message as it may stand in the log: the beginning of it, on one line, `secret` masked.
+/// A server's message as it may stand in the log: the beginning of it, on one line, `secret` masked.
 pub(super) fn said(message: &str, secret: Option<&str>) -> String {
     let masked = match secret {
         Some(secret) if !secret.is_empty() => message.replace(secret, "***"),

@@ -141,7 +141,7 @@ fn explain(error: &Error, password: Option<&str>) -> SourceError {
                 // Too many connections, shutting down.
                 1040 | 1053 | 1203 => SourceError::Unreachable(message),
                 1792 => SourceError::Writes(message),
-                // A lock; MariaDB's and MySQL's limit on a statement; somebody's KILL.
+                // A lock; MariaDB's and MySQL's limit on a statement; a KILL.
                 1205 | 1317 | 1969 | 3024 => SourceError::TimedOut,
                 _ => SourceError::QueryRefused(message),
             }

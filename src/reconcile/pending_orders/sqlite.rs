@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-/// Instructions of SQLite's machine between two looks at whether somebody still waits: well below a millisecond.
+/// Instructions of SQLite's machine between two checks whether the caller still waits: well below a millisecond.
 const LOOK_EVERY: i32 = 1000;
 
-/// Reads the rows on a blocking thread, which ends soon after nobody waits for it any more.
+/// Reads the rows on a blocking thread, which ends soon after the caller waits no longer.
 pub(super) async fn read(path: &Path, query: &Query, rows: Rows, deadline: Duration) -> Result<Listing, SourceError> {
     let stop = CancellationToken::new();
     let _stopped_when_dropped = stop.clone().drop_guard();

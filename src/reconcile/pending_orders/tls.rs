@@ -17,13 +17,13 @@ pub(super) fn checked() -> Result<ClientConfig, SourceError> {
     Ok(verified.with_no_client_auth())
 }
 
-/// Believes whoever answers. It keeps listeners out and nobody else.
+/// Believes any server that answers. It keeps eavesdroppers out, and no impostor.
 pub(super) fn unchecked() -> Result<ClientConfig, SourceError> {
     let whoever = Arc::new(Whoever(aws_lc_rs::default_provider()));
     Ok(builder()?.dangerous().with_custom_certificate_verifier(whoever).with_no_client_auth())
 }
 
-/// Believes nobody, for those that want a configuration and encrypt nothing.
+/// Believes no server, for those that want a configuration and encrypt nothing.
 pub(super) fn unused() -> Result<ClientConfig, SourceError> {
     Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }

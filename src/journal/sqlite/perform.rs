@@ -1,0 +1,57 @@
+//! Doing what the writer is asked for, each operation as a part of a transaction.
+
+use super::budget::Budget;
+use super::leases::Leases;
+use super::op::{Done, Op, Stamped};
+use super::{act, forget, redeliver, times, write};
+use rusqlite::{Connection, Result};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Does one operation, as a part of a transaction.
+pub(super) fn perform(
+    connection: &Connection,
+    Stamped { op, at }: &Stamped,
+    was_set: Option<(Instant, i64, i64)>,
+    leases: &Arc<Leases>,
+    budget: &mut Budget,
+) -> Result<Done> {
+    let at = &by_the_clock_that_was_set(*at, was_set);
+    Ok(match op {
+        Op::TakeIn { callback, trust, due_in, .. } => {
+            let taken = write::take_in(connection, callback, *trust, *due_in, *at, budget)?;
+            // Before it can be seen by anybody else.
+            Done::Taken(taken.map(|taken| {
+                let lease = if taken.fresh { leases.lease(taken.entry) } else { None };
+                (taken, lease)
+            }))
+        }
+        Op::Append { event, .. } => {
+            write::append(connection, event, *at, budget)?;
+            Done::Nothing
+        }
+        Op::Flush(_) => Done::Nothing,
+        Op::Act { act, search, limit, by, .. } => Done::Entries(act::act(connection, *act, search, *limit, by, *at)?),
+        Op::Write { write, .. } => Done::Number(write.0(connection, *at)?),
+        Op::Redeliver { redelivery, .. } => Done::Redelivered(redeliver::redeliver(connection, redelivery, *at)?),
+        Op::SetClock { by, .. } => {
+            times::set(connection, *at, *by)?;
+            Done::Number(*at)
+        }
+        Op::Forget { keep, limit, .. } => Done::Forgotten(forget::forget(connection, *keep, *limit, *at, budget)?),
+    })
+}
+
+/// How long after the clock was set something may come that was stamped before, and how near to that time.
+const STAMPED_BEFORE: Duration = Duration::from_secs(60);
+
+/// When something was asked for, if the clock was set since: by the clock as it is now.
+fn by_the_clock_that_was_set(at: i64, was_set: Option<(Instant, i64, i64)>) -> i64 {
+    let near = i64::try_from(STAMPED_BEFORE.as_millis()).unwrap_or(i64::MAX);
+    match was_set {
+        Some((set_at, old, by)) if set_at.elapsed() < STAMPED_BEFORE && (at - old).abs() < near && by.abs() > near => {
+            at.saturating_add(by)
+        }
+        _ => at,
+    }
+}

@@ -1,0 +1,54 @@
+//! What gives way when the budget for callbacks whose order was never confirmed is spent.
+
+use super::budget::{Budget, Spent};
+use super::content;
+use super::remove::remove;
+use crate::journal::{EntryId, State, Trust};
+use rusqlite::{Connection, OptionalExtension, Result};
+
+/// Entries that give way to one at most, so that the writer is not held up: a large body takes the place of many small ones.
+const MOST_GIVING_WAY: usize = 512;
+
+const OLDEST: &str = "SELECT id FROM entry WHERE state = ?1 AND transaction_id IS NULL AND origin = 'callback'
+    ORDER BY id LIMIT 1";
+
+const OLDEST_WITH_BYTES: &str = "SELECT id FROM entry INDEXED BY entry_unconfirmed_bytes
+    WHERE state = ?1 AND transaction_id IS NULL AND origin = 'callback' AND bytes > 0 ORDER BY id LIMIT 1";
+
+/// Makes room for one more with so many bytes; what is confirmed has it in any case. The oldest of what is done with gives
+/// way: what is closed, or else parked. Of what is closed its bytes alone are enough, where bytes are what is missing.
+pub(super) fn make_room(connection: &Connection, budget: &mut Budget, bytes: u64, trust: Trust) -> Result<bool> {
+    if trust == Trust::Confirmed {
+        return Ok(true);
+    }
+    let most = budget.most_of(trust);
+    if bytes > most.bytes {
+        return Ok(false);
+    }
+    if budget.spent().records >= most.records {
+        let oldest = match oldest(connection, OLDEST, State::Closed)? {
+            None => oldest(connection, OLDEST, State::Parked)?,
+            closed => closed,
+        };
+        let Some(oldest) = oldest else { return Ok(false) };
+        budget.give_back(remove(connection, oldest)?);
+    }
+    for _ in 0..MOST_GIVING_WAY {
+        if budget.spent().bytes.saturating_add(bytes) <= most.bytes {
+            return Ok(true);
+        }
+        if let Some(closed) = oldest(connection, OLDEST_WITH_BYTES, State::Closed)? {
+            let bytes = content::clear(connection, closed)?;
+            budget.give_back(Spent { records: 0, bytes });
+        } else if let Some(parked) = oldest(connection, OLDEST_WITH_BYTES, State::Parked)? {
+            budget.give_back(remove(connection, parked)?);
+        } else {
+            return Ok(false);
+        }
+    }
+    Ok(false)
+}
+
+fn oldest(connection: &Connection, sql: &str, state: State) -> Result<Option<EntryId>> {
+    connection.prepare_cached(sql)?.query_row([state.as_str()], |row| row.get(0).map(EntryId)).optional()
+}
