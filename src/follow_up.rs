@@ -39,7 +39,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 pub struct FollowUp {
     /// The gate whose steps it takes.
     pub gate: Arc<Gate>,
-    /// The queue of the journal that the gate writes, which it works off.
+    /// The journal's queue, which it works off.
     pub queue: Arc<dyn Queue>,
     /// When an order that is not decided is asked about again; `follow_up.ask_again`.
     pub ask_again: Schedule,

@@ -86,17 +86,17 @@ pub struct By {
 /// A line of the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
-    /// Who did it.
+    /// Who did it, and from where.
     pub by: By,
-    /// What.
+    /// What they did.
     pub action: Action,
-    /// On this channel.
+    /// The channel that it was done on; `None` if it concerns no channel, or all.
     pub channel: Option<ChannelId>,
-    /// To this order.
+    /// The order that it was done to, as it was searched for.
     pub order: Option<OrderId>,
-    /// To these entries.
+    /// The entries that it changed, in ascending order.
     pub entries: Vec<EntryId>,
-    /// What came of it.
+    /// What came of it, in words for people; `None` where the action says it all.
     pub outcome: Option<String>,
     /// Why it was done, in that person's words.
     pub because: Option<String>,
@@ -105,15 +105,15 @@ pub struct Audit {
 /// A line, as it is kept.
 #[derive(Debug, Clone)]
 pub struct AuditRecord {
-    /// Its number.
+    /// Its number in the journal, ascending with time.
     pub id: i64,
-    /// When.
+    /// When it was written, by the store's clock.
     pub at: Timestamp,
     /// What it says.
     pub audit: Audit,
 }
 
-/// What a journal does and keeps of people's changes.
+/// What a journal does and keeps of people's changes. A change and its line are one transaction.
 pub trait Audits: Send + Sync {
     /// Does this to the entries that match and that it can be done to, at most `limit`, and keeps a line of it if there
     /// were any; in ascending order of [`EntryId`], and `search.after` goes on from there.

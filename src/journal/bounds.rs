@@ -6,9 +6,9 @@ use std::time::Duration;
 /// How much is kept of callbacks whose order was never confirmed as paid, since anybody can make such callbacks up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Records.
+    /// How many records of unconfirmed orders there may be (`journal.unconfirmed`).
     pub records: u64,
-    /// Bytes of their requests, head and body, as they stand in the store.
+    /// How many bytes their requests may have, head and body, as they stand in the store (`journal.unconfirmed_bytes`).
     pub bytes: u64,
 }
 
@@ -29,7 +29,7 @@ impl From<u64> for Room {
 }
 
 impl From<Duration> for Keep {
-    /// All of it so long.
+    /// Both for the same time.
     fn from(keep: Duration) -> Self {
         Self { bodies: keep, entries: keep }
     }
@@ -50,7 +50,7 @@ pub struct Forgotten {
     pub entries: Vec<EntryKey>,
     /// Deliveries whose answer is not there any more.
     pub answers: Vec<DeliveryId>,
-    /// Requests, refused callbacks and the like.
+    /// How many requests, refused callbacks, lines of the audit trail, owners and sweeps were removed besides.
     pub others: usize,
 }
 

@@ -33,7 +33,7 @@ pub struct Callback {
 /// A request as it was received. It may hold personal data and credentials: it is for sending, and never shown.
 #[derive(Clone)]
 pub struct Request {
-    /// Who sent it.
+    /// The address that it came from; the port is 0 for a request that the gate made.
     pub peer: SocketAddr,
     /// Whether over TLS.
     pub tls: bool,
@@ -54,7 +54,7 @@ pub struct Verified {
     pub transaction_id: TransactionId,
     /// What was paid.
     pub amount: Money,
-    /// `time_end`.
+    /// When it was paid (WeChat Pay's `time_end`), if that was said.
     pub paid_at: Option<Timestamp>,
     /// A refund was started since.
     pub refunded: bool,

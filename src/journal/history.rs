@@ -14,27 +14,27 @@ use uuid::Uuid;
 /// What is known of an entry.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// Its number.
+    /// Its number in the journal, ascending with the time at which entries were taken in.
     pub entry: EntryId,
-    /// Its delivery.
+    /// The delivery that it belongs to, which other entries of its order on its route share.
     pub delivery: DeliveryId,
     /// The `X-Request-Id` of the callback that made it.
     pub request_id: Uuid,
-    /// The route, by name.
+    /// The name of the route that it came on, or that a found order is sent on.
     pub route: String,
     /// What brought it: a callback, or where the order was found without one.
     pub origin: Origin,
-    /// What it claims.
+    /// What its callback claims, or what the bill or source says.
     pub claimed: Claimed,
-    /// When it came.
+    /// When it was taken in, by the store's clock.
     pub received_at: Timestamp,
     /// How it stands.
     pub state: State,
-    /// Since when.
+    /// Since when it is in this state.
     pub since: Timestamp,
-    /// Why.
+    /// Why it is in this state; `None` before anything is known of its order.
     pub reason: Option<Reason>,
-    /// When the follow-up goes on with it.
+    /// When the follow-up goes on with it; `None` if it is accepted, parked or closed.
     pub due_at: Option<Timestamp>,
     /// How often the follow-up tried in this state.
     pub retries: u32,
@@ -42,7 +42,7 @@ pub struct Record {
     pub verified: Option<Verified>,
     /// When it was confirmed the last time.
     pub verified_at: Option<Timestamp>,
-    /// How often its delivery was sent.
+    /// The highest number that an attempt of its delivery has; 0 if it was never sent.
     pub attempts: u64,
     /// When the upstream accepted the delivery.
     pub accepted_at: Option<Timestamp>,
@@ -72,15 +72,16 @@ pub struct Event {
 /// An attempt of a delivery.
 #[derive(Debug, Clone)]
 pub struct AttemptRecord {
-    /// Its number.
+    /// Its number among the attempts of its delivery, from 1.
     pub attempt: u64,
     /// Why it was sent.
     pub origin: Origin,
     /// When it began.
     pub began_at: Timestamp,
-    /// When something was heard, or nothing any more.
+    /// When the upstream answered, or was waited for no longer; `None` while it is under way, or if the process that sent it
+    /// ended before.
     pub ended_at: Option<Timestamp>,
-    /// The upstream's status.
+    /// The HTTP status that the upstream answered.
     pub status: Option<u16>,
     /// Whether that counts as accepted.
     pub accepted: bool,

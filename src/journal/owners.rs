@@ -28,7 +28,7 @@ pub struct OwnerClaim {
     pub shared_routes: Vec<String>,
 }
 
-/// What a journal keeps of owners.
+/// Whose payment it is. A payment has one owner, for as long as it is remembered.
 pub trait Owners: Send + Sync {
     /// Gives a payment to the claimant, unless it has an owner: an order that it was given to before, or one that was delivered
     /// with it. Of several that claim it at once, in whatever process, one gets it. Returns whose it is, which is durable then.
