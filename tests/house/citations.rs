@@ -98,10 +98,8 @@ fn dangling(comment: &str, is_of_reference: bool, known: &Known, page: &dyn Fn(&
         let is_number = word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         if word.ends_with(".md") || word == "RFC" {
             of = word;
-        } else if is_section && is_number {
-            if of.is_empty() || of == REFERENCE && !known.sections.contains(word) {
-                wrong.push(format!("no section {word} of {}", if of.is_empty() { "anything" } else { of }));
-            }
+        } else if is_section && is_number && (of.is_empty() || of == REFERENCE && !known.sections.contains(word)) {
+            wrong.push(format!("no section {word} of {}", if of.is_empty() { "anything" } else { of }));
         }
         is_section =
             matches!(word, "section" | "sections") || is_section && (is_number || matches!(word, "and" | "to"));
