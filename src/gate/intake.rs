@@ -120,6 +120,10 @@ impl<'m> Intake<'m> {
                 let told = refunded(&callback.claim, channel, currency)?;
                 Ok(sealed(self.route, channel, provider::Event::Refund(refund), &told)?)
             }
+            // What the provider vouches for is never dropped for what stands beside it.
+            (Read::InTheClear(_), Some(provider::Opened { claim: Told::Sealed(_), .. })) => {
+                Err(Reason::NotificationUndecipherable.into())
+            }
             (Read::InTheClear(callback), opened) => {
                 let currency = opened.and_then(|opened| match opened.claim {
                     Told::InTheClear { currency } => Some(currency),
@@ -136,7 +140,8 @@ impl<'m> Intake<'m> {
 
     /// Reads a callback again that was opened when it was taken in, or was made here, with what the journal has as its claim. Where the
     /// claim stands in the clear it is not refused if it does not open any more, since the account's key may have changed: the
-    /// currency of its amount is then that of the journal's claim of the same amount.
+    /// currency of its amount is then that of the journal's claim of the same amount. Where it was sealed it is what was read when it
+    /// was opened.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -144,7 +149,13 @@ impl<'m> Intake<'m> {
         let currency = self.currency(channel, journaled);
         match self.read {
             Read::InTheClear(callback) => Ok(in_the_clear(callback, channel, currency)?),
-            Read::Sealed(_) => self.open(channel),
+            Read::Sealed(_) => Ok(Callback {
+                claimed: *journaled,
+                event: Event::Payment,
+                refund: None,
+                tells_currency: journaled.amount.is_some(),
+                fill: None,
+            }),
         }
     }
 

@@ -227,3 +227,44 @@ impl ApiKey {
         self.0.expose().as_bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sign::SignType;
+
+    #[test]
+    fn whatever_an_answer_depends_on_is_in_the_fingerprint() {
+        let key = |text: &str| ApiKey::parse(Secret::new(text.repeat(32))).unwrap();
+        let keys =
+            |list: &[&str], sign_type| v2::Keys::from_list(list.iter().map(|text| key(text)), sign_type).unwrap();
+        let own = Credentials {
+            api: Api::V2(keys(&["a", "b"], SignType::Md5)),
+            appid: AppId::parse("wx1").unwrap(),
+            mch_id: MerchantId::parse("19").unwrap(),
+            sub_mch_id: None,
+            sub_appid: None,
+        };
+        let hosts = ["https://one", "https://two"];
+        let (merchant, app) = (MerchantId::parse("20").unwrap(), AppId::parse("wx2").unwrap());
+        let with = |keys| Credentials { api: Api::V2(keys), ..own.clone() };
+        let others = [
+            with(keys(&["c", "b"], SignType::Md5)),
+            with(keys(&["b", "a"], SignType::Md5)),
+            with(keys(&["a"], SignType::Md5)),
+            with(keys(&["a", "b", "c"], SignType::Md5)),
+            with(keys(&["a", "b"], SignType::HmacSha256)),
+            Credentials { appid: app, ..own.clone() },
+            Credentials { mch_id: merchant, ..own.clone() },
+            Credentials { sub_mch_id: Some(merchant), ..own.clone() },
+            Credentials { sub_appid: Some(app), ..own.clone() },
+        ];
+        assert_eq!(own.fingerprint(hosts), own.clone().fingerprint(hosts));
+        for (index, other) in others.iter().enumerate() {
+            assert_ne!(own.fingerprint(hosts), other.fingerprint(hosts), "{index}");
+        }
+        for other in [&hosts[..1], &["https://two", "https://one"], &["https://one", "https://two", "https://three"]] {
+            assert_ne!(own.fingerprint(hosts), own.fingerprint(other.iter().copied()), "{other:?}");
+        }
+    }
+}

@@ -9,6 +9,7 @@
 )]
 
 mod pine;
+mod sealed;
 mod world;
 
 use hyper::StatusCode;

@@ -17,6 +17,7 @@ use tollgate::gate::accepted::Accepted;
 use tollgate::gate::claim::{ChannelRule, Choose, ClaimFields, ClaimReader, Field, Place, Strictness};
 use tollgate::observe::metrics::Metrics;
 use tollgate::process::shutdown::Shutdown;
+use tollgate::provider::Preset;
 use tollgate::server::{Arrival, Handler, Peer};
 
 pub struct World {
@@ -33,6 +34,16 @@ pub struct Shop(Arc<Mutex<Vec<String>>>);
 
 impl World {
     pub async fn start() -> Self {
+        let pine = Arc::new(Pine::default());
+        Self::start_with(Arc::<Pine>::clone(&pine), pine, &PRESET, reader(&PRESET)).await
+    }
+
+    pub async fn start_with(
+        account: Arc<dyn tollgate::provider::Account>,
+        pine: Arc<Pine>,
+        preset: &'static tollgate::provider::Preset,
+        reader: ClaimReader,
+    ) -> Self {
         let (folder, shop) = (TempDir::new().unwrap(), Shop::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let upstream = listener.local_addr().unwrap();
@@ -46,13 +57,12 @@ impl World {
              key: Kf93mXq0Lz7Vb2Nc8Rt5Yw1Ua6Se4Dg0, sweep: {{ route: pine }} }} }} }}"
         );
         let mut config = Config::parse(&text, &folder.path().join("config.yaml"), &Process).unwrap();
-        let pine = Arc::new(Pine::default());
-        config.channels[0].account = Arc::<Pine>::clone(&pine);
+        config.channels[0].account = account;
         let route = &mut config.routes[0];
-        route.preset = Some(&PRESET);
-        route.reply.dialect = Some(PRESET.dialect);
-        route.accepted = Accepted::of(&PRESET);
-        route.claim = reader();
+        route.preset = Some(preset);
+        route.reply.dialect = Some(preset.dialect);
+        route.accepted = Accepted::of(preset);
+        route.claim = reader;
         let services = Services::build(config, Arc::new(Metrics::new())).unwrap();
         let shutdown = Shutdown::new();
         tokio::spawn(Arc::clone(services.follow_up.as_ref().unwrap()).run(shutdown.clone()));
@@ -62,7 +72,11 @@ impl World {
 
     /// What the gate answers to a notification with this seal.
     pub async fn notifies(&self, body: &str, seal: &str) -> (StatusCode, String) {
-        let request = Request::post("/pine/tree").header("content-type", "application/json").header(SEAL, seal);
+        self.notifies_as("application/json", body, seal).await
+    }
+
+    pub async fn notifies_as(&self, media: &str, body: &str, seal: &str) -> (StatusCode, String) {
+        let request = Request::post("/pine/tree").header("content-type", media).header(SEAL, seal);
         let (head, ()) = request.body(()).unwrap().into_parts();
         let peer = Peer { addr: "127.0.0.1:4711".parse().unwrap(), tls: false };
         let arrival = Arrival { head, body: Ok(Bytes::copy_from_slice(body.as_bytes())), peer };
@@ -78,15 +92,15 @@ impl World {
     }
 }
 
-fn reader() -> ClaimReader {
+pub fn reader(preset: &Preset) -> ClaimReader {
     let at = |place, name: &str| Field { place, name: name.to_owned() };
-    let order = at(Place::Carrier, PRESET.order);
+    let order = at(Place::Carrier, preset.order);
     ClaimReader::new(ClaimFields {
-        carrier: PRESET.carrier,
+        carrier: preset.carrier,
         out_trade_no: Some(order.clone()),
         order,
-        transaction: Some(at(Place::Carrier, PRESET.transaction)),
-        amount: Some((at(Place::Carrier, PRESET.amount), PRESET.amount_unit)),
+        transaction: Some(at(Place::Carrier, preset.transaction)),
+        amount: Some((at(Place::Carrier, preset.amount), preset.amount_unit)),
         fill: None,
         channel: vec![ChannelRule { when_empty: None, choose: Choose::From(vec![at(Place::Path, "channel")]) }],
         strictness: Strictness::default(),
