@@ -1,8 +1,9 @@
-//! The follow-up (retry worker): after the reply it asks again about orders that were not decided, and sends again what was confirmed
-//! and not accepted, through the same steps as a callback whose sender waits.
+//! The follow-up (retry worker): after the reply it asks again about orders that were not decided, and sends again what
+//! was confirmed and not accepted, through the same steps as a callback whose sender waits.
 //!
-//! The journal is the queue. `FollowUp::step` is one unit of work: it ends with a journal event that says where the entry goes on, so
-//! nothing leaves the queue before its success is on disk, and a restart goes on where this process stopped.
+//! The journal is the queue. `FollowUp::step` is one unit of work: it ends with a journal event that says where the
+//! entry goes on, so nothing leaves the queue before its success is on disk, and a restart goes on where this process
+//! stopped.
 
 pub mod schedule;
 
@@ -68,7 +69,8 @@ const THROTTLED_FOR: Duration = Duration::from_millis(250);
 const LIFT_EVERY: Duration = Duration::from_secs(1);
 
 impl FollowUp {
-    /// Works until `shutdown` begins; what is under way then is finished, unless the gate itself stops and it takes too long.
+    /// Works until `shutdown` begins; what is under way then is finished, unless the gate itself stops and it takes too
+    /// long.
     pub async fn run(self: Arc<Self>, shutdown: Shutdown) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -134,8 +136,9 @@ impl FollowUp {
         recoveries.end().await;
     }
 
-    /// Ready when the gate has been stopping for as long as a callback may take: a step that goes on would wait for longer. A
-    /// step that breaks off then is as after a crash: the journal has it as sent, with no outcome, and due again.
+    /// Ready when the gate has been stopping for as long as a callback may take: a step that goes on would wait for
+    /// longer. A step that breaks off then is as after a crash: the journal has it as sent, with no outcome, and due
+    /// again.
     async fn nobody_may_wait(&self, shutdown: &Shutdown) {
         shutdown.draining().await;
         tokio::time::sleep(self.gate.deadline).await;

@@ -213,8 +213,8 @@ impl Gate {
         let appearance = Appearance { channel: channel.id, number: claimed.out_trade_no, from };
         let familiarity = self.familiar.look(&appearance);
 
-        // Persist and confirm at the same time, so that a callback waits for the longer of the two. What the cache knows already is
-        // decided first, since a claim that it contradicts is not worth a record.
+        // Persist and confirm at the same time, so that a callback waits for the longer of the two. What the cache
+        // knows already is decided first, since a claim that it contradicts is not worth a record.
         let (asked_at, mut span) = (Instant::now(), context.span.child("confirm"));
         let (root, within) = (context.span.parent(), span.parent());
         let limits = Limits::of(channel.mode, context.began + self.confirm.timeout(), context.deadline);

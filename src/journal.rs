@@ -1,9 +1,9 @@
-//! What happened, kept durably: every callback that was taken in, what WeChat Pay said of it, and every time it was sent,
-//! because a callback that only memory knows is lost with the process.
+//! What happened, kept durably: every callback that was taken in, what WeChat Pay said of it, and every time it was
+//! sent, because a callback that only memory knows is lost with the process.
 //!
 //! This is the interface, in the domain's words; `sqlite` keeps it in one file of this machine. It knows the words and
-//! nothing of the gate. A journal has two sides: its [`queue`], for those who work on entries, and its [`archive`], for those
-//! who query and decide. The store has the clock: callers say in how long something is due, never when.
+//! nothing of the gate. A journal has two sides: its [`queue`], for those who work on entries, and its [`archive`], for
+//! those who query and decide. The store has the clock: callers say in how long something is due, never when.
 //!
 //! Two things are told apart. An *entry* is one claim on one route, with the callback that made it; several claims can
 //! name the same order, and a forged one must not take the true one's place. A *delivery* is an order on a route, what
@@ -115,8 +115,8 @@ pub enum JournalError {
     /// More callbacks wait to be written than may.
     #[error("too many callbacks wait for the journal")]
     Busy,
-    /// There are as many records of unconfirmed orders as there may be (`journal.unconfirmed`), or as many bytes of them
-    /// (`journal.unconfirmed_bytes`).
+    /// There are as many records of unconfirmed orders as there may be (`journal.unconfirmed`), or as many bytes of
+    /// them (`journal.unconfirmed_bytes`).
     #[error("there are as many records of unconfirmed orders as there may be, or as many bytes of them")]
     Full,
     /// It cannot be read.

@@ -1,6 +1,6 @@
 //! The way to the legacy system: one attempt, with a deadline, and an error that says whether the upstream may have
-//! seen it. It does not retry a request of which a byte was sent; only the sender, the journal, or a caller that counts it as
-//! another attempt may do that (threats D-05, D-06).
+//! seen it. It does not retry a request of which a byte was sent; only the sender, the journal, or a caller that counts
+//! it as another attempt may do that (threats D-05, D-06).
 
 pub mod coding;
 
@@ -127,8 +127,8 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// For these upstreams. `connect` is the time for connecting, TLS included; `keep_alive` is how long a connection may
-    /// wait for the next callback, `None` if none may. Connections that one `before` keeps open are used on.
+    /// For these upstreams. `connect` is the time for connecting, TLS included; `keep_alive` is how long a connection
+    /// may wait for the next callback, `None` if none may. Connections that one `before` keeps open are used on.
     ///
     /// # Errors
     /// If an upstream is https and this machine's trusted certificates cannot be read.

@@ -93,7 +93,8 @@ impl FollowUp {
         }
     }
 
-    /// The order is asked about no longer. That it is paid and its number not proven is said as it is, and its payment is not recorded.
+    /// The order is asked about no longer. That it is paid and its number not proven is said as it is, and its payment
+    /// is not recorded.
     pub(super) fn give_up(&self, record: &Record, reason: Reason, order_state: &OrderState) -> Step {
         if reason == Reason::NumberNotListed {
             return self.park(record, reason);

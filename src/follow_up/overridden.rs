@@ -12,8 +12,8 @@ use crate::journal::{Claimed, Job, Override, Overrides};
 use crate::provider::payment::Payment;
 
 impl FollowUp {
-    /// What the payment is held against: the claim, and what the order costs. Of an order that was found the bill's amount is
-    /// a price too, and a callback's own claim is never decided upon.
+    /// What the payment is held against: the claim, and what the order costs. Of an order that was found the bill's
+    /// amount is a price too, and a callback's own claim is never decided upon.
     pub(super) fn prices(&self, job: &Job, read: Claimed) -> (Claimed, Option<Money>) {
         let claimed = &job.callback.claimed;
         if !job.overrides.has(Override::Amount) {

@@ -98,8 +98,9 @@ impl FollowUp {
         (counted < self.ask_again.lasts).then(|| next_question(age(job)))
     }
 
-    /// The step of an order that was found without a callback, if its payment comes to the upstream by a callback all the same;
-    /// `None` if it does not. Looked up before WeChat Pay is asked, and again with the payment that is `confirmed`.
+    /// The step of an order that was found without a callback, if its payment comes to the upstream by a callback all
+    /// the same; `None` if it does not. Looked up before WeChat Pay is asked, and again with the payment that is
+    /// `confirmed`.
     pub(super) async fn is_delivered_otherwise(
         &self,
         job: &Job,

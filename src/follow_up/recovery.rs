@@ -1,5 +1,5 @@
-//! What a failing upstream gets, and what follows when it is well again: held orders wait while it fails, one of them is sent every
-//! so often, and an accepted delivery brings all of them forward.
+//! What a failing upstream gets, and what follows when it is well again: held orders wait while it fails, one of them
+//! is sent every so often, and an accepted delivery brings all of them forward.
 
 use super::FollowUp;
 use super::jitter::jittered;
@@ -79,7 +79,8 @@ impl Turn {
         Self { retries: job.retries, age: job.age, by_timer: ticket.probe.is_none() && !job.brought }
     }
 
-    /// Where the entry goes on if this delivery is not accepted. A turn between two of its own timer's does not move that timer.
+    /// Where the entry goes on if this delivery is not accepted. A turn between two of its own timer's does not move
+    /// that timer.
     pub(super) fn next(self, redeliver: &Schedule) -> Transition {
         let (delay, retries) = if self.by_timer {
             (self.retries, self.retries + 1)
@@ -109,8 +110,8 @@ impl FollowUp {
         self.budgets.to_upstream(&channel.upstream, self.gate.forward.fresh(&channel.upstream))
     }
 
-    /// The ticket of a confirmed order that may be sent now; `None` if the order has to wait. While the upstream is failing only probes are sent, and
-    /// what a person asked for, which is one.
+    /// The ticket of a confirmed order that may be sent now; `None` if the order has to wait. While the upstream is
+    /// failing only probes are sent, and what a person asked for, which is one.
     pub(super) fn permit(&self, ticket: Ticket, job: &Job, channel: &Channel) -> Option<Ticket> {
         let is_asked_for = job.rank == Rank::AskedFor || (job.asked_for && job.state == State::Asking);
         if ticket.probe.is_none() && !is_asked_for && self.gate.forward.is_failing(&channel.upstream) {

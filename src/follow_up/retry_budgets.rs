@@ -1,5 +1,5 @@
-//! What the follow-up leaves to callbacks that wait: it asks and sends in lanes of its own, so that neither a backlog of
-//! undecided orders nor an upstream that has just come back keeps fresh callbacks waiting (threat D-07).
+//! What the follow-up leaves to callbacks that wait: it asks and sends in lanes of its own, so that neither a backlog
+//! of undecided orders nor an upstream that has just come back keeps fresh callbacks waiting (threat D-07).
 
 use crate::domain::clock;
 use crate::domain::order::MerchantId;
@@ -21,8 +21,8 @@ const SHARE_OF_QUERIES: u32 = 2;
 /// Orders whose callback no sender waits for get one query in this many.
 const SHARE_OF_LATE: u32 = 4;
 
-/// Callbacks that nothing speaks for, which WeChat Pay was not asked about yet, may have what no other callback uses: the sooner they
-/// are told apart, the better.
+/// Callbacks that nothing speaks for, which WeChat Pay was not asked about yet, may have what no other callback uses:
+/// the sooner they are told apart, the better.
 const SHARE_OF_STRANGE: u32 = 1;
 
 /// What WeChat Pay does not know, as far as something speaks for it, and as far as nothing does.
@@ -126,8 +126,8 @@ struct UpstreamBudget {
     tokens: Mutex<TokenBucket>,
 }
 
-/// A permit to send one delivery to an upstream, with the worker that sends it if one is needed. The worker is given back when the
-/// permit is dropped, the delivery too if it was not [used up](Self::use_up).
+/// A permit to send one delivery to an upstream, with the worker that sends it if one is needed. The worker is given
+/// back when the permit is dropped, the delivery too if it was not [used up](Self::use_up).
 #[derive(Debug)]
 pub struct SendPermit {
     budget: Arc<UpstreamBudget>,
@@ -162,9 +162,9 @@ struct TokenBucket {
 }
 
 impl RetryBudgets {
-    /// Budgets for `upstreams`, each of which gets `pace` deliveries a second and half of `concurrency` workers; and for WeChat Pay,
-    /// which is asked at most `queries_per_second` for each merchant in all. What the budgets `before` them have spent counts.
-    /// Must be made inside a tokio runtime.
+    /// Budgets for `upstreams`, each of which gets `pace` deliveries a second and half of `concurrency` workers; and
+    /// for WeChat Pay, which is asked at most `queries_per_second` for each merchant in all. What the budgets `before`
+    /// them have spent counts. Must be made inside a tokio runtime.
     #[must_use]
     pub fn new(
         upstreams: impl IntoIterator<Item = Upstream>,
@@ -213,8 +213,8 @@ impl RetryBudgets {
         queries.check_key(merchant).is_ok()
     }
 
-    /// A permit to send to an upstream, to which `forwarded` callbacks went by themselves so far; `None` while the upstream has
-    /// no worker or no token left.
+    /// A permit to send to an upstream, to which `forwarded` callbacks went by themselves so far; `None` while the
+    /// upstream has no worker or no token left.
     #[must_use]
     pub fn to_upstream(&self, upstream: &Upstream, forwarded: u64) -> Option<SendPermit> {
         let budget = self.upstreams.get(upstream)?;

@@ -215,13 +215,14 @@ impl FollowUp {
     }
 }
 
-/// Whether a query was sent, or the cache answered. A query that the budget had no place for costs no try: the entry has its turn later.
+/// Whether a query was sent, or the cache answered. A query that the budget had no place for costs no try: the entry
+/// has its turn later.
 fn was_asked((order_state, _): &(OrderState, Evidence)) -> bool {
     *order_state != OrderState::NotPaid(Reason::RateLimited)
 }
 
-/// Reads a request again. `None` if the route as it is configured now would not read the same in it: what was claimed, or
-/// for one that was made at least the same order.
+/// Reads a request again. `None` if the route as it is configured now would not read the same in it: what was claimed,
+/// or for one that was made at least the same order.
 fn reread(
     route: &Route,
     channel: &Channel,

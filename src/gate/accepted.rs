@@ -1,8 +1,9 @@
 //! When the upstream counts as having taken a callback: `accepted` of a route (threat D-09).
 //!
-//! What is written is what must hold, all of it; only where no status is written it must be 2xx. The answer is the order
-//! system's own: a doubt about it costs seven days of repetitions of an order that is booked, and one that is taken for a
-//! yes loses an order. So what it says is looked for as a lenient reader would, and it must say it plainly and once.
+//! What is written is what must hold, all of it; only where no status is written it must be 2xx. The answer is the
+//! order system's own: a doubt about it costs seven days of repetitions of an order that is booked, and one that is
+//! taken for a yes loses an order. So what it says is looked for as a lenient reader would, and it must say it plainly
+//! and once.
 
 mod json;
 

@@ -1,4 +1,5 @@
-//! The access log of a callback when it has ended: one line in the log with everything an operator asks for, one span, and one count.
+//! The access log of a callback when it has ended: one line in the log with everything an operator asks for, one span,
+//! and one count.
 
 use super::accepted::FailedRule;
 use super::context::{CallbackContext, Sent};

@@ -178,8 +178,8 @@ impl ClaimReader {
         Self { fields, names }
     }
 
-    /// This reader for callbacks that are routed by these parameters of the query: each of them may stand there once, and
-    /// nowhere else in any spelling.
+    /// This reader for callbacks that are routed by these parameters of the query: each of them may stand there once,
+    /// and nowhere else in any spelling.
     #[must_use]
     pub fn guarding<'n>(mut self, parameters: impl IntoIterator<Item = &'n str>) -> Self {
         for name in parameters {
@@ -188,8 +188,8 @@ impl ClaimReader {
         self
     }
 
-    /// This reader for XML callbacks whose other fields of these names a program goes by: their tags may stand in the text of no field,
-    /// as those of the claim may not.
+    /// This reader for XML callbacks whose other fields of these names a program goes by: their tags may stand in the
+    /// text of no field, as those of the claim may not.
     #[must_use]
     pub fn vouching_for(mut self, names: &'static [&'static str]) -> Self {
         self.names.vouched_for = names;
@@ -241,8 +241,8 @@ impl ClaimReader {
         Ok(Callback { claim, channel, fill, xml })
     }
 
-    /// Takes the claim fields that stand before the body: in path, headers and query, and what is called like one in a cookie.
-    /// Returns the query.
+    /// Takes the claim fields that stand before the body: in path, headers and query, and what is called like one in a
+    /// cookie. Returns the query.
     fn read_head<'a>(
         &self,
         occurrences: &mut Occurrences<'_, 'a>,
@@ -288,7 +288,8 @@ impl ClaimReader {
         Ok(Claim { order, out_trade_no, transaction_id, amount })
     }
 
-    /// The claimed transaction id. A backend that is filled in believes what stands in that field, so it is a claim too.
+    /// The claimed transaction id. A backend that is filled in believes what stands in that field, so it is a claim
+    /// too.
     fn transaction(&self, occurrences: &Occurrences<'_, '_>) -> Result<Option<TransactionId>, Unreadable> {
         let numbers = self.fields.strictness.order_type;
         let claimed = optional_id(occurrences, self.fields.transaction.as_ref(), numbers, TransactionId::parse)?;

@@ -2,7 +2,8 @@
 //! order at the same time.
 //!
 //! A query runs in a task that the gate owns. A sender that hangs up cancels it for no other, and an answer that comes
-//! too late for the callback that asked still fills the cache, where the sender's retry finds it (threats C-02 to C-04).
+//! too late for the callback that asked still fills the cache, where the sender's retry finds it (threats C-02 to
+//! C-04).
 
 mod flights;
 
@@ -48,8 +49,8 @@ pub struct Ttl {
     pub pending: Duration,
 }
 
-/// The cache's key. Channel and generation stand for appid, mch_id and sub_mch_id too: a channel that changes them has a new
-/// generation. Two channels never share an order state, whatever their order numbers (threats V-06, C-01).
+/// The cache's key. Channel and generation stand for appid, mch_id and sub_mch_id too: a channel that changes them has
+/// a new generation. Two channels never share an order state, whatever their order numbers (threats V-06, C-01).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Question {
     generation: u32,
@@ -143,7 +144,8 @@ impl Confirm {
             if let Some(order_state) = cache.get(&question).await {
                 return (order_state, Source::Hit);
             }
-            // A leader fills the cache before it ends its flight, so what is neither cached nor under way is not asked yet.
+            // A leader fills the cache before it ends its flight, so what is neither cached nor under way is not asked
+            // yet.
             let (answer, source, until) = match self.flights.join(question, || cache.contains_key(&question)) {
                 None => continue,
                 Some(Role::Follow(answer, asked_again_at)) => (answer, Source::Coalesced, deadline.min(asked_again_at)),
@@ -163,8 +165,8 @@ impl Confirm {
 }
 
 impl Confirm {
-    /// Finds out whatever is known, together with all who ask so at the same time, within the confirm deadline. A payment that is
-    /// confirmed stands behind it, so it asks as a known sender.
+    /// Finds out whatever is known, together with all who ask so at the same time, within the confirm deadline. A
+    /// payment that is confirmed stands behind it, so it asks as a known sender.
     pub async fn ask_again(&self, channel: &Arc<Channel>, ask: AskBy, within: &Parent) -> OrderState {
         self.memory.cache.invalidate(&question(channel, ask)).await;
         self.ask(channel, ask, Part::KnownSender, within).await.0

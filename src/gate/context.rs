@@ -1,5 +1,5 @@
-//! What is known of a callback on its way through the gate. [`Gate::process`](super::Gate) alone writes here; its steps take what they
-//! need and give back what they found.
+//! What is known of a callback on its way through the gate. [`Gate::process`](super::Gate) alone writes here; its steps
+//! take what they need and give back what they found.
 
 use super::accepted::FailedRule;
 use super::channel::Channel;

@@ -1,4 +1,5 @@
-//! The gate that is in force: a reload puts another in its place, and what is under way goes on with the one it began with.
+//! The gate that is in force: a reload puts another in its place, and what is under way goes on with the one it began
+//! with.
 
 use super::Gate;
 use crate::server::{Arrival, Handler};

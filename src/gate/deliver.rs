@@ -1,5 +1,5 @@
-//! Delivery: a callback that may pass is stamped and sent, and what came of it goes into the journal. A callback whose sender waits
-//! and one that the follow-up sends later are delivered alike.
+//! Delivery: a callback that may pass is stamped and sent, and what came of it goes into the journal. A callback whose
+//! sender waits and one that the follow-up sends later are delivered alike.
 //!
 //! The callback is sent once; and once more, as an attempt of its own, if a kept connection took it along.
 
@@ -52,8 +52,8 @@ impl Delivered {
 /// Why a delivery has no answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Undelivered {
-    /// One of the upstream reasons. Only [`Reason::UpstreamUnreachable`] means that the upstream saw nothing of the latest
-    /// attempt.
+    /// One of the upstream reasons. Only [`Reason::UpstreamUnreachable`] means that the upstream saw nothing of the
+    /// latest attempt.
     pub reason: Reason,
     /// Whether it was sent twice.
     pub resent: bool,
@@ -144,7 +144,8 @@ impl Forwarder<'_> {
         result_of(sent, resent)
     }
 
-    /// Records whether the upstream took a delivery. The journal has what came of it by then, so that what waits is known to wait.
+    /// Records whether the upstream took a delivery. The journal has what came of it by then, so that what waits is
+    /// known to wait.
     fn update_standing(&self, destination: &Destination<'_>, sent: &Result<Judged, Unanswered>, accepted_before: u64) {
         let failed = |status, reason| Some(Failure { at: clock::now(), status, reason });
         let failure = match sent {

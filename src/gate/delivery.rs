@@ -1,5 +1,5 @@
-//! Which delivery a forwarded callback is: the same id every time an order is delivered on a route, a count of how often
-//! the upstream has seen it, and whether it was accepted, so that both sides can be idempotent.
+//! Which delivery a forwarded callback is: the same id every time an order is delivered on a route, a count of how
+//! often the upstream has seen it, and whether it was accepted, so that both sides can be idempotent.
 
 use crate::domain::order::TransactionId;
 pub use crate::journal::{Acceptance, DeliveryId, Origin};
@@ -39,7 +39,8 @@ pub struct Accepted {
     pub answer: ArcSwapOption<Acceptance>,
 }
 
-/// The largest answer that is kept in memory, in bytes, since there may be as many as deliveries: acknowledgements are shorter.
+/// The largest answer that is kept in memory, in bytes, since there may be as many as deliveries: acknowledgements are
+/// shorter.
 const AT_HAND: usize = 1024;
 
 /// One attempt to deliver, as its headers tell.

@@ -1,5 +1,5 @@
-//! What the merchant's own system expects: the orders that its sources of pending orders list, and at which price. It is
-//! held against what WeChat Pay says, and proves nothing by itself.
+//! What the merchant's own system expects: the orders that its sources of pending orders list, and at which price. It
+//! is held against what WeChat Pay says, and proves nothing by itself.
 
 pub mod requests;
 

@@ -1,8 +1,8 @@
-//! Which callbacks look like those that were confirmed: by the shape of their order numbers, and by who sends them. It proves
-//! nothing; it says who is asked about first when there is not enough for all (threat R-05).
+//! Which callbacks look like those that were confirmed: by the shape of their order numbers, and by who sends them. It
+//! proves nothing; it says who is asked about first when there is not enough for all (threat R-05).
 //!
-//! A sender that copies the shape, or sends through the same proxy, makes it say less: what brings more numbers that WeChat Pay does
-//! not know than confirmed ones is not familiar until that is over.
+//! A sender that copies the shape, or sends through the same proxy, makes it say less: what brings more numbers that
+//! WeChat Pay does not know than confirmed ones is not familiar until that is over.
 
 mod shape;
 
@@ -20,8 +20,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What is known of shapes and senders. Channels come from the configuration and numbers have 32 lengths at most; senders
-/// give way to later ones.
+/// What is known of shapes and senders. Channels come from the configuration and numbers have 32 lengths at most;
+/// senders give way to later ones.
 #[derive(Debug, Default)]
 pub struct Familiar {
     known: Mutex<Known>,
@@ -63,8 +63,8 @@ const MOST_SENDERS: usize = 10_000;
 /// After this time half of what happened counts.
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
-/// How many numbers that WeChat Pay does not know a sender or shape with a confirmed one is allowed, and how many more for each of
-/// the first [`TRUSTED_UP_TO`].
+/// How many numbers that WeChat Pay does not know a sender or shape with a confirmed one is allowed, and how many more
+/// for each of the first [`TRUSTED_UP_TO`].
 const ALLOWED: f64 = 4.0;
 const ALLOWED_FOR_EACH: f64 = 2.0;
 const TRUSTED_UP_TO: u32 = 32;

@@ -1,6 +1,6 @@
 //! What is odd about a payment that is confirmed: another amount than its order costs, another payment of the same
-//! order, or one that came after its order was closed. The flag is set whatever becomes of the callback; what only a person may let pass is held
-//! back, and what passes is given to its order.
+//! order, or one that came after its order was closed. The flag is set whatever becomes of the callback; what only a
+//! person may let pass is held back, and what passes is given to its order.
 
 use super::channel::Channel;
 use super::confirm::Confirm;
@@ -52,8 +52,8 @@ impl Flags<'_> {
     /// Lets a confirmed payment pass on, flagged if it is odd.
     ///
     /// # Errors
-    /// [`Reason::ExpectedAmountDiffers`] and [`Reason::SecondPayment`], if that is held back; those of [`Proofs::own`]; a reason of
-    /// verdict `unknown` if an earlier payment may have been refunded, and WeChat Pay does not say.
+    /// [`Reason::ExpectedAmountDiffers`] and [`Reason::SecondPayment`], if that is held back; those of [`Proofs::own`];
+    /// a reason of verdict `unknown` if an earlier payment may have been refunded, and WeChat Pay does not say.
     pub async fn flag(
         &self,
         case: &Case<'_>,

@@ -1,8 +1,10 @@
-//! The one reading of a callback, for all that read one: the gate, the follow-up, the maker of callbacks and `tollgate verify`.
+//! The one reading of a callback, for all that read one: the gate, the follow-up, the maker of callbacks and `tollgate
+//! verify`.
 //!
 //! It has three steps, each of which gives what the next one needs. [`Intake::read`] takes what stands in the clear.
-//! [`Intake::channel`] finds the channel by it. [`Intake::open`] lets the channel's account open the callback, where the route takes
-//! its provider's own notifications; only then is a sealed claim known, and what WeChat Pay calls the order.
+//! [`Intake::channel`] finds the channel by it. [`Intake::open`] lets the channel's account open the callback, where
+//! the route takes its provider's own notifications; only then is a sealed claim known, and what WeChat Pay calls the
+//! order.
 
 use super::channel::{Channel, Channels};
 use super::claim::{self, Blank, Claim, Sealed, Unreadable};
@@ -83,8 +85,8 @@ impl<'m> Intake<'m> {
         }
     }
 
-    /// The channel of the callback: the one that the route's rules select, or, where they go by what a sealed notification does not
-    /// tell, the first that it is addressed to.
+    /// The channel of the callback: the one that the route's rules select, or, where they go by what a sealed
+    /// notification does not tell, the first that it is addressed to.
     #[must_use]
     pub fn channel<'c>(&self, channels: &'c Channels) -> Option<&'c Arc<Channel>> {
         match (self.selected(), &self.read) {
@@ -106,7 +108,8 @@ impl<'m> Intake<'m> {
         }
     }
 
-    /// Opens the callback as one of `channel`: where the route takes notifications, it must be authentic and for this account.
+    /// Opens the callback as one of `channel`: where the route takes notifications, it must be authentic and for this
+    /// account.
     ///
     /// # Errors
     /// Why the account does not take it for a claim; or if it names no order that the provider can have a number for.
@@ -138,10 +141,10 @@ impl<'m> Intake<'m> {
         }
     }
 
-    /// Reads a callback again that was opened when it was taken in, or was made here, with what the journal has as its claim. Where the
-    /// claim stands in the clear it is not refused if it does not open any more, since the account's key may have changed: the
-    /// currency of its amount is then that of the journal's claim of the same amount. Where it was sealed it is what was read when it
-    /// was opened.
+    /// Reads a callback again that was opened when it was taken in, or was made here, with what the journal has as its
+    /// claim. Where the claim stands in the clear it is not refused if it does not open any more, since the account's
+    /// key may have changed: the currency of its amount is then that of the journal's claim of the same amount. Where
+    /// it was sealed it is what was read when it was opened.
     ///
     /// # Errors
     /// As [`open`](Self::open).

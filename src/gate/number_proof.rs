@@ -1,6 +1,6 @@
-//! Whose number it is. Where a callback names both the order id and the number that WeChat Pay knows, its sender chooses the
-//! pair, and a payment of 1 fen could vouch for any order. A route says how the pair is proven (docs/config.md, "Whose
-//! number is it").
+//! Whose number it is. Where a callback names both the order id and the number that WeChat Pay knows, its sender
+//! chooses the pair, and a payment of 1 fen could vouch for any order. A route says how the pair is proven
+//! (docs/config.md, "Whose number is it").
 
 mod attach;
 
@@ -33,8 +33,8 @@ pub struct Case<'c> {
 }
 
 impl Route {
-    /// Whether a pair needs no proof: the number is made from the order id, by the channel's prefix and suffix, or is the order
-    /// id itself because the route reads both from one field.
+    /// Whether a pair needs no proof: the number is made from the order id, by the channel's prefix and suffix, or is
+    /// the order id itself because the route reads both from one field.
     #[must_use]
     pub fn is_evident(&self, channel: &Channel, order: &OrderId, number: &OutTradeNo) -> bool {
         let fields = self.claim.fields();
@@ -52,8 +52,8 @@ pub struct Proofs<'g> {
 }
 
 impl Proofs<'_> {
-    /// What is known of a claim's pair. Only asked where the payment is confirmed: sources are read at once then, until `until`
-    /// at most, if they do not know the number yet.
+    /// What is known of a claim's pair. Only asked where the payment is confirmed: sources are read at once then, until
+    /// `until` at most, if they do not know the number yet.
     pub async fn pair(&self, case: &Case<'_>, payment: &Payment, until: Instant) -> Pair {
         let Case { route, channel, claimed: Claimed { order, out_trade_no: number, .. }, .. } = *case;
         if route.is_evident(channel, order, number) {

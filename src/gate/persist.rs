@@ -49,7 +49,8 @@ impl Limits {
     }
 }
 
-/// What a record of a claim is worth once the claim is decided, and `before` that; `None` if the claim is not worth one.
+/// What a record of a claim is worth once the claim is decided, and `before` that; `None` if the claim is not worth
+/// one.
 pub(super) fn trust(decided: &Result<Confirmed, Reason>, before: Trust) -> Option<Trust> {
     match decided {
         Ok(_) => Some(Trust::Confirmed),
@@ -66,9 +67,9 @@ impl Received<'_> {
         EntryKey::of(&self.route.name, &self.claimed, Origin::Callback)
     }
 
-    /// Takes the callback in; when this is ready, it is on disk. `None` if it is not kept: there is no journal, a claim that may be
-    /// made up has no place there now, or observing goes on without. No callback waits for a disk that hangs beyond the
-    /// limit; what that disk writes after all is followed up.
+    /// Takes the callback in; when this is ready, it is on disk. `None` if it is not kept: there is no journal, a claim
+    /// that may be made up has no place there now, or observing goes on without. No callback waits for a disk that
+    /// hangs beyond the limit; what that disk writes after all is followed up.
     pub(super) async fn persist(
         self,
         records: &Records,

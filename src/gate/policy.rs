@@ -45,8 +45,8 @@ pub enum Duplicates {
 /// How a route proves that the number in a callback is that of the order in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum NumberProof {
-    /// WeChat Pay's signed answer carries the order id in `attach`: the whole text, or this field of the JSON object or form
-    /// in it.
+    /// WeChat Pay's signed answer carries the order id in `attach`: the whole text, or this field of the JSON object or
+    /// form in it.
     Attach(Option<String>),
     /// One of these sources of pending orders lists the order with this number.
     Source(Vec<String>),

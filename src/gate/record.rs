@@ -39,7 +39,8 @@ pub struct Record {
     pub(super) flags: AtomicU8,
 }
 
-/// The lease of a record that was made just now. It is released when this is dropped, unless the record was gone on with.
+/// The lease of a record that was made just now. It is released when this is dropped, unless the record was gone on
+/// with.
 #[derive(Debug)]
 pub struct Lease {
     pub(super) queue: Arc<dyn Queue>,

@@ -1,7 +1,7 @@
 //! The records of callbacks: in memory what the gate needs at once, in the journal what must not be lost.
 //!
-//! Nothing is answered before the callback it answers is on disk, and nothing is on disk twice: a claim that was taken in
-//! is known from then on, and costs no further wait for the disk.
+//! Nothing is answered before the callback it answers is on disk, and nothing is on disk twice: a claim that was taken
+//! in is known from then on, and costs no further wait for the disk.
 
 mod owner;
 
@@ -71,8 +71,8 @@ const AGAIN: u32 = 16;
 const REFUSED_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 
 impl Records {
-    /// Remembers `capacity` claims in memory, and what must not be lost in `journal`. Orders of the same id are the same on
-    /// channels with the same upstream.
+    /// Remembers `capacity` claims in memory, and what must not be lost in `journal`. Orders of the same id are the
+    /// same on channels with the same upstream.
     #[must_use]
     pub fn new<'c>(
         queue: Option<Arc<dyn Queue>>,
@@ -217,16 +217,16 @@ impl Records {
         queue.append(JournalEvent::Decided { entry, reason, verified, next });
     }
 
-    /// Where a record goes on when its delivery for a waiting callback has no answer, or is not accepted: what the follow-up has begun stays
-    /// as it is.
+    /// Where a record goes on when its delivery for a waiting callback has no answer, or is not accepted: what the
+    /// follow-up has begun stays as it is.
     #[must_use]
     pub fn after_callback(&self, record: &Record, fresh: bool) -> Option<Transition> {
         let begun = !fresh && record.state() == State::Delivering;
         (!begun).then_some(Transition::Deliver { again_in: self.first.deliver, retries: 0 })
     }
 
-    /// An attempt begins. `next` is where the record goes on if nothing more is heard of it. Returns the attempt's line in the
-    /// journal, if it has one.
+    /// An attempt begins. `next` is where the record goes on if nothing more is heard of it. Returns the attempt's line
+    /// in the journal, if it has one.
     pub fn attempt_started(
         &self,
         record: &Record,
@@ -350,8 +350,8 @@ impl Kept {
     }
 }
 
-/// The attempt as the journal has it, if it is worth a line: what was accepted before is only counted, unless the follow-up
-/// was told to send it.
+/// The attempt as the journal has it, if it is worth a line: what was accepted before is only counted, unless the
+/// follow-up was told to send it.
 fn line(record: &Record, attempt: &Attempt) -> Option<journal::Attempt> {
     let Attempt { number, origin, .. } = *attempt;
     let counted = origin == Origin::Callback && record.state() == State::Accepted;

@@ -1,6 +1,6 @@
-//! Refund notifications. One is opened before anything is asked, so that a forgery costs no query; then confirmed, since a right one is
-//! still only a claim. It goes on in its own request only: nothing is kept of it, since the provider sends again, and nothing
-//! of it can be taken for a payment later.
+//! Refund notifications. One is opened before anything is asked, so that a forgery costs no query; then confirmed,
+//! since a right one is still only a claim. It goes on in its own request only: nothing is kept of it, since the
+//! provider sends again, and nothing of it can be taken for a payment later.
 
 use super::decide::{self, Confirmed, Pair};
 use super::intake::Callback;

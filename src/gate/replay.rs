@@ -1,4 +1,5 @@
-//! Sends a callback on whose sender waits, or replays what the upstream said when it took the same payment before (idempotent replay).
+//! Sends a callback on whose sender waits, or replays what the upstream said when it took the same payment before
+//! (idempotent replay).
 
 use super::decide::Pass;
 use super::deliver::{Delivered, Forwarder, Undelivered};

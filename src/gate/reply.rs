@@ -1,8 +1,8 @@
 //! Every answer the gate itself makes, and the one place that picks a status code for a caller (the table of
 //! docs/reasons.md).
 //!
-//! The caller learns that its callback was not taken, never why in detail: a sender who guesses order ids must not be told
-//! which of them are paid (threat V-10). The operator finds the reason by `X-Request-Id`.
+//! The caller learns that its callback was not taken, never why in detail: a sender who guesses order ids must not be
+//! told which of them are paid (threat V-10). The operator finds the reason by `X-Request-Id`.
 
 use super::delivery::Acceptance;
 use crate::domain::reason::Reason;

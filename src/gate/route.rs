@@ -1,5 +1,5 @@
-//! Which route a request belongs to: an exact match on the path as it was sent, and on those parameters of the query that
-//! a route wants.
+//! Which route a request belongs to: an exact match on the path as it was sent, and on those parameters of the query
+//! that a route wants.
 //!
 //! A path that two programs could read differently is refused rather than normalised, because the legacy system behind
 //! might normalise it the other way (threat P-06).

@@ -23,8 +23,8 @@ pub struct Senders {
 /// How many callbacks a second one address may send; twice that at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rate {
-    /// [`AUTO`], unless the address may be many senders: that of a peer on this machine or in a private network which is no
-    /// trusted proxy.
+    /// [`AUTO`], unless the address may be many senders: that of a peer on this machine or in a private network which
+    /// is no trusted proxy.
     Auto,
     /// So many, whatever the address; 0 is no limit.
     Each(u32),
@@ -86,8 +86,8 @@ impl Senders {
         one_sender(self.address(peer, headers))
     }
 
-    /// Whether many senders have this address as far as the gate knows: a proxy that names no sender behind it; and one that the configuration
-    /// does not name as a proxy, unless the operator wants it to be counted.
+    /// Whether many senders have this address as far as the gate knows: a proxy that names no sender behind it; and one
+    /// that the configuration does not name as a proxy, unless the operator wants it to be counted.
     fn is_many(&self, peer: Peer, address: IpAddr) -> bool {
         let unnamed = self.rate_per_address == Rate::Auto && address == peer.addr.ip() && is_near(address);
         unnamed || self.trusts(address)

@@ -1,4 +1,5 @@
-//! The end of the request flow in the journal: what the journal does not have yet is appended, so that the follow-up goes on from there.
+//! The end of the request flow in the journal: what the journal does not have yet is appended, so that the follow-up
+//! goes on from there.
 
 use super::context::CallbackContext;
 use super::record::{Record, verified};

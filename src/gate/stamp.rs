@@ -42,7 +42,8 @@ pub struct HeaderNames {
     pub attempt: HeaderName,
     /// Where the delivery comes from: `callback`, `follow-up`, `sweep` or `pending`.
     pub origin: HeaderName,
-    /// What a person decided against the rules for this attempt: `amount`, `accepted`, `second-payment`; absent otherwise.
+    /// What a person decided against the rules for this attempt: `amount`, `accepted`, `second-payment`; absent
+    /// otherwise.
     pub overrides: HeaderName,
     /// What a callback tells of, if that is not a payment: `refund`.
     pub event: HeaderName,
@@ -353,8 +354,8 @@ fn push_address(chain: &mut String, address: IpAddr) {
     }
 }
 
-/// Lower-case hexadecimal HMAC-SHA256 over the ten values in the order of [`HeaderNames`], and the event as the eleventh if it
-/// is no payment, each ended by a line feed; an absent one of the ten is an empty line.
+/// Lower-case hexadecimal HMAC-SHA256 over the ten values in the order of [`HeaderNames`], and the event as the
+/// eleventh if it is no payment, each ended by a line feed; an absent one of the ten is an empty line.
 fn sign<'v>(
     key: &Secret,
     values: impl Iterator<Item = Option<&'v HeaderValue>>,

@@ -109,8 +109,8 @@ impl Synthesize {
         Ok(())
     }
 
-    /// Whether the callbacks of `channel` on `route` carry the number that WeChat Pay knows beside the order id, so that the
-    /// number does not tell the order.
+    /// Whether the callbacks of `channel` on `route` carry the number that WeChat Pay knows beside the order id, so
+    /// that the number does not tell the order.
     #[must_use]
     pub fn names_the_number(&self, route: &Route, channel: &Channel) -> bool {
         let named = |request: &Request| names_number(route, request) == Some(true);
@@ -187,8 +187,8 @@ fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), 
     compare(&read.claimed, facts)
 }
 
-/// Whether the callback is of this channel. It may leave its channel out: it goes to that channel's upstream, where an order id is
-/// one order.
+/// Whether the callback is of this channel. It may leave its channel out: it goes to that channel's upstream, where an
+/// order id is one order.
 fn selects(intake: &Intake<'_>, route: &Route, channel: &Channel) -> Result<(), CannotSynthesize> {
     let names =
         |channel: &ChannelId| route.claim.fields().channel.iter().any(|rule| rule.choose == Choose::Is(*channel));

@@ -1,8 +1,9 @@
-//! How a route's callbacks are made. What `routes[].synthesize` writes: MiniJinja templates for the body, the query and headers.
+//! How a route's callbacks are made. What `routes[].synthesize` writes: MiniJinja templates for the body, the query and
+//! headers.
 //!
 //! Every value is escaped for the place where it is written, and a template has no say in it: there is no `safe` and no
-//! `escape` filter, and `{% autoescape %}` changes nothing. Nothing can be included or loaded. Fuel bounds both the work
-//! and the bytes that a template can make.
+//! `escape` filter, and `{% autoescape %}` changes nothing. Nothing can be included or loaded. Fuel bounds both the
+//! work and the bytes that a template can make.
 
 use super::claim::Carrier;
 use super::path::ALL_BUT_UNRESERVED;

@@ -1,5 +1,5 @@
-//! A callback as it is kept: what it claims, and the request itself, so that it can be sent again byte for byte. An order
-//! that never called back is kept like one, whose request is made once it is confirmed.
+//! A callback as it is kept: what it claims, and the request itself, so that it can be sent again byte for byte. An
+//! order that never called back is kept like one, whose request is made once it is confirmed.
 
 use super::Origin;
 use super::claimed::Claimed;

@@ -78,8 +78,8 @@ pub struct AttemptRecord {
     pub origin: Origin,
     /// When it began.
     pub began_at: Timestamp,
-    /// When the upstream answered, or was waited for no longer; `None` while it is under way, or if the process that sent it
-    /// ended before.
+    /// When the upstream answered, or was waited for no longer; `None` while it is under way, or if the process that
+    /// sent it ended before.
     pub ended_at: Option<Timestamp>,
     /// The HTTP status that the upstream answered.
     pub status: Option<u16>,
@@ -113,7 +113,8 @@ pub struct Refused {
 pub struct HeldGroup {
     /// Delivering, parked or asking.
     pub state: State,
-    /// Why: of what is being delivered what came of sending it the last time, unless there are too many to tell them apart.
+    /// Why: of what is being delivered what came of sending it the last time, unless there are too many to tell them
+    /// apart.
     pub reason: Option<Reason>,
     /// Payments that were not accepted, and entries that have none.
     pub count: u64,

@@ -11,8 +11,8 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId(pub i64);
 
-/// What makes two callbacks the same entry: the route, and everything they claim. What was found without a callback is an
-/// entry of its own.
+/// What makes two callbacks the same entry: the route, and everything they claim. What was found without a callback is
+/// an entry of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EntryKey(pub [u8; 16]);
 

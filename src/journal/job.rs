@@ -6,13 +6,13 @@ use crate::domain::order::{ChannelId, TransactionId};
 use crate::domain::reason::Reason;
 use std::time::Duration;
 
-/// How much speaks for it that an entry's order is one; and once that is sure, why it is sent before its time. The numbers are
-/// those in the file.
+/// How much speaks for it that an entry's order is one; and once that is sure, why it is sent before its time. The
+/// numbers are those in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Rank {
-    /// WeChat Pay knows the order, or has not answered yet for a callback that looks like confirmed ones; and whatever was
-    /// found without a callback, which no sender can make up.
+    /// WeChat Pay knows the order, or has not answered yet for a callback that looks like confirmed ones; and whatever
+    /// was found without a callback, which no sender can make up.
     Likely = 0,
     /// WeChat Pay has not answered yet for anybody's callback.
     Strange = 1,
@@ -20,7 +20,8 @@ pub enum Rank {
     LikelyAbsent = 2,
     /// WeChat Pay said that there is no such order, of anybody's callback.
     Absent = 3,
-    /// It is confirmed, and was brought forward since its own timer tried it ([`bring_forward`](super::Recovery::bring_forward)).
+    /// It is confirmed, and was brought forward since its own timer tried it
+    /// ([`bring_forward`](super::Recovery::bring_forward)).
     Brought = 4,
     /// It is confirmed, and a person asked for it to be sent.
     AskedFor = 5,
@@ -32,8 +33,8 @@ impl Rank {
         [Self::Likely, Self::Strange, Self::LikelyAbsent, Self::Absent, Self::Brought, Self::AskedFor];
 }
 
-/// What waits together, and takes turns with others: the entries of one channel in one state and rank that came the same
-/// way.
+/// What waits together, and takes turns with others: the entries of one channel in one state and rank that came the
+/// same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DueGroup {
     /// The merchant account.

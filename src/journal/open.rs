@@ -18,8 +18,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The place beside which gates of the same journal find each other on this machine, so that one can take over from the
-    /// other.
+    /// The place beside which gates of the same journal find each other on this machine, so that one can take over from
+    /// the other.
     #[must_use]
     pub fn meeting_place(&self) -> &Path {
         &self.path
@@ -33,8 +33,8 @@ impl fmt::Display for Settings {
     }
 }
 
-/// Opens the journal for a gate, which works on it from now on: makes it if there is none, and leads an older one to this
-/// program's layout. What is written is counted in `meters`. Blocks.
+/// Opens the journal for a gate, which works on it from now on: makes it if there is none, and leads an older one to
+/// this program's layout. What is written is counted in `meters`. Blocks.
 ///
 /// # Errors
 /// If it is in use and cannot be shared, not ours, newer, damaged or not to be had.
@@ -42,8 +42,8 @@ pub fn open(settings: &Settings, meters: JournalMeters) -> Result<Journal, OpenE
     Sqlite::open(&settings.path, settings.room, meters).map(Journal::of)
 }
 
-/// Opens the journal for a gate as [`open`] does, but waits until the gate that has it gives it back, however long that takes.
-/// Blocks.
+/// Opens the journal for a gate as [`open`] does, but waits until the gate that has it gives it back, however long that
+/// takes. Blocks.
 ///
 /// # Errors
 /// If it is not ours, newer, damaged or not to be had.
@@ -51,8 +51,8 @@ pub fn open_when_free(settings: &Settings, meters: JournalMeters) -> Result<Jour
     Sqlite::open_when_free(&settings.path, settings.room, meters).map(Journal::of)
 }
 
-/// Opens the journal beside the gates that may work on it: to read, and to write down what a person decides. Whoever opens it
-/// so leases nothing, makes none and leads none to another layout. Blocks.
+/// Opens the journal beside the gates that may work on it: to read, and to write down what a person decides. Whoever
+/// opens it so leases nothing, makes none and leads none to another layout. Blocks.
 ///
 /// # Errors
 /// If there is none, or it has not this program's layout.

@@ -1,5 +1,5 @@
-//! What the gate does not do by itself, and a named person may decide: to send an order that was paid at another price than
-//! it costs, that was accepted before, or that is paid twice.
+//! What the gate does not do by itself, and a named person may decide: to send an order that was paid at another price
+//! than it costs, that was accepted before, or that is paid twice.
 
 use super::ids::EntryId;
 use super::search::Search;

@@ -1,5 +1,5 @@
-//! Which order a payment is for, kept so that one payment vouches for one order: across callbacks that come at once, routes,
-//! restarts, and for longer than the entry itself is kept.
+//! Which order a payment is for, kept so that one payment vouches for one order: across callbacks that come at once,
+//! routes, restarts, and for longer than the entry itself is kept.
 
 use super::BoxFuture;
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
@@ -24,14 +24,16 @@ pub struct OwnerClaim {
     pub claimant: Owner,
     /// The channels of the same merchant, its own among them: a number is one order's for all of them.
     pub same_merchant: Vec<ChannelId>,
-    /// The routes on which one payment may be for several orders (`number_proof: shared`): what passed there owns nothing.
+    /// The routes on which one payment may be for several orders (`number_proof: shared`): what passed there owns
+    /// nothing.
     pub shared_routes: Vec<String>,
 }
 
 /// Whose payment it is. A payment has one owner, for as long as it is remembered.
 pub trait Owners: Send + Sync {
-    /// Gives a payment to the claimant, unless it has an owner: an order that it was given to before, or one that was delivered
-    /// with it. Of several that claim it at once, in whatever process, one gets it. Returns whose it is, which is durable then.
+    /// Gives a payment to the claimant, unless it has an owner: an order that it was given to before, or one that was
+    /// delivered with it. Of several that claim it at once, in whatever process, one gets it. Returns whose it is,
+    /// which is durable then.
     ///
     /// # Errors
     /// If it cannot be written; then the payment has no owner that it had not before.

@@ -65,8 +65,8 @@ pub struct SourceHealth {
 
 /// What sources of pending orders put into a journal.
 pub trait PendingOrderQueue: Send + Sync {
-    /// Takes news in, all of it in one transaction. An order that has an entry is not asked about anew, whatever became of it.
-    /// Nothing is leased: what is found is due in [`Found::due_in`].
+    /// Takes news in, all of it in one transaction. An order that has an entry is not asked about anew, whatever became
+    /// of it. Nothing is leased: what is found is due in [`Found::due_in`].
     ///
     /// # Errors
     /// If it cannot be written; then none of it was.

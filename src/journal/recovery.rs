@@ -1,4 +1,5 @@
-//! What waits for an upstream that did not take it: held back while the upstream is failing, and due at once when it is well.
+//! What waits for an upstream that did not take it: held back while the upstream is failing, and due at once when it is
+//! well.
 
 use super::ids::EntryId;
 use super::{BoxFuture, DueGroup, Job};
@@ -35,30 +36,31 @@ pub struct Outlet {
 /// What a queue does for one upstream. Everything is about entries of `channels`, those of that upstream, that are in
 /// [`State::Delivering`](super::State::Delivering).
 pub trait Recovery: Send + Sync {
-    /// Makes due what waits for its own timer and was not tried since `tried_before` (by this process's clock), in steps of at
-    /// most `limit`; what was received first is due longest. An entry that was brought forward already is left out until its own
-    /// timer has tried it, and so is one that is leased. Returns how many entries became due; fewer than `limit` is the end.
+    /// Makes due what waits for its own timer and was not tried since `tried_before` (by this process's clock), in
+    /// steps of at most `limit`; what was received first is due longest. An entry that was brought forward already is
+    /// left out until its own timer has tried it, and so is one that is leased. Returns how many entries became due;
+    /// fewer than `limit` is the end.
     ///
     /// # Errors
     /// If it cannot be written.
     fn bring_forward(&self, channels: Vec<ChannelId>, tried_before: Timestamp, limit: usize) -> BoxFuture<'_, usize>;
 
-    /// Lets [`bring_forward`](Self::bring_forward) take once more what it has brought forward, in steps of at most `limit`; when
-    /// it is due stays as it is. Returns how many entries that were; fewer than `limit` is the end.
+    /// Lets [`bring_forward`](Self::bring_forward) take once more what it has brought forward, in steps of at most
+    /// `limit`; when it is due stays as it is. Returns how many entries that were; fewer than `limit` is the end.
     ///
     /// # Errors
     /// If it cannot be written.
     fn bring_anew(&self, channels: Vec<ChannelId>, limit: usize) -> BoxFuture<'_, usize>;
 
-    /// The entry that is due first, now or later, and not leased, leased to the caller; none of those that were `tried`, and none
-    /// that a person asked for.
+    /// The entry that is due first, now or later, and not leased, leased to the caller; none of those that were
+    /// `tried`, and none that a person asked for.
     ///
     /// # Errors
     /// If it cannot be read.
     fn next_waiting(&self, channels: Vec<ChannelId>, tried: Vec<EntryId>) -> BoxFuture<'_, Option<Job>>;
 
-    /// Entries that were sent at least once and have been in that state for as long as `lasts`, leased to the caller; at most
-    /// `limit`.
+    /// Entries that were sent at least once and have been in that state for as long as `lasts`, leased to the caller;
+    /// at most `limit`.
     ///
     /// # Errors
     /// If it cannot be read.

@@ -1,7 +1,7 @@
 //! The journal in one file of this machine: SQLite in WAL mode with `synchronous=FULL`.
 //!
-//! One thread writes and commits in batches, so that many callbacks share one fsync; reads have connections of their own
-//! on tokio's blocking threads. While a process has the file, an exclusive lock beside it keeps another gate away;
+//! One thread writes and commits in batches, so that many callbacks share one fsync; reads have connections of their
+//! own on tokio's blocking threads. While a process has the file, an exclusive lock beside it keeps another gate away;
 //! the commands and the `sqlite3` tool read all the same.
 
 mod schema;
@@ -167,8 +167,8 @@ impl Sqlite {
         Self::locked(path, room, meters, (Lock::take(path)?, sound::damage))
     }
 
-    /// Opens the file for the gate as [`open`](Self::open) does, but waits until the gate that has the file gives it back,
-    /// however long that takes. Blocks.
+    /// Opens the file for the gate as [`open`](Self::open) does, but waits until the gate that has the file gives it
+    /// back, however long that takes. Blocks.
     ///
     /// # Errors
     /// If it is not ours, newer, damaged or not to be had.
@@ -273,8 +273,8 @@ impl Sqlite {
         Box::pin(async move { answer.await.unwrap_or(Err(JournalError::Unavailable)) })
     }
 
-    /// Writes something in one transaction with whatever else is written at the moment, and gives back its number. It may
-    /// be done again before it is durable.
+    /// Writes something in one transaction with whatever else is written at the moment, and gives back its number. It
+    /// may be done again before it is durable.
     fn write(&self, write: impl Fn(&Connection, i64) -> rusqlite::Result<i64> + Send + 'static) -> BoxFuture<'_, i64> {
         self.ask(|reply| Op::Write { write: Write(Box::new(write)), reply })
     }

@@ -1,5 +1,5 @@
-//! Sweeps as they are kept: which bill of which merchant was, or is to be, compared, how far that is, and the rows behind
-//! its numbers.
+//! Sweeps as they are kept: which bill of which merchant was, or is to be, compared, how far that is, and the rows
+//! behind its numbers.
 //!
 //! The journal is their queue too, so that an operator's command and the running gate, and a gate after a restart, see
 //! the same sweeps.
@@ -251,11 +251,13 @@ pub enum SweepEvent {
     Failed(String),
 }
 
-/// What a sweeper needs: the sweeps that are wanted, one after the other, and where each goes on. One sweeper works on one
-/// journal: a store of several processes gives [`next_sweep`](Self::next_sweep) to one of them, until that has ended.
+/// What a sweeper needs: the sweeps that are wanted, one after the other, and where each goes on. One sweeper works on
+/// one journal: a store of several processes gives [`next_sweep`](Self::next_sweep) to one of them, until that has
+/// ended.
 pub trait SweepQueue: Send + Sync {
-    /// The sweep whose turn it is: one that was broken off, or else the oldest of those that a person wants, or of those that a
-    /// schedule wants, whose time has come. It stays the next one until an event says that it goes on otherwise.
+    /// The sweep whose turn it is: one that was broken off, or else the oldest of those that a person wants, or of
+    /// those that a schedule wants, whose time has come. It stays the next one until an event says that it goes on
+    /// otherwise.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -267,8 +269,8 @@ pub trait SweepQueue: Send + Sync {
     /// If it cannot be read.
     fn found_before(&self, sweep: SweepId) -> BoxFuture<'_, Vec<TransactionId>>;
 
-    /// Keeps rows of a sweep, and takes in the orders to be followed up. An order that is known and was never confirmed is
-    /// followed up anew.
+    /// Keeps rows of a sweep, and takes in the orders to be followed up. An order that is known and was never confirmed
+    /// is followed up anew.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -289,8 +291,8 @@ pub trait SweepQueue: Send + Sync {
 
 /// What is known of sweeps, and what a sweep compares a bill with. A person or a schedule wants one here.
 pub trait Sweeps: Send + Sync {
-    /// Puts a sweep into the queue and returns its number. One that a day's schedule has wanted before is not wanted twice: its
-    /// number is returned, whichever process asks.
+    /// Puts a sweep into the queue and returns its number. One that a day's schedule has wanted before is not wanted
+    /// twice: its number is returned, whichever process asks.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -314,8 +316,8 @@ pub trait Sweeps: Send + Sync {
     /// If it cannot be read.
     fn days_swept(&self, mch_id: MerchantId) -> BoxFuture<'_, Vec<Date>>;
 
-    /// The orders that these numbers of WeChat Pay's were used for, in the same order, as confirmed callbacks and sources
-    /// said.
+    /// The orders that these numbers of WeChat Pay's were used for, in the same order, as confirmed callbacks and
+    /// sources said.
     ///
     /// # Errors
     /// If it cannot be read.

@@ -4,8 +4,8 @@ use crate::domain::clock;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-/// The first whole day, in Beijing, of a gate whose journal was made then: the day after. What was paid before it may have
-/// come to the order system without the gate.
+/// The first whole day, in Beijing, of a gate whose journal was made then: the day after. What was paid before it may
+/// have come to the order system without the gate.
 #[must_use]
 pub fn gate_since(made_at: Timestamp) -> Option<Date> {
     clock::beijing(made_at).date().tomorrow().ok()

@@ -13,7 +13,8 @@ pub trait Bill: Send {
     /// The next rows, about a thousand; `None` at its end, when the [`summary`](Self::summary) is there.
     ///
     /// # Errors
-    /// If the rest of the bill does not come, or cannot be read. There is nothing after that; rows that came before are as good as any.
+    /// If the rest of the bill does not come, or cannot be read. There is nothing after that; rows that came before are
+    /// as good as any.
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Vec<Row>>, BillError>>;
 
     /// What the whole bill says, once [`next`](Self::next) was `None`.
@@ -103,7 +104,8 @@ pub struct BillPayment {
 pub struct Broken {
     /// What is wrong with it.
     pub why: BadRow,
-    /// What is settled, which stands in front; less than the order's amount where coupons were used, so it is only told.
+    /// What is settled, which stands in front; less than the order's amount where coupons were used, so it is only
+    /// told.
     pub settled: Option<Money>,
 }
 

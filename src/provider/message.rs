@@ -14,15 +14,16 @@ pub struct Envelope<'m> {
     pub headers: &'m HeaderMap,
     /// Its body, byte for byte.
     pub body: &'m [u8],
-    /// The elements of an XML body as the gate's strict reader has read them, so that nothing is parsed twice; `None` for any other
-    /// body.
+    /// The elements of an XML body as the gate's strict reader has read them, so that nothing is parsed twice; `None`
+    /// for any other body.
     pub fields: Option<&'m Fields<'m>>,
-    /// Whether the claim is sealed: the gate's reader has found the element that the preset seals it in, and nothing beside it that
-    /// a sealed notification has not.
+    /// Whether the claim is sealed: the gate's reader has found the element that the preset seals it in, and nothing
+    /// beside it that a sealed notification has not.
     pub sealed: bool,
 }
 
-/// A notification that is authentic and for the account that opened it. It is still only a claim: the order query decides.
+/// A notification that is authentic and for the account that opened it. It is still only a claim: the order query
+/// decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
     /// Whether it tells of a payment or of a refund.
@@ -40,8 +41,8 @@ pub enum Event {
     Refund(Refund),
 }
 
-/// A refund as its notification tells of it. The provider has vouched for none of these: they tell one refund from another, and the
-/// log.
+/// A refund as its notification tells of it. The provider has vouched for none of these: they tell one refund from
+/// another, and the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refund {
     /// The provider's number of the refund (WeChat Pay's `refund_id`).

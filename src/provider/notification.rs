@@ -5,8 +5,8 @@ use hyper::HeaderMap;
 use std::borrow::Cow;
 use std::fmt;
 
-/// What proves a payment, as the provider gave it. Only the account that it came from reads it, to make a notification of it; for
-/// everybody else it is bytes, which hold a signature and are never shown.
+/// What proves a payment, as the provider gave it. Only the account that it came from reads it, to make a notification
+/// of it; for everybody else it is bytes, which hold a signature and are never shown.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Evidence(pub Bytes);
 

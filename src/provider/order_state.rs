@@ -4,14 +4,15 @@ use super::payment::Payment;
 use crate::domain::reason::{Reason, Verdict};
 use std::sync::Arc;
 
-/// The state of an order, as its provider established it: the answer is authentic, it is about the merchant and the application
-/// that asked, and about the order that was asked for. The gate compares claims with it and checks nothing again.
+/// The state of an order, as its provider established it: the answer is authentic, it is about the merchant and the
+/// application that asked, and about the order that was asked for. The gate compares claims with it and checks nothing
+/// again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderState {
     /// It was paid, and perhaps refunded since ([`Payment::refunded`]).
     Paid(Arc<Payment>),
-    /// Anything else, and why. A reason of verdict `unknown` (no answer, none that can be believed) is no fact about the order
-    /// and is never cached.
+    /// Anything else, and why. A reason of verdict `unknown` (no answer, none that can be believed) is no fact about
+    /// the order and is never cached.
     NotPaid(Reason),
 }
 

@@ -1,5 +1,5 @@
-//! A provider's own notification, described: how it is written, read and answered. A route with `preset: NAME` is one of these, and
-//! the gate asks the description instead of knowing the provider.
+//! A provider's own notification, described: how it is written, read and answered. A route with `preset: NAME` is one
+//! of these, and the gate asks the description instead of knowing the provider.
 
 use crate::domain::carrier::Carrier;
 use crate::domain::money::AmountUnit;
@@ -23,8 +23,8 @@ pub struct Preset {
     pub amount: &'static str,
     /// The unit that the amount is written in.
     pub amount_unit: AmountUnit,
-    /// Fields beside these that the account goes by when it opens a notification. No program is to read them otherwise than it does, so in an XML
-    /// carrier their tags may stand in the text of no field.
+    /// Fields beside these that the account goes by when it opens a notification. No program is to read them otherwise
+    /// than it does, so in an XML carrier their tags may stand in the text of no field.
     pub vouched_for: &'static [&'static str],
     /// How a notification looks whose claim is sealed, if there are such.
     pub sealed: Option<SealedForm>,

@@ -30,8 +30,8 @@ pub enum AskBy {
     TransactionId(TransactionId),
 }
 
-/// For whom a provider is asked. Its client may keep a part of the budget for each, so that made-up callbacks cannot use up what real
-/// ones need.
+/// For whom a provider is asked. Its client may keep a part of the budget for each, so that made-up callbacks cannot
+/// use up what real ones need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
     /// A callback that waits, from an address whose callbacks were confirmed.

@@ -1,8 +1,8 @@
 //! WeChat Pay's language: asking what it knows of an order, because a callback alone is only a claim.
 //!
 //! Nothing of the gate's policy is in here. [`WeChatPay::order_query`] returns what was answered and whether the
-//! answer's signature holds; [`v2::order_state`] says what that establishes of the order. [`bill`] is the other thing it
-//! can be asked for. The gate sees all of it as an [`Account`].
+//! answer's signature holds; [`v2::order_state`] says what that establishes of the order. [`bill`] is the other thing
+//! it can be asked for. The gate sees all of it as an [`Account`].
 
 pub mod sign;
 
@@ -46,8 +46,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Whether a message that names these is about this merchant. A provider's account is one of its sub-merchants only:
-    /// a payment to one of them must not confirm another's order.
+    /// Whether a message that names these is about this merchant. A provider's account is one of its sub-merchants
+    /// only: a payment to one of them must not confirm another's order.
     #[must_use]
     pub fn is_merchant(&self, mch_id: Option<&str>, sub_mch_id: Option<&str>) -> bool {
         mch_id == Some(self.mch_id.as_str()) && sub_mch_id == self.sub_mch_id.as_ref().map(MerchantId::as_str)

@@ -1,5 +1,5 @@
-//! Content codings of answers. The upstream is asked for none; what comes in one all the same is undone, because the gate
-//! judges and keeps answers, and a sender gets no coding that it did not offer.
+//! Content codings of answers. The upstream is asked for none; what comes in one all the same is undone, because the
+//! gate judges and keeps answers, and a sender gets no coding that it did not offer.
 
 use super::LARGEST_ANSWER;
 use crate::domain::reason::Reason;

@@ -1,8 +1,8 @@
 //! One HTTP/1.1 connection to an upstream.
 //!
-//! The connection is driven by the callback that uses it, in the same task, rather than by a task of its own: a callback then
-//! costs no switch between tasks. While it waits in the pool no task drives it; before it is used again it is polled
-//! once, which finds out whether the upstream closed it meanwhile.
+//! The connection is driven by the callback that uses it, in the same task, rather than by a task of its own: a
+//! callback then costs no switch between tasks. While it waits in the pool no task drives it; before it is used again
+//! it is polled once, which finds out whether the upstream closed it meanwhile.
 
 use super::{LARGEST_ANSWER, Upstream, UpstreamAnswer};
 use crate::domain::reason::Reason;

@@ -1,4 +1,5 @@
-//! What Connection says of a message's other fields: those it names are for one connection only (RFC 9110 section 7.6.1).
+//! What Connection says of a message's other fields: those it names are for one connection only (RFC 9110 section
+//! 7.6.1).
 
 use hyper::HeaderMap;
 use hyper::header::CONNECTION;

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-/// How long before its own time the upstream's connections are let go of: it counts from another moment than the gate, in
-/// whole seconds.
+/// How long before its own time the upstream's connections are let go of: it counts from another moment than the gate,
+/// in whole seconds.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// How many wait at most.

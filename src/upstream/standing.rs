@@ -1,5 +1,5 @@
-//! Whether an upstream takes what it is sent. Several deliveries in a row that were not accepted make it *failing*, one that was
-//! makes it *well*; and what the follow-up has to do about either is kept here, since all senders share it.
+//! Whether an upstream takes what it is sent. Several deliveries in a row that were not accepted make it *failing*, one
+//! that was makes it *well*; and what the follow-up has to do about either is kept here, since all senders share it.
 
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
@@ -103,7 +103,8 @@ impl Default for Errands {
 #[derive(Debug)]
 struct Probes {
     next: Option<Instant>,
-    /// Sent, and not ended: one that hangs takes all of `follow_up.upstream_timeout`, and must not hide that it is back.
+    /// Sent, and not ended: one that hangs takes all of `follow_up.upstream_timeout`, and must not hide that it is
+    /// back.
     under_way: u32,
     tried: VecDeque<EntryId>,
     /// Probes that are left to find out how it is, of what was sent by a process before this one.
@@ -141,8 +142,8 @@ impl Standing {
         self.accepted
     }
 
-    /// A delivery of `order` was not accepted; when it began, so many had been. If there are more by now it says nothing of how
-    /// the upstream is, and need not wait for the next accepted one.
+    /// A delivery of `order` was not accepted; when it began, so many had been. If there are more by now it says
+    /// nothing of how the upstream is, and need not wait for the next accepted one.
     pub fn failed(&mut self, order: OrderId, failure: Failure, accepted_before: u64) -> Option<Change> {
         self.failure = Some(failure);
         self.errands.failures += 1;
@@ -227,7 +228,8 @@ impl Standing {
         self.probes.doubts > 0
     }
 
-    /// Begins a probe if it is time for one. `every` is how long there is between two. Returns what had its turn before.
+    /// Begins a probe if it is time for one. `every` is how long there is between two. Returns what had its turn
+    /// before.
     pub fn begin_probe(&mut self, now: Instant, every: Duration) -> Option<Vec<EntryId>> {
         let is_wanted = self.failing_since.is_some() || self.probes.doubts > 0;
         if !is_wanted {
@@ -272,8 +274,8 @@ impl Standing {
             return;
         }
         self.probes.doubts = self.probes.doubts.saturating_sub(1);
-        // It lasts. Where some orders are refused and others accepted, five refused ones in a row are no outage, and what was
-        // refused is not brought forward for them.
+        // It lasts. Where some orders are refused and others accepted, five refused ones in a row are no outage, and
+        // what was refused is not brought forward for them.
         if self.failing_since.is_some() && !std::mem::replace(&mut self.errands.is_anew, true) {
             self.errands.anew = true;
         }

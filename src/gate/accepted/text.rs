@@ -1,5 +1,5 @@
-//! The bytes of an answer as text, whatever they are coded in: only what is ASCII matters, and that is the same in every
-//! coding that order systems use but UTF-16.
+//! The bytes of an answer as text, whatever they are coded in: only what is ASCII matters, and that is the same in
+//! every coding that order systems use but UTF-16.
 
 use std::borrow::Cow;
 
@@ -37,8 +37,8 @@ pub(super) fn trimmed(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// A text whose ASCII is that of the bytes, without blanks and marks at both ends. Of GBK, Big5 and their like the second
-/// byte of a character may be a backslash, which would hide what follows it.
+/// A text whose ASCII is that of the bytes, without blanks and marks at both ends. Of GBK, Big5 and their like the
+/// second byte of a character may be a backslash, which would hide what follows it.
 pub(super) fn legible(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = trimmed(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {

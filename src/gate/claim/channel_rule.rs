@@ -1,5 +1,5 @@
-//! Which channel a callback selects, by the rules of its route. What it says may select among the configured channels and proves
-//! nothing (threats E-16, V-06).
+//! Which channel a callback selects, by the rules of its route. What it says may select among the configured channels
+//! and proves nothing (threats E-16, V-06).
 
 use super::{Field, Unreadable};
 use crate::domain::order::ChannelId;

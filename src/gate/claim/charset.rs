@@ -1,11 +1,11 @@
-//! The charsets that a form may declare beside UTF-8: supersets of ASCII, so that a claim of ASCII is the same text in each
-//! of them (threat E-06).
+//! The charsets that a form may declare beside UTF-8: supersets of ASCII, so that a claim of ASCII is the same text in
+//! each of them (threat E-06).
 //!
-//! In GBK, GB18030 and Big5 the second byte of a character can be an ASCII letter, `@`, `[`, `\`, `_` and the like (0x40 to
-//! 0x7E), in GB18030 also a digit (0x30 to 0x39). None of them can be `&` (0x26), `=` (0x3D), `;` (0x3B), `%` (0x25) or `+`
-//! (0x2B): whether a program splits bytes or characters, it finds the same pairs and the same escapes. That holds for text
-//! that is whole. A first byte without its second swallows an `&` for some programs and not for others; so all of a body
-//! has to decode without a replacement, as it stands and with its escapes undone.
+//! In GBK, GB18030 and Big5 the second byte of a character can be an ASCII letter, `@`, `[`, `\`, `_` and the like
+//! (0x40 to 0x7E), in GB18030 also a digit (0x30 to 0x39). None of them can be `&` (0x26), `=` (0x3D), `;` (0x3B), `%`
+//! (0x25) or `+` (0x2B): whether a program splits bytes or characters, it finds the same pairs and the same escapes.
+//! That holds for text that is whole. A first byte without its second swallows an `&` for some programs and not for
+//! others; so all of a body has to decode without a replacement, as it stands and with its escapes undone.
 
 use encoding_rs::{BIG5, Encoding, GB18030, GBK, WINDOWS_1252};
 use std::borrow::Cow;

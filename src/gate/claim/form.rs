@@ -1,9 +1,9 @@
 //! Forms and query strings (and the names of cookies): a stricter grammar than any backend's, so that all of them agree
 //! on what passes (threats E-01 to E-05).
 //!
-//! Pairs stand between `&`; empty pairs mean nothing to any program and are let be. Control bytes are refused anywhere, and
-//! so is a name whose escapes are broken or escape an escape. The values of fields that are not ours may hold anything
-//! else, for instance GBK; where a charset is declared, all of the text must be in it.
+//! Pairs stand between `&`; empty pairs mean nothing to any program and are let be. Control bytes are refused anywhere,
+//! and so is a name whose escapes are broken or escape an escape. The values of fields that are not ours may hold
+//! anything else, for instance GBK; where a charset is declared, all of the text must be in it.
 
 use super::charset::Charset;
 use super::home::Home;
@@ -22,8 +22,8 @@ use std::borrow::Cow;
 /// The most pairs of a form; PHP reads a thousand and drops the rest without a word.
 const MOST_PAIRS: usize = 256;
 
-/// Takes the claim fields of a form or query string that are at home there, and refuses all others. `charset` is what it is
-/// declared to be in, unless that is UTF-8.
+/// Takes the claim fields of a form or query string that are at home there, and refuses all others. `charset` is what
+/// it is declared to be in, unless that is UTF-8.
 pub(super) fn read<'a>(
     occurrences: &mut Occurrences<'_, 'a>,
     text: &'a [u8],
@@ -67,7 +67,8 @@ pub(super) fn read<'a>(
     Ok(())
 }
 
-/// Refuses a pair whose escapes stand for no text of the charset, and a name that is a claim field's only in that charset.
+/// Refuses a pair whose escapes stand for no text of the charset, and a name that is a claim field's only in that
+/// charset.
 fn refuse_in(
     occurrences: &mut Occurrences<'_, '_>,
     charset: Charset,
@@ -91,8 +92,8 @@ pub(super) fn begins_otherwise(body: &[u8]) -> bool {
     first_name.starts_with(b"[") || first_name.iter().any(|byte| b"{<\"".contains(byte))
 }
 
-/// Refuses the claim fields that a backend finds which takes another carrier's body for a form, because Content-Type says
-/// so: `{"id":"A","note":"&id=B&"}`. What stands before the first `&` has a name that begins as that carrier does.
+/// Refuses the claim fields that a backend finds which takes another carrier's body for a form, because Content-Type
+/// says so: `{"id":"A","note":"&id=B&"}`. What stands before the first `&` has a name that begins as that carrier does.
 pub(super) fn refuse(occurrences: &mut Occurrences<'_, '_>, body: &[u8]) -> Result<(), Unreadable> {
     for piece in body.split(|byte| matches!(byte, b'&' | b';')).skip(1) {
         let name = Cow::from(percent_decode(name_and_value(piece).0));

@@ -1,11 +1,12 @@
-//! Half a character in JSON: `\ud83e` without the escape that makes an emoji of it. Programs that cut texts to a length in
-//! UTF-16 write it, parsers read it as one thing or another, and in a text that claims nothing it misleads no program.
+//! Half a character in JSON: `\ud83e` without the escape that makes an emoji of it. Programs that cut texts to a length
+//! in UTF-16 write it, parsers read it as one thing or another, and in a text that claims nothing it misleads no
+//! program.
 
 use memchr::memchr;
 use std::borrow::Cow;
 
-/// What a half is read as. It is as long as its escape, so that everything stands where it stood; no claim may have it, and
-/// no program writes it.
+/// What a half is read as. It is as long as its escape, so that everything stands where it stood; no claim may have it,
+/// and no program writes it.
 pub(super) const HALF: char = '\u{fdd0}';
 
 const HALF_AS_TEXT: &str = "\\ufdd0";

@@ -1,7 +1,8 @@
-//! Claim fields hidden in the text of another field. To a parser `<attach><![CDATA[<out_trade_no>B</out_trade_no>]]></attach>`
-//! is a text; a program that looks for `<out_trade_no>` with a pattern, an HTML parser, and a program that undoes escapes
-//! before he reads, find a field there (threat E-11). So the tag of a claim field may stand in no text, in no spelling and
-//! under no number of escapes. Other tags may: merchants write into `attach` what they like.
+//! Claim fields hidden in the text of another field. To a parser
+//! `<attach><![CDATA[<out_trade_no>B</out_trade_no>]]></attach>` is a text; a program that looks for `<out_trade_no>`
+//! with a pattern, an HTML parser, and a program that undoes escapes before he reads, find a field there (threat E-11).
+//! So the tag of a claim field may stand in no text, in no spelling and under no number of escapes. Other tags may:
+//! merchants write into `attach` what they like.
 
 use super::Unreadable;
 use super::fold::{any_spelling, plain_name_folds_to};

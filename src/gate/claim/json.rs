@@ -30,8 +30,8 @@ pub(super) fn document(body: &[u8]) -> Result<Document<'_>, Unreadable> {
     Ok(Document(halves::replaced(text)))
 }
 
-/// Takes the claim fields of a document of at most so many keys, and says where `fill` can be written if it is absent or
-/// empty.
+/// Takes the claim fields of a document of at most so many keys, and says where `fill` can be written if it is absent
+/// or empty.
 pub(super) fn read<'a>(
     occurrences: &mut Occurrences<'_, 'a>,
     document: &'a Document<'_>,

@@ -115,8 +115,9 @@ const fn other_parameter(carrier: Carrier) -> &'static str {
     }
 }
 
-/// Whether a type that is not the carrier's may make a backend read the body as a form: one of a form, and none at all to
-/// Rack, CGI.pm and Python's cgi. One that may make it look for parts is refused: they would stand in the middle of a text.
+/// Whether a type that is not the carrier's may make a backend read the body as a form: one of a form, and none at all
+/// to Rack, CGI.pm and Python's cgi. One that may make it look for parts is refused: they would stand in the middle of
+/// a text.
 fn is_called_form(value: &str) -> Result<bool, Unreadable> {
     let value = value.to_ascii_lowercase();
     if value.contains("multipart") {
@@ -149,8 +150,8 @@ fn read_parameter<'h>(media: &mut Media<'h>, carrier: Carrier, parameter: &'h st
     (is_boundary && media.boundary.replace(boundary).is_none()).then_some(())
 }
 
-/// Whether every program takes the same text for the boundary: none that ends it early (`,` and blanks for PHP) or decodes
-/// it (`=?utf-8?Q?x?=` for Tomcat), and nothing but a token without quotes.
+/// Whether every program takes the same text for the boundary: none that ends it early (`,` and blanks for PHP) or
+/// decodes it (`=?utf-8?Q?x?=` for Tomcat), and nothing but a token without quotes.
 fn is_plain_boundary(boundary: &str, is_quoted: bool) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.'+*".contains(&byte);
     let fits = (1..=LONGEST_BOUNDARY).contains(&boundary.len());

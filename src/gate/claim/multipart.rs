@@ -1,9 +1,10 @@
-//! Claims in `multipart/form-data`. multer reads the parts; what other programs could read differently is refused before
-//! (threat E-08).
+//! Claims in `multipart/form-data`. multer reads the parts; what other programs could read differently is refused
+//! before (threat E-08).
 //!
-//! The boundary stands at the beginning, between parts and at the end, and nowhere else, so that a program which takes a
-//! bare line feed for a line's end, looks for the boundary in the middle of a line, or reads what stands before the first
-//! and behind the last finds the same parts. The head of each part is plain: one Content-Disposition with one name.
+//! The boundary stands at the beginning, between parts and at the end, and nowhere else, so that a program which takes
+//! a bare line feed for a line's end, looks for the boundary in the middle of a line, or reads what stands before the
+//! first and behind the last finds the same parts. The head of each part is plain: one Content-Disposition with one
+//! name.
 
 use super::charset::{Charset, is_utf8};
 use super::home::Home;
@@ -106,8 +107,8 @@ fn parts<'a>(body: &'a [u8], delimiter: &str) -> Result<Vec<Part<'a>>, Unreadabl
     }
 }
 
-/// Whether multer, which knows nothing of what was found here, finds the same parts. The body is all there, so that it never
-/// waits.
+/// Whether multer, which knows nothing of what was found here, finds the same parts. The body is all there, so that it
+/// never waits.
 fn is_read_alike(body: &Bytes, boundary: &str, parts: &[Part<'_>]) -> bool {
     let stream = futures_util::stream::once(ready(Ok::<_, Infallible>(body.clone())));
     let mut multipart = multer::Multipart::new(stream, boundary);
@@ -240,8 +241,8 @@ impl<'a> Disposition<'a> {
     }
 }
 
-/// A quoted text without escapes, or a token, and what stands behind it. A quoted text has no `;`, at which blunt readers cut
-/// it. A token has no `'`, which PHP takes for a quote, but for the two of a coded one: `UTF-8''%E5%9B%BE`.
+/// A quoted text without escapes, or a token, and what stands behind it. A quoted text has no `;`, at which blunt
+/// readers cut it. A token has no `'`, which PHP takes for a quote, but for the two of a coded one: `UTF-8''%E5%9B%BE`.
 fn parameter_value(text: &[u8], is_coded: bool) -> Option<(&[u8], &[u8])> {
     if let Some(quoted) = text.strip_prefix(b"\"") {
         let (value, behind) = quoted.split_at_checked(memchr::memchr(b'"', quoted)?)?;

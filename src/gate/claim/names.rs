@@ -164,8 +164,8 @@ impl Names {
         Ok(occurrences.map(|index| self.hit(home, text.as_bytes(), index)))
     }
 
-    /// What a spelling of a field is where it was found. The exact name of a field is a spelling of it too, unless nothing
-    /// is left of it when it is folded.
+    /// What a spelling of a field is where it was found. The exact name of a field is a spelling of it too, unless
+    /// nothing is left of it when it is folded.
     fn hit(&self, home: Option<Home>, name: &[u8], spelled: usize) -> Hit {
         let elsewhere = || if self.is_home(spelled, home) { Hit::Variant(spelled) } else { Hit::Elsewhere(spelled) };
         self.exact(home, name).map_or_else(elsewhere, Hit::Field)
@@ -175,8 +175,8 @@ impl Names {
         self.get(index).is_some_and(|name| Some(name.home) == home)
     }
 
-    /// What a key is in a JSON object. `parent` is the dotted path of the object, `path` that of the key, both `None` where no
-    /// claim field can stand; `folded` is the folded path of the object, if names are refused everywhere.
+    /// What a key is in a JSON object. `parent` is the dotted path of the object, `path` that of the key, both `None`
+    /// where no claim field can stand; `folded` is the folded path of the object, if names are refused everywhere.
     pub(super) fn find_key(&self, parent: Option<&str>, path: Option<&str>, folded: &str, key: &str) -> Key {
         if let Some(path) = path {
             if let Some(index) = self.exact(Some(Home::Body), path.as_bytes()) {

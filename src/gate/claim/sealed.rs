@@ -1,5 +1,5 @@
-//! Notifications whose claim is sealed, such as WeChat Pay's of refunds. What stands in the clear is read as strictly as any callback,
-//! and has none of the claim's fields.
+//! Notifications whose claim is sealed, such as WeChat Pay's of refunds. What stands in the clear is read as strictly
+//! as any callback, and has none of the claim's fields.
 
 use super::occurrences::Occurrences;
 use super::value::Value;

@@ -60,8 +60,9 @@ impl Default for Strictness {
 }
 
 impl OrderType {
-    /// Whether a JSON number is an id that the backend reads as it is written: without sign, point or exponent; JSON itself
-    /// keeps it free of leading zeros. 0 is none, because it stands for nothing in some languages and not in others.
+    /// Whether a JSON number is an id that the backend reads as it is written: without sign, point or exponent; JSON
+    /// itself keeps it free of leading zeros. 0 is none, because it stands for nothing in some languages and not in
+    /// others.
     pub(super) fn takes(self, number: &str) -> bool {
         let fits = match self {
             Self::Text => is_exact(number),

@@ -1,5 +1,5 @@
-//! What the tests of the claim reader share. `reading` has what is accepted, `threats` the cases of E-01 to E-16 by name, and
-//! `properties` holds the readers against simple models of what backends read.
+//! What the tests of the claim reader share. `reading` has what is accepted, `threats` the cases of E-01 to E-16 by
+//! name, and `properties` holds the readers against simple models of what backends read.
 
 use super::*;
 use crate::gate::claim::Choose;

@@ -76,8 +76,8 @@ impl Value<'_> {
 }
 
 /// Undoes percent escapes, one layer of them, as every program does. Encoders written by hand escape all but
-/// letters and digits. What a value may be made of is for its own grammar to say, and none has a `%` or `+`: an escape of an
-/// escape is refused there, and a `+`, which is a space to some, here.
+/// letters and digits. What a value may be made of is for its own grammar to say, and none has a `%` or `+`: an escape
+/// of an escape is refused there, and a `+`, which is a space to some, here.
 fn decode(bytes: &[u8]) -> Result<Text, Malformed> {
     let mut text = Text::new();
     let mut bytes = bytes.iter().copied();

@@ -1,7 +1,9 @@
-//! The keys on the way to a claim field of a JSON document, in every spelling that some backend takes for them (threat E-09).
+//! The keys on the way to a claim field of a JSON document, in every spelling that some backend takes for them (threat
+//! E-09).
 //!
-//! `data.order_id` is meant by `order_id` in `data`, by every spelling of either, and by a key that says the rest of the way
-//! at once: `data.order_id`, `data[order_id]`. The same name below another key, or in an array, is another field.
+//! `data.order_id` is meant by `order_id` in `data`, by every spelling of either, and by a key that says the rest of
+//! the way at once: `data.order_id`, `data[order_id]`. The same name below another key, or in an array, is another
+//! field.
 
 use super::Field;
 use super::fold::{any_spelling, fold, is_plain, plain_name_folds_to};

@@ -41,8 +41,8 @@ pub(super) enum Role<Q: Eq + Hash + Copy> {
 /// Where the answer will be.
 pub(super) struct Answer(watch::Receiver<Option<OrderState>>);
 
-/// Asks a question for all callers that wait for its answer (single flight). A leader answers when it is told to, or when it is dropped, so
-/// that a task that died keeps no caller waiting.
+/// Asks a question for all callers that wait for its answer (single flight). A leader answers when it is told to, or
+/// when it is dropped, so that a task that died keeps no caller waiting.
 pub(super) struct Leader<Q: Eq + Hash + Copy> {
     flights: Arc<Flights<Q>>,
     question: Q,
@@ -56,7 +56,8 @@ impl<Q: Eq + Hash + Copy> Flights<Q> {
         Self { under_way: Mutex::default(), timeout }
     }
 
-    /// Joins the question. `None` if `is_answered`, which is looked at under the lock, so that no flight begins or ends meanwhile.
+    /// Joins the question. `None` if `is_answered`, which is looked at under the lock, so that no flight begins or ends
+    /// meanwhile.
     pub(super) fn join(self: &Arc<Self>, question: Q, is_answered: impl FnOnce() -> bool) -> Option<Role<Q>> {
         self.join_at(Instant::now(), question, is_answered)
     }

@@ -1,5 +1,5 @@
-//! What a claim is held against once the state of its order is known: no word of any provider is in here. The tables that begin at a
-//! provider's answer are beside the providers.
+//! What a claim is held against once the state of its order is known: no word of any provider is in here. The tables
+//! that begin at a provider's answer are beside the providers.
 
 use super::*;
 use crate::domain::money::{Currency, Fen};

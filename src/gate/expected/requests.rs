@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
-/// Between two readings of a source that callbacks ask for. A sender that repeats a paid callback must not read the order system's
-/// database all the time.
+/// Between two readings of a source that callbacks ask for. A sender that repeats a paid callback must not read the
+/// order system's database all the time.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// The sources' desks, by name.
@@ -45,8 +45,8 @@ impl Requests {
         self.0.lock().retain(|source, _| sources.contains(&source.as_str()));
     }
 
-    /// Waits until each of these was read by a reading that began after this call, or until `until`. Those who ask at the same
-    /// time share a reading.
+    /// Waits until each of these was read by a reading that began after this call, or until `until`. Those who ask at
+    /// the same time share a reading.
     pub async fn read(&self, sources: &[String], until: Instant) {
         let waiting: Vec<_> = sources
             .iter()

@@ -1,5 +1,5 @@
-//! What the order numbers of a channel look like: of each length, which kinds of characters stand where, and which letters
-//! are always the same.
+//! What the order numbers of a channel look like: of each length, which kinds of characters stand where, and which
+//! letters are always the same.
 
 use crate::domain::order::OutTradeNo;
 
@@ -11,8 +11,8 @@ const SIGN: u8 = 8;
 /// Stands where more than one letter was seen; no number has this byte.
 const SEVERAL: u8 = 0;
 
-/// What stood at one place of the numbers of one length. One digit is like another; a letter or sign is itself until there was
-/// another.
+/// What stood at one place of the numbers of one length. One digit is like another; a letter or sign is itself until
+/// there was another.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
     /// The kinds of characters that were there.

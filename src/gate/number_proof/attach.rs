@@ -1,13 +1,13 @@
-//! The order id in `attach`, the text that a merchant gives WeChat Pay with an order and gets back, signed, in every answer
-//! about it.
+//! The order id in `attach`, the text that a merchant gives WeChat Pay with an order and gets back, signed, in every
+//! answer about it.
 
 use crate::domain::order::OrderId;
 use percent_encoding::percent_decode_str;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
 
-/// Whether `attach` says that it belongs to `order`: by its whole text, or by `field` of the JSON object or form that it is.
-/// The field must stand there once, and say the id byte for byte.
+/// Whether `attach` says that it belongs to `order`: by its whole text, or by `field` of the JSON object or form that
+/// it is. The field must stand there once, and say the id byte for byte.
 pub(super) fn names(attach: &str, field: Option<&str>, order: &OrderId) -> bool {
     match field {
         None => attach == order.as_str(),

@@ -1,5 +1,5 @@
-//! Which order a payment is for, in memory and in the journal. Without a journal it is known as long as this process lives, and
-//! of the latest payments only.
+//! Which order a payment is for, in memory and in the journal. Without a journal it is known as long as this process
+//! lives, and of the latest payments only.
 
 use super::Records;
 use crate::domain::order::OrderId;

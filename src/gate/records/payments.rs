@@ -46,8 +46,8 @@ impl Records {
         first.filter(|first| first.transaction_id != payment.transaction_id)
     }
 
-    /// WeChat Pay says how a payment stands that was `first`: it was refunded, so that `payment` is the one that the order is
-    /// paid by; or it was not, as of now.
+    /// WeChat Pay says how a payment stands that was `first`: it was refunded, so that `payment` is the one that the
+    /// order is paid by; or it was not, as of now.
     pub fn stands(
         &self,
         first: &Standing,

@@ -1,8 +1,8 @@
 //! Routes that share a path and differ by the query: `/index.php?s=/Home/WxPay/notify`.
 //!
-//! A route takes a target whose query has each of its parameters with exactly the value. That the parameter stands there
-//! once, and nowhere else in any spelling, the claim reader sees to (`ClaimReader::guarding`): a backend that reads the
-//! other one would go elsewhere (invariant I4).
+//! A route takes a target whose query has each of its parameters with exactly the value. That the parameter stands
+//! there once, and nowhere else in any spelling, the claim reader sees to (`ClaimReader::guarding`): a backend that
+//! reads the other one would go elsewhere (invariant I4).
 
 use crate::gate::path::ALL_BUT_UNRESERVED;
 use percent_encoding::{AsciiSet, percent_decode, utf8_percent_encode};

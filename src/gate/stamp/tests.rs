@@ -216,7 +216,8 @@ fn host_is_preserved_replaced_or_the_upstreams_own() {
     }
 }
 
-/// The expected value was computed with Python: hmac.new(b"k" * 32, "\n".join([...] + [""]).encode(), sha256).hexdigest().
+/// The expected value was computed with Python: hmac.new(b"k" * 32, "\n".join([...] + [""]).encode(),
+/// sha256).hexdigest().
 #[test]
 fn the_signed_header_covers_every_value() {
     let signature = Some(SignatureHeader {

@@ -17,8 +17,8 @@ pub(super) struct Sample {
     evidence: Evidence,
 }
 
-/// An id of digits only, which a template might write without quotes; one with every sign that an order id can have; one
-/// as long as WeChat Pay takes.
+/// An id of digits only, which a template might write without quotes; one with every sign that an order id can have;
+/// one as long as WeChat Pay takes.
 const ORDERS: [&str; 3] = ["20240101000001", "A_b-C|d*E@9z", "Z_-|*@Z_-|*@Z_-|*@Z_-|*@Z_-|*@Z9"];
 
 /// The samples where the backend reads numbers: the largest is one of 64 bits.

@@ -1,5 +1,5 @@
-//! The request of an entry as it stands in the file, and its removal. `entry.bytes` says how much that is, and is 0 where
-//! there is none.
+//! The request of an entry as it stands in the file, and its removal. `entry.bytes` says how much that is, and is 0
+//! where there is none.
 
 use super::columns::{self, number};
 use crate::journal::{DeliveryId, EntryId, Request};

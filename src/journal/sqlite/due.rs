@@ -115,8 +115,8 @@ fn is_damaged(error: &Error, lease: Lease) {
     lease.keep();
 }
 
-// Each finds the group behind the one that the parameters name. An index jumps by its last compared column only, so there
-// is one for each column; the values of a row, compared as one, would be walked through.
+// Each finds the group behind the one that the parameters name. An index jumps by its last compared column only, so
+// there is one for each column; the values of a row, compared as one, would be walked through.
 
 const NEXT_QUEUE: [&str; 3] = [
     "SELECT channel, origin, rank FROM entry INDEXED BY entry_due WHERE due_at IS NOT NULL
@@ -157,9 +157,9 @@ fn next_group(connection: &Connection, state: State, last: Option<&DueGroup>) ->
 const QUEUE: &str =
     "entry.state = ?1 AND entry.channel = ?2 AND entry.due_at <= ?3 AND entry.origin = ?4 AND entry.rank = ?5";
 
-/// Takes from one group until there are `most`. Of what is asked about those come first by turns that are due longest and those
-/// that have become due last, so that a backlog that cannot be cleared does not hide what is fresh; of what is sent always the
-/// former.
+/// Takes from one group until there are `most`. Of what is asked about those come first by turns that are due longest
+/// and those that have become due last, so that a backlog that cannot be cleared does not hide what is fresh; of what
+/// is sent always the former.
 fn take(
     mut rows: Rows<'_>,
     look: &Look,

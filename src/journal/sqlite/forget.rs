@@ -8,7 +8,8 @@ use super::{audit, content, owners, refused, sweeps, times};
 use crate::journal::{EntryId, EntryKey, Forgotten, Keep, State};
 use rusqlite::{Connection, Result, params};
 
-/// How long the content of what was closed is kept, in milliseconds: another callback of the same claim may be on its way.
+/// How long the content of what was closed is kept, in milliseconds: another callback of the same claim may be on its
+/// way.
 const CONTENT_OF_CLOSED: i64 = 60_000;
 
 /// Removes what was kept long enough.

@@ -1,6 +1,6 @@
-//! What the writer was asked for and has not done. Events go first: a sender was told already what they say, so each moment
-//! that they are not on disk is one in which a crash makes the gate do it again. Whoever waits to be taken in is told nothing
-//! before it is durable.
+//! What the writer was asked for and has not done. Events go first: a sender was told already what they say, so each
+//! moment that they are not on disk is one in which a crash makes the gate do it again. Whoever waits to be taken in is
+//! told nothing before it is durable.
 
 use super::op::{Op, Stamped};
 use std::collections::VecDeque;
@@ -15,8 +15,8 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Takes over everything that has come; waits for at most `timeout` if there is nothing to do. `false` if nobody can
-    /// ask any more and everything is done.
+    /// Takes over everything that has come; waits for at most `timeout` if there is nothing to do. `false` if nobody
+    /// can ask any more and everything is done.
     pub(super) fn fill(&mut self, queue: &Receiver<Stamped>, timeout: Duration) -> bool {
         if self.events.is_empty() && self.others.is_empty() {
             match queue.recv_timeout(timeout) {
@@ -34,8 +34,8 @@ impl Inbox {
         lane.push_back(stamped);
     }
 
-    /// The next `most` operations at most. Anything but an event comes after all events that were appended before it, so that
-    /// [`Op::Flush`] means what it says.
+    /// The next `most` operations at most. Anything but an event comes after all events that were appended before it,
+    /// so that [`Op::Flush`] means what it says.
     pub(super) fn batch(&mut self, most: usize) -> Vec<Stamped> {
         let events = self.events.len().min(most);
         let mut batch: Vec<Stamped> = self.events.drain(..events).collect();

@@ -1,5 +1,5 @@
-//! The kinds of entries that there are: what entries can have in common that lists are filtered by. There are few of them,
-//! however many entries there are.
+//! The kinds of entries that there are: what entries can have in common that lists are filtered by. There are few of
+//! them, however many entries there are.
 
 use crate::journal::State;
 use crate::journal::view::Filter;

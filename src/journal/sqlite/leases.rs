@@ -1,5 +1,5 @@
-//! Leases: an entry that is being worked on, or whose next step is decided and not on disk yet, is leased, and given out to
-//! no one else. They live in memory and end with the process, because only this process works on this file.
+//! Leases: an entry that is being worked on, or whose next step is decided and not on disk yet, is leased, and given
+//! out to no one else. They live in memory and end with the process, because only this process works on this file.
 
 use crate::journal::{EntryId, JournalEvent, Transition};
 use parking_lot::{Mutex, MutexGuard};
@@ -127,8 +127,8 @@ impl Leases {
         leased.entries.keys().copied().collect()
     }
 
-    /// Takes up to `limit` entries whose next step is not on disk and is due at `now`: what goes on while the disk fails.
-    /// With each, the step it is at.
+    /// Takes up to `limit` entries whose next step is not on disk and is due at `now`: what goes on while the disk
+    /// fails. With each, the step it is at.
     pub(super) fn take_unwritten(self: &Arc<Self>, now: i64, limit: usize) -> Vec<(Lease, Transition)> {
         let mut leased = self.lock();
         let due = |holding: &Holding| match holding {

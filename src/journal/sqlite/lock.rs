@@ -14,8 +14,8 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of the journal at `path`: a file beside it, since closing a second handle of the journal's own file
-    /// would drop SQLite's locks on it.
+    /// Takes the lock of the journal at `path`: a file beside it, since closing a second handle of the journal's own
+    /// file would drop SQLite's locks on it.
     ///
     /// # Errors
     /// [`OpenError::InUse`] if another process has it.

@@ -6,8 +6,8 @@ use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{EntryId, Looks, MOST_LIFTED, Rank};
 use rusqlite::{Connection, Result, params};
 
-/// What WeChat Pay said of an order that anybody can have made up: it is there, or it is not. What says nothing of the order
-/// leaves its rank as it is.
+/// What WeChat Pay said of an order that anybody can have made up: it is there, or it is not. What says nothing of the
+/// order leaves its rank as it is.
 pub(super) fn told(connection: &Connection, entry: EntryId, reason: Reason) -> Result<()> {
     let sql = match reason.verdict() {
         _ if reason == Reason::OrderNotFound => {

@@ -5,8 +5,8 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, Error, Result};
 use std::path::{Path, PathBuf};
 
-/// Connections that are kept while no read is under way. Each may hold as much memory as its cache, and as many are open as read
-/// at one time.
+/// Connections that are kept while no read is under way. Each may hold as much memory as its cache, and as many are
+/// open as read at one time.
 const KEPT: usize = 4;
 
 /// Connections that read.

@@ -1,5 +1,5 @@
-//! What waits for an upstream, in SQL. What was brought forward stands in a group of its own (`rank`), so that none of it has to be
-//! walked through to find what was not.
+//! What waits for an upstream, in SQL. What was brought forward stands in a group of its own (`rank`), so that none of
+//! it has to be walked through to find what was not.
 
 use super::kinds::{Kind, kinds};
 use super::leases::{Leases, millis};
@@ -49,7 +49,8 @@ const WAITING: &str = "SELECT id, due_at FROM entry INDEXED BY entry_due
     WHERE due_at IS NOT NULL AND state = 'delivering' AND channel = ?1 AND origin = ?2 AND rank = ?3 AND due_at > ?4
     ORDER BY due_at";
 
-/// Whether an entry was tried after a time. An attempt that ended at a time still to come did so before the clock was set back.
+/// Whether an entry was tried after a time. An attempt that ended at a time still to come did so before the clock was
+/// set back.
 const IS_LATE: &str = "SELECT EXISTS (SELECT 1 FROM attempt WHERE entry = ?1 AND ended_at > ?2 AND ended_at <= ?3)";
 
 /// The groups of what is being delivered for these channels.
@@ -170,8 +171,8 @@ fn overdue(
     Ok(found)
 }
 
-/// Of the entries of one kind that were received before a time those that are delivered since before it, were tried, and wait
-/// for nobody's wish.
+/// Of the entries of one kind that were received before a time those that are delivered since before it, were tried,
+/// and wait for nobody's wish.
 const OVERDUE: &str = "SELECT id FROM entry
     WHERE id IN (SELECT id FROM entry INDEXED BY entry_list
             WHERE state = ?1 AND channel = ?2 AND ifnull(reason, '') = ?3 AND origin = ?4
@@ -190,7 +191,8 @@ mod tests {
 
     const SOME_ID: &str = "01942b7e-0000-7000-8000-000000000000";
 
-    /// A journal with as many orders that wait for the upstream of one channel: half of them were brought forward before.
+    /// A journal with as many orders that wait for the upstream of one channel: half of them were brought forward
+    /// before.
     fn crowded(directory: &Path) -> Connection {
         let path = directory.join("j.db");
         let mut connection = Connection::open(&path).unwrap();

@@ -23,8 +23,8 @@ impl Redeliveries for Sqlite {
     }
 }
 
-/// What can be sent again, once for each delivery: the latest claim that was confirmed, or else the latest. What is closed
-/// has nothing left to send.
+/// What can be sent again, once for each delivery: the latest claim that was confirmed, or else the latest. What is
+/// closed has nothing left to send.
 const SENDABLE: &str = "AND state <> 'closed' AND NOT EXISTS (
         SELECT 1 FROM entry AS other
         WHERE other.\"order\" = entry.\"order\" AND other.delivery = entry.delivery AND other.state <> 'closed'
@@ -106,7 +106,8 @@ pub(super) fn redeliver(connection: &Connection, wanted: &Redelivery, at: i64) -
     Ok(done)
 }
 
-/// What a person had delivered is accepted: other claims that were held with the same payment of the same delivery are done too.
+/// What a person had delivered is accepted: other claims that were held with the same payment of the same delivery are
+/// done too.
 pub(super) fn settle(connection: &Connection, entry: EntryId, at: i64) -> Result<()> {
     let asked_for: Option<bool> = connection
         .prepare_cached("SELECT asked_for FROM entry WHERE id = ?1")?

@@ -6,7 +6,8 @@ use super::remove::remove;
 use crate::journal::{EntryId, State, Trust};
 use rusqlite::{Connection, OptionalExtension, Result};
 
-/// Entries that give way to one at most, so that the writer is not held up: a large body takes the place of many small ones.
+/// Entries that give way to one at most, so that the writer is not held up: a large body takes the place of many small
+/// ones.
 const MOST_GIVING_WAY: usize = 512;
 
 const OLDEST: &str = "SELECT id FROM entry WHERE state = ?1 AND transaction_id IS NULL AND origin = 'callback'
@@ -15,8 +16,9 @@ const OLDEST: &str = "SELECT id FROM entry WHERE state = ?1 AND transaction_id I
 const OLDEST_WITH_BYTES: &str = "SELECT id FROM entry INDEXED BY entry_unconfirmed_bytes
     WHERE state = ?1 AND transaction_id IS NULL AND origin = 'callback' AND bytes > 0 ORDER BY id LIMIT 1";
 
-/// Makes room for one more with so many bytes; what is confirmed has it in any case. The oldest of what is done with gives
-/// way: what is closed, or else parked. Of what is closed its bytes alone are enough, where bytes are what is missing.
+/// Makes room for one more with so many bytes; what is confirmed has it in any case. The oldest of what is done with
+/// gives way: what is closed, or else parked. Of what is closed its bytes alone are enough, where bytes are what is
+/// missing.
 pub(super) fn make_room(connection: &Connection, budget: &mut Budget, bytes: u64, trust: Trust) -> Result<bool> {
     if trust == Trust::Confirmed {
         return Ok(true);

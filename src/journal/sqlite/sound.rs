@@ -1,5 +1,5 @@
-//! Can this file be worked with? Looked at before a gate opens its doors, in a moment: a gate that finds out later answers
-//! 503 to everybody.
+//! Can this file be worked with? Looked at before a gate opens its doors, in a moment: a gate that finds out later
+//! answers 503 to everybody.
 
 use super::{OpenError, schema};
 use rusqlite::{Connection, Error, ErrorCode, Result};
@@ -17,7 +17,8 @@ const LOOK_EVERY: i32 = 2000;
 /// How a log of SQLite begins, but for its last bit.
 const LOG_MAGIC: u32 = 0x377f_0682;
 
-/// Looks at what is there before SQLite does, which throws away the log of a file that is empty, and a log that it cannot read.
+/// Looks at what is there before SQLite does, which throws away the log of a file that is empty, and a log that it
+/// cannot read.
 ///
 /// # Errors
 /// If that would lose something.

@@ -17,8 +17,8 @@ const FARTHEST: i64 = 100 * 24 * 3_600_000;
 /// Steps of the clock that are kept.
 const STEPS_KEPT: i64 = 64;
 
-/// When the journal at `path` was made, as its file says; `None` if there is none that says so. It is only read: a gate may
-/// be running. Blocks.
+/// When the journal at `path` was made, as its file says; `None` if there is none that says so. It is only read: a gate
+/// may be running. Blocks.
 #[must_use]
 pub(in crate::journal) fn made_at(path: &Path) -> Option<Timestamp> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -48,8 +48,8 @@ fn latest(connection: &Connection) -> Result<Option<i64>> {
     )
 }
 
-/// A gate has the file from now on. A clock that is behind the file is wrong, or was; and the time for which no gate ran, by
-/// a clock that may be wrong too, is not counted for what waits and for what is kept.
+/// A gate has the file from now on. A clock that is behind the file is wrong, or was; and the time for which no gate
+/// ran, by a clock that may be wrong too, is not counted for what waits and for what is kept.
 pub(super) fn begin(connection: &mut Connection) -> Result<()> {
     let latest = latest(connection)?;
     if let Some(latest) = latest.and_then(time_of) {

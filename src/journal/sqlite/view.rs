@@ -1,9 +1,9 @@
 //! Lists in pages, in SQL.
 //!
-//! The index `entry_list` has the entries of each kind (state, channel, reason, origin, confirmed or not) by the time they
-//! were received.
-//! There are few kinds (`kinds`); a list goes through those that its filter wants and keeps the latest of each, so that no filter
-//! makes it read more than a page of every kind. What has a text in it is found by the indices of ids, by its number.
+//! The index `entry_list` has the entries of each kind (state, channel, reason, origin, confirmed or not) by the time
+//! they were received. There are few kinds (`kinds`); a list goes through those that its filter wants and keeps the
+//! latest of each, so that no filter makes it read more than a page of every kind. What has a text in it is found by
+//! the indices of ids, by its number.
 
 use super::columns::{self, count, number};
 use super::kinds::{Kind, kinds};
@@ -40,8 +40,8 @@ impl Views for Sqlite {
     }
 }
 
-/// Reads several times in what there is at one moment: an entry that goes from one kind to another meanwhile would else be
-/// in neither.
+/// Reads several times in what there is at one moment: an entry that goes from one kind to another meanwhile would else
+/// be in neither.
 fn of_one_moment<T>(connection: &Connection, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
     let moment = connection.unchecked_transaction()?;
     let read = read(connection)?;
@@ -233,8 +233,8 @@ fn behind(text: &OrderId) -> String {
     format!("{text}\u{7f}")
 }
 
-/// Some entries with numbers below `before` that have a text at the beginning of an id, in an order, and whether these are
-/// all. Each is read from an index alone.
+/// Some entries with numbers below `before` that have a text at the beginning of an id, in an order, and whether these
+/// are all. Each is read from an index alone.
 fn named(connection: &Connection, text: &OrderId, before: EntryId, order: &str) -> Result<(Vec<EntryId>, bool)> {
     let (mut found, mut all, last) = (Vec::new(), true, behind(text));
     for condition in [

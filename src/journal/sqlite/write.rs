@@ -56,8 +56,8 @@ pub(super) fn take_in(
     Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted, paid_by, price: None }))
 }
 
-/// Takes in an order that was found without a callback, or finds the entry it has. One that was given up without ever being
-/// confirmed is asked about `anew`, if that is wanted.
+/// Takes in an order that was found without a callback, or finds the entry it has. One that was given up without ever
+/// being confirmed is asked about `anew`, if that is wanted.
 pub(super) fn take_in_found(
     connection: &Connection,
     callback: &Callback,

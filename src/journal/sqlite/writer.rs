@@ -1,6 +1,6 @@
-//! The one thread that writes. It commits what has come meanwhile in one transaction, so that callbacks that come at the
-//! same time share an fsync; no batch is held back to fill, and no event waits for more than the transaction
-//! under way and its own ([`LONGEST`]).
+//! The one thread that writes. It commits what has come meanwhile in one transaction, so that callbacks that come at
+//! the same time share an fsync; no batch is held back to fill, and no event waits for more than the transaction under
+//! way and its own ([`LONGEST`]).
 //!
 //! A failed fsync says nothing about what is on disk, and a second one on the same pages would lie (threat D-03). So
 //! after any failure the connection is given up. Nothing is taken in until a new one has moved everything to the
@@ -29,8 +29,8 @@ use std::time::{Duration, Instant};
 /// Most operations in one transaction.
 const BATCH: usize = 256;
 
-/// How long a transaction is added to: what is not an event and comes later waits for the next one, before which the events
-/// that were appended meanwhile are written.
+/// How long a transaction is added to: what is not an event and comes later waits for the next one, before which the
+/// events that were appended meanwhile are written.
 const LONGEST: Duration = Duration::from_millis(10);
 
 /// How often a failed disk is tried.
@@ -45,8 +45,9 @@ const BUSY_PAUSE: Duration = Duration::from_millis(20);
 /// Pages that are given back to the file system at once.
 const GIVEN_BACK: u32 = 1000;
 
-/// The log is moved into the main file when so many pages of 4 KiB were added to it: some 250 callbacks. Everybody waits
-/// meanwhile, so more of them at once would make events late: 4000 pages took 160 to 750 ms on a busy disk, 1000 took 80.
+/// The log is moved into the main file when so many pages of 4 KiB were added to it: some 250 callbacks. Everybody
+/// waits meanwhile, so more of them at once would make events late: 4000 pages took 160 to 750 ms on a busy disk, 1000
+/// took 80.
 const CHECKPOINT_PAGES: i32 = 1000;
 
 /// How long those who wait for an answer are held up by a process that reads the log, when it is to be cut.
@@ -183,7 +184,8 @@ impl Writer {
         }
     }
 
-    /// Commits a batch, or its beginning if all of it takes too long. What has come of each operation that was committed.
+    /// Commits a batch, or its beginning if all of it takes too long. What has come of each operation that was
+    /// committed.
     fn commit(&mut self, batch: &[Stamped]) -> rusqlite::Result<Vec<Done>> {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         let before = self.budget;
@@ -258,8 +260,8 @@ impl Writer {
         }
     }
 
-    /// Ends the log after a cleaning, since what was removed stands in it until it is written over. Where another process
-    /// reads it the next cleaning tries again.
+    /// Ends the log after a cleaning, since what was removed stands in it until it is written over. Where another
+    /// process reads it the next cleaning tries again.
     fn cut_the_log(&mut self, forgotten: &Forgotten) {
         if !forgotten.is_nothing() {
             self.uncut = true;
@@ -358,7 +360,8 @@ impl Writer {
     }
 }
 
-/// Counts the pages in the log after each commit, in place of SQLite's own checkpoint, whose failure would go unnoticed.
+/// Counts the pages in the log after each commit, in place of SQLite's own checkpoint, whose failure would go
+/// unnoticed.
 fn count_pages(connection: &mut Connection, pages: &Arc<AtomicI32>) -> rusqlite::Result<()> {
     let pages = Arc::clone(pages);
     connection.wal_hook(Some(move |_: &mut Wal, count| {

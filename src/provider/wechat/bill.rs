@@ -1,5 +1,5 @@
-//! The daily bill in WeChat Pay's language: every payment and refund of a merchant's day, also those that no callback told
-//! of (`docs/reference/wechatpay-v2.md` section 10).
+//! The daily bill in WeChat Pay's language: every payment and refund of a merchant's day, also those that no callback
+//! told of (`docs/reference/wechatpay-v2.md` section 10).
 //!
 //! A bill is not signed, is in no order, and may have millions of rows. [`BillReader`] reads it as it comes, a row at a
 //! time; [`WeChatPay::download_bill`](super::WeChatPay::download_bill) fetches it. What a row means for an order is

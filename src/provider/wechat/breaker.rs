@@ -1,8 +1,8 @@
-//! Remembers which hosts have been out of reach many times in a row, so that callbacks do not queue up behind connections
-//! that will not open while another host can answer.
+//! Remembers which hosts have been out of reach many times in a row, so that callbacks do not queue up behind
+//! connections that will not open while another host can answer.
 //!
-//! It only says which host is asked last. No host is refused: the host may be back, and the payment real. Only reachability
-//! counts; whatever a host answers, badly signed or with an error, it is there (threat V-04).
+//! It only says which host is asked last. No host is refused: the host may be back, and the payment real. Only
+//! reachability counts; whatever a host answers, badly signed or with an error, it is there (threat V-04).
 
 use crate::provider::HostState;
 use parking_lot::Mutex;

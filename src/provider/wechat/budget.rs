@@ -1,8 +1,8 @@
 //! The query budget of each merchant, because a flood of made-up callbacks must not use up the rate that WeChat Pay
 //! grants to real ones (threat R-05).
 //!
-//! Each [`Part`] of it is kept for those it is for, so that none can take everything. What is not used of a part is free for all,
-//! and the parts that come first leave least of that to others.
+//! Each [`Part`] of it is kept for those it is for, so that none can take everything. What is not used of a part is
+//! free for all, and the parts that come first leave least of that to others.
 
 use crate::domain::order::MerchantId;
 use crate::provider::Part;
@@ -20,7 +20,8 @@ impl Part {
         }
     }
 
-    /// How many sixteenths of what may be sent at once it leaves to the parts that come first, of what is kept for no part.
+    /// How many sixteenths of what may be sent at once it leaves to the parts that come first, of what is kept for no
+    /// part.
     const fn leaves(self) -> u8 {
         match self {
             Self::KnownSender => 0,
@@ -144,8 +145,8 @@ mod tests {
 
     const TWENTY: Rate = Rate { per_second: 20.0, divided: true };
 
-    /// Each part asks this often a second for ten seconds, after five in which strangers alone took what they could; what
-    /// each got in one second of those ten.
+    /// Each part asks this often a second for ten seconds, after five in which strangers alone took what they could;
+    /// what each got in one second of those ten.
     fn shared(rate: Rate, wanted: &[(Part, u32)]) -> Vec<(Part, f64)> {
         let start = Instant::now();
         let mut bucket = Bucket::full(rate, start);

@@ -152,9 +152,10 @@ impl WeChatPay {
     /// Asks for an order and returns the first usable answer, whatever it says.
     ///
     /// The hosts are asked in order, the next one when the one before has failed or has been silent for `hedge_after`;
-    /// those that were out of reach many times in a row come last. A transient answer is asked about once more, from the
-    /// next host if there is one; so is a failure if only one query was sent, unless all hosts were out of reach as often.
-    /// Each query sent counts against the merchant's budget, as the follow-up's. Must run inside a tokio runtime.
+    /// those that were out of reach many times in a row come last. A transient answer is asked about once more, from
+    /// the next host if there is one; so is a failure if only one query was sent, unless all hosts were out of reach as
+    /// often. Each query sent counts against the merchant's budget, as the follow-up's. Must run inside a tokio
+    /// runtime.
     ///
     /// # Errors
     /// If there was no readable answer before `deadline`; the variants say why.
@@ -329,8 +330,9 @@ fn is_origin(url: &Url) -> bool {
     bare && matches!(url.scheme(), "http" | "https")
 }
 
-/// Whether asking again may bring a better answer. WeChat Pay's probes are badly signed on purpose (threat V-04); answers
-/// with `return_code` FAIL are never signed and stay what they are; where it wants fewer queries it gets no more.
+/// Whether asking again may bring a better answer. WeChat Pay's probes are badly signed on purpose (threat V-04);
+/// answers with `return_code` FAIL are never signed and stay what they are; where it wants fewer queries it gets no
+/// more.
 fn is_transient(answer: &Answer) -> bool {
     match answer.err_code.as_deref() {
         Some("SYSTEMERROR" | "BIZERR_NEED_RETRY") => return true,

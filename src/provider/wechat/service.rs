@@ -6,8 +6,9 @@ use crate::observe::metrics::QueryMeters;
 use crate::provider::{HostState, Provider};
 use std::sync::{Arc, OnceLock};
 
-/// How WeChat Pay is asked, and the client that asks, once there is one. A configuration makes accounts before it is known whether
-/// it comes into force, and then which client, with whose budgets and breakers, is theirs; commands that ask no provider connect none.
+/// How WeChat Pay is asked, and the client that asks, once there is one. A configuration makes accounts before it is
+/// known whether it comes into force, and then which client, with whose budgets and breakers, is theirs; commands that
+/// ask no provider connect none.
 #[derive(Debug)]
 pub struct Service {
     settings: Settings,
@@ -27,9 +28,9 @@ impl Service {
         &self.settings
     }
 
-    /// Gives its accounts a client: that of the service `before`, which knows what is left of each budget and which hosts are out of
-    /// reach, if it asks in the same way; a new one otherwise, whose queries are counted in these meters. Opens no connection yet, and
-    /// does nothing the second time.
+    /// Gives its accounts a client: that of the service `before`, which knows what is left of each budget and which
+    /// hosts are out of reach, if it asks in the same way; a new one otherwise, whose queries are counted in these
+    /// meters. Opens no connection yet, and does nothing the second time.
     ///
     /// # Errors
     /// If there can be no client.

@@ -55,7 +55,8 @@ impl Keys {
     }
 }
 
-/// The body of an order query (section 3). `nonce` is what `nonce_str` says: at most 32 characters, different each time.
+/// The body of an order query (section 3). `nonce` is what `nonce_str` says: at most 32 characters, different each
+/// time.
 #[must_use]
 pub fn write_query(account: &Credentials, ask: &AskBy, nonce: &str) -> String {
     let mut fields = Vec::with_capacity(8);
@@ -146,7 +147,8 @@ pub fn write_notification(account: &Credentials, answer_document: &[u8], nonce_s
     Ok(xml::write_with_bare(fields, "total_fee"))
 }
 
-/// The answer that an order query of this payment would get, but for its signature: to try things with, before there is one.
+/// The answer that an order query of this payment would get, but for its signature: to try things with, before there is
+/// one.
 #[must_use]
 pub fn write_answer(account: &Credentials, payment: &Payment) -> String {
     let fee = payment.amount.fen.to_string();
@@ -173,7 +175,8 @@ pub fn write_answer(account: &Credentials, payment: &Payment) -> String {
 }
 
 /// Whether a field of an answer stands in the notification too. Not `cash_fee_type`, which is documented there and
-/// hardly ever comes, and none that the fact sheet does not know: a backend may have a meaning for it (sections 7.2, 7.3, 7.6).
+/// hardly ever comes, and none that the fact sheet does not know: a backend may have a meaning for it (sections 7.2,
+/// 7.3, 7.6).
 fn is_notified(name: &str) -> bool {
     NOTIFIED.contains(&name) || name.starts_with("coupon_")
 }
@@ -206,8 +209,8 @@ const NOTIFIED: &[&str] = &[
     "rate_value",
 ];
 
-/// Checks a payment notification's own signature (section 7): by its `sign_type`, or by the length of `sign` if it names
-/// none.
+/// Checks a payment notification's own signature (section 7): by its `sign_type`, or by the length of `sign` if it
+/// names none.
 #[must_use]
 pub fn check_notification(account: &Credentials, notification: &Fields<'_>) -> Signature {
     let Api::V2(keys) = &account.api;

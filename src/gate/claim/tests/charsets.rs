@@ -84,8 +84,8 @@ fn a_name_that_is_a_claims_in_that_charset_only_is_refused() {
     all_get(Reason::FieldRepeated, &app(), [declared("iso-8859-1", b"\xa0OrderID=B&OrderID=A")]);
 }
 
-/// The pairs that programs find: those that split bytes and decode each piece, those that decode first and split characters,
-/// before and after escapes are undone. `None` for a program that takes the text for damaged.
+/// The pairs that programs find: those that split bytes and decode each piece, those that decode first and split
+/// characters, before and after escapes are undone. `None` for a program that takes the text for damaged.
 fn readings(body: &[u8], encoding: &'static encoding_rs::Encoding) -> Vec<Vec<(String, String)>> {
     let lossy = |bytes: &[u8]| encoding.decode_without_bom_handling(bytes).0.into_owned();
     let unescape = |bytes: &[u8]| percent_encoding::percent_decode(bytes).collect::<Vec<u8>>();

@@ -24,8 +24,8 @@ const REFUND_STATUS: &str = "退款状态";
 const STATED_ROWS: &str = "总交易单数";
 const STATED_PAID: &str = "订单总金额";
 
-/// What shops and payers write. WeChat Pay escapes line ends and commas in it, and not always: what stands behind may then be
-/// anywhere.
+/// What shops and payers write. WeChat Pay escapes line ends and commas in it, and not always: what stands behind may
+/// then be anywhere.
 const FREE_TEXT: [&str; 2] = ["商品名称", "商户数据包"];
 
 /// Characters of an unknown `交易状态`, or of a number that is not ours, that are kept.
@@ -228,7 +228,8 @@ impl<'l> Line<'l> {
             Ok(amount) => (Some(amount), damage),
             Err(why) => (None, damage.or(Some(why))),
         };
-        // What stands behind the text counts in a whole row only, and what is in front of it is all that a damaged one has.
+        // What stands behind the text counts in a whole row only, and what is in front of it is all that a damaged one
+        // has.
         if amount.is_none() && !self.reaches_the_text() {
             return Err(why.unwrap_or(BadRow::Column(layout.amount.1)));
         }

@@ -51,8 +51,8 @@ enum Part {
     Doubt(Layout, SummaryLayout),
     /// The values of the summary.
     Summary(Layout, SummaryLayout),
-    /// Nothing more; the summary stood in this line. If there is a row after all, it was a payer's text: that of the row that
-    /// was open, if there is no line here.
+    /// Nothing more; the summary stood in this line. If there is a row after all, it was a payer's text: that of the
+    /// row that was open, if there is no line here.
     End(Layout, Option<u64>),
 }
 
@@ -202,7 +202,8 @@ impl BillReader {
         }
     }
 
-    /// A line is the rest of the row that has so many values, or part of its rest: nothing else has the values that it lacks.
+    /// A line is the rest of the row that has so many values, or part of its rest: nothing else has the values that it
+    /// lacks.
     fn go_on(&mut self, layout: &Layout, values: usize, line: &[u8]) {
         self.open = Some(values + separators(line)).filter(|values| !layout.is_whole(*values));
     }
@@ -275,7 +276,8 @@ impl BillReader {
     }
 }
 
-/// A row that stands where another one's text goes on. No reader can tell whether it is one, so it is never counted as one.
+/// A row that stands where another one's text goes on. No reader can tell whether it is one, so it is never counted as
+/// one.
 fn in_doubt(row: Row, line: u64) -> Row {
     let why = BadRow::MayBeText;
     match row {

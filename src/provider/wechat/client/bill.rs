@@ -65,8 +65,8 @@ struct Query<'q> {
 }
 
 impl WeChatPay {
-    /// Asks for the bill of a day (in Beijing) and returns when its first rows are there; in service-provider mode it is
-    /// the bill of all sub-merchants. WeChat Pay has it from 10:00 of the day after, for three months.
+    /// Asks for the bill of a day (in Beijing) and returns when its first rows are there; in service-provider mode it
+    /// is the bill of all sub-merchants. WeChat Pay has it from 10:00 of the day after, for three months.
     ///
     /// It is asked for compressed; plain if WeChat Pay fails to compress it, and whatever comes is taken as it is. The
     /// next host is asked when one fails before the first row. This is no order query and counts against no budget.
@@ -139,7 +139,8 @@ impl WeChatPay {
 }
 
 impl BillStream {
-    /// The next rows, about a thousand, in the bill's order; `None` at its end, when the [`summary`](Self::summary) is there.
+    /// The next rows, about a thousand, in the bill's order; `None` at its end, when the [`summary`](Self::summary) is
+    /// there.
     ///
     /// # Errors
     /// If the rest of the bill does not come, or cannot be read. There is nothing after that.

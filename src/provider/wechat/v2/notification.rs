@@ -1,4 +1,5 @@
-//! Notifications of API v2, opened before anything is asked, so that a forgery costs no query. A right one is still only a claim.
+//! Notifications of API v2, opened before anything is asked, so that a forgery costs no query. A right one is still
+//! only a claim.
 
 use super::refund::{self, REQ_INFO};
 use super::{check_notification, is_addressed_to};
@@ -8,8 +9,8 @@ use crate::net::xml::Fields;
 use crate::provider::wechat::{Credentials, Signature};
 use crate::provider::{Event, NotifiedClaim, Opened, Refund, Told, Unopened};
 
-/// Opens the notification of a payment: it is signed with the account's key, for this account, and says that the payment succeeded
-/// (`docs/reference/wechatpay-v2.md` section 7). Its claim stands in the clear.
+/// Opens the notification of a payment: it is signed with the account's key, for this account, and says that the
+/// payment succeeded (`docs/reference/wechatpay-v2.md` section 7). Its claim stands in the clear.
 ///
 /// # Errors
 /// One of the notification reasons.

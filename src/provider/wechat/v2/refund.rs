@@ -1,8 +1,8 @@
-//! Refund notifications of API v2. They have no signature: what they say is sealed, in `req_info`, by AES-256 in ECB mode with
-//! PKCS#7 padding, under the MD5 of the account's key in lower-case hexadecimal digits.
+//! Refund notifications of API v2. They have no signature: what they say is sealed, in `req_info`, by AES-256 in ECB
+//! mode with PKCS#7 padding, under the MD5 of the account's key in lower-case hexadecimal digits.
 //!
-//! ECB hides, and does not authenticate: an attacker who has seen several notifications can put one together from blocks of them. So
-//! nothing in one is believed that the order query does not say as well.
+//! ECB hides, and does not authenticate: an attacker who has seen several notifications can put one together from
+//! blocks of them. So nothing in one is believed that the order query does not say as well.
 
 use super::super::{Api, Credentials};
 use crate::domain::money::Fen;
@@ -108,8 +108,8 @@ impl Refund {
     }
 }
 
-/// Whether a refund notification is about a payment to this account, by the part of it that is not sealed. A sub-merchant's
-/// application need not be named.
+/// Whether a refund notification is about a payment to this account, by the part of it that is not sealed. A
+/// sub-merchant's application need not be named.
 #[must_use]
 pub fn is_addressed_to(account: &Credentials, notification: &Fields<'_>) -> bool {
     let field = |name| notification.filled(name);

@@ -11,7 +11,8 @@ const KEY: &str = "Aa11Bb22Cc33Dd44Ee55Ff66Gg77Hh88";
 const OTHER: &str = "Zz99Yy88Xx77Ww66Vv55Uu44Tt33Ss22";
 
 /// `refund.xml`, sealed by OpenSSL:
-/// `openssl enc -aes-256-ecb -K $(printf %s KEY | md5sum | cut -c1-32 | tr -d '\\n' | xxd -p -c 64) -a -A -in refund.xml`
+/// `openssl enc -aes-256-ecb -K $(printf %s KEY | md5sum | cut -c1-32 | tr -d '\\n' | xxd -p -c 64) -a -A -in
+/// refund.xml`
 const SEALED: &str = include_str!("refund.b64");
 const PLAIN: &str = include_str!("refund.xml");
 
