@@ -149,7 +149,7 @@ msrv: needs ## that the Rust version of Cargo.toml builds everything, and passes
 FEATURES_OUTSIDE ?= confirmed:: contradicted:: unpaid_and_unknown:: follow_up:: notifications:: config_check:: command_line:: commands:: reload:: replies:: logs:: pages:: shutdown::
 
 features: needs ## what a production build has, and nothing at all of the features: clippy, unit tests, and the gate from outside
-	cargo clippy --locked --no-default-features --features $(FEATURES) --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features --features "$(FEATURES)" --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 	cargo test --locked --no-default-features --no-fail-fast --lib --bins
 	cargo test --locked --no-default-features --no-fail-fast --test gate -- $(FEATURES_OUTSIDE)
@@ -166,7 +166,7 @@ bench: needs ## functions (divan) and the journal; docs/performance.md tells how
 	@echo "The whole beside nginx and lua: see docs/performance.md"
 
 deploy: needs ## check everything in deploy/ with the tool of its kind (missing ones are installed)
-	cargo build --locked --no-default-features --features $(FEATURES)
+	cargo build --locked --no-default-features --features "$(FEATURES)"
 	deploy/check
 
 needs-deb: # cargo-deb, into target/tools
@@ -175,9 +175,9 @@ needs-deb: # cargo-deb, into target/tools
 		cargo install -q cargo-deb --version 3.8.0 --locked --root target/tools; }
 
 deb: needs needs-deb ## the Debian package, in target/debian, of these FEATURES
-	cargo build --release --locked --no-default-features --features $(FEATURES)
+	cargo build --release --locked --no-default-features --features "$(FEATURES)"
 	deploy/debian/prepare target/release/tollgate
 	PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo deb --no-build
 
 image: ## the container image, of these FEATURES
-	docker build --build-arg FEATURES=$(FEATURES) --build-arg VERSION=$(VERSION) -t tollgate:$(VERSION) -t tollgate .
+	docker build --build-arg FEATURES="$(FEATURES)" --build-arg VERSION=$(VERSION) -t tollgate:$(VERSION) -t tollgate .

@@ -3,16 +3,14 @@
 //! A callback is only a claim. Whatever the gate knows of a payment it knows from an [`Account`], which
 //!
 //! - *opens* what arrived: is it authentic, is it for this account, of which event does it tell, what does it claim;
-//! - is *asked* about one order and says its [state](OrderState), checked against the merchant, the application and the
-//! number
+//! - is *asked* about one order and says its [state](OrderState), checked against the merchant, the application and the number
 //!   that was asked for;
 //! - *makes* the notification of a payment that no callback told of, where the provider's language allows it;
 //! - *reads a bill*.
 //!
-//! All of it is in the gate's words. A provider's own names of fields, its cryptography and its error codes stay in its
-//! module, and nothing of the gate's policy is in there. To add a provider, implement the two traits in a module beside
-//! [`wechat`], and let `config` make accounts of it; the gate does not change. `tests/provider` does so with a tiny
-//! one.
+//! All of it is in the gate's words. A provider's own names of fields, its cryptography and its error codes stay in its module,
+//! and nothing of the gate's policy is in there. To add a provider, implement the two traits in a module beside [`wechat`], and
+//! let `config` make accounts of it; the gate does not change. `tests/provider` does so with a tiny one.
 
 pub mod payment;
 
@@ -56,49 +54,46 @@ pub trait Account: Debug + Send + Sync {
     /// Who is paid on this account.
     fn payee(&self) -> Payee;
 
-    /// Stands for all that an answer depends on: the ids, the keys, how it is asked. Of two accounts with the same,
-    /// what was found out on one is true on the other.
+    /// Stands for all that an answer depends on: the ids, the keys, how it is asked. Of two accounts with the same, what was found
+    /// out on one is true on the other.
     fn fingerprint(&self) -> Fingerprint;
 
     /// Whose account it is: the client that all accounts at this provider share.
     fn provider(&self) -> &dyn Provider;
 
-    /// Opens a notification: checks that it is authentic and for this account, and says what it tells of. Pure: no
-    /// question is sent.
+    /// Opens a notification: checks that it is authentic and for this account, and says what it tells of. Pure: no question is sent.
     ///
     /// # Errors
     /// If it is not to be believed as a claim. The reason is what the sender's answer and the operator's log go by.
     fn open(&self, envelope: &Envelope<'_>) -> Result<Opened, Unopened>;
 
-    /// Whether a sealed notification names this account, by the part of it that stands in the clear. It proves nothing,
-    /// and only selects whose keys are tried.
+    /// Whether a sealed notification names this account, by the part of it that stands in the clear. It proves nothing, and only
+    /// selects whose keys are tried.
     fn is_addressed_by(&self, envelope: &Envelope<'_>) -> bool;
 
     /// Asks for one order. Whatever is not an answer that can be believed, of this account and about this order, is an
     /// [`OrderState::NotPaid`] whose reason is of verdict `unknown`. Never panics, and is done before the deadline.
     fn query<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Asked>;
 
-    /// The notification that the provider would have sent of this payment, signed so that an order system believes it.
-    /// `evidence` is what came with the state that says so.
+    /// The notification that the provider would have sent of this payment, signed so that an order system believes it. `evidence` is
+    /// what came with the state that says so.
     ///
     /// # Errors
     /// If none can be made of it.
     fn notify(&self, payment: &Payment, evidence: &Evidence) -> Result<Notification, CannotNotify>;
 
-    /// Asks for the bill of a day, in Beijing, of [`Payee::merchant`]; ready when its first rows are there. For a
-    /// service provider it is the bill of all its merchants. Counts against no budget of queries.
+    /// Asks for the bill of a day, in Beijing, of [`Payee::merchant`]; ready when its first rows are there. For a service provider it is
+    /// the bill of all its merchants. Counts against no budget of queries.
     ///
     /// # Errors
     /// If there is none to be had.
     fn bill(&self, day: Date, rows: BillType) -> BoxFuture<'_, Result<Box<dyn Bill>, BillError>>;
 
-    /// Made-up evidence of a made-up payment, to try a configuration with: [`notify`](Self::notify) takes it as any
-    /// other.
+    /// Made-up evidence of a made-up payment, to try a configuration with: [`notify`](Self::notify) takes it as any other.
     fn sample_evidence(&self, payment: &Payment) -> Evidence;
 }
 
-/// A payment provider as this process asks it: the client behind its accounts, with one budget of queries for each
-/// merchant.
+/// A payment provider as this process asks it: the client behind its accounts, with one budget of queries for each merchant.
 pub trait Provider: Debug + Send + Sync {
     /// Its name, such as `wechat`.
     fn name(&self) -> &'static str;

@@ -143,8 +143,7 @@ impl<'m> Intake<'m> {
 
     /// Reads a callback again that was opened when it was taken in, or was made here, with what the journal has as its
     /// claim. Where the claim stands in the clear it is not refused if it does not open any more, since the account's
-    /// key may have changed: the currency of its amount is then that of the journal's claim of the same amount. Where
-    /// it was sealed it is what was read when it was opened.
+    /// key may have changed: the currency of its amount is then that of the journal's claim of the same amount.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -152,7 +151,19 @@ impl<'m> Intake<'m> {
         let currency = self.currency(channel, journaled);
         match self.read {
             Read::InTheClear(callback) => Ok(in_the_clear(callback, channel, currency)?),
-            Read::Sealed(_) => Ok(Callback {
+            Read::Sealed(_) => self.reopen_sealed(channel, journaled),
+        }
+    }
+
+    /// A sealed claim is read again where it opens. Where it does not, it is what was read when it was opened: a signature ages, and a
+    /// key is replaced.
+    fn reopen_sealed(self, channel: &Channel, journaled: &Claimed) -> Result<Callback, Unopened> {
+        let may_be_kept = self.route.preset.and_then(|preset| preset.sealed).is_some_and(|form| form.of_payments);
+        match self.open(channel) {
+            _ if !may_be_kept => Err(Reason::NotificationUndecipherable.into()),
+            Ok(callback) if callback.refund.is_none() => Ok(callback),
+            Ok(_) => Err(Reason::NotificationUndecipherable.into()),
+            Err(_) => Ok(Callback {
                 claimed: *journaled,
                 event: Event::Payment,
                 refund: None,

@@ -41,6 +41,8 @@ pub struct SealedForm {
     pub field: &'static str,
     /// Fields that are never beside it: where one is, it is no such notification.
     pub never_beside: &'static [&'static str],
+    /// Whether payments are sealed too, so that a callback that was kept may be one.
+    pub of_payments: bool,
 }
 
 /// What an order system answers to a notification that it took: a 2xx, and this.

@@ -144,7 +144,10 @@ fn what_comments_cite_is_there() {
     let below = FOLDERS.iter().flat_map(|folder| crate::files(folder, "")).filter(is_read);
     let mut wrong = Vec::new();
     for path in below.chain(AT_THE_ROOT.iter().map(|path| (*path).to_owned())) {
-        let Some(text) = page(&path) else { continue };
+        let Some(text) = page(&path) else {
+            assert!(!AT_THE_ROOT.contains(&path.as_str()), "{path} is not there");
+            continue;
+        };
         let is_of_reference = text.contains(REFERENCE);
         for (line, comment) in comments(&text) {
             let dangling = dangling(&comment, is_of_reference, &known, &page);

@@ -29,7 +29,7 @@ struct Cone {
 static SEALED: Preset = Preset {
     name: "cone",
     carrier: Carrier::Xml,
-    sealed: Some(SealedForm { field: "cipher", never_beside: &[] }),
+    sealed: Some(SealedForm { field: "cipher", never_beside: &[], of_payments: true }),
     order: PRESET.order,
     transaction: PRESET.transaction,
     amount: PRESET.amount,

@@ -318,7 +318,7 @@ impl Writer {
                 self.connection = Some(connection);
                 self.healthy.store(true, Ordering::Relaxed);
                 self.meters.set_writable(true);
-                tracing::warn!(notes = self.backlog.len(), "the journal can be written again");
+                tracing::warn!(events = self.backlog.len(), "the journal can be written again");
                 // If it fails again meanwhile, what is left joins the backlog anew, in the same order.
                 let mut events = std::mem::take(&mut self.backlog).into_iter().peekable();
                 while events.peek().is_some() {

@@ -17,7 +17,7 @@ pub static PRESET: Preset = Preset {
     amount: "total_fee",
     amount_unit: AmountUnit::Fen,
     vouched_for: &["return_code", "result_code", "appid", "sub_appid", "mch_id", "sub_mch_id", "fee_type"],
-    sealed: Some(SealedForm { field: REQ_INFO, never_beside: &["sign", "result_code"] }),
+    sealed: Some(SealedForm { field: REQ_INFO, never_beside: &["sign", "result_code"], of_payments: false }),
     dialect: &DIALECT,
     accepted: TakenWhen::ReturnCode("SUCCESS"),
 };
