@@ -10,7 +10,8 @@ const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 /// Takes a bill's text in pieces and gives its rows.
 ///
 /// ```
-/// use tollgate::provider::wechat::bill::{BillReader, Row};
+/// use tollgate::provider::bill::Row;
+/// use tollgate::provider::wechat::bill::BillReader;
 /// let bill = "微信订单号,商户订单号,交易状态,订单金额\n`4200001,`A1,`SUCCESS,`66.00\n总交易单数\n`1\n";
 /// let (mut reader, mut rows) = (BillReader::default(), Vec::new());
 /// for piece in bill.as_bytes().chunks(7) {
