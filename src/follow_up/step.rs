@@ -57,8 +57,8 @@ impl FollowUp {
         let origin = job.callback.origin;
         let read = |request| reread(route, channel, &claimed, origin, request);
         let request = job.callback.request.as_ref();
-        let read_again = request.map(read);
-        if matches!(read_again, Some(None)) {
+        let read_again = request.and_then(read);
+        if request.is_some() && read_again.is_none() {
             return self.park(record, Reason::RouteGone);
         }
         if let Some(step) = self.is_delivered_otherwise(&job, record, None).await {
@@ -68,8 +68,8 @@ impl FollowUp {
             return self.not_now(&job);
         };
         // What was made says more than the one that named the order.
-        let read_again = read_again.flatten().filter(|_| origin.is_found()).map_or(claimed, |read| read.claimed);
-        let decided = self.decide((route, channel), &job, read_again, record, &order_state, span).await;
+        let said = read_again.as_ref().filter(|_| origin.is_found()).map_or(claimed, |read| read.claimed);
+        let decided = self.decide((route, channel), &job, said, record, &order_state, span).await;
         self.learn(&job, &decided);
         let confirmed = match decided {
             Ok(confirmed) => confirmed,
@@ -87,9 +87,8 @@ impl FollowUp {
             return step;
         }
         let made = if request.is_none() { self.make(&job, route, channel, &confirmed, &evidence) } else { None };
-        let Some((request, Some(intake::Callback { fill, .. }))) =
-            request.or(made.as_ref()).map(|request| (request, read(request)))
-        else {
+        let made = || made.as_ref().and_then(|made| Some((made, read(made)?)));
+        let Some((request, intake::Callback { fill, .. })) = request.zip(read_again).or_else(made) else {
             return self.park_payment(record, Reason::CannotSynthesize, &order_state);
         };
         let turn = Turn::of(&job, &ticket);

@@ -159,8 +159,10 @@ impl<'m> Intake<'m> {
     /// key is replaced.
     fn reopen_sealed(self, channel: &Channel, journaled: &Claimed) -> Result<Callback, Unopened> {
         let may_be_kept = self.route.preset.and_then(|preset| preset.sealed).is_some_and(|form| form.of_payments);
+        if !may_be_kept {
+            return Err(Reason::NotificationUndecipherable.into());
+        }
         match self.open(channel) {
-            _ if !may_be_kept => Err(Reason::NotificationUndecipherable.into()),
             Ok(callback) if callback.refund.is_none() => Ok(callback),
             Ok(_) => Err(Reason::NotificationUndecipherable.into()),
             Err(_) => Ok(Callback {

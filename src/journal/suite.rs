@@ -102,6 +102,16 @@ fn attempt_of(taken: &Taken, order: &str, number: u64) -> Attempt {
     Attempt { entry: taken.entry, delivery, number, origin: Origin::Callback }
 }
 
+/// The attempt is sent, and the upstream accepts it.
+fn accept(journal: &Journal, attempt: Attempt) {
+    journal.queue.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
+    journal.queue.append(JournalEvent::AttemptEnded {
+        attempt,
+        outcome: Outcome::Accepted(accepted()),
+        next: Some(Transition::Accepted),
+    });
+}
+
 fn of(order: &str) -> Search {
     Search { order: Some(OrderId::parse(order).unwrap()), ..Search::default() }
 }

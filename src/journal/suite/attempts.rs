@@ -6,12 +6,7 @@ pub(super) async fn an_acceptance_is_kept_and_stays(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&journal, "A", LATE).await;
     let attempt = attempt_of(&taken, "A", 1);
-    journal.queue.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
-    journal.queue.append(JournalEvent::AttemptEnded {
-        attempt,
-        outcome: Outcome::Accepted(accepted()),
-        next: Some(Transition::Accepted),
-    });
+    accept(&journal, attempt);
     // Somebody who was slower.
     journal.queue.append(JournalEvent::AttemptEnded {
         attempt,

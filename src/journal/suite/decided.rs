@@ -58,12 +58,7 @@ async fn what_was_accepted_is_due_by_a_decision_alone(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&journal, "A", LATE).await;
     let attempt = attempt_of(&taken, "A", 1);
-    journal.queue.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
-    journal.queue.append(JournalEvent::AttemptEnded {
-        attempt,
-        outcome: Outcome::Accepted(accepted()),
-        next: Some(Transition::Accepted),
-    });
+    accept(&journal, attempt);
     journal.queue.flush().await.unwrap();
     let refused = redeliver(&journal, "A", &[]).await;
     assert_eq!((refused.entries.len(), refused.held[0].needs.to_string().as_str()), (0, "accepted"));
@@ -178,12 +173,7 @@ async fn claims_that_were_held_with_the_same_payment_are_done_with_it(store: &dy
     journal.queue.flush().await.unwrap();
     let attempt = attempt_of(&entries[2], "A", 1);
     assert_eq!(redeliver(&journal, "A", &[]).await.entries, [attempt.entry]);
-    journal.queue.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
-    journal.queue.append(JournalEvent::AttemptEnded {
-        attempt,
-        outcome: Outcome::Accepted(accepted()),
-        next: Some(Transition::Accepted),
-    });
+    accept(&journal, attempt);
     journal.queue.flush().await.unwrap();
     let mut records = journal.archive.find(of("A"), 10).await.unwrap();
     records.reverse();

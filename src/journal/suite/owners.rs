@@ -1,10 +1,10 @@
 //! Which order a payment is for, as every journal must keep it.
 
-use super::{SOON, Store, accepted, attempt_of, callback, take_in, time_passes, verified};
+use super::{SOON, Store, accept, attempt_of, callback, take_in, time_passes, verified};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use crate::journal::owners::{Owner, OwnerClaim};
-use crate::journal::{Claimed, Journal, JournalEvent, Outcome, Transition, Trust};
+use crate::journal::{Claimed, Journal, JournalEvent, Transition, Trust};
 use std::time::Duration;
 
 pub(super) async fn all(store: &dyn Fn() -> Box<dyn Store>) {
@@ -111,12 +111,7 @@ async fn an_owner_outlives_its_entry(store: &dyn Store) {
     let journal = store.open(100);
     let taken = take_in(&journal, "A", Duration::MAX).await;
     let attempt = attempt_of(&taken, "A", 1);
-    journal.queue.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
-    journal.queue.append(JournalEvent::AttemptEnded {
-        attempt,
-        outcome: Outcome::Accepted(accepted()),
-        next: Some(Transition::Accepted),
-    });
+    accept(&journal, attempt);
     journal.queue.flush().await.unwrap();
     time_passes(SOON).await;
     while !journal.queue.forget(SOON.into(), 10).await.unwrap().entries.is_empty() {}
