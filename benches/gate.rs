@@ -17,7 +17,7 @@ use tollgate::gate::event::{Event, Events};
 use tollgate::gate::path::PathPattern;
 use tollgate::gate::policy::{Duplicates, Mode, NumberProof, OnRefunded};
 use tollgate::gate::reply::ReplyStyle;
-use tollgate::gate::route::{QueryMatch, Route, Routes};
+use tollgate::gate::route::{QueryMatch, Reading, Route, Routes};
 use tollgate::gate::sender::Sender;
 use tollgate::gate::stamp::{Delivered, HeaderNames, Host, Source, Stamp};
 use tollgate::journal::{Claimed, Overrides};
@@ -85,12 +85,17 @@ fn routes(reader: ClaimReader) -> Routes {
         path: PathPattern::parse("/pay/notify").unwrap(),
         query: QueryMatch::default(),
         methods: vec![hyper::Method::POST],
-        claim: reader,
-        preset: None,
+        main: Reading {
+            preset: None,
+            claim: reader,
+            accepted: Accepted::any_2xx(),
+            reply: ReplyStyle { dialect: None, success: None, failure: None },
+        },
+        also: Vec::new(),
         events: Events::default(),
+        resign: None,
+        upstream_window: None,
         number_proof: NumberProof::First,
-        reply: ReplyStyle { dialect: None, success: None, failure: None },
-        accepted: Accepted::any_2xx(),
         deadline: None,
         duplicates: Duplicates::Forward,
         synthesize: None,
@@ -101,7 +106,7 @@ fn bench_read(bencher: Bencher, reader: ClaimReader, content_type: &str, body: &
     let (head, body, routes) = (head(content_type), Bytes::from_static(body), routes(reader));
     bencher.bench(|| {
         let (route, path) = routes.find(black_box(&head)).unwrap();
-        route.claim.read(&head, &path, black_box(&body)).unwrap().claim
+        route.main.claim.read(&head, &path, black_box(&body)).unwrap().claim
     });
 }
 
@@ -133,6 +138,8 @@ fn account() -> Credentials {
     let signing = ApiKey::parse(Secret::new(KEY.into())).unwrap();
     Credentials {
         api: Api::V2(v2::Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
+        also: None,
+        other_appids: Vec::new(),
         appid: AppId::parse("wx0000000000000001").unwrap(),
         mch_id: MerchantId::parse("1900000001").unwrap(),
         sub_mch_id: None,
@@ -161,14 +168,19 @@ fn claimed() -> Claimed {
 #[divan::bench]
 fn read_and_judge_answer(bencher: Bencher) {
     let (account, body, ask) = (account(), Bytes::from(answer()), AskBy::OutTradeNo(claimed().out_trade_no));
-    bencher
-        .bench(|| order_state::judge(&account, &ask, &Ok(v2::read_answer(&account, black_box(body.clone())).unwrap())));
+    bencher.bench(|| {
+        order_state::judge(
+            &account,
+            &ask,
+            &Ok(v2::read_answer(account.v2().unwrap(), black_box(body.clone())).unwrap()),
+        )
+    });
 }
 
 fn confirmed() -> Pass {
     let claimed = claimed();
     let account = account();
-    let answer = v2::read_answer(&account, answer().into()).unwrap();
+    let answer = v2::read_answer(account.v2().unwrap(), answer().into()).unwrap();
     let finding = order_state::judge(&account, &AskBy::OutTradeNo(claimed.out_trade_no), &Ok(answer));
     decide::permit(decide::decide(&claimed, None, Pair::Proven, &finding, OnRefunded::Refuse), Mode::Enforce).unwrap()
 }
@@ -177,7 +189,7 @@ fn confirmed() -> Pass {
 fn decide_claim(bencher: Bencher) {
     let claimed = claimed();
     let account = account();
-    let answer = v2::read_answer(&account, answer().into()).unwrap();
+    let answer = v2::read_answer(account.v2().unwrap(), answer().into()).unwrap();
     let finding = order_state::judge(&account, &AskBy::OutTradeNo(claimed.out_trade_no), &Ok(answer));
     bencher.bench(|| decide::decide(black_box(&claimed), None, Pair::Proven, black_box(&finding), OnRefunded::Refuse));
 }

@@ -275,7 +275,7 @@ impl Outline {
             upstream: config.upstream,
             mode: config.mode,
             routes: config.routes.len(),
-            accepted: config.routes.into_iter().map(|route| (route.name, route.accepted)).collect(),
+            accepted: config.routes.into_iter().map(|route| (route.name, route.main.accepted)).collect(),
             channels: config.channels.len(),
             journal: config.journal,
             sweeps,

@@ -66,6 +66,7 @@ mod detach_on_drop;
 
 pub mod current;
 
+use crate::domain::clock;
 use crate::domain::reason::Reason;
 use crate::journal::Overrides;
 use crate::observe::metrics::{Counts, Metrics, UpstreamMeters};
@@ -150,8 +151,10 @@ impl Gate {
         let (route, path) = found?;
         self.senders.admit(peer, &head.headers)?;
         context.deadline = context.began + route.deadline.unwrap_or(self.deadline);
+        let reading = route.reading(&body).unwrap_or(&route.main);
+        context.reading = Some(reading);
 
-        let read = self.read(route, &path, &head, &body, context);
+        let read = self.read(route, &path, &head, &body, context).await;
         let verified = match &read {
             Err(reason) => Err(*reason),
             Ok((channel, Callback { claimed, refund: None, .. })) => {
@@ -165,6 +168,7 @@ impl Gate {
 
         let upstream_request = UpstreamRequest {
             route,
+            reading,
             channel: context.channel.map(Arc::as_ref),
             order: context.order,
             head,
@@ -183,7 +187,7 @@ impl Gate {
     }
 
     /// What the callback claims, and of which account.
-    fn read<'g>(
+    async fn read<'g>(
         &'g self,
         route: &'g Route,
         path: &PathValues<'_>,
@@ -191,10 +195,13 @@ impl Gate {
         body: &Bytes,
         context: &mut CallbackContext<'g>,
     ) -> Result<(&'g Arc<Channel>, Callback), Reason> {
-        let read = context.span.around("claim", || Intake::read(route, path, head, body));
+        let read = context.span.around("claim", || Intake::read(route, path, head, body, clock::now()));
         let intake = read.map_err(|unreadable| context.unreadable(unreadable))?;
         context.order = intake.claim().map(|claim| claim.order);
-        let channel = intake.channel(&self.channels).ok_or(Reason::ChannelUnknown)?;
+        let until = context.deadline.min(context.began + self.confirm.timeout());
+        let fetched = intake.fetch_keys(&self.channels, until).await;
+        fetched.map_err(|unopened| context.unopened(unopened))?;
+        let channel = intake.channel(&self.channels).map_err(|unopened| context.unopened(unopened))?;
         context.channel = Some(channel);
         let callback = intake.open(channel).map_err(|unopened| context.unopened(unopened))?;
         context.read(&callback);
@@ -339,9 +346,9 @@ impl Handler for Gate {
             let outcome = gate.process(arrival, &mut context).await;
             let refused = outcome.as_ref().err().map(|refusal| refusal.reason);
             let response = match outcome {
-                Ok(Answer::Forwarded(delivered)) => reply::forwarded(delivered.answer, &context.request_id),
+                Ok(Answer::Forwarded(delivered)) => reply::forwarded(context.reply(), delivered, &context.request_id),
                 Ok(Answer::Replayed(style, acceptance)) => reply::absorbed(style, &acceptance, &context.request_id),
-                Err(refusal) => reply::refuse(context.route.map(|route| &route.reply), &refusal, &context.request_id),
+                Err(refusal) => reply::refuse(context.reply(), &refusal, &context.request_id),
             };
             settle::settle(&mut context, &gate.records, refused);
             access_log::write(context, &mut under_way, &gate.metrics, refused, response.status());

@@ -32,7 +32,7 @@ pub mod bill;
 pub mod wechat;
 
 pub use message::{Envelope, Event, NotifiedClaim, Opened, Refund, Told, Unopened};
-pub use notification::{CannotNotify, Evidence, Notification};
+pub use notification::{CannotNotify, Evidence, Notification, Resign, ToNotify};
 pub use order_state::OrderState;
 pub use payee::{Fingerprint, Payee};
 pub use payment::Payment;
@@ -40,11 +40,13 @@ pub use preset::{Dialect, Preset};
 pub use question::{AskBy, Asked, Part, Query};
 
 use crate::domain::order::MerchantId;
+use crate::domain::reason::Reason;
 use bill::{Bill, BillError, BillType};
 use jiff::civil::Date;
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// What a provider gives at once may be a future of any kind: one box for each question that is asked.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -71,16 +73,40 @@ pub trait Account: Debug + Send + Sync {
     /// selects whose keys are tried.
     fn is_addressed_by(&self, envelope: &Envelope<'_>) -> bool;
 
+    /// Whether this account can read such notifications: it has the keys that they are opened with.
+    fn reads(&self, preset: &Preset) -> bool;
+
+    /// Whether a notification names a key of the provider's that is not known and can be [fetched](Self::fetch_keys).
+    fn lacks_key(&self, envelope: &Envelope<'_>) -> bool {
+        let _ = envelope;
+        false
+    }
+
+    /// Fetches the keys that the provider signs with. All who want them at the same time wait for the same download, and there are
+    /// few of them in a time, however often this is called.
+    ///
+    /// # Errors
+    /// If they cannot be had before the deadline: a reason of verdict `unknown`. That there are none is no error.
+    fn fetch_keys(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Reason>> {
+        let _ = deadline;
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Does what is due from time to time, such as fetching keys before they are needed. Called at the start and once a minute.
+    fn tend(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
     /// Asks for one order. Whatever is not an answer that can be believed, of this account and about this order, is an
     /// [`OrderState::NotPaid`] whose reason is of verdict `unknown`. Never panics, and is done before the deadline.
     fn query<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Asked>;
 
-    /// The notification that the provider would have sent of this payment, signed so that an order system believes it. `evidence` is
-    /// what came with the state that says so.
+    /// The notification that the provider would have sent of a payment. Where its signature [ages](Preset::signed_at) it is not signed
+    /// yet: no account can sign as the provider does, and a [`Resign`] does when it is sent.
     ///
     /// # Errors
     /// If none can be made of it.
-    fn notify(&self, payment: &Payment, evidence: &Evidence) -> Result<Notification, CannotNotify>;
+    fn notify(&self, wanted: &ToNotify<'_>) -> Result<Notification, CannotNotify>;
 
     /// Asks for the bill of a day, in Beijing, of [`Payee::merchant`]; ready when its first rows are there. For a service provider it is
     /// the bill of all its merchants. Counts against no budget of queries.

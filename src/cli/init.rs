@@ -132,7 +132,7 @@ fn try_out(text: &str, head: &Parts, body: &Bytes, guess: &Guess) -> Result<(), 
     let config = Config::parse(text, Path::new("config.yaml"), &AnyKey).map_err(|problems| problems.to_string())?;
     let routes = Routes::new(config.routes);
     let (route, path) = routes.find(head).map_err(|error| error.to_string())?;
-    let read = route.claim.read(head, &path, body).map_err(|unreadable| unreadable.to_string())?;
+    let read = route.main.claim.read(head, &path, body).map_err(|unreadable| unreadable.to_string())?;
     if read.claim.order.as_str() == guess.order.field.value {
         Ok(())
     } else {

@@ -8,6 +8,7 @@ use super::print::{self, Lines};
 use super::saved;
 use super::words::english;
 use crate::config::Config;
+use crate::domain::clock;
 use crate::domain::reason::Reason;
 use crate::gate::channel::Channels;
 use crate::gate::claim::Claim;
@@ -119,7 +120,10 @@ fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -
         }
     })?;
     let (route, path) = found.map_err(|error| error.reason())?;
-    let intake = Intake::read(route, &path, &arrival.head, &body).map_err(|unreadable| {
+    // A saved notification is opened at the time that it was signed, or it would be too old.
+    let signed_at = route.reading(&body).ok().and_then(|reading| reading.preset?.signed_at);
+    let at = signed_at.and_then(|signed_at| signed_at(&arrival.head.headers)).unwrap_or_else(clock::now);
+    let intake = Intake::read(route, &path, &arrival.head, &body, at).map_err(|unreadable| {
         account.note("detail", unreadable.detail.as_str());
         unreadable.reason
     })?;
@@ -128,7 +132,12 @@ fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -
         None => account.note("event", "refund"),
     }
     let is_sealed = intake.claim().is_none();
-    let channel = intake.channel(&channels).ok_or(Reason::ChannelUnknown)?;
+    let channel = intake.channel(&channels).map_err(|unopened| {
+        if let Some(detail) = unopened.detail {
+            account.note("detail", detail.as_ref());
+        }
+        unopened.reason
+    })?;
     if is_sealed {
         account.note("channel", channel.id.as_str());
     }
@@ -141,7 +150,7 @@ fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -
     let claimed = &callback.claimed;
     if is_sealed {
         note_sealed(&callback, account);
-    } else if route.preset.is_some() {
+    } else if route.takes_notifications() {
         account.note("signature", "valid");
     }
     if callback.refund.is_some() && !route.events.refund {

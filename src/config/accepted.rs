@@ -6,7 +6,7 @@ use crate::gate::accepted::{Accepted, AcceptedStatus, JsonRule, Scalar};
 use crate::provider::preset::{Preset, TakenWhen};
 
 pub(super) static ACCEPTED: Section =
-    Section { name: "routes[].accepted", keys: &["status", "return_code", "body", "body_contains", "json"] };
+    Section { name: "routes[].accepted", keys: &["status", "return_code", "code", "body", "body_contains", "json"] };
 
 /// Places in a JSON answer that may be looked at.
 const MOST_PLACES: usize = 16;
@@ -26,6 +26,7 @@ pub(super) fn accepted(value: &Value<'_>) -> Option<Accepted> {
     let accepted = Accepted {
         status: map.or("status", AcceptedStatus::Class(2), |v| a_status(v)),
         return_code: map.optional("return_code", Value::text),
+        code: map.optional("code", Value::text),
         body: map.optional("body", body),
         body_contains: map.optional("body_contains", body_contains),
         json: map.or("json", Vec::new(), json),

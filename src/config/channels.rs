@@ -122,7 +122,15 @@ fn credentials(map: &Map<'_>) -> Option<Credentials> {
     }
     let ((), (signing, also_verify)) = (provider?, keys?);
     let api = Api::V2(Keys { signing, also_verify, sign_type });
-    Some(Credentials { api, appid: appid?, mch_id: mch_id?, sub_mch_id, sub_appid })
+    Some(Credentials {
+        api,
+        also: None,
+        other_appids: Vec::new(),
+        appid: appid?,
+        mch_id: mch_id?,
+        sub_mch_id,
+        sub_appid,
+    })
 }
 
 /// Says so if a value asks for WeChat Pay's API v3.

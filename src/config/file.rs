@@ -91,7 +91,7 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let admin = admin(&map, listen);
     let Business { mut routes, channels } = business?;
     for route in &mut routes {
-        route.claim.set_json_keys(limits.json_keys);
+        route.main.claim.set_json_keys(limits.json_keys);
     }
     number_proof::settle(&map, &mut routes, &pending_orders);
     report_what_does_not_fit(&map, &routes, &channels, journal.as_ref(), &pending_orders);

@@ -20,10 +20,10 @@ pub(super) fn settle(file: &Map<'_>, routes: &mut [Route], sources: &[Watched]) 
         let Some(item) = items.iter().find(named) else { continue };
         let own: Vec<_> = sources.iter().filter(|source| source.route == route.name).collect();
         let written = item.peek("number_proof");
-        let fields = route.claim.fields();
+        let fields = route.main.claim.fields();
         let reads_both = fields.out_trade_no.as_ref().is_some_and(|number| *number != fields.order);
         route.number_proof = match &written {
-            Some(value) => written_proof(value, route.preset.is_some(), reads_both, &own).unwrap_or_default(),
+            Some(value) => written_proof(value, route.takes_notifications(), reads_both, &own).unwrap_or_default(),
             None if reads_both => by_sources(&own),
             None => NumberProof::First,
         };

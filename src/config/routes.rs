@@ -14,7 +14,7 @@ use crate::gate::event::Events;
 use crate::gate::path::PathPattern;
 use crate::gate::policy::{Duplicates, NumberProof};
 use crate::gate::reply::ReplyStyle;
-use crate::gate::route::{QueryMatch, Route};
+use crate::gate::route::{QueryMatch, Reading, Route};
 use crate::provider::Preset;
 use crate::provider::wechat::v2::preset::PRESET;
 use hyper::Method;
@@ -90,7 +90,7 @@ impl Taken<'_> {
 }
 
 /// How a callback is read and answered.
-struct Reading {
+struct HowRead {
     fields: ClaimFields,
     reply: ReplyStyle,
     accepted: Accepted,
@@ -165,7 +165,7 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     if notification.is_none() {
         map.required("carrier", "carrier: form (or query, json, xml, multipart)", |_| Some(()));
     }
-    let Reading { fields, reply, accepted } = reading?;
+    let HowRead { fields, reply, accepted } = reading?;
     if let Err(bad) = fields.check() {
         map.value().problem(bad.to_string(), "name fields that no backend can take for one another");
         return None;
@@ -183,12 +183,12 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         path,
         query,
         methods,
-        claim,
-        preset,
+        main: Reading { preset, claim, accepted, reply },
+        also: Vec::new(),
         events,
+        resign: None,
+        upstream_window: None,
         number_proof,
-        reply,
-        accepted,
         deadline,
         duplicates,
         synthesize,
@@ -253,7 +253,7 @@ fn named_methods(text: &str) -> String {
 }
 
 /// A route that says itself what its callbacks look like.
-fn custom(map: &Map<'_>, context: &Context<'_>) -> Option<Reading> {
+fn custom(map: &Map<'_>, context: &Context<'_>) -> Option<HowRead> {
     let order = map.required("order", "order: the field with the order id", |v| context.field(v));
     let out_trade_no = map.optional("out_trade_no", |v| context.field(v));
     let transaction = map.optional("transaction", |v| context.field(v));
@@ -270,7 +270,7 @@ fn custom(map: &Map<'_>, context: &Context<'_>) -> Option<Reading> {
     let strictness = strictness::strictness(map, carrier);
     let (order, channel) = (order?, channel?);
     let fields = ClaimFields { carrier, order, out_trade_no, transaction, amount, fill, channel, strictness };
-    Some(Reading { fields, reply, accepted })
+    Some(HowRead { fields, reply, accepted })
 }
 
 /// The body or the query can be written into, and nothing else.
@@ -285,7 +285,7 @@ fn fill(value: &Value<'_>, context: &Context<'_>) -> Option<Field> {
 
 /// A provider's own notification. What it calls the order is the provider's number already, so no channel's prefix goes
 /// to it.
-fn of_preset(preset: &'static Preset, map: &Map<'_>, context: &Context<'_>, methods: &[Method]) -> Option<Reading> {
+fn of_preset(preset: &'static Preset, map: &Map<'_>, context: &Context<'_>, methods: &[Method]) -> Option<HowRead> {
     let style = map.get("reply").and_then(|reply| if reply.is_map() { reply.peek("style") } else { Some(reply) });
     let fixed = [
         ("carrier", word_of(CARRIERS, preset.carrier)),
@@ -331,7 +331,7 @@ fn of_preset(preset: &'static Preset, map: &Map<'_>, context: &Context<'_>, meth
         strictness: strictness::strictness(map, preset.carrier),
     };
     let reply = map.or("reply", reply::plain(Some(preset.dialect)), |v| reply::reply(v, Some(preset.dialect)));
-    Some(Reading { fields, reply, accepted })
+    Some(HowRead { fields, reply, accepted })
 }
 
 fn word_of<T: PartialEq + Copy>(words: &[(&'static str, T)], meant: T) -> &'static str {

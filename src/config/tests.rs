@@ -5,7 +5,6 @@
 
 use super::*;
 use crate::gate::claim::{Carrier, Field, Place as In};
-use crate::provider::wechat::Api;
 use crate::provider::wechat::v2::preset::{DIALECT, PRESET};
 use std::collections::BTreeSet;
 use std::env::VarError;
@@ -240,7 +239,7 @@ fn ids_stay_as_they_are_written() {
 fn a_reference_is_a_whole_value_and_stands_wherever_a_value_does() {
     for written in ["${KEY}", "\"${KEY}\"", "'${KEY}'", "${file:key}", "[${KEY}, ${file:key}]", "[\"${KEY}\"]"] {
         let config = parse(&MINIMAL.replace("${KEY}", written)).unwrap();
-        let Api::V2(keys) = &config.accounts[0].credentials.api;
+        let keys = config.accounts[0].credentials.v2().unwrap();
         assert_eq!(keys.signing.expose(), KEY.as_bytes(), "{written}");
     }
     for written in ["x${KEY}", "${KEY}x", "${file:key-and-blank-line}", "${file:}", "${}", "${1}", "${KEY KEY}", "$KEY"]
@@ -349,18 +348,20 @@ fn the_preset_says_what_a_notification_is() {
     let (_, text) = folder("accepted").into_iter().find(|(name, _)| name == "preset").unwrap();
     let config = parse(&text).unwrap();
     let [by_path, by_name] = config.routes.as_slice() else { panic!() };
-    let fields = by_path.claim.fields();
+    let fields = by_path.main.claim.fields();
     assert!(
-        by_path.preset == Some(&PRESET) && by_path.methods == [hyper::Method::POST] && fields.carrier == Carrier::Xml
+        by_path.main.preset == Some(&PRESET)
+            && by_path.methods == [hyper::Method::POST]
+            && fields.carrier == Carrier::Xml
     );
     assert_eq!(fields.order, Field { place: In::Carrier, name: "out_trade_no".to_owned() });
-    assert_eq!(by_path.accepted.return_code.as_deref(), Some("SUCCESS"));
+    assert_eq!(by_path.main.accepted.return_code.as_deref(), Some("SUCCESS"));
     assert_eq!(
         fields.channel[0].choose,
         crate::gate::claim::Choose::From(vec![Field { place: In::Path, name: "channel".to_owned() }])
     );
-    assert_eq!(by_name.accepted.body_contains.as_deref(), Some("OK"));
-    assert_eq!(by_name.accepted.return_code, None, "what is written replaces the default");
+    assert_eq!(by_name.main.accepted.body_contains.as_deref(), Some("OK"));
+    assert_eq!(by_name.main.accepted.return_code, None, "what is written replaces the default");
 }
 
 #[test]
@@ -368,8 +369,8 @@ fn a_preset_keeps_its_dialect_beside_own_bodies() {
     let (_, text) = folder("accepted").into_iter().find(|(name, _)| name == "preset-own-bodies").unwrap();
     let config = parse(&text).unwrap();
     for route in &config.routes {
-        assert_eq!(route.reply.dialect, Some(&DIALECT), "{}", route.name);
-        assert!(route.reply.failure.is_some(), "{}", route.name);
+        assert_eq!(route.main.reply.dialect, Some(&DIALECT), "{}", route.name);
+        assert!(route.main.reply.failure.is_some(), "{}", route.name);
     }
 }
 
@@ -384,7 +385,7 @@ fn what_a_section_leaves_out_has_its_default() {
     assert_eq!(config.headers.channel, "x-verified-channel");
     assert_eq!((config.cache.capacity, config.cache.pending), (100_000, Duration::from_millis(100)));
     assert_eq!(config.follow_up.concurrency, 16);
-    assert_eq!(config.routes[0].accepted.status, crate::gate::accepted::AcceptedStatus::Class(2));
+    assert_eq!(config.routes[0].main.accepted.status, crate::gate::accepted::AcceptedStatus::Class(2));
 }
 
 #[test]
@@ -453,7 +454,7 @@ fn the_process_reads_files_beside_the_configuration() {
     assert!(Config::load(&path).is_err() && Outline::load(&path).is_ok());
     fs::write(directory.path().join("key"), format!("{KEY}\r\n")).unwrap();
     let config = Config::load(&path).unwrap();
-    let Api::V2(keys) = &config.accounts[0].credentials.api;
+    let keys = config.accounts[0].credentials.v2().unwrap();
     assert_eq!(keys.signing.expose(), KEY.as_bytes());
     assert_eq!(config.journal.unwrap().settings.path, directory.path().join("tollgate.db"));
     let with_tls = |cert: &str| fs::write(&path, MINIMAL.replace("${KEY}", "${file:key}") + cert).unwrap();

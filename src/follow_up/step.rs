@@ -4,6 +4,7 @@ use super::outcome::{Step, end_span, tell};
 use super::recovery::{Ticket, Turn};
 use super::retry_budgets::Lane;
 use super::{FollowUp, overridden};
+use crate::domain::clock;
 use crate::domain::reason::Reason;
 use crate::gate::UpstreamRequest;
 use crate::gate::channel::Channel;
@@ -24,6 +25,7 @@ use crate::provider::payment::Payment;
 use crate::provider::{AskBy, Evidence};
 use crate::server::Peer;
 use hyper::header::HeaderValue;
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -54,8 +56,8 @@ impl FollowUp {
         // One at a time for each delivery; a callback that waits goes first.
         let Ok(_turn) = record.delivery.turn.try_lock() else { return self.defer(&job) };
         let Some((route, channel)) = self.place(&job.callback) else { return self.park(record, Reason::RouteGone) };
-        let origin = job.callback.origin;
-        let read = |request| reread(route, channel, &claimed, origin, request);
+        let (origin, at) = (job.callback.origin, job.callback.created_at.unwrap_or_else(clock::now));
+        let read = |request| reread(route, channel, &claimed, (origin, at), request);
         let request = job.callback.request.as_ref();
         let read_again = request.and_then(read);
         if request.is_some() && read_again.is_none() {
@@ -103,6 +105,7 @@ impl FollowUp {
         let (overrides, trace) = (self.overridden(channel, &job, record, &confirmed), span.parent());
         let upstream_request = UpstreamRequest {
             route,
+            reading: route.reading(&body).unwrap_or(&route.main),
             channel: Some(channel),
             order,
             head,
@@ -226,12 +229,12 @@ fn reread(
     route: &Route,
     channel: &Channel,
     claimed: &Claimed,
-    origin: Origin,
+    (origin, at): (Origin, Timestamp),
     request: &journal::Request,
 ) -> Option<intake::Callback> {
     let head = request.head();
     let path = route.takes(&head)?;
-    let intake = Intake::read(route, &path, &head, &request.body).ok()?;
+    let intake = Intake::read(route, &path, &head, &request.body, at).ok()?;
     let selects = intake.selects(channel);
     let read = intake.reopen(channel, claimed).ok()?;
     let fen = |claimed: &Claimed| claimed.amount.map(|amount| amount.fen);

@@ -25,6 +25,9 @@ pub struct Accepted {
     pub status: AcceptedStatus,
     /// The `return_code` that an XML answer must say, for WeChat v2 notifications `SUCCESS`.
     pub return_code: Option<String>,
+    /// What an answer must say that says something: JSON in `code`, XML in `return_code`, for WeChat v3 notifications
+    /// `SUCCESS`.
+    pub code: Option<String>,
     /// The whole body, but for blanks and byte order marks around it; `""` is none.
     pub body: Option<String>,
     /// A text that the body must contain.
@@ -49,6 +52,8 @@ pub enum FailedRule {
     Status,
     /// `return_code`.
     ReturnCode,
+    /// `code`.
+    Code,
     /// `body`.
     Body,
     /// `body_contains`.
@@ -77,6 +82,7 @@ impl FailedRule {
         match self {
             Self::Status => "status",
             Self::ReturnCode => "return_code",
+            Self::Code => "code",
             Self::Body => "body",
             Self::BodyContains => "body_contains",
             Self::Json => "json",
@@ -114,7 +120,14 @@ impl Accepted {
     /// Any 2xx, whatever the body says.
     #[must_use]
     pub const fn any_2xx() -> Self {
-        Self { status: AcceptedStatus::Class(2), return_code: None, body: None, body_contains: None, json: Vec::new() }
+        Self {
+            status: AcceptedStatus::Class(2),
+            return_code: None,
+            code: None,
+            body: None,
+            body_contains: None,
+            json: Vec::new(),
+        }
     }
 
     /// What the provider itself wants of the answer to one of its notifications.
@@ -123,6 +136,7 @@ impl Accepted {
         match preset.accepted {
             TakenWhen::AnyBody => Self::any_2xx(),
             TakenWhen::ReturnCode(code) => Self { return_code: Some(code.to_owned()), ..Self::any_2xx() },
+            TakenWhen::Code(code) => Self { code: Some(code.to_owned()), ..Self::any_2xx() },
             TakenWhen::Body(text) => Self { body: Some(text.to_owned()), ..Self::any_2xx() },
         }
     }
@@ -130,8 +144,8 @@ impl Accepted {
     /// Whether it asks nothing of the body.
     #[must_use]
     pub const fn is_status_only(&self) -> bool {
-        let Self { return_code, body, body_contains, json, .. } = self;
-        return_code.is_none() && body.is_none() && body_contains.is_none() && json.is_empty()
+        let Self { return_code, code, body, body_contains, json, .. } = self;
+        return_code.is_none() && code.is_none() && body.is_none() && body_contains.is_none() && json.is_empty()
     }
 
     /// Whether `answer` says that the callback was taken.
@@ -158,6 +172,9 @@ impl Accepted {
         if let Some(wanted) = &self.return_code {
             failed(FailedRule::ReturnCode, body.says(wanted))?;
         }
+        if let Some(wanted) = &self.code {
+            failed(FailedRule::Code, body.says_nothing_but(wanted))?;
+        }
         if let Some(wanted) = &self.body {
             failed(FailedRule::Body, body.is(wanted))?;
         }
@@ -178,6 +195,10 @@ impl Accepted {
         if let Some(wanted) = &self.return_code {
             let found = xml::return_code(&body.legible()).unwrap_or_else(|unread| unread.to_string());
             parts.push(part(FailedRule::ReturnCode, wanted.clone(), text::short(&found), body.says(wanted)));
+        }
+        if let Some(wanted) = &self.code {
+            let found = body.code().map_or_else(|| "no code".to_owned(), |code| text::short(&code));
+            parts.push(part(FailedRule::Code, wanted.clone(), found, body.says_nothing_but(wanted)));
         }
         if let Some(wanted) = &self.body {
             let found = text::quoted(&String::from_utf8_lossy(text::trimmed(&body.0)));
@@ -203,6 +224,9 @@ impl fmt::Display for Accepted {
         if let Some(code) = &self.return_code {
             write!(f, ", return_code {code}")?;
         }
+        if let Some(code) = &self.code {
+            write!(f, ", code {code}")?;
+        }
         if let Some(body) = &self.body {
             write!(f, ", the whole body {}", text::quoted(body))?;
         }
@@ -223,6 +247,17 @@ impl<'b> Body<'b> {
 
     fn says(&self, code: &str) -> bool {
         xml::return_code(&self.legible()).is_ok_and(|said| said == code)
+    }
+
+    /// Whether the body has no code, or this one.
+    fn says_nothing_but(&self, code: &str) -> bool {
+        self.code().is_none_or(|said| said == code)
+    }
+
+    /// The code that the body says, if it is JSON with a `code` or XML with a `return_code`.
+    fn code(&self) -> Option<String> {
+        let text = self.legible();
+        json::code(&text).or_else(|| xml::return_code(&text).ok())
     }
 
     fn is(&self, wanted: &str) -> bool {

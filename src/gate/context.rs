@@ -12,7 +12,8 @@ use super::intake::Callback;
 use super::persist::Kept;
 use super::record::{Lease, Record};
 use super::replay::Answer;
-use super::route::Route;
+use super::reply::ReplyStyle;
+use super::route::{Reading, Route};
 use crate::domain::order::{OrderId, OutTradeNo};
 use crate::domain::reason::Reason;
 use crate::observe::traces::Span;
@@ -39,6 +40,8 @@ pub(super) struct CallbackContext<'g> {
     pub(super) peer: Peer,
     pub(super) span: Span,
     pub(super) route: Option<&'g Route>,
+    /// How it is read there: in which language, if the route takes several.
+    pub(super) reading: Option<&'g Reading>,
     pub(super) channel: Option<&'g Arc<Channel>>,
     pub(super) event: Event,
     pub(super) order: Option<OrderId>,
@@ -91,6 +94,7 @@ impl<'g> CallbackContext<'g> {
             peer,
             span,
             route: None,
+            reading: None,
             channel: None,
             event: Event::Payment,
             order: None,
@@ -104,6 +108,11 @@ impl<'g> CallbackContext<'g> {
             passed: None,
             sent: None,
         }
+    }
+
+    /// How its sender is answered: in its own language, once that is known.
+    pub(super) fn reply(&self) -> Option<&'g ReplyStyle> {
+        self.reading.or(self.route.map(|route| &route.main)).map(|reading| &reading.reply)
     }
 
     /// The callback was not readable, or is not what it says.

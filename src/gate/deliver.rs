@@ -12,7 +12,7 @@ use super::outgoing::{UpstreamRequest, outgoing};
 use super::policy::Duplicates;
 use super::record::Record;
 use super::records::Records;
-use super::route::Route;
+use super::route::{Reading, Route};
 use super::sender::Senders;
 use super::stamp::{self, Stamp};
 use crate::domain::clock;
@@ -63,6 +63,7 @@ pub struct Undelivered {
 #[derive(Debug)]
 struct Destination<'p> {
     route: &'p Route,
+    reading: &'p Reading,
     channel: Option<&'p Channel>,
     order: Option<OrderId>,
     upstream: &'p Upstream,
@@ -274,7 +275,7 @@ impl Forwarder<'_> {
         mut span: Span,
         sent_at: Instant,
     ) -> Result<Judged, Unanswered> {
-        let judged = answer.as_ref().map(|answer| destination.route.accepted.judge(answer));
+        let judged = answer.as_ref().map(|answer| destination.reading.accepted.judge(answer));
         let sent = match &judged {
             Ok(Ok(())) => Sent::Accepted,
             Ok(Err(_)) => Sent::NotAccepted,
@@ -300,9 +301,9 @@ impl Forwarder<'_> {
     }
 
     fn destination<'a>(&'a self, upstream_request: &UpstreamRequest<'a>, origin: Origin) -> Destination<'a> {
-        let UpstreamRequest { route, channel, order, overrides, event, ref trace, .. } = *upstream_request;
+        let UpstreamRequest { route, reading, channel, order, overrides, event, ref trace, .. } = *upstream_request;
         let upstream = channel.map_or(self.default, |channel| &channel.upstream);
-        Destination { route, channel, order, upstream, origin, overrides, event, trace: trace.clone() }
+        Destination { route, reading, channel, order, upstream, origin, overrides, event, trace: trace.clone() }
     }
 }
 

@@ -6,26 +6,33 @@
 //! the route takes its provider's own notifications; only then is a sealed claim known, and what WeChat Pay calls the
 //! order.
 
+mod addressee;
+
 use super::channel::{Channel, Channels};
 use super::claim::{self, Blank, Claim, Sealed, Unreadable};
 use super::event::Event;
 use super::path::PathValues;
-use super::route::Route;
+use super::route::{Reading, Route};
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
 use crate::journal::{Claimed, DeliveryId};
+use crate::provider::preset::Sealing;
 use crate::provider::{self, Envelope, NotifiedClaim, Refund, Told, Unopened};
 use bytes::Bytes;
 use hyper::http::request::Parts;
+use jiff::Timestamp;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// A callback whose fields in the clear were read.
 #[derive(Debug)]
 pub struct Intake<'m> {
     route: &'m Route,
+    reading: &'m Reading,
     head: &'m Parts,
     body: &'m Bytes,
+    at: Timestamp,
     read: Read<'m>,
 }
 
@@ -37,6 +44,8 @@ pub struct Intake<'m> {
 enum Read<'m> {
     InTheClear(claim::Callback<'m>),
     Sealed(Sealed<'m>),
+    /// All of it is the account's to read; the route's rules select this channel, if they select one.
+    Whole(Option<ChannelId>),
 }
 
 /// A callback that was read to its end. It is still only a claim.
@@ -55,16 +64,26 @@ pub struct Callback {
 }
 
 impl<'m> Intake<'m> {
-    /// Reads what stands in the clear.
+    /// Reads what stands in the clear of a callback that arrived `at` that time.
     ///
     /// # Errors
     /// As [`ClaimReader::read`](super::claim::ClaimReader::read), unless the claim is sealed.
-    pub fn read(route: &'m Route, path: &PathValues<'_>, head: &'m Parts, body: &'m Bytes) -> Result<Self, Unreadable> {
-        let read = match route.read_sealed(head, path, body) {
-            Some(sealed) => Read::Sealed(sealed),
-            None => Read::InTheClear(route.claim.read(head, path, body)?),
+    pub fn read(
+        route: &'m Route,
+        path: &PathValues<'_>,
+        head: &'m Parts,
+        body: &'m Bytes,
+        at: Timestamp,
+    ) -> Result<Self, Unreadable> {
+        let reading = route.reading(body)?;
+        let read = if reading.is_sealed() {
+            Read::Whole(reading.claim.select(head, path, body)?)
+        } else if let Some(sealed) = reading.read_sealed(head, path, body) {
+            Read::Sealed(sealed)
+        } else {
+            Read::InTheClear(reading.claim.read(head, path, body)?)
         };
-        Ok(Self { route, head, body, read })
+        Ok(Self { route, reading, head, body, at, read })
     }
 
     /// The claim, where it stands in the clear.
@@ -72,7 +91,7 @@ impl<'m> Intake<'m> {
     pub const fn claim(&self) -> Option<&Claim> {
         match &self.read {
             Read::InTheClear(callback) => Some(&callback.claim),
-            Read::Sealed(_) => None,
+            Read::Sealed(_) | Read::Whole(_) => None,
         }
     }
 
@@ -82,29 +101,57 @@ impl<'m> Intake<'m> {
         match &self.read {
             Read::InTheClear(callback) => callback.channel,
             Read::Sealed(sealed) => sealed.channel,
+            Read::Whole(channel) => *channel,
         }
     }
 
-    /// The channel of the callback: the one that the route's rules select, or, where they go by what a sealed
-    /// notification does not tell, the first that it is addressed to.
-    #[must_use]
-    pub fn channel<'c>(&self, channels: &'c Channels) -> Option<&'c Arc<Channel>> {
-        match (self.selected(), &self.read) {
+    /// The channel of the callback: the one that the route's rules select; or, where they go by what a sealed
+    /// notification does not tell, or are to find it, the one that it is addressed to.
+    ///
+    /// # Errors
+    /// If there is none; why not, where accounts were tried.
+    pub fn channel<'c>(&self, channels: &'c Channels) -> Result<&'c Arc<Channel>, Unopened> {
+        let found = match (self.selected(), self.envelope()) {
             (Some(id), _) => channels.get(&id),
-            (None, Read::Sealed(_)) => {
-                channels.iter().find(|channel| channel.account.is_addressed_by(&self.envelope()))
+            (None, Some(envelope)) if self.reading.is_auto() => return addressee::find(channels, &envelope),
+            (None, Some(envelope)) if matches!(self.read, Read::Sealed(_)) => {
+                channels.iter().find(|channel| channel.account.is_addressed_by(&envelope))
             }
-            (None, Read::InTheClear(_)) => None,
-        }
+            (None, _) => None,
+        };
+        found.ok_or(Reason::ChannelUnknown.into())
     }
 
     /// Whether [`channel`](Self::channel) may be this one.
     #[must_use]
     pub fn selects(&self, channel: &Channel) -> bool {
-        match (self.selected(), &self.read) {
-            (Some(id), _) => id == channel.id,
-            (None, Read::Sealed(_)) => channel.account.is_addressed_by(&self.envelope()),
-            (None, Read::InTheClear(_)) => false,
+        match (self.selected(), &self.read, self.envelope()) {
+            (Some(id), ..) => id == channel.id,
+            // What it was opened by may be known no more.
+            (None, Read::Whole(_), Some(envelope)) => channel.account.reads(envelope.preset),
+            (None, Read::Sealed(_), Some(envelope)) => channel.account.is_addressed_by(&envelope),
+            (None, Read::InTheClear(_), Some(envelope)) => {
+                self.reading.is_auto() && channel.account.is_addressed_by(&envelope)
+            }
+            (None, _, None) => false,
+        }
+    }
+
+    /// Has the keys fetched that a notification was signed with, where they are not known. Nearly always there is nothing
+    /// to do.
+    ///
+    /// # Errors
+    /// If it cannot be authentic whatever the key, or the keys cannot be had before the deadline.
+    pub async fn fetch_keys(&self, channels: &Channels, deadline: Instant) -> Result<(), Unopened> {
+        let Some(envelope) = self.envelope() else { return Ok(()) };
+        (envelope.preset.examine)(&envelope)?;
+        match self.selected() {
+            Some(id) => match channels.get(&id).filter(|channel| channel.account.lacks_key(&envelope)) {
+                Some(channel) => Ok(channel.account.fetch_keys(deadline).await?),
+                None => Ok(()),
+            },
+            None if self.reading.is_auto() => addressee::fetch_keys(channels, &envelope, deadline).await,
+            None => Ok(()),
         }
     }
 
@@ -114,7 +161,7 @@ impl<'m> Intake<'m> {
     /// # Errors
     /// Why the account does not take it for a claim; or if it names no order that the provider can have a number for.
     pub fn open(self, channel: &Channel) -> Result<Callback, Unopened> {
-        let opened = self.route.preset.is_some().then(|| channel.account.open(&self.envelope())).transpose()?;
+        let opened = self.envelope().map(|envelope| channel.account.open(&envelope)).transpose()?;
         match (self.read, opened) {
             (Read::InTheClear(callback), Some(provider::Opened { event: provider::Event::Refund(refund), claim })) => {
                 let Told::InTheClear { currency } = claim else {
@@ -134,10 +181,10 @@ impl<'m> Intake<'m> {
                 });
                 Ok(in_the_clear(callback, channel, currency)?)
             }
-            (Read::Sealed(_), Some(provider::Opened { event, claim: Told::Sealed(told) })) => {
+            (Read::Sealed(_) | Read::Whole(_), Some(provider::Opened { event, claim: Told::Sealed(told) })) => {
                 Ok(sealed(self.route, channel, event, &told)?)
             }
-            (Read::Sealed(_), _) => Err(Reason::NotificationUndecipherable.into()),
+            (Read::Sealed(_) | Read::Whole(_), _) => Err(Reason::NotificationUndecipherable.into()),
         }
     }
 
@@ -151,14 +198,15 @@ impl<'m> Intake<'m> {
         let currency = self.currency(channel, journaled);
         match self.read {
             Read::InTheClear(callback) => Ok(in_the_clear(callback, channel, currency)?),
-            Read::Sealed(_) => self.reopen_sealed(channel, journaled),
+            Read::Sealed(_) | Read::Whole(_) => self.reopen_sealed(channel, journaled),
         }
     }
 
     /// A sealed claim is read again where it opens. Where it does not, it is what was read when it was opened: a signature ages, and a
     /// key is replaced.
     fn reopen_sealed(self, channel: &Channel, journaled: &Claimed) -> Result<Callback, Unopened> {
-        let may_be_kept = self.route.preset.and_then(|preset| preset.sealed).is_some_and(|form| form.of_payments);
+        let sealing = self.reading.preset.and_then(|preset| preset.sealed);
+        let may_be_kept = sealing.is_some_and(Sealing::is_of_payments);
         if !may_be_kept {
             return Err(Reason::NotificationUndecipherable.into());
         }
@@ -177,19 +225,22 @@ impl<'m> Intake<'m> {
 
     /// The currency of an amount that stands in the clear, where a notification tells one.
     fn currency(&self, channel: &Channel, journaled: &Claimed) -> Option<Currency> {
-        let (Some(_), Some(claim)) = (self.route.preset, self.claim()) else { return None };
-        match channel.account.open(&self.envelope()) {
+        let (envelope, claim) = self.envelope().zip(self.claim())?;
+        match channel.account.open(&envelope) {
             Ok(provider::Opened { claim: Told::InTheClear { currency }, .. }) => Some(currency),
             _ => journaled.amount.filter(|amount| claim.amount == Some(amount.fen)).map(|amount| amount.currency),
         }
     }
 
-    fn envelope(&self) -> Envelope<'_> {
+    /// The callback as its account gets it, if it is a provider's notification.
+    fn envelope(&self) -> Option<Envelope<'_>> {
         let (fields, sealed) = match &self.read {
             Read::InTheClear(callback) => (callback.xml.as_ref(), false),
             Read::Sealed(sealed) => (Some(&sealed.xml), true),
+            Read::Whole(_) => (None, true),
         };
-        Envelope { headers: &self.head.headers, body: self.body, fields, sealed }
+        let (preset, headers) = (self.reading.preset?, &self.head.headers);
+        Some(Envelope { preset, at: self.at, headers, body: self.body, fields, sealed })
     }
 }
 

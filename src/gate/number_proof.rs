@@ -37,7 +37,7 @@ impl Route {
     /// the order id itself because the route reads both from one field.
     #[must_use]
     pub fn is_evident(&self, channel: &Channel, order: &OrderId, number: &OutTradeNo) -> bool {
-        let fields = self.claim.fields();
+        let fields = self.main.claim.fields();
         channel.out_trade_no.apply(order).as_ref() == Ok(number) || fields.out_trade_no.as_ref() == Some(&fields.order)
     }
 }

@@ -4,7 +4,7 @@ use super::channel::Channel;
 use super::claim::Blank;
 use super::decide::Pass;
 use super::event::Event;
-use super::route::Route;
+use super::route::{Reading, Route};
 use super::sender::Sender;
 use super::stamp::{Delivered, Source, Stamp};
 use crate::domain::order::OrderId;
@@ -24,6 +24,8 @@ use hyper::{Request, Uri};
 pub struct UpstreamRequest<'p> {
     /// The route it came on.
     pub route: &'p Route,
+    /// How it is read there.
+    pub reading: &'p Reading,
     /// Its channel; observing also sends what names none.
     pub channel: Option<&'p Channel>,
     /// Its order, if that was readable.

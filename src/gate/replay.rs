@@ -42,7 +42,7 @@ impl<'g> Forwarder<'g> {
         held: Held<'_>,
         deadline: Instant,
     ) -> Result<Answer<'g>, Undelivered> {
-        let UpstreamRequest { route, order, event, .. } = upstream_request;
+        let UpstreamRequest { route, reading, order, event, .. } = upstream_request;
         let (Some(confirmed), Some(order)) = (pass.confirmed(), order) else {
             return self.send_unrecorded(upstream_request, pass, deadline).await.map(Answer::Forwarded);
         };
@@ -64,7 +64,7 @@ impl<'g> Forwarder<'g> {
         if let Some(accepted) = accepted {
             let answer = self.records.answer(&record.delivery, accepted).await.map_err(unsent)?;
             absorbed(self.records, held, confirmed.payment());
-            return Ok(Answer::Replayed(&route.reply, answer));
+            return Ok(Answer::Replayed(&reading.reply, answer));
         }
         let next = self.records.after_callback(&record, held.lease.is_some());
         let delivered = self.deliver(upstream_request, pass, &record, Origin::Callback, next, deadline).await;

@@ -4,10 +4,11 @@
 //! The caller learns that its callback was not taken, never why in detail: a sender who guesses order ids must not be
 //! told which of them are paid (threat V-10). The operator finds the reason by `X-Request-Id`.
 
+use super::deliver::Delivered;
 use super::delivery::Acceptance;
 use crate::domain::reason::Reason;
 use crate::provider::preset::{Dialect, Phrase};
-use crate::upstream::{UpstreamAnswer, coding};
+use crate::upstream::coding;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -58,9 +59,14 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// The upstream's own answer, byte for byte, in no coding.
+/// The upstream's own answer, byte for byte, in no coding; unless it refuses in a way that its sender would read as success.
 #[must_use]
-pub fn forwarded(answer: UpstreamAnswer, request_id: &HeaderValue) -> Response<Full<Bytes>> {
+pub fn forwarded(style: Option<&ReplyStyle>, delivered: Delivered, request_id: &HeaderValue) -> Response<Full<Bytes>> {
+    let status_decides = style.and_then(|style| style.dialect).is_some_and(|dialect| dialect.status_decides);
+    let Delivered { answer, failed_rule, .. } = delivered;
+    if status_decides && failed_rule.is_some() && answer.status.is_success() {
+        return refuse(style, &Reason::NotAccepted.into(), request_id);
+    }
     let mut response = Response::new(Full::new(answer.body));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
@@ -129,7 +135,7 @@ pub const fn http_status(reason: Reason) -> StatusCode {
         R::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         R::BodyMalformed | R::FieldMissing | R::FieldRepeated | R::FieldMalformed => StatusCode::BAD_REQUEST,
         R::ChannelUnknown => StatusCode::NOT_FOUND,
-        R::NotificationNotPayment => StatusCode::FORBIDDEN,
+        R::NotificationKeysMissing => StatusCode::UNAUTHORIZED,
 
         R::NotPaidYet | R::UserPaying | R::AwaitingDeduction | R::OrderNotFound | R::TradeStateUnknown => {
             StatusCode::SERVICE_UNAVAILABLE
@@ -140,13 +146,15 @@ pub const fn http_status(reason: Reason) -> StatusCode {
         R::WechatRateLimited | R::WechatSystemError | R::QueryRefused => StatusCode::SERVICE_UNAVAILABLE,
         R::AnswerHttpStatus | R::AnswerTooLarge | R::AnswerUnreadable => StatusCode::SERVICE_UNAVAILABLE,
         R::AnswerUnsigned | R::AnswerBadlySigned | R::AnswerIncomplete => StatusCode::SERVICE_UNAVAILABLE,
+        R::AnswerSerialUnknown | R::AnswerOutsideWindow | R::CertificatesUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         R::AnswerForOtherOrder | R::AnswerForOtherMerchant | R::AnswerForOtherApp => StatusCode::SERVICE_UNAVAILABLE,
         R::Closed | R::Revoked | R::PayError | R::Refunded | R::NotificationNotSuccess => StatusCode::PAYMENT_REQUIRED,
         R::AmountDiffers | R::ExpectedAmountDiffers | R::TransactionDiffers | R::TransactionOfOtherOrder => {
             StatusCode::FORBIDDEN
         }
         R::NotificationUnsigned | R::NotificationBadlySigned | R::NotificationUndecipherable => StatusCode::FORBIDDEN,
-        R::NotificationForOtherMerchant => StatusCode::FORBIDDEN,
+        R::NotificationProbe | R::NotificationSerialUnknown | R::NotificationOutsideWindow => StatusCode::UNAUTHORIZED,
+        R::NotificationForOtherMerchant | R::NotificationNotPayment | R::NotificationCombined => StatusCode::FORBIDDEN,
 
         R::UpstreamUnreachable | R::UpstreamBroke | R::UpstreamAnswerTooLarge => StatusCode::BAD_GATEWAY,
         // An answer is passed on, accepted or not.
@@ -157,7 +165,7 @@ pub const fn http_status(reason: Reason) -> StatusCode {
         R::ParkedByOperator | R::GaveUpAsking | R::GaveUpDelivering | R::AlreadyAccepted => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        R::CannotSynthesize | R::RouteGone => StatusCode::SERVICE_UNAVAILABLE,
+        R::CannotSynthesize | R::RouteGone | R::WindowOver => StatusCode::SERVICE_UNAVAILABLE,
         R::OverrideNeeded | R::DeliveredOverPrice | R::DeliveredAgain => StatusCode::SERVICE_UNAVAILABLE,
         // A paid callback is forwarded; one that is refused as paid would be a fault of ours.
         R::SecondPayment => StatusCode::CONFLICT,

@@ -6,21 +6,23 @@
 
 mod query;
 
-pub use query::QueryMatch;
+mod reading;
 
-use super::accepted::Accepted;
-use super::claim::{ClaimReader, Sealed};
+pub use query::QueryMatch;
+pub use reading::Reading;
+
+use super::claim::Unreadable;
 use super::event::Events;
 use super::path::{PathPattern, PathValues, is_canonical};
 use super::policy::{Duplicates, NumberProof};
-use super::reply::{Refusal, ReplyStyle};
+use super::reply::Refusal;
 use super::template::Synthesize;
 use crate::domain::reason::Reason;
-use crate::provider::Preset;
-use bytes::Bytes;
+use crate::provider::Resign;
 use hyper::header::{HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A path of the legacy system that takes callbacks, and how one is read, judged and answered there.
@@ -34,18 +36,18 @@ pub struct Route {
     pub query: QueryMatch,
     /// Which methods it takes.
     pub methods: Vec<Method>,
-    /// How the claim is read.
-    pub claim: ClaimReader,
-    /// Which provider's own notifications its callbacks are, if they are any: they are opened before anything is asked.
-    pub preset: Option<&'static Preset>,
-    /// What these tell of that is taken.
+    /// How callbacks are read.
+    pub main: Reading,
+    /// How they are read in the other languages of their provider. Which it is, the body's first byte says.
+    pub also: Vec<Reading>,
+    /// What notifications may tell of that are taken.
     pub events: Events,
-    /// How the gate's own answers look.
-    pub reply: ReplyStyle,
+    /// What signs notifications whose signature ages, in the provider's stead.
+    pub resign: Option<Arc<dyn Resign>>,
+    /// How old a provider's signature may be that the order system takes; `None` if it does not look at the time.
+    pub upstream_window: Option<Duration>,
     /// How it is proven that the number in a callback is that of the order in it.
     pub number_proof: NumberProof,
-    /// When the upstream counts as having taken a callback.
-    pub accepted: Accepted,
     /// From the whole request to the first byte of the answer, if its senders wait longer or shorter than others.
     pub deadline: Option<Duration>,
     /// What becomes of callbacks whose order was accepted before.
@@ -144,10 +146,30 @@ impl Routes {
 }
 
 impl Route {
-    /// Reads a notification whose claim is sealed, if this one is of that form.
+    /// How a callback with this body is read.
+    ///
+    /// # Errors
+    /// If the route takes several languages, and the body is in none of them.
+    pub fn reading(&self, body: &[u8]) -> Result<&Reading, Unreadable> {
+        if self.also.is_empty() {
+            return Ok(&self.main);
+        }
+        let first = body.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+        let begins = |reading: &&Reading| reading.preset.map(|preset| preset.begins) == first;
+        self.readings().find(begins).ok_or_else(|| {
+            Unreadable::new(Reason::BodyMalformed, "the body begins as none of the notifications that the route takes")
+        })
+    }
+
+    /// All ways that callbacks are read.
+    pub fn readings(&self) -> impl Iterator<Item = &Reading> {
+        std::iter::once(&self.main).chain(&self.also)
+    }
+
+    /// Whether callbacks are a provider's own notifications.
     #[must_use]
-    pub fn read_sealed<'b>(&self, head: &Parts, path: &PathValues<'_>, body: &'b Bytes) -> Option<Sealed<'b>> {
-        self.claim.read_sealed(self.preset?.sealed?, head, path, body)
+    pub const fn takes_notifications(&self) -> bool {
+        self.main.preset.is_some()
     }
 
     /// What the placeholders of its path stand for in this target; `None` if it is not for this route.

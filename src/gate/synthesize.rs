@@ -15,9 +15,9 @@ use super::template::{BadPart, BadText, Made, Synthesize, headers};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
-use crate::journal::{Claimed, Request};
+use crate::journal::{Claimed, DeliveryId, Request};
 use crate::provider::payment::Payment;
-use crate::provider::{CannotNotify, Evidence, Notification};
+use crate::provider::{CannotNotify, Evidence, Notification, ToNotify};
 use hyper::{Method, Uri};
 use minijinja::{Value, context};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -81,9 +81,9 @@ impl Synthesize {
     pub fn request(&self, route: &Route, facts: &Facts<'_>) -> Result<Request, CannotSynthesize> {
         let path = route.path.fill(|placeholder| facts.placeholder(placeholder))?;
         let Made { query, headers, body } = match self {
-            Self::Notification => notify(facts)?,
+            Self::Notification => notify(route, facts)?,
             Self::Template(template) => {
-                let made = template.render(&facts.variables(), route.claim.fields().carrier);
+                let made = template.render(&facts.variables(), route.main.claim.fields().carrier);
                 made.map_err(|BadPart { part, why }| CannotSynthesize::Template { part, why })?
             }
         };
@@ -159,8 +159,12 @@ impl<'a> Facts<'a> {
 }
 
 /// The provider's own words, signed as it signs.
-fn notify(facts: &Facts<'_>) -> Result<Made, CannotSynthesize> {
-    let Notification { headers: its_own, body } = facts.channel.account.notify(facts.payment, facts.evidence)?;
+fn notify(route: &Route, facts: &Facts<'_>) -> Result<Made, CannotSynthesize> {
+    let Facts { payment, evidence, .. } = *facts;
+    let preset = route.main.preset.ok_or(CannotNotify::Sign)?;
+    let wanted =
+        ToNotify { preset, payment, evidence, id: DeliveryId::of(&route.name, facts.order).0, at: clock::now() };
+    let Notification { headers: its_own, body } = facts.channel.account.notify(&wanted)?;
     let mut headers = headers(None);
     headers.extend(its_own);
     Ok(Made { query: None, headers, body })
@@ -168,7 +172,7 @@ fn notify(facts: &Facts<'_>) -> Result<Made, CannotSynthesize> {
 
 /// The route's first method; with a body, its first that means to have one.
 fn method(route: &Route) -> Method {
-    let has_body = route.claim.fields().carrier != Carrier::Query;
+    let has_body = route.main.claim.fields().carrier != Carrier::Query;
     let fits = |method: &&Method| has_body && [Method::POST, Method::PUT, Method::PATCH].contains(method);
     route.methods.iter().find(fits).or(route.methods.first()).cloned().unwrap_or(Method::POST)
 }
@@ -177,10 +181,11 @@ fn method(route: &Route) -> Method {
 fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), CannotSynthesize> {
     let head = request.head();
     let path = route.takes(&head).ok_or_else(|| otherwise("a request on another path, or with another query"))?;
-    let intake = Intake::read(route, &path, &head, &request.body).map_err(CannotSynthesize::Unreadable)?;
+    let intake =
+        Intake::read(route, &path, &head, &request.body, clock::now()).map_err(CannotSynthesize::Unreadable)?;
     selects(&intake, route, facts.channel)?;
     intake.claim().map_or(Ok(()), |claim| is_order(&claim.order, facts))?;
-    let read = intake.open(facts.channel).map_err(|unopened| match route.preset.is_some() {
+    let read = intake.open(facts.channel).map_err(|unopened| match route.takes_notifications() {
         true => CannotSynthesize::Refused(unopened.reason),
         false => otherwise("an order that WeChat Pay can have no number for"),
     })?;
@@ -191,7 +196,7 @@ fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), 
 /// order id is one order.
 fn selects(intake: &Intake<'_>, route: &Route, channel: &Channel) -> Result<(), CannotSynthesize> {
     let names =
-        |channel: &ChannelId| route.claim.fields().channel.iter().any(|rule| rule.choose == Choose::Is(*channel));
+        |channel: &ChannelId| route.main.claim.fields().channel.iter().any(|rule| rule.choose == Choose::Is(*channel));
     match intake.selected() {
         _ if intake.selects(channel) => Ok(()),
         Some(other) if !names(&channel.id) && names(&other) => Ok(()),
@@ -227,7 +232,7 @@ fn compare(read: &Claimed, facts: &Facts<'_>) -> Result<(), CannotSynthesize> {
 fn names_number(route: &Route, request: &Request) -> Option<bool> {
     let head = request.head();
     let path = route.takes(&head)?;
-    let intake = Intake::read(route, &path, &head, &request.body).ok()?;
+    let intake = Intake::read(route, &path, &head, &request.body, clock::now()).ok()?;
     Some(intake.claim().is_none_or(|claim| claim.out_trade_no.is_some()))
 }
 

@@ -1,15 +1,21 @@
 //! What arrived as a provider's notification, and what is in it once it is opened.
 
+use super::preset::Preset;
 use crate::domain::money::{Currency, Fen};
 use crate::domain::order::{OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use crate::net::xml::Fields;
 use hyper::HeaderMap;
+use jiff::Timestamp;
 use std::borrow::Cow;
 
 /// A notification as it arrived. Nothing in it is believed yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Envelope<'m> {
+    /// What kind of notification it is.
+    pub preset: &'static Preset,
+    /// When it arrived: its signature may age.
+    pub at: Timestamp,
     /// The header fields as received.
     pub headers: &'m HeaderMap,
     /// Its body, byte for byte.

@@ -1,11 +1,13 @@
 //! A provider's own notification, described: how it is written, read and answered. A route with `preset: NAME` is one
 //! of these, and the gate asks the description instead of knowing the provider.
 
+use super::message::{Envelope, Unopened};
 use crate::domain::carrier::Carrier;
 use crate::domain::money::AmountUnit;
 use crate::domain::reason::Reason;
-use hyper::StatusCode;
 use hyper::header::HeaderValue;
+use hyper::{HeaderMap, StatusCode};
+use jiff::Timestamp;
 use std::fmt;
 
 /// A kind of notification.
@@ -15,6 +17,8 @@ pub struct Preset {
     pub name: &'static str,
     /// How its fields are carried. It is always sent by POST.
     pub carrier: Carrier,
+    /// The first byte of its body, which tells it from the other notifications of its provider.
+    pub begins: u8,
     /// The field with the merchant's number of the order; a notification knows no other name of it.
     pub order: &'static str,
     /// The field with the provider's number of the payment.
@@ -26,12 +30,48 @@ pub struct Preset {
     /// Fields beside these that the account goes by when it opens a notification. No program is to read them otherwise
     /// than it does, so in an XML carrier their tags may stand in the text of no field.
     pub vouched_for: &'static [&'static str],
-    /// How a notification looks whose claim is sealed, if there are such.
-    pub sealed: Option<SealedForm>,
+    /// What of a notification is sealed, if anything is.
+    pub sealed: Option<Sealing>,
+    /// Looks at what no account is needed for: whether it can be authentic at all. An account that opens it looks at
+    /// that too.
+    pub examine: fn(&Envelope<'_>) -> Result<(), Unopened>,
+    /// Why one is refused that is addressed to no account.
+    pub unaddressed: Reason,
+    /// When it says that it was signed, if its signature ages: then the same bytes cannot be sent again for long.
+    pub signed_at: Option<fn(&HeaderMap) -> Option<Timestamp>>,
     /// How its sender is answered.
     pub dialect: &'static Dialect,
     /// When the order system's answer to one says that it was taken, unless the route says otherwise.
     pub accepted: TakenWhen,
+}
+
+/// What of a notification is sealed.
+#[derive(Debug, Clone, Copy)]
+pub enum Sealing {
+    /// One field of some notifications; the claim of others stands in the clear.
+    Field(SealedForm),
+    /// All of every one: the account alone reads the body.
+    Body,
+}
+
+impl Sealing {
+    /// The form of a field that is sealed, where it is one.
+    #[must_use]
+    pub const fn field(self) -> Option<SealedForm> {
+        match self {
+            Self::Field(form) => Some(form),
+            Self::Body => None,
+        }
+    }
+
+    /// Whether payments are sealed too, so that a callback that was kept may be one.
+    #[must_use]
+    pub const fn is_of_payments(self) -> bool {
+        match self {
+            Self::Field(form) => form.of_payments,
+            Self::Body => true,
+        }
+    }
 }
 
 /// How a notification looks whose claim is sealed. None of the claim's fields stands beside it.
@@ -52,6 +92,8 @@ pub enum TakenWhen {
     AnyBody,
     /// An XML body whose `return_code` is this.
     ReturnCode(&'static str),
+    /// Any body but one in JSON whose `code`, or in XML whose `return_code`, is something else.
+    Code(&'static str),
     /// This body and nothing else.
     Body(&'static str),
 }
@@ -66,6 +108,8 @@ pub struct Dialect {
     pub not_taken: Phrase,
     /// The status that goes with `not_taken`, for this reason and the status that HTTP has for it.
     pub status: fn(Reason, StatusCode) -> StatusCode,
+    /// Whether the sender looks at the status alone: then what an order system refuses with a 2xx goes back as 503.
+    pub status_decides: bool,
     /// Whether the sender reads an answer of the route's own as `not_taken`, by a status that is no error.
     pub reads_as_not_taken: fn(StatusCode, &str) -> bool,
     /// What to write where it does not, for the operator who configures a route.

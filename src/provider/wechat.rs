@@ -8,6 +8,8 @@ pub mod sign;
 
 pub mod v2;
 
+pub mod v3;
+
 pub mod bill;
 
 mod account;
@@ -30,13 +32,17 @@ use crate::provider::Fingerprint;
 use bytes::Bytes;
 use std::fmt;
 
-/// One merchant account as WeChat Pay knows it. API v3 will be a second [`Api`].
+/// One merchant account as WeChat Pay knows it: one book of orders, and the keys of one or both languages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// Which of WeChat Pay's APIs it is asked by.
+    /// The API that it is asked by, and its keys.
     pub api: Api,
+    /// The keys of the other API, if its notifications are read too.
+    pub also: Option<Api>,
     /// `appid`; in service-provider mode the provider's.
     pub appid: AppId,
+    /// Further applications of the same merchant, whose payments are the account's too.
+    pub other_appids: Vec<AppId>,
     /// `mch_id`; in service-provider mode the provider's.
     pub mch_id: MerchantId,
     /// The sub-merchant, in service-provider mode (`docs/reference/wechatpay-v2.md` section 6).
@@ -60,24 +66,57 @@ impl Credentials {
         let of_sub_merchant =
             [self.sub_mch_id.as_ref().map(MerchantId::as_str), self.sub_appid.as_ref().map(AppId::as_str)];
         let of_sub_merchant = of_sub_merchant.map(Option::unwrap_or_default);
-        let Api::V2(keys) = &self.api;
-        let words = std::iter::once("v2").chain(ids).chain(of_sub_merchant).chain(hosts).map(str::as_bytes);
-        Fingerprint::of(words.chain(keys.parts()))
+        let others = self.other_appids.iter().map(AppId::as_str);
+        let words = ids.into_iter().chain(of_sub_merchant).chain(others).chain(hosts).map(str::as_bytes);
+        let keys = std::iter::once(&self.api).chain(&self.also);
+        Fingerprint::of(words.chain(keys.flat_map(Api::parts)))
+    }
+
+    /// The keys of API v2, if it has some.
+    #[must_use]
+    pub fn v2(&self) -> Option<&v2::Keys> {
+        std::iter::once(&self.api).chain(&self.also).find_map(|api| match api {
+            Api::V2(keys) => Some(keys),
+            Api::V3(_) => None,
+        })
+    }
+
+    /// The keys of API v3, if it has some.
+    #[must_use]
+    pub fn v3(&self) -> Option<&v3::Keys> {
+        std::iter::once(&self.api).chain(&self.also).find_map(|api| match api {
+            Api::V2(_) => None,
+            Api::V3(keys) => Some(keys),
+        })
     }
 
     /// Whether a message that names these is about this application. `sub_appid` counts only if the account has one:
     /// WeChat Pay adds it where it was used to place the order.
     #[must_use]
     pub fn is_app(&self, appid: Option<&str>, sub_appid: Option<&str>) -> bool {
-        appid == Some(self.appid.as_str()) && self.sub_appid.as_ref().is_none_or(|own| sub_appid == Some(own.as_str()))
+        let own = std::iter::once(&self.appid).chain(&self.other_appids);
+        let is_own = own.map(AppId::as_str).any(|own| appid == Some(own));
+        is_own && self.sub_appid.as_ref().is_none_or(|own| sub_appid == Some(own.as_str()))
     }
 }
 
-/// How an account signs and is asked.
+/// An API, and what an account signs and verifies with there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Api {
     /// API v2: XML, and a key shared with WeChat Pay.
     V2(v2::Keys),
+    /// API v3: JSON, and a pair of keys on either side.
+    V3(v3::Keys),
+}
+
+impl Api {
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let (word, v2, v3): (&[u8], _, _) = match self {
+            Self::V2(keys) => (b"v2", Some(keys.parts()), None),
+            Self::V3(keys) => (b"v3", None, Some(keys.parts())),
+        };
+        std::iter::once(word).chain(v2.into_iter().flatten()).chain(v3.into_iter().flatten())
+    }
 }
 
 /// Whether an answer or notification carries a signature, and whether it is WeChat Pay's.
@@ -240,6 +279,8 @@ mod tests {
             |list: &[&str], sign_type| v2::Keys::from_list(list.iter().map(|text| key(text)), sign_type).unwrap();
         let own = Credentials {
             api: Api::V2(keys(&["a", "b"], SignType::Md5)),
+            also: None,
+            other_appids: Vec::new(),
             appid: AppId::parse("wx1").unwrap(),
             mch_id: MerchantId::parse("19").unwrap(),
             sub_mch_id: None,

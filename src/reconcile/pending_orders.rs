@@ -372,7 +372,7 @@ fn numbers(route: &Route, channel: &Channel, listed: &Row) -> Result<(OrderId, O
         None => channel.out_trade_no.apply(&listed.order).map_err(|why| format!("as out_trade_no it {why}"))?,
     };
     // A notification knows no other.
-    let order = if route.preset.is_some() { OrderId::parse(number.as_str()) } else { Ok(listed.order) };
+    let order = if route.takes_notifications() { OrderId::parse(number.as_str()) } else { Ok(listed.order) };
     Ok((order.map_err(|why| why.to_string())?, number))
 }
 

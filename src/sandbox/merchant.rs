@@ -4,7 +4,7 @@ use crate::domain::order::{AppId, MerchantId};
 use crate::domain::secret::Secret;
 use crate::net::xml::Fields;
 use crate::provider::wechat::sign::{self, SignType};
-use crate::provider::wechat::{Api, ApiKey, Credentials};
+use crate::provider::wechat::{ApiKey, Credentials};
 
 /// An account at the simulated WeChat Pay. A merchant number with several applications is several of these.
 #[derive(Debug, Clone)]
@@ -66,14 +66,14 @@ impl Merchant {
 
     /// The merchant behind a channel of the gate's configuration.
     #[must_use]
-    pub fn of_account(account: &Credentials) -> Self {
-        let Api::V2(keys) = &account.api;
-        Self {
+    pub fn of_account(account: &Credentials) -> Option<Self> {
+        let keys = account.v2()?;
+        Some(Self {
             appid: account.appid,
             mch_id: account.mch_id,
             key: keys.signing.clone(),
             service_provider: account.sub_mch_id.is_some(),
-        }
+        })
     }
 }
 

@@ -19,19 +19,23 @@ use tollgate::provider::payment::Written;
 use tollgate::provider::preset::{Phrase, TakenWhen};
 use tollgate::provider::{
     Account, AskBy, Asked, BoxFuture, CannotNotify, Dialect, Envelope, Event, Evidence, Fingerprint, HostState,
-    Notification, Opened, OrderState, Payee, Payment, Preset, Provider, Query, Refund, Told, Unopened,
+    Notification, Opened, OrderState, Payee, Payment, Preset, Provider, Query, Refund, ToNotify, Told, Unopened,
 };
 
 /// Pine Pay's notifications as a preset.
 pub static PRESET: Preset = Preset {
     name: "pine",
     carrier: Carrier::Json,
+    begins: b'{',
     order: "no",
     transaction: "txn",
     amount: "cents",
     amount_unit: AmountUnit::Fen,
     vouched_for: &[],
     sealed: None,
+    examine: |_| Ok(()),
+    unaddressed: Reason::NotificationForOtherMerchant,
+    signed_at: None,
     dialect: &DIALECT,
     accepted: TakenWhen::Body("{\"ack\":1}"),
 };
@@ -41,6 +45,7 @@ static DIALECT: Dialect = Dialect {
     taken: Phrase { content_type: JSON, body: "{\"ack\":1}" },
     not_taken: Phrase { content_type: JSON, body: "{\"ack\":0}" },
     status: |_, _| StatusCode::ACCEPTED,
+    status_decides: false,
     reads_as_not_taken: |_, body| body.contains("\"ack\":0"),
     own_failure: "write a body with ack 0",
 };
@@ -168,8 +173,12 @@ impl Account for Pine {
         Box::pin(async move { self.answer(query.ask) })
     }
 
-    fn notify(&self, _: &Payment, evidence: &Evidence) -> Result<Notification, CannotNotify> {
-        let answer: Value = serde_json::from_slice(&evidence.0)
+    fn reads(&self, preset: &Preset) -> bool {
+        *preset == PRESET
+    }
+
+    fn notify(&self, wanted: &ToNotify<'_>) -> Result<Notification, CannotNotify> {
+        let answer: Value = serde_json::from_slice(&wanted.evidence.0)
             .map_err(|_| CannotNotify::Evidence("Pine Pay's answer is no JSON".into()))?;
         let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
         let body = notice(1, &text("no"), &text("txn"), answer["cents"].as_u64().unwrap_or_default());

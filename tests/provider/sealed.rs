@@ -10,10 +10,10 @@ use tollgate::domain::money::Fen;
 use tollgate::domain::order::{MerchantId, OutTradeNo, TransactionId};
 use tollgate::domain::reason::Reason;
 use tollgate::provider::bill::{Bill, BillError, BillType};
-use tollgate::provider::preset::SealedForm;
+use tollgate::provider::preset::{SealedForm, Sealing};
 use tollgate::provider::{
     Account, AskBy, Asked, BoxFuture, CannotNotify, Envelope, Event, Evidence, Fingerprint, HostState, Notification,
-    NotifiedClaim, Opened, OrderState, Payee, Payment, Preset, Provider, Query, Told, Unopened,
+    NotifiedClaim, Opened, OrderState, Payee, Payment, Preset, Provider, Query, ToNotify, Told, Unopened,
 };
 
 /// Pine Pay whose payments are sealed, and whose signatures age.
@@ -29,7 +29,11 @@ struct Cone {
 static SEALED: Preset = Preset {
     name: "cone",
     carrier: Carrier::Xml,
-    sealed: Some(SealedForm { field: "cipher", never_beside: &[], of_payments: true }),
+    begins: b'<',
+    sealed: Some(Sealing::Field(SealedForm { field: "cipher", never_beside: &[], of_payments: true })),
+    examine: PRESET.examine,
+    unaddressed: PRESET.unaddressed,
+    signed_at: None,
     order: PRESET.order,
     transaction: PRESET.transaction,
     amount: PRESET.amount,
@@ -76,8 +80,11 @@ impl Account for Cone {
         assert!(matches!(query.ask, AskBy::OutTradeNo(_)));
         self.pine.query(query)
     }
-    fn notify(&self, payment: &Payment, evidence: &Evidence) -> Result<Notification, CannotNotify> {
-        self.pine.notify(payment, evidence)
+    fn reads(&self, _: &Preset) -> bool {
+        true
+    }
+    fn notify(&self, wanted: &ToNotify<'_>) -> Result<Notification, CannotNotify> {
+        self.pine.notify(wanted)
     }
     fn bill(&self, day: Date, rows: BillType) -> BoxFuture<'_, Result<Box<dyn Bill>, BillError>> {
         self.pine.bill(day, rows)

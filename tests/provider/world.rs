@@ -59,10 +59,10 @@ impl World {
         let mut config = Config::parse(&text, &folder.path().join("config.yaml"), &Process).unwrap();
         config.channels[0].account = account;
         let route = &mut config.routes[0];
-        route.preset = Some(preset);
-        route.reply.dialect = Some(preset.dialect);
-        route.accepted = Accepted::of(preset);
-        route.claim = reader;
+        route.main.preset = Some(preset);
+        route.main.reply.dialect = Some(preset.dialect);
+        route.main.accepted = Accepted::of(preset);
+        route.main.claim = reader;
         let services = Services::build(config, Arc::new(Metrics::new())).unwrap();
         let shutdown = Shutdown::new();
         tokio::spawn(Arc::clone(services.follow_up.as_ref().unwrap()).run(shutdown.clone()));

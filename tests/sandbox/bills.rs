@@ -67,6 +67,8 @@ pub(crate) fn account(mch_id: &str, appid: &str) -> Credentials {
     let key = ApiKey::parse(Secret::new(KEY.to_owned())).unwrap();
     Credentials {
         api: Api::V2(Keys::from_list([key], SignType::HmacSha256).unwrap()),
+        also: None,
+        other_appids: Vec::new(),
         appid: appid.parse().unwrap(),
         mch_id: mch_id.parse().unwrap(),
         sub_mch_id: None,

@@ -242,9 +242,9 @@ async fn a_refund_is_told_under_seal_and_without_a_signature() {
     let sent: Vec<_> = receiver.bodies().iter().map(|body| fields(body)).collect();
     assert!(sent.iter().all(|sent| !sent.contains_key("sign") && !sent.contains_key("out_trade_no")));
     let account = crate::bills::account(MCH_ID, APPID);
-    let opened = open(&account, &sent[0]["req_info"]).unwrap();
+    let opened = open(account.v2().unwrap(), &sent[0]["req_info"]).unwrap();
     assert_eq!((opened.out_trade_no.as_str(), opened.refund_status.as_str()), ("A1", "SUCCESS"));
-    assert_eq!(open(&account, &sent[1]["req_info"]), Err(Unopened::Sealed));
+    assert_eq!(open(account.v2().unwrap(), &sent[1]["req_info"]), Err(Unopened::Sealed));
 }
 
 #[tokio::test]

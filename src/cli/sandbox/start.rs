@@ -54,9 +54,11 @@ pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
     let _log = logging::start(None, "tollgate=info").map_err(anyhow::Error::from_boxed)?;
     let with_demo_merchants = args.merchants.is_empty() && args.config.is_none();
     let merchants = match &args.config {
-        Some(path) => {
-            Config::load(path)?.accounts.iter().map(|account| Merchant::of_account(&account.credentials)).collect()
-        }
+        Some(path) => Config::load(path)?
+            .accounts
+            .iter()
+            .filter_map(|account| Merchant::of_account(&account.credentials))
+            .collect(),
         None if with_demo_merchants => demo_merchants()?,
         None => args.merchants,
     };

@@ -51,6 +51,19 @@ impl JsonRule {
     }
 }
 
+/// What an object says in `code`, as its text or its token; `None` if the document is no object, or has none. One that
+/// says it twice says neither.
+pub(super) fn code(document: &str) -> Option<String> {
+    if !document.starts_with('{') {
+        return None;
+    }
+    match at(document, "code") {
+        Ok(token) => Some(serde_json::from_str(token).unwrap_or_else(|_| token.to_owned())),
+        Err(Unread::Repeated) => Some(Unread::Repeated.to_string()),
+        Err(_) => None,
+    }
+}
+
 impl fmt::Display for JsonRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.is)

@@ -3,7 +3,7 @@
 
 use super::occurrences::Occurrences;
 use super::value::Value;
-use super::{Carrier, ClaimReader, Field, Place, channel_rule, channel_value, form, media, xml};
+use super::{Carrier, ClaimReader, Field, Place, Unreadable, channel_rule, channel_value, form, media, xml};
 use crate::domain::order::ChannelId;
 use crate::gate::path::PathValues;
 use crate::net::xml::Fields;
@@ -62,5 +62,17 @@ impl ClaimReader {
         let channel = channel_rule::select(&fields.channel, |field| channel_value(&occurrences, field)).ok()?;
         drop(occurrences);
         Some(Sealed { channel, xml })
+    }
+
+    /// Reads a callback of which nothing but its account can read the body: the channel that the rules select, which may
+    /// not be configured; `None` if no rule applied.
+    ///
+    /// # Errors
+    /// If body and carrier do not go together, or a field of the claim stands in the head in any spelling.
+    pub fn select(&self, head: &Parts, path: &PathValues<'_>, body: &Bytes) -> Result<Option<ChannelId>, Unreadable> {
+        media::check(&self.fields, &head.headers, !body.is_empty())?;
+        let mut occurrences = Occurrences::new(&self.names);
+        self.read_head(&mut occurrences, head, path)?;
+        channel_rule::select(&self.fields.channel, |field| channel_value(&occurrences, field))
     }
 }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::gate::accepted::Accepted;
+use crate::gate::claim::ClaimReader;
 use crate::gate::claim::{Carrier, ClaimFields, Field, Place, Strictness};
+use crate::gate::reply::ReplyStyle;
 use hyper::Request;
 
 fn route(name: &str, path: &str, methods: &[Method]) -> Route {
@@ -9,21 +11,26 @@ fn route(name: &str, path: &str, methods: &[Method]) -> Route {
         path: PathPattern::parse(path).unwrap(),
         query: QueryMatch::default(),
         methods: methods.to_vec(),
-        claim: ClaimReader::new(ClaimFields {
-            carrier: Carrier::Form,
-            order: Field { place: Place::Carrier, name: "OrderID".to_owned() },
-            out_trade_no: None,
-            transaction: None,
-            amount: None,
-            fill: None,
-            channel: Vec::new(),
-            strictness: Strictness::default(),
-        }),
-        preset: None,
+        main: Reading {
+            preset: None,
+            claim: ClaimReader::new(ClaimFields {
+                carrier: Carrier::Form,
+                order: Field { place: Place::Carrier, name: "OrderID".to_owned() },
+                out_trade_no: None,
+                transaction: None,
+                amount: None,
+                fill: None,
+                channel: Vec::new(),
+                strictness: Strictness::default(),
+            }),
+            accepted: Accepted::any_2xx(),
+            reply: ReplyStyle { dialect: None, success: None, failure: None },
+        },
+        also: Vec::new(),
         events: Events::default(),
+        resign: None,
+        upstream_window: None,
         number_proof: NumberProof::First,
-        reply: ReplyStyle { dialect: None, success: None, failure: None },
-        accepted: Accepted::any_2xx(),
         deadline: None,
         duplicates: Duplicates::Forward,
         synthesize: None,

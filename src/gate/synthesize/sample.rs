@@ -35,7 +35,7 @@ const NUMBER_BYTES: usize = 32;
 
 /// Payments of `channel` as they may be told on `route`.
 pub(super) fn all(route: &Route, channel: &Channel) -> Vec<Sample> {
-    let fields = route.claim.fields();
+    let fields = route.main.claim.fields();
     // A notification calls the order what WeChat Pay calls it.
     let is_the_number = fields.out_trade_no.as_ref() == Some(&fields.order);
     let affix = &channel.out_trade_no;

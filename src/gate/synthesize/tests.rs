@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::clock;
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{AppId, ChannelId, MerchantId, OutTradeNo, TransactionId};
 use crate::domain::secret::Secret;
@@ -10,6 +11,7 @@ use crate::gate::path::PathPattern;
 use crate::gate::policy::{Duplicates, Mode, NumberProof, OnRefunded, OnSecondPayment};
 use crate::gate::reply::ReplyStyle;
 use crate::gate::route::QueryMatch;
+use crate::gate::route::Reading;
 use crate::gate::template::{Escape, Template, Text, VARIABLES};
 use crate::net::xml::{self, Fields};
 use crate::provider::payment::Written;
@@ -64,12 +66,17 @@ fn route(path: &str, fields: ClaimFields, synthesize: Synthesize) -> Route {
         path: PathPattern::parse(path).unwrap(),
         query: QueryMatch::default(),
         methods: if by_query { vec![Method::GET, Method::POST] } else { vec![Method::GET, Method::PUT, Method::POST] },
-        claim: ClaimReader::new(fields),
-        preset,
+        main: Reading {
+            preset,
+            claim: ClaimReader::new(fields),
+            accepted: Accepted::any_2xx(),
+            reply: ReplyStyle { dialect: None, success: None, failure: None },
+        },
+        also: Vec::new(),
         events: Events::default(),
+        resign: None,
+        upstream_window: None,
         number_proof: NumberProof::First,
-        reply: ReplyStyle { dialect: None, success: None, failure: None },
-        accepted: Accepted::any_2xx(),
         deadline: None,
         duplicates: Duplicates::Forward,
         synthesize: Some(synthesize),
@@ -107,6 +114,8 @@ fn credentials() -> Credentials {
     let signing = ApiKey::parse(Secret::new("Kf93mXq0Lz7Vb2Nc8Rt5Yw1Ua6Se4Dg0".into())).unwrap();
     Credentials {
         api: Api::V2(Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
+        also: None,
+        other_appids: Vec::new(),
         appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
         mch_id: MerchantId::parse("10000100").unwrap(),
         sub_mch_id: None,
@@ -414,7 +423,7 @@ fn a_notification_keeps_its_currency_when_the_key_has_changed() {
     ] {
         let head = request.head();
         let path = route.takes(&head).unwrap();
-        let intake = Intake::read(&route, &path, &head, &request.body).unwrap();
+        let intake = Intake::read(&route, &path, &head, &request.body, clock::now()).unwrap();
         let journaled = Claimed {
             channel: app.id,
             order,
@@ -432,7 +441,7 @@ fn notifications_of_every_kind_of_account_pass_the_check() {
     let route = notify("/wxpay/notify/{channel}");
     for sign_type in [SignType::Md5, SignType::HmacSha256] {
         let mut own = credentials();
-        let Api::V2(keys) = &mut own.api;
+        let Api::V2(keys) = &mut own.api else { panic!() };
         keys.sign_type = sign_type;
         let mut sub_merchants = own.clone();
         sub_merchants.sub_mch_id = MerchantId::parse("1900000109").ok();

@@ -2,12 +2,13 @@
 
 use super::service::Service;
 use super::v2::{self, notification, order_state};
+use super::v3;
 use super::{Credentials, QueryError};
 use crate::domain::reason::Reason;
 use crate::provider::bill::{Bill, BillError, BillType};
 use crate::provider::{
     self, Asked, BoxFuture, CannotNotify, Envelope, Evidence, Fingerprint, Notification, Opened, OrderState, Payee,
-    Payment, Provider, Query, Unopened,
+    Payment, Preset, Provider, Query, ToNotify, Unopened,
 };
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -60,6 +61,10 @@ impl provider::Account for Account {
     }
 
     fn open(&self, envelope: &Envelope<'_>) -> Result<Opened, Unopened> {
+        if *envelope.preset == v3::preset::PRESET {
+            // The seam is here; what opens it comes with the keys.
+            return Err(Reason::NotificationKeysMissing.into());
+        }
         if envelope.sealed {
             notification::open_refund(&self.credentials, envelope.fields)
         } else {
@@ -75,10 +80,18 @@ impl provider::Account for Account {
         Box::pin(self.ask(query))
     }
 
-    fn notify(&self, _: &Payment, evidence: &Evidence) -> Result<Notification, CannotNotify> {
+    fn reads(&self, preset: &Preset) -> bool {
+        if *preset == v3::preset::PRESET {
+            return self.credentials.v3().is_some_and(|keys| !keys.api_v3.is_empty() && keys.verifies());
+        }
+        *preset == v2::preset::PRESET && self.credentials.v2().is_some()
+    }
+
+    fn notify(&self, wanted: &ToNotify<'_>) -> Result<Notification, CannotNotify> {
         let mut nonce = Uuid::encode_buffer();
         let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
-        let body = v2::write_notification(&self.credentials, &evidence.0, nonce)
+        let keys = self.credentials.v2().ok_or(CannotNotify::NoKey("key"))?;
+        let body = v2::write_notification(keys, &wanted.evidence.0, nonce)
             .map_err(|error| CannotNotify::Evidence(format!("WeChat Pay's answer {error}").into()))?;
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
         Ok(Notification { headers, body: body.into() })

@@ -6,7 +6,7 @@ pub use bill::BillStream;
 
 use super::breaker::Breaker;
 use super::budget::Budget;
-use super::{Answer, Credentials, QueryError, Signature, v2};
+use super::{Answer, Api, Credentials, QueryError, Signature, v2};
 use crate::domain::order::MerchantId;
 use crate::net::http_client;
 use crate::observe::metrics::QueryMeters;
@@ -293,14 +293,15 @@ impl WeChatPay {
     async fn exchange(&self, query: &Query<'_>, host: &Host) -> Result<Answer, Failure> {
         let mut nonce = Uuid::encode_buffer();
         let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
+        let Api::V2(keys) = &query.account.api else { return Err(QueryError::Unreadable.into()) };
         let mut request = Request::new(Method::POST, host.order_query.clone());
-        *request.body_mut() = Some(v2::write_query(query.account, query.ask, nonce).into());
+        *request.body_mut() = Some(v2::write_query(query.account, keys, query.ask, nonce).into());
         let response = self.http.execute(request).await?;
         if response.status() != StatusCode::OK {
             return Err(QueryError::HttpStatus(response.status().as_u16()).into());
         }
         let body = read_body(response).await?;
-        v2::read_answer(query.account, body.into())
+        v2::read_answer(keys, body.into())
             .map_err(|error| Failure { error: QueryError::Unreadable, cause: Some(error.to_string()) })
     }
 }

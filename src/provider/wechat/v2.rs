@@ -10,7 +10,7 @@ pub mod preset;
 
 use super::bill::bill_type as word_of;
 use super::sign::{self, SignType};
-use super::{Answer, Api, ApiKey, Credentials, Signature};
+use super::{Answer, ApiKey, Credentials, Signature};
 use crate::domain::clock;
 use crate::domain::order::{AppId, MerchantId};
 use crate::net::xml::{self, Fields, XmlError};
@@ -58,7 +58,7 @@ impl Keys {
 /// The body of an order query (section 3). `nonce` is what `nonce_str` says: at most 32 characters, different each
 /// time.
 #[must_use]
-pub fn write_query(account: &Credentials, ask: &AskBy, nonce: &str) -> String {
+pub fn write_query(account: &Credentials, keys: &Keys, ask: &AskBy, nonce: &str) -> String {
     let mut fields = Vec::with_capacity(8);
     fields.extend([("appid", account.appid.as_str()), ("mch_id", account.mch_id.as_str()), ("nonce_str", nonce)]);
     fields.extend(account.sub_appid.as_ref().map(|id| ("sub_appid", id.as_str())));
@@ -67,7 +67,7 @@ pub fn write_query(account: &Credentials, ask: &AskBy, nonce: &str) -> String {
         AskBy::OutTradeNo(id) => ("out_trade_no", id.as_str()),
         AskBy::TransactionId(id) => ("transaction_id", id.as_str()),
     });
-    signed(account, fields)
+    signed(keys, fields)
 }
 
 /// The body of a question for the bill of a day (section 10). In service-provider mode it is for the bill of all
@@ -75,6 +75,7 @@ pub fn write_query(account: &Credentials, ask: &AskBy, nonce: &str) -> String {
 #[must_use]
 pub fn write_bill_query(
     account: &Credentials,
+    keys: &Keys,
     date: Date,
     bill_type: BillType,
     compressed: bool,
@@ -87,12 +88,11 @@ pub fn write_bill_query(
     if compressed {
         fields.push(("tar_type", "GZIP"));
     }
-    signed(account, fields)
+    signed(keys, fields)
 }
 
 /// The fields and their signature as a document.
-fn signed<'f>(account: &'f Credentials, mut fields: Vec<(&'f str, &'f str)>) -> String {
-    let Api::V2(keys) = &account.api;
+fn signed<'f>(keys: &'f Keys, mut fields: Vec<(&'f str, &'f str)>) -> String {
     if keys.sign_type != SignType::default() {
         fields.push(("sign_type", keys.sign_type.as_str()));
     }
@@ -105,8 +105,7 @@ fn signed<'f>(account: &'f Credentials, mut fields: Vec<(&'f str, &'f str)>) -> 
 ///
 /// # Errors
 /// If it is not flat XML.
-pub fn read_answer(account: &Credentials, document: Bytes) -> Result<Answer, XmlError> {
-    let Api::V2(keys) = &account.api;
+pub fn read_answer(keys: &Keys, document: Bytes) -> Result<Answer, XmlError> {
     let fields = Fields::read(&document)?;
     let text = |name| fields.filled(name).map(str::to_owned);
     Ok(Answer {
@@ -136,8 +135,7 @@ pub fn read_answer(account: &Credentials, document: Bytes) -> Result<Answer, Xml
 ///
 /// # Errors
 /// If the document is not flat XML.
-pub fn write_notification(account: &Credentials, answer_document: &[u8], nonce_str: &str) -> Result<String, XmlError> {
-    let Api::V2(keys) = &account.api;
+pub fn write_notification(keys: &Keys, answer_document: &[u8], nonce_str: &str) -> Result<String, XmlError> {
     let answer = Fields::read(answer_document)?;
     let stays = |&(name, value): &(&str, &str)| !value.is_empty() && is_notified(name);
     let mut fields: Vec<_> = answer.iter().filter(stays).chain([("nonce_str", nonce_str)]).collect();
@@ -212,8 +210,7 @@ const NOTIFIED: &[&str] = &[
 /// Checks a payment notification's own signature (section 7): by its `sign_type`, or by the length of `sign` if it
 /// names none.
 #[must_use]
-pub fn check_notification(account: &Credentials, notification: &Fields<'_>) -> Signature {
-    let Api::V2(keys) = &account.api;
+pub fn check_notification(keys: &Keys, notification: &Fields<'_>) -> Signature {
     keys.check(notification, |given| match notification.filled("sign_type") {
         Some(name) => SignType::parse(name),
         None => SignType::by_length(given),

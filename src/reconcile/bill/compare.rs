@@ -97,7 +97,7 @@ impl Sweeper {
             let plan = self.plans.iter().filter(wanted).find(|plan| plan.channel == channel.id);
             let delivery = plan.and_then(|plan| Some((plan, self.gate.routes.named(&plan.route)?)));
             let has_numbers = delivery.is_some_and(|(_, route)| {
-                route.preset.is_none()
+                !route.takes_notifications()
                     && route.synthesize.as_ref().is_some_and(|made| made.names_the_number(route, channel))
             });
             Target { channel: Arc::clone(channel), delivery, has_numbers }
@@ -257,7 +257,7 @@ impl Comparison<'_> {
         let Target { channel, delivery, has_numbers } = self.owner(payment)?;
         let (_, route) = (*delivery)?;
         let number = payment.out_trade_no.as_str();
-        let order = if route.preset.is_some() {
+        let order = if route.takes_notifications() {
             // A notification knows no other.
             OrderId::parse(number).ok()
         } else if named.is_some() {

@@ -1,6 +1,6 @@
 //! The bill over HTTP: asked for compressed, unpacked and read while it comes, in memory for a thousand rows.
 
-use super::{Credentials, Failure, Host, Logged, WeChatPay, v2};
+use super::{Api, Credentials, Failure, Host, Logged, WeChatPay, v2};
 use crate::provider::bill::{self, Bill, BillType, Row, Summary};
 use crate::provider::wechat::bill::{BillError, BillReader, RefusalKind, Unpacker, bill_type as word_of};
 use crate::provider::{BoxFuture, wechat::QueryError};
@@ -116,7 +116,8 @@ impl WeChatPay {
         let mut nonce = Uuid::encode_buffer();
         let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
         let mut request = Request::new(Method::POST, host.download_bill.clone());
-        *request.body_mut() = Some(v2::write_bill_query(account, date, bill_type, compressed, nonce).into());
+        let Api::V2(keys) = &account.api else { return Err(BillError::Transport) };
+        *request.body_mut() = Some(v2::write_bill_query(account, keys, date, bill_type, compressed, nonce).into());
         let answered = timeout(timeouts.answer, self.http.execute(request)).await.map_err(|_| BillError::Timeout)?;
         let response = answered.map_err(|error| without_answer(host, error))?;
         if response.status() != StatusCode::OK {

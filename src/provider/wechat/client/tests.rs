@@ -22,6 +22,8 @@ pub(super) fn account() -> Credentials {
     let key = ApiKey::parse(Secret::new(KEY.to_owned())).unwrap();
     Credentials {
         api: Api::V2(Keys::from_list([key], SignType::Md5).unwrap()),
+        also: None,
+        other_appids: Vec::new(),
         appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
         mch_id: MerchantId::parse("10000100").unwrap(),
         sub_mch_id: None,

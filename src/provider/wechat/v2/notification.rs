@@ -15,8 +15,9 @@ use crate::provider::{Event, NotifiedClaim, Opened, Refund, Told, Unopened};
 /// # Errors
 /// One of the notification reasons.
 pub fn open_payment(account: &Credentials, fields: Option<&Fields<'_>>) -> Result<Opened, Unopened> {
+    let keys = account.v2().ok_or(Reason::NotificationKeysMissing)?;
     let fields = fields.ok_or(Reason::NotificationUnsigned)?;
-    match check_notification(account, fields) {
+    match check_notification(keys, fields) {
         Signature::Valid => {}
         Signature::Missing => return Err(Reason::NotificationUnsigned.into()),
         Signature::Wrong => return Err(Reason::NotificationBadlySigned.into()),
@@ -37,12 +38,13 @@ pub fn open_payment(account: &Credentials, fields: Option<&Fields<'_>>) -> Resul
 /// # Errors
 /// Why it is none.
 pub fn open_refund(account: &Credentials, fields: Option<&Fields<'_>>) -> Result<Opened, Unopened> {
+    let keys = account.v2().ok_or(Reason::NotificationKeysMissing)?;
     let fields = fields.ok_or(Reason::NotificationUndecipherable)?;
     let refused = |reason, detail: &'static str| Err(Unopened { reason, detail: Some(detail.into()) });
     if !refund::is_addressed_to(account, fields) {
         return refused(Reason::NotificationForOtherMerchant, "appid, mch_id or sub_mch_id is not the channel's");
     }
-    let opened = refund::open(account, fields.get(REQ_INFO).unwrap_or_default());
+    let opened = refund::open(keys, fields.get(REQ_INFO).unwrap_or_default());
     let opened = opened.map_err(|error| Unopened { reason: reason(error), detail: Some(error.to_string().into()) })?;
     if fields.get("return_code") != Some("SUCCESS") {
         return refused(Reason::NotificationNotSuccess, "return_code is not SUCCESS");

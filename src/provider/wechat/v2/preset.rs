@@ -4,7 +4,7 @@ use super::refund::REQ_INFO;
 use crate::domain::carrier::Carrier;
 use crate::domain::money::AmountUnit;
 use crate::domain::reason::{Reason, Stage};
-use crate::provider::preset::{Dialect, Phrase, Preset, SealedForm, TakenWhen};
+use crate::provider::preset::{Dialect, Phrase, Preset, SealedForm, Sealing, TakenWhen};
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 
@@ -12,12 +12,20 @@ use hyper::header::HeaderValue;
 pub static PRESET: Preset = Preset {
     name: "wechat-v2",
     carrier: Carrier::Xml,
+    begins: b'<',
     order: "out_trade_no",
     transaction: "transaction_id",
     amount: "total_fee",
     amount_unit: AmountUnit::Fen,
     vouched_for: &["return_code", "result_code", "appid", "sub_appid", "mch_id", "sub_mch_id", "fee_type"],
-    sealed: Some(SealedForm { field: REQ_INFO, never_beside: &["sign", "result_code"], of_payments: false }),
+    sealed: Some(Sealing::Field(SealedForm {
+        field: REQ_INFO,
+        never_beside: &["sign", "result_code"],
+        of_payments: false,
+    })),
+    examine: |_| Ok(()),
+    unaddressed: Reason::NotificationForOtherMerchant,
+    signed_at: None,
     dialect: &DIALECT,
     accepted: TakenWhen::ReturnCode("SUCCESS"),
 };
@@ -34,6 +42,7 @@ pub static DIALECT: Dialect = Dialect {
         body: "<xml><return_code><![CDATA[FAIL]]></return_code><return_msg><![CDATA[not taken]]></return_msg></xml>",
     },
     status,
+    status_decides: false,
     reads_as_not_taken,
     own_failure: "write a 4xx or 5xx status, or 200 and an XML body whose return_code is FAIL",
 };

@@ -4,7 +4,8 @@
 //! ECB hides, and does not authenticate: an attacker who has seen several notifications can put one together from
 //! blocks of them. So nothing in one is believed that the order query does not say as well.
 
-use super::super::{Api, Credentials};
+use super::super::Credentials;
+use super::Keys;
 use crate::domain::money::Fen;
 use crate::domain::order::{AppId, OutTradeNo, TransactionId};
 use crate::net::xml::Fields;
@@ -57,8 +58,7 @@ const ROOT: &str = "root";
 ///
 /// # Errors
 /// If no key opens it, or it is not what WeChat Pay seals.
-pub fn open(account: &Credentials, req_info: &str) -> Result<Refund, Unopened> {
-    let Api::V2(keys) = &account.api;
+pub fn open(keys: &Keys, req_info: &str) -> Result<Refund, Unopened> {
     if req_info.len() > LONGEST {
         return Err(Unopened::Sealed);
     }

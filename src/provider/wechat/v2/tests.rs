@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::order::{AppId, MerchantId, OutTradeNo, TransactionId};
 use crate::domain::secret::Secret;
+use crate::provider::wechat::Api;
 
 /// WeChat Pay's documented key, which no account may have; the fact sheet's examples are signed with it.
 const SAMPLE_KEY: &[u8] = crate::provider::wechat::DOCUMENTED_SAMPLE_KEY.as_bytes();
@@ -12,9 +13,19 @@ fn key(text: &str) -> ApiKey {
     ApiKey::parse(Secret::new(text.to_owned())).unwrap()
 }
 
+fn keys(account: &Credentials) -> &Keys {
+    account.v2().unwrap()
+}
+
+fn write_query(account: &Credentials, ask: &AskBy, nonce: &str) -> String {
+    super::write_query(account, keys(account), ask, nonce)
+}
+
 fn account(keys: &[&str], sign_type: SignType) -> Credentials {
     Credentials {
         api: Api::V2(Keys::from_list(keys.iter().map(|text| key(text)), sign_type).unwrap()),
+        also: None,
+        other_appids: Vec::new(),
         appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
         mch_id: MerchantId::parse("10000100").unwrap(),
         sub_mch_id: None,
@@ -81,7 +92,7 @@ fn a_provider_names_the_sub_merchant() {
 fn an_answer_is_read_with_its_signature() {
     for by in [SignType::Md5, SignType::HmacSha256] {
         let body = signed_with(PAID, KEY, by, &[]);
-        let answer = read_answer(&account(&[OTHER_KEY, KEY], by), body.clone().into()).unwrap();
+        let answer = read_answer(keys(&account(&[OTHER_KEY, KEY], by)), body.clone().into()).unwrap();
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(
             answer,
@@ -111,7 +122,7 @@ fn an_answer_is_read_with_its_signature() {
 /// Threat V-03.
 #[test]
 fn an_answer_does_not_choose_its_own_algorithm_or_key() {
-    let signature = |body: &str, by| read_answer(&account(&[KEY], by), body.to_owned().into()).unwrap().signature;
+    let signature = |body: &str, by| read_answer(keys(&account(&[KEY], by)), body.to_owned().into()).unwrap().signature;
     let downgraded = signed_with(PAID, KEY, SignType::Md5, &[("sign_type", "MD5")]);
     assert_eq!(signature(&downgraded, SignType::HmacSha256), Signature::Wrong);
     assert_eq!(signature(&signed_with(PAID, OTHER_KEY, SignType::Md5, &[]), SignType::Md5), Signature::Wrong);
@@ -124,13 +135,13 @@ fn an_answer_does_not_choose_its_own_algorithm_or_key() {
 fn answers_without_a_sign_are_unsigned() {
     let account = account(&[KEY], SignType::Md5);
     let refused =
-        read_answer(&account, include_str!("../../../../tests/fixtures/wechat/sign-error.xml").into()).unwrap();
+        read_answer(keys(&account), include_str!("../../../../tests/fixtures/wechat/sign-error.xml").into()).unwrap();
     assert_eq!((refused.signature, refused.return_code.as_deref()), (Signature::Missing, Some("FAIL")));
     assert_eq!(refused.return_msg.as_deref(), Some("签名错误"));
     let error =
-        read_answer(&account, include_str!("../../../../tests/fixtures/wechat/system-error.xml").into()).unwrap();
+        read_answer(keys(&account), include_str!("../../../../tests/fixtures/wechat/system-error.xml").into()).unwrap();
     assert_eq!((error.signature, error.err_code.as_deref()), (Signature::Missing, Some("SYSTEMERROR")));
-    let empty = read_answer(&account, Bytes::from("<xml><sign></sign><out_trade_no/></xml>")).unwrap();
+    let empty = read_answer(keys(&account), Bytes::from("<xml><sign></sign><out_trade_no/></xml>")).unwrap();
     assert_eq!((empty.signature, empty.out_trade_no), (Signature::Missing, None));
 }
 
@@ -138,7 +149,7 @@ fn answers_without_a_sign_are_unsigned() {
 #[test]
 fn a_notification_is_checked_by_its_own_algorithm() {
     let account = account(&[OTHER_KEY, KEY], SignType::Md5);
-    let check = |text: &str| check_notification(&account, &Fields::read(text.as_bytes()).unwrap());
+    let check = |text: &str| check_notification(keys(&account), &Fields::read(text.as_bytes()).unwrap());
     for by in [SignType::Md5, SignType::HmacSha256] {
         assert_eq!(check(&signed_with(NOTIFICATION, KEY, by, &[])), Signature::Valid);
         assert_eq!(check(&signed_with(NOTIFICATION, KEY, by, &[("sign_type", by.as_str())])), Signature::Valid);
@@ -188,9 +199,9 @@ const NONCE: &str = "f3a1b2c4d5e6f7081920a1b2c3d4e5f6";
 /// Section 7.6: example A becomes example D, and with HMAC-SHA256 the signature that the sheet gives beside it.
 #[test]
 fn a_paid_answer_becomes_the_notification_of_the_fact_sheet() {
-    let text = write_notification(&sample_account(SignType::Md5), PAID, NONCE).unwrap();
+    let text = write_notification(keys(&sample_account(SignType::Md5)), PAID, NONCE).unwrap();
     assert_eq!(text.as_bytes(), NOTIFICATION.trim_ascii_end());
-    let text = write_notification(&sample_account(SignType::HmacSha256), PAID, NONCE).unwrap();
+    let text = write_notification(keys(&sample_account(SignType::HmacSha256)), PAID, NONCE).unwrap();
     let fields = Fields::read(text.as_bytes()).unwrap();
     let expected = "81000F70EF648AA663FF0E2098CFCFD568448F4305E9304B2E9EC395297A2137";
     assert_eq!((fields.get("sign"), fields.get("sign_type")), (Some(expected), None));
@@ -202,9 +213,9 @@ fn a_made_notification_is_taken_for_wechat_pays_own() {
     for answer in [paid.to_owned(), paid.replace("<trade_state><![CDATA[SUCCESS", "<trade_state><![CDATA[REFUND")] {
         for by in [SignType::Md5, SignType::HmacSha256] {
             let account = account(&[KEY, OTHER_KEY], by);
-            let text = write_notification(&account, answer.as_bytes(), NONCE).unwrap();
+            let text = write_notification(keys(&account), answer.as_bytes(), NONCE).unwrap();
             let fields = Fields::read(text.as_bytes()).unwrap();
-            assert_eq!(check_notification(&account, &fields), Signature::Valid);
+            assert_eq!(check_notification(keys(&account), &fields), Signature::Valid);
             assert!(is_addressed_to(&account, &fields));
             assert_eq!(fields.get("transaction_id"), Some("4200000000202401010000000001"));
             for absent in ["return_msg", "trade_state", "trade_state_desc", "device_info", "future_field"] {
@@ -212,7 +223,7 @@ fn a_made_notification_is_taken_for_wechat_pays_own() {
             }
         }
     }
-    assert_eq!(write_notification(&account(&[KEY], SignType::Md5), b"<html>", NONCE), Err(XmlError::Root));
+    assert_eq!(write_notification(keys(&account(&[KEY], SignType::Md5)), b"<html>", NONCE), Err(XmlError::Root));
 }
 
 proptest::proptest! {
@@ -221,10 +232,10 @@ proptest::proptest! {
     fn what_was_attached_survives(attach in "[ -~\n\u{e9}\u{4e2d}]{0,20}(]]>|&amp;|<a>)?[ -~]{0,20}", number in "[0-9x]{1,5}") {
         let account = account(&[KEY], SignType::Md5);
         let answer = xml::write([("attach", attach.as_str()), ("total_fee", number.as_str()), ("sign", "x")]);
-        let text = write_notification(&account, answer.as_bytes(), NONCE).unwrap();
+        let text = write_notification(keys(&account), answer.as_bytes(), NONCE).unwrap();
         let fields = Fields::read(text.as_bytes()).unwrap();
         proptest::prop_assert_eq!(fields.filled("attach"), Some(attach.as_str()).filter(|text| !text.is_empty()));
         proptest::prop_assert_eq!(fields.get("total_fee"), Some(number.as_str()));
-        proptest::prop_assert_eq!(check_notification(&account, &fields), Signature::Valid);
+        proptest::prop_assert_eq!(check_notification(keys(&account), &fields), Signature::Valid);
     }
 }

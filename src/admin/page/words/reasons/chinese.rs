@@ -67,14 +67,39 @@ pub(super) fn chinese(reason: Reason) -> (&'static str, &'static str, &'static s
             ("通知没有签名", "没有签名的微信支付通知。", "它不是微信支付发来的。请查明是谁在向此路径发送。")
         }
         Reason::NotificationUndecipherable => (
-            "退款通知无法解密",
-            "退款通知的 req_info 用该渠道的任何密钥都无法解密：可能是伪造，也可能密钥有误。",
-            "如果某渠道的所有退款通知都被拒绝，说明密钥有误或已更换：请运行 tollgate check --resolve。否则是伪造。",
+            "通知无法解密",
+            "通知的密文用该渠道的任何密钥都无法解密，或报文结构不对：可能是伪造，也可能密钥有误。",
+            "如果某渠道的所有通知都被拒绝，说明密钥有误或已更换：请运行 tollgate check --resolve。否则是伪造。",
         ),
         Reason::NotificationNotPayment => (
-            "支付路由收到退款通知",
-            "退款通知（req_info）发到了只接收支付通知的路由。",
+            "不是支付成功通知",
+            "通知的内容不是支付成功，例如退款通知发到了只接收支付通知的路由。",
             "请为退款设置单独的地址（退款请求的 notify_url，或商户平台的退款配置）；如果订单系统用同一地址接收两者，请在路由上写 events: [payment, refund]。",
+        ),
+        Reason::NotificationProbe => (
+            "微信支付的验签探测",
+            "微信支付故意发送的错误签名（WECHATPAY/SIGNTEST/），用来检查是否会被拒绝。",
+            "无需处理。微信支付随后会发送正确的通知。",
+        ),
+        Reason::NotificationSerialUnknown => (
+            "通知的序列号未知",
+            "Wechatpay-Serial 不是该渠道任何一把验签密钥的序列号：可能是伪造，也可能没有配置该密钥。",
+            "如果正常的通知遇到，请配置 public_key_id 和 public_key，或 platform_certificates: auto。否则是伪造。",
+        ),
+        Reason::NotificationOutsideWindow => (
+            "通知时间超出范围",
+            "Wechatpay-Timestamp 与本机时间相差 5 分钟或以上。",
+            "如果所有通知都这样，说明本机时钟不准：NTP 是否在运行？个别出现是有人在重放旧通知。",
+        ),
+        Reason::NotificationCombined => (
+            "合单支付通知",
+            "合单支付（combine_out_trade_no）的通知，含有多个订单和多个微信支付订单号。",
+            "网关不处理合单支付。请把合单的 notify_url 直接指向订单系统。",
+        ),
+        Reason::NotificationKeysMissing => (
+            "没有读取该通知的密钥",
+            "该渠道没有读取这种通知所需的密钥。",
+            "API v3：请添加 api_v3_key，以及 public_key_id 和 public_key，或 platform_certificates: auto。API v2：请添加 key。",
         ),
         Reason::RefundConfirmed => (
             "退款通知已送达",
@@ -151,6 +176,21 @@ pub(super) fn chinese(reason: Reason) -> (&'static str, &'static str, &'static s
             "查单应答签名错误",
             "应答的签名与该渠道的任何密钥都不匹配。",
             "偶尔出现是微信支付的探测流量。如果持续出现，说明密钥或 sign_type 有误。",
+        ),
+        Reason::AnswerSerialUnknown => (
+            "应答的序列号未知",
+            "应答的 Wechatpay-Serial 不是该渠道任何一把验签密钥的序列号。",
+            "请配置该商户的 public_key_id 和 public_key，或 platform_certificates: auto，再运行 tollgate check --resolve。",
+        ),
+        Reason::AnswerOutsideWindow => (
+            "应答时间超出范围",
+            "应答的 Wechatpay-Timestamp 与本机时间相差 5 分钟或以上。",
+            "本机时钟不准。NTP 是否在运行？",
+        ),
+        Reason::CertificatesUnavailable => (
+            "平台证书暂时无法下载",
+            "需要微信支付平台证书，但目前下载不到。",
+            "如果商户已有微信支付公钥，请配置 public_key_id 和 public_key，就不再需要下载。",
         ),
         Reason::AnswerForOtherOrder => {
             ("查单应答的是其他订单", "签名正确，但应答的不是所查询的订单。", "请连同订单号和时间反馈给微信支付。")
@@ -290,6 +330,11 @@ pub(super) fn chinese(reason: Reason) -> (&'static str, &'static str, &'static s
             "已放弃投递",
             "follow_up.redeliver_for 到期时订单系统仍未接收。",
             "款项已到账，但订单尚未入账。请修复订单系统，然后点击“重新投递”。",
+        ),
+        Reason::WindowOver => (
+            "等待微信支付重发",
+            "通知上的微信支付签名已超过 upstream_window，订单系统会拒收：等微信支付重发后再投递。",
+            "微信支付重发期间无需处理（24 小时内 15 次）。在路由上配置 resign 后，网关可以自行重发。",
         ),
         Reason::AlreadyAccepted => ("已由回调送达", "在没有回调时发现的订单，其付款随后已由回调送达。", "无需处理。"),
         Reason::CannotSynthesize => (

@@ -51,12 +51,31 @@ pub(super) fn english(reason: Reason) -> (&'static str, &'static str) {
             ("Notification without a sign", "It is not from WeChat Pay. Find out who sends to this path.")
         }
         Reason::NotificationUndecipherable => (
-            "Refund notification undecipherable",
+            "Notification undecipherable",
             "If all of a channel's are refused, its key is wrong or was replaced: run tollgate check --resolve. Otherwise it is a forgery.",
         ),
         Reason::NotificationNotPayment => (
-            "Refund notification on a payment route",
+            "Notification of no payment",
             "Give refunds an address of their own (notify_url of the refund request), or write events: [payment, refund] on the route.",
+        ),
+        Reason::NotificationProbe => {
+            ("WeChat Pay's probe", "Nothing. WeChat Pay sends the right notification after it.")
+        }
+        Reason::NotificationSerialUnknown => (
+            "Notification with an unknown serial",
+            "If honest ones get it, configure public_key_id and public_key, or platform_certificates: auto. Otherwise it is a forgery.",
+        ),
+        Reason::NotificationOutsideWindow => (
+            "Notification from another time",
+            "If all of them get it, this machine's clock is wrong: is NTP running? Otherwise somebody sends old notifications again.",
+        ),
+        Reason::NotificationCombined => (
+            "Notification of a combined order",
+            "The gate does not take combined orders. Point their notify_url at the order system itself.",
+        ),
+        Reason::NotificationKeysMissing => (
+            "No keys to read the notification with",
+            "API v3: add api_v3_key, and public_key_id with public_key or platform_certificates: auto. API v2: add key.",
         ),
         Reason::RefundConfirmed => {
             ("Refund notification delivered", "Nothing. How much was refunded is the notification's word alone.")
@@ -117,6 +136,15 @@ pub(super) fn english(reason: Reason) -> (&'static str, &'static str) {
         Reason::AnswerBadlySigned => (
             "Answer badly signed",
             "Single ones are WeChat Pay's probes. If it lasts, the channel's key or sign_type is wrong.",
+        ),
+        Reason::AnswerSerialUnknown => (
+            "Answer with an unknown serial",
+            "Configure public_key_id and public_key of this merchant, or platform_certificates: auto; then run tollgate check --resolve.",
+        ),
+        Reason::AnswerOutsideWindow => ("Answer from another time", "This machine's clock is wrong. Is NTP running?"),
+        Reason::CertificatesUnavailable => (
+            "Platform certificate not available",
+            "If the merchant has a WeChat Pay public key, configure public_key_id and public_key: then no download is needed.",
         ),
         Reason::AnswerForOtherOrder => ("Answer for another order", "Report it to WeChat Pay, with order and time."),
         Reason::AnswerForOtherMerchant => {
@@ -218,6 +246,10 @@ pub(super) fn english(reason: Reason) -> (&'static str, &'static str) {
         Reason::GaveUpDelivering => (
             "Given up delivering",
             "The money is there and the order is not booked. Put the order system right, then press Redeliver.",
+        ),
+        Reason::WindowOver => (
+            "Waits for WeChat Pay to send again",
+            "Nothing while WeChat Pay sends again. With resign on the route the gate sends again itself.",
         ),
         Reason::AlreadyAccepted => ("Delivered by its callback", "Nothing."),
         Reason::CannotSynthesize => (

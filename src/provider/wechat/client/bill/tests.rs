@@ -99,10 +99,10 @@ async fn it_is_asked_for_compressed_by_a_signed_post() {
 
 #[test]
 fn the_question_is_signed_as_the_account_signs() {
-    let Api::V2(mut keys) = account().api;
+    let mut keys = account().v2().unwrap().clone();
     keys.sign_type = SignType::HmacSha256;
     let account = Credentials { api: Api::V2(keys), sub_mch_id: Some("1900000109".parse().unwrap()), ..account() };
-    let query = v2::write_bill_query(&account, day(), BillType::Success, false, "nonce");
+    let query = v2::write_bill_query(&account, account.v2().unwrap(), day(), BillType::Success, false, "nonce");
     let query = Fields::read(query.as_bytes()).unwrap();
     assert_eq!((query.get("sign_type"), query.get("bill_type")), (Some("HMAC-SHA256"), Some("SUCCESS")));
     assert_eq!((query.get("tar_type"), query.get("sub_mch_id")), (None, None));

@@ -20,6 +20,8 @@ fn account() -> Credentials {
     let signing = ApiKey::parse(Secret::new("Kf93mXq0Lz7Vb2Nc8Rt5Yw1Ua6Se4Dg0".into())).unwrap();
     Credentials {
         api: Api::V2(Keys { signing, also_verify: Vec::new(), sign_type: SignType::Md5 }),
+        also: None,
+        other_appids: Vec::new(),
         appid: AppId::parse(APPID).unwrap(),
         mch_id: MerchantId::parse(MCH_ID).unwrap(),
         sub_mch_id: None,

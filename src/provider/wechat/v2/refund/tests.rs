@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::order::MerchantId;
 use crate::domain::secret::Secret;
+use crate::provider::wechat::Api;
 use crate::provider::wechat::ApiKey;
 use crate::provider::wechat::sign::SignType;
 use crate::provider::wechat::v2::Keys;
@@ -20,6 +21,8 @@ fn account(keys: &[&str]) -> Credentials {
     let keys = keys.iter().map(|key| ApiKey::parse(Secret::new((*key).to_owned())).unwrap());
     Credentials {
         api: Api::V2(Keys::from_list(keys, SignType::Md5).unwrap()),
+        also: None,
+        other_appids: Vec::new(),
         appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
         mch_id: MerchantId::parse("1900000109").unwrap(),
         sub_mch_id: None,
@@ -38,7 +41,7 @@ fn sealed(text: &[u8]) -> String {
 #[test]
 fn what_openssl_has_sealed_is_opened() {
     for keys in [&[KEY][..], &[OTHER, KEY]] {
-        let refund = open(&account(keys), SEALED).unwrap();
+        let refund = open(account(keys).v2().unwrap(), SEALED).unwrap();
         let expected = Refund {
             transaction_id: "4200000000202401010000000001".parse().unwrap(),
             out_trade_no: "REFUND-1".parse().unwrap(),
@@ -51,7 +54,7 @@ fn what_openssl_has_sealed_is_opened() {
     }
     assert_eq!(sealed(PLAIN.as_bytes()), SEALED);
     let lines: Vec<&str> = SEALED.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    assert!(open(&account(&[KEY]), &lines.join("\r\n")).is_ok());
+    assert!(open(account(&[KEY]).v2().unwrap(), &lines.join("\r\n")).is_ok());
 }
 
 #[test]
@@ -59,10 +62,10 @@ fn what_no_key_opens_is_sealed() {
     let cut = &SEALED[..SEALED.len() - 24];
     let swapped = SEALED.replacen(&SEALED[..4], "AAAA", 1);
     for text in ["", "AAAA", "not base64", SEALED.trim_end_matches('='), cut, &swapped, &"A".repeat(LONGEST + 4)] {
-        let opened = open(&account(&[KEY]), text);
+        let opened = open(account(&[KEY]).v2().unwrap(), text);
         assert!(matches!(opened, Err(Unopened::Sealed)), "{text}: {opened:?}");
     }
-    assert_eq!(open(&account(&[OTHER]), SEALED), Err(Unopened::Sealed));
+    assert_eq!(open(account(&[OTHER]).v2().unwrap(), SEALED), Err(Unopened::Sealed));
 }
 
 #[test]
@@ -80,7 +83,7 @@ fn what_is_sealed_is_read_as_strictly_as_anything() {
         ("支付用户零钱", "&amp;lt;total_fee&amp;gt;", Unopened::Malformed("a text")),
     ] {
         let text = PLAIN.replace(from, to).replace("</root>", if to == "<xml>" { "</xml>" } else { "</root>" });
-        assert_eq!(open(&account(&[KEY]), &sealed(text.as_bytes())), Err(error), "{to}");
+        assert_eq!(open(account(&[KEY]).v2().unwrap(), &sealed(text.as_bytes())), Err(error), "{to}");
     }
 }
 
@@ -104,7 +107,7 @@ fn a_sub_merchants_application_need_not_be_named() {
 proptest! {
     #[test]
     fn nothing_that_is_not_sealed_with_the_key_is_opened(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let opened = open(&account(&[KEY]), &BASE64_STANDARD.encode(bytes));
+        let opened = open(account(&[KEY]).v2().unwrap(), &BASE64_STANDARD.encode(bytes));
         prop_assert_eq!(opened, Err(Unopened::Sealed));
     }
 }
