@@ -1,9 +1,8 @@
 //! The routes: which requests are callbacks, and how each kind is read and answered.
 
 use super::accepted;
-use super::channels::refused_as_v3;
 use super::fields::Context;
-use super::presets::{PRESETS, of_preset};
+use super::presets::{AUTO, PRESETS, WECHAT_V2, of_preset};
 use super::query_match;
 use super::read::{Map, Section, Value};
 use super::reply;
@@ -16,6 +15,7 @@ use crate::gate::path::PathPattern;
 use crate::gate::policy::{Duplicates, NumberProof};
 use crate::gate::reply::ReplyStyle;
 use crate::gate::route::{QueryMatch, Reading, Route};
+use crate::provider::Preset;
 use crate::provider::wechat::v2::preset::PRESET;
 use hyper::Method;
 
@@ -137,40 +137,37 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     });
     let path = map.required("path", "path: /pay/success", query_match::path);
     let query = map.or("match", QueryMatch::default(), query_match::query_match);
-    let preset = map.optional("preset", |v| if refused_as_v3(v) { None } else { v.choice(PRESETS) });
     let carrier = map.optional("carrier", |v| v.choice(CARRIERS));
     // Where it names none that there is, the rest is read as that of the usual one.
-    let notification = map.get("preset").map(|_| preset.unwrap_or(&PRESET));
-    let carrier = notification.map(|preset| preset.carrier).or(carrier);
+    let notifications = map.get("preset").map(|v| v.choice(PRESETS).unwrap_or(&WECHAT_V2));
+    let carrier = notifications
+        .and_then(|notifications| notifications.kinds.first())
+        .map_or(carrier, |preset| Some(preset.carrier));
     let methods = map.or("methods", default_methods(carrier), methods);
     if let (Some(at), Some(path)) = (map.get("path"), &path) {
         taken.push(Taken { at, path: path.clone(), query: query.clone(), methods: methods.clone() });
     }
     let context = Context { carrier: carrier.unwrap_or(Carrier::Form), path: path.as_ref(), channels };
-    let reading = match notification {
-        Some(preset) => of_preset(preset, map, &context, &methods),
-        None => custom(map, &context),
+    let how_read = match notifications {
+        Some(notifications) => of_preset(notifications, map, &context, &methods),
+        None => custom(map, &context).map(|how_read| vec![how_read]),
     };
-    let synthesize = match notification {
-        Some(preset) => Some(synthesize::notification(preset, map)),
+    let synthesize = match notifications {
+        Some(notifications) => Some(synthesize::notification(notifications.name, map)),
         None => map.optional("synthesize", |v| synthesize::template(v, context.carrier)),
     };
     let deadline = map.optional("deadline", Value::duration);
     let duplicates = map.or("duplicates", Duplicates::default(), |v| {
         v.choice(&[("forward", Duplicates::Forward), ("absorb", Duplicates::Absorb)])
     });
-    if notification.is_none() {
+    if notifications.is_none() {
         map.required("carrier", "carrier: form (or query, json, xml, multipart)", |_| Some(()));
     }
-    let HowRead { fields, reply, accepted } = reading?;
-    if let Err(bad) = fields.check() {
-        map.value().problem(bad.to_string(), "name fields that no backend can take for one another");
-        return None;
-    }
-    query_match::check(map, &query, &fields);
-    // A route that reads WeChat Pay's XML by its own words has an order system behind it that may read all of it.
-    let vouched_for = notification.unwrap_or(&PRESET).vouched_for;
-    let claim = ClaimReader::new(fields).guarding(query.names()).vouching_for(vouched_for);
+    let presets = notifications.map(|notifications| notifications.kinds).unwrap_or_default();
+    let presets = presets.iter().copied().map(Some).chain(std::iter::repeat(None));
+    let readings = presets.zip(how_read?).map(|(preset, how_read)| reading(map, &query, preset, how_read));
+    let mut readings = readings.collect::<Option<Vec<_>>>()?.into_iter();
+    let (main, also) = (readings.next()?, readings.collect());
     let events = events(map)?;
     let (name, path) = (name?, path?);
     // Settled once the sources are known.
@@ -180,8 +177,8 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         path,
         query,
         methods,
-        main: Reading { preset, claim, accepted, reply },
-        also: Vec::new(),
+        main,
+        also,
         events,
         resign: None,
         upstream_window: None,
@@ -190,6 +187,20 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         duplicates,
         synthesize,
     })
+}
+
+/// One way of reading a route's callbacks.
+fn reading(map: &Map<'_>, query: &QueryMatch, preset: Option<&'static Preset>, how_read: HowRead) -> Option<Reading> {
+    let HowRead { fields, reply, accepted } = how_read;
+    if let Err(bad) = fields.check() {
+        map.value().problem(bad.to_string(), "name fields that no backend can take for one another");
+        return None;
+    }
+    query_match::check(map, query, &fields);
+    // A route that reads WeChat Pay's XML by its own words has an order system behind it that may read all of it.
+    let vouched_for = preset.unwrap_or(&PRESET).vouched_for;
+    let claim = ClaimReader::new(fields).guarding(query.names()).vouching_for(vouched_for);
+    Some(Reading { preset, claim, accepted, reply })
 }
 
 /// What a preset's route takes notifications of: payments always, refunds if it says so.
@@ -260,7 +271,13 @@ fn custom(map: &Map<'_>, context: &Context<'_>) -> Option<HowRead> {
         unit.problem("stands without an amount", "add amount: the field with the amount, or remove amount_unit");
     }
     let fill = map.optional("fill", |v| fill(v, context));
-    let channel = map.required("channel", "channel: the name of a channel, or rules", |v| context.rules(v));
+    let channel = map.required("channel", "channel: the name of a channel, or rules", |v| {
+        if v.written() == Some(AUTO) {
+            v.problem("goes by whose a notification is, and stands without a preset", "name a channel, or write rules");
+            return None;
+        }
+        context.rules(v)
+    });
     let reply = map.or("reply", reply::plain(None), |v| reply::reply(v, None));
     let accepted = map.or("accepted", Accepted::any_2xx(), accepted::accepted);
     let carrier = context.carrier;
