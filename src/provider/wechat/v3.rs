@@ -9,11 +9,17 @@ pub mod aead;
 
 pub mod certificate;
 
+pub mod issue;
+
 pub mod signer;
 
 pub mod headers;
 
+pub mod json;
+
 pub mod notification;
+
+pub mod platform;
 
 pub mod preset;
 
