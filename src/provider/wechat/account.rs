@@ -4,6 +4,7 @@ use super::service::Service;
 use super::v2::{self, notification, order_state};
 use super::v3;
 use super::{Credentials, QueryError};
+use crate::domain::clock;
 use crate::domain::reason::Reason;
 use crate::provider::bill::{Bill, BillError, BillType};
 use crate::provider::{
@@ -26,6 +27,18 @@ pub struct Account {
 }
 
 impl Account {
+    /// The key of WeChat Pay's that this serial names, exactly: one of the configuration, or one that was downloaded and has
+    /// not expired.
+    #[must_use]
+    pub fn verifying_key(&self, serial: &str) -> Option<v3::PublicKey> {
+        let keys = self.credentials.v3()?;
+        if let Some(key) = keys.configured(serial) {
+            return Some(key.clone());
+        }
+        let client = self.service.client().filter(|_| keys.downloads())?;
+        client.downloaded().find(&self.credentials.mch_id, serial, clock::now())
+    }
+
     async fn ask(&self, query: Query<'_>) -> Asked {
         let Some(client) = self.service.client() else {
             // Nothing was sent, so nothing is known.

@@ -13,7 +13,11 @@ pub mod signer;
 
 pub mod headers;
 
+pub mod json;
+
 pub mod notification;
+
+pub mod platform;
 
 pub mod preset;
 
