@@ -27,6 +27,8 @@ mod fields;
 
 mod reply;
 
+mod resign;
+
 mod query_match;
 
 mod channels;

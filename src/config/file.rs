@@ -8,6 +8,7 @@ use super::journal::{self, Journal};
 use super::number_proof;
 use super::pending;
 use super::read::{Map, Section, Value};
+use super::resign;
 use super::routes;
 use super::sweep;
 use super::synthesize;
@@ -135,6 +136,7 @@ fn report_what_does_not_fit(
     if journal.is_none() {
         report_what_needs_the_journal(map);
     }
+    resign::check(map, routes, channels);
     let sweeps: Vec<_> = channels.iter().map(|read| (&read.channel, read.sweep.as_ref())).collect();
     synthesize::check(map, routes, &sweeps, pending_orders);
     sweep::check(map, &sweeps);

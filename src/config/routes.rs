@@ -6,6 +6,7 @@ use super::fields::Context;
 use super::query_match;
 use super::read::{Map, Section, Value};
 use super::reply;
+use super::resign::{self, Again};
 use super::strictness;
 use super::synthesize::{self, RouteName};
 use crate::gate::accepted::Accepted;
@@ -42,6 +43,8 @@ pub(super) static ROUTE: Section = Section {
         "accepted",
         "deadline",
         "synthesize",
+        "resign",
+        "upstream_window",
         "content_type",
         "claim_everywhere",
         "order_type",
@@ -158,6 +161,8 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         Some(preset) => Some(synthesize::notification(preset, map)),
         None => map.optional("synthesize", |v| synthesize::template(v, context.carrier)),
     };
+    let Again { resign, upstream_window } =
+        resign::again(map, notification.is_some_and(|preset| preset.signed_at.is_some()));
     let deadline = map.optional("deadline", Value::duration);
     let duplicates = map.or("duplicates", Duplicates::default(), |v| {
         v.choice(&[("forward", Duplicates::Forward), ("absorb", Duplicates::Absorb)])
@@ -186,8 +191,8 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         main: Reading { preset, claim, accepted, reply },
         also: Vec::new(),
         events,
-        resign: None,
-        upstream_window: None,
+        resign,
+        upstream_window,
         number_proof,
         deadline,
         duplicates,

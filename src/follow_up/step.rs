@@ -90,7 +90,7 @@ impl FollowUp {
         }
         let made = if request.is_none() { self.make(&job, route, channel, &confirmed, &evidence) } else { None };
         let made = || made.as_ref().and_then(|made| Some((made, read(made)?)));
-        let Some((request, intake::Callback { fill, .. })) = request.zip(read_again).or_else(made) else {
+        let Some((request, intake::Callback { fill, opened, .. })) = request.zip(read_again).or_else(made) else {
             return self.park_payment(record, Reason::CannotSynthesize, &order_state);
         };
         let turn = Turn::of(&job, &ticket);
@@ -116,6 +116,7 @@ impl FollowUp {
             trace,
             overrides,
             event: Event::Payment,
+            opened,
         };
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
         self.deliver(upstream_request, record, confirmed, origin, turn).await

@@ -24,6 +24,14 @@ pub struct Resigner {
 const NONCE_BYTES: usize = 16;
 
 impl Resign for Resigner {
+    fn serial(&self) -> &str {
+        self.serial.as_str()
+    }
+
+    fn public_key(&self) -> &[u8] {
+        self.key.modulus()
+    }
+
     fn resign(&self, headers: &mut HeaderMap, body: &[u8], at: Timestamp) -> Result<(), CannotNotify> {
         let theirs: Vec<HeaderName> = headers.keys().filter(|name| headers::is_one(name)).cloned().collect();
         for name in theirs {
