@@ -258,6 +258,10 @@ impl Gate {
             context.kept(received.persist(&self.records, trust, limits, &root).await?);
         }
 
+        if let Some(record) = &context.record {
+            received.renew(&self.records, record, context.made_record);
+        }
+
         let decided = match decided {
             Ok(confirmed) => {
                 // An earlier payment is asked about as long as this one was.

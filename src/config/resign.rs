@@ -36,7 +36,8 @@ pub(super) fn again(map: &Map<'_>, ages: bool) -> Again {
         return Again::default();
     }
     if let (Some(_), Some(value)) = (signed, windowed) {
-        value.warn("is not used: with resign the gate signs a notification afresh each time that it is sent; remove it");
+        value
+            .warn("is not used: with resign the gate signs a notification afresh each time that it is sent; remove it");
     }
     Again { resign, upstream_window }
 }

@@ -252,10 +252,7 @@ pub(super) static TEXTS: &[(&str, &str)] = &[
     ("remove the key, or the preset", "请删除该键或 preset"),
     ("cannot stand beside preset: wechat-v2", "不能与 preset: wechat-v2 同时使用"),
     ("cannot stand beside a preset", "不能与 preset 同时使用"),
-    (
-        "stands on a route that takes no notifications of API v3",
-        "所在路由不接收 API v3 的通知",
-    ),
+    ("stands on a route that takes no notifications of API v3", "所在路由不接收 API v3 的通知"),
     (
         "remove it, or write preset: wechat or wechat-v3: no other callback's signature ages",
         "请删除，或写 preset: wechat 或 wechat-v3：其他回调的签名不会过期",
@@ -268,10 +265,7 @@ pub(super) static TEXTS: &[(&str, &str)] = &[
         "add private_key: ${file:resign_key.pem}, which tollgate resign-key makes",
         "请添加 private_key: ${file:resign_key.pem}，由 tollgate resign-key 生成",
     ),
-    (
-        "add serial: the one that tollgate resign-key prints",
-        "请添加 serial: tollgate resign-key 打印的编号",
-    ),
+    ("add serial: the one that tollgate resign-key prints", "请添加 serial: tollgate resign-key 打印的编号"),
     ("is no RSA private key of 2048 bits or more", "不是 2048 位以上的 RSA 私钥"),
     ("make one with tollgate resign-key", "请用 tollgate resign-key 生成"),
     (
