@@ -26,6 +26,8 @@ pub mod notification;
 
 pub mod payee;
 
+pub mod key;
+
 pub mod preset;
 
 pub mod bill;
@@ -33,6 +35,7 @@ pub mod bill;
 // WeChat Pay.
 pub mod wechat;
 
+pub use key::{KeyInfo, KeyOf};
 pub use message::{Envelope, Event, NotifiedClaim, Opened, Refund, Told};
 pub use notification::{CannotNotify, Evidence, Notification, Resign, ToNotify};
 pub use order_state::OrderState;
@@ -92,6 +95,12 @@ pub trait Account: Debug + Send + Sync {
     fn lacks_key(&self, envelope: &Envelope<'_>) -> bool {
         let _ = envelope;
         false
+    }
+
+    /// The keys that it signs with and those that it believes, by their names; none where messages are signed with a secret that both
+    /// sides share.
+    fn keys(&self) -> Vec<KeyInfo> {
+        Vec::new()
     }
 
     /// Fetches the keys that the provider signs with. All who want them at the same time wait for the same download, and there are
