@@ -18,6 +18,8 @@ pub mod order_state;
 
 pub mod question;
 
+pub mod unopened;
+
 pub mod message;
 
 pub mod notification;
@@ -34,13 +36,14 @@ pub mod bill;
 pub mod wechat;
 
 pub use key::{KeyInfo, KeyOf};
-pub use message::{Envelope, Event, NotifiedClaim, Opened, Refund, Told, Unopened};
+pub use message::{Envelope, Event, NotifiedClaim, Opened, Refund, Told};
 pub use notification::{CannotNotify, Evidence, Notification, Resign, ToNotify};
 pub use order_state::OrderState;
 pub use payee::{Fingerprint, Payee};
 pub use payment::Payment;
 pub use preset::{Dialect, Preset};
 pub use question::{AskBy, Asked, Part, Query};
+pub use unopened::Unopened;
 
 use crate::domain::order::MerchantId;
 use crate::domain::reason::Reason;
