@@ -21,11 +21,15 @@ mod admin;
 
 mod routes;
 
+mod presets;
+
 mod accepted;
 
 mod fields;
 
 mod reply;
+
+mod resign;
 
 mod query_match;
 

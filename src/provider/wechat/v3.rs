@@ -15,12 +15,19 @@ pub mod signer;
 
 pub mod headers;
 
+pub mod json;
+
 pub mod notification;
+
+pub mod platform;
 
 pub mod preset;
 
+pub mod resign;
+
 pub use aead::ApiV3Key;
 pub use certificate::PlatformCertificate;
+pub use resign::Resigner;
 pub use rsa::{PrivateKey, PublicKey};
 pub use serial::Serial;
 pub use signer::Signer;
