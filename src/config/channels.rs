@@ -134,15 +134,6 @@ fn channel<'v>(
     Some(ReadChannel { channel, account, sweep })
 }
 
-/// Says so if a value asks for WeChat Pay's API v3.
-pub(super) fn refused_as_v3(value: &Value<'_>) -> bool {
-    let v3 = value.written() == Some("wechat-v3");
-    if v3 {
-        value.problem("API v3 is not in this version yet", "use the merchant's APIv2 key and write wechat-v2");
-    }
-    v3
-}
-
 fn affix(value: &Value<'_>) -> Option<Affix> {
     let map = value.map(&OUT_TRADE_NO)?;
     let affix = Affix {

@@ -4,11 +4,12 @@ use super::service::Service;
 use super::v2::{self, notification, order_state};
 use super::v3;
 use super::{Credentials, QueryError};
+use crate::domain::clock;
 use crate::domain::reason::Reason;
 use crate::provider::bill::{Bill, BillError, BillType};
 use crate::provider::{
-    self, Asked, BoxFuture, CannotNotify, Envelope, Evidence, Fingerprint, Notification, Opened, OrderState, Payee,
-    Payment, Preset, Provider, Query, ToNotify, Unopened,
+    self, Asked, BoxFuture, CannotNotify, Envelope, Evidence, Fingerprint, KeyInfo, KeyOf, Notification, Opened,
+    OrderState, Payee, Payment, Preset, Provider, Query, ToNotify, Unopened,
 };
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -26,6 +27,18 @@ pub struct Account {
 }
 
 impl Account {
+    /// The key of WeChat Pay's that this serial names, exactly: one of the configuration, or one that was downloaded and has
+    /// not expired.
+    #[must_use]
+    pub fn verifying_key(&self, serial: &str) -> Option<v3::PublicKey> {
+        let keys = self.credentials.v3()?;
+        if let Some(key) = keys.configured(serial) {
+            return Some(key.clone());
+        }
+        let client = self.service.client().filter(|_| keys.downloads())?;
+        client.downloaded().find(&self.credentials.mch_id, serial, clock::now())
+    }
+
     async fn ask(&self, query: Query<'_>) -> Asked {
         let Some(client) = self.service.client() else {
             // Nothing was sent, so nothing is known.
@@ -78,6 +91,22 @@ impl provider::Account for Account {
 
     fn query<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Asked> {
         Box::pin(self.ask(query))
+    }
+
+    fn keys(&self) -> Vec<KeyInfo> {
+        let Some(keys) = self.credentials.v3() else { return Vec::new() };
+        let named = |of, serial: &v3::Serial, ends_at| KeyInfo { of, serial: serial.as_str().into(), ends_at };
+        let signer = keys.signer.iter().map(|signer| named(KeyOf::Merchant, &signer.serial, None));
+        let public = keys.public_key.iter().map(|(id, _)| named(KeyOf::PublicKey, id, None));
+        let platform = match &keys.platform {
+            v3::PlatformCertificates::Files(files) => files.clone(),
+            v3::PlatformCertificates::Auto => {
+                self.service.client().map_or_else(Vec::new, |client| client.downloaded().of(&self.credentials.mch_id))
+            }
+            v3::PlatformCertificates::None => Vec::new(),
+        };
+        let platform = platform.iter().map(|file| named(KeyOf::Platform, &file.serial, Some(file.not_after)));
+        signer.chain(public).chain(platform).collect()
     }
 
     fn reads(&self, preset: &Preset) -> bool {

@@ -6,6 +6,7 @@ pub use bill::BillStream;
 
 use super::breaker::Breaker;
 use super::budget::Budget;
+use super::v3::platform::Downloaded;
 use super::{Answer, Api, Credentials, QueryError, Signature, v2};
 use crate::domain::order::MerchantId;
 use crate::net::http_client;
@@ -48,6 +49,8 @@ pub struct WeChatPay {
     /// In order, at least one.
     hosts: Vec<Arc<Host>>,
     budget: Budget,
+    /// The platform certificates that were downloaded.
+    downloaded: Downloaded,
     meters: QueryMeters,
     settings: Settings,
 }
@@ -132,6 +135,7 @@ impl WeChatPay {
             http: http_client(encrypted)?,
             hosts,
             budget: Budget::new(settings.queries_per_second),
+            downloaded: Downloaded::default(),
             meters: QueryMeters::default(),
             settings: settings.clone(),
         })
@@ -190,6 +194,12 @@ impl WeChatPay {
             host: Arc::clone(&reply.from.origin),
             attempts: query.sent.load(Ordering::Relaxed),
         })
+    }
+
+    /// The platform certificates that were downloaded.
+    #[must_use]
+    pub const fn downloaded(&self) -> &Downloaded {
+        &self.downloaded
     }
 
     /// How many queries of a merchant can be sent at once now, and how many if none was for a while.

@@ -11,11 +11,17 @@ pub mod certificate;
 
 pub mod pem;
 
+pub mod issue;
+
 pub mod signer;
 
 pub mod headers;
 
+pub mod json;
+
 pub mod notification;
+
+pub mod platform;
 
 pub mod preset;
 

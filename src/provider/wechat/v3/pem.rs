@@ -7,8 +7,6 @@ use super::rsa::{PrivateKey, PublicKey};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use base64::prelude::BASE64_STANDARD;
-use std::fmt::Write;
 use x509_cert::der::asn1::{AnyRef, ObjectIdentifier};
 use x509_cert::der::{Decode, Reader, SliceReader, Tag, Tagged};
 
@@ -88,23 +86,6 @@ pub fn read(text: &str, wanted: Kind) -> Result<Material, BadMaterial> {
     if read.is_empty() { Err(BadMaterial::Shape) } else { read.swap_remove(at.unwrap_or_default()) }
 }
 
-/// Writes PEM as OpenSSL does, with lines of 64 characters. `label` is such as `PRIVATE KEY`.
-#[must_use]
-pub fn write(label: &str, der: &[u8]) -> String {
-    let base64 = BASE64_STANDARD.encode(der);
-    let mut text = format!("-----BEGIN {label}-----\n");
-    let mut rest = base64.as_str();
-    while !rest.is_empty() {
-        let (line, behind) = rest.split_at_checked(COLUMNS).unwrap_or((rest, ""));
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{line}");
-        rest = behind;
-    }
-    let _ = writeln!(text, "-----END {label}-----");
-    text
-}
-
-const COLUMNS: usize = 64;
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";

@@ -1,5 +1,6 @@
 use super::*;
 use crate::provider::wechat::v3::rsa::BadKey;
+use base64::prelude::BASE64_STANDARD;
 use std::path::Path;
 
 fn file(name: &str) -> String {
@@ -113,15 +114,6 @@ fn a_p12_in_base64_is_recognised() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/wechatpay-v3/keys");
     let p12 = std::fs::read(folder.join("apiclient_cert.p12")).unwrap();
     assert_eq!(read(&BASE64_STANDARD.encode(p12), Kind::Private), Err(BadMaterial::Pkcs12));
-}
-
-#[test]
-fn what_is_written_is_as_openssl_writes_it() {
-    for (name, label) in [("apiclient_key.pem", "PRIVATE KEY"), ("apiclient_pub.pem", "PUBLIC KEY")] {
-        let text = file(name);
-        let der = blocks(&text).unwrap().remove(0).unwrap();
-        assert_eq!(write(label, &der), text);
-    }
 }
 
 proptest::proptest! {
