@@ -26,6 +26,8 @@ pub mod notification;
 
 pub mod payee;
 
+pub mod key;
+
 pub mod preset;
 
 pub mod bill;
@@ -33,6 +35,7 @@ pub mod bill;
 // WeChat Pay.
 pub mod wechat;
 
+pub use key::{KeyInfo, KeyOf};
 pub use message::{Envelope, Event, NotifiedClaim, Opened, Refund, Told};
 pub use notification::{CannotNotify, Evidence, Notification, Resign, ToNotify};
 pub use order_state::OrderState;
@@ -72,6 +75,15 @@ pub trait Account: Debug + Send + Sync {
     /// If it is not to be believed as a claim. The reason is what the sender's answer and the operator's log go by.
     fn open(&self, envelope: &Envelope<'_>) -> Result<Opened, Unopened>;
 
+    /// Opens a notification again that was opened when it arrived, or that was made here: its signature is not looked at where it
+    /// ages, and what was made may have none.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for the signature.
+    fn reopen(&self, envelope: &Envelope<'_>) -> Result<Opened, Unopened> {
+        self.open(envelope)
+    }
+
     /// Whether a sealed notification names this account, by the part of it that stands in the clear. It proves nothing, and only
     /// selects whose keys are tried.
     fn is_addressed_by(&self, envelope: &Envelope<'_>) -> bool;
@@ -83,6 +95,12 @@ pub trait Account: Debug + Send + Sync {
     fn lacks_key(&self, envelope: &Envelope<'_>) -> bool {
         let _ = envelope;
         false
+    }
+
+    /// The keys that it signs with and those that it believes, by their names; none where messages are signed with a secret that both
+    /// sides share.
+    fn keys(&self) -> Vec<KeyInfo> {
+        Vec::new()
     }
 
     /// Fetches the keys that the provider signs with. All who want them at the same time wait for the same download, and there are

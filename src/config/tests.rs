@@ -56,6 +56,7 @@ static SECTIONS: &[&read::Section] = &[
     &reply::SUCCESS,
     &reply::FAILURE,
     &accepted::ACCEPTED,
+    &resign::RESIGN,
     &synthesize::SYNTHESIZE,
     &channels::CHANNEL,
     &channels::OUT_TRADE_NO,

@@ -23,8 +23,11 @@ pub mod platform;
 
 pub mod preset;
 
+pub mod resign;
+
 pub use aead::ApiV3Key;
 pub use certificate::PlatformCertificate;
+pub use resign::Resigner;
 pub use rsa::{PrivateKey, PublicKey};
 pub use serial::Serial;
 pub use signer::Signer;
