@@ -6,8 +6,9 @@ pub use bill::BillStream;
 
 use super::breaker::Breaker;
 use super::budget::Budget;
+use super::v2::{Answer, Signature};
 use super::v3::platform::Downloaded;
-use super::{Answer, Api, Credentials, QueryError, Signature, v2};
+use super::{Api, Credentials, QueryError, v2};
 use crate::domain::order::MerchantId;
 use crate::net::http_client;
 use crate::observe::metrics::QueryMeters;

@@ -5,7 +5,8 @@ use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use crate::provider::payment::{Payment, Written};
-use crate::provider::wechat::{Answer, Credentials, QueryError, Signature};
+use crate::provider::wechat::v2::{Answer, Signature};
+use crate::provider::wechat::{Credentials, QueryError};
 use crate::provider::{AskBy, OrderState};
 use std::sync::Arc;
 
