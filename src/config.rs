@@ -21,6 +21,8 @@ mod admin;
 
 mod routes;
 
+mod presets;
+
 mod accepted;
 
 mod fields;

@@ -346,7 +346,10 @@ impl Handler for Gate {
             let outcome = gate.process(arrival, &mut context).await;
             let refused = outcome.as_ref().err().map(|refusal| refusal.reason);
             let response = match outcome {
-                Ok(Answer::Forwarded(delivered)) => reply::forwarded(context.reply(), delivered, &context.request_id),
+                Ok(Answer::Forwarded(delivered)) => {
+                    let accepted = delivered.is_accepted();
+                    reply::forwarded(context.reply(), delivered.answer, accepted, &context.request_id)
+                }
                 Ok(Answer::Replayed(style, acceptance)) => reply::absorbed(style, &acceptance, &context.request_id),
                 Err(refusal) => reply::refuse(context.reply(), &refusal, &context.request_id),
             };

@@ -18,11 +18,15 @@ pub mod order_state;
 
 pub mod question;
 
+pub mod unopened;
+
 pub mod message;
 
 pub mod notification;
 
 pub mod payee;
+
+pub mod key;
 
 pub mod preset;
 
@@ -31,13 +35,15 @@ pub mod bill;
 // WeChat Pay.
 pub mod wechat;
 
-pub use message::{Envelope, Event, NotifiedClaim, Opened, Refund, Told, Unopened};
+pub use key::{KeyInfo, KeyOf};
+pub use message::{Envelope, Event, NotifiedClaim, Opened, Refund, Told};
 pub use notification::{CannotNotify, Evidence, Notification, Resign, ToNotify};
 pub use order_state::OrderState;
 pub use payee::{Fingerprint, Payee};
 pub use payment::Payment;
 pub use preset::{Dialect, Preset};
 pub use question::{AskBy, Asked, Part, Query};
+pub use unopened::Unopened;
 
 use crate::domain::order::MerchantId;
 use crate::domain::reason::Reason;
@@ -80,6 +86,12 @@ pub trait Account: Debug + Send + Sync {
     fn lacks_key(&self, envelope: &Envelope<'_>) -> bool {
         let _ = envelope;
         false
+    }
+
+    /// The keys that it signs with and those that it believes, by their names; none where messages are signed with a secret that both
+    /// sides share.
+    fn keys(&self) -> Vec<KeyInfo> {
+        Vec::new()
     }
 
     /// Fetches the keys that the provider signs with. All who want them at the same time wait for the same download, and there are

@@ -8,7 +8,7 @@ use crate::domain::config_status::ConfigStatus;
 use crate::gate::Gate;
 use crate::journal::{Figures, State as EntryState};
 use crate::observe::metrics::{Format, Gauges, JournalMeters};
-use crate::provider::{HostState, Provider};
+use crate::provider::{HostState, KeyOf, Provider};
 use crate::upstream::health::UpstreamHealth;
 use axum::Router;
 use axum::extract::State;
@@ -17,6 +17,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,9 +84,33 @@ fn wechat(now: &mut Gauges, gate: &Gate) {
         .map(|(host, state)| ([("host", host.to_string())], open(state)));
     let help = "Whether a host of WeChat Pay was out of reach so often that it is asked last";
     now.by_label("tollgate_wechat_breaker_open", help, hosts);
+    let help = "When a merchant's own certificate ends, and the last of WeChat Pay's for it";
+    let ends = certificates(gate).into_iter();
+    let ends =
+        ends.map(|((merchant, of), at)| ([("merchant", merchant), ("use", of.as_str().to_owned())], seconds(at)));
+    now.by_label("tollgate_wechat_certificate_expiry_timestamp_seconds", help, ends);
     let help = "Order queries a second that each merchant may send";
     let budget = gate.channels.providers().map(Provider::queries_per_second).max();
     now.gauge("tollgate_query_budget_per_second", help, f64::from(budget.unwrap_or_default()));
+}
+
+/// When what a merchant's channels go by ends, of each kind: the first channel's that ends, and in a channel the last
+/// certificate's.
+fn certificates(gate: &Gate) -> BTreeMap<(String, KeyOf), Timestamp> {
+    let mut first = BTreeMap::new();
+    for channel in gate.channels.iter() {
+        let mut last: BTreeMap<KeyOf, Timestamp> = BTreeMap::new();
+        for (of, at) in channel.account.keys().into_iter().filter_map(|key| Some((key.of, key.ends_at?))) {
+            let known = last.entry(of).or_insert(at);
+            *known = at.max(*known);
+        }
+        let merchant = channel.account.payee().merchant.to_string();
+        for (of, at) in last {
+            let known = first.entry((merchant.clone(), of)).or_insert(at);
+            *known = at.min(*known);
+        }
+    }
+    first
 }
 
 /// How the order systems are.

@@ -134,6 +134,8 @@ fn gate(
     let counts = metrics.counts(config.routes.iter().map(|route| route.name.as_str()), channels());
     let sent = metrics.upstreams(channels());
     config.channels.iter().for_each(|channel| metrics.queries.merchant(channel.account.payee().merchant));
+    let signed = config.channels.iter().filter(|channel| !channel.account.keys().is_empty());
+    signed.for_each(|channel| metrics.queries.signing().channel(channel.id));
     let upstreams: Vec<_> = config.channels.iter().map(|channel| channel.upstream.clone()).collect();
     let upstreams = upstreams.into_iter().chain([config.upstream.clone()]);
     let Forwarding { connect, keep_alive, host, trusted_proxies: proxies } = config.forwarding;

@@ -39,6 +39,14 @@ pub(super) fn accepted(value: &Value<'_>) -> Option<Accepted> {
             format!("remove body or {failed}"),
         );
     }
+    if let (Some(at), Some(code), Some(return_code)) = (map.get("code"), &accepted.code, &accepted.return_code)
+        && code != return_code
+    {
+        at.problem(
+            "is another word than return_code, so no XML ever counts",
+            "write the same word, or remove one of them",
+        );
+    }
     if accepted.return_code.is_some() && !accepted.json.is_empty() {
         value.warn(
             "asks for return_code, which is read in XML, and for json: no answer is both, so nothing ever counts; \
@@ -48,14 +56,22 @@ pub(super) fn accepted(value: &Value<'_>) -> Option<Accepted> {
     Some(accepted)
 }
 
-/// `accepted` beside a preset.
-pub(super) fn of_notification(value: &Value<'_>, preset: &Preset) -> Option<Accepted> {
+/// `accepted` beside a preset, for each kind of its notifications.
+pub(super) fn of_notification(value: &Value<'_>, kinds: &[&Preset]) -> Option<Accepted> {
     let accepted = accepted(value)?;
-    if preset.accepted != TakenWhen::AnyBody && accepted.is_status_only() {
-        value.warn(
-            "asks nothing of the body: an answer whose return_code is FAIL counts as taken, and is not sent again; \
-             if the order system answers WeChat Pay's XML, add return_code: SUCCESS",
-        );
+    if accepted.is_status_only() {
+        let says = |told: fn(&TakenWhen) -> bool| kinds.iter().any(|preset| told(&preset.accepted));
+        if says(|told| matches!(told, TakenWhen::Code(_))) {
+            value.warn(
+                "asks nothing of the body: an answer whose code is FAIL counts as taken, and is not sent again; \
+                 if the order system answers WeChat Pay's JSON, add code: SUCCESS",
+            );
+        } else if says(|told| *told != TakenWhen::AnyBody) {
+            value.warn(
+                "asks nothing of the body: an answer whose return_code is FAIL counts as taken, and is not sent again; \
+                 if the order system answers WeChat Pay's XML, add return_code: SUCCESS",
+            );
+        }
     }
     Some(accepted)
 }

@@ -7,6 +7,7 @@ use super::headers;
 use super::journal::{self, Journal};
 use super::number_proof;
 use super::pending;
+use super::presets;
 use super::read::{Map, Section, Value};
 use super::routes;
 use super::sweep;
@@ -91,7 +92,9 @@ pub(super) fn config(root: &Value<'_>) -> Option<Config> {
     let admin = admin(&map, listen);
     let Business { mut routes, channels } = business?;
     for route in &mut routes {
-        route.main.claim.set_json_keys(limits.json_keys);
+        for reading in std::iter::once(&mut route.main).chain(&mut route.also) {
+            reading.claim.set_json_keys(limits.json_keys);
+        }
     }
     number_proof::settle(&map, &mut routes, &pending_orders);
     report_what_does_not_fit(&map, &routes, &channels, journal.as_ref(), &pending_orders);
@@ -135,6 +138,7 @@ fn report_what_does_not_fit(
     if journal.is_none() {
         report_what_needs_the_journal(map);
     }
+    presets::check(map, routes, channels);
     let sweeps: Vec<_> = channels.iter().map(|read| (&read.channel, read.sweep.as_ref())).collect();
     synthesize::check(map, routes, &sweeps, pending_orders);
     sweep::check(map, &sweeps);

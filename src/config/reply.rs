@@ -1,10 +1,9 @@
 //! How a route answers.
 
-use super::channels::refused_as_v3;
 use super::read::{Map, Section, Value};
 use crate::gate::reply::{OwnReply, ReplyStyle};
-use crate::provider::Dialect;
-use crate::provider::wechat::v2::preset::DIALECT;
+use crate::provider::wechat::{v2, v3};
+use crate::provider::{Dialect, Preset};
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
@@ -44,11 +43,32 @@ pub(super) fn reply(value: &Value<'_>, default: Option<&'static Dialect>) -> Opt
     Some(ReplyStyle { dialect, success, failure })
 }
 
-fn dialect(value: &Value<'_>) -> Option<Option<&'static Dialect>> {
-    if refused_as_v3(value) {
-        return None;
+/// `reply` beside a preset: one style for each kind of its notifications, with the same bodies.
+pub(super) fn of_notification(value: &Value<'_>, kinds: &[&'static Preset]) -> Vec<ReplyStyle> {
+    let dialect = |kind: &Preset| Some(kind.dialect);
+    let Some(style) = kinds.first().and_then(|first| reply(value, dialect(first))) else {
+        return kinds.iter().map(|kind| plain(dialect(kind))).collect();
+    };
+    let misread = |own: &OwnReply| {
+        let mut misread = kinds
+            .iter()
+            .map(|kind| kind.dialect)
+            .filter(|kind| !reads_as_failure(Some(kind), own, style.success.as_ref()));
+        // What the first one misreads was told.
+        misread.next().filter(|misread| kinds.first().is_some_and(|first| first.dialect != *misread))
+    };
+    if let (Some(at), Some(own)) = (value.peek("failure"), &style.failure)
+        && let Some(dialect) = misread(own)
+    {
+        at.problem("would be read as success", dialect.own_failure);
     }
-    value.choice(&[("http", None), (DIALECT.name, Some(&DIALECT))])
+    kinds.iter().map(|kind| ReplyStyle { dialect: dialect(kind), ..style.clone() }).collect()
+}
+
+fn dialect(value: &Value<'_>) -> Option<Option<&'static Dialect>> {
+    let of_v2 = &v2::preset::DIALECT;
+    let of_v3 = &v3::preset::DIALECT;
+    value.choice(&[("http", None), (of_v2.name, Some(of_v2)), (of_v3.name, Some(of_v3))])
 }
 
 fn own(map: &Map<'_>, default: StatusCode) -> Option<OwnReply> {

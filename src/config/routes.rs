@@ -1,15 +1,15 @@
 //! The routes: which requests are callbacks, and how each kind is read and answered.
 
 use super::accepted;
-use super::channels::refused_as_v3;
 use super::fields::Context;
+use super::presets::{AUTO, PRESETS, WECHAT_V2, of_preset};
 use super::query_match;
 use super::read::{Map, Section, Value};
 use super::reply;
 use super::strictness;
 use super::synthesize::{self, RouteName};
 use crate::gate::accepted::Accepted;
-use crate::gate::claim::{AmountUnit, Carrier, ChannelRule, Choose, ClaimFields, ClaimReader, Field, Place};
+use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, Place};
 use crate::gate::event::Events;
 use crate::gate::path::PathPattern;
 use crate::gate::policy::{Duplicates, NumberProof};
@@ -49,7 +49,7 @@ pub(super) static ROUTE: Section = Section {
     ],
 };
 
-const CARRIERS: &[(&str, Carrier)] = &[
+pub(super) const CARRIERS: &[(&str, Carrier)] = &[
     ("query", Carrier::Query),
     ("form", Carrier::Form),
     ("json", Carrier::Json),
@@ -67,9 +67,6 @@ const METHODS: &[(&str, Method)] = &[
 
 /// The units of an amount, by name.
 pub(super) const UNITS: &[(&str, AmountUnit)] = &[("fen", AmountUnit::Fen), ("yuan", AmountUnit::Yuan)];
-
-/// The presets by name.
-const PRESETS: &[(&str, &Preset)] = &[("wechat-v2", &PRESET)];
 
 /// What two routes must not share.
 struct Taken<'r> {
@@ -90,10 +87,10 @@ impl Taken<'_> {
 }
 
 /// How a callback is read and answered.
-struct HowRead {
-    fields: ClaimFields,
-    reply: ReplyStyle,
-    accepted: Accepted,
+pub(super) struct HowRead {
+    pub(super) fields: ClaimFields,
+    pub(super) reply: ReplyStyle,
+    pub(super) accepted: Accepted,
 }
 
 pub(super) fn routes(value: &Value<'_>, channels: &[&str]) -> Option<Vec<Route>> {
@@ -140,40 +137,37 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
     });
     let path = map.required("path", "path: /pay/success", query_match::path);
     let query = map.or("match", QueryMatch::default(), query_match::query_match);
-    let preset = map.optional("preset", |v| if refused_as_v3(v) { None } else { v.choice(PRESETS) });
     let carrier = map.optional("carrier", |v| v.choice(CARRIERS));
     // Where it names none that there is, the rest is read as that of the usual one.
-    let notification = map.get("preset").map(|_| preset.unwrap_or(&PRESET));
-    let carrier = notification.map(|preset| preset.carrier).or(carrier);
+    let notifications = map.get("preset").map(|v| v.choice(PRESETS).unwrap_or(&WECHAT_V2));
+    let carrier = notifications
+        .and_then(|notifications| notifications.kinds.first())
+        .map_or(carrier, |preset| Some(preset.carrier));
     let methods = map.or("methods", default_methods(carrier), methods);
     if let (Some(at), Some(path)) = (map.get("path"), &path) {
         taken.push(Taken { at, path: path.clone(), query: query.clone(), methods: methods.clone() });
     }
     let context = Context { carrier: carrier.unwrap_or(Carrier::Form), path: path.as_ref(), channels };
-    let reading = match notification {
-        Some(preset) => of_preset(preset, map, &context, &methods),
-        None => custom(map, &context),
+    let how_read = match notifications {
+        Some(notifications) => of_preset(notifications, map, &context, &methods),
+        None => custom(map, &context).map(|how_read| vec![how_read]),
     };
-    let synthesize = match notification {
-        Some(preset) => Some(synthesize::notification(preset, map)),
+    let synthesize = match notifications {
+        Some(notifications) => Some(synthesize::notification(notifications.name, map)),
         None => map.optional("synthesize", |v| synthesize::template(v, context.carrier)),
     };
     let deadline = map.optional("deadline", Value::duration);
     let duplicates = map.or("duplicates", Duplicates::default(), |v| {
         v.choice(&[("forward", Duplicates::Forward), ("absorb", Duplicates::Absorb)])
     });
-    if notification.is_none() {
+    if notifications.is_none() {
         map.required("carrier", "carrier: form (or query, json, xml, multipart)", |_| Some(()));
     }
-    let HowRead { fields, reply, accepted } = reading?;
-    if let Err(bad) = fields.check() {
-        map.value().problem(bad.to_string(), "name fields that no backend can take for one another");
-        return None;
-    }
-    query_match::check(map, &query, &fields);
-    // A route that reads WeChat Pay's XML by its own words has an order system behind it that may read all of it.
-    let vouched_for = notification.unwrap_or(&PRESET).vouched_for;
-    let claim = ClaimReader::new(fields).guarding(query.names()).vouching_for(vouched_for);
+    let presets = notifications.map(|notifications| notifications.kinds).unwrap_or_default();
+    let presets = presets.iter().copied().map(Some).chain(std::iter::repeat(None));
+    let readings = presets.zip(how_read?).map(|(preset, how_read)| reading(map, &query, preset, how_read));
+    let mut readings = readings.collect::<Option<Vec<_>>>()?.into_iter();
+    let (main, also) = (readings.next()?, readings.collect());
     let events = events(map)?;
     let (name, path) = (name?, path?);
     // Settled once the sources are known.
@@ -183,8 +177,8 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         path,
         query,
         methods,
-        main: Reading { preset, claim, accepted, reply },
-        also: Vec::new(),
+        main,
+        also,
         events,
         resign: None,
         upstream_window: None,
@@ -193,6 +187,20 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         duplicates,
         synthesize,
     })
+}
+
+/// One way of reading a route's callbacks.
+fn reading(map: &Map<'_>, query: &QueryMatch, preset: Option<&'static Preset>, how_read: HowRead) -> Option<Reading> {
+    let HowRead { fields, reply, accepted } = how_read;
+    if let Err(bad) = fields.check() {
+        map.value().problem(bad.to_string(), "name fields that no backend can take for one another");
+        return None;
+    }
+    query_match::check(map, query, &fields);
+    // A route that reads WeChat Pay's XML by its own words has an order system behind it that may read all of it.
+    let vouched_for = preset.unwrap_or(&PRESET).vouched_for;
+    let claim = ClaimReader::new(fields).guarding(query.names()).vouching_for(vouched_for);
+    Some(Reading { preset, claim, accepted, reply })
 }
 
 /// What a preset's route takes notifications of: payments always, refunds if it says so.
@@ -263,7 +271,13 @@ fn custom(map: &Map<'_>, context: &Context<'_>) -> Option<HowRead> {
         unit.problem("stands without an amount", "add amount: the field with the amount, or remove amount_unit");
     }
     let fill = map.optional("fill", |v| fill(v, context));
-    let channel = map.required("channel", "channel: the name of a channel, or rules", |v| context.rules(v));
+    let channel = map.required("channel", "channel: the name of a channel, or rules", |v| {
+        if v.written() == Some(AUTO) {
+            v.problem("goes by whose a notification is, and stands without a preset", "name a channel, or write rules");
+            return None;
+        }
+        context.rules(v)
+    });
     let reply = map.or("reply", reply::plain(None), |v| reply::reply(v, None));
     let accepted = map.or("accepted", Accepted::any_2xx(), accepted::accepted);
     let carrier = context.carrier;
@@ -281,63 +295,4 @@ fn fill(value: &Value<'_>, context: &Context<'_>) -> Option<Field> {
         return None;
     }
     Some(field)
-}
-
-/// A provider's own notification. What it calls the order is the provider's number already, so no channel's prefix goes
-/// to it.
-fn of_preset(preset: &'static Preset, map: &Map<'_>, context: &Context<'_>, methods: &[Method]) -> Option<HowRead> {
-    let style = map.get("reply").and_then(|reply| if reply.is_map() { reply.peek("style") } else { Some(reply) });
-    let fixed = [
-        ("carrier", word_of(CARRIERS, preset.carrier)),
-        ("order", preset.order),
-        ("out_trade_no", preset.order),
-        ("transaction", preset.transaction),
-        ("amount", preset.amount),
-        ("amount_unit", word_of(UNITS, preset.amount_unit)),
-    ];
-    let written = fixed.into_iter().filter_map(|(key, fixed)| Some((map.get(key)?, fixed)));
-    for (value, fixed) in written.chain(style.map(|style| (style, preset.dialect.name))) {
-        if value.written() != Some(fixed) {
-            value.problem(
-                format!("contradicts preset: {}, where it is {fixed}", preset.name),
-                "remove the key, or the preset",
-            );
-        }
-    }
-    if let (Some(value), false) = (map.get("methods"), methods == [Method::POST]) {
-        let what = format!("contradicts preset: {}, where it is [POST]", preset.name);
-        value.problem(what, "remove the key, or the preset");
-    }
-    if let Some(value) = map.get("fill") {
-        let what = format!("cannot stand beside preset: {}", preset.name);
-        value.problem(what, "remove it: the notification brings its transaction_id");
-    }
-    let by_path = || ChannelRule { when_empty: None, choose: Choose::From(vec![at(Place::Path, "channel")]) };
-    let has_placeholder = context.path.is_none_or(|path| path.placeholders().any(|name| name == "channel"));
-    let channel = match map.get("channel") {
-        None if has_placeholder => Some(vec![by_path()]),
-        _ => map.required("channel", "{channel} to the path, or channel: the name of a channel", |v| context.rules(v)),
-    };
-    let accepted = map.or("accepted", Accepted::of(preset), |v| accepted::of_notification(v, preset));
-    let order = at(Place::Carrier, preset.order);
-    let fields = ClaimFields {
-        carrier: preset.carrier,
-        out_trade_no: Some(order.clone()),
-        order,
-        transaction: Some(at(Place::Carrier, preset.transaction)),
-        amount: Some((at(Place::Carrier, preset.amount), preset.amount_unit)),
-        fill: None,
-        channel: channel?,
-        strictness: strictness::strictness(map, preset.carrier),
-    };
-    let reply = map.or("reply", reply::plain(Some(preset.dialect)), |v| reply::reply(v, Some(preset.dialect)));
-    Some(HowRead { fields, reply, accepted })
-}
-
-fn word_of<T: PartialEq + Copy>(words: &[(&'static str, T)], meant: T) -> &'static str {
-    words.iter().find(|(_, value)| *value == meant).map_or("", |(word, _)| word)
-}
-
-fn at(place: Place, name: &str) -> Field {
-    Field { place, name: name.to_owned() }
 }

@@ -8,7 +8,6 @@ use crate::gate::path::NotFilled;
 use crate::gate::route::Route;
 use crate::gate::synthesize::CannotSynthesize;
 use crate::gate::template::{BadText, Escape, Synthesize, Template, Text, VARIABLES};
-use crate::provider::Preset;
 use crate::reconcile::bill::Plan;
 use crate::reconcile::pending_orders::Watched;
 use hyper::header::{HeaderName, HeaderValue};
@@ -41,10 +40,10 @@ pub(super) struct RouteName<'n> {
 }
 
 /// What a preset makes needs no words.
-pub(super) fn notification(preset: &Preset, route: &Map<'_>) -> Synthesize {
+pub(super) fn notification(preset: &str, route: &Map<'_>) -> Synthesize {
     if let Some(value) = route.get("synthesize") {
         let remedy = "remove it: the notification is made from WeChat Pay's own answer";
-        value.problem(format!("cannot stand beside preset: {}", preset.name), remedy);
+        value.problem(format!("cannot stand beside preset: {preset}"), remedy);
     }
     Synthesize::Notification
 }

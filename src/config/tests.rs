@@ -365,6 +365,28 @@ fn the_preset_says_what_a_notification_is() {
 }
 
 #[test]
+fn a_preset_of_both_languages_reads_and_answers_in_each() {
+    let (_, text) = folder("accepted").into_iter().find(|(name, _)| name == "preset-of-both").unwrap();
+    let config = parse(&text).unwrap();
+    let [auto, written_out, by_path, own, custom] = config.routes.as_slice() else { panic!() };
+    for (route, is_auto) in [(auto, true), (by_path, false), (own, false)] {
+        let names: Vec<_> = route.readings().map(|reading| reading.preset.unwrap().name).collect();
+        assert_eq!(names, ["wechat-v3", "wechat-v2"], "{}", route.name);
+        for reading in route.readings() {
+            let preset = reading.preset.unwrap();
+            assert_eq!(reading.reply.dialect, Some(preset.dialect), "{}", route.name);
+            assert_eq!(reading.claim.fields().carrier, preset.carrier, "{}", route.name);
+            assert_eq!(reading.is_auto(), is_auto, "{}", route.name);
+        }
+    }
+    assert!(written_out.main.is_auto() && written_out.also.is_empty());
+    let own_rule = |reading: &crate::gate::route::Reading| reading.accepted.code.as_deref() == Some("SUCCESS");
+    assert!(own.readings().all(own_rule) && own.readings().all(|reading| reading.reply.failure.is_some()));
+    assert_eq!(auto.readings().filter(|reading| own_rule(reading)).count(), 1, "what v2 says stands in return_code");
+    assert_eq!(custom.main.reply.dialect.unwrap().name, "wechat-v3");
+}
+
+#[test]
 fn a_preset_keeps_its_dialect_beside_own_bodies() {
     let (_, text) = folder("accepted").into_iter().find(|(name, _)| name == "preset-own-bodies").unwrap();
     let config = parse(&text).unwrap();

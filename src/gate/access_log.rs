@@ -135,6 +135,8 @@ fn write_line(context: &CallbackContext<'_>, ended: &Ended) {
         };
     }
     match (ended.reason.stage(), ended.reason) {
+        // WeChat Pay sends it on purpose: nobody is to be woken by it.
+        (_, Reason::NotificationProbe) => line!(Level::INFO),
         (Stage::Verdict(Verdict::Contradicted) | Stage::Upstream | Stage::FollowUp | Stage::Gate, _) => {
             line!(Level::WARN)
         }

@@ -144,7 +144,7 @@ impl<'m> Intake<'m> {
     /// If it cannot be authentic whatever the key, or the keys cannot be had before the deadline.
     pub async fn fetch_keys(&self, channels: &Channels, deadline: Instant) -> Result<(), Unopened> {
         let Some(envelope) = self.envelope() else { return Ok(()) };
-        (envelope.preset.examine)(&envelope)?;
+        (envelope.preset.examine)(envelope.headers, envelope.at)?;
         match self.selected() {
             Some(id) => match channels.get(&id).filter(|channel| channel.account.lacks_key(&envelope)) {
                 Some(channel) => Ok(channel.account.fetch_keys(deadline).await?),

@@ -4,11 +4,10 @@
 //! The caller learns that its callback was not taken, never why in detail: a sender who guesses order ids must not be
 //! told which of them are paid (threat V-10). The operator finds the reason by `X-Request-Id`.
 
-use super::deliver::Delivered;
 use super::delivery::Acceptance;
 use crate::domain::reason::Reason;
 use crate::provider::preset::{Dialect, Phrase};
-use crate::upstream::coding;
+use crate::upstream::{UpstreamAnswer, coding};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -61,10 +60,14 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 
 /// The upstream's own answer, byte for byte, in no coding; unless it refuses in a way that its sender would read as success.
 #[must_use]
-pub fn forwarded(style: Option<&ReplyStyle>, delivered: Delivered, request_id: &HeaderValue) -> Response<Full<Bytes>> {
+pub fn forwarded(
+    style: Option<&ReplyStyle>,
+    answer: UpstreamAnswer,
+    accepted: bool,
+    request_id: &HeaderValue,
+) -> Response<Full<Bytes>> {
     let status_decides = style.and_then(|style| style.dialect).is_some_and(|dialect| dialect.status_decides);
-    let Delivered { answer, failed_rule, .. } = delivered;
-    if status_decides && failed_rule.is_some() && answer.status.is_success() {
+    if status_decides && !accepted && answer.status.is_success() {
         return refuse(style, &Reason::NotAccepted.into(), request_id);
     }
     let mut response = Response::new(Full::new(answer.body));

@@ -18,6 +18,8 @@ mod outcome;
 
 mod process;
 
+mod signing;
+
 mod timeline;
 
 mod totals;
@@ -31,6 +33,7 @@ pub use exposition::{Format, Gauges};
 pub use histogram::Histogram;
 pub use journal::JournalMeters;
 pub use outcome::Outcome;
+pub use signing::{Download, Latest, On, Signed, SigningMeters};
 pub use timeline::Moment;
 pub use totals::{Latencies, Totals};
 pub use upstream::{Sent, UpstreamMeters};

@@ -3,11 +3,9 @@
 use super::preset::Preset;
 use crate::domain::money::{Currency, Fen};
 use crate::domain::order::{OutTradeNo, TransactionId};
-use crate::domain::reason::Reason;
 use crate::net::xml::Fields;
 use hyper::HeaderMap;
 use jiff::Timestamp;
-use std::borrow::Cow;
 
 /// A notification as it arrived. Nothing in it is believed yet.
 #[derive(Debug, Clone, Copy)]
@@ -82,19 +80,4 @@ pub struct NotifiedClaim {
     pub amount: Fen,
     /// Its currency; `None` if the notification does not tell.
     pub currency: Option<Currency>,
-}
-
-/// Why a notification is not taken for a claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unopened {
-    /// The reason, of a stage before the order query.
-    pub reason: Reason,
-    /// What is wrong, for the operator, without any of the sender's bytes; `None` where the reason says it all.
-    pub detail: Option<Cow<'static, str>>,
-}
-
-impl From<Reason> for Unopened {
-    fn from(reason: Reason) -> Self {
-        Self { reason, detail: None }
-    }
 }

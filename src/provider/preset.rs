@@ -1,7 +1,7 @@
 //! A provider's own notification, described: how it is written, read and answered. A route with `preset: NAME` is one
 //! of these, and the gate asks the description instead of knowing the provider.
 
-use super::message::{Envelope, Unopened};
+use super::unopened::Unopened;
 use crate::domain::carrier::Carrier;
 use crate::domain::money::AmountUnit;
 use crate::domain::reason::Reason;
@@ -32,9 +32,9 @@ pub struct Preset {
     pub vouched_for: &'static [&'static str],
     /// What of a notification is sealed, if anything is.
     pub sealed: Option<Sealing>,
-    /// Looks at what no account is needed for: whether it can be authentic at all. An account that opens it looks at
-    /// that too.
-    pub examine: fn(&Envelope<'_>) -> Result<(), Unopened>,
+    /// Looks at the headers of one that arrived at that time, for which no account is needed: whether it can be
+    /// authentic at all. An account that opens it looks at them too.
+    pub examine: fn(&HeaderMap, Timestamp) -> Result<(), Unopened>,
     /// Why one is refused that is addressed to no account.
     pub unaddressed: Reason,
     /// When it says that it was signed, if its signature ages: then the same bytes cannot be sent again for long.

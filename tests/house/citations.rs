@@ -1,7 +1,7 @@
 //! What comments cite is in the repository: pages and their headings, sections of the reference, threats and invariants.
 
 use crate::pages::{anchor, anchors, leads_nowhere, prose};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where comments are, and what ends the names of the files there; a name without a dot is a script's.
 const FOLDERS: &[&str] = &["src", "tests", "benches", "deploy", "examples", ".ci"];
@@ -12,27 +12,38 @@ const AT_THE_ROOT: &[&str] =
 /// What begins a comment.
 const MARKS: &[&str] = &["//!", "///", "//", "#", "--", "/*", "*"];
 
-/// The reference whose sections have numbers.
-const REFERENCE: &str = "docs/reference/wechatpay-v2.md";
+/// The references whose sections have numbers.
+const REFERENCES: &[&str] = &["docs/reference/wechatpay-v2.md", "docs/reference/wechatpay-v3.md"];
 
 /// What can be cited.
 struct Known {
     threats: BTreeSet<String>,
     invariants: BTreeSet<String>,
-    sections: BTreeSet<String>,
+    sections: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
 impl Known {
-    fn read(threat_model: &str, reference: &str) -> Self {
+    /// `reference` reads one of the references.
+    fn read(threat_model: &str, reference: &dyn Fn(&str) -> String) -> Self {
         let words: BTreeSet<_> = words(threat_model).map(str::to_owned).collect();
-        let number = |heading: &str| heading.trim_start_matches('#').split_whitespace().next().map(str::to_owned);
-        let headings = prose(reference).filter(|(_, line)| line.starts_with('#'));
         Self {
             threats: words.iter().filter(|word| is_threat(word)).cloned().collect(),
             invariants: words.iter().filter(|word| is_invariant(word)).cloned().collect(),
-            sections: headings.filter_map(|(_, line)| number(line)).map(|number| trimmed(&number).to_owned()).collect(),
+            sections: REFERENCES.iter().map(|page| (*page, numbers(&reference(page)))).collect(),
         }
     }
+
+    /// Whether one of these pages, if it is a reference, has a section of this number.
+    fn has_section(&self, pages: &[&str], number: &str) -> bool {
+        pages.iter().filter_map(|page| self.sections.get(page)).any(|sections| sections.contains(number))
+    }
+}
+
+/// The numbers of a page's headings.
+fn numbers(page: &str) -> BTreeSet<String> {
+    let headings = prose(page).filter(|(_, line)| line.starts_with('#'));
+    let number = |heading: &str| heading.trim_start_matches('#').split_whitespace().next().map(str::to_owned);
+    headings.filter_map(|(_, line)| number(line)).map(|number| trimmed(&number).to_owned()).collect()
 }
 
 /// Words, with the marks inside them that ids, numbers and paths have.
@@ -78,12 +89,12 @@ fn comments(text: &str) -> Vec<(usize, String)> {
     comments
 }
 
-/// What a comment cites and is not there. `page` reads a page; `is_of_reference` says whether its file names the reference, whose
-/// sections it then may call by their numbers alone.
-fn dangling(comment: &str, is_of_reference: bool, known: &Known, page: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
+/// What a comment cites and is not there. `page` reads a page; `references` are those that its file names, whose sections
+/// it then may call by their numbers alone.
+fn dangling(comment: &str, references: &[&str], known: &Known, page: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
     let mut wrong = Vec::new();
     let has_invariants = comment.contains("nvariant");
-    let mut of = if is_of_reference { REFERENCE } else { "" };
+    let mut of = references.to_vec();
     let mut is_section = false;
     for word in words(comment) {
         if is_threat(word) && !known.threats.contains(word) {
@@ -97,12 +108,13 @@ fn dangling(comment: &str, is_of_reference: bool, known: &Known, page: &dyn Fn(&
         }
         let is_number = word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         if word.ends_with(".md") || word == "RFC" {
-            of = word;
+            of = vec![word];
         }
         // No other page numbers its sections.
-        let is_known = of == "RFC" || of == REFERENCE && known.sections.contains(word);
+        let is_known = of == ["RFC"] || known.has_section(&of, word);
         if is_section && is_number && !is_known {
-            wrong.push(format!("no section {word} of {}", if of.is_empty() { "anything" } else { of }));
+            let of = if of.is_empty() { "anything".to_owned() } else { of.join(" or ") };
+            wrong.push(format!("no section {word} of {of}"));
         }
         is_section =
             matches!(word, "section" | "sections") || is_section && (is_number || matches!(word, "and" | "to"));
@@ -136,7 +148,7 @@ fn page(path: &str) -> Option<String> {
 
 #[test]
 fn what_comments_cite_is_there() {
-    let known = Known::read(&crate::text("docs/threat-model.md"), &crate::text(REFERENCE));
+    let known = Known::read(&crate::text("docs/threat-model.md"), &|page| crate::text(page));
     let is_read = |path: &String| {
         let name = path.rsplit('/').next().unwrap();
         name.rsplit_once('.').is_none_or(|(_, end)| ENDS.contains(&end)) && !name.ends_with(".min.js")
@@ -148,9 +160,9 @@ fn what_comments_cite_is_there() {
             assert!(!AT_THE_ROOT.contains(&path.as_str()), "{path} is not there");
             continue;
         };
-        let is_of_reference = text.contains(REFERENCE);
+        let references: Vec<_> = REFERENCES.iter().copied().filter(|page| text.contains(page)).collect();
         for (line, comment) in comments(&text) {
-            let dangling = dangling(&comment, is_of_reference, &known, &page);
+            let dangling = dangling(&comment, &references, &known, &page);
             wrong.extend(dangling.into_iter().map(|what| format!("{path}:{line} {what}")));
         }
     }
@@ -180,22 +192,29 @@ fn what_the_program_sends_people_to_is_there() {
 
 #[test]
 fn a_comment_that_cites_what_is_not_there_is_found() {
-    let known =
-        Known::read("| P-01 | x |\n\n**I4** and I7", "# x\n\n## 2. Signature\n\n### 2.1 The vector\n\n## 10. Bill\n");
-    let page =
-        |path: &str| (path == "docs/config.md" || path == REFERENCE).then(|| "## Whose number is it\n".to_owned());
-    let found = |comment: &str| dangling(comment, false, &known, &page);
+    let reference = |page: &str| match page {
+        "docs/reference/wechatpay-v2.md" => "# x\n\n## 2. Signature\n\n### 2.1 The vector\n\n## 10. Bill\n".to_owned(),
+        _ => "# x\n\n## 6. Notification\n\n### 6.5 Acknowledgement\n".to_owned(),
+    };
+    let known = Known::read("| P-01 | x |\n\n**I4** and I7", &reference);
+    let page = |path: &str| {
+        (path == "docs/config.md" || REFERENCES.contains(&path)).then(|| "## Whose number is it\n".to_owned())
+    };
+    let found = |comment: &str| dangling(comment, &[], &known, &page);
     for fine in [
         "(threat P-01, invariant I4)",
         "docs/config.md, \"Whose number is it\".",
         "`docs/config.md`, \"Whose number is it\".",
         "see docs/reference/wechatpay-v2.md section 2.1, and sections 2 and 10.",
+        "`docs/reference/wechatpay-v3.md` section 6.5",
         "RFC 9112 section 3.2",
         "https://example.com/x.md and I18n, UTF-16, docs/*.md",
     ] {
         assert_eq!(found(fine), [""; 0], "{fine}");
     }
-    assert_eq!(dangling("section 2.1", true, &known, &page), [""; 0], "the file names the reference");
+    assert_eq!(dangling("sections 2.1 and 6", REFERENCES, &known, &page), [""; 0], "the file names both references");
+    let of_one = dangling("section 2.1", &REFERENCES[1..], &known, &page);
+    assert_eq!(of_one, ["no section 2.1 of docs/reference/wechatpay-v3.md"], "the file names the other");
     for (comment, what) in [
         ("threat P-02", "no threat P-02"),
         ("threats P-01 and Z-01", "no threat Z-01"),
@@ -205,6 +224,7 @@ fn a_comment_that_cites_what_is_not_there_is_found() {
         ("docs/config.md, \"Gone\"", "no heading \"Gone\" in docs/config.md"),
         ("docs/reference/wechatpay-v2.md section 3", "no section 3 of docs/reference/wechatpay-v2.md"),
         ("docs/reference/wechatpay-v2.md sections 2, 2.1 and 2.2", "no section 2.2 of docs/reference/wechatpay-v2.md"),
+        ("docs/reference/wechatpay-v3.md section 2.1", "no section 2.1 of docs/reference/wechatpay-v3.md"),
         ("the table of design section 3", "no section 3 of anything"),
         ("docs/config.md section 9", "no section 9 of docs/config.md"),
         ("../shared/x.txt", "../shared/x.txt is not in the repository"),

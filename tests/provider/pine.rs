@@ -33,7 +33,7 @@ pub static PRESET: Preset = Preset {
     amount_unit: AmountUnit::Fen,
     vouched_for: &[],
     sealed: None,
-    examine: |_| Ok(()),
+    examine: |_, _| Ok(()),
     unaddressed: Reason::NotificationForOtherMerchant,
     signed_at: None,
     dialect: &DIALECT,

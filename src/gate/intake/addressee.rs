@@ -17,7 +17,7 @@ const MOST_FETCHES: usize = 16;
 /// # Errors
 /// If it is addressed to none.
 pub(super) fn find<'c>(channels: &'c Channels, envelope: &Envelope<'_>) -> Result<&'c Arc<Channel>, Unopened> {
-    (envelope.preset.examine)(envelope)?;
+    (envelope.preset.examine)(envelope.headers, envelope.at)?;
     let mut nearest: Option<(u8, &Arc<Channel>)> = None;
     for channel in channels.iter().filter(|channel| channel.account.is_addressed_by(envelope)) {
         let Err(unopened) = channel.account.open(envelope) else { return Ok(channel) };

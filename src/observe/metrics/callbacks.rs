@@ -206,7 +206,8 @@ impl Collector for Callbacks {
                 if let Some((_, count)) = outcomes.get_mut(outcome as usize) {
                     *count += callbacks;
                 }
-                if let Some(verdict) = verdict {
+                // A probe is WeChat Pay's own, and no alert is to rise by it.
+                if let Some(verdict) = verdict.filter(|_| reason != Reason::NotificationProbe) {
                     let labels = || (VerdictLabels { channel: *channel, verdict }, 0);
                     verdicts.entry((*channel, verdict as usize)).or_insert_with(labels).1 += callbacks;
                 }
@@ -225,7 +226,7 @@ impl Collector for Callbacks {
         each(&mut encoder, "tollgate_callback_outcomes", help, &outcomes)?;
         let help = "The same, by where they came in, what WeChat Pay said, and why they went as they did.";
         each(&mut encoder, "tollgate_callbacks", help, ways.values())?;
-        let help = "Callbacks that came to a verdict.";
+        let help = "Callbacks that came to a verdict, but for probes.";
         each(&mut encoder, "tollgate_verdicts", help, verdicts.values())
     }
 }

@@ -1,6 +1,7 @@
 //! The labels, and how our words are written in them.
 
 use super::outcome::Outcome;
+use super::signing::{Download, On};
 use crate::domain::order::{ChannelId, MerchantId};
 use crate::domain::reason::{Reason, Verdict};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -17,7 +18,7 @@ macro_rules! label_value {
     )*};
 }
 
-label_value!(ChannelId => as_str, MerchantId => as_str, Reason => code, Verdict => as_str, Outcome => as_str);
+label_value!(ChannelId => as_str, MerchantId => as_str, Reason => code, Verdict => as_str, Outcome => as_str, On => as_str, Download => as_str);
 
 /// Of callbacks that went the same way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -90,4 +91,24 @@ pub(super) struct QueryLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct MerchantLabel {
     pub(super) mch_id: MerchantId,
+}
+
+/// Of what a signature stands on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OnLabel {
+    pub(super) on: On,
+}
+
+/// Of verified signatures.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct SignatureLabels {
+    pub(super) channel: ChannelId,
+    pub(super) on: On,
+    pub(super) kind: &'static str,
+}
+
+/// Of downloads that ended alike.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DownloadLabel {
+    pub(super) outcome: Download,
 }

@@ -1,6 +1,7 @@
 //! What WeChat Pay is asked, and how it answers.
 
 use super::Histogram;
+use super::SigningMeters;
 use super::labels::{HostLabel, MerchantLabel, QueryLabels};
 use crate::domain::order::MerchantId;
 use prometheus_client::metrics::counter::Counter;
@@ -15,6 +16,7 @@ pub struct QueryMeters {
     queries: Family<QueryLabels, Counter>,
     durations: Family<HostLabel, Histogram>,
     over_budget: Family<MerchantLabel, Counter>,
+    signing: SigningMeters,
 }
 
 impl Default for QueryMeters {
@@ -42,7 +44,13 @@ impl QueryMeters {
         registry.register_with_unit("tollgate_query_duration", help, Unit::Seconds, Family::clone(&durations));
         let help = "Order queries that were not sent, since the merchant's budget was used up";
         registry.register("tollgate_queries_over_budget", help, Family::clone(&over_budget));
-        Self { queries, durations, over_budget }
+        Self { queries, durations, over_budget, signing: SigningMeters::new(registry) }
+    }
+
+    /// Who signed what came of them, and the notifications.
+    #[must_use]
+    pub const fn signing(&self) -> &SigningMeters {
+        &self.signing
     }
 
     /// A query is sent to this host.

@@ -8,8 +8,8 @@ use crate::domain::clock;
 use crate::domain::reason::Reason;
 use crate::provider::bill::{Bill, BillError, BillType};
 use crate::provider::{
-    self, Asked, BoxFuture, CannotNotify, Envelope, Evidence, Fingerprint, Notification, Opened, OrderState, Payee,
-    Payment, Preset, Provider, Query, ToNotify, Unopened,
+    self, Asked, BoxFuture, CannotNotify, Envelope, Evidence, Fingerprint, KeyInfo, KeyOf, Notification, Opened,
+    OrderState, Payee, Payment, Preset, Provider, Query, ToNotify, Unopened,
 };
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -91,6 +91,22 @@ impl provider::Account for Account {
 
     fn query<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Asked> {
         Box::pin(self.ask(query))
+    }
+
+    fn keys(&self) -> Vec<KeyInfo> {
+        let Some(keys) = self.credentials.v3() else { return Vec::new() };
+        let named = |of, serial: &v3::Serial, ends_at| KeyInfo { of, serial: serial.as_str().into(), ends_at };
+        let signer = keys.signer.iter().map(|signer| named(KeyOf::Merchant, &signer.serial, None));
+        let public = keys.public_key.iter().map(|(id, _)| named(KeyOf::PublicKey, id, None));
+        let platform = match &keys.platform {
+            v3::PlatformCertificates::Files(files) => files.clone(),
+            v3::PlatformCertificates::Auto => {
+                self.service.client().map_or_else(Vec::new, |client| client.downloaded().of(&self.credentials.mch_id))
+            }
+            v3::PlatformCertificates::None => Vec::new(),
+        };
+        let platform = platform.iter().map(|file| named(KeyOf::Platform, &file.serial, Some(file.not_after)));
+        signer.chain(public).chain(platform).collect()
     }
 
     fn reads(&self, preset: &Preset) -> bool {

@@ -9,6 +9,8 @@ pub mod aead;
 
 pub mod certificate;
 
+pub mod issue;
+
 pub mod signer;
 
 pub mod headers;

@@ -23,7 +23,7 @@ pub static PRESET: Preset = Preset {
         never_beside: &["sign", "result_code"],
         of_payments: false,
     })),
-    examine: |_| Ok(()),
+    examine: |_, _| Ok(()),
     unaddressed: Reason::NotificationForOtherMerchant,
     signed_at: None,
     dialect: &DIALECT,

@@ -3,25 +3,27 @@
 
 use super::headers::{BadHeaders, SignatureHeaders};
 use crate::domain::reason::Reason;
-use crate::provider::{Envelope, Unopened};
+use crate::provider::Unopened;
+use hyper::HeaderMap;
+use jiff::Timestamp;
 
 /// What of the headers needs no key: each is there once, it is no probe, and its time is near
 /// (`docs/reference/wechatpay-v3.md` section 4).
 ///
 /// # Errors
 /// What is wrong with them.
-pub fn examine(envelope: &Envelope<'_>) -> Result<(), Unopened> {
-    read_headers(envelope).map(drop)
+pub fn examine(headers: &HeaderMap, at: Timestamp) -> Result<(), Unopened> {
+    read_headers(headers, at).map(drop)
 }
 
-fn read_headers<'m>(envelope: &Envelope<'m>) -> Result<SignatureHeaders<'m>, Unopened> {
+fn read_headers(headers: &HeaderMap, at: Timestamp) -> Result<SignatureHeaders<'_>, Unopened> {
     let refused = |reason, detail: String| Unopened { reason, detail: Some(detail.into()) };
-    let headers = SignatureHeaders::read(envelope.headers).map_err(|bad| refused(reason(bad), bad.to_string()))?;
+    let headers = SignatureHeaders::read(headers).map_err(|bad| refused(reason(bad), bad.to_string()))?;
     if headers.is_probe() {
         return Err(Reason::NotificationProbe.into());
     }
-    if !headers.is_within_window(envelope.at) {
-        let offset = headers.offset(envelope.at);
+    if !headers.is_within_window(at) {
+        let offset = headers.offset(at);
         return Err(refused(Reason::NotificationOutsideWindow, format!("its time is {offset} s from ours")));
     }
     Ok(headers)

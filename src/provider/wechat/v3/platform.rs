@@ -28,6 +28,12 @@ impl Downloaded {
         known.extend(listed.into_iter().filter(|listed| !listed.has_expired(now)));
     }
 
+    /// All that are known of a merchant.
+    #[must_use]
+    pub fn of(&self, merchant: &MerchantId) -> Vec<PlatformCertificate> {
+        self.0.lock().get(merchant).cloned().unwrap_or_default()
+    }
+
     /// When the last of the merchant's ends; `None` without any.
     #[must_use]
     pub fn last_ends(&self, merchant: &MerchantId) -> Option<Timestamp> {

@@ -24,7 +24,7 @@ pub(super) fn chinese(reason: Reason) -> (&'static str, &'static str, &'static s
         }
         Reason::OrderNotFound => (
             "微信支付没有该订单",
-            "ORDERNOTEXIST：该商户号下没有此订单；可能查询过早、编号映射有误，或订单是伪造的。",
+            "ORDERNOTEXIST（API v3：ORDER_NOT_EXIST）：该商户号下没有此订单；可能查询过早、编号映射有误，或订单是伪造的。",
             "如果订单真实存在，请将商户订单号与商户平台核对，再检查路由的 out_trade_no 字段、渠道规则以及渠道的前缀和后缀。否则无需处理。",
         ),
         Reason::NumberNotListed => (
@@ -63,13 +63,15 @@ pub(super) fn chinese(reason: Reason) -> (&'static str, &'static str, &'static s
             "回调中的微信支付订单号属于另一笔订单。",
             "有人试图用一笔付款支付两个订单，或编号映射有误。请核查两笔订单。",
         ),
-        Reason::NotificationUnsigned => {
-            ("通知没有签名", "没有签名的微信支付通知。", "它不是微信支付发来的。请查明是谁在向此路径发送。")
-        }
+        Reason::NotificationUnsigned => (
+            "通知没有签名",
+            "微信支付通知没有签名：没有 sign，或 API v3 的 Wechatpay-* 请求头不全。",
+            "如果某渠道的 API v3 通知全部被拒绝，说明网关前面的代理丢弃了这些请求头。否则不是来自微信支付：请查明是谁在向此路径发送。",
+        ),
         Reason::NotificationUndecipherable => (
             "通知无法解密",
             "通知的密文用该渠道的任何密钥都无法解密，或报文结构不对：可能是伪造，也可能密钥有误。",
-            "如果某渠道的所有通知都被拒绝，说明密钥有误或已更换：请运行 tollgate check --resolve。否则是伪造。",
+            "如果某渠道的所有通知都被拒绝，请将 api_v3_key（API v2 退款通知则为 key）与商户平台核对。如果密钥已更换，请同时保留旧密钥。",
         ),
         Reason::NotificationNotPayment => (
             "不是支付成功通知",
@@ -113,8 +115,8 @@ pub(super) fn chinese(reason: Reason) -> (&'static str, &'static str, &'static s
         ),
         Reason::NotificationBadlySigned => (
             "通知签名错误",
-            "通知的签名与该渠道的任何密钥都不匹配：可能是伪造，也可能密钥有误。",
-            "如果某渠道的所有通知都被拒绝，说明密钥有误或已更换：请运行 tollgate check --resolve。否则是伪造，或微信支付的探测流量。",
+            "通知的签名与该渠道的任何密钥都不匹配：可能是伪造、途中被改动，也可能密钥有误。",
+            "如果某渠道的所有通知都被拒绝，说明密钥有误或已更换（请运行 tollgate check --resolve），或前面的代理改写了正文。否则是伪造；API v2 也可能是微信支付的探测流量。",
         ),
         Reason::NotificationForOtherMerchant => (
             "通知属于其他商户",
@@ -143,18 +145,18 @@ pub(super) fn chinese(reason: Reason) -> (&'static str, &'static str, &'static s
         ),
         Reason::WechatRateLimited => (
             "微信支付要求降低频率",
-            "微信支付返回 FREQUENCY_LIMITED：查询过于频繁。",
+            "微信支付返回 FREQUENCY_LIMITED 或状态码 429：查询过于频繁。",
             "请调低 wechat.queries_per_second，并向微信支付确认该账号的限额。",
         ),
         Reason::WechatSystemError => (
             "微信支付系统错误",
-            "微信支付返回 SYSTEMERROR 或其他临时错误。",
+            "微信支付返回 SYSTEMERROR（API v3：SYSTEM_ERROR）或其他临时错误。",
             "无需处理，网关会自动再次查询。如果持续出现，说明微信支付发生故障。",
         ),
         Reason::QueryRefused => (
             "查询被微信支付拒绝",
-            "微信支付拒绝了查询：渠道的密钥、appid 或 mch_id 有误。",
-            "请运行 tollgate check --resolve 并更正密钥、appid 和 mch_id。在此之前该渠道的订单都无法确认。",
+            "微信支付拒绝了查询：渠道的密钥、证书序列号、appid 或 mch_id 有误；API v3 也可能是本机时钟不准。",
+            "请运行 tollgate check --resolve，它会指出是哪一项，然后更正。在此之前该渠道的订单都无法确认。",
         ),
         Reason::AnswerHttpStatus => (
             "查单应答的 HTTP 状态异常",
@@ -166,16 +168,18 @@ pub(super) fn chinese(reason: Reason) -> (&'static str, &'static str, &'static s
         }
         Reason::AnswerUnreadable => (
             "查单应答无法解析",
-            "应答不是微信支付的单层 XML。",
+            "应答不是微信支付的 XML 或 JSON（按严格规则解析）。",
             "这不是微信支付的应答。请检查 wechat.hosts 以及中间的设备。",
         ),
-        Reason::AnswerUnsigned => {
-            ("查单应答没有签名", "查单应答没有签名。", "偶尔会发生。如果持续出现，请检查 wechat.hosts 以及中间的设备。")
-        }
+        Reason::AnswerUnsigned => (
+            "查单应答没有签名",
+            "查单应答没有 sign，或 API v3 的 Wechatpay-* 应答头不全。",
+            "偶尔会发生。如果持续出现，请检查 wechat.hosts 以及中间的设备。",
+        ),
         Reason::AnswerBadlySigned => (
             "查单应答签名错误",
             "应答的签名与该渠道的任何密钥都不匹配。",
-            "偶尔出现是微信支付的探测流量。如果持续出现，说明密钥或 sign_type 有误。",
+            "偶尔出现是微信支付的探测流量。如果持续出现，说明密钥或 sign_type 有误；API v3 则是 public_key 与 public_key_id 不对应，或中间的代理改写了应答。",
         ),
         Reason::AnswerSerialUnknown => (
             "应答的序列号未知",
@@ -223,7 +227,7 @@ pub(super) fn chinese(reason: Reason) -> (&'static str, &'static str, &'static s
         }
         Reason::FieldRepeated => (
             "字段重复",
-            "某个字段出现两次、出现在两处，或以后端可能识别的另一种写法出现。",
+            "某个字段（或签名请求头）出现两次、出现在两处，或以后端可能识别的另一种写法出现。",
             "请查看详情。如果正常的发送方遇到，请修改发送方：其订单系统读到的可能不是同一个订单。如果只是同名 cookie，且订单系统不从 cookie 取参数，可配置 cookies: ignore。",
         ),
         Reason::FieldMalformed => {
@@ -334,7 +338,7 @@ pub(super) fn chinese(reason: Reason) -> (&'static str, &'static str, &'static s
         Reason::WindowOver => (
             "等待微信支付重发",
             "通知上的微信支付签名已超过 upstream_window，订单系统会拒收：等微信支付重发后再投递。",
-            "微信支付重发期间无需处理（24 小时内 15 次）。在路由上配置 resign 后，网关可以自行重发。",
+            "微信支付重发期间无需处理（24 小时内 15 次），收到下一次通知即投递。在路由上配置 resign 后，网关可以自行重发；订单系统不检查时间的，配置 upstream_window: none 也可以。",
         ),
         Reason::AlreadyAccepted => ("已由回调送达", "在没有回调时发现的订单，其付款随后已由回调送达。", "无需处理。"),
         Reason::CannotSynthesize => (

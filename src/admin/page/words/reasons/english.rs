@@ -47,12 +47,13 @@ pub(super) fn english(reason: Reason) -> (&'static str, &'static str) {
             "The payment of another order",
             "An attempt to use one payment for two orders, or a wrong number mapping. Look both orders up.",
         ),
-        Reason::NotificationUnsigned => {
-            ("Notification without a sign", "It is not from WeChat Pay. Find out who sends to this path.")
-        }
+        Reason::NotificationUnsigned => (
+            "Notification without a signature",
+            "If all of a channel's are refused by API v3, a proxy in front of the gate drops Wechatpay-* headers. Otherwise it is not from WeChat Pay: find out who sends to this path.",
+        ),
         Reason::NotificationUndecipherable => (
             "Notification undecipherable",
-            "If all of a channel's are refused, its key is wrong or was replaced: run tollgate check --resolve. Otherwise it is a forgery.",
+            "If all of a channel's are refused, compare api_v3_key (for refunds by API v2: key) with the merchant platform. If it was replaced, list the old one too.",
         ),
         Reason::NotificationNotPayment => (
             "Notification of no payment",
@@ -86,7 +87,7 @@ pub(super) fn english(reason: Reason) -> (&'static str, &'static str) {
         ),
         Reason::NotificationBadlySigned => (
             "Notification badly signed",
-            "If all of a channel's notifications are refused, its key is wrong or was replaced: run tollgate check --resolve. Otherwise it is a forgery, or one of WeChat Pay's probes.",
+            "If all of a channel's notifications are refused, its key is wrong or was replaced (run tollgate check --resolve), or a proxy in front writes bodies anew. Otherwise it is a forgery or, by API v2, one of WeChat Pay's probes.",
         ),
         Reason::NotificationForOtherMerchant => (
             "Notification for another merchant",
@@ -118,7 +119,7 @@ pub(super) fn english(reason: Reason) -> (&'static str, &'static str) {
         ),
         Reason::QueryRefused => (
             "WeChat Pay refused the query",
-            "Key, appid or mch_id of the channel are not right: run tollgate check --resolve and put them right. Until then no order of this channel can be confirmed.",
+            "Keys, serial, appid or mch_id of the channel are not right, or by API v3 this machine's clock: run tollgate check --resolve, which says which. Until then no order of this channel can be confirmed.",
         ),
         Reason::AnswerHttpStatus => (
             "Answer with an HTTP error",
@@ -130,12 +131,13 @@ pub(super) fn english(reason: Reason) -> (&'static str, &'static str) {
         Reason::AnswerUnreadable => {
             ("Answer unreadable", "It is not WeChat Pay's answer. Check wechat.hosts and what stands in between.")
         }
-        Reason::AnswerUnsigned => {
-            ("Answer without a sign", "Single ones happen. If it lasts, check wechat.hosts and what stands in between.")
-        }
+        Reason::AnswerUnsigned => (
+            "Answer without a signature",
+            "Single ones happen. If it lasts, check wechat.hosts and what stands in between.",
+        ),
         Reason::AnswerBadlySigned => (
             "Answer badly signed",
-            "Single ones are WeChat Pay's probes. If it lasts, the channel's key or sign_type is wrong.",
+            "Single ones are WeChat Pay's probes. If it lasts, the channel's key or sign_type is wrong; by API v3 the public key is not that of public_key_id.",
         ),
         Reason::AnswerSerialUnknown => (
             "Answer with an unknown serial",
@@ -249,7 +251,7 @@ pub(super) fn english(reason: Reason) -> (&'static str, &'static str) {
         ),
         Reason::WindowOver => (
             "Waits for WeChat Pay to send again",
-            "Nothing while WeChat Pay sends again. With resign on the route the gate sends again itself.",
+            "Nothing while WeChat Pay sends again, which it does 15 times in 24 h: its next notification is delivered. With resign on the route the gate sends again itself; so it does with upstream_window: none, if the order system does not look at the time.",
         ),
         Reason::AlreadyAccepted => ("Delivered by its callback", "Nothing."),
         Reason::CannotSynthesize => (
