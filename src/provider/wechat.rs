@@ -1,7 +1,7 @@
 //! WeChat Pay's language: asking what it knows of an order, because a callback alone is only a claim.
 //!
 //! Nothing of the gate's policy is in here. [`WeChatPay::order_query`] returns what was answered and whether the
-//! answer's signature holds; [`v2::order_state`] says what that establishes of the order. [`bill`] is the other thing
+//! answer's signature holds; [`judge`] says what that establishes of the order. [`bill`] is the other thing
 //! it can be asked for. The gate sees all of it as an [`Account`].
 
 pub mod sign;
@@ -14,6 +14,8 @@ pub mod bill;
 
 mod account;
 
+mod answer;
+
 mod service;
 
 mod client;
@@ -23,10 +25,12 @@ mod budget;
 mod breaker;
 
 pub use account::Account;
+pub use answer::{Answer, judge};
 pub use client::{Asked, BillStream, BuildError, Settings, WeChatPay};
 pub use service::Service;
 
 use crate::domain::order::{AppId, MerchantId};
+use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::provider::Fingerprint;
 
@@ -129,13 +133,16 @@ pub enum QueryError {
     /// The merchant's query budget is used up; nothing was sent.
     #[error("the query budget is used up")]
     RateLimited,
-    /// Not the 200 that WeChat Pay always answers.
+    /// The account has nothing to sign with, or the library failed; nothing was sent.
+    #[error("the query could not be signed")]
+    NotSigned,
+    /// A status that WeChat Pay does not answer in that way.
     #[error("HTTP status {0}")]
     HttpStatus(u16),
     /// Larger than any answer is.
     #[error("the answer is too large")]
     TooLarge,
-    /// Not the flat XML that WeChat Pay sends.
+    /// Not the flat XML, or the strict JSON, that WeChat Pay sends.
     #[error("the answer is unreadable")]
     Unreadable,
 }
@@ -148,9 +155,24 @@ impl QueryError {
             Self::Timeout => "timeout",
             Self::Transport => "transport",
             Self::RateLimited => "rate-limited",
+            Self::NotSigned => "not-signed",
             Self::HttpStatus(_) => "http-status",
             Self::TooLarge => "too-large",
             Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// What is said of the order then.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Timeout => Reason::QueryTimeout,
+            Self::Transport => Reason::QueryFailed,
+            Self::RateLimited => Reason::RateLimited,
+            Self::NotSigned => Reason::QueryRefused,
+            Self::HttpStatus(_) => Reason::AnswerHttpStatus,
+            Self::TooLarge => Reason::AnswerTooLarge,
+            Self::Unreadable => Reason::AnswerUnreadable,
         }
     }
 }

@@ -17,6 +17,12 @@ pub mod headers;
 
 pub mod json;
 
+pub mod request;
+
+pub mod answer;
+
+pub mod order_state;
+
 pub mod notification;
 
 pub mod platform;
@@ -24,9 +30,10 @@ pub mod platform;
 pub mod preset;
 
 pub use aead::ApiV3Key;
+pub use answer::Answer;
 pub use certificate::PlatformCertificate;
 pub use rsa::{PrivateKey, PublicKey};
-pub use serial::Serial;
+pub use serial::{KeyKind, Serial};
 pub use signer::Signer;
 
 /// What an API v3 account signs, verifies and opens with (section 2). Which of these there are, the configuration sees
@@ -100,3 +107,6 @@ impl Keys {
             .chain(files)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;
