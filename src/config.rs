@@ -29,6 +29,8 @@ mod fields;
 
 mod reply;
 
+mod resign;
+
 mod query_match;
 
 mod channels;

@@ -15,6 +15,8 @@ mod step;
 
 mod outcome;
 
+mod window;
+
 mod recovered;
 
 mod recovery;

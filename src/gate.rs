@@ -166,6 +166,8 @@ impl Gate {
         let pass = decide::permit(verified, context.channel.map_or(self.mode, |channel| channel.mode))?;
         context.passed(&pass);
 
+        // A refund that the route does not take was opened too, and is not to be believed.
+        let opened = read.as_ref().is_ok_and(|(_, callback)| callback.refund.is_none() || route.events.refund);
         let upstream_request = UpstreamRequest {
             route,
             reading,
@@ -179,6 +181,7 @@ impl Gate {
             trace: context.span.parent(),
             overrides: Overrides::NONE,
             event: context.event,
+            opened,
         };
         let held = Held { record: context.record.as_ref(), lease: &mut context.lease };
         let answer = self.forwarder().forward_or_replay(upstream_request, &pass, held, context.deadline).await;
@@ -253,6 +256,10 @@ impl Gate {
             && let Some(trust) = persist::trust(&decided, familiarity.trust())
         {
             context.kept(received.persist(&self.records, trust, limits, &root).await?);
+        }
+
+        if let Some(record) = &context.record {
+            received.renew(&self.records, record, context.made_record);
         }
 
         let decided = match decided {

@@ -75,6 +75,15 @@ pub trait Account: Debug + Send + Sync {
     /// If it is not to be believed as a claim. The reason is what the sender's answer and the operator's log go by.
     fn open(&self, envelope: &Envelope<'_>) -> Result<Opened, Unopened>;
 
+    /// Opens a notification again that was opened when it arrived, or that was made here: its signature is not looked at where it
+    /// ages, and what was made may have none.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for the signature.
+    fn reopen(&self, envelope: &Envelope<'_>) -> Result<Opened, Unopened> {
+        self.open(envelope)
+    }
+
     /// Whether a sealed notification names this account, by the part of it that stands in the clear. It proves nothing, and only
     /// selects whose keys are tried.
     fn is_addressed_by(&self, envelope: &Envelope<'_>) -> bool;

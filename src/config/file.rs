@@ -9,6 +9,7 @@ use super::number_proof;
 use super::pending;
 use super::presets;
 use super::read::{Map, Section, Value};
+use super::resign;
 use super::routes;
 use super::sweep;
 use super::synthesize;
@@ -139,6 +140,7 @@ fn report_what_does_not_fit(
         report_what_needs_the_journal(map);
     }
     presets::check(map, routes, channels);
+    resign::check(map, routes, channels);
     let sweeps: Vec<_> = channels.iter().map(|read| (&read.channel, read.sweep.as_ref())).collect();
     synthesize::check(map, routes, &sweeps, pending_orders);
     sweep::check(map, &sweeps);

@@ -6,6 +6,7 @@ use super::presets::{AUTO, PRESETS, WECHAT_V2, of_preset};
 use super::query_match;
 use super::read::{Map, Section, Value};
 use super::reply;
+use super::resign::{self, Again};
 use super::strictness;
 use super::synthesize::{self, RouteName};
 use crate::gate::accepted::Accepted;
@@ -42,6 +43,8 @@ pub(super) static ROUTE: Section = Section {
         "accepted",
         "deadline",
         "synthesize",
+        "resign",
+        "upstream_window",
         "content_type",
         "claim_everywhere",
         "order_type",
@@ -156,6 +159,8 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         Some(notifications) => Some(synthesize::notification(notifications.name, map)),
         None => map.optional("synthesize", |v| synthesize::template(v, context.carrier)),
     };
+    let kinds = notifications.map_or(&[][..], |notifications| notifications.kinds);
+    let Again { resign, upstream_window } = resign::again(map, kinds.iter().any(|preset| preset.signed_at.is_some()));
     let deadline = map.optional("deadline", Value::duration);
     let duplicates = map.or("duplicates", Duplicates::default(), |v| {
         v.choice(&[("forward", Duplicates::Forward), ("absorb", Duplicates::Absorb)])
@@ -180,8 +185,8 @@ fn route<'r>(map: &Map<'r>, channels: &[&str], taken: &mut Vec<Taken<'r>>) -> Op
         main,
         also,
         events,
-        resign: None,
-        upstream_window: None,
+        resign,
+        upstream_window,
         number_proof,
         deadline,
         duplicates,

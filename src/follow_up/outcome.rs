@@ -24,6 +24,8 @@ pub enum Step {
     NotAccepted,
     /// The order is not decided, and is asked about again later.
     Undecided(Reason),
+    /// The order is confirmed, and cannot be sent before its provider sends it again.
+    Waits(Reason),
     /// The entry is parked (dead letter): a person has to look.
     Parked(Reason),
     /// The entry is closed: the order is not paid, or was accepted before.
@@ -49,6 +51,7 @@ impl Step {
             Self::AcceptedBefore => "accepted-before",
             Self::NotAccepted => "not-accepted",
             Self::Undecided(_) => "undecided",
+            Self::Waits(_) => "waits",
             Self::Parked(_) => "parked",
             Self::Closed(_) => "closed",
             Self::Deferred => "deferred",
@@ -163,7 +166,7 @@ pub(super) fn end_span(span: &mut Span, claimed: &Claimed, origin: Origin, step:
     span.set("tollgate.out_trade_no", claimed.out_trade_no);
     span.set("tollgate.origin", origin.as_str());
     span.set("tollgate.step", step.as_str());
-    if let Step::Undecided(reason) | Step::Parked(reason) | Step::Closed(reason) = step {
+    if let Step::Undecided(reason) | Step::Waits(reason) | Step::Parked(reason) | Step::Closed(reason) = step {
         span.set("tollgate.reason", reason);
         if let Some(verdict) = reason.verdict() {
             span.set("tollgate.verdict", verdict);
@@ -178,7 +181,9 @@ pub(super) fn end_span(span: &mut Span, claimed: &Claimed, origin: Origin, step:
 pub(super) fn tell(claimed: &Claimed, entry: EntryId, origin: Origin, step: Step, attempts: u64, began: Instant) {
     let (order, channel) = (claimed.order.as_str(), claimed.channel.as_str());
     let reason = match step {
-        Step::Undecided(reason) | Step::Parked(reason) | Step::Closed(reason) => Some(reason.code()),
+        Step::Undecided(reason) | Step::Waits(reason) | Step::Parked(reason) | Step::Closed(reason) => {
+            Some(reason.code())
+        }
         Step::Delivered | Step::AcceptedBefore | Step::NotAccepted | Step::Deferred | Step::Throttled => None,
     };
     let (entry, origin, outcome) = (entry.0, origin.as_str(), step.as_str());

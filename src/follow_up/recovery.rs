@@ -296,7 +296,8 @@ impl FollowUp {
                 self.defer(&job);
                 continue;
             };
-            let step = self.park(&record, Reason::GaveUpDelivering);
+            let waits = job.reason == Some(Reason::WindowOver);
+            let step = self.park(&record, if waits { Reason::WindowOver } else { Reason::GaveUpDelivering });
             let (claimed, origin) = (&job.callback.claimed, job.callback.origin);
             tell(claimed, job.entry, origin, step, record.delivery.attempts(), Instant::now());
             self.gate.metrics.follow_up_step(Step::as_str(step), None);

@@ -3,6 +3,7 @@
 use super::outcome::{Step, end_span, tell};
 use super::recovery::{Ticket, Turn};
 use super::retry_budgets::Lane;
+use super::window::{self, Signature};
 use super::{FollowUp, overridden};
 use crate::domain::clock;
 use crate::domain::reason::Reason;
@@ -63,6 +64,15 @@ impl FollowUp {
         if request.is_some() && read_again.is_none() {
             return self.park(record, Reason::RouteGone);
         }
+        let signature = match (request, &read_again) {
+            (Some(request), Some(read)) => window::signature(route, request, read.opened, clock::now()),
+            _ => Signature::Good,
+        };
+        if job.state == State::Delivering
+            && let Some(step) = self.waits_for_its_sender(&job, record, signature, None)
+        {
+            return step;
+        }
         if let Some(step) = self.is_delivered_otherwise(&job, record, None).await {
             return step;
         }
@@ -88,9 +98,12 @@ impl FollowUp {
         if let Some(step) = self.is_delivered_otherwise(&job, record, Some(confirmed.payment())).await {
             return step;
         }
+        if let Some(step) = self.waits_for_its_sender(&job, record, signature, Some(&confirmed)) {
+            return step;
+        }
         let made = if request.is_none() { self.make(&job, route, channel, &confirmed, &evidence) } else { None };
         let made = || made.as_ref().and_then(|made| Some((made, read(made)?)));
-        let Some((request, intake::Callback { fill, .. })) = request.zip(read_again).or_else(made) else {
+        let Some((request, intake::Callback { fill, opened, .. })) = request.zip(read_again).or_else(made) else {
             return self.park_payment(record, Reason::CannotSynthesize, &order_state);
         };
         let turn = Turn::of(&job, &ticket);
@@ -116,6 +129,7 @@ impl FollowUp {
             trace,
             overrides,
             event: Event::Payment,
+            opened,
         };
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
         self.deliver(upstream_request, record, confirmed, origin, turn).await

@@ -231,8 +231,9 @@ impl Forwarder<'_> {
         deadline: Instant,
     ) -> Result<Judged, Unanswered> {
         let sender = self.senders.identify(upstream_request.peer);
-        let mut request =
-            outgoing(upstream_request, pass, self.stamp, sender, destination.upstream, stamped(destination, attempt))?;
+        let stamped = stamped(destination, attempt);
+        let outgoing = outgoing(upstream_request, pass, self.stamp, sender, destination.upstream, stamped);
+        let mut request = outgoing.await?;
         let span = span(destination, attempt, &mut request);
         let sent_at = Instant::now();
         let answer = self.forward.send(destination.upstream, request, deadline).await;

@@ -61,6 +61,8 @@ pub struct Callback {
     pub tells_currency: bool,
     /// Where the verified transaction id can be written, if the route wants it and the field is free.
     pub fill: Option<Blank>,
+    /// Whether all of this was read in the callback itself. Of one that opens no more it is what the journal has.
+    pub opened: bool,
 }
 
 impl<'m> Intake<'m> {
@@ -162,6 +164,19 @@ impl<'m> Intake<'m> {
     /// Why the account does not take it for a claim; or if it names no order that the provider can have a number for.
     pub fn open(self, channel: &Channel) -> Result<Callback, Unopened> {
         let opened = self.envelope().map(|envelope| channel.account.open(&envelope)).transpose()?;
+        self.read_opened(channel, opened)
+    }
+
+    /// Opens a callback that the gate made: no provider has signed it where signatures age.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for the signature.
+    pub fn open_made(self, channel: &Channel) -> Result<Callback, Unopened> {
+        let opened = self.envelope().map(|envelope| channel.account.reopen(&envelope)).transpose()?;
+        self.read_opened(channel, opened)
+    }
+
+    fn read_opened(self, channel: &Channel, opened: Option<provider::Opened>) -> Result<Callback, Unopened> {
         match (self.read, opened) {
             (Read::InTheClear(callback), Some(provider::Opened { event: provider::Event::Refund(refund), claim })) => {
                 let Told::InTheClear { currency } = claim else {
@@ -202,15 +217,14 @@ impl<'m> Intake<'m> {
         }
     }
 
-    /// A sealed claim is read again where it opens. Where it does not, it is what was read when it was opened: a signature ages, and a
-    /// key is replaced.
+    /// A sealed claim is read again where it opens. Where it does not, it is what was read when it was opened: a key is replaced.
     fn reopen_sealed(self, channel: &Channel, journaled: &Claimed) -> Result<Callback, Unopened> {
         let sealing = self.reading.preset.and_then(|preset| preset.sealed);
         let may_be_kept = sealing.is_some_and(Sealing::is_of_payments);
         if !may_be_kept {
             return Err(Reason::NotificationUndecipherable.into());
         }
-        match self.open(channel) {
+        match self.open_made(channel) {
             Ok(callback) if callback.refund.is_none() => Ok(callback),
             Ok(_) => Err(Reason::NotificationUndecipherable.into()),
             Err(_) => Ok(Callback {
@@ -219,6 +233,7 @@ impl<'m> Intake<'m> {
                 refund: None,
                 tells_currency: journaled.amount.is_some(),
                 fill: None,
+                opened: false,
             }),
         }
     }
@@ -263,6 +278,7 @@ fn in_the_clear(
         refund: None,
         tells_currency: currency.is_some(),
         fill: callback.fill,
+        opened: true,
     })
 }
 
@@ -291,5 +307,5 @@ fn sealed(route: &Route, channel: &Channel, event: provider::Event, told: &Notif
             (Event::Refund(DeliveryId::of_refund(&route.name, &refund.id, &refund.status)), Some(refund))
         }
     };
-    Ok(Callback { claimed, event, refund, tells_currency: currency.is_some(), fill: None })
+    Ok(Callback { claimed, event, refund, tells_currency: currency.is_some(), fill: None, opened: true })
 }

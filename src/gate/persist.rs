@@ -89,16 +89,32 @@ impl Received<'_> {
         }
     }
 
-    fn callback(self) -> Callback {
+    /// Has what is sent again be this callback, where an earlier one made the record: its signature is younger, and the earlier one's
+    /// may be too old by then. Where signatures do not age nothing is written.
+    pub(super) fn renew(self, records: &Records, record: &Record, is_first: bool) {
+        let preset = self.route.reading(self.body).ok().and_then(|reading| reading.preset);
+        let signed_at = preset.and_then(|preset| preset.signed_at).and_then(|signed_at| signed_at(&self.head.headers));
+        let Some(signed_at) = signed_at else { return };
+        if record.is_signed(signed_at) && !is_first {
+            let has_window = self.route.resign.is_none() && self.route.upstream_window.is_some();
+            records.renewed(record, self.request(), has_window);
+        }
+    }
+
+    fn request(&self) -> Request {
         let Parts { method, uri, headers, .. } = self.head;
-        let request = Request {
+        Request {
             peer: self.peer.addr,
             tls: self.peer.tls,
             method: method.clone(),
             target: uri.clone(),
             headers: headers.clone(),
             body: self.body.clone(),
-        };
+        }
+    }
+
+    fn callback(self) -> Callback {
+        let request = self.request();
         Callback {
             request_id: self.id,
             route: self.route.name.clone(),

@@ -5,9 +5,10 @@ use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, TransactionId};
 use crate::journal::{EntryId, Queue, State, Transition, Verified};
 use crate::provider::payment::Payment;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, Ordering};
 use tokio::time::Instant;
 
 /// The payment that confirmed an order first.
@@ -37,6 +38,8 @@ pub struct Record {
     state: AtomicU8,
     pub(super) again: AtomicU32,
     pub(super) flags: AtomicU8,
+    /// When the youngest of its callbacks was signed, in Unix seconds, as far as this process has seen them.
+    signed_at: AtomicI64,
 }
 
 /// The lease of a record that was made just now. It is released when this is dropped, unless the record was gone on
@@ -66,7 +69,8 @@ impl Record {
     pub(super) fn new(entry: Option<EntryId>, state: State, delivery: Arc<Delivery>, payment: FirstPayment) -> Self {
         let state = AtomicU8::new(state as u8);
         let price = Mutex::default();
-        Self { entry, delivery, payment, price, state, again: AtomicU32::new(0), flags: AtomicU8::new(0) }
+        let (again, flags, signed_at) = (AtomicU32::new(0), AtomicU8::new(0), AtomicI64::new(i64::MIN));
+        Self { entry, delivery, payment, price, state, again, flags, signed_at }
     }
 
     /// How it stands, as far as this process knows.
@@ -87,6 +91,11 @@ impl Record {
     #[must_use]
     pub fn price(&self) -> Option<Money> {
         *self.price.lock()
+    }
+
+    /// A callback of it was signed at this time. `true` if none was later before: the same one, sent again by whoever saw it, is not.
+    pub(super) fn is_signed(&self, at: Timestamp) -> bool {
+        self.signed_at.fetch_max(at.as_second(), Ordering::Relaxed) < at.as_second()
     }
 
     pub(super) fn costs(&self, price: Option<Money>) {

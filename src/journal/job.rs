@@ -71,6 +71,8 @@ pub struct Job {
     pub retries: u32,
     /// How long it has been in this state, or since an operator asked for it.
     pub age: Duration,
+    /// How long ago it was taken in.
+    pub kept_for: Duration,
     /// How old the order was when it was taken in, as the one that named it says.
     pub age_before: Duration,
     /// Why it is in this state; `None` before anything is known.

@@ -78,6 +78,8 @@ mod recovery;
 
 mod redeliver;
 
+mod renew;
+
 mod check;
 
 mod sound;

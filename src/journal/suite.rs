@@ -19,6 +19,8 @@ mod rank;
 
 mod recovery;
 
+mod renewed;
+
 mod times;
 
 mod upkeep;
@@ -169,6 +171,7 @@ pub(crate) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     queries::all(stores).await;
     rank::all(stores).await;
     recovery::all(stores).await;
+    renewed::all(stores).await;
     times::all(stores).await;
     decided::all(stores).await;
 }

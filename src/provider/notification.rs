@@ -47,6 +47,12 @@ pub struct ToNotify<'n> {
 /// Signs a provider's notifications afresh, with a key that the order system is given for them. Only what was opened,
 /// or was made of a confirmed payment, is ever signed.
 pub trait Resign: fmt::Debug + Send + Sync {
+    /// The name that the order system knows the key by.
+    fn serial(&self) -> &str;
+
+    /// The public half, as RFC 8017's `RSAPublicKey`.
+    fn public_key(&self) -> &[u8];
+
     /// Puts fresh headers in place of the provider's, whatever their spelling. Takes about a millisecond of one core.
     ///
     /// # Errors

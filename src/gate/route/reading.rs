@@ -37,6 +37,12 @@ impl Reading {
         matches!(self.preset.and_then(|preset| preset.sealed), Some(Sealing::Body))
     }
 
+    /// Whether the signature of its notifications ages, so that the same bytes cannot be sent again for long.
+    #[must_use]
+    pub fn ages(&self) -> bool {
+        self.preset.is_some_and(|preset| preset.signed_at.is_some())
+    }
+
     /// Whether its channel is the account that a notification names.
     #[must_use]
     pub fn is_auto(&self) -> bool {

@@ -197,6 +197,7 @@ fn read_job(row: &Row<'_>, now: i64) -> Result<Job> {
         rank,
         retries: row.get("tries")?,
         age: span(since, now),
+        kept_for: span(row.get("received_at")?, now),
         age_before: span(made_at, row.get("received_at")?),
         reason: columns::reason(row, "reason")?,
         attempts: count(row, "attempts")?,

@@ -6,7 +6,7 @@ use super::content::{self, Content};
 use super::leases::millis;
 use super::remove::remove;
 use super::room::make_room;
-use super::{events, price, rank, read, redeliver, refused};
+use super::{events, price, rank, read, redeliver, refused, renew};
 use crate::domain::reason::Reason;
 use crate::journal::{
     Acceptance, Attempt, Callback, EntryId, JournalError, JournalEvent, Outcome, Rank, State, Taken, Transition, Trust,
@@ -161,6 +161,9 @@ pub(super) fn append(connection: &Connection, event: &JournalEvent, at: i64, bud
             }
             Ok(())
         }
+        JournalEvent::Renewed { entry, request, again_in } => {
+            renew::renew(connection, *entry, request, *again_in, at, budget)
+        }
         JournalEvent::Refunded { channel, transaction_id } => {
             refund(connection, channel.as_str(), transaction_id.as_str(), at)
         }
@@ -248,7 +251,7 @@ const VERIFY: &str =
     WHERE id = ?1";
 
 /// From this rank on entries are sent before their time. That is over when their own timer tried them, which counts.
-const BROUGHT: u8 = Rank::Brought as u8;
+pub(super) const BROUGHT: u8 = Rank::Brought as u8;
 
 /// Leads an entry on. What was accepted stays so, unless an operator asked for it.
 fn go_on(connection: &Connection, entry: EntryId, next: Option<Transition>, at: i64) -> Result<()> {

@@ -286,7 +286,10 @@ impl Writer {
                 // A line for the record's sake is not worth memory that grows for as long as the disk fails.
                 Op::Append { event: JournalEvent::Refused(_) | JournalEvent::Again { .. }, .. } => {}
                 Op::Append {
-                    event: JournalEvent::AttemptStarted { .. } | JournalEvent::AttemptEnded { next: None, .. },
+                    event:
+                        JournalEvent::AttemptStarted { .. }
+                        | JournalEvent::AttemptEnded { next: None, .. }
+                        | JournalEvent::Renewed { .. },
                     ..
                 } if self.backlog.len() >= BACKLOG => {}
                 Op::Append { .. } => self.backlog.push_back(stamped),

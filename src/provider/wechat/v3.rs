@@ -9,6 +9,8 @@ pub mod aead;
 
 pub mod certificate;
 
+pub mod pem;
+
 pub mod issue;
 
 pub mod signer;
@@ -29,9 +31,12 @@ pub mod platform;
 
 pub mod preset;
 
+pub mod resign;
+
 pub use aead::ApiV3Key;
 pub use answer::Answer;
 pub use certificate::PlatformCertificate;
+pub use resign::Resigner;
 pub use rsa::{PrivateKey, PublicKey};
 pub use serial::{KeyKind, Serial};
 pub use signer::Signer;
@@ -72,6 +77,12 @@ impl Keys {
                 PlatformCertificates::None => false,
                 PlatformCertificates::Files(files) => !files.is_empty(),
             }
+    }
+
+    /// Whether notifications can be verified and opened.
+    #[must_use]
+    pub fn reads_notifications(&self) -> bool {
+        !self.api_v3.is_empty() && self.verifies()
     }
 
     /// Whether platform certificates can be downloaded: that takes a signature and the APIv3 key.

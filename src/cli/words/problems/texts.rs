@@ -282,6 +282,33 @@ pub(super) static TEXTS: &[(&str, &str)] = &[
     ("write the same word, or remove one of them", "请写相同的词，或删除其中一个"),
     ("write a 4xx or 5xx status: WeChat Pay looks at nothing else", "请写 4xx 或 5xx 状态码：微信支付只看状态码"),
     ("cannot stand beside a preset", "不能与 preset 同时使用"),
+    ("stands on a route that takes no notifications of API v3", "所在路由不接收 API v3 的通知"),
+    (
+        "remove it, or write preset: wechat or wechat-v3: no other callback's signature ages",
+        "请删除，或写 preset: wechat 或 wechat-v3：其他回调的签名不会过期",
+    ),
+    (
+        "is not used: with resign the gate signs a notification afresh each time that it is sent; remove it",
+        "不起作用：有 resign 时网关每次发送都重新签名；请删除",
+    ),
+    (
+        "add private_key: ${file:resign_key.pem}, which tollgate resign-key makes",
+        "请添加 private_key: ${file:resign_key.pem}，由 tollgate resign-key 生成",
+    ),
+    ("add serial: the one that tollgate resign-key prints", "请添加 serial: tollgate resign-key 打印的编号"),
+    ("is no RSA private key of 2048 bits or more", "不是 2048 位以上的 RSA 私钥"),
+    ("make one with tollgate resign-key", "请用 tollgate resign-key 生成"),
+    (
+        "copy the one that tollgate resign-key printed: PUB_KEY_ID_ and digits, or the certificate's 40 hexadecimal digits",
+        "请复制 tollgate resign-key 打印的编号：PUB_KEY_ID_ 加数字，或证书的 40 位十六进制序列号",
+    ),
+    ("is the merchant's own key, of channel {}", "是商户自己的私钥（渠道 {}）"),
+    ("is of the key that channel {} has as WeChat Pay's", "与渠道 {} 中微信支付的公钥是同一对密钥"),
+    ("is WeChat Pay's, by channel {}", "是微信支付的编号（见渠道 {}）"),
+    (
+        "give the gate one of its own: tollgate resign-key makes it",
+        "网关须有自己的密钥和编号：请用 tollgate resign-key 生成",
+    ),
     ("remove it: the notification brings its transaction_id", "请删除：通知自带 transaction_id"),
     ("remove it: the notification is made from WeChat Pay's own answer", "请删除：通知由微信支付的查单结果生成"),
     (

@@ -1,0 +1,78 @@
+//! How long a notification can be sent under the signature that it came with. The gate cannot sign as the provider does, and an
+//! order system that looks at the time refuses what is older than `upstream_window`; the provider's own next one is delivered
+//! instead.
+
+use super::FollowUp;
+use super::outcome::Step;
+use crate::domain::reason::Reason;
+use crate::gate::decide::Confirmed;
+use crate::gate::record::{self, Record};
+use crate::gate::route::Route;
+use crate::journal::{self, Job, Origin, Override, Transition};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// How long WeChat Pay sends a notification again that was not taken: 24 h 4 min
+/// (`docs/reference/wechatpay-v3.md` section 6.1).
+const RESENT_FOR: Duration = Duration::from_secs(24 * 60 * 60 + 4 * 60);
+
+/// Whether a request can be sent with what it is signed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signature {
+    /// It can: it is signed when it is sent, is young enough, or is of no kind whose signature ages.
+    Good,
+    /// It was signed too long ago for the order system.
+    Old,
+    /// The gate has made it, and the route has nothing any more that signs it.
+    Missing,
+}
+
+/// How the signature of a kept request stands on its route; `opened` if its account has opened it.
+pub(super) fn signature(route: &Route, request: &journal::Request, opened: bool, now: Timestamp) -> Signature {
+    let preset = route.reading(&request.body).ok().and_then(|reading| reading.preset);
+    let Some(signed_at) = preset.and_then(|preset| preset.signed_at) else { return Signature::Good };
+    if route.resign.is_some() && opened {
+        return Signature::Good;
+    }
+    match (signed_at(&request.headers), route.upstream_window) {
+        (None, _) => Signature::Missing,
+        (Some(at), Some(window)) if now.duration_since(at) >= longest(window) => Signature::Old,
+        (Some(_), _) => Signature::Good,
+    }
+}
+
+fn longest(window: Duration) -> SignedDuration {
+    SignedDuration::try_from(window).unwrap_or(SignedDuration::MAX)
+}
+
+impl FollowUp {
+    /// The step of an entry whose request cannot be sent; `None` if it can, or need not be. With what is `confirmed`, if that is known
+    /// already: of what is being delivered it is not asked, so that no query is spent.
+    pub(super) fn waits_for_its_sender(
+        &self,
+        job: &Job,
+        record: &Record,
+        signature: Signature,
+        confirmed: Option<&Confirmed>,
+    ) -> Option<Step> {
+        let taken = record.delivery.accepted().is_some();
+        if signature == Signature::Good || (taken && !job.overrides.has(Override::Accepted)) {
+            return None;
+        }
+        let verified = confirmed.map(|confirmed| record::verified(confirmed.payment()));
+        let park = |reason| {
+            self.gate.records.decided(record, reason, verified, Some(Transition::Park));
+            Some(Step::Parked(reason))
+        };
+        if signature == Signature::Missing {
+            return park(Reason::CannotSynthesize);
+        }
+        // What was taken is sent by WeChat Pay no more, whatever a person wants.
+        let comes_again = job.callback.origin == Origin::Callback && !taken;
+        let left = RESENT_FOR.checked_sub(job.kept_for).filter(|left| comes_again && !left.is_zero());
+        let Some(again_in) = left else { return park(Reason::WindowOver) };
+        let next = Transition::Deliver { again_in, retries: job.retries };
+        self.gate.records.decided(record, Reason::WindowOver, verified, Some(next));
+        Some(Step::Waits(Reason::WindowOver))
+    }
+}
