@@ -44,14 +44,6 @@ impl Account {
         }
     }
 
-    /// Counts a signature of WeChat Pay's that holds, by the serial of its key.
-    pub fn count_signature(&self, on: On, serial: &str) {
-        let kind = v3::KeyKind::of(serial).as_str();
-        if let Some(client) = self.service.client() {
-            client.meters().signing().signed(self.channel, on, kind, serial, clock::now());
-        }
-    }
-
     /// The serial that a notification of API v3 names, if there is exactly one.
     fn serial<'m>(&self, envelope: &Envelope<'m>) -> Option<&'m str> {
         if *envelope.preset != v3::preset::PRESET {
@@ -74,7 +66,8 @@ impl Account {
             Err(error) => (Err(error), None),
         };
         if let Some(serial) = answer.as_ref().ok().and_then(Answer::signed_by) {
-            self.count_signature(On::Answer, serial);
+            let kind = v3::KeyKind::of(serial).as_str();
+            client.meters().signing().signed(self.channel, On::Answer, kind, serial, clock::now());
         }
         let state = judge(&self.credentials, &query.ask, &answer);
         Asked { state, evidence: answer.map(Answer::evidence).unwrap_or_default(), host }

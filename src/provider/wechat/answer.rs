@@ -9,7 +9,7 @@ use crate::provider::{AskBy, Evidence, OrderState};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// API v2's.
-    V2(v2::Answer),
+    V2(Box<v2::Answer>),
     /// API v3's.
     V3(v3::Answer),
 }

@@ -318,7 +318,7 @@ impl WeChatPay {
         }
         let body = read_body(response).await?;
         v2::read_answer(keys, body.into())
-            .map(Answer::V2)
+            .map(|answer| Answer::V2(Box::new(answer)))
             .map_err(|error| Failure { error: QueryError::Unreadable, cause: Some(error.to_string()) })
     }
 }

@@ -3,10 +3,9 @@
 use super::aead::ApiV3Key;
 use super::certificate::PlatformCertificate;
 use super::json::{self, Object};
+use super::pem::{self, Kind, Material};
 use super::rsa::PublicKey;
 use crate::domain::order::MerchantId;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -85,16 +84,11 @@ fn open(listed: &Object, keys: &[ApiV3Key]) -> Result<PlatformCertificate, BadLi
     let associated_data = text("encrypt_certificate.associated_data").unwrap_or_default().as_bytes();
     let ciphertext = required("encrypt_certificate.ciphertext")?;
     let opened = keys.iter().find_map(|key| key.open(nonce, associated_data, ciphertext)).ok_or(BadList::Sealed)?;
-    let der = der(&opened).ok_or(BadList::Certificate)?;
-    let certificate = PlatformCertificate::from_der(&der).map_err(|_| BadList::Certificate)?;
-    if certificate.serial.as_str() == serial { Ok(certificate) } else { Err(BadList::Certificate) }
-}
-
-/// What is in the armour of one certificate.
-fn der(pem: &[u8]) -> Option<Vec<u8>> {
-    let (_, rest) = str::from_utf8(pem).ok()?.split_once("-----BEGIN CERTIFICATE-----")?;
-    let (base64, _) = rest.split_once("-----END CERTIFICATE-----")?;
-    BASE64_STANDARD.decode(base64.split_ascii_whitespace().collect::<String>()).ok()
+    let text = str::from_utf8(&opened).map_err(|_| BadList::Certificate)?;
+    match pem::read(text, Kind::Certificate) {
+        Ok(Material::Certificate(certificate)) if certificate.serial.as_str() == serial => Ok(certificate),
+        _ => Err(BadList::Certificate),
+    }
 }
 
 /// How certificates are sealed.
