@@ -11,7 +11,7 @@ mod pair;
 
 mod platform;
 
-pub use files::CannotWrite;
+pub use files::{CannotWrite, Papers};
 
 pub(super) use merchant::MerchantKeys;
 pub(super) use platform::PlatformKey;
@@ -130,6 +130,11 @@ impl Keyring {
         let public = merchant.public_key.as_ref().filter(|_| with_public_key);
         // Half the number, or mixed signing would always meet the same of two certificates.
         public.cloned().unwrap_or_else(|| self.platform.select(None, number / 2))
+    }
+
+    /// What a merchant platform gives out for this number; `None` if it knows none, or its keys were brought along.
+    pub(super) fn papers(&self, mch_id: &str) -> Option<Papers> {
+        Papers::of(self.merchant(mch_id)?).ok().flatten()
     }
 
     /// Writes the files of these merchants into a directory, which is made if it is not there.

@@ -111,14 +111,14 @@ fn goes_well(scene: &Value) -> bool {
 fn every_scene_of_the_demo_goes_well() {
     let (success, scenes) = demo(&[]);
     let bad: Vec<_> = scenes.iter().filter(|scene| !goes_well(scene)).collect();
-    assert!(success && bad.is_empty() && scenes.len() == 14, "{bad:#?}");
+    assert!(success && bad.is_empty() && scenes.len() == 17, "{bad:#?}");
 }
 
 #[test]
 fn no_scene_of_the_demo_goes_well_without_the_gate() {
     let (success, scenes) = demo(&["--without-gate"]);
     let good: Vec<_> = scenes.iter().filter(|scene| goes_well(scene)).collect();
-    assert!(!success && good.is_empty() && scenes.len() == 14, "{good:#?}");
+    assert!(!success && good.is_empty() && scenes.len() == 17, "{good:#?}");
 }
 
 #[test]
