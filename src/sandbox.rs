@@ -108,8 +108,7 @@ const MOST_COPIES: u32 = 1000;
 
 impl Sandbox {
     /// A WeChat Pay with these merchants and nothing else. Ids and nonces derive from `seed`, keys do not. `time_scale`
-    /// shortens the waits between notifications: 60 makes a minute a second. Takes a part of a second for each merchant
-    /// number beyond the fourth, which gets new keys.
+    /// shortens the waits between notifications: 60 makes a minute a second.
     #[must_use]
     pub fn new(merchants: Vec<Merchant>, seed: Seed, time_scale: u32) -> Self {
         let keys = Keyring::of(&merchants).ok();
