@@ -9,6 +9,7 @@ mod material;
 mod mix_ups;
 
 use self::mix_ups::MixUps;
+pub(super) use keys::{is_unread, resign_key};
 use super::read::{Section, Value};
 use super::synthesize::RouteName;
 use super::{settings, sweep};

@@ -296,7 +296,6 @@ pub(super) static TEXTS: &[(&str, &str)] = &[
         "请添加 private_key: ${file:resign_key.pem}，由 tollgate resign-key 生成",
     ),
     ("add serial: the one that tollgate resign-key prints", "请添加 serial: tollgate resign-key 打印的编号"),
-    ("is no RSA private key of 2048 bits or more", "不是 2048 位以上的 RSA 私钥"),
     ("make one with tollgate resign-key", "请用 tollgate resign-key 生成"),
     (
         "copy the one that tollgate resign-key printed: PUB_KEY_ID_ and digits, or the certificate's 40 hexadecimal digits",
@@ -319,8 +318,6 @@ pub(super) static TEXTS: &[(&str, &str)] = &[
     ("write attach, attach.FIELD, source, first or shared", "请写 attach、attach.FIELD、source、first 或 shared"),
     ("needs a source of this route", "需要该路由的待支付订单来源"),
     ("add one to pending_orders, or write attach or first", "请在 pending_orders 中添加，或写 attach 或 first"),
-    ("API v3 is not in this version yet", "此版本还不支持 API v3"),
-    ("use the merchant's APIv2 key and write wechat-v2", "请使用商户的 APIv2 密钥并写 wechat-v2"),
     ("is never reached, because the rule above always applies", "永远不会用到，因为上面的规则总是适用"),
     ("put it above, or remove it", "请移到上面，或删除"),
     ("needs either is or from", "需要 is 或 from 之一"),
@@ -481,6 +478,153 @@ pub(super) static TEXTS: &[(&str, &str)] = &[
     ("its name is not a header's", "名称不是请求头名称"),
     ("is not {}", "不是 {}"),
     ("is no {}", "不是 {}"),
+    // Keys of API v3.
+    (
+        "the channel's name is what routes write to find the channel by the notification",
+        "渠道名 auto 有特殊含义：路由用它表示按通知内容查找渠道",
+    ),
+    ("choose another name", "请换一个名称"),
+    ("has several appids, and API v2 asks by one", "写了多个 appid，而 APIv2 查单时只能用一个"),
+    (
+        "write a channel for each of them, or provider: wechat-v3, which asks by mch_id alone",
+        "请为每个 appid 写一个渠道，或使用 provider: wechat-v3（只按 mch_id 查单）",
+    ),
+    ("names the same appid again", "重复写了同一个 appid"),
+    ("stands without key", "没有与之对应的 key"),
+    (
+        "add key, the APIv2 key, or remove sign_type: API v3 has no such choice",
+        "请添加 key（APIv2 密钥），或删除 sign_type：APIv3 没有这个选项",
+    ),
+    ("add provider: wechat-v3, or wechat-v2", "请添加 provider: wechat-v3 或 wechat-v2"),
+    (
+        "add private_key: ${file:apiclient_key.pem}, which signs what is asked",
+        "请添加 private_key: ${file:apiclient_key.pem}，用于给查单请求签名",
+    ),
+    (
+        "add certificate: ${file:apiclient_cert.pem}, or serial: its 40 digits",
+        "请添加 certificate: ${file:apiclient_cert.pem}，或 serial: 其 40 位序列号",
+    ),
+    ("stands without public_key_id", "没有与之对应的 public_key_id"),
+    (
+        "add public_key_id: PUB_KEY_ID_ and digits, which stand beside the key on the merchant platform",
+        "请添加 public_key_id: 以 PUB_KEY_ID_ 开头，在商户平台上与公钥写在一起",
+    ),
+    ("stands without public_key", "没有与之对应的 public_key"),
+    (
+        "add public_key: ${file:pub_key.pem}, from the merchant platform",
+        "请添加 public_key: ${file:pub_key.pem}，在商户平台下载",
+    ),
+    ("has nothing to verify with what WeChat Pay signs in API v3", "没有可用来验证微信支付 APIv3 签名的公钥或证书"),
+    (
+        "add public_key and public_key_id, or what downloading certificates needs: {}",
+        "请添加 public_key 和 public_key_id，或补齐下载平台证书所需的：{}",
+    ),
+    ("add public_key and public_key_id, or write auto", "请添加 public_key 和 public_key_id，或写 auto"),
+    (
+        "auto needs private_key, certificate or serial, and api_v3_key",
+        "auto 需要 private_key、certificate 或 serial，以及 api_v3_key",
+    ),
+    ("add {}, or write none", "请添加 {}，或写 none"),
+    ("is a private key", "是私钥"),
+    ("is a public key", "是公钥"),
+    ("is a certificate", "是证书"),
+    ("is a file that is not text, such as a .p12", "不是文本文件，例如 .p12"),
+    ("is no key or certificate in PEM", "不是 PEM 格式的密钥或证书"),
+    ("is cut short or damaged", "不完整或已损坏"),
+    ("is encrypted with a password", "有密码保护"),
+    ("is a .p12 file", "是 .p12 文件"),
+    ("is a request for a certificate, not a certificate", "是证书请求（CSR），不是证书"),
+    ("is not an RSA key", "不是 RSA 密钥"),
+    ("is an RSA key of {} bits, which must be 2048 to 8192", "是 {} 位的 RSA 密钥，应为 2048 至 8192 位"),
+    ("is no X.509 certificate", "不是 X.509 证书"),
+    ("its key is not an RSA key of 2048 to 8192 bits", "其中的公钥不是 2048 至 8192 位的 RSA 密钥"),
+    (
+        "its serial number is not 40 hexadecimal digits (it has {} characters)",
+        "其序列号不是 40 位十六进制数字（有 {} 个字符）",
+    ),
+    (
+        "use resign_key.pem, which tollgate resign-key makes",
+        "请使用由 tollgate resign-key 生成的 resign_key.pem",
+    ),
+    ("use apiclient_key.pem from the same folder", "请使用同一目录中的 apiclient_key.pem"),
+    ("use apiclient_cert.pem from the same folder", "请使用同一目录中的 apiclient_cert.pem"),
+    (
+        "write auto, none, or files of WeChat Pay's platform certificates, such as wechatpay_5157F09E.pem; a public key goes to public_key",
+        "请写 auto、none，或微信支付平台证书文件，如 wechatpay_5157F09E.pem；公钥应写在 public_key",
+    ),
+    (
+        "use pub_key.pem, the WeChat Pay public key from the merchant platform; a platform certificate goes to platform_certificates",
+        "请使用在商户平台下载的微信支付公钥 pub_key.pem；平台证书应写在 platform_certificates",
+    ),
+    ("that is a serial number: it goes to serial", "这是证书序列号，应写在 serial"),
+    ("write ${file:PATH} around the file's name", "文件名请写成 ${file:路径}"),
+    ("copy the whole file, from -----BEGIN to the end of -----END", "请完整复制文件，从 -----BEGIN 到 -----END 行末"),
+    (
+        "decrypt it: openssl pkey -in encrypted.pem -out decrypted.pem",
+        "请先解密：openssl pkey -in encrypted.pem -out decrypted.pem",
+    ),
+    (
+        "WeChat Pay uses RSA keys of 2048 bits, and SM2 keys are not supported",
+        "微信支付使用 2048 位 RSA 密钥，不支持国密（SM2）",
+    ),
+    ("WeChat Pay uses RSA keys of 2048 bits", "微信支付使用 2048 位 RSA 密钥"),
+    ("is not 40 hexadecimal digits (it has {} characters)", "不是 40 位十六进制数字（有 {} 个字符）"),
+    (
+        "copy the API certificate's serial number from the merchant platform, or write certificate instead",
+        "请从商户平台复制商户 API 证书的序列号，或改写 certificate",
+    ),
+    (
+        "that is the id of WeChat Pay's public key: it goes to public_key_id",
+        "这是微信支付公钥 ID，应写在 public_key_id",
+    ),
+    ("is not PUB_KEY_ID_ and digits", "不是 PUB_KEY_ID_ 加数字"),
+    (
+        "copy the whole id that stands beside the public key on the merchant platform, PUB_KEY_ID_ included",
+        "请从商户平台完整复制公钥 ID，包括 PUB_KEY_ID_",
+    ),
+    (
+        "that is the serial number of a certificate: copy the id that stands beside the public key on the merchant platform",
+        "这是证书序列号；请从商户平台复制与公钥写在一起的公钥 ID",
+    ),
+    ("is not 32 ASCII characters (it has {})", "不是 32 个 ASCII 字符（有 {} 个）"),
+    ("is not 32 ASCII characters (it has others than ASCII)", "不是 32 个 ASCII 字符（含有非 ASCII 字符）"),
+    ("copy the APIv3 key that was set on the merchant platform", "请复制在商户平台设置的 APIv3 密钥"),
+    (
+        "it looks like a certificate's serial number, which goes to serial: set an APIv3 key on the merchant platform",
+        "看起来是证书序列号（应写在 serial）；APIv3 密钥请在商户平台设置",
+    ),
+    ("write the key itself", "请写密钥本身"),
+    ("write the serial number or id itself", "请写序列号或 ID 本身"),
+    ("is a certificate that has expired", "是已过期的证书"),
+    (
+        "make a new one on the merchant platform, and replace private_key and certificate",
+        "请在商户平台申请新证书，并替换 private_key 和 certificate",
+    ),
+    (
+        "remove it, and use the one that follows, or platform_certificates: auto",
+        "请删除并换用新的平台证书，或写 platform_certificates: auto",
+    ),
+    ("is the merchant's own, not WeChat Pay's", "是商户自己的，不是微信支付的"),
+    (
+        "use the WeChat Pay public key, pub_key.pem, or a platform certificate, from the merchant platform",
+        "请使用在商户平台下载的微信支付公钥 pub_key.pem，或平台证书",
+    ),
+    ("is WeChat Pay's, not the merchant's", "是微信支付的，不是商户的"),
+    ("use apiclient_cert.pem from the folder of private_key", "请使用 private_key 所在目录中的 apiclient_cert.pem"),
+    ("is the serial number of one of WeChat Pay's certificates", "是微信支付平台证书的序列号"),
+    (
+        "copy the serial number of the merchant's own certificate, apiclient_cert.pem",
+        "请复制商户自己的证书 apiclient_cert.pem 的序列号",
+    ),
+    ("has the serial number or id of another key, {}", "与另一个密钥的序列号或 ID 相同：{}"),
+    ("copy serial number or id and key from the same place", "请从同一处复制序列号（或 ID）和密钥"),
+    ("is the certificate of another private key", "与 private_key 不是一对"),
+    (
+        "use apiclient_cert.pem and apiclient_key.pem from the same folder",
+        "请使用同一目录中的 apiclient_cert.pem 和 apiclient_key.pem",
+    ),
+    ("is not the serial number of certificate", "与 certificate 的序列号不一致"),
+    ("remove serial, or use the certificate that has it", "请删除 serial，或换用该序列号的证书"),
     // Warnings.
     ("from is before the gate's first whole day: {}", "from 早于网关的第一个完整日：{}"),
     (
@@ -519,6 +663,16 @@ pub(super) static TEXTS: &[(&str, &str)] = &[
         "is not reached by the orders of one merchant: each is confirmed again before it is sent, and the follow-up has half of wechat.queries_per_second for that, {} a second",
         "单个商户的订单达不到这个速度：每笔投递前都要再次查单，自动重试可用 wechat.queries_per_second 的一半，即每秒 {} 次",
     ),
+    (
+        "is not used: without api_v3_key no notification of API v3 can be read; add it, or remove this",
+        "没有用处：缺少 api_v3_key 就无法读取 APIv3 通知；请添加，或删除此项",
+    ),
+    (
+        "is the same as key, the APIv2 key; {}",
+        "与 key（APIv2 密钥）相同；两者在商户平台上分别设置，如果这不是 APIv3 密钥，就无法读取 APIv3 通知",
+    ),
+    ("is a certificate that ends on {}; {}", "是将于 {} 过期的证书；请提前更换"),
+    ("is a certificate that has expired; {}", "是已过期的证书；请更换"),
     // What is left says itself what to write.
     ("write {}", "请写 {}"),
 ];
