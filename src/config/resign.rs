@@ -46,7 +46,8 @@ fn window(value: &Value<'_>) -> Option<Option<Duration>> {
 
 fn resign(value: &Value<'_>) -> Option<Arc<dyn Resign>> {
     let map = value.map(&RESIGN)?;
-    let key = map.required("private_key", "private_key: ${file:resign_key.pem}, which tollgate resign-key makes", resign_key);
+    let key =
+        map.required("private_key", "private_key: ${file:resign_key.pem}, which tollgate resign-key makes", resign_key);
     let serial = map.required("serial", "serial: the one that tollgate resign-key prints", serial);
     Some(Arc::new(Resigner { serial: serial?, key: key? }))
 }

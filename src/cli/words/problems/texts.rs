@@ -542,10 +542,7 @@ pub(super) static TEXTS: &[(&str, &str)] = &[
         "its serial number is not 40 hexadecimal digits (it has {} characters)",
         "其序列号不是 40 位十六进制数字（有 {} 个字符）",
     ),
-    (
-        "use resign_key.pem, which tollgate resign-key makes",
-        "请使用由 tollgate resign-key 生成的 resign_key.pem",
-    ),
+    ("use resign_key.pem, which tollgate resign-key makes", "请使用由 tollgate resign-key 生成的 resign_key.pem"),
     ("use apiclient_key.pem from the same folder", "请使用同一目录中的 apiclient_key.pem"),
     ("use apiclient_cert.pem from the same folder", "请使用同一目录中的 apiclient_cert.pem"),
     (
