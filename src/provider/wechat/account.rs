@@ -12,7 +12,7 @@ use crate::observe::metrics::On;
 use crate::provider::bill::{Bill, BillError, BillType};
 use crate::provider::{
     self, Asked, BoxFuture, CannotNotify, Envelope, Evidence, Fingerprint, KeyInfo, KeyOf, Notification, Opened,
-    OrderState, Payee, Payment, Preset, Provider, Query, ToNotify, Unopened,
+    OrderState, Payee, Payment, Preset, Provider, Query, SignedBy, ToNotify, Unopened,
 };
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -137,7 +137,7 @@ impl provider::Account for Account {
     fn keys(&self) -> Vec<KeyInfo> {
         let Some(keys) = self.credentials.v3() else { return Vec::new() };
         let named = |of, serial: &v3::Serial, ends_at| KeyInfo { of, serial: serial.as_str().into(), ends_at };
-        let signer = keys.signer.iter().map(|signer| named(KeyOf::Merchant, &signer.serial, None));
+        let signer = keys.signer.iter().map(|signer| named(KeyOf::Merchant, &signer.serial, signer.ends_at));
         let public = keys.public_key.iter().map(|(id, _)| named(KeyOf::PublicKey, id, None));
         let platform = match &keys.platform {
             v3::PlatformCertificates::Files(files) => files.clone(),
@@ -155,6 +155,15 @@ impl provider::Account for Account {
             return self.credentials.v3().is_some_and(v3::Keys::reads_notifications);
         }
         *preset == v2::preset::PRESET && self.credentials.v2().is_some()
+    }
+
+    fn signed_by(&self, envelope: &Envelope<'_>) -> Option<SignedBy> {
+        if *envelope.preset != v3::preset::PRESET {
+            return None;
+        }
+        let serial = envelope.headers.get(v3::headers::SERIAL)?.to_str().ok()?;
+        let named = v3::Serial::of_public_key(serial).or_else(|_| v3::Serial::of_certificate(serial)).ok()?;
+        Some(SignedBy { kind: named.kind().as_str(), key: serial.into() })
     }
 
     fn notify(&self, wanted: &ToNotify<'_>) -> Result<Notification, CannotNotify> {
