@@ -138,6 +138,21 @@ bilingual! {
     day_count: "{} day|{} days", "{} 天";
     send_it: "Send it? [y/N]", "继续投递？[y/N]";
 
+    // resign-key.
+    resign_made: "Made in {}:", "已在 {} 中生成：";
+    resign_private: "private key, for the gate alone: only its user may read it", "私钥，只给网关使用：仅运行网关的用户可读";
+    resign_public: "public key, for the order system; its id is {}", "公钥，交给订单系统；公钥 ID 为 {}";
+    resign_certificate: "certificate of the same key, for the order system; its serial number is {}, it ends on {}", "同一密钥的证书，交给订单系统；序列号为 {}，有效期至 {}";
+    resign_configure: "In config.yaml, on the route of the notifications, if the order system takes the public key and its id:", "如果订单系统使用公钥和公钥 ID，在 config.yaml 的通知路由上写：";
+    resign_or_certificate: "or, if it takes the certificate:", "如果使用证书，则写：";
+    resign_where: "The order system is to believe this key for notifications, and WeChat Pay's for answers to its own requests:", "订单系统只在验证通知时信任此密钥；它自己请求微信支付时，应答仍用微信支付的密钥验证：";
+    resign_java: "a notification configuration of its own: RSAPublicKeyNotificationConfig with resign_pub.pem and the id", "单独的通知配置：RSAPublicKeyNotificationConfig，使用 resign_pub.pem 和公钥 ID";
+    resign_go: "the notify handler's verifier: NewSHA256WithRSAPubkeyVerifier with the id and resign_pub.pem", "通知处理器的验签器：NewSHA256WithRSAPubkeyVerifier，使用公钥 ID 和 resign_pub.pem";
+    resign_php: "one more entry in the map of serials that its notifications are verified with: the id, and resign_pub.pem", "在验证通知所用的序列号映射中增加一项：公钥 ID 和 resign_pub.pem";
+    resign_yansongda: "one more entry in wechat_public_cert_path: the id, and resign_pub.pem", "在 wechat_public_cert_path 中增加一项：公钥 ID 和 resign_pub.pem";
+    resign_python: "resign_cert.pem in the folder cert_dir; not with a public key, which it verifies answers with too", "把 resign_cert.pem 放入 cert_dir 目录；公钥模式不行，因为它也用该公钥验证应答";
+    resign_cannot: "An order system with one key for notifications and answers cannot use resign.", "通知和应答共用一个密钥的订单系统不能使用 resign。";
+
     // init.
     made_from: "Made by `tollgate init` from {}. Every key is described in docs/config.md.", "由 `tollgate init` 根据 {} 生成。每个键的说明见 docs/config.md。";
     next_steps: "Put the merchant's APIv2 key into the environment variable WECHAT_KEY, then: tollgate check --resolve", "请将商户的 APIv2 密钥放入环境变量 WECHAT_KEY，然后执行：tollgate check --resolve";
@@ -147,6 +162,16 @@ bilingual! {
     path_exact: "exactly this path", "路径须完全一致";
     match_exact: "exactly this parameter of the query", "查询参数须完全一致";
     preset_is: "WeChat Pay's own notification, signature checked first", "微信支付的支付结果通知，先验签";
+    preset_any: "WeChat Pay's own notifications, v2 or v3, whichever comes", "微信支付的通知，v2 或 v3，来什么读什么";
+    private_key_is: "the file of the merchant platform, beside this one", "商户平台下载的文件，放在本文件旁边";
+    certificate_is: "for its serial number", "用于取证书序列号";
+    v3_key_is: "the account's APIv3 key, 32 characters", "商户号的 APIv3 密钥，32 位";
+    public_key_id_is: "as the request names it; compare it with the merchant platform", "取自此请求；请与商户平台核对";
+    public_key_is: "WeChat Pay's public key, from the merchant platform", "微信支付公钥，从商户平台下载";
+    certificates_are: "downloaded by the gate", "由网关自动下载";
+    is_sealed: "sealed: api_v3_key opens it", "已加密，由 api_v3_key 解密";
+    next_steps_v3: "Put the merchant's APIv3 key into the environment variable WECHAT_V3_KEY and the files beside this one, then: tollgate check --resolve", "请将商户的 APIv3 密钥放入环境变量 WECHAT_V3_KEY，并将各文件放在本文件旁边，然后执行：tollgate check --resolve";
+    now_do_v3: "Look it through, put the APIv3 key into {} and the files beside it, then:", "请检查一遍，将 APIv3 密钥放入环境变量 {}，并将各文件放在配置文件旁边，然后：";
     carrier_is: "where the fields are: query, form, json, xml or multipart", "字段所在位置：query、form、json、xml 或 multipart";
     cookies_are: "the request has a cookie of that name; right only if the order system looks for parameters in no cookie", "请求带有同名 cookie；仅当订单系统不从 cookie 取参数时才可忽略";
     any_type: "the request names another type than it has", "请求声明的类型与内容不符";
@@ -188,11 +213,24 @@ bilingual! {
 
     // check.
     usable: "{}: usable. {} -> {}, {}, {}.", "{}：可用。{} -> {}，{}，{}。";
+    channel_has: "channel {}: {}", "渠道 {}：{}";
+    asked_by: "asked by {}, {}", "用 {} 查单，{}";
+    reads: "reads notifications of {}", "可读取 {} 通知";
+    reads_none: "reads no notifications of WeChat Pay", "不能读取微信支付通知";
+    verifies_with: ", verifies with {}", "，验签用 {}";
+    unread_key: "a key that is not read here", "此处未读取的密钥";
+    downloaded_certificates: "downloaded certificates", "自动下载的平台证书";
+    and: " and ", "和";
     counts_as_taken: "route {}: an answer counts as taken with {}", "路由 {}：应答满足以下条件算已接收：{}";
     warning: "warning: {}", "警告：{}";
     not_read: "Not read without --resolve, and needed to run: {}", "未读取（加 --resolve 才读取），运行时必须有：{}";
     channel_is: "channel {}: {} ({})", "渠道 {}：{}（{}）";
     account_known: "WeChat Pay answers and knows the account", "微信支付有应答，商户号可用";
+    clock_is_ahead: "this machine's clock is {} s ahead of WeChat Pay's: more than 5 minutes are refused. Is NTP running?", "本机时钟比微信支付快 {} 秒：相差超过 5 分钟会被拒绝。NTP 是否在运行？";
+    clock_is_behind: "this machine's clock is {} s behind WeChat Pay's: more than 5 minutes are refused. Is NTP running?", "本机时钟比微信支付慢 {} 秒：相差超过 5 分钟会被拒绝。NTP 是否在运行？";
+    clock_is_wrong: "WeChat Pay says that this machine's clock is more than 5 minutes wrong. Is NTP running?", "微信支付提示本机时钟误差超过 5 分钟。NTP 是否在运行？";
+    serial_is_wrong: "WeChat Pay does not know the serial number that the question was signed with: certificate or serial is not that of this mch_id's API certificate", "微信支付不认识签名所用的证书序列号：certificate 或 serial 不是该 mch_id 的商户 API 证书";
+    key_is_wrong: "the signature does not fit: private_key is not the key of the certificate with this serial, or the certificate was replaced in the merchant platform", "签名不符：private_key 与该序列号的证书不是一对，或证书已在商户平台更换";
     upstream_answers: "upstream {}: takes connections", "订单系统 {}：可以连接";
     upstream_silent: "upstream {}: cannot be reached ({})", "订单系统 {}：无法连接（{}）";
     source_read: "source {}: {}", "订单来源 {}：{}";

@@ -59,6 +59,7 @@ impl Account {
                 state: OrderState::NotPaid(Reason::QueryFailed),
                 evidence: Evidence::default(),
                 host: None,
+                refused_for: None,
             };
         };
         let (answer, host) = match client.order_query_within(&self.credentials, &query).await {
@@ -70,7 +71,8 @@ impl Account {
             client.meters().signing().signed(self.channel, On::Answer, kind, serial, clock::now());
         }
         let state = judge(&self.credentials, &query.ask, &answer);
-        Asked { state, evidence: answer.map(Answer::evidence).unwrap_or_default(), host }
+        let refused_for = answer.as_ref().ok().and_then(Answer::refused_for);
+        Asked { state, refused_for, evidence: answer.map(Answer::evidence).unwrap_or_default(), host }
     }
 }
 
@@ -135,7 +137,7 @@ impl provider::Account for Account {
     fn keys(&self) -> Vec<KeyInfo> {
         let Some(keys) = self.credentials.v3() else { return Vec::new() };
         let named = |of, serial: &v3::Serial, ends_at| KeyInfo { of, serial: serial.as_str().into(), ends_at };
-        let signer = keys.signer.iter().map(|signer| named(KeyOf::Merchant, &signer.serial, None));
+        let signer = keys.signer.iter().map(|signer| named(KeyOf::Merchant, &signer.serial, signer.ends_at));
         let public = keys.public_key.iter().map(|(id, _)| named(KeyOf::PublicKey, id, None));
         let platform = match &keys.platform {
             v3::PlatformCertificates::Files(files) => files.clone(),
