@@ -1,7 +1,7 @@
 //! The simulated WeChat Pay, over HTTP. The expected messages are written down from the fact sheet, and
 //! signatures are computed here once more, so that a mistake of `src` cannot agree with itself.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end in a panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may end in a panic")]
 
 mod harness;
 
