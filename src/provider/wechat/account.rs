@@ -1,5 +1,6 @@
 //! An account at WeChat Pay, as the gate knows one.
 
+use super::made;
 use super::service::Service;
 use super::v2::{self, notification, order_state};
 use super::v3;
@@ -11,11 +12,8 @@ use crate::provider::{
     self, Asked, BoxFuture, CannotNotify, Envelope, Evidence, Fingerprint, KeyInfo, KeyOf, Notification, Opened,
     OrderState, Payee, Payment, Preset, Provider, Query, ToNotify, Unopened,
 };
-use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
 use jiff::civil::Date;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// One merchant account, and the service that asks WeChat Pay for it.
 #[derive(Debug, Clone)]
@@ -117,13 +115,7 @@ impl provider::Account for Account {
     }
 
     fn notify(&self, wanted: &ToNotify<'_>) -> Result<Notification, CannotNotify> {
-        let mut nonce = Uuid::encode_buffer();
-        let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
-        let keys = self.credentials.v2().ok_or(CannotNotify::NoKey("key"))?;
-        let body = v2::write_notification(keys, &wanted.evidence.0, nonce)
-            .map_err(|error| CannotNotify::Evidence(format!("WeChat Pay's answer {error}").into()))?;
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
-        Ok(Notification { headers, body: body.into() })
+        made::notify(&self.credentials, wanted)
     }
 
     fn bill(&self, day: Date, rows: BillType) -> BoxFuture<'_, Result<Box<dyn Bill>, BillError>> {
@@ -135,6 +127,6 @@ impl provider::Account for Account {
     }
 
     fn sample_evidence(&self, payment: &Payment) -> Evidence {
-        Evidence(v2::write_answer(&self.credentials, payment).into())
+        made::sample_evidence(&self.credentials, payment)
     }
 }
