@@ -8,7 +8,7 @@ FEATURES ?= mimalloc,otlp
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint configs image deb deploy alerts browser screenshots schemathesis guards typos deny advisories unused msrv features needs needs-databases needs-promtool needs-deb needs-browser needs-schemathesis needs-typos needs-deny needs-machete
+.PHONY: help demo test bench lint configs image deb deploy alerts browser screenshots schemathesis guards typos deny advisories unused msrv features needs needs-databases needs-cryptography needs-promtool needs-deb needs-browser needs-schemathesis needs-typos needs-deny needs-machete
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -28,6 +28,14 @@ needs-databases: # MariaDB and PostgreSQL, for the tests
 			mariadb-server-core mariadb-client-core postgresql \
 		|| echo "they cannot be installed here: install them by hand, or set TOLLGATE_SKIP_DATABASES=1 to leave out the tests that need them"; \
 	fi
+
+# It signs and seals in the tests of API v3 instead of our own code. Debian's python3 has what Debian's package brings.
+needs-cryptography: # Python with the package cryptography, for the tests
+	@python3 -c 'import cryptography' 2>/dev/null || /usr/bin/python3 -c 'import cryptography' 2>/dev/null || { \
+		echo "the tests of API v3 need Python with the package cryptography; installing python3 and python3-cryptography by apt-get"; \
+		apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 python3-cryptography \
+		|| { echo "they cannot be installed here: install them by hand (pip install cryptography)"; exit 1; }; \
+	}
 
 # Only the one program is taken out of the package: installed, it would start a server.
 PROMTOOL := $(or $(shell command -v promtool),$(CURDIR)/target/promtool/usr/bin/promtool)
@@ -83,7 +91,7 @@ needs-venv: # Python with venv
 demo: needs ## the whole story over real sockets, then stays up (ARGS=--once: exits)
 	cargo run --locked -- demo $(ARGS)
 
-test: needs needs-databases alerts ## every test (MariaDB, PostgreSQL, promtool, Chromium and schemathesis are installed if they are not there)
+test: needs needs-databases needs-cryptography alerts ## every test (databases, Python's cryptography, promtool, Chromium and schemathesis are installed if they are not there)
 	cargo test --locked --no-fail-fast
 	$(MAKE) browser
 	$(MAKE) schemathesis
@@ -148,7 +156,7 @@ msrv: needs ## that the Rust version of Cargo.toml builds everything, and passes
 # it. From outside, what a feature could change; FEATURES_OUTSIDE= runs all.
 FEATURES_OUTSIDE ?= confirmed:: contradicted:: unpaid_and_unknown:: follow_up:: notifications:: config_check:: command_line:: commands:: reload:: replies:: logs:: pages:: shutdown::
 
-features: needs ## what a production build has, and nothing at all of the features: clippy, unit tests, and the gate from outside
+features: needs needs-cryptography ## what a production build has, and nothing at all of the features: clippy, unit tests, and the gate from outside
 	cargo clippy --locked --no-default-features --features "$(FEATURES)" --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 	cargo test --locked --no-default-features --no-fail-fast --lib --bins

@@ -49,6 +49,8 @@ pub mod records;
 
 mod session;
 
+mod signing;
+
 pub use access::{Access, Who};
 pub use act::{Action, Asked, Decided, Done, NotDone, needs, told};
 pub use health::NotReady;
@@ -57,6 +59,7 @@ pub use listener::Listener;
 pub use overview::{BudgetLeft, Overview};
 pub(crate) use page::reason_in_chinese;
 pub use queries::Unread;
+pub use signing::ChannelKeys;
 
 use crate::domain::config_status::ConfigStatus;
 use crate::gate::current::Current;

@@ -18,6 +18,8 @@ mod params;
 
 mod refused;
 
+mod signing;
+
 mod sources;
 
 mod sweeps;

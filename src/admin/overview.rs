@@ -2,6 +2,7 @@
 
 use super::Admin;
 use super::health::NotReady;
+use super::signing::{self, ChannelKeys};
 use crate::domain::clock;
 use crate::domain::config_status::ConfigStatus;
 use crate::domain::order::MerchantId;
@@ -45,6 +46,10 @@ pub struct Overview {
     pub cache_entries: u64,
     /// The legacy systems, each with how many orders wait for it, if that can be read.
     pub upstreams: Vec<(UpstreamHealth, Option<u64>)>,
+    /// Which keys sign, of each channel that has any.
+    pub signing: Vec<ChannelKeys>,
+    /// By how many seconds WeChat Pay's clock is ahead of this machine's; `None` before an answer has told.
+    pub clock_is_ahead: Option<f64>,
     /// Which configuration is in force.
     pub config_status: ConfigStatus,
     /// The gate's first whole day, in Beijing; `None` if it cannot be read, or there is no journal.
@@ -81,6 +86,7 @@ impl Admin {
             let waiting = figures.as_ref().map(|figures| waiting(figures, &gate, &health.upstream));
             (health, waiting)
         };
+        let signing = signing::by_channel(&gate);
         let upstreams = gate.forward.health().into_iter().map(waiting).collect();
         Overview {
             at,
@@ -92,6 +98,8 @@ impl Admin {
             budgets: budgets.into_values().collect(),
             cache_entries: gate.confirm.remembered(),
             upstreams,
+            clock_is_ahead: signing::clock_is_ahead(&gate, &signing),
+            signing,
             config_status: self.config_status(),
             gate_since: self.gate_since().await,
         }

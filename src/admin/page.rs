@@ -38,6 +38,8 @@ mod shell;
 
 mod show;
 
+mod signing;
+
 mod sources;
 
 mod story;

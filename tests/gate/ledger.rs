@@ -2,8 +2,10 @@
 //! system saw, what the sender was told and what the log shows, after every scenario and whatever that scenario was
 //! about.
 
+mod envelope;
+
 use crate::fakes::upstream::{MARK, Upstream};
-use crate::fakes::wechat::{APP, C1, Confirmation, OPENID, WeChat, scan};
+use crate::fakes::wechat::{APP, C1, Confirmation, OPENID, WeChat, scan, v3};
 use crate::harness::{ADMIN_TOKEN, return_code};
 use crate::wire::Message;
 use serde_json::Value;
@@ -40,6 +42,8 @@ impl Ledger {
         let mut wrong: Vec<_> =
             requests.iter().filter_map(|request| self.passed_wrongly(request, &confirmations)).collect();
         wrong.extend(self.lost_as_success());
+        let refused = wechats.iter().flat_map(WeChat::wrongly_asked);
+        wrong.extend(refused.map(|why| format!("WeChat Pay refused to be asked like this: {why}")));
         wrong.extend(self.told(wechats, log));
         wrong
     }
@@ -53,6 +57,9 @@ impl Ledger {
         }
         if request.folded("Host").len() != 1 {
             return breach("P-07: no Host, or more than one");
+        }
+        if let Some(wrong) = envelope::breach(request) {
+            return breach(&format!("API v3: {wrong}"));
         }
         let ours = [
             "transaction_id",
@@ -81,7 +88,7 @@ impl Ledger {
         }
         let account = &self.config["channels"][channel];
         let entitles = |confirmation: &&Confirmation| {
-            confirmation.appid == account["appid"]
+            is_or_has(&account["appid"], &confirmation.appid)
                 && confirmation.mch_id == account["mch_id"]
                 && confirmation.out_trade_no == out_trade_no
                 && confirmation.transaction_id == transaction_id
@@ -125,6 +132,10 @@ impl Ledger {
     fn told(&self, wechats: &[WeChat], log: &str) -> Vec<String> {
         let mut secrets: BTreeSet<String> = wechats.iter().flat_map(WeChat::signs).collect();
         secrets.extend([APP.key, C1.key, OPENID, ADMIN_TOKEN].map(str::to_owned));
+        secrets.extend(
+            v3::ACCOUNTS.iter().flat_map(|account| [account.api_v3_key, account.merchant.key]).map(str::to_owned),
+        );
+        secrets.extend(self.private_keys());
         secrets.extend(self.config["headers"]["signature"]["key"].as_str().map(str::to_owned));
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET && !secret.starts_with("00000000"));
         let own = self.answers.iter().filter(|answer| answer.header(MARK).is_none()).map(Message::text);
@@ -132,6 +143,15 @@ impl Ledger {
         let secrets: Vec<_> = secrets.iter().map(|secret| secret.to_lowercase()).collect();
         let told: BTreeSet<_> = found(&secrets, &places).into_iter().collect();
         told.into_iter().map(|secret| format!("I5: the secret {secret} was told")).collect()
+    }
+
+    /// The lines of every private key that stands in the config.
+    fn private_keys(&self) -> Vec<String> {
+        let channels = self.config["channels"].as_object().into_iter().flatten().map(|(_, channel)| channel);
+        let routes = self.config["routes"].as_array().into_iter().flatten().map(|route| &route["resign"]);
+        let keys = channels.chain(routes).filter_map(|keys| keys["private_key"].as_str());
+        // The first line of all keys is the same.
+        keys.flat_map(|key| key.lines().skip(2)).filter(|line| !line.starts_with('-')).map(str::to_owned).collect()
     }
 
     fn header_name(&self, key: &str) -> String {
@@ -154,6 +174,11 @@ impl Ledger {
         let channels = self.config["channels"].as_object().into_iter().flatten();
         self.config["mode"] == "observe" || channels.into_iter().any(|(_, channel)| channel["mode"] == "observe")
     }
+}
+
+/// Whether a value is this text, or a list that has it.
+fn is_or_has(value: &Value, text: &str) -> bool {
+    value == text || value.as_array().is_some_and(|list| list.iter().any(|item| item == text))
 }
 
 /// What WeChat Pay confirmed, by `out_trade_no`.
@@ -201,6 +226,7 @@ fn readings(request: &Message) -> BTreeSet<String> {
         kind if kind.contains("json") => {
             let order = serde_json::from_slice::<Value>(&request.body).unwrap_or_default();
             let order = order.pointer("/data/order_id").and_then(Value::as_str).map(str::to_owned);
+            let order = order.or_else(|| envelope::out_trade_no(request));
             pairs.extend(order.map(|order| ("orderid".to_owned(), order)));
         }
         _ => {}

@@ -14,9 +14,16 @@
 
 mod harness;
 
+#[allow(dead_code, reason = "the suites of API v3 come with what they test")]
+mod api_v3;
+
 mod program;
 
 mod ledger;
+
+#[allow(dead_code, reason = "the suites of API v3 come with what they test")]
+#[path = "../support/wechatpay_v3.rs"]
+mod wechatpay_v3;
 
 mod fakes;
 

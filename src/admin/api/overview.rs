@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::params::{Asked, Nothing};
+use super::signing::ChannelKeys;
 use crate::admin::records::{Entries, Figures, words};
 use crate::admin::{self, Admin};
 use crate::domain::clock;
@@ -39,6 +40,10 @@ pub(super) struct Overview {
     pub(super) cache_entries: u64,
     /// The order systems.
     pub(super) upstreams: Vec<Upstream>,
+    /// Which keys sign what WeChat Pay sends, of each channel with keys of API v3.
+    pub(super) signing: Vec<ChannelKeys>,
+    /// By how many seconds WeChat Pay's clock is ahead of this machine's, by the latest answer; null before there is one.
+    pub(super) wechat_clock_ahead_s: Option<f64>,
     /// Which configuration is in force.
     pub(super) config: Config,
 }
@@ -177,6 +182,8 @@ impl From<admin::Overview> for Overview {
                 .collect(),
             cache_entries: overview.cache_entries,
             upstreams: overview.upstreams.into_iter().map(Upstream::from).collect(),
+            signing: overview.signing.into_iter().map(ChannelKeys::from).collect(),
+            wechat_clock_ahead_s: overview.clock_is_ahead,
             config: Config::new(overview.config_status, overview.gate_since),
         }
     }

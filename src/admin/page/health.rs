@@ -31,15 +31,15 @@ pub(super) struct Line {
 }
 
 impl Line {
-    fn good(text: impl Into<String>, state: impl Into<String>) -> Self {
+    pub(super) fn good(text: impl Into<String>, state: impl Into<String>) -> Self {
         Self { mark: "✓", tone: "good", text: text.into(), state: state.into() }
     }
 
-    fn bad(text: impl Into<String>, state: impl Into<String>) -> Self {
+    pub(super) fn bad(text: impl Into<String>, state: impl Into<String>) -> Self {
         Self { mark: "✕", tone: "bad", text: text.into(), state: state.into() }
     }
 
-    fn plain(text: impl Into<String>, state: impl Into<String>) -> Self {
+    pub(super) fn plain(text: impl Into<String>, state: impl Into<String>) -> Self {
         Self { mark: "·", tone: "quiet", text: text.into(), state: state.into() }
     }
 }

@@ -5,6 +5,7 @@ use super::health::{self, Fact};
 use super::href::{encoded, order_href};
 use super::notice;
 use super::shell::{Chip, Shell};
+use super::signing::{self, Keys};
 use super::words::fill;
 use super::words::reasons::explain;
 use super::{Html, render, show};
@@ -39,6 +40,7 @@ struct Overview {
     held: Vec<Group>,
     chart: Option<Chart>,
     health: Vec<Fact>,
+    keys: Vec<Keys>,
     channels: Vec<ChannelLine>,
     refused: Vec<RefusedLine>,
 }
@@ -169,6 +171,7 @@ impl Overview {
             held: groups(held, looked_at, &shell),
             chart: Some(chart(gate, span, &shell)),
             health: health::facts(whole, gate, &shell),
+            keys: signing::keys(whole, &shell),
             channels: whole.today.as_ref().map_or_else(Vec::new, |today| by_channel(today)),
             refused: refused.collect(),
             shell,

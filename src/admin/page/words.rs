@@ -158,6 +158,26 @@ bilingual! {
     swept_never: "none so far", "尚未进行";
     pending_sources: "Sources of pending orders", "待支付订单来源";
 
+    // Which keys sign.
+    keys: "Keys of WeChat Pay (API v3)", "微信支付验签密钥（API v3）";
+    keys_text: "verified since the gate was started", "网关启动以来验签通过的";
+    keys_clock: "Clock", "时钟";
+    keys_clock_unknown: "no answer has told the time so far", "尚未收到可比对时间的应答";
+    keys_clock_agrees: "agrees with WeChat Pay to a second", "与微信支付相差不到 1 秒";
+    keys_clock_ahead: "WeChat Pay's is {} ahead of this machine's", "微信支付的时间比本机快 {}";
+    keys_clock_behind: "WeChat Pay's is {} behind this machine's", "微信支付的时间比本机慢 {}";
+    keys_clock_wrong: "is NTP running? At 5 minutes nothing is believed", "NTP 是否在运行？相差达到 5 分钟将全部拒绝";
+    keys_on_answers: "Answers", "查单应答";
+    keys_on_notifications: "Notifications", "通知";
+    keys_signed: "{}: {}, {}", "{}：{}，{}";
+    keys_none: "none so far", "暂无";
+    keys_public_key: "public key {}", "微信支付公钥 {}";
+    keys_certificate: "platform certificate {}", "平台证书 {}";
+    keys_of_merchant: "merchant's certificate {}", "商户 API 证书 {}";
+    keys_share: "{} % by the public key ({} of {})", "公钥占 {}%（{} / {}）";
+    keys_days_left: "{} days left", "还有 {} 天到期";
+    keys_ended: "has expired", "已过期";
+
     // The time line.
     time_line: "Time line", "时间线";
     span_hour: "1 hour", "1 小时";

@@ -9,6 +9,9 @@ mod message;
 
 mod refund;
 
+#[allow(dead_code, unused_imports, reason = "the suites of API v3 come with what they test")]
+pub mod v3;
+
 pub use bill::{Bill, refusal};
 pub use message::{Fields, SignType, notification, scan, set, sign, signed_xml, xml};
 pub use refund::Refund;
@@ -103,6 +106,8 @@ pub enum Fault {
     SystemErrorUnsigned,
     Reset,
     Silence,
+    /// What only an answer of API v3 can have.
+    V3(v3::Wrong),
 }
 
 #[derive(Default)]
@@ -118,6 +123,7 @@ struct State {
     held: bool,
     mood: Option<(Fault, Duration)>,
     bills: bill::Bills,
+    v3: v3::State,
 }
 
 #[derive(Debug, Clone)]
@@ -289,7 +295,13 @@ pub fn transaction_id(merchant: &Merchant, out_trade_no: &str) -> String {
 }
 
 enum Reply {
-    Http { status: &'static str, headers: String, body: Vec<u8> },
+    Http {
+        status: String,
+        headers: String,
+        body: Vec<u8>,
+    },
+    /// Writes these bytes and closes.
+    Breaks(Vec<u8>),
     Reset,
     Silence,
 }
@@ -304,6 +316,10 @@ fn connection(shared: &(Mutex<State>, Condvar), mut wire: Wire, stream: &TcpStre
                 wire.rest();
                 return;
             }
+            Reply::Breaks(bytes) => {
+                wire.send(&bytes);
+                return;
+            }
             Reply::Http { status, headers, body } => {
                 let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
                 if !wire.send(&[head.into_bytes(), body].concat()) {
@@ -315,6 +331,9 @@ fn connection(shared: &(Mutex<State>, Condvar), mut wire: Wire, stream: &TcpStre
 }
 
 fn reply(shared: &(Mutex<State>, Condvar), request: &Message) -> Reply {
+    if request.target().starts_with("/v3/") {
+        return v3::reply(shared, request);
+    }
     let fields = scan(&request.text());
     let mut state = shared.0.lock().unwrap();
     if state.down {
@@ -332,7 +351,7 @@ fn reply(shared: &(Mutex<State>, Condvar), request: &Message) -> Reply {
 
 impl State {
     fn answer(&mut self, query: &Query) -> (Reply, Duration) {
-        let Some(merchant) = [APP, C1].into_iter().find(|known| known.mch_id == query.field("mch_id")) else {
+        let Some(merchant) = merchants().find(|known| known.mch_id == query.field("mch_id")) else {
             return (refused("商户号mch_id与appid不匹配"), Duration::ZERO);
         };
         let sign_type = match query.field("sign_type") {
@@ -434,6 +453,12 @@ impl State {
     }
 }
 
+/// Those that can ask by API v2.
+fn merchants() -> impl Iterator<Item = Merchant> {
+    let accounts = v3::ACCOUNTS.map(|account| account.merchant);
+    [APP, C1].into_iter().chain(accounts).filter(|merchant| !merchant.key.is_empty())
+}
+
 fn step<T: Copy>(steps: &[T], asked: usize) -> T {
     steps[(asked - 1).min(steps.len() - 1)]
 }
@@ -448,10 +473,10 @@ fn refused(text: &str) -> Reply {
 }
 
 fn xml_reply(body: Vec<u8>) -> Reply {
-    Reply::Http { status: "200 OK", headers: "Content-Type: text/plain\r\n".to_owned(), body }
+    Reply::Http { status: "200 OK".to_owned(), headers: "Content-Type: text/plain\r\n".to_owned(), body }
 }
 
-fn html(status: &'static str, headers: &str) -> Reply {
+fn html(status: &str, headers: &str) -> Reply {
     let headers = format!("Content-Type: text/html\r\n{headers}");
-    Reply::Http { status, headers, body: b"<html><h1>Bad Gateway</h1></html>".to_vec() }
+    Reply::Http { status: status.to_owned(), headers, body: b"<html><h1>Bad Gateway</h1></html>".to_vec() }
 }

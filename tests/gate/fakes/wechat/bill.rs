@@ -118,6 +118,10 @@ impl Bills {
         self.refusals.extend(std::iter::repeat_n(xml.to_owned(), times));
     }
 
+    pub(super) fn get(&self, merchant: &Merchant, day: &str) -> Option<Vec<u8>> {
+        self.bills.get(&(merchant.mch_id, day.to_owned())).cloned()
+    }
+
     /// The answer: compressed if it was wanted so.
     pub(super) fn answer(&mut self, merchant: &Merchant, day: &str, compressed: bool) -> Vec<u8> {
         if let Some(refusal) = self.refusals.pop() {
