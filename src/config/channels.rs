@@ -1,15 +1,22 @@
 //! The merchant accounts.
 
-use super::read::{Map, Section, Value};
+mod account;
+
+mod keys;
+
+mod material;
+
+mod mix_ups;
+
+use self::mix_ups::MixUps;
+use super::read::{Section, Value};
 use super::synthesize::RouteName;
 use super::{settings, sweep};
 use crate::domain::config_status;
-use crate::domain::order::{AppId, BadId, ChannelId, MerchantId, ORDER_BYTES, is_order_byte};
+use crate::domain::order::{BadId, ChannelId, ORDER_BYTES, is_order_byte};
 use crate::gate::channel::{Affix, Channel, QueryBy};
 use crate::gate::policy::{Mode, OnRefunded, OnSecondPayment};
-use crate::provider::wechat::sign::SignType;
-use crate::provider::wechat::v2::Keys;
-use crate::provider::wechat::{Account, Api, ApiKey, BadApiKey, Credentials, Service};
+use crate::provider::wechat::{Account, Service};
 use crate::reconcile::bill::Plan;
 use crate::upstream::Upstream;
 use std::sync::Arc;
@@ -20,6 +27,13 @@ pub(super) static CHANNEL: Section = Section {
         "provider",
         "appid",
         "mch_id",
+        "private_key",
+        "certificate",
+        "serial",
+        "api_v3_key",
+        "public_key_id",
+        "public_key",
+        "platform_certificates",
         "key",
         "sign_type",
         "query_by",
@@ -63,15 +77,34 @@ pub(super) fn channels(value: &Value<'_>, inherited: &Inherited<'_>) -> Option<V
     if entries.is_empty() {
         value.problem("has no channel", "add at least one merchant account");
     }
-    Some(entries.iter().filter_map(|(name, _, value)| channel(name, value, inherited)).collect())
+    let mut mix_ups = MixUps::default();
+    let channels =
+        entries.iter().filter_map(|(name, _, value)| channel(name, value, inherited, &mut mix_ups)).collect();
+    mix_ups.report();
+    Some(channels)
 }
 
-fn channel(name: &str, value: &Value<'_>, inherited: &Inherited<'_>) -> Option<ReadChannel> {
+/// What a route's `channel` means where it names no channel, so that no channel can have the name.
+const AUTO: &str = "auto";
+
+fn channel<'v>(
+    name: &str,
+    value: &Value<'v>,
+    inherited: &Inherited<'_>,
+    mix_ups: &mut MixUps<'v>,
+) -> Option<ReadChannel> {
+    if name == AUTO {
+        value.problem(
+            "the channel's name is what routes write to find the channel by the notification",
+            "choose another name",
+        );
+    }
     let id = ChannelId::parse(name)
         .map_err(|error| value.problem(format!("the channel's name {error}"), "choose a name like app or 2/c1"))
         .ok();
     let map = value.map(&CHANNEL)?;
-    let credentials = credentials(&map);
+    let (credentials, v3) = account::credentials(&map);
+    mix_ups.take(&map, v3);
     let query_by = map.or("query_by", QueryBy::default(), |v| {
         v.choice(&[("out_trade_no", QueryBy::OutTradeNo), ("transaction_id", QueryBy::TransactionId)])
     });
@@ -99,79 +132,6 @@ fn channel(name: &str, value: &Value<'_>, inherited: &Inherited<'_>) -> Option<R
         generation: config_status::FIRST,
     };
     Some(ReadChannel { channel, account, sweep })
-}
-
-fn credentials(map: &Map<'_>) -> Option<Credentials> {
-    let provider = map.required("provider", "provider: wechat-v2", |v| {
-        if refused_as_v3(v) { None } else { v.choice(&[("wechat-v2", ())]) }
-    });
-    let appid = map.required("appid", "appid: wx and 16 hexadecimal digits, from the merchant platform", |v| {
-        v.parse(AppId::parse, "copy the appid from the merchant platform")
-    });
-    let mch_id = map.required("mch_id", "mch_id: the merchant's number", merchant);
-    let keys = map.required("key", "key: ${NAME}, the 32 letters and digits of the APIv2 key", keys);
-    let sign_type = map.or("sign_type", SignType::default(), |v| {
-        v.choice(&[("MD5", SignType::Md5), ("HMAC-SHA256", SignType::HmacSha256)])
-    });
-    let sub_mch_id = map.optional("sub_mch_id", |v| if v.is_empty_text() { None } else { merchant(v) });
-    let sub_appid = map.optional("sub_appid", |v| {
-        if v.is_empty_text() { None } else { v.parse(AppId::parse, "copy it from the merchant platform, or remove it") }
-    });
-    if let (Some(value), Some(_), None) = (map.get("sub_appid"), sub_appid, sub_mch_id) {
-        value.problem("stands without a sub_mch_id", "add sub_mch_id, or remove sub_appid");
-    }
-    let ((), (signing, also_verify)) = (provider?, keys?);
-    let api = Api::V2(Keys { signing, also_verify, sign_type });
-    Some(Credentials {
-        api,
-        also: None,
-        other_appids: Vec::new(),
-        appid: appid?,
-        mch_id: mch_id?,
-        sub_mch_id,
-        sub_appid,
-    })
-}
-
-/// Says so if a value asks for WeChat Pay's API v3.
-pub(super) fn refused_as_v3(value: &Value<'_>) -> bool {
-    let v3 = value.written() == Some("wechat-v3");
-    if v3 {
-        value.problem("API v3 is not in this version yet", "use the merchant's APIv2 key and write wechat-v2");
-    }
-    v3
-}
-
-fn merchant(value: &Value<'_>) -> Option<MerchantId> {
-    let id = value.parse(MerchantId::parse, "copy the number from the merchant platform")?;
-    if id.as_str().bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(id);
-    }
-    let remedy = if id.as_str().starts_with("wx") {
-        "that is an appid: it goes to appid, and the merchant's number has digits only"
-    } else {
-        "copy the number from the merchant platform: it has digits only, as 1900000109"
-    };
-    value.problem("has letters", remedy);
-    None
-}
-
-/// The key that signs, and those that still verify.
-fn keys(value: &Value<'_>) -> Option<(ApiKey, Vec<ApiKey>)> {
-    let mut keys = value.one_or_list()?.into_iter().map(|item| {
-        let secret = item.secret()?;
-        ApiKey::parse(secret).map_err(|error| item.problem(error.to_string(), key_remedy(error))).ok()
-    });
-    let signing = keys.next();
-    let also_verify: Vec<_> = keys.collect();
-    Some((signing??, also_verify.into_iter().flatten().collect()))
-}
-
-fn key_remedy(error: BadApiKey) -> &'static str {
-    match error {
-        BadApiKey::Shape => "copy the APIv2 key that was set on the merchant platform",
-        BadApiKey::Sample => "everybody knows it: set a key of your own on the merchant platform",
-    }
 }
 
 fn affix(value: &Value<'_>) -> Option<Affix> {

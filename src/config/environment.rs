@@ -134,6 +134,14 @@ impl<'t> Reference<'t> {
     }
 }
 
+impl Reference<'_> {
+    /// Whether it names a file that is there and is not text.
+    pub(super) fn is_binary(self, environment: &dyn Environment, directory: &Path) -> bool {
+        let Self::File(path) = self else { return false };
+        environment.file(&directory.join(path)).is_err_and(|error| error.kind() == io::ErrorKind::InvalidData)
+    }
+}
+
 impl std::fmt::Display for Reference<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -32,6 +32,15 @@ pub(super) enum Secrets {
     Unread,
 }
 
+/// What [`Value::material`] gives.
+pub(super) enum Material {
+    Text(Secret),
+    /// A file that is not text.
+    Binary,
+    /// A reference that [`Secrets::Unread`] leaves alone, because what it names is not here.
+    Unread,
+}
+
 /// What reading needs and gathers.
 pub(super) struct Reader<'e> {
     environment: &'e dyn Environment,
@@ -100,6 +109,15 @@ impl<'r> Value<'r> {
     pub(super) fn warn(&self, text: impl Into<String>) {
         let (place, key, text) = (Some(self.node.place), self.path.clone(), text.into());
         self.reader.warnings.borrow_mut().push(Warning { place, key, text });
+    }
+
+    /// Reports what became wrong by the passing of time alone. A check refuses it; a gate that starts again only warns,
+    /// because the calendar must not keep it down.
+    pub(super) fn outdated(&self, what: &str, remedy: &str) {
+        match self.reader.secrets {
+            Secrets::Unread => self.problem(what, remedy),
+            Secrets::Read => self.warn(format!("{what}; {remedy}")),
+        }
     }
 
     /// Warns that `key` is left out here.
@@ -194,13 +212,43 @@ impl<'r> Value<'r> {
     /// A key or token. Under [`Secrets::Unread`] a reference becomes 32 random letters and digits.
     pub(super) fn secret(&self) -> Option<Secret> {
         if let (Secrets::Unread, Some(Ok(reference))) = (self.reader.secrets, Reference::parse(self.scalar()?)) {
-            let (reference, mut unread) = (reference.to_string(), self.reader.unread.borrow_mut());
-            if !unread.contains(&reference) {
-                unread.push(reference);
-            }
+            self.note_unread(reference);
             return Some(Secret::new(uuid::Uuid::now_v7().simple().to_string()));
         }
         self.text().map(Secret::new)
+    }
+
+    /// A key of an account, a certificate, or what belongs to one. Under [`Secrets::Unread`] a reference is read if what
+    /// it names is there: most of what is wrong with keys can be told only of them.
+    pub(super) fn material(&self) -> Option<Material> {
+        if let Some(Ok(reference)) = Reference::parse(self.scalar()?) {
+            let (environment, directory) = (self.reader.environment, self.directory());
+            if reference.is_binary(environment, directory) {
+                return Some(Material::Binary);
+            }
+            if self.reader.secrets == Secrets::Unread && reference.resolve(environment, directory).is_err() {
+                self.note_unread(reference);
+                return Some(Material::Unread);
+            }
+        }
+        self.text().map(Secret::new).map(Material::Text)
+    }
+
+    /// The text, if it is there; nothing is reported.
+    pub(super) fn peek_text(&self) -> Option<Secret> {
+        let written = self.written()?;
+        let text = match Reference::parse(written) {
+            None => written.to_owned(),
+            Some(reference) => reference.ok()?.resolve(self.reader.environment, self.directory()).ok()?,
+        };
+        Some(Secret::new(text))
+    }
+
+    fn note_unread(&self, reference: Reference<'_>) {
+        let (reference, mut unread) = (reference.to_string(), self.reader.unread.borrow_mut());
+        if !unread.contains(&reference) {
+            unread.push(reference);
+        }
     }
 
     /// Whether [`Value::secret`] gives a placeholder for this.

@@ -12,17 +12,21 @@ use std::fs;
 use std::io;
 
 /// `${KEY}` and `${file:key}` (below the config's directory) are usable keys, `${EMPTY}` is set and empty, `${SHORT}`
-/// is no key; `${PORT}` is an address, `${SHOP_DATABASE}` a database. Certificates and keys for TLS are `cert.pem`,
-/// `key.pem`, `admin.pem` and `admin.key`. Nothing else is there.
+/// is no key; `${PORT}` is an address, `${SHOP_DATABASE}` a database. `${V3_KEY}` is an APIv3 key, and `${file:v3/NAME}`
+/// a file of `tests/fixtures/wechatpay-v3/keys`. Certificates and keys for TLS are `cert.pem`, `key.pem`, `admin.pem` and
+/// `admin.key`. Nothing else is there.
 struct Surroundings;
 
 const KEY: &str = "CANARYabcdefghijklmnopqrstuv0123";
+const V3_FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/wechatpay-v3/keys");
+const V3_KEY: &str = "CANARYabcdefghijklmnopqrstuv-3-3";
 
 impl Environment for Surroundings {
     fn variable(&self, name: &str) -> Result<String, VarError> {
         let value = match name {
             "KEY" => KEY,
             "SHORT" => "CANARY",
+            "V3_KEY" => V3_KEY,
             "EMPTY" => "",
             "PORT" => "127.0.0.1:8080",
             "SHOP_DATABASE" => "mysql://reader:CANARY@127.0.0.1/shop",
@@ -35,7 +39,13 @@ impl Environment for Surroundings {
         match path.to_str() {
             Some("dir/key") => Ok(format!("{KEY}\n")),
             Some("dir/key-and-blank-line") => Ok(format!("{KEY}\n\n")),
-            _ => Err(io::ErrorKind::NotFound.into()),
+            _ => {
+                let mut parts = path.iter().rev().filter_map(|part| part.to_str());
+                let (Some(name), Some("v3")) = (parts.next(), parts.next()) else {
+                    return Err(io::ErrorKind::NotFound.into());
+                };
+                fs::read_to_string(Path::new(V3_FILES).join(name))
+            }
         }
     }
 

@@ -9,6 +9,8 @@ pub mod aead;
 
 pub mod certificate;
 
+pub mod pem;
+
 pub mod issue;
 
 pub mod signer;

@@ -10,10 +10,16 @@ use base64::prelude::BASE64_STANDARD;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiV3Key(Secret);
 
-/// Why a text is no APIv3 key: it has so many bytes, or others than ASCII.
+/// Why a text is no APIv3 key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not 32 ASCII characters (it has {0})")]
-pub struct BadApiV3Key(pub usize);
+pub enum BadApiV3Key {
+    /// It has so many characters.
+    #[error("is not 32 ASCII characters (it has {0})")]
+    Length(usize),
+    /// It has others than ASCII.
+    #[error("is not 32 ASCII characters (it has others than ASCII)")]
+    Ascii,
+}
 
 /// Bytes of the key.
 const KEY_BYTES: usize = 32;
@@ -25,8 +31,11 @@ impl ApiV3Key {
     /// If it is not 32 bytes of ASCII.
     pub fn parse(key: Secret) -> Result<Self, BadApiV3Key> {
         let text = key.expose();
-        if text.len() != KEY_BYTES || !text.is_ascii() {
-            return Err(BadApiV3Key(text.chars().count()));
+        if !text.is_ascii() {
+            return Err(BadApiV3Key::Ascii);
+        }
+        if text.len() != KEY_BYTES {
+            return Err(BadApiV3Key::Length(text.len()));
         }
         Ok(Self(key))
     }
@@ -88,8 +97,12 @@ mod tests {
 
     #[test]
     fn a_key_of_another_length_is_none() {
-        for (text, length) in [("short", 5), ("0123456789abcdef0123456789ABCDE中", 32), (&*"a".repeat(40), 40)] {
-            assert_eq!(ApiV3Key::parse(Secret::new(text.to_owned())).unwrap_err(), BadApiV3Key(length));
+        for (text, bad) in [
+            ("short", BadApiV3Key::Length(5)),
+            ("0123456789abcdef0123456789ABC中", BadApiV3Key::Ascii),
+            (&*"a".repeat(40), BadApiV3Key::Length(40)),
+        ] {
+            assert_eq!(ApiV3Key::parse(Secret::new(text.to_owned())).unwrap_err(), bad);
         }
     }
 }

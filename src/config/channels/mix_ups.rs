@@ -1,0 +1,109 @@
+//! Keys that were taken for one another, within a channel and among all of them.
+
+use super::keys::{Platform, V3};
+use super::material::Found;
+use crate::config::read::{Map, Value};
+use crate::provider::wechat::v3::{PublicKey, Serial};
+
+/// The keys of all channels.
+#[derive(Default)]
+pub(super) struct MixUps<'v> {
+    /// The merchants' own, by the serial numbers of their certificates.
+    own: Vec<Key<'v>>,
+    /// WeChat Pay's, by id or serial number.
+    of_wechat: Vec<Key<'v>>,
+}
+
+/// A key where it stands in the file.
+struct Key<'v> {
+    at: Value<'v>,
+    serial: Option<Serial>,
+    key: PublicKey,
+}
+
+impl<'v> MixUps<'v> {
+    /// Takes in the keys of a channel, and reports what is mixed up in it.
+    pub(super) fn take(&mut self, map: &Map<'v>, v3: Option<V3<'v>>) {
+        let Some(v3) = v3 else { return };
+        report_certificate(&v3);
+        warn_of_the_other_key(map, &v3);
+        let V3 { private_key, certificate, serial, public_key_id, public_key, platform, .. } = v3;
+        let written = serial.and_then(|found| found.it);
+        let own_serial = written.or_else(|| certificate.as_ref()?.it.as_ref().map(|it| it.serial));
+        if let Some(Found { at, it: Some(key) }) = private_key
+            && let Ok(key) = key.public()
+        {
+            self.own.push(Key { at, serial: own_serial, key });
+        }
+        if let Some(Found { at, it: Some(certificate) }) = certificate {
+            self.own.push(Key { at, serial: None, key: certificate.key });
+        }
+        if let Some(Found { at, it: Some(key) }) = public_key {
+            self.of_wechat.push(Key { at, serial: public_key_id.and_then(|id| id.it), key });
+        }
+        if let Platform::Files(files) = platform {
+            for Found { at, it } in files {
+                self.of_wechat.extend(it.map(|it| Key { at, serial: Some(it.serial), key: it.key }));
+            }
+        }
+    }
+
+    /// Reports what is mixed up among the channels.
+    pub(super) fn report(&self) {
+        for theirs in &self.of_wechat {
+            if self.own.iter().any(|own| own.key == theirs.key) {
+                theirs.at.problem(
+                    "is the merchant's own, not WeChat Pay's",
+                    "use the WeChat Pay public key, pub_key.pem, or a platform certificate, from the merchant platform",
+                );
+            }
+        }
+        report_two_keys(&self.of_wechat);
+        report_two_keys(&self.own);
+    }
+}
+
+/// A serial or id selects one key, wherever it stands.
+fn report_two_keys(keys: &[Key<'_>]) {
+    for (index, key) in keys.iter().enumerate() {
+        let same = |other: &&Key<'_>| other.serial.is_some() && other.serial == key.serial && other.key != key.key;
+        if let Some(other) = keys.iter().take(index).find(same) {
+            let what =
+                format!("has the serial number or id of another key, {} ({})", other.at.path(), other.at.place());
+            key.at.problem(what, "copy serial number or id and key from the same place");
+        }
+    }
+}
+
+/// The certificate is that of the private key, and has the serial number that is written beside it.
+fn report_certificate(v3: &V3<'_>) {
+    let Some(Found { at, it: Some(certificate) }) = &v3.certificate else { return };
+    if let Some(Found { it: Some(key), .. }) = &v3.private_key
+        && key.modulus() != certificate.key.der()
+    {
+        at.problem(
+            "is the certificate of another private key",
+            "use apiclient_cert.pem and apiclient_key.pem from the same folder",
+        );
+    }
+    if let Some(Found { at, it: Some(serial) }) = &v3.serial
+        && *serial != certificate.serial
+    {
+        at.problem("is not the serial number of certificate", "remove serial, or use the certificate that has it");
+    }
+}
+
+/// The APIv2 key and the APIv3 key are set on their own, and one is easily copied for the other.
+fn warn_of_the_other_key(map: &Map<'_>, v3: &V3<'_>) {
+    let v2 = map.get("key").map(|key| if key.is_list() { key.peek_items() } else { vec![key] }).unwrap_or_default();
+    let v2: Vec<_> = v2.iter().filter_map(Value::peek_text).collect();
+    for Found { at, it } in &v3.api_v3 {
+        let Some(it) = it else { continue };
+        if v2.iter().any(|key| key.expose().as_bytes() == it.expose()) {
+            at.warn(
+                "is the same as key, the APIv2 key; the two are set on their own on the merchant platform, and if this is \
+                 not the APIv3 key no notification of API v3 can be read",
+            );
+        }
+    }
+}
