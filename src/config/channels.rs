@@ -8,6 +8,7 @@ mod material;
 
 mod mix_ups;
 
+pub(super) use self::material::resign_key;
 use self::mix_ups::MixUps;
 use super::read::{Section, Value};
 use super::synthesize::RouteName;

@@ -1,13 +1,11 @@
 //! `resign` and `upstream_window`: what becomes of notifications whose signature ages.
 
-use super::channels::ReadChannel;
+use super::channels::{ReadChannel, resign_key};
 use super::read::{Map, Section, Value};
 use crate::gate::route::Route;
 use crate::provider::Resign;
 use crate::provider::wechat::v3::serial::PUBLIC_KEY_ID;
 use crate::provider::wechat::v3::{Keys, PlatformCertificates, PrivateKey, Resigner, Serial};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,19 +51,9 @@ fn resign(value: &Value<'_>) -> Option<Arc<dyn Resign>> {
     Some(Arc::new(Resigner { serial: serial?, key: key? }))
 }
 
+/// One that is left unread is stood for by another, so that the rest can be checked.
 fn key(value: &Value<'_>) -> Option<PrivateKey> {
-    if value.is_unread() {
-        value.secret()?;
-        return PrivateKey::generate().ok();
-    }
-    let secret = value.secret()?;
-    let text: String = secret.expose().lines().filter(|line| !line.starts_with("-----")).collect();
-    let der = BASE64_STANDARD.decode(text.trim()).ok();
-    let key = der.and_then(|der| PrivateKey::from_der(&der).ok());
-    if key.is_none() {
-        value.problem("is no RSA private key of 2048 bits or more", "make one with tollgate resign-key");
-    }
-    key
+    resign_key(value)?.or_else(|| PrivateKey::generate().ok())
 }
 
 fn serial(value: &Value<'_>) -> Option<Serial> {

@@ -56,7 +56,7 @@ pub enum CannotSynthesize {
     #[error(transparent)]
     Notification(#[from] CannotNotify),
     /// It could be, and nothing would sign it.
-    #[error("the route has no resign, and nobody else signs a notification of {0} that the gate makes")]
+    #[error("the route has no resign, which signs a {0} notification that the gate makes")]
     Unsigned(&'static str),
     /// The route's reader refuses what was made.
     #[error("it cannot be read back: {0}")]

@@ -23,6 +23,21 @@ pub(super) fn private_key<'v>(value: &Value<'v>) -> Option<Found<'v, PrivateKey>
     })
 }
 
+/// The gate's own key, which signs notifications; the value is `None` if it is left unread.
+pub(in crate::config) fn resign_key(value: &Value<'_>) -> Option<Option<PrivateKey>> {
+    let read =
+        found(
+            value,
+            Kind::Private,
+            "use resign_key.pem, which tollgate resign-key makes",
+            |material| match material {
+                Material::Private(key) => Some(key),
+                Material::Public(_) | Material::Certificate(_) => None,
+            },
+        )?;
+    Some(read.it)
+}
+
 /// The merchant's certificate, which is wanted for its serial number only.
 pub(super) fn certificate<'v>(value: &Value<'v>) -> Option<Found<'v, PlatformCertificate>> {
     let found = found(value, Kind::Certificate, "use apiclient_cert.pem from the same folder", into_certificate)?;

@@ -20,7 +20,7 @@ use uuid::Uuid;
 ///
 /// # Errors
 /// If the account lacks the key, or the evidence is no answer.
-pub fn notify(account: &Credentials, wanted: &ToNotify<'_>) -> Result<Notification, CannotNotify> {
+pub(super) fn notify(account: &Credentials, wanted: &ToNotify<'_>) -> Result<Notification, CannotNotify> {
     let (content_type, body) = if *wanted.preset == v3::preset::PRESET {
         ("application/json", in_v3(account, wanted)?)
     } else {
@@ -31,8 +31,7 @@ pub fn notify(account: &Credentials, wanted: &ToNotify<'_>) -> Result<Notificati
 }
 
 /// Made-up evidence, as an account would get it that is asked in its own language.
-#[must_use]
-pub fn sample_evidence(account: &Credentials, payment: &Payment) -> Evidence {
+pub(super) fn sample_evidence(account: &Credentials, payment: &Payment) -> Evidence {
     Evidence(match account.api {
         Api::V2(_) => v2::write_answer(account, payment).into(),
         Api::V3(_) => sample_transaction(account, payment).to_string().into(),

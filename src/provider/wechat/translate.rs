@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
 /// Name and value of a field of API v2.
-pub type Field = (Cow<'static, str>, String);
+pub(super) type Field = (Cow<'static, str>, String);
 
 /// Fields that are texts on both sides, and mean the same: API v3's path and API v2's name.
 const TEXTS: [(&str, &str); 6] = [
@@ -43,7 +43,7 @@ const MOST_COUPONS: usize = 100;
 ///
 /// # Errors
 /// If the transaction has another kind of value where one of them stands.
-pub fn to_v2(transaction: &Object) -> Result<Vec<Field>, Malformed> {
+pub(super) fn to_v2(transaction: &Object) -> Result<Vec<Field>, Malformed> {
     let named = if transaction.has("sp_mchid") { PROVIDERS.as_slice() } else { OWN.as_slice() };
     let mut fields: Vec<Field> = vec![plain("return_code", "SUCCESS"), plain("result_code", "SUCCESS")];
     for (v3, v2) in named.iter().chain(&TEXTS) {
@@ -88,8 +88,7 @@ fn number(name: &'static str, number: u64) -> Field {
 }
 
 /// The transaction that API v3 would tell the payment of an answer of API v2 in.
-#[must_use]
-pub fn to_v3(answer: &Fields<'_>) -> Map<String, Value> {
+pub(super) fn to_v3(answer: &Fields<'_>) -> Map<String, Value> {
     let named = if answer.filled("sub_mch_id").is_some() { PROVIDERS.as_slice() } else { OWN.as_slice() };
     let mut transaction = Map::new();
     for (v3, v2) in named.iter().chain(&TEXTS) {
@@ -122,7 +121,7 @@ pub fn to_v3(answer: &Fields<'_>) -> Map<String, Value> {
 const CNY: &str = "CNY";
 
 /// What a notification of a payment says of its state, also where money went back since.
-pub fn mark_as_paid(transaction: &mut Map<String, Value>) {
+pub(super) fn mark_as_paid(transaction: &mut Map<String, Value>) {
     transaction.insert("trade_state".to_owned(), "SUCCESS".into());
     transaction.insert("trade_state_desc".to_owned(), "支付成功".into());
 }
