@@ -73,8 +73,8 @@ impl provider::Account for Account {
 
     fn open(&self, envelope: &Envelope<'_>) -> Result<Opened, Unopened> {
         if *envelope.preset == v3::preset::PRESET {
-            // The seam is here; what opens it comes with the keys.
-            return Err(Reason::NotificationKeysMissing.into());
+            let Envelope { headers, body, at, .. } = *envelope;
+            return v3::notification::open(&self.credentials, |serial| self.verifying_key(serial), headers, body, at);
         }
         if envelope.sealed {
             notification::open_refund(&self.credentials, envelope.fields)
@@ -109,7 +109,7 @@ impl provider::Account for Account {
 
     fn reads(&self, preset: &Preset) -> bool {
         if *preset == v3::preset::PRESET {
-            return self.credentials.v3().is_some_and(|keys| !keys.api_v3.is_empty() && keys.verifies());
+            return self.credentials.v3().is_some_and(v3::Keys::reads_notifications);
         }
         *preset == v2::preset::PRESET && self.credentials.v2().is_some()
     }

@@ -72,6 +72,12 @@ impl Keys {
             }
     }
 
+    /// Whether notifications can be verified and opened.
+    #[must_use]
+    pub fn reads_notifications(&self) -> bool {
+        !self.api_v3.is_empty() && self.verifies()
+    }
+
     /// Whether platform certificates can be downloaded: that takes a signature and the APIv3 key.
     #[must_use]
     pub fn downloads(&self) -> bool {

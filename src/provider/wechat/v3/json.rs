@@ -68,6 +68,18 @@ impl Object {
         }
     }
 
+    /// The text at a path, also an empty one; `None` if it is absent.
+    ///
+    /// # Errors
+    /// If something else stands there, null among it, or on the way.
+    pub fn text_or_empty(&self, path: &'static str) -> Result<Option<&str>, Malformed> {
+        match self.find(path)? {
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(Malformed(path)),
+            None => Ok(None),
+        }
+    }
+
     /// The plain integer at a path: digits without a sign, a point, an exponent or leading zeros, and no text. One that
     /// is absent or null is `None`.
     ///
@@ -117,11 +129,15 @@ impl Object {
     }
 
     fn at(&self, path: &'static str) -> Result<Option<&Value>, Malformed> {
+        Ok(self.find(path)?.filter(|value| **value != Value::Null))
+    }
+
+    fn find(&self, path: &'static str) -> Result<Option<&Value>, Malformed> {
         let (mut object, mut keys) = (self, path.split('.').peekable());
         while let Some(key) = keys.next() {
             match object.0.get(key) {
-                None | Some(Value::Null) => return Ok(None),
                 value if keys.peek().is_none() => return Ok(value),
+                None | Some(Value::Null) => return Ok(None),
                 Some(Value::Object(deeper)) => object = deeper,
                 Some(_) => return Err(Malformed(path)),
             }
@@ -243,6 +259,9 @@ mod tests {
         for absent in ["empty", "none", "nothing", "amount.nothing", "none.deeper"] {
             assert_eq!(object.text(absent), Ok(None), "{absent}");
         }
+        assert_eq!(object.text_or_empty("empty"), Ok(Some("")));
+        assert_eq!(object.text_or_empty("nothing"), Ok(None));
+        assert_eq!(object.text_or_empty("none"), Err(Malformed("none")));
         assert!(object.has("none") && !object.has("nothing"));
         assert_eq!(object.object("amount").unwrap().unwrap().integer("total"), Ok(Some(100)));
         let of_list: Vec<_> = object.objects("list").unwrap().into_iter().map(|item| item.text("a").unwrap()).collect();
