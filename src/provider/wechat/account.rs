@@ -83,6 +83,13 @@ impl provider::Account for Account {
         }
     }
 
+    fn reopen(&self, envelope: &Envelope<'_>) -> Result<Opened, Unopened> {
+        if *envelope.preset == v3::preset::PRESET {
+            return v3::notification::unseal(&self.credentials, envelope.body);
+        }
+        self.open(envelope)
+    }
+
     fn is_addressed_by(&self, envelope: &Envelope<'_>) -> bool {
         envelope.fields.is_some_and(|fields| v2::refund::is_addressed_to(&self.credentials, fields))
     }

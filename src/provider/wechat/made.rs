@@ -148,3 +148,119 @@ fn sample_transaction(account: &Credentials, payment: &Payment) -> Value {
     }
     sample
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::money::{Currency, Fen, Money};
+    use crate::domain::order::{AppId, MerchantId, OutTradeNo, TransactionId};
+    use crate::domain::secret::Secret;
+    use crate::provider::payment::Written;
+    use crate::provider::wechat::ApiKey;
+    use crate::provider::wechat::sign::SignType;
+    use crate::provider::{Event, Opened, Preset, Told};
+
+    fn keys_of_v2() -> Api {
+        let key = ApiKey::parse(Secret::new("0123456789abcdefghijklmnopqrstuv".to_owned())).unwrap();
+        Api::V2(v2::Keys::from_list([key], SignType::Md5).unwrap())
+    }
+
+    fn keys_of_v3() -> Api {
+        let key = v3::ApiV3Key::parse(Secret::new("0123456789abcdef0123456789ABCDEF".to_owned())).unwrap();
+        let platform = v3::PlatformCertificates::None;
+        Api::V3(v3::Keys { signer: None, api_v3: vec![key], public_key: None, platform })
+    }
+
+    fn account(api: Api, also: Option<Api>, sub_mch_id: Option<&str>) -> Credentials {
+        Credentials {
+            api,
+            also,
+            other_appids: Vec::new(),
+            appid: AppId::parse("wxd930ea5d5a258f4f").unwrap(),
+            mch_id: MerchantId::parse("1900009191").unwrap(),
+            sub_mch_id: sub_mch_id.map(|id| MerchantId::parse(id).unwrap()),
+            sub_appid: None,
+        }
+    }
+
+    fn payment(refunded: bool) -> Payment {
+        Payment {
+            transaction_id: TransactionId::parse("4200000000202401010000000001").unwrap(),
+            out_trade_no: OutTradeNo::parse("ORDER20240101000001").unwrap(),
+            amount: Money { fen: Fen(100), currency: Currency::default() },
+            paid_at: clock::from_time_end("20240101123456"),
+            refunded,
+            attach: None,
+            written: Written::default(),
+        }
+    }
+
+    fn made(account: &Credentials, preset: &'static Preset, payment: &Payment) -> Result<Bytes, CannotNotify> {
+        let evidence = sample_evidence(account, payment);
+        let at = "2024-01-01T04:34:57.9Z".parse().unwrap();
+        let wanted = ToNotify { preset, payment, evidence: &evidence, id: Uuid::nil(), at };
+        notify(account, &wanted).map(|notification| notification.body)
+    }
+
+    fn opened(account: &Credentials, preset: &'static Preset, body: &[u8]) -> Opened {
+        if *preset == v3::preset::PRESET {
+            return v3::notification::unseal(account, body).unwrap();
+        }
+        let fields = Fields::read(body).unwrap();
+        v2::notification::open_payment(account, Some(&fields)).unwrap()
+    }
+
+    const BOTH: [&Preset; 2] = [&v2::preset::PRESET, &v3::preset::PRESET];
+
+    #[test]
+    fn whichever_api_is_asked_a_notification_of_either_can_be_made_and_opens() {
+        for (api, also) in [(keys_of_v2(), keys_of_v3()), (keys_of_v3(), keys_of_v2())] {
+            for (sub_mch_id, refunded) in [(None, false), (None, true), (Some("1900000109"), false)] {
+                let account = account(api.clone(), Some(also.clone()), sub_mch_id);
+                for preset in BOTH {
+                    let body = made(&account, preset, &payment(refunded)).unwrap();
+                    let Opened { event, claim } = opened(&account, preset, &body);
+                    assert_eq!(event, Event::Payment);
+                    match claim {
+                        Told::Sealed(claim) => {
+                            assert_eq!(claim.out_trade_no, payment(false).out_trade_no);
+                            assert_eq!(claim.transaction_id, payment(false).transaction_id);
+                            assert_eq!((claim.amount, claim.currency), (Fen(100), Some(Currency::default())));
+                        }
+                        Told::InTheClear { .. } => {
+                            let fields = Fields::read(&body).unwrap();
+                            assert_eq!(fields.get("out_trade_no"), Some("ORDER20240101000001"));
+                            assert_eq!(fields.get("total_fee"), Some("100"));
+                            assert_eq!(fields.get("time_end"), Some("20240101123456"));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_envelope_is_what_wechat_pay_sends_and_seals_its_answer_as_it_is() {
+        let account = account(keys_of_v3(), None, None);
+        let body = made(&account, &v3::preset::PRESET, &payment(false)).unwrap();
+        let envelope: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(envelope["id"], "00000000-0000-0000-0000-000000000000");
+        assert_eq!(envelope["create_time"], "2024-01-01T12:34:58+08:00");
+        assert_eq!(envelope["event_type"], "TRANSACTION.SUCCESS");
+        let text = |key: &str| envelope["resource"][key].as_str().unwrap().to_owned();
+        assert_eq!(text("nonce").len(), NONCE_BYTES);
+        let key = &account.v3().unwrap().api_v3[0];
+        let sealed = key.open(text("nonce").as_bytes(), b"transaction", &text("ciphertext")).unwrap();
+        assert_eq!(sealed, sample_evidence(&account, &payment(false)).0);
+        let other = made(&account, &v3::preset::PRESET, &payment(false)).unwrap();
+        let other: Value = serde_json::from_slice(&other).unwrap();
+        assert_ne!(other["resource"]["nonce"], envelope["resource"]["nonce"]);
+    }
+
+    #[test]
+    fn without_its_key_no_notification_is_made() {
+        let cannot = |api, preset| made(&account(api, None, None), preset, &payment(false)).unwrap_err();
+        assert_eq!(cannot(keys_of_v2(), &v3::preset::PRESET), CannotNotify::NoKey("api_v3_key"));
+        assert_eq!(cannot(keys_of_v3(), &v2::preset::PRESET), CannotNotify::NoKey("key"));
+    }
+}
