@@ -5,6 +5,7 @@ use super::Admin;
 use super::problem::Problem;
 use crate::domain::clock;
 use crate::domain::config_status::ConfigStatus;
+use crate::domain::reason::Reason;
 use crate::gate::Gate;
 use crate::journal::{Figures, State as EntryState};
 use crate::observe::metrics::{Format, Gauges, JournalMeters};
@@ -157,6 +158,10 @@ fn tell(now: &mut Gauges, figures: &Figures, age: Duration, gate: &Gate) {
     now.by_label("tollgate_upstream_waiting", help, gate.forward.health().into_iter().map(waiting));
     let help = "Orders that are paid and that the upstream has not accepted";
     now.gauge("tollgate_paid_not_accepted", help, figures.paid_not_accepted as f64);
+    let waits = figures.held.iter().filter(|group| group.reason == Some(Reason::WindowOver));
+    let waits: u64 = waits.filter(|group| group.state == EntryState::Delivering).map(|group| group.count).sum();
+    let help = "Those of them that wait for WeChat Pay to send their notification again";
+    now.gauge("tollgate_waiting_for_resend", help, waits as f64);
     let help = "How long ago the oldest of them was paid";
     let oldest = figures.oldest_not_accepted.unwrap_or_default();
     now.gauge("tollgate_oldest_not_accepted_seconds", help, oldest.as_secs_f64());

@@ -138,6 +138,9 @@ fn sent(words: &Words, record: &Record) -> String {
 fn next(words: &Words, record: &Record) -> String {
     match (record.state, record.due_at) {
         (State::Asking, Some(at)) => fill(words.asked_again_at, &[&rfc3339(at)]),
+        (State::Delivering, Some(at)) if record.reason == Some(Reason::WindowOver) => {
+            fill(words.comes_again_until, &[&rfc3339(at)])
+        }
         (State::Delivering, Some(at)) => fill(words.sent_again_at, &[&rfc3339(at)]),
         (State::Parked, _) => match record.reason.and_then(decision) {
             Some(one) => fill(words.unless_decided, &[&record.claimed.order, &one.as_str()]),

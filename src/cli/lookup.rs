@@ -108,6 +108,9 @@ fn tell(lines: &mut Lines, record: &Record) {
     }
     match record.accepted_at {
         Some(at) => lines.item("accepted at", rfc3339(at)),
+        None if record.reason == Some(Reason::WindowOver) => {
+            lines.item("accepted at", "not yet: it waits for WeChat Pay's next notification (window-over)");
+        }
         None => lines.item("accepted at", "not yet: the order system has not taken it"),
     }
 }

@@ -75,6 +75,7 @@ bilingual! {
     next: "next", "下一步";
     asked_again_at: "WeChat Pay is asked again at {}", "{} 再次查单";
     sent_again_at: "it is sent again at {}", "{} 重新投递";
+    comes_again_until: "WeChat Pay's next notification of it is delivered; it is parked if none has come by {}", "收到微信支付的下一次通知即投递；若 {} 前仍未收到，则挂起";
     unless_decided: "nothing, unless you decide it: tollgate redeliver {} --override {} --because WHY", "无，除非人工决定：tollgate redeliver {} --override {} --because 原因";
     somebody_looks: "somebody has to look; then: tollgate redeliver", "需要人工查看，然后：tollgate redeliver";
     nothing: "nothing", "无";

@@ -186,9 +186,13 @@ impl Record {
         self.events.iter().filter(|event| event.what == "flagged").filter_map(|event| event.reason)
     }
 
-    /// Why it is not done: what came of sending it the last time, while it is delivered.
+    /// Why it is not done: what came of sending it the last time, while it is delivered; but that it waits for its sender, if it
+    /// does.
     #[must_use]
     pub fn why(&self) -> Option<Reason> {
+        if self.reason == Some(Reason::WindowOver) {
+            return self.reason;
+        }
         let last = self.attempt_log.last().filter(|last| self.state == State::Delivering && !last.accepted);
         let refused = |last: &AttemptRecord| last.reason.or(last.status.map(|_| Reason::NotAccepted));
         last.and_then(refused).or(self.reason)

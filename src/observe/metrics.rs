@@ -28,16 +28,19 @@ mod upstream;
 
 mod wechat;
 
+mod words;
+
 pub use callbacks::{Callbacks, Counts, UnderWay};
 pub use exposition::{Format, Gauges};
 pub use histogram::Histogram;
 pub use journal::JournalMeters;
 pub use outcome::Outcome;
-pub use signing::{Download, Latest, On, Signed, SigningMeters};
+pub use signing::{Latest, Signed, SigningMeters};
 pub use timeline::Moment;
 pub use totals::{Latencies, Totals};
 pub use upstream::{Sent, UpstreamMeters};
 pub use wechat::{Queried, QueryMeters};
+pub use words::{Download, On};
 
 use crate::domain::clock;
 use histogram::{COARSE, LATENCY};

@@ -33,7 +33,7 @@ struct Story {
     lead: Lead,
     state_text: &'static str,
     since: String,
-    next: Option<String>,
+    next: Option<Next>,
     actions: Vec<Ask>,
     /// What the questions before actions are about.
     about: String,
@@ -157,7 +157,11 @@ impl Story {
                 words.so_since,
                 &[&show::span(shell.now.duration_since(lead.since).unsigned_abs(), shell.language)],
             ),
-            next: due.map(|at| if at <= shell.now { words.now_due.to_owned() } else { shell.away(at) }),
+            next: due.map(|at| Next {
+                // What it waits for is told by the reason.
+                what: if why == Some(Reason::WindowOver) { words.parked_if_none } else { words.next_try },
+                when: if at <= shell.now { words.now_due.to_owned() } else { shell.away(at) },
+            }),
             actions: act::possible(Standing { state: lead.state, reason: why, needed }, channel, order, words),
             about: fill(words.about_order, &[&order, &channel]),
             back: order_href(channel.as_str(), order.as_str()),
@@ -169,6 +173,13 @@ impl Story {
             shell,
         }
     }
+}
+
+/// What comes next by itself.
+#[derive(Debug)]
+struct Next {
+    what: &'static str,
+    when: String,
 }
 
 impl Other {

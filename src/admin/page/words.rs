@@ -64,6 +64,7 @@ bilingual! {
     received_at: "Received", "收到时间";
     paid_at: "Paid", "支付时间";
     next_try: "Next try", "下次尝试";
+    parked_if_none: "Parked if none has come", "届时仍未收到则挂起";
     attempts: "Sent", "发送次数";
     attempts_times: "{} ×", "{} 次";
     transaction_id: "Transaction id", "微信支付订单号";

@@ -80,11 +80,8 @@ impl Count {
             if is_open && !self.open.insert(parsed(row, "transaction_id")?) {
                 continue;
             }
-            let failure = if state == State::Delivering && are_told_apart {
-                last_failure(connection, row.get("id")?)?
-            } else {
-                None
-            };
+            let is_sent = state == State::Delivering && reason != Some(Reason::WindowOver);
+            let failure = if is_sent && are_told_apart { last_failure(connection, row.get("id")?)? } else { None };
             let amount = money(row, "total_fee", "fee_type")?.filter(|_| is_open);
             let group = self.group(state, failure.or(reason));
             group.count += 1;

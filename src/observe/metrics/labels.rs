@@ -1,7 +1,7 @@
 //! The labels, and how our words are written in them.
 
 use super::outcome::Outcome;
-use super::signing::{Download, On};
+use super::words::{Download, On};
 use crate::domain::order::{ChannelId, MerchantId};
 use crate::domain::reason::{Reason, Verdict};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};

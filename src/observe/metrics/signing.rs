@@ -1,6 +1,7 @@
 //! Who signed what WeChat Pay sends: which kind of key, how far its clock is away, and what was only a probe.
 
 use super::labels::{DownloadLabel, OnLabel, SignatureLabels};
+use super::words::{Download, On};
 use crate::domain::order::ChannelId;
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -12,61 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-/// What a signature stands on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum On {
-    /// An answer to a question of the gate's.
-    Answer,
-    /// A notification.
-    Notification,
-}
-
-impl On {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Answer, Self::Notification];
-
-    /// The word in metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Answer => "answer",
-            Self::Notification => "notification",
-        }
-    }
-}
-
 /// The kinds of keys, as the provider calls them.
 const PUBLIC_KEY: &str = "public-key";
 const CERTIFICATE: &str = "certificate";
-
-/// What a download of platform certificates came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Download {
-    /// Certificates, one of which was not known.
-    New,
-    /// Those that were known.
-    Unchanged,
-    /// WeChat Pay has none for the merchant.
-    None,
-    /// It failed, or what came is not to be believed.
-    Failed,
-}
-
-impl Download {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::New, Self::Unchanged, Self::None, Self::Failed];
-
-    /// The word in metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Unchanged => "unchanged",
-            Self::None => "none",
-            Self::Failed => "failed",
-        }
-    }
-}
 
 /// Every verified signature of this process. Clones are one and the same.
 #[derive(Debug, Clone)]
