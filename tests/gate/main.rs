@@ -69,6 +69,8 @@ mod kept_connections;
 
 mod follow_up;
 
+mod sending_again_v3;
+
 mod flood;
 
 mod sweep;
