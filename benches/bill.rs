@@ -85,7 +85,7 @@ fn memory(process: &str) -> u64 {
 
 fn account() -> Credentials {
     let Merchant { appid, mch_id, key, .. } = Merchant::parse(DEMO_MERCHANTS[0]).unwrap();
-    let api = Api::V2(Keys::from_list([key], SignType::Md5).unwrap());
+    let api = Api::V2(Keys::from_list(key, SignType::Md5).unwrap());
     Credentials { api, also: None, other_appids: Vec::new(), appid, mch_id, sub_mch_id: None, sub_appid: None }
 }
 

@@ -169,11 +169,7 @@ fn claimed() -> Claimed {
 fn read_and_judge_answer(bencher: Bencher) {
     let (account, body, ask) = (account(), Bytes::from(answer()), AskBy::OutTradeNo(claimed().out_trade_no));
     bencher.bench(|| {
-        order_state::judge(
-            &account,
-            &ask,
-            &Ok(v2::read_answer(account.v2().unwrap(), black_box(body.clone())).unwrap()),
-        )
+        order_state::judge(&account, &ask, &v2::read_answer(account.v2().unwrap(), black_box(body.clone())).unwrap())
     });
 }
 
@@ -181,7 +177,7 @@ fn confirmed() -> Pass {
     let claimed = claimed();
     let account = account();
     let answer = v2::read_answer(account.v2().unwrap(), answer().into()).unwrap();
-    let finding = order_state::judge(&account, &AskBy::OutTradeNo(claimed.out_trade_no), &Ok(answer));
+    let finding = order_state::judge(&account, &AskBy::OutTradeNo(claimed.out_trade_no), &answer);
     decide::permit(decide::decide(&claimed, None, Pair::Proven, &finding, OnRefunded::Refuse), Mode::Enforce).unwrap()
 }
 
@@ -190,7 +186,7 @@ fn decide_claim(bencher: Bencher) {
     let claimed = claimed();
     let account = account();
     let answer = v2::read_answer(account.v2().unwrap(), answer().into()).unwrap();
-    let finding = order_state::judge(&account, &AskBy::OutTradeNo(claimed.out_trade_no), &Ok(answer));
+    let finding = order_state::judge(&account, &AskBy::OutTradeNo(claimed.out_trade_no), &answer);
     bencher.bench(|| decide::decide(black_box(&claimed), None, Pair::Proven, black_box(&finding), OnRefunded::Refuse));
 }
 

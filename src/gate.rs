@@ -69,9 +69,9 @@ pub mod current;
 use crate::domain::clock;
 use crate::domain::reason::Reason;
 use crate::journal::Overrides;
-use crate::observe::metrics::{Counts, Metrics, UpstreamMeters};
+use crate::observe::metrics::{Counts, Metrics, On, UpstreamMeters};
 use crate::observe::traces::Traces;
-use crate::provider::{OrderState, Payment};
+use crate::provider::{OrderState, Payment, SignedBy, Unopened};
 use crate::server::{Arrival, Handler};
 use crate::upstream::{Forward, Upstream};
 use bytes::Bytes;
@@ -146,12 +146,14 @@ impl Gate {
         let Arrival { head, body, peer } = arrival;
         let found = context.span.around("route", || self.routes.find(&head));
         context.route = found.as_ref().ok().map(|(route, _)| *route);
+        // What is refused before its body is read is answered by its head.
+        context.reading = context.route.map(|route| route.reading_of_head(&head.headers));
         // What the server refused is refused for that, also where no route would take it.
         let body = body?;
         let (route, path) = found?;
         self.senders.admit(peer, &head.headers)?;
         context.deadline = context.began + route.deadline.unwrap_or(self.deadline);
-        let reading = route.reading(&body).unwrap_or(&route.main);
+        let reading = route.reading(&body).unwrap_or_else(|_| route.reading_of_head(&head.headers));
         context.reading = Some(reading);
 
         let read = self.read(route, &path, &head, &body, context).await;
@@ -203,12 +205,24 @@ impl Gate {
         context.order = intake.claim().map(|claim| claim.order);
         let until = context.deadline.min(context.began + self.confirm.timeout());
         let fetched = intake.fetch_keys(&self.channels, until).await;
-        fetched.map_err(|unopened| context.unopened(unopened))?;
-        let channel = intake.channel(&self.channels).map_err(|unopened| context.unopened(unopened))?;
+        fetched.map_err(|unopened| self.unopened(unopened, context))?;
+        let channel = intake.channel(&self.channels).map_err(|unopened| self.unopened(unopened, context))?;
         context.channel = Some(channel);
-        let callback = intake.open(channel).map_err(|unopened| context.unopened(unopened))?;
+        let signed_by = intake.signed_by(channel);
+        let callback = intake.open(channel).map_err(|unopened| self.unopened(unopened, context))?;
+        if let Some(SignedBy { kind, key }) = signed_by {
+            self.metrics.queries.signing().signed(channel.id, On::Notification, kind, &key, clock::now());
+        }
         context.read(&callback);
         Ok((channel, callback))
+    }
+
+    /// The account does not take the callback for a notification.
+    fn unopened(&self, unopened: Unopened, context: &mut CallbackContext<'_>) -> Reason {
+        if unopened.reason == Reason::NotificationProbe {
+            self.metrics.queries.signing().probe(On::Notification);
+        }
+        context.unopened(unopened)
     }
 
     /// Confirms what a callback claims, and persists the callback meanwhile. Nothing in here touches the upstream.

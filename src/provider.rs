@@ -36,7 +36,7 @@ pub mod bill;
 pub mod wechat;
 
 pub use key::{KeyInfo, KeyOf};
-pub use message::{Envelope, Event, NotifiedClaim, Opened, Refund, Told};
+pub use message::{Envelope, Event, NotifiedClaim, Opened, Refund, SignedBy, Told};
 pub use notification::{CannotNotify, Evidence, Notification, Resign, ToNotify};
 pub use order_state::OrderState;
 pub use payee::{Fingerprint, Payee};
@@ -87,6 +87,12 @@ pub trait Account: Debug + Send + Sync {
     /// Whether a sealed notification names this account, by the part of it that stands in the clear. It proves nothing, and only
     /// selects whose keys are tried.
     fn is_addressed_by(&self, envelope: &Envelope<'_>) -> bool;
+
+    /// Which of the provider's keys signed a notification that this account has opened; `None` where keys have no names.
+    fn signed_by(&self, envelope: &Envelope<'_>) -> Option<SignedBy> {
+        let _ = envelope;
+        None
+    }
 
     /// Whether this account can read such notifications: it has the keys that they are opened with.
     fn reads(&self, preset: &Preset) -> bool;

@@ -1,9 +1,10 @@
-//! A simulated WeChat Pay v2, because there is nothing to test against: the official sandbox needs a real merchant,
-//! knows micropay only, and never sends a notification.
+//! A simulated WeChat Pay, because there is nothing to test against: the official sandbox needs a real merchant, knows
+//! micropay only, and never sends a notification; API v3 has none at all.
 //!
 //! [`Sandbox`] answers order queries like WeChat Pay (`docs/reference/wechatpay-v2.md` sections 3 to 6), gets them
 //! wrong on request, sends notifications on WeChat Pay's schedule (section 7), gives out bills (section 10), and is
-//! steered over HTTP below `/sandbox/` (`docs/sandbox.md`) or by the methods here.
+//! steered over HTTP below `/sandbox/` (`docs/sandbox.md`) or by the methods here. [`v3`] does the same in API v3, over
+//! the same orders.
 
 mod seed;
 
@@ -29,9 +30,15 @@ mod orderquery;
 
 mod bill;
 
+mod keys;
+
 mod notification;
 
+mod announce;
+
 mod notifier;
+
+mod v3;
 
 mod refund;
 
@@ -50,14 +57,14 @@ pub mod shop;
 pub use bill_settings::{BillLayout, BillSettings, EmptyDay, Gzip, LineEnd};
 pub use control_error::ControlError;
 pub use fault::{Fault, FaultKind, Faults};
+pub use keys::{CannotWrite, Signing};
 pub use merchant::{BadMerchant, DEMO_MERCHANTS, Merchant, demo_merchants};
 pub use notification::{Announcement, Attempt, Forgery, Judgement, Notification, Progress, RETRY_SCHEDULE};
 pub use order::{BadOrder, KnownTo, Order, OrderFields, OrderKey, TradeState};
-pub use query::{BillQuery, Host, Query};
+pub use query::{Api, BillQuery, Host, Query};
 pub use seed::Seed;
 
 use crate::domain::order::{MerchantId, OutTradeNo};
-use crate::provider::wechat::sign::SignType;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -65,11 +72,12 @@ use axum::routing::any;
 use axum::{Extension, response::IntoResponse};
 use book::Book;
 use hyper::{Method, Response, StatusCode, header};
-use notifier::Delivery;
+use keys::Keyring;
 use orderquery::{Reply, Wire};
 use parking_lot::{Mutex, MutexGuard};
 use serve::Cut;
 use std::convert::Infallible;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -89,6 +97,9 @@ struct Inner {
 #[derive(Debug)]
 struct BookAndStop {
     book: Book,
+    /// What signs and opens in API v3; absent only if the cryptographic library fails.
+    keys: Option<Keyring>,
+    memory: v3::Memory,
     stop: CancellationToken,
 }
 
@@ -96,12 +107,15 @@ struct BookAndStop {
 const MOST_COPIES: u32 = 1000;
 
 impl Sandbox {
-    /// A WeChat Pay with these merchants and nothing else. Ids and nonces derive from `seed`. `time_scale` shortens the
-    /// waits between notifications: 60 makes a minute a second.
+    /// A WeChat Pay with these merchants and nothing else. Ids and nonces derive from `seed`, keys do not. `time_scale`
+    /// shortens the waits between notifications: 60 makes a minute a second. Takes a part of a second for each merchant
+    /// number beyond the fourth, which gets new keys.
     #[must_use]
     pub fn new(merchants: Vec<Merchant>, seed: Seed, time_scale: u32) -> Self {
+        let keys = Keyring::of(&merchants).ok();
         let book = Book::new(merchants, seed);
-        let state = Mutex::new(BookAndStop { book, stop: CancellationToken::new() });
+        let memory = v3::Memory::default();
+        let state = Mutex::new(BookAndStop { book, keys, memory, stop: CancellationToken::new() });
         Self(Arc::new(Inner { state, client: http::Client::default(), time_scale: time_scale.max(1) }))
     }
 
@@ -114,11 +128,12 @@ impl Sandbox {
         Router::new()
             .route("/pay/orderquery", any(order_query))
             .route("/pay/downloadbill", any(download_bill))
+            .route("/v3/{*path}", any(v3::answer))
             .merge(control::routes())
             .fallback(async || {
                 (
                     StatusCode::NOT_FOUND,
-                    "POST /pay/orderquery or /pay/downloadbill, or GET /sandbox/ for the control calls\n",
+                    "POST /pay/orderquery or /pay/downloadbill, GET below /v3/, or GET /sandbox/ for the control calls\n",
                 )
             })
             .with_state(self.clone())
@@ -252,55 +267,41 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Sends a notification, in a task of its own on the runtime that this is called on; its number.
+    /// What notifications are signed with from now on.
     ///
     /// # Errors
-    /// If it makes no sense. Whether it arrives, or was lost, is told by [`Sandbox::notification`].
-    pub fn notify(&self, announcement: Announcement) -> Result<u64, ControlError> {
-        let Announcement { mch_id, sub_mch_id, out_trade_no, refund, notify_url, copies, forge, sign_type, retry } =
-            announcement;
-        let key = self.key(mch_id.as_deref(), sub_mch_id.as_deref(), &out_trade_no)?;
-        let sign_type = SignType::parse(&sign_type).ok_or(ControlError::SignType)?;
-        let url = notify_url.parse::<hyper::Uri>().map_err(|_| ControlError::NotifyUrl)?;
-        if url.scheme_str() != Some("http") || url.host().is_none() {
-            return Err(ControlError::NotifyUrl);
-        }
-        if !(1..=MOST_COPIES).contains(&copies) {
-            return Err(ControlError::Copies);
-        }
+    /// If there is no API v3 here.
+    pub fn sign_with(&self, signing: Signing) -> Result<(), ControlError> {
+        self.lock().keys.as_mut().ok_or(ControlError::NoV3)?.signing = signing;
+        Ok(())
+    }
+
+    /// Issues a new platform certificate; the one before stays listed until the next time.
+    ///
+    /// # Errors
+    /// If the cryptographic library fails.
+    pub fn rotate_certificates(&self) -> Result<(), ControlError> {
         let mut state = self.lock();
-        let book = &mut state.book;
-        let order = notified_order(book, key, forge)?;
-        if refund.is_some_and(|fen| !(1..=order.total_fee).contains(&fen)) {
-            return Err(ControlError::Refund);
-        }
-        let merchant = book.merchants.iter().find(|merchant| merchant.mch_id == key.mch_id);
-        let merchant = merchant.cloned().ok_or(ControlError::NoSuchMerchant)?;
-        let (seed, loss) = (book.seed, book.loss);
-        // What a forger sends is not WeChat Pay's to lose.
-        let lost = |id| forge == Forgery::None && seed.is_lost(id, loss);
-        let id = book.announce(|id| Notification {
-            id,
-            order: key,
-            notify_url: notify_url.clone(),
-            forge,
-            progress: if lost(id) { Progress::Lost } else { Progress::Sending },
-            attempts: Vec::new(),
-        });
-        if lost(id) {
-            return Ok(id);
-        }
-        let nonce_str = book.seed.notification_nonce(id);
-        let document = match refund {
-            Some(fen) => {
-                refund::compose(&order, &merchant, fen, nonce_str, forge, book.seed).ok_or(ControlError::Refund)?
-            }
-            None => notification::compose(&order, &merchant, nonce_str, forge, sign_type, book.seed),
-        };
-        let delivery = Delivery { id, notify_url, document, copies, retry };
-        let deliver = notifier::deliver(self.clone(), delivery);
-        tokio::spawn(state.stop.clone().run_until_cancelled_owned(deliver));
-        Ok(id)
+        state.keys.as_mut().ok_or(ControlError::NoV3)?.rotate().map_err(|_| ControlError::Issue)
+    }
+
+    /// Writes what a merchant platform would give out for API v3, each merchant's files and `merchants.json`, into a
+    /// directory, which is made if it is not there. Keys that a configuration brought along are not written.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write_keys(&self, directory: &Path) -> Result<(), CannotWrite> {
+        let state = self.lock();
+        let Some(keys) = &state.keys else { return Ok(()) };
+        keys.write(&state.book.merchants, directory)
+    }
+
+    /// The merchants that are not answered in API v3: nothing that the sandbox can sign would be believed by their
+    /// configuration.
+    #[must_use]
+    pub fn without_v3(&self) -> Vec<MerchantId> {
+        let state = self.lock();
+        state.keys.as_ref().map(|keys| keys.without(&state.book.merchants)).unwrap_or_default()
     }
 
     /// A notification and what became of it; `None` if there is none of this number.
@@ -315,6 +316,10 @@ impl Sandbox {
         state.stop.cancel();
         state.stop = CancellationToken::new();
         state.book.reset();
+        state.memory = v3::Memory::default();
+        if let Some(keys) = &mut state.keys {
+            keys.reset();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BookAndStop> {
@@ -342,21 +347,6 @@ impl Sandbox {
     }
 }
 
-/// The order that a notification speaks of. A forger needs no payment, and no order either.
-fn notified_order(book: &Book, key: OrderKey, forge: Forgery) -> Result<Order, ControlError> {
-    match book.order(key) {
-        Some(order) if order.trade_state.is_paid() => Ok(order),
-        Some(order) if forge != Forgery::None => {
-            Ok(order.with(TradeState::Success, OrderFields::default(), book.seed)?)
-        }
-        Some(_) => Err(ControlError::NotPaid),
-        None if forge != Forgery::None => {
-            Ok(Order::new(key, book.seed).with(TradeState::Success, OrderFields::default(), book.seed)?)
-        }
-        None => Err(ControlError::NoSuchOrder),
-    }
-}
-
 async fn order_query(
     State(sandbox): State<Sandbox>,
     Extension(host): Extension<Host>,
@@ -373,6 +363,7 @@ async fn order_query(
         Wire::Text(text) => text_plain(text),
         Wire::Half(text) => serve::half_response(&text, wire),
         Wire::BadGateway => bad_gateway(),
+        Wire::Status(status) => bare_status(status),
         Wire::Reset => match wire.cut(Cut::Reset).await {},
     }
 }
@@ -393,6 +384,7 @@ async fn download_bill(
         bill::Wire::Text(text) => text_plain(text),
         bill::Wire::Bill(body) => ([(header::CONTENT_TYPE, "text/plain")], Body::new(*body)).into_response(),
         bill::Wire::BadGateway => bad_gateway(),
+        bill::Wire::Status(status) => bare_status(status),
         bill::Wire::Reset => match wire.cut(Cut::Reset).await {},
     }
 }
@@ -404,4 +396,8 @@ fn text_plain(text: String) -> Response<Body> {
 fn bad_gateway() -> Response<Body> {
     let page = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n";
     (StatusCode::BAD_GATEWAY, [(header::CONTENT_TYPE, "text/html")], page).into_response()
+}
+
+fn bare_status(status: u16) -> Response<Body> {
+    StatusCode::from_u16(status).unwrap_or_default().into_response()
 }

@@ -5,6 +5,7 @@ use crate::domain::clock;
 use crate::domain::clock::steady::{HOLD, Look};
 use crate::gate::Gate;
 use crate::journal::{Figures, Journal, Keep, State};
+use futures_util::future::join_all;
 use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,9 @@ pub struct Housekeeping {
 /// How often counts are written down.
 const LEVEL_EVERY: Duration = Duration::from_secs(1);
 
+/// How often accounts do what is due.
+const TEND_EVERY: Duration = Duration::from_secs(60);
+
 /// Every so many times, quiet senders are forgotten and the journal is cleaned; more often where something is kept for
 /// less.
 const CLEAN_EVERY: u32 = 60;
@@ -43,7 +47,7 @@ const REST: Duration = Duration::from_millis(200);
 impl Housekeeping {
     /// Cleans up until it is dropped.
     pub async fn run(self: Arc<Self>) {
-        tokio::join!(self.clean_up(), self.keep_minutes(), self.watch_the_clock());
+        tokio::join!(self.clean_up(), self.keep_minutes(), self.watch_the_clock(), self.tend_accounts());
     }
 
     /// Writes down what happened in each minute.
@@ -56,6 +60,16 @@ impl Housekeeping {
                 // While the disk fails the picture has a gap after a restart.
                 let _ = journal.queue.keep_minute(minute).await;
             }
+        }
+    }
+
+    /// Lets each account do what is due. One that hangs holds up no other, and nothing waits for any of them.
+    async fn tend_accounts(&self) {
+        let mut ticks = tokio::time::interval(TEND_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            join_all(self.gate.channels.iter().map(|channel| channel.account.tend())).await;
         }
     }
 

@@ -85,7 +85,7 @@ struct Answered {
 /// Asks the provider once, for a command; what that establishes, and which host answered.
 pub(super) async fn ask(channel: &Channel, ask: AskBy) -> (OrderState, Option<String>) {
     let (deadline, within) = (Instant::now() + TIMEOUT, &Parent::default());
-    let query = Query { ask, part: Part::FollowUp, deadline, within };
+    let query = Query { ask, part: Part::FollowUp, deadline, wait_until: deadline, within };
     let Asked { state, host, .. } = channel.account.query(query).await;
     (state, host.map(|host| host.to_string()))
 }

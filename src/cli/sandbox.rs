@@ -16,6 +16,8 @@ Without a command it starts. Try:
   tollgate sandbox                                       start with the demo merchants
   tollgate sandbox pay A1 --total-fee 6600               somebody pays order A1
   tollgate sandbox notify A1 http://127.0.0.1:8080/wxpay/notify/app
+  tollgate sandbox --keys DIR                            start, and write keys and certificates for API v3
+  tollgate sandbox notify A1 http://127.0.0.1:8080/wxpay/notify/app --format v3
   tollgate sandbox fault A1 not-paid --count 2           two queries do not see the payment yet
   tollgate sandbox host api down                         the first host is down
   tollgate sandbox queries                               what was asked, and answered
@@ -62,6 +64,10 @@ enum Steer {
     Bills(remote::Plain),
     /// Lose notifications from now on, at random.
     Lose(remote::Lose),
+    /// Show with what notifications of API v3 are signed, or say it.
+    Signing(remote::SigningArgs),
+    /// List the platform certificates of API v3, or issue a new one.
+    Certificates(remote::Certificates),
     /// Forget orders, faults, queries, notifications, and what was said of bills.
     Reset(remote::Plain),
 }
@@ -86,6 +92,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(Steer::Bill(args)) => remote::bill(args).await,
         Some(Steer::Bills(args)) => remote::list(&args, "bills").await,
         Some(Steer::Lose(args)) => remote::lose(args).await,
+        Some(Steer::Signing(args)) => remote::signing(args).await,
+        Some(Steer::Certificates(args)) => remote::certificates(args).await,
         Some(Steer::Reset(args)) => remote::reset(&args).await,
     }
 }

@@ -120,9 +120,10 @@ fn channel<'v>(
         v.choice(&[("park", OnSecondPayment::Park), ("forward", OnSecondPayment::Forward)])
     });
     let upstream = upstream.or_else(|| inherited.upstream.cloned())?;
-    let account = Arc::new(Account { credentials: credentials?, service: Arc::clone(inherited.wechat) });
+    let id = id?;
+    let account = Arc::new(Account { channel: id, credentials: credentials?, service: Arc::clone(inherited.wechat) });
     let channel = Channel {
-        id: id?,
+        id,
         account: Arc::<Account>::clone(&account),
         query_by,
         out_trade_no,

@@ -310,11 +310,11 @@ mod tests {
             let start = row(*reason);
             let line = page.lines().find_map(|line| line.strip_prefix(&start)).unwrap();
             let http = crate::gate::reply::http_status(*reason).as_u16();
-            let wechat_v2 = match reason.stage() {
-                Stage::Request | Stage::Claim => http.to_string(),
-                Stage::Verdict(_) | Stage::Upstream | Stage::FollowUp | Stage::Gate => "200 FAIL".to_owned(),
-            };
             let own = crate::gate::reply::http_status(*reason);
+            let wechat_v2 = match (crate::provider::wechat::v2::preset::DIALECT.status)(*reason, own).as_u16() {
+                200 => "200 FAIL".to_owned(),
+                status => status.to_string(),
+            };
             let wechat_v3 = (crate::provider::wechat::v3::preset::DIALECT.status)(*reason, own).as_u16();
             let statuses = format!(" {http} | {wechat_v2} | {wechat_v3} | ");
             assert!(line.starts_with(&statuses), "docs/reasons.md: {start}{line}");

@@ -151,7 +151,7 @@ impl Confirm {
                 Some(Role::Follow(answer, asked_again_at)) => (answer, Source::Coalesced, deadline.min(asked_again_at)),
                 Some(Role::Lead(leader, answer)) => {
                     let (memory, channel) = (Arc::clone(&self.memory), Arc::clone(channel));
-                    tokio::spawn(memory.find_out(channel, question, part, leader, within.clone()));
+                    tokio::spawn(memory.find_out(channel, question, part, deadline, leader, within.clone()));
                     (answer, Source::Miss, deadline)
                 }
             };
@@ -179,7 +179,8 @@ impl Confirm {
 
     /// As [`ask_now`](Self::ask_now); the query is a step of `within`.
     pub async fn ask_now_within(&self, channel: &Channel, ask: AskBy, within: &Parent) -> (OrderState, Evidence) {
-        self.memory.find(channel, question(channel, ask), Part::FollowUp, within).await
+        let wait_until = Instant::now() + LATE_ANSWER;
+        self.memory.find(channel, question(channel, ask), Part::FollowUp, wait_until, within).await
     }
 }
 
@@ -193,16 +194,24 @@ impl Memory {
         channel: Arc<Channel>,
         question: Question,
         part: Part,
+        wait_until: Instant,
         leader: Leader<Question>,
         within: Parent,
     ) {
-        let (order_state, _) = self.find(&channel, question, part, &within).await;
+        let (order_state, _) = self.find(&channel, question, part, wait_until, &within).await;
         leader.finish(order_state.clone(), order_state.is_fact());
     }
 
-    async fn find(&self, channel: &Channel, question: Question, part: Part, within: &Parent) -> (OrderState, Evidence) {
+    async fn find(
+        &self,
+        channel: &Channel,
+        question: Question,
+        part: Part,
+        wait_until: Instant,
+        within: &Parent,
+    ) -> (OrderState, Evidence) {
         let deadline = Instant::now() + LATE_ANSWER;
-        let query = Query { ask: question.ask, part, deadline, within };
+        let query = Query { ask: question.ask, part, deadline, wait_until, within };
         let Asked { state: order_state, evidence, .. } = channel.account.query(query).await;
         // What is not known is not remembered: the next callback asks again.
         if order_state.is_fact() {

@@ -18,7 +18,7 @@ use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
 use crate::journal::{Claimed, DeliveryId};
 use crate::provider::preset::Sealing;
-use crate::provider::{self, Envelope, NotifiedClaim, Refund, Told, Unopened};
+use crate::provider::{self, Envelope, NotifiedClaim, Refund, SignedBy, Told, Unopened};
 use bytes::Bytes;
 use hyper::http::request::Parts;
 use jiff::Timestamp;
@@ -79,7 +79,7 @@ impl<'m> Intake<'m> {
     ) -> Result<Self, Unreadable> {
         let reading = route.reading(body)?;
         let read = if reading.is_sealed() {
-            Read::Whole(reading.claim.select(head, path, body)?)
+            Read::Whole(reading.claim.select(head, path)?)
         } else if let Some(sealed) = reading.read_sealed(head, path, body) {
             Read::Sealed(sealed)
         } else {
@@ -155,6 +155,12 @@ impl<'m> Intake<'m> {
             None if self.reading.is_auto() => addressee::fetch_keys(channels, &envelope, deadline).await,
             None => Ok(()),
         }
+    }
+
+    /// Which of the provider's keys it is signed with, once the account of `channel` has opened it.
+    #[must_use]
+    pub fn signed_by(&self, channel: &Channel) -> Option<SignedBy> {
+        channel.account.signed_by(&self.envelope()?)
     }
 
     /// Opens the callback as one of `channel`: where the route takes notifications, it must be authentic and for this

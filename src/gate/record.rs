@@ -98,6 +98,12 @@ impl Record {
         self.signed_at.fetch_max(at.as_second(), Ordering::Relaxed) < at.as_second()
     }
 
+    /// Whether a callback of it has come that was signed after this time.
+    #[must_use]
+    pub fn is_signed_after(&self, at: Timestamp) -> bool {
+        self.signed_at.load(Ordering::Relaxed) > at.as_second()
+    }
+
     pub(super) fn costs(&self, price: Option<Money>) {
         *self.price.lock() = price;
     }

@@ -19,7 +19,7 @@ use super::reply::Refusal;
 use super::template::Synthesize;
 use crate::domain::reason::Reason;
 use crate::provider::Resign;
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 use std::sync::Arc;
@@ -159,6 +159,14 @@ impl Route {
         self.readings().find(begins).ok_or_else(|| {
             Unreadable::new(Reason::BodyMalformed, "the body begins as none of the notifications that the route takes")
         })
+    }
+
+    /// How a callback is answered whose body is not there or begins as none that the route takes: in the language that
+    /// its head names, if it names one.
+    #[must_use]
+    pub fn reading_of_head(&self, headers: &HeaderMap) -> &Reading {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        self.readings().find(|reading| reading.is_named_by(content_type)).unwrap_or(&self.main)
     }
 
     /// All ways that callbacks are read.

@@ -36,6 +36,15 @@ pub struct Opened {
     pub claim: Told,
 }
 
+/// Which of the provider's keys a notification names as the one that signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedBy {
+    /// The kind of the key, in the provider's word, such as `public-key`.
+    pub kind: &'static str,
+    /// The key's name.
+    pub key: Box<str>,
+}
+
 /// What a notification tells of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {

@@ -1,7 +1,7 @@
 //! WeChat Pay's language: asking what it knows of an order, because a callback alone is only a claim.
 //!
 //! Nothing of the gate's policy is in here. [`WeChatPay::order_query`] returns what was answered and whether the
-//! answer's signature holds; [`v2::order_state`] says what that establishes of the order. [`bill`] is the other thing
+//! answer's signature holds; [`judge`] says what that establishes of the order. [`bill`] is the other thing
 //! it can be asked for. The gate sees all of it as an [`Account`].
 
 pub mod sign;
@@ -18,6 +18,8 @@ mod made;
 
 mod account;
 
+mod answer;
+
 mod service;
 
 mod client;
@@ -27,14 +29,14 @@ mod budget;
 mod breaker;
 
 pub use account::Account;
+pub use answer::{Answer, judge};
 pub use client::{Asked, BillStream, BuildError, Settings, WeChatPay};
 pub use service::Service;
 
 use crate::domain::order::{AppId, MerchantId};
+use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::provider::Fingerprint;
-use bytes::Bytes;
-use std::fmt;
 
 /// One merchant account as WeChat Pay knows it: one book of orders, and the keys of one or both languages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,75 +125,6 @@ impl Api {
     }
 }
 
-/// Whether an answer or notification carries a signature, and whether it is WeChat Pay's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signature {
-    /// Present, and made with one of the account's keys over every received field.
-    Valid,
-    /// No `sign`, or an empty one.
-    Missing,
-    /// Present, and fits none of the keys.
-    Wrong,
-}
-
-/// An order query's answer: the fields the decision needs, as they were received, under WeChat's names
-/// (`docs/reference/wechatpay-v2.md` section 4.1). `None` means absent or empty.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// Whether any of the rest may be believed.
-    pub signature: Signature,
-    /// `SUCCESS` if the message was accepted.
-    pub return_code: Option<String>,
-    /// The reason for a `FAIL`; text for the log only.
-    pub return_msg: Option<String>,
-    /// `SUCCESS` if the query worked, which does not mean paid.
-    pub result_code: Option<String>,
-    /// The error code, where `result_code` is FAIL.
-    pub err_code: Option<String>,
-    /// As the account's, or the answer is not believed.
-    pub appid: Option<String>,
-    /// As the account's, or the answer is not believed.
-    pub mch_id: Option<String>,
-    /// As the account's, or the answer is not believed.
-    pub sub_appid: Option<String>,
-    /// As the account's, or the answer is not believed.
-    pub sub_mch_id: Option<String>,
-    /// The merchant's number of the order that is answered for.
-    pub out_trade_no: Option<String>,
-    /// WeChat Pay's number of the payment, once paid.
-    pub transaction_id: Option<String>,
-    /// Paid or refunded or not: the state of the order.
-    pub trade_state: Option<String>,
-    /// The order's amount in fen.
-    pub total_fee: Option<String>,
-    /// Its currency; absent means CNY.
-    pub fee_type: Option<String>,
-    /// When it was paid: `yyyyMMddHHmmss`, Beijing time.
-    pub time_end: Option<String>,
-    /// What the merchant attached to the order when it was made.
-    pub attach: Option<String>,
-    /// The whole document as it was received, for the notification that is made of it
-    /// ([`v2::write_notification`]). It holds a full signature and is never shown.
-    pub document: Bytes,
-}
-
-impl fmt::Debug for Answer {
-    /// What decisions and logs are about.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
-            .field("signature", &self.signature)
-            .field("return_code", &self.return_code)
-            .field("return_msg", &self.return_msg)
-            .field("result_code", &self.result_code)
-            .field("err_code", &self.err_code)
-            .field("out_trade_no", &self.out_trade_no)
-            .field("transaction_id", &self.transaction_id)
-            .field("trade_state", &self.trade_state)
-            .field("total_fee", &self.total_fee)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Why there is no answer at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -204,13 +137,16 @@ pub enum QueryError {
     /// The merchant's query budget is used up; nothing was sent.
     #[error("the query budget is used up")]
     RateLimited,
-    /// Not the 200 that WeChat Pay always answers.
+    /// The account has nothing to sign with, or the library failed; nothing was sent.
+    #[error("the query could not be signed")]
+    NotSigned,
+    /// A status that WeChat Pay does not answer in that way.
     #[error("HTTP status {0}")]
     HttpStatus(u16),
     /// Larger than any answer is.
     #[error("the answer is too large")]
     TooLarge,
-    /// Not the flat XML that WeChat Pay sends.
+    /// Not the flat XML, or the strict JSON, that WeChat Pay sends.
     #[error("the answer is unreadable")]
     Unreadable,
 }
@@ -223,9 +159,24 @@ impl QueryError {
             Self::Timeout => "timeout",
             Self::Transport => "transport",
             Self::RateLimited => "rate-limited",
+            Self::NotSigned => "not-signed",
             Self::HttpStatus(_) => "http-status",
             Self::TooLarge => "too-large",
             Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// What is said of the order then.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Timeout => Reason::QueryTimeout,
+            Self::Transport => Reason::QueryFailed,
+            Self::RateLimited => Reason::RateLimited,
+            Self::NotSigned => Reason::QueryRefused,
+            Self::HttpStatus(_) => Reason::AnswerHttpStatus,
+            Self::TooLarge => Reason::AnswerTooLarge,
+            Self::Unreadable => Reason::AnswerUnreadable,
         }
     }
 }

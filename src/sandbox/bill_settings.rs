@@ -79,6 +79,12 @@ pub struct BillSettings {
     /// The rows are in no order.
     #[arg(long)]
     pub unsorted: bool,
+    /// API v3 names a hash that is not the file's.
+    #[arg(long)]
+    pub wrong_hash: bool,
+    /// For so long a link of API v3 is good.
+    #[arg(long, value_name = "SECONDS", default_value_t = LINK_SECONDS)]
+    pub link_seconds: u32,
     /// So many invented payments of each day stand behind the real ones.
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub generated_rows: u64,
@@ -87,6 +93,9 @@ pub struct BillSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generated_day: Option<String>,
 }
+
+/// For so long the link of a bill is good (`docs/reference/wechatpay-v3.md` section 8).
+const LINK_SECONDS: u32 = 300;
 
 impl Default for BillSettings {
     fn default() -> Self {
@@ -99,6 +108,8 @@ impl Default for BillSettings {
             creating: 0,
             wrong_summary: false,
             unsorted: false,
+            wrong_hash: false,
+            link_seconds: LINK_SECONDS,
             generated_rows: 0,
             generated_day: None,
         }

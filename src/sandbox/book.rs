@@ -8,7 +8,7 @@ use super::notification::Notification;
 use super::order::{BadOrder, Order, OrderFields, OrderKey, TradeState};
 use super::query::{BillQuery, Host, Query};
 use super::seed::Seed;
-use crate::domain::order::{MerchantId, TransactionId};
+use crate::domain::order::{AppId, MerchantId, TransactionId};
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many queries are remembered.
@@ -91,6 +91,17 @@ impl Book {
         made.or_else(|| generated::key_of(mch_id, paid).filter(|_| sub_mch_id.is_none()))
     }
 
+    /// The application of a merchant number that messages name, where an order names none.
+    pub(super) fn appid(&self, mch_id: MerchantId) -> Option<AppId> {
+        self.merchants.iter().find(|merchant| merchant.mch_id == mch_id).map(|merchant| merchant.appid)
+    }
+
+    /// Any merchant's number but this one.
+    pub(super) fn another_merchant(&self, mch_id: MerchantId) -> String {
+        let mut others = self.merchants.iter().map(|merchant| merchant.mch_id).filter(|other| *other != mch_id);
+        others.next().map_or_else(|| "1999999999".to_owned(), |other| other.to_string())
+    }
+
     /// The faults of everything that a host answers.
     pub(super) fn host(&mut self, host: Host) -> &mut Faults {
         match host {
@@ -119,6 +130,11 @@ impl Book {
             self.bill_queries.pop_front();
         }
         self.bill_queries.push_back(query);
+    }
+
+    /// The number that the next notification gets.
+    pub(super) const fn next_notification(&self) -> u64 {
+        self.notified + 1
     }
 
     /// Remembers a notification under the next number.

@@ -1,10 +1,12 @@
 //! The control calls below `/sandbox/`. Bodies are JSON whatever their Content-Type says, so that a plain `curl -d`
 //! will do.
 
+use super::keys::{Keyring, MerchantKeys, PlatformKey};
 use super::{
     Announcement, BillQuery, BillSettings, ControlError, Fault, Faults, Host, Merchant, Notification, Order,
-    OrderFields, OrderKey, Query as Asked, Sandbox, TradeState,
+    OrderFields, OrderKey, Query as Asked, Sandbox, Signing, TradeState,
 };
+use crate::domain::clock;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, Request, State};
 use axum::middleware::{self, Next};
@@ -38,6 +40,10 @@ GET    /sandbox/notifications
 GET    /sandbox/notifications/{id}
 GET    /sandbox/notifications/loss
 PUT    /sandbox/notifications/loss                       {\"probability\":0.2}
+GET    /sandbox/signing
+PUT    /sandbox/signing                                  {\"with\":\"mixed\"}
+GET    /sandbox/certificates
+POST   /sandbox/certificates/rotate
 POST   /sandbox/reset
 ";
 
@@ -60,6 +66,9 @@ pub(super) fn routes() -> Router<Sandbox> {
         .route("/sandbox/notifications/loss", get(loss).put(lose))
         .route("/sandbox/notifications", get(notifications).post(notify))
         .route("/sandbox/notifications/{id}", get(notification))
+        .route("/sandbox/signing", get(signing).put(sign_with))
+        .route("/sandbox/certificates", get(certificates))
+        .route("/sandbox/certificates/rotate", post(rotate))
         .route("/sandbox/reset", post(reset))
         .layer(middleware::from_fn(refuse_browsers))
 }
@@ -76,10 +85,13 @@ impl IntoResponse for ControlError {
     fn into_response(self) -> Response {
         let status = match self {
             Self::NoSuchMerchant | Self::NoSuchOrder => StatusCode::NOT_FOUND,
-            Self::NotPaid | Self::NothingToRefund => StatusCode::CONFLICT,
+            Self::NotPaid | Self::NothingToRefund | Self::NoV2 | Self::NoV3 => StatusCode::CONFLICT,
+            Self::Issue => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Id { .. }
             | Self::BadOrder(_)
             | Self::SignType
+            | Self::Forge
+            | Self::EventType
             | Self::NotifyUrl
             | Self::Copies
             | Self::Refund
@@ -138,11 +150,17 @@ struct KnownMerchant {
     appid: String,
     mch_id: String,
     service_provider: bool,
+    /// Of its certificate for API v3, if it is answered there.
+    serial: Option<String>,
+    /// Of its WeChat Pay public key, if the sandbox signs with one.
+    public_key_id: Option<String>,
 }
 
-impl From<&Merchant> for KnownMerchant {
-    fn from(merchant: &Merchant) -> Self {
+impl KnownMerchant {
+    fn new(merchant: &Merchant, keys: Option<&MerchantKeys>) -> Self {
         Self {
+            serial: keys.map(|keys| keys.serial.to_string()),
+            public_key_id: keys.and_then(|keys| keys.public_key.as_ref()).map(|key| key.serial.to_string()),
             appid: merchant.appid.to_string(),
             mch_id: merchant.mch_id.to_string(),
             service_provider: merchant.service_provider,
@@ -151,7 +169,10 @@ impl From<&Merchant> for KnownMerchant {
 }
 
 async fn merchants(State(sandbox): State<Sandbox>) -> Json<Vec<KnownMerchant>> {
-    Json(sandbox.lock().book.merchants.iter().map(KnownMerchant::from).collect())
+    let state = sandbox.lock();
+    let keys = |merchant: &Merchant| state.keys.as_ref()?.merchant(merchant.mch_id.as_str());
+    let known = |merchant| KnownMerchant::new(merchant, keys(merchant));
+    Json(state.book.merchants.iter().map(known).collect())
 }
 
 async fn orders(State(sandbox): State<Sandbox>) -> Json<Vec<Order>> {
@@ -290,6 +311,52 @@ async fn notification(State(sandbox): State<Sandbox>, Path(id): Path<u64>) -> Re
         Some(notification) => Json(notification).into_response(),
         None => (StatusCode::NOT_FOUND, Json(json!({ "error": "no such notification" }))).into_response(),
     }
+}
+
+/// What notifications are signed with.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct With {
+    with: Signing,
+}
+
+async fn signing(State(sandbox): State<Sandbox>) -> Result<Json<With>, ControlError> {
+    let state = sandbox.lock();
+    Ok(Json(With { with: state.keys.as_ref().ok_or(ControlError::NoV3)?.signing }))
+}
+
+async fn sign_with(State(sandbox): State<Sandbox>, Said(said): Said<With>) -> Result<Json<With>, ControlError> {
+    sandbox.sign_with(said.with)?;
+    signing(State(sandbox)).await
+}
+
+/// A platform certificate that can be downloaded.
+#[derive(Debug, Serialize)]
+struct ListedCertificate {
+    serial: String,
+    effective_time: String,
+    expire_time: String,
+}
+
+impl From<&PlatformKey> for ListedCertificate {
+    fn from(key: &PlatformKey) -> Self {
+        Self {
+            serial: key.signing.serial.to_string(),
+            effective_time: clock::rfc3339_beijing(key.effective),
+            expire_time: clock::rfc3339_beijing(key.expires),
+        }
+    }
+}
+
+async fn certificates(State(sandbox): State<Sandbox>) -> Json<Vec<ListedCertificate>> {
+    let state = sandbox.lock();
+    let listed = state.keys.iter().flat_map(Keyring::certificates);
+    Json(listed.map(ListedCertificate::from).collect())
+}
+
+async fn rotate(State(sandbox): State<Sandbox>) -> Result<Json<Vec<ListedCertificate>>, ControlError> {
+    sandbox.rotate_certificates()?;
+    Ok(certificates(State(sandbox)).await)
 }
 
 async fn reset(State(sandbox): State<Sandbox>) -> StatusCode {

@@ -42,6 +42,23 @@ pub enum ControlError {
     /// Not a day.
     #[error("generated_day: yyyyMMdd")]
     GeneratedDay,
+    /// A merchant without a key of the APIv2.
+    #[error("the merchant has no APIv2 key: notify in format v3")]
+    NoV2,
+    /// A merchant that cannot be spoken for in API v3.
+    #[error("the merchant has no API v3 here: its channel believes only keys whose private half WeChat Pay has")]
+    NoV3,
+    /// A forgery of the other language.
+    #[error("forge: there is no such forgery in this format")]
+    Forge,
+    /// Nothing that can be told.
+    #[error(
+        "event_type: capital letters, dots and underscores, as TRANSACTION.SUCCESS or REFUND.SUCCESS, and only in format v3"
+    )]
+    EventType,
+    /// The cryptographic library failed.
+    #[error("no certificate can be issued")]
+    Issue,
     /// Not a part of what was paid.
     #[error("refund: 1 fen to the order's total_fee")]
     Refund,

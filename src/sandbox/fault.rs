@@ -50,10 +50,47 @@ pub enum FaultKind {
     Html502,
     /// Half of the answer, then the connection closes.
     Truncated,
+    /// API v3: the signature is one of WeChat Pay's probes, which is wrong on purpose.
+    Probe,
+    /// API v3: signed with a key that is nobody's, under a serial number that is nobody's.
+    UnknownSerial,
+    /// API v3: rightly signed, ten minutes ago.
+    Skewed,
+    /// API v3: none of the Wechatpay headers.
+    NoHeaders,
+    /// API v3: the same JSON, written in another way after it was signed.
+    Reserialised,
+    /// Status 401; in API v3 with SIGN_ERROR.
+    #[serde(rename = "http-401")]
+    #[value(name = "http-401")]
+    Http401,
+    /// Status 429; in API v3 with RATELIMIT_EXCEEDED.
+    #[serde(rename = "http-429")]
+    #[value(name = "http-429")]
+    Http429,
+    /// Status 500; in API v3 with SYSTEM_ERROR.
+    #[serde(rename = "http-500")]
+    #[value(name = "http-500")]
+    Http500,
     /// The connection is reset instead of an answer.
     #[serde(alias = "down")]
     #[value(alias = "down")]
     Reset,
+}
+
+/// The application of [`FaultKind::OtherApp`].
+pub(super) const ANOTHER_APP: &str = "wx0000000000000000";
+
+impl FaultKind {
+    /// The bare status that is answered instead, if that is the fault.
+    pub(super) const fn status(self) -> Option<u16> {
+        match self {
+            Self::Http401 => Some(401),
+            Self::Http429 => Some(429),
+            Self::Http500 => Some(500),
+            _ => None,
+        }
+    }
 }
 
 /// A way of answering badly, for some answers or until further notice.

@@ -4,7 +4,7 @@ use crate::domain::order::{AppId, MerchantId};
 use crate::domain::secret::Secret;
 use crate::net::xml::Fields;
 use crate::provider::wechat::sign::{self, SignType};
-use crate::provider::wechat::{ApiKey, Credentials};
+use crate::provider::wechat::{ApiKey, Credentials, v3};
 
 /// An account at the simulated WeChat Pay. A merchant number with several applications is several of these.
 #[derive(Debug, Clone)]
@@ -13,8 +13,10 @@ pub struct Merchant {
     pub appid: AppId,
     /// The merchant number.
     pub mch_id: MerchantId,
-    /// The APIv2 key that both sides sign with.
-    pub key: ApiKey,
+    /// The APIv2 key that both sides sign with; a configured merchant may have none.
+    pub key: Option<ApiKey>,
+    /// What a configuration says of its API v3; without it the sandbox gives it keys.
+    pub v3: Option<Box<v3::Keys>>,
     /// Whether this is a service provider, whose queries must name a `sub_mch_id` (`docs/reference/wechatpay-v2.md`
     /// section 6).
     pub service_provider: bool,
@@ -59,21 +61,29 @@ impl Merchant {
         Ok(Self {
             appid: AppId::parse(appid).map_err(|why| bad("appid", &why))?,
             mch_id: MerchantId::parse(mch_id).map_err(|why| bad("mch_id", &why))?,
-            key: ApiKey::parse(Secret::new(key.to_owned())).map_err(|why| bad("the key", &why))?,
+            key: Some(ApiKey::parse(Secret::new(key.to_owned())).map_err(|why| bad("the key", &why))?),
+            v3: None,
             service_provider,
         })
     }
 
     /// The merchant behind a channel of the gate's configuration.
     #[must_use]
-    pub fn of_account(account: &Credentials) -> Option<Self> {
-        let keys = account.v2()?;
-        Some(Self {
+    pub fn of_account(account: &Credentials) -> Self {
+        Self {
             appid: account.appid,
             mch_id: account.mch_id,
-            key: keys.signing.clone(),
+            key: account.v2().map(|keys| keys.signing.clone()),
+            v3: account.v3().cloned().map(Box::new),
             service_provider: account.sub_mch_id.is_some(),
-        })
+        }
+    }
+}
+
+impl Merchant {
+    /// What its messages of API v2 are signed with; nothing where it has no key, and nothing is signed then.
+    pub(super) fn v2_key(&self) -> &[u8] {
+        self.key.as_ref().map_or(&[], ApiKey::expose)
     }
 }
 
@@ -92,7 +102,7 @@ pub(super) fn asking<'m>(merchants: &'m [Merchant], fields: &Fields<'_>) -> Resu
     let given = fields.filled("sign").ok_or(Stranger::Sign)?;
     let known = |merchant: &&Merchant| {
         Some(merchant.mch_id.as_str()) == fields.filled("mch_id")
-            && sign::verify(fields.iter(), given, [merchant.key.expose()], sign_type)
+            && merchant.key.as_ref().is_some_and(|key| sign::verify(fields.iter(), given, [key.expose()], sign_type))
     };
     let mut accounts = merchants.iter().filter(known).peekable();
     accounts.peek().ok_or(Stranger::Sign)?;

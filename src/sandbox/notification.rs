@@ -5,6 +5,7 @@ use super::coupon;
 use super::merchant::Merchant;
 use super::message::Message;
 use super::order::{Order, OrderKey};
+use super::query::Api;
 use super::seed::Seed;
 use crate::domain::order::TransactionId;
 use crate::net::xml::Fields;
@@ -44,7 +45,7 @@ pub enum Forgery {
     None,
     /// Without a sign.
     Unsigned,
-    /// Signed with a key that is nobody's.
+    /// Signed, or in API v3 sealed, with a key that is nobody's.
     WrongKey,
     /// The amount changed after it was signed: 1 fen paid for everything.
     Amount,
@@ -52,6 +53,36 @@ pub enum Forgery {
     Doctype,
     /// Rightly signed, for an order that need not be paid or exist: the key has leaked.
     LeakedKey,
+    /// API v3: signed with a key that is nobody's, under WeChat Pay's serial number.
+    Stranger,
+    /// API v3: the first delivery is signed wrongly on purpose, by WeChat Pay itself; the next one is right.
+    Probe,
+    /// API v3: rightly signed, ten minutes ago.
+    Old,
+    /// API v3: what is sealed changed after it was signed.
+    Tampered,
+    /// API v3: rightly signed, and sealed beside other data than it says.
+    WrongAad,
+    /// API v3: signed with a key that is nobody's, under a serial number that is nobody's.
+    UnknownSerial,
+}
+
+impl Forgery {
+    /// Whether there is such a thing in this language.
+    pub(super) const fn is_of(self, format: Api) -> bool {
+        match self {
+            Self::None | Self::Unsigned | Self::WrongKey | Self::LeakedKey => true,
+            Self::Amount | Self::Doctype => matches!(format, Api::V2),
+            Self::Stranger | Self::Probe | Self::Old | Self::Tampered | Self::WrongAad | Self::UnknownSerial => {
+                matches!(format, Api::V3)
+            }
+        }
+    }
+
+    /// Whether WeChat Pay sends it, which knows what is paid.
+    pub(super) const fn is_wechat_pays(self) -> bool {
+        matches!(self, Self::None | Self::Probe)
+    }
 }
 
 /// What is to be sent where.
@@ -71,13 +102,19 @@ pub struct Announcement {
     pub refund: Option<u64>,
     /// Where to: an absolute `http://` URL.
     pub notify_url: String,
+    /// In which language.
+    #[serde(default)]
+    pub format: Api,
+    /// What happened, in API v3: by default `TRANSACTION.SUCCESS`, or `REFUND.SUCCESS` if something came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
     /// How many times at once, as if several of WeChat Pay's servers sent it.
     #[serde(default = "one")]
     pub copies: u32,
     /// Whether it is forged.
     #[serde(default)]
     pub forge: Forgery,
-    /// `MD5` or `HMAC-SHA256`.
+    /// `MD5` or `HMAC-SHA256`, in API v2.
     #[serde(default = "md5")]
     pub sign_type: String,
     /// Whether deliveries that fail are repeated on WeChat Pay's schedule.
@@ -121,6 +158,11 @@ pub struct Notification {
     pub order: OrderKey,
     /// Where to.
     pub notify_url: String,
+    /// In which language.
+    pub format: Api,
+    /// What it tells, in API v3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
     /// Whether it is forged.
     pub forge: Forgery,
     /// How far it is.
@@ -138,6 +180,9 @@ pub struct Attempt {
     pub copy: u32,
     /// Milliseconds until the answer was there, or was given up.
     pub elapsed_ms: u64,
+    /// By which key it was signed, in API v3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
     /// The answer's status, if there was an answer.
     pub status: Option<u16>,
     /// The answer's body, shortened.
@@ -146,17 +191,17 @@ pub struct Attempt {
     pub judgement: Judgement,
 }
 
-/// What WeChat Pay makes of a receiver's answer (section 7.4).
+/// What WeChat Pay makes of a receiver's answer (section 7.4; in API v3 `docs/reference/wechatpay-v3.md` section 6.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Judgement {
-    /// HTTP 200 with return_code SUCCESS.
+    /// HTTP 200 with return_code SUCCESS; in API v3 200 or 204.
     Acknowledged,
     /// return_code FAIL: send it again.
     Failed,
     /// Not the acknowledgement: no XML, `success`, JSON, a page, nothing.
     NotAnAcknowledgement,
-    /// An HTTP status other than 200.
+    /// Another HTTP status.
     HttpStatus,
     /// No answer within 5 seconds.
     Timeout,
@@ -165,8 +210,11 @@ pub enum Judgement {
 }
 
 impl Judgement {
-    /// Judges an answer.
-    pub(super) fn of(status: u16, body: &[u8]) -> Self {
+    /// Judges an answer. In API v3 the status alone decides.
+    pub(super) fn of(format: Api, status: u16, body: &[u8]) -> Self {
+        if format == Api::V3 {
+            return if matches!(status, 200 | 204) { Self::Acknowledged } else { Self::HttpStatus };
+        }
         if status != 200 {
             return Self::HttpStatus;
         }
@@ -210,7 +258,7 @@ pub(super) fn compose(
     message.sort();
     match forge {
         Forgery::WrongKey => message.sign(seed.wrong_key().as_bytes(), sign_type),
-        _ => message.sign(merchant.key.expose(), sign_type),
+        _ => message.sign(merchant.v2_key(), sign_type),
     }
     match forge {
         Forgery::Unsigned => message.remove("sign"),

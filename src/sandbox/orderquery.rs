@@ -3,12 +3,11 @@
 
 use super::book::Book;
 use super::coupon;
-use super::fault::{Fault, FaultKind};
+use super::fault::{ANOTHER_APP, Fault, FaultKind};
 use super::merchant::{self, Merchant, Stranger};
 use super::message::Message;
-use super::order::{KnownTo, Order, OrderFields, OrderKey, TradeState};
-use super::query::{Host, Query};
-use super::seed::Seed;
+use super::order::{KnownTo, Order, OrderKey, TradeState};
+use super::query::{Api, Host, Query};
 use crate::domain::order::{MerchantId, OutTradeNo, TransactionId};
 use crate::net::xml::Fields;
 use crate::provider::wechat::sign::SignType;
@@ -23,6 +22,8 @@ pub(super) enum Wire {
     Half(String),
     /// HTTP 502 with a page.
     BadGateway,
+    /// This status and nothing else.
+    Status(u16),
     /// A reset connection.
     Reset,
 }
@@ -73,6 +74,7 @@ pub(super) fn answer(book: &mut Book, host: Host, body: &[u8]) -> Reply {
     let mut query = Query {
         number,
         host,
+        api: Api::V2,
         mch_id: None,
         out_trade_no: None,
         transaction_id: None,
@@ -112,7 +114,7 @@ pub(super) fn answer(book: &mut Book, host: Host, body: &[u8]) -> Reply {
 }
 
 /// One fault of two: a host that is merely slow is slow for faulty orders too, any other fault of a host hides theirs.
-fn merge(host: Option<Fault>, order: Option<Fault>) -> Option<Fault> {
+pub(super) fn merge(host: Option<Fault>, order: Option<Fault>) -> Option<Fault> {
     match (host, order) {
         (Some(host), Some(order)) if host.kind == FaultKind::Delay => {
             Some(Fault { delay_ms: host.delay_ms.saturating_add(order.delay_ms), ..order })
@@ -190,7 +192,7 @@ fn compose(
         Ok(order) => {
             let order = match fault {
                 Some(FaultKind::NotPaid) => &Order { trade_state: TradeState::NotPay, ..order.clone() },
-                Some(FaultKind::OtherOrder) => &another(order, book.seed),
+                Some(FaultKind::OtherOrder) => &order.somebody_elses(book.seed),
                 _ => order,
             };
             order.trade_state.as_str().clone_into(&mut query.answer);
@@ -199,7 +201,7 @@ fn compose(
         }
     }
     lie(&mut message, book, question, fault);
-    let key = question.merchant.key.expose();
+    let key = question.merchant.v2_key();
     match fault {
         Some(FaultKind::BadlySigned) => message.sign(book.seed.wrong_key().as_bytes(), question.sign_type),
         _ => message.sign(key, question.sign_type),
@@ -208,15 +210,6 @@ fn compose(
     query.answered_order = message.get("out_trade_no").map(str::to_owned);
     query.answered_fee = message.get("total_fee").and_then(|fee| fee.parse().ok());
     message.to_xml(&BARE)
-}
-
-/// What answers with [`FaultKind::OtherOrder`] are for.
-const ANOTHER_ORDER: &str = "SOMEBODY_ELSES_ORDER";
-
-/// Another order, which is paid.
-fn another(order: &Order, seed: Seed) -> Order {
-    let said = OrderFields { transaction_id: Some(seed.transaction_id(&[ANOTHER_ORDER])), ..OrderFields::default() };
-    order.clone().with(TradeState::Success, said, seed).unwrap_or_else(|_| order.clone())
 }
 
 /// The fields of every signed answer, up to `sign`.
@@ -284,12 +277,8 @@ fn pay(message: &mut Message, order: &Order, for_sub_appid: bool) {
 /// Faults that are signed.
 fn lie(message: &mut Message, book: &Book, question: &Question, fault: Option<FaultKind>) {
     match fault {
-        Some(FaultKind::OtherOrder) => message.replace("out_trade_no", ANOTHER_ORDER),
-        Some(FaultKind::OtherMerchant) => {
-            let mut others = book.merchants.iter().filter(|other| other.mch_id != question.merchant.mch_id);
-            message.replace("mch_id", others.next().map_or("1999999999", |other| other.mch_id.as_str()));
-        }
-        Some(FaultKind::OtherApp) => message.replace("appid", "wx0000000000000000"),
+        Some(FaultKind::OtherMerchant) => message.replace("mch_id", book.another_merchant(question.merchant.mch_id)),
+        Some(FaultKind::OtherApp) => message.replace("appid", ANOTHER_APP),
         Some(FaultKind::ExtraField) => message.push("future_field", "x"),
         _ => {}
     }
@@ -326,6 +315,9 @@ pub(super) fn refuse(message: &str) -> String {
 
 /// The faults of whatever was to be sent.
 fn put_on_wire(text: String, fault: Option<FaultKind>) -> Wire {
+    if let Some(status) = fault.and_then(FaultKind::status) {
+        return Wire::Status(status);
+    }
     match fault {
         Some(FaultKind::Reset) => Wire::Reset,
         Some(FaultKind::Html502) => Wire::BadGateway,

@@ -13,6 +13,17 @@ pub enum Host {
     Api2,
 }
 
+/// Which of WeChat Pay's languages a question was in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Api {
+    /// XML, signed with the APIv2 key.
+    #[default]
+    V2,
+    /// JSON, signed with RSA.
+    V3,
+}
+
 /// A query that was received, and what became of it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Query {
@@ -20,13 +31,15 @@ pub struct Query {
     pub number: u64,
     /// Where it came in.
     pub host: Host,
+    /// In which language.
+    pub api: Api,
     /// Whose order was asked for, as far as it could be read.
     pub mch_id: Option<String>,
     /// The order that was asked for, if by the merchant's number.
     pub out_trade_no: Option<String>,
     /// The payment that was asked for, if by WeChat Pay's number.
     pub transaction_id: Option<String>,
-    /// What the answer says: a trade_state, an err_code, or the return_msg of a refusal.
+    /// What the answer says: a trade_state, an error code, or the message of a refusal.
     pub answer: String,
     /// The order that the answer is for, if there is one: not always the one that was asked for.
     pub answered_order: Option<String>,
@@ -43,6 +56,8 @@ pub struct BillQuery {
     pub number: u64,
     /// Where it came in.
     pub host: Host,
+    /// In which language.
+    pub api: Api,
     /// Whose bill was asked for, as far as it could be read.
     pub mch_id: Option<String>,
     /// Of which day.
@@ -51,7 +66,7 @@ pub struct BillQuery {
     pub bill_type: Option<String>,
     /// `GZIP`, if it was to be compressed.
     pub tar_type: Option<String>,
-    /// `bill`, or the return_msg of a refusal.
+    /// `bill`, `file`, or the message of a refusal.
     pub answer: String,
     /// What was wrong with the answer on purpose.
     pub fault: Option<FaultKind>,

@@ -37,7 +37,7 @@ pub(super) fn compose(
     told.push_some("transaction_id", order.transaction_id.as_ref().map(TransactionId::as_str));
     let sealed = match forge {
         Forgery::WrongKey | Forgery::Unsigned => seal(seed.wrong_key().as_bytes(), told.to_xml_below("root", &[])),
-        _ => seal(merchant.key.expose(), told.to_xml_below("root", &[])),
+        _ => seal(merchant.v2_key(), told.to_xml_below("root", &[])),
     };
     let mut message = Message::default();
     message.push("return_code", "SUCCESS");

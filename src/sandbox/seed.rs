@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 pub struct Seed(pub u64);
 
 const DIGITS: &[u8; 10] = b"0123456789";
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
 const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const LOWER: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -44,6 +45,40 @@ impl Seed {
     /// A key that is nobody's, to sign badly with.
     pub(super) fn wrong_key(self) -> String {
         self.draw(LETTERS, 32, "wrong key", &[])
+    }
+
+    /// Behind its first digit, a certificate's serial number (`docs/reference/wechatpay-v3.md` section 2).
+    pub(super) fn serial_digits(self, of: &[&str]) -> String {
+        self.draw(HEX, 39, "serial", of)
+    }
+
+    /// The `Wechatpay-Nonce` of the message of this number and round: 32 letters and digits.
+    pub(super) fn signature_nonce(self, of: &[&str]) -> String {
+        self.draw(LETTERS, 32, "signature", of)
+    }
+
+    /// What an envelope is sealed with beside the key: 12 characters (section 6.2).
+    pub(super) fn sealing_nonce(self, of: &[&str]) -> [u8; 12] {
+        let mut nonce = [0; 12];
+        nonce.copy_from_slice(self.draw(LETTERS, 12, "sealing", of).as_bytes());
+        nonce
+    }
+
+    /// A notification's id, which looks like a UUID (section 6.2).
+    pub(super) fn notification_id(self, number: u64) -> String {
+        let digits = self.draw(HEX, 32, "notification id", &[&number.to_string()]).to_ascii_lowercase();
+        let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part).unwrap_or_default());
+        parts.join("-")
+    }
+
+    /// The token of a bill's link (section 8).
+    pub(super) fn bill_token(self, number: u64) -> String {
+        self.draw(LETTERS, 48, "bill", &[&number.to_string()])
+    }
+
+    /// The first part of a `Request-ID`.
+    pub(super) fn request_id(self, number: u64) -> String {
+        self.draw(HEX, 32, "request", &[&number.to_string()])
     }
 
     fn draw<const N: usize>(self, alphabet: &[u8; N], length: usize, what: &str, of: &[&str]) -> String {

@@ -57,6 +57,8 @@ fn named_in(text: &str) -> BTreeSet<String> {
 fn eventful(certificate: &Certificate) -> World {
     let world = World::with(|setup| {
         swept(setup);
+        setup.speaks_v3();
+        setup.config["channels"]["new"]["platform_certificates"] = json!(["${file:platform_1.pem}"]);
         let (cert, key) = certificate.write(&setup.dir);
         setup.config["tls"] = json!({ "cert": cert, "key": key });
         let path = setup.dir.join("unpaid.jsonl");

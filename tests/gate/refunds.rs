@@ -26,14 +26,14 @@ fn a_route_that_takes_payments_only_says_what_came_and_where_it_should_go() {
     let answer = world.notify("app", &Refund::of(&APP, "BACK-1", 100, 40).xml(APP.key));
     assert_eq!((answer.status(), return_code(&answer).as_str()), (403, "FAIL"));
     let summary = world.summary(&answer);
-    assert_eq!((&summary["reason"], &summary["level"]), (&json!("notification-not-payment"), &json!("INFO")));
+    assert_eq!((&summary["reason"], &summary["level"]), (&json!("notification-not-payment"), &json!("WARN")));
     assert_eq!((&summary["order"], &summary["event"]), (&json!("BACK-1"), &json!("refund")));
     until("the refused one", || {
         world.admin_json("/api/refused?reason=notification-not-payment")["refused"][0]["order"] == "BACK-1"
     });
     world.wechat_was_not_asked();
     world.upstream_saw_nothing();
-    assert_eq!(world.scrape().one("tollgate_verdicts_total", &[("channel", "app"), ("verdict", "contradicted")]), 0.0);
+    assert_eq!(world.scrape().one("tollgate_verdicts_total", &[("channel", "app"), ("verdict", "contradicted")]), 1.0);
 }
 
 #[test]

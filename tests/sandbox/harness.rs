@@ -164,5 +164,5 @@ pub(crate) async fn http(
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
-    Ok(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
+    Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
 }

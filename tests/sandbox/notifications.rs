@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tollgate::sandbox::{
-    Announcement, ControlError, Forgery, Judgement, Notification, OrderFields, Progress, RETRY_SCHEDULE, Seed,
+    Announcement, Api, ControlError, Forgery, Judgement, Notification, OrderFields, Progress, RETRY_SCHEDULE, Seed,
 };
 
 use tollgate::provider::wechat::v2::refund::{Unopened, open};
@@ -53,6 +53,8 @@ fn announcement(order: &str, notify_url: &str) -> Announcement {
         out_trade_no: order.to_owned(),
         refund: None,
         notify_url: notify_url.to_owned(),
+        format: Api::V2,
+        event_type: None,
         copies: 1,
         forge: Forgery::None,
         sign_type: "MD5".to_owned(),

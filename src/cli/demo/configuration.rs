@@ -127,7 +127,8 @@ impl Environment for Configuration {
         };
         let its = |merchant: &&Merchant| merchant.appid.as_str() == appid;
         let merchant = self.merchants.iter().find(its).ok_or(VarError::NotPresent)?;
-        String::from_utf8(merchant.key.expose().to_vec()).map_err(|_| VarError::NotPresent)
+        let key = merchant.key.as_ref().ok_or(VarError::NotPresent)?;
+        String::from_utf8(key.expose().to_vec()).map_err(|_| VarError::NotPresent)
     }
 
     fn file(&self, _: &Path) -> io::Result<String> {

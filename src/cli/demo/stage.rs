@@ -7,7 +7,8 @@ use crate::domain::order::TransactionId;
 use crate::sandbox::http::{CallError, Client};
 use crate::sandbox::shop::{Received, Shop};
 use crate::sandbox::{
-    Announcement, Forgery, Host, Notification, OrderFields, OrderKey, Progress, Query, Sandbox, Seed, demo_merchants,
+    Announcement, Api, Forgery, Host, Notification, OrderFields, OrderKey, Progress, Query, Sandbox, Seed,
+    demo_merchants,
 };
 use anyhow::Context;
 use bytes::Bytes;
@@ -176,6 +177,8 @@ impl Stage {
             notify_url: format!("{}/wxpay/notify/app", self.gate_url),
             copies: 1,
             forge,
+            format: Api::V2,
+            event_type: None,
             sign_type: "MD5".to_owned(),
             retry: forge == Forgery::None,
         };

@@ -1,7 +1,7 @@
 //! Steering a sandbox that runs, through its control calls.
 
 use crate::sandbox::http::Client;
-use crate::sandbox::{BillSettings, Fault, FaultKind, Forgery, Host, OrderFields, TradeState};
+use crate::sandbox::{Api, BillSettings, Fault, FaultKind, Forgery, Host, OrderFields, Signing, TradeState};
 use anyhow::{Context, bail};
 use hyper::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -133,6 +133,14 @@ pub(super) struct Notify {
     #[arg(value_name = "NOTIFY_URL")]
     notify_url: String,
 
+    /// In which language: v2 or v3.
+    #[arg(long, default_value = "v2")]
+    format: Api,
+
+    /// What it tells, in format v3: TRANSACTION.SUCCESS, REFUND.SUCCESS, REFUND.ABNORMAL, REFUND.CLOSED ...
+    #[arg(long, value_name = "EVENT")]
+    event_type: Option<String>,
+
     /// Tell that this much came back, in fen, rather than that the order was paid.
     #[arg(long, value_name = "FEN")]
     refund: Option<u64>,
@@ -145,7 +153,7 @@ pub(super) struct Notify {
     #[arg(long, default_value = "none")]
     forge: Forgery,
 
-    /// MD5 or HMAC-SHA256.
+    /// MD5 or HMAC-SHA256, in format v2.
     #[arg(long, default_value = "MD5")]
     sign_type: String,
 
@@ -192,6 +200,44 @@ pub(super) struct Lose {
 
     #[command(flatten)]
     plain: Plain,
+}
+
+/// Arguments of `signing`.
+#[derive(Debug, clap::Args)]
+pub(super) struct SigningArgs {
+    /// With what from now on; without it what it is now is shown.
+    with: Option<Signing>,
+
+    #[command(flatten)]
+    plain: Plain,
+}
+
+/// Arguments of `certificates`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Certificates {
+    /// Issue a new one; the one before stays listed until the next time.
+    #[arg(long)]
+    rotate: bool,
+
+    #[command(flatten)]
+    plain: Plain,
+}
+
+pub(super) async fn signing(args: SigningArgs) -> anyhow::Result<ExitCode> {
+    match args.with {
+        None => list(&args.plain, "signing").await,
+        Some(with) => {
+            let with = json!({ "with": with });
+            show(&args.plain, &call(&args.plain, Method::PUT, "/sandbox/signing", &with).await?)
+        }
+    }
+}
+
+pub(super) async fn certificates(args: Certificates) -> anyhow::Result<ExitCode> {
+    if !args.rotate {
+        return list(&args.plain, "certificates").await;
+    }
+    show(&args.plain, &call(&args.plain, Method::POST, "/sandbox/certificates/rotate", &Value::Null).await?)
 }
 
 pub(super) async fn pay(args: Pay) -> anyhow::Result<ExitCode> {
@@ -264,7 +310,7 @@ pub(super) async fn notify(args: Notify) -> anyhow::Result<ExitCode> {
     let Named { out_trade_no, merchant, plain } = args.named;
     let announcement = json!({
         "mch_id": merchant.mch_id, "sub_mch_id": merchant.sub_mch_id, "out_trade_no": out_trade_no,
-        "notify_url": args.notify_url, "refund": args.refund, "copies": args.copies, "forge": args.forge, "sign_type": args.sign_type,
+        "format": args.format, "event_type": args.event_type, "notify_url": args.notify_url, "refund": args.refund, "copies": args.copies, "forge": args.forge, "sign_type": args.sign_type,
         "retry": !args.no_retry,
     });
     let sent = call(&plain, Method::POST, "/sandbox/notifications", &announcement).await?;

@@ -33,6 +33,11 @@ pub(super) struct Start {
     #[arg(long, value_name = "FILE", conflicts_with = "merchants")]
     config: Option<PathBuf>,
 
+    /// Write what API v3 needs there: each merchant's keys and certificates, and merchants.json, which lists them. The
+    /// directory is made; what it has under the same names is replaced.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    keys: Option<PathBuf>,
+
     /// Derive transaction ids, payers and nonces from this number: runs with the same seed are alike.
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -54,17 +59,18 @@ pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
     let _log = logging::start(None, "tollgate=info").map_err(anyhow::Error::from_boxed)?;
     let with_demo_merchants = args.merchants.is_empty() && args.config.is_none();
     let merchants = match &args.config {
-        Some(path) => Config::load(path)?
-            .accounts
-            .iter()
-            .filter_map(|account| Merchant::of_account(&account.credentials))
-            .collect(),
+        Some(path) => {
+            Config::load(path)?.accounts.iter().map(|account| Merchant::of_account(&account.credentials)).collect()
+        }
         None if with_demo_merchants => demo_merchants()?,
         None => args.merchants,
     };
     let seed = Seed(args.seed.unwrap_or_else(|| RandomState::new().hash_one(())));
     let sandbox = Sandbox::new(merchants, seed, args.time_scale);
     sandbox.lose(args.lose).context("--lose")?;
+    if let Some(directory) = &args.keys {
+        sandbox.write_keys(directory).context("--keys")?;
+    }
 
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let first = listen(args.listen).await?;
@@ -77,6 +83,19 @@ pub(super) async fn run(args: Start) -> anyhow::Result<ExitCode> {
         for merchant in DEMO_MERCHANTS {
             writeln!(out, "  {}", merchant.replace(',', "  ").replace("  sp", "  service provider"))?;
         }
+    }
+    match &args.keys {
+        Some(directory) => writeln!(out, "\nAPI v3: keys and certificates are in {}", directory.display())?,
+        None if args.config.is_none() => writeln!(out, "\nAPI v3: --keys DIR writes keys and certificates")?,
+        None => {}
+    }
+    for mch_id in sandbox.without_v3() {
+        writeln!(
+            out,
+            "
+API v3: merchant {mch_id} is not answered. Its channel believes WeChat Pay's own keys only, which the sandbox does not have:
+        write platform_certificates: auto with private_key and serial, or take the keys that --keys writes"
+        )?;
     }
     writeln!(out, "\ntry: curl http://{}/sandbox/", first.local_addr()?)?;
     out.flush()?;

@@ -35,11 +35,7 @@ pub(super) struct Media<'h> {
 
 /// Checks Content-Type and Content-Encoding of a request with or without a body.
 pub(super) fn check<'h>(fields: &ClaimFields, headers: &'h HeaderMap, has_body: bool) -> Result<Media<'h>, Unreadable> {
-    let codings =
-        headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    if !codings.map(<[u8]>::trim_ascii).all(is_no_coding) {
-        return Err(refused("Content-Encoding is not identity"));
-    }
+    check_coding(headers)?;
     survives(headers, &CONTENT_TYPE)?;
     let (carrier, content_type) = (fields.carrier, fields.strictness.content_type);
     if carrier == Carrier::Query && !has_body {
@@ -55,6 +51,25 @@ pub(super) fn check<'h>(fields: &ClaimFields, headers: &'h HeaderMap, has_body: 
         }
         (None, _) => Err(refused("Content-Type is missing")),
     }
+}
+
+/// Checks those of a request whose body its provider has signed: nobody can have put another request into it, so
+/// Content-Type may be absent.
+pub(super) fn check_signed(fields: &ClaimFields, headers: &HeaderMap) -> Result<(), Unreadable> {
+    if headers.contains_key(CONTENT_TYPE) {
+        return check(fields, headers, true).map(drop);
+    }
+    check_coding(headers)?;
+    survives(headers, &CONTENT_TYPE)
+}
+
+fn check_coding(headers: &HeaderMap) -> Result<(), Unreadable> {
+    let codings =
+        headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    if codings.map(<[u8]>::trim_ascii).all(is_no_coding) {
+        return Ok(());
+    }
+    Err(refused("Content-Encoding is not identity"))
 }
 
 /// Refuses a field that the callback is read by and that Connection names: it would be gone on its way to the backend,

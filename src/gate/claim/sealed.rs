@@ -69,8 +69,8 @@ impl ClaimReader {
     ///
     /// # Errors
     /// If body and carrier do not go together, or a field of the claim stands in the head in any spelling.
-    pub fn select(&self, head: &Parts, path: &PathValues<'_>, body: &Bytes) -> Result<Option<ChannelId>, Unreadable> {
-        media::check(&self.fields, &head.headers, !body.is_empty())?;
+    pub fn select(&self, head: &Parts, path: &PathValues<'_>) -> Result<Option<ChannelId>, Unreadable> {
+        media::check_signed(&self.fields, &head.headers)?;
         let mut occurrences = Occurrences::new(&self.names);
         self.read_head(&mut occurrences, head, path)?;
         channel_rule::select(&self.fields.channel, |field| channel_value(&occurrences, field))

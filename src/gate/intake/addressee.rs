@@ -11,6 +11,9 @@ use tokio::time::Instant;
 /// each account has a pace of its own.
 const MOST_FETCHES: usize = 16;
 
+/// In a second.
+const NANOSECONDS: i128 = 1_000_000_000;
+
 /// The channel whose account opens the notification; if none does, the one that came nearest to it, whose account says
 /// why it does not.
 ///
@@ -41,7 +44,8 @@ const fn nearness(reason: Reason) -> u8 {
     }
 }
 
-/// Has keys fetched, if no account knows the one that the notification names.
+/// Has keys fetched, if no account knows the one that the notification names, or if it is the provider's and none of the
+/// accounts that know the key can open it: one key can sign for many accounts.
 ///
 /// # Errors
 /// If none of those who were asked could be had.
@@ -50,13 +54,26 @@ pub(super) async fn fetch_keys(
     envelope: &Envelope<'_>,
     deadline: Instant,
 ) -> Result<(), Unopened> {
-    if channels.iter().any(|channel| channel.account.is_addressed_by(envelope)) {
+    let lacking: Vec<_> = channels.iter().filter(|channel| channel.account.lacks_key(envelope)).collect();
+    if lacking.is_empty() || !is_for_another(channels, envelope) {
         return Ok(());
     }
-    let lacking = channels.iter().filter(|channel| channel.account.lacks_key(envelope)).take(MOST_FETCHES);
-    let fetched = join_all(lacking.map(|channel| channel.account.fetch_keys(deadline))).await;
+    // Who cannot have the key does not keep the others from fetching it: each notification begins with another one.
+    let begin =
+        usize::try_from(envelope.at.as_nanosecond().rem_euclid(NANOSECONDS)).unwrap_or_default() % lacking.len();
+    let chosen = lacking.iter().cycle().skip(begin).take(lacking.len().min(MOST_FETCHES));
+    let fetched = join_all(chosen.map(|channel| channel.account.fetch_keys(deadline))).await;
     match fetched.iter().find_map(|fetched| fetched.as_ref().err()) {
         Some(reason) if fetched.iter().all(Result::is_err) => Err((*reason).into()),
         _ => Ok(()),
     }
+}
+
+/// Whether none of the accounts that know the key opens it, although the signature is right where there is one to know.
+fn is_for_another(channels: &Channels, envelope: &Envelope<'_>) -> bool {
+    let mut addressed = channels.iter().filter(|channel| channel.account.is_addressed_by(envelope));
+    addressed.all(|channel| {
+        let opened = channel.account.open(envelope);
+        matches!(opened, Err(Unopened { reason: Reason::NotificationUndecipherable, .. }))
+    })
 }

@@ -1,6 +1,9 @@
 use super::*;
 use crate::domain::reason::{Stage, Verdict};
 use crate::provider::wechat::v2::preset::DIALECT;
+use crate::provider::wechat::v3;
+use crate::upstream::UpstreamAnswer;
+use hyper::HeaderMap;
 
 fn style(dialect: Option<&'static Dialect>) -> ReplyStyle {
     ReplyStyle { dialect, success: None, failure: None }
@@ -30,8 +33,8 @@ fn each_reason_has_the_status_of_its_row() {
         let expected: &[u16] = match reason.stage() {
             Stage::Verdict(Verdict::Pending | Verdict::Unknown) => &[503],
             Stage::Verdict(Verdict::Unpaid | Verdict::Refunded) => &[402],
-            Stage::Verdict(Verdict::Contradicted) => &[403],
-            Stage::Claim => &[400, 403, 404, 415],
+            Stage::Verdict(Verdict::Contradicted) => &[401, 403],
+            Stage::Claim => &[400, 401, 403, 404, 415],
             Stage::Request => &[400, 404, 405, 408, 413, 414, 421, 429, 431],
             Stage::Upstream => &[502, 504],
             Stage::FollowUp => &[503],
@@ -61,6 +64,61 @@ fn wechat_pay_gets_200_and_fail_unless_it_sent_no_notification_at_all() {
     let malformed = answer(Some(&style), Reason::BodyMalformed);
     assert_eq!(malformed.status(), 400);
     assert!(body(malformed).starts_with("<xml><return_code><![CDATA[FAIL]]></return_code>"));
+}
+
+/// I7: API v3 looks at the status alone.
+#[test]
+fn a_2xx_that_is_not_accepted_goes_back_as_503_where_the_status_decides() {
+    let forwarded = |dialect, status, accepted| {
+        let answer = UpstreamAnswer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: Bytes::from_static(br#"{"code":"FAIL"}"#),
+        };
+        let response = forwarded(Some(&style(dialect)), answer, accepted, &HeaderValue::from_static("id"));
+        (response.status().as_u16(), body(response))
+    };
+    let (own, not_taken) = (r#"{"code":"FAIL"}"#, r#"{"code":"FAIL","message":"not taken"}"#);
+    for (status, accepted, expected) in [
+        (200, false, (503, not_taken)),
+        (204, false, (503, not_taken)),
+        (200, true, (200, own)),
+        (302, false, (302, own)),
+        (400, false, (400, own)),
+        (500, false, (500, own)),
+    ] {
+        let (got, text) = forwarded(Some(&v3::preset::DIALECT), status, accepted);
+        assert_eq!((got, &*text), expected, "{status}");
+        for dialect in [Some(&DIALECT), None] {
+            assert_eq!(forwarded(dialect, status, accepted), (status, own.to_owned()), "{status}");
+        }
+    }
+}
+
+#[test]
+fn api_v3_is_refused_by_a_status_and_always_the_same_words() {
+    let style = style(Some(&v3::preset::DIALECT));
+    for reason in Reason::ALL.iter().copied() {
+        let response = answer(Some(&style), reason);
+        assert!(response.status().is_client_error() || response.status().is_server_error(), "{reason}");
+        assert_eq!(body(response), r#"{"code":"FAIL","message":"not taken"}"#, "{reason}");
+    }
+    for (reason, status) in [
+        (Reason::NotificationBadlySigned, 401),
+        (Reason::NotificationSerialUnknown, 401),
+        (Reason::NotificationOutsideWindow, 401),
+        (Reason::NotificationProbe, 401),
+        (Reason::NotificationUndecipherable, 401),
+        (Reason::NotificationKeysMissing, 401),
+        (Reason::NotificationForOtherMerchant, 403),
+        (Reason::NotificationNotPayment, 403),
+        (Reason::NotificationCombined, 403),
+        (Reason::FieldRepeated, 400),
+        (Reason::NotPaidYet, 503),
+        (Reason::CertificatesUnavailable, 503),
+    ] {
+        assert_eq!(answer(Some(&style), reason).status(), status, "{reason}");
+    }
 }
 
 /// V-10.

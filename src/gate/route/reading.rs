@@ -1,7 +1,7 @@
 //! How callbacks in one language are read, judged and answered.
 
 use crate::gate::accepted::Accepted;
-use crate::gate::claim::{ClaimReader, Sealed};
+use crate::gate::claim::{Carrier, ClaimReader, Sealed};
 use crate::gate::path::PathValues;
 use crate::gate::reply::ReplyStyle;
 use crate::provider::Preset;
@@ -41,6 +41,18 @@ impl Reading {
     #[must_use]
     pub fn ages(&self) -> bool {
         self.preset.is_some_and(|preset| preset.signed_at.is_some())
+    }
+
+    /// Whether a Content-Type is that of its carrier.
+    #[must_use]
+    pub fn is_named_by(&self, content_type: &str) -> bool {
+        let word = match self.claim.fields().carrier {
+            Carrier::Json => "json",
+            Carrier::Xml => "xml",
+            Carrier::Query | Carrier::Form => "form-urlencoded",
+            Carrier::Multipart => "form-data",
+        };
+        content_type.to_ascii_lowercase().contains(word)
     }
 
     /// Whether its channel is the account that a notification names.

@@ -134,3 +134,43 @@ fn an_absolute_target_needs_exactly_one_host_that_says_the_same() {
         assert_eq!(routes().find(&head).map(|_| ()), Err(RouteError::Misdirected), "{hosts:?}");
     }
 }
+
+#[test]
+fn a_body_is_read_and_answered_in_its_own_language() {
+    use crate::provider::wechat::{v2, v3};
+    let with = |preset: &'static crate::provider::Preset| {
+        let Route { main: Reading { claim, accepted, .. }, .. } = route("any", "/any", &[Method::POST]);
+        let fields = ClaimFields { carrier: preset.carrier, ..claim.fields().clone() };
+        let reply = ReplyStyle { dialect: Some(preset.dialect), success: None, failure: None };
+        Reading { preset: Some(preset), claim: ClaimReader::new(fields), accepted, reply }
+    };
+    let both = Route {
+        main: with(&v3::preset::PRESET),
+        also: vec![with(&v2::preset::PRESET)],
+        ..route("any", "/any", &[Method::POST])
+    };
+    let language = |reading: &Reading| reading.preset.unwrap().name;
+    for (body, expected) in [
+        ("{}", Some("wechat-v3")),
+        (" \r\n\t{", Some("wechat-v3")),
+        ("<xml/>", Some("wechat-v2")),
+        ("\n<?xml?>", Some("wechat-v2")),
+        ("", None),
+        ("OrderID=1", None),
+        ("[{}]", None),
+        ("\u{feff}{}", None),
+    ] {
+        assert_eq!(both.reading(body.as_bytes()).ok().map(language), expected, "{body:?}");
+    }
+    for (content_type, expected) in [
+        (Some("application/json; charset=utf-8"), "wechat-v3"),
+        (Some("Application/JSON"), "wechat-v3"),
+        (Some("text/xml"), "wechat-v2"),
+        (Some("application/xml; charset=utf-8"), "wechat-v2"),
+        (Some("text/plain"), "wechat-v3"),
+        (None, "wechat-v3"),
+    ] {
+        let value = content_type.map(|value| (CONTENT_TYPE, HeaderValue::from_static(value)));
+        assert_eq!(language(both.reading_of_head(&value.into_iter().collect())), expected, "{content_type:?}");
+    }
+}

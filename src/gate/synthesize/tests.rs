@@ -131,7 +131,11 @@ fn channel_of(name: &str, credentials: Credentials) -> Channel {
     let settings = Settings { hosts: Vec::new(), hedge_after: Duration::ZERO, queries_per_second: 1 };
     Channel {
         id: ChannelId::parse(name).unwrap(),
-        account: Arc::new(Account { credentials, service: Service::new(settings) }),
+        account: Arc::new(Account {
+            channel: ChannelId::parse(name).unwrap(),
+            credentials,
+            service: Service::new(settings),
+        }),
         query_by: QueryBy::OutTradeNo,
         out_trade_no: Affix::default(),
         upstream: Upstream::parse("http://127.0.0.1:5000").unwrap(),

@@ -1,23 +1,29 @@
 //! An account at WeChat Pay, as the gate knows one.
 
+use super::client::may_have;
 use super::made;
 use super::service::Service;
-use super::v2::{self, notification, order_state};
-use super::v3;
-use super::{Credentials, QueryError};
+use super::v2::{self, notification};
+use super::v3::{self, headers::SignatureHeaders};
+use super::{Answer, Credentials, judge};
 use crate::domain::clock;
+use crate::domain::order::ChannelId;
 use crate::domain::reason::Reason;
+use crate::observe::metrics::On;
 use crate::provider::bill::{Bill, BillError, BillType};
 use crate::provider::{
     self, Asked, BoxFuture, CannotNotify, Envelope, Evidence, Fingerprint, KeyInfo, KeyOf, Notification, Opened,
-    OrderState, Payee, Payment, Preset, Provider, Query, ToNotify, Unopened,
+    OrderState, Payee, Payment, Preset, Provider, Query, SignedBy, ToNotify, Unopened,
 };
 use jiff::civil::Date;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// One merchant account, and the service that asks WeChat Pay for it.
 #[derive(Debug, Clone)]
 pub struct Account {
+    /// The channel that it is one of, for what is counted.
+    pub channel: ChannelId,
     /// Its ids and keys.
     pub credentials: Credentials,
     /// How WeChat Pay is asked.
@@ -30,11 +36,18 @@ impl Account {
     #[must_use]
     pub fn verifying_key(&self, serial: &str) -> Option<v3::PublicKey> {
         let keys = self.credentials.v3()?;
-        if let Some(key) = keys.configured(serial) {
-            return Some(key.clone());
+        match self.service.client() {
+            Some(client) => client.certificates().key(&self.credentials, keys, serial),
+            None => keys.configured(serial).cloned(),
         }
-        let client = self.service.client().filter(|_| keys.downloads())?;
-        client.downloaded().find(&self.credentials.mch_id, serial, clock::now())
+    }
+
+    /// The serial that a notification of API v3 names, if there is exactly one.
+    fn serial<'m>(&self, envelope: &Envelope<'m>) -> Option<&'m str> {
+        if *envelope.preset != v3::preset::PRESET {
+            return None;
+        }
+        SignatureHeaders::read(envelope.headers).ok().map(|headers| headers.serial)
     }
 
     async fn ask(&self, query: Query<'_>) -> Asked {
@@ -46,14 +59,16 @@ impl Account {
                 host: None,
             };
         };
-        let Query { ask, part, deadline, within } = query;
-        let asked = client.order_query_within(&self.credentials, &ask, part, deadline, within).await;
-        let (answer, host): (Result<_, QueryError>, _) = match asked {
+        let (answer, host) = match client.order_query_within(&self.credentials, &query).await {
             Ok(asked) => (Ok(asked.answer), Some(asked.host)),
             Err(error) => (Err(error), None),
         };
-        let state = order_state::judge(&self.credentials, &ask, &answer);
-        Asked { state, evidence: Evidence(answer.map(|answer| answer.document).unwrap_or_default()), host }
+        if let Some(serial) = answer.as_ref().ok().and_then(Answer::signed_by) {
+            let kind = v3::KeyKind::of(serial).as_str();
+            client.meters().signing().signed(self.channel, On::Answer, kind, serial, clock::now());
+        }
+        let state = judge(&self.credentials, &query.ask, &answer);
+        Asked { state, evidence: answer.map(Answer::evidence).unwrap_or_default(), host }
     }
 }
 
@@ -91,7 +106,31 @@ impl provider::Account for Account {
     }
 
     fn is_addressed_by(&self, envelope: &Envelope<'_>) -> bool {
+        if let Some(serial) = self.serial(envelope) {
+            return self.verifying_key(serial).is_some();
+        }
         envelope.fields.is_some_and(|fields| v2::refund::is_addressed_to(&self.credentials, fields))
+    }
+
+    fn lacks_key(&self, envelope: &Envelope<'_>) -> bool {
+        let may_have = |serial| self.credentials.v3().is_some_and(|keys| may_have(keys, serial));
+        self.serial(envelope).is_some_and(|serial| may_have(serial) && self.verifying_key(serial).is_none())
+    }
+
+    fn fetch_keys(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Reason>> {
+        Box::pin(async move {
+            let client = self.service.client().ok_or(Reason::CertificatesUnavailable)?;
+            let fetched = client.certificates().fetch(&self.credentials, Instant::now(), deadline).await;
+            fetched.map_err(|_| Reason::CertificatesUnavailable)
+        })
+    }
+
+    fn tend(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if let (Some(client), Some(keys)) = (self.service.client(), self.credentials.v3()) {
+                client.certificates().tend(&self.credentials, keys).await;
+            }
+        })
     }
 
     fn query<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Asked> {
@@ -119,6 +158,15 @@ impl provider::Account for Account {
             return self.credentials.v3().is_some_and(v3::Keys::reads_notifications);
         }
         *preset == v2::preset::PRESET && self.credentials.v2().is_some()
+    }
+
+    fn signed_by(&self, envelope: &Envelope<'_>) -> Option<SignedBy> {
+        if *envelope.preset != v3::preset::PRESET {
+            return None;
+        }
+        let serial = envelope.headers.get(v3::headers::SERIAL)?.to_str().ok()?;
+        let named = v3::Serial::of_public_key(serial).or_else(|_| v3::Serial::of_certificate(serial)).ok()?;
+        Some(SignedBy { kind: named.kind().as_str(), key: serial.into() })
     }
 
     fn notify(&self, wanted: &ToNotify<'_>) -> Result<Notification, CannotNotify> {

@@ -2,20 +2,32 @@
 
 mod bill;
 
-pub use bill::BillStream;
+mod certificates;
 
-use super::breaker::Breaker;
+mod exchange;
+
+mod host;
+
+mod v3;
+
+pub use bill::BillStream;
+pub(super) use certificates::may_have;
+
+use super::answer::Answer;
 use super::budget::Budget;
+use super::v2::{self, Signature};
 use super::v3::platform::Downloaded;
-use super::{Answer, Api, Credentials, QueryError, Signature, v2};
+use super::{Api, Credentials, QueryError};
 use crate::domain::order::MerchantId;
-use crate::net::http_client;
 use crate::observe::metrics::QueryMeters;
 use crate::observe::traces::Parent;
-use crate::provider::{AskBy, HostState, Part};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, Request, Response, StatusCode, Url};
-use std::fmt::{self, Write};
+use crate::provider::{self, AskBy, HostState, Part};
+use certificates::Certificates;
+use exchange::{Failure, Logged, http_client, read_body};
+use host::Host;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Method, Request, StatusCode};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -34,33 +46,15 @@ pub struct Settings {
     pub queries_per_second: u32,
 }
 
-/// Time for connecting to a host, TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Connections are dropped by us before the host drops them, which would look like a failure of the next query.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Bytes of an answer. Real ones have about 1,500; the longest documented field has 8,192 characters.
-const LARGEST_ANSWER: usize = 64 * 1024;
-
 /// The client for WeChat Pay: one pool of connections, a breaker for each host and a budget for each merchant.
 pub struct WeChatPay {
     http: Client,
     /// In order, at least one.
     hosts: Vec<Arc<Host>>,
     budget: Budget,
-    /// The platform certificates that were downloaded.
-    downloaded: Downloaded,
+    certificates: Arc<Certificates>,
     meters: QueryMeters,
     settings: Settings,
-}
-
-struct Host {
-    position: usize,
-    origin: Arc<str>,
-    order_query: Url,
-    download_bill: Url,
-    breaker: Breaker,
 }
 
 /// What came of asking.
@@ -96,21 +90,14 @@ pub enum BuildError {
 /// One question while it is being asked.
 struct Query<'q> {
     account: &'q Credentials,
-    ask: &'q AskBy,
-    part: Part,
-    within: &'q Parent,
+    asked: &'q provider::Query<'q>,
+    began: Instant,
     sent: AtomicU32,
 }
 
 struct Reply {
     answer: Answer,
     from: Arc<Host>,
-}
-
-/// Why a query brought no answer, and what the log gets to know beyond that.
-struct Failure {
-    error: QueryError,
-    cause: Option<String>,
 }
 
 type Outcome = Result<Box<Reply>, QueryError>;
@@ -130,13 +117,14 @@ impl WeChatPay {
         if hosts.is_empty() {
             return Err(BuildError::NoHost);
         }
-        let encrypted = hosts.iter().any(|host| host.order_query.scheme() == "https");
+        let encrypted = hosts.iter().any(|host| host.is_encrypted());
+        let (http, meters) = (http_client(encrypted)?, QueryMeters::default());
         Ok(Self {
-            http: http_client(encrypted)?,
-            hosts,
             budget: Budget::new(settings.queries_per_second),
-            downloaded: Downloaded::default(),
-            meters: QueryMeters::default(),
+            certificates: Arc::new(Certificates::new(http.clone(), hosts.clone(), meters.clone())),
+            hosts,
+            http,
+            meters,
             settings: settings.clone(),
         })
     }
@@ -144,7 +132,8 @@ impl WeChatPay {
     /// As [`new`](Self::new), counting queries in these meters.
     #[must_use]
     pub fn measured(self, meters: QueryMeters) -> Self {
-        Self { meters, ..self }
+        let certificates = Certificates::new(self.http.clone(), self.hosts.clone(), meters.clone());
+        Self { meters, certificates: Arc::new(certificates), ..self }
     }
 
     /// The settings it was made with.
@@ -169,25 +158,25 @@ impl WeChatPay {
         ask: &AskBy,
         deadline: Instant,
     ) -> Result<Asked, QueryError> {
-        self.order_query_within(account, ask, Part::FollowUp, deadline, &Parent::default()).await
+        let within = Parent::default();
+        let query =
+            provider::Query { ask: *ask, part: Part::FollowUp, deadline, wait_until: deadline, within: &within };
+        self.order_query_within(account, &query).await
     }
 
-    /// As [`order_query`](Self::order_query), out of this `part` of the budget; each query sent is a step of `within`.
+    /// As [`order_query`](Self::order_query), out of a part of the budget, and as a step of a trace.
     ///
     /// # Errors
     /// As [`order_query`](Self::order_query).
     pub async fn order_query_within(
         &self,
         account: &Credentials,
-        ask: &AskBy,
-        part: Part,
-        deadline: Instant,
-        within: &Parent,
+        asked: &provider::Query<'_>,
     ) -> Result<Asked, QueryError> {
-        let query = Query { account, ask, part, within, sent: AtomicU32::new(0) };
-        let mut outcome = self.ask_in_time(&query, 0, deadline).await;
+        let query = Query { account, asked, began: Instant::now(), sent: AtomicU32::new(0) };
+        let mut outcome = self.ask_in_time(&query, 0, asked.deadline).await;
         if let Some(start) = self.ask_again_from(&query, &outcome) {
-            outcome = better(self.ask_in_time(&query, start, deadline).await, outcome);
+            outcome = better(self.ask_in_time(&query, start, asked.deadline).await, outcome);
         }
         outcome.map(|reply| Asked {
             answer: reply.answer,
@@ -196,10 +185,20 @@ impl WeChatPay {
         })
     }
 
+    /// The downloads of platform certificates.
+    pub(super) const fn certificates(&self) -> &Arc<Certificates> {
+        &self.certificates
+    }
+
     /// The platform certificates that were downloaded.
     #[must_use]
-    pub const fn downloaded(&self) -> &Downloaded {
-        &self.downloaded
+    pub fn downloaded(&self) -> &Downloaded {
+        self.certificates.known()
+    }
+
+    /// What is counted of what it asks.
+    pub(super) const fn meters(&self) -> &QueryMeters {
+        &self.meters
     }
 
     /// How many queries of a merchant can be sent at once now, and how many if none was for a while.
@@ -229,7 +228,7 @@ impl WeChatPay {
     /// Where to start asking once more, if that is worth it.
     fn ask_again_from(&self, query: &Query<'_>, outcome: &Outcome) -> Option<usize> {
         match outcome {
-            Ok(reply) => is_transient(&reply.answer).then_some(reply.from.position + 1),
+            Ok(reply) => reply.answer.is_transient().then_some(reply.from.position + 1),
             Err(QueryError::Transport | QueryError::HttpStatus(_) | QueryError::Unreadable) => {
                 let within_reach = self.hosts().any(|(_, state)| state == HostState::Closed);
                 (query.sent.load(Ordering::Relaxed) == 1 && within_reach).then_some(0)
@@ -241,9 +240,9 @@ impl WeChatPay {
     /// Races the first of `hosts` with the others, who start when it has failed or has been silent for too long.
     async fn ask(&self, query: &Query<'_>, hosts: &[&Arc<Host>]) -> Outcome {
         let [host, others @ ..] = hosts else { return Err(QueryError::Transport) };
-        if !self.budget.take(&query.account.mch_id, query.part) {
+        if !self.budget.take(&query.account.mch_id, query.asked.part) {
             // What may be made up waits for its turn, which says nothing of the budget.
-            if !matches!(query.part, Part::StrangeFollowUp | Part::Absent) {
+            if !matches!(query.asked.part, Part::StrangeFollowUp | Part::Absent) {
                 self.meters.over_budget(query.account.mch_id);
             }
             return Err(QueryError::RateLimited);
@@ -270,16 +269,16 @@ impl WeChatPay {
         query.sent.fetch_add(1, Ordering::Relaxed);
         let asked_at = Instant::now();
         let queried = self.meters.begin(&host.origin);
-        let mut span = query.within.client("query");
+        let mut span = query.asked.within.client("query");
         span.set("server.address", &host.origin);
         span.set("tollgate.mch_id", query.account.mch_id);
         let outcome = self.exchange(query, host).await;
         let took = asked_at.elapsed();
         let elapsed_ms = took.as_micros() as f64 / 1000.0;
-        let came_of_it = outcome.as_ref().map_or_else(|failure| failure.error.as_str(), word);
+        let came_of_it = outcome.as_ref().map_or_else(|failure| failure.error.as_str(), Answer::as_str);
         queried.end(came_of_it, took);
         span.set("tollgate.outcome", came_of_it);
-        if came_of_it != ANSWERED {
+        if outcome.as_ref().map_or(true, Answer::is_trouble) {
             span.failed(came_of_it);
         }
         drop(span);
@@ -301,17 +300,25 @@ impl WeChatPay {
     }
 
     async fn exchange(&self, query: &Query<'_>, host: &Host) -> Result<Answer, Failure> {
+        match &query.account.api {
+            Api::V2(keys) => self.exchange_v2(query, keys, host).await,
+            Api::V3(keys) => Box::pin(v3::exchange(self, query, keys, host)).await.map(Answer::V3),
+        }
+    }
+
+    async fn exchange_v2(&self, query: &Query<'_>, keys: &v2::Keys, host: &Host) -> Result<Answer, Failure> {
         let mut nonce = Uuid::encode_buffer();
         let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
-        let Api::V2(keys) = &query.account.api else { return Err(QueryError::Unreadable.into()) };
         let mut request = Request::new(Method::POST, host.order_query.clone());
-        *request.body_mut() = Some(v2::write_query(query.account, keys, query.ask, nonce).into());
+        request.headers_mut().insert(CONTENT_TYPE, XML);
+        *request.body_mut() = Some(v2::write_query(query.account, keys, &query.asked.ask, nonce).into());
         let response = self.http.execute(request).await?;
         if response.status() != StatusCode::OK {
             return Err(QueryError::HttpStatus(response.status().as_u16()).into());
         }
         let body = read_body(response).await?;
         v2::read_answer(keys, body.into())
+            .map(|answer| Answer::V2(Box::new(answer)))
             .map_err(|error| Failure { error: QueryError::Unreadable, cause: Some(error.to_string()) })
     }
 }
@@ -322,45 +329,9 @@ impl fmt::Debug for WeChatPay {
     }
 }
 
-impl Host {
-    fn new(position: usize, origin: &str) -> Result<Self, BuildError> {
-        let url = Url::parse(origin).ok().filter(is_origin).ok_or(BuildError::Host(position))?;
-        let call = |path: &str| {
-            let mut call = url.clone();
-            call.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
-            call
-        };
-        let (order_query, download_bill) = (call("/pay/orderquery"), call("/pay/downloadbill"));
-        Ok(Self { position, origin: origin.into(), order_query, download_bill, breaker: Breaker::default() })
-    }
-}
-
-fn is_origin(url: &Url) -> bool {
-    let bare =
-        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    bare && matches!(url.scheme(), "http" | "https")
-}
-
-/// Whether asking again may bring a better answer. WeChat Pay's probes are badly signed on purpose (threat V-04);
-/// answers with `return_code` FAIL are never signed and stay what they are; where it wants fewer queries it gets no
-/// more.
-fn is_transient(answer: &Answer) -> bool {
-    match answer.err_code.as_deref() {
-        Some("SYSTEMERROR" | "BIZERR_NEED_RETRY") => return true,
-        Some("INVALID_REQ_TOO_MUCH") => return false,
-        Some(code) if code.starts_with("FREQUENCY_LIMIT") => return false,
-        _ => {}
-    }
-    match answer.signature {
-        Signature::Valid => false,
-        Signature::Missing => answer.return_code.as_deref() != Some("FAIL"),
-        Signature::Wrong => true,
-    }
-}
-
 /// Whether there is no need to wait for another host.
 fn is_settled(outcome: &Outcome) -> bool {
-    outcome.as_ref().is_ok_and(|reply| !is_transient(&reply.answer))
+    outcome.as_ref().is_ok_and(|reply| !reply.answer.is_transient())
 }
 
 /// The outcome that says more: an answer more than a failure, a failure more than a query that was not sent. If they
@@ -375,70 +346,23 @@ fn better(one: Outcome, other: Outcome) -> Outcome {
     if worth(&other) > worth(&one) { other } else { one }
 }
 
-impl From<QueryError> for Failure {
-    fn from(error: QueryError) -> Self {
-        Self { error, cause: None }
-    }
-}
-
-impl From<reqwest::Error> for Failure {
-    fn from(error: reqwest::Error) -> Self {
-        Self { error: QueryError::Transport, cause: Some(http_client::innermost(&error)) }
-    }
-}
-
-/// Reads an answer's body, which is judged by nothing but itself, and gives up as soon as it grows too large.
-async fn read_body(mut response: Response) -> Result<Vec<u8>, Failure> {
-    let announced = response.content_length().unwrap_or(0);
-    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-    if announced > LARGEST_ANSWER {
-        return Err(QueryError::TooLarge.into());
-    }
-    let mut body = Vec::with_capacity(announced);
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(QueryError::TooLarge.into());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-fn http_client(encrypted: bool) -> Result<Client, BuildError> {
-    let xml = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
-    let client = http_client::client(encrypted)?.connect_timeout(CONNECT_TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT);
-    Ok(client.default_headers(xml).build()?)
-}
-
-/// What is counted of one that is signed.
-const ANSWERED: &str = "answered";
-
-/// What is counted of an answer.
-const fn word(answer: &Answer) -> &'static str {
-    match answer.signature {
-        Signature::Valid => ANSWERED,
-        Signature::Missing => "unsigned",
-        Signature::Wrong => "badly-signed",
-    }
-}
+/// What API v2 is asked in.
+const XML: HeaderValue = HeaderValue::from_static("text/xml");
 
 fn log_answer(host: &Host, elapsed_ms: f64, answer: &Answer) {
+    match answer {
+        Answer::V2(answer) => log_v2(host, elapsed_ms, answer),
+        Answer::V3(answer) => v3::log_answer(host, elapsed_ms, answer),
+    }
+}
+
+fn log_v2(host: &Host, elapsed_ms: f64, answer: &v2::Answer) {
     let err_code = Logged(answer.err_code.as_deref());
     if answer.signature == Signature::Valid {
         debug!(host = %host.origin, elapsed_ms, %err_code, "answered");
     } else {
         let (signature, return_msg) = (answer.signature, Logged(answer.return_msg.as_deref()));
         warn!(host = %host.origin, elapsed_ms, ?signature, %err_code, %return_msg, "answered without a valid signature");
-    }
-}
-
-/// A text of an answer as it may stand in the log: short, and without control characters.
-struct Logged<'a>(Option<&'a str>);
-
-impl fmt::Display for Logged<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.unwrap_or("-");
-        text.chars().take(64).flat_map(char::escape_debug).try_for_each(|character| f.write_char(character))
     }
 }
 

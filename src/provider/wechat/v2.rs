@@ -1,5 +1,7 @@
 //! Order query, notification and bill of API v2 (`docs/reference/wechatpay-v2.md` sections 3 to 7, and 10).
 
+pub mod answer;
+
 pub mod refund;
 
 pub mod notification;
@@ -8,9 +10,11 @@ pub mod order_state;
 
 pub mod preset;
 
+pub use answer::{Answer, Signature};
+
 use super::bill::bill_type as word_of;
 use super::sign::{self, SignType};
-use super::{Answer, ApiKey, Credentials, Signature};
+use super::{ApiKey, Credentials};
 use crate::domain::clock;
 use crate::domain::order::{AppId, MerchantId};
 use crate::net::xml::{self, Fields, XmlError};

@@ -19,6 +19,12 @@ pub mod headers;
 
 pub mod json;
 
+pub mod request;
+
+pub mod answer;
+
+pub mod order_state;
+
 pub mod notification;
 
 pub mod platform;
@@ -28,10 +34,11 @@ pub mod preset;
 pub mod resign;
 
 pub use aead::ApiV3Key;
+pub use answer::Answer;
 pub use certificate::PlatformCertificate;
 pub use resign::Resigner;
 pub use rsa::{PrivateKey, PublicKey};
-pub use serial::Serial;
+pub use serial::{KeyKind, Serial};
 pub use signer::Signer;
 
 /// What an API v3 account signs, verifies and opens with (section 2). Which of these there are, the configuration sees
@@ -111,3 +118,6 @@ impl Keys {
             .chain(files)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

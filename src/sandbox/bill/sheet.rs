@@ -33,7 +33,7 @@ pub(super) enum Written {
 }
 
 /// The bill.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Sheet {
     mch_id: MerchantId,
     appid: AppId,

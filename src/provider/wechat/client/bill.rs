@@ -1,12 +1,14 @@
 //! The bill over HTTP: asked for compressed, unpacked and read while it comes, in memory for a thousand rows.
 
-use super::{Api, Credentials, Failure, Host, Logged, WeChatPay, v2};
+use super::exchange::{Failure, Logged};
+use super::host::Host;
+use super::{Api, Credentials, WeChatPay, XML, v2};
 use crate::provider::bill::{self, Bill, BillType, Row, Summary};
 use crate::provider::wechat::bill::{BillError, BillReader, RefusalKind, Unpacker, bill_type as word_of};
 use crate::provider::{BoxFuture, wechat::QueryError};
 use bytes::{Buf, Bytes};
 use jiff::civil::Date;
-use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use reqwest::{Method, Request, Response, StatusCode};
 use std::fmt;
 use std::sync::Arc;
@@ -116,6 +118,7 @@ impl WeChatPay {
         let mut nonce = Uuid::encode_buffer();
         let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
         let mut request = Request::new(Method::POST, host.download_bill.clone());
+        request.headers_mut().insert(CONTENT_TYPE, XML);
         let Api::V2(keys) = &account.api else { return Err(BillError::Transport) };
         *request.body_mut() = Some(v2::write_bill_query(account, keys, date, bill_type, compressed, nonce).into());
         let answered = timeout(timeouts.answer, self.http.execute(request)).await.map_err(|_| BillError::Timeout)?;

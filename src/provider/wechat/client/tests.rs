@@ -1,3 +1,4 @@
+use super::exchange::LARGEST_ANSWER;
 use super::*;
 use crate::domain::order::{AppId, MerchantId, OutTradeNo};
 use crate::domain::secret::Secret;
@@ -11,6 +12,7 @@ mod answer;
 mod breaker;
 mod stand_in;
 mod transport;
+pub(super) mod v3;
 
 pub(super) const KEY: &str = "0123456789abcdefghijklmnopqrstuv";
 const ORDER: &str = "ORDER20240101000001";
@@ -63,6 +65,13 @@ pub(super) fn client(hosts: &[&StandIn]) -> WeChatPay {
     WeChatPay::new(&settings(hosts)).unwrap()
 }
 
+fn v2(asked: &Asked) -> &v2::Answer {
+    match &asked.answer {
+        Answer::V2(answer) => answer,
+        Answer::V3(answer) => panic!("{answer:?}"),
+    }
+}
+
 async fn ask(client: &WeChatPay) -> Result<Asked, QueryError> {
     ask_within(client, LONG).await
 }
@@ -76,8 +85,8 @@ async fn ask_within(client: &WeChatPay, time: Duration) -> Result<Asked, QueryEr
 async fn one_host_is_asked_once_by_a_signed_post() {
     let (host, other) = (StandIn::start(&[paid()]).await, StandIn::start(&[paid()]).await);
     let asked = ask(&client(&[&host, &other])).await.unwrap();
-    assert_eq!((asked.answer.signature, asked.attempts), (Signature::Valid, 1));
-    assert_eq!(asked.answer.out_trade_no.as_deref(), Some(ORDER));
+    assert_eq!((v2(&asked).signature, asked.attempts), (Signature::Valid, 1));
+    assert_eq!(v2(&asked).out_trade_no.as_deref(), Some(ORDER));
     assert_eq!(*asked.host, *host.origin());
     assert!(other.queries().is_empty());
     let head = host.seen.lock().heads[0].to_ascii_lowercase();

@@ -6,7 +6,8 @@ use super::{check_notification, is_addressed_to};
 use crate::domain::money::Currency;
 use crate::domain::reason::Reason;
 use crate::net::xml::Fields;
-use crate::provider::wechat::{Credentials, Signature};
+use crate::provider::wechat::Credentials;
+use crate::provider::wechat::v2::Signature;
 use crate::provider::{Event, NotifiedClaim, Opened, Refund, Told, Unopened};
 
 /// Opens the notification of a payment: it is signed with the account's key, for this account, and says that the

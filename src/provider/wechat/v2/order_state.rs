@@ -5,7 +5,8 @@ use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use crate::provider::payment::{Payment, Written};
-use crate::provider::wechat::{Answer, Credentials, QueryError, Signature};
+use crate::provider::wechat::Credentials;
+use crate::provider::wechat::v2::{Answer, Signature};
 use crate::provider::{AskBy, OrderState};
 use std::sync::Arc;
 
@@ -15,26 +16,11 @@ use std::sync::Arc;
 /// theirs, is it about this merchant and application, did the query work, is it about this order, and only then the
 /// state.
 #[must_use]
-pub fn judge(account: &Credentials, ask: &AskBy, answer: &Result<Answer, QueryError>) -> OrderState {
-    match answer {
-        Ok(answer) => paid_order(account, ask, answer)
-            .map_or_else(OrderState::NotPaid, |payment| OrderState::Paid(Arc::new(payment))),
-        Err(error) => OrderState::NotPaid(no_answer(*error)),
-    }
+pub fn judge(account: &Credentials, ask: &AskBy, answer: &Answer) -> OrderState {
+    paid_order(account, ask, answer).map_or_else(OrderState::NotPaid, |payment| OrderState::Paid(Arc::new(payment)))
 }
 
 const SUCCESS: &str = "SUCCESS";
-
-const fn no_answer(error: QueryError) -> Reason {
-    match error {
-        QueryError::Timeout => Reason::QueryTimeout,
-        QueryError::Transport => Reason::QueryFailed,
-        QueryError::RateLimited => Reason::RateLimited,
-        QueryError::HttpStatus(_) => Reason::AnswerHttpStatus,
-        QueryError::TooLarge => Reason::AnswerTooLarge,
-        QueryError::Unreadable => Reason::AnswerUnreadable,
-    }
-}
 
 fn paid_order(account: &Credentials, ask: &AskBy, answer: &Answer) -> Result<Payment, Reason> {
     taken(answer)?;

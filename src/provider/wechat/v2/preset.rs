@@ -50,9 +50,10 @@ pub static DIALECT: Dialect = Dialect {
 const XML: HeaderValue = HeaderValue::from_static("text/xml; charset=utf-8");
 
 const fn status(reason: Reason, http: StatusCode) -> StatusCode {
-    match reason.stage() {
-        Stage::Request | Stage::Claim => http,
-        Stage::Verdict(_) | Stage::Upstream | Stage::FollowUp | Stage::Gate => StatusCode::OK,
+    match (reason, reason.stage()) {
+        // Not what the route takes, whatever WeChat Pay could say of an order.
+        (Reason::NotificationNotPayment, _) | (_, Stage::Request | Stage::Claim) => http,
+        (_, Stage::Verdict(_) | Stage::Upstream | Stage::FollowUp | Stage::Gate) => StatusCode::OK,
     }
 }
 

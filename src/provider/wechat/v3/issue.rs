@@ -1,7 +1,7 @@
 //! Writing keys and certificates to files, as the merchant platform gives them out.
 
 use super::rsa::{BadKey, PrivateKey, PublicKey};
-use super::serial::Serial;
+use super::serial::{BadSerial, Serial};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::PublicKey as RsaPublicKey;
 use base64::Engine;
@@ -26,6 +26,9 @@ pub enum CannotIssue {
     /// A name, a time or a number that X.509 has no place for.
     #[error("X.509 has no place for it")]
     X509(#[from] x509_cert::der::Error),
+    /// No serial number of a certificate.
+    #[error("the serial number {0}")]
+    Serial(#[from] BadSerial),
 }
 
 /// RFC 8017's `sha256WithRSAEncryption`.

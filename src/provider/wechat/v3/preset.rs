@@ -4,7 +4,7 @@ use super::headers;
 use super::notification;
 use crate::domain::carrier::Carrier;
 use crate::domain::money::AmountUnit;
-use crate::domain::reason::{Reason, Stage};
+use crate::domain::reason::{Reason, Stage, Verdict};
 use crate::provider::preset::{Dialect, Phrase, Preset, Sealing, TakenWhen};
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
@@ -49,6 +49,8 @@ const fn status(reason: Reason, http: StatusCode) -> StatusCode {
         // The upstream's own answer would be read as success.
         Reason::NotAccepted => StatusCode::SERVICE_UNAVAILABLE,
         _ => match reason.stage() {
+            // API v3 has no 402.
+            Stage::Verdict(Verdict::Unpaid | Verdict::Refunded) => StatusCode::FORBIDDEN,
             Stage::Upstream if http.as_u16() < 400 => StatusCode::SERVICE_UNAVAILABLE,
             _ => http,
         },

@@ -47,6 +47,12 @@ impl KeyKind {
             Self::Certificate => "certificate",
         }
     }
+
+    /// Which kind of key a serial names.
+    #[must_use]
+    pub fn of(serial: &str) -> Self {
+        if serial.starts_with(PUBLIC_KEY_ID) { Self::PublicKey } else { Self::Certificate }
+    }
 }
 
 impl Serial {
@@ -73,6 +79,12 @@ impl Serial {
         ArrayString::from(text).map(Self).map_err(|_| BadSerial::PublicKey)
     }
 
+    /// A serial that a key was found by.
+    #[must_use]
+    pub fn known(text: &str) -> Option<Self> {
+        ArrayString::from(text).ok().map(Self)
+    }
+
     /// As the headers have it.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -82,7 +94,7 @@ impl Serial {
     /// Which kind of key it names.
     #[must_use]
     pub fn kind(&self) -> KeyKind {
-        if self.0.starts_with(PUBLIC_KEY_ID) { KeyKind::PublicKey } else { KeyKind::Certificate }
+        KeyKind::of(self.as_str())
     }
 }
 

@@ -12,7 +12,7 @@ async fn transient_answers_are_asked_about_once_more_with_a_fresh_nonce() {
     {
         let host = StandIn::start(&[act.clone(), paid()]).await;
         let asked = ask(&client(&[&host])).await.unwrap();
-        assert_eq!((asked.answer.signature, asked.attempts), (Signature::Valid, 2));
+        assert_eq!((v2(&asked).signature, asked.attempts), (Signature::Valid, 2));
         let queries = host.queries();
         let nonces =
             queries.iter().map(|text| Fields::read(text.as_bytes()).unwrap().get("nonce_str").unwrap().to_owned());
@@ -32,10 +32,11 @@ async fn transient_answers_are_asked_about_once_more_with_a_fresh_nonce() {
 #[tokio::test]
 async fn a_transient_answer_is_better_than_none() {
     let host = StandIn::start(&[error("SYSTEMERROR"), Act::Close]).await;
-    assert_eq!(ask(&client(&[&host])).await.unwrap().answer.err_code.as_deref(), Some("SYSTEMERROR"));
+    let asked = ask(&client(&[&host])).await.unwrap();
+    assert_eq!(v2(&asked).err_code.as_deref(), Some("SYSTEMERROR"));
     let host = StandIn::start(&[badly_signed(), Act::Wait]).await;
     let asked = ask_within(&client(&[&host]), Duration::from_millis(500)).await.unwrap();
-    assert_eq!(asked.answer.signature, Signature::Wrong);
+    assert_eq!(v2(&asked).signature, Signature::Wrong);
 }
 
 #[tokio::test]

@@ -102,8 +102,8 @@ pub(super) async fn read_request(stream: &mut (impl AsyncRead + AsyncWrite + Unp
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n")
-            && let Some(length) = head.lines().find_map(|line| line.strip_prefix("content-length: "))
-            && body.len() == length.parse::<usize>().unwrap()
+            && let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))
+            && body.len() == length.unwrap_or("0").parse::<usize>().unwrap()
         {
             return Some((head.to_owned(), body.to_owned()));
         }

@@ -1,0 +1,73 @@
+//! What an order query was answered.
+
+use bytes::Bytes;
+use std::fmt;
+
+/// Whether an answer or notification carries a signature, and whether it is WeChat Pay's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// Present, and made with one of the account's keys over every received field.
+    Valid,
+    /// No `sign`, or an empty one.
+    Missing,
+    /// Present, and fits none of the keys.
+    Wrong,
+}
+
+/// An order query's answer: the fields the decision needs, as they were received, under WeChat's names
+/// (`docs/reference/wechatpay-v2.md` section 4.1). `None` means absent or empty.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether any of the rest may be believed.
+    pub signature: Signature,
+    /// `SUCCESS` if the message was accepted.
+    pub return_code: Option<String>,
+    /// The reason for a `FAIL`; text for the log only.
+    pub return_msg: Option<String>,
+    /// `SUCCESS` if the query worked, which does not mean paid.
+    pub result_code: Option<String>,
+    /// The error code, where `result_code` is FAIL.
+    pub err_code: Option<String>,
+    /// As the account's, or the answer is not believed.
+    pub appid: Option<String>,
+    /// As the account's, or the answer is not believed.
+    pub mch_id: Option<String>,
+    /// As the account's, or the answer is not believed.
+    pub sub_appid: Option<String>,
+    /// As the account's, or the answer is not believed.
+    pub sub_mch_id: Option<String>,
+    /// The merchant's number of the order that is answered for.
+    pub out_trade_no: Option<String>,
+    /// WeChat Pay's number of the payment, once paid.
+    pub transaction_id: Option<String>,
+    /// Paid or refunded or not: the state of the order.
+    pub trade_state: Option<String>,
+    /// The order's amount in fen.
+    pub total_fee: Option<String>,
+    /// Its currency; absent means CNY.
+    pub fee_type: Option<String>,
+    /// When it was paid: `yyyyMMddHHmmss`, Beijing time.
+    pub time_end: Option<String>,
+    /// What the merchant attached to the order when it was made.
+    pub attach: Option<String>,
+    /// The whole document as it was received, for the notification that is made of it
+    /// ([`write_notification`](super::write_notification)). It holds a full signature and is never shown.
+    pub document: Bytes,
+}
+
+impl fmt::Debug for Answer {
+    /// What decisions and logs are about.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("signature", &self.signature)
+            .field("return_code", &self.return_code)
+            .field("return_msg", &self.return_msg)
+            .field("result_code", &self.result_code)
+            .field("err_code", &self.err_code)
+            .field("out_trade_no", &self.out_trade_no)
+            .field("transaction_id", &self.transaction_id)
+            .field("trade_state", &self.trade_state)
+            .field("total_fee", &self.total_fee)
+            .finish_non_exhaustive()
+    }
+}
