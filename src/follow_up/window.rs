@@ -7,7 +7,7 @@ use super::outcome::Step;
 use crate::domain::reason::Reason;
 use crate::gate::decide::Confirmed;
 use crate::gate::record::{self, Record};
-use crate::gate::route::Route;
+use crate::gate::route::{Reading, Route};
 use crate::journal::{self, Job, Origin, Override, Rank, Transition, Verified};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -52,6 +52,28 @@ fn longest(window: Duration) -> SignedDuration {
 }
 
 impl FollowUp {
+    /// What waits for WeChat Pay under a configuration before this one is due, where this one lets it be sent.
+    pub(super) async fn free_what_waits(&self, step: usize) {
+        let sends = |route: &&Route| {
+            route.readings().any(Reading::ages) && (route.resign.is_some() || route.upstream_window.is_none())
+        };
+        let routes: Vec<_> = self.gate.routes.iter().filter(sends).map(|route| route.name.clone()).collect();
+        let channels: Vec<_> = self.gate.channels.iter().map(|channel| channel.id).collect();
+        if routes.is_empty() {
+            return;
+        }
+        loop {
+            match self.queue.end_waiting(channels.clone(), routes.clone(), step).await {
+                Ok(entries) if entries < step => return,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "orders with window-over are not brought forward; tollgate redeliver does");
+                    return;
+                }
+            }
+        }
+    }
+
     /// While an entry was sent in vain a younger notification of it came: what was sent says nothing of when that is due.
     pub(super) fn begin_anew(&self, record: &Record, verified: Verified) {
         let next = Transition::Deliver { again_in: self.redeliver.first(), retries: 0 };
