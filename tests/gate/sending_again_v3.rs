@@ -3,10 +3,12 @@
 
 use crate::api_v3::{RESIGNED, TAKEN, V3};
 use crate::fakes::upstream::Reply;
-use crate::fakes::wechat::v3::{MIXED, Notice, RESIGN, SCHEME, STRANGER, with_headers};
+use crate::fakes::wechat::v3::{Account, MIXED, NEW, Notice, RESIGN, SCHEME, STRANGER, with_headers};
 use crate::fakes::wechat::{Bill, SignType, notification, signed_xml};
 use crate::follow_up::{explained, stands};
 use crate::harness::{Setup, World, until};
+use crate::pending::list;
+use crate::reload::reload;
 use crate::wechatpay_v3::{open, verify};
 use crate::wire::{Message, Request};
 use serde_json::{Value, json};
@@ -52,9 +54,13 @@ fn is_signed_by_the_gate(message: &Message) -> bool {
 
 /// What an envelope seals.
 fn sealed(message: &Message) -> Value {
+    sealed_for(&MIXED, message)
+}
+
+fn sealed_for(account: &Account, message: &Message) -> Value {
     let envelope: Value = serde_json::from_slice(&message.body).unwrap();
     let text = |name: &str| envelope["resource"][name].as_str().unwrap().to_owned();
-    let plain = open(&text("ciphertext"), &text("nonce"), &text("associated_data"), MIXED.api_v3_key).unwrap();
+    let plain = open(&text("ciphertext"), &text("nonce"), &text("associated_data"), account.api_v3_key).unwrap();
     serde_json::from_slice(&plain).unwrap()
 }
 
@@ -100,9 +106,8 @@ fn an_old_signature_is_sent_no_more_and_wechat_pays_next_one_is() {
     let (sent, asked) = (world.upstream.requests_for("AGED-1").len(), world.wechat.asked("AGED-1"));
     // A person cannot make it younger, and no query is spent on it.
     let ended = world.command(&["redeliver", "AGED-1"]);
-    assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
-    until("the step that was asked for", || !explained(&world, "AGED-1")["due_at"].is_null());
-    until("window-over to be said again", || explained(&world, "AGED-1")["reason"] == "window-over");
+    assert_eq!(ended.code, 1, "{} {}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("not sent (window-over)"), "{}", ended.stdout);
     assert_eq!((world.upstream.requests_for("AGED-1").len(), world.wechat.asked("AGED-1")), (sent, asked));
     // WeChat Pay's own next one is not taken either at first.
     let second = notice.to(&format!("{V3}/mixed"));
@@ -261,4 +266,39 @@ fn without_a_key_of_the_gates_a_found_order_is_told_of_in_api_v2() {
     let seen = &delivered(&world, "FOUND-2", 1)[0];
     assert!(seen.text().starts_with("<xml>") && seen.text().contains("<out_trade_no><![CDATA[FOUND-2]]>"));
     stands(&world, "FOUND-2", "accepted");
+}
+
+#[test]
+fn what_waits_goes_on_once_the_order_system_need_not_look_at_the_time() {
+    let world = world(|_| ());
+    world.wechat.order(&MIXED.merchant, "WAITS-1").paid(100);
+    world.upstream.answers(refused());
+    let notice = Notice::paid(&MIXED, "WAITS-1", 100);
+    world.send(&notice.stamped(&format!("{V3}/mixed"), &notice.stamp().offset(OLD)));
+    until("the window to be over", || explained(&world, "WAITS-1")["reason"] == "window-over");
+    world.upstream.answers(taken());
+    reload(&world, |config| {
+        let routes = config["routes"].as_array_mut().unwrap();
+        routes.iter_mut().find(|route| route["name"] == "notify-v3").unwrap()["upstream_window"] = json!("none");
+    });
+    stands(&world, "WAITS-1", "accepted");
+}
+
+#[test]
+fn an_account_that_has_api_v3_alone_is_asked_and_told_in_it() {
+    let world = world(|setup| {
+        setup.resigns();
+        std::fs::write(setup.dir.join("unpaid.jsonl"), "").unwrap();
+        setup.config["pending_orders"] =
+            json!([{ "name": "shop", "every": "1s", "route": "resigned", "file": { "path": "unpaid.jsonl" } }]);
+    });
+    let id = world.wechat.order(&NEW.merchant, "LISTED-1").paid(100);
+    let order = json!({ "order": "LISTED-1", "channel": "new", "amount": 100, "created_at": "2026-11-22 10:00:00" });
+    list(world.dir(), &[order]);
+    let seen = &delivered(&world, "LISTED-1", 1)[0];
+    assert!(is_signed_by_the_gate(seen), "{:?}", signature(seen));
+    let plain = sealed_for(&NEW, seen);
+    assert_eq!((&plain["out_trade_no"], &plain["transaction_id"]), (&json!("LISTED-1"), &json!(id)));
+    assert_eq!(plain["zzz_new_field"], json!({ "x": [1, "值"] }), "WeChat Pay's answer as it is");
+    stands(&world, "LISTED-1", "accepted");
 }
