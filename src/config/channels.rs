@@ -8,7 +8,6 @@ mod material;
 
 mod mix_ups;
 
-pub(super) use self::material::resign_key;
 use self::mix_ups::MixUps;
 use super::read::{Section, Value};
 use super::synthesize::RouteName;
@@ -20,6 +19,7 @@ use crate::gate::policy::{Mode, OnRefunded, OnSecondPayment};
 use crate::provider::wechat::{Account, Service};
 use crate::reconcile::bill::Plan;
 use crate::upstream::Upstream;
+pub(super) use keys::{is_unread, resign_key};
 use std::sync::Arc;
 
 pub(super) static CHANNEL: Section = Section {

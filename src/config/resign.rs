@@ -5,7 +5,7 @@ use super::read::{Map, Section, Value};
 use crate::gate::route::Route;
 use crate::provider::Resign;
 use crate::provider::wechat::v3::serial::PUBLIC_KEY_ID;
-use crate::provider::wechat::v3::{Keys, PlatformCertificates, PrivateKey, Resigner, Serial};
+use crate::provider::wechat::v3::{Keys, PlatformCertificates, Resigner, Serial};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,14 +46,10 @@ fn window(value: &Value<'_>) -> Option<Option<Duration>> {
 
 fn resign(value: &Value<'_>) -> Option<Arc<dyn Resign>> {
     let map = value.map(&RESIGN)?;
-    let key = map.required("private_key", "private_key: ${file:resign_key.pem}, which tollgate resign-key makes", key);
+    let key =
+        map.required("private_key", "private_key: ${file:resign_key.pem}, which tollgate resign-key makes", resign_key);
     let serial = map.required("serial", "serial: the one that tollgate resign-key prints", serial);
     Some(Arc::new(Resigner { serial: serial?, key: key? }))
-}
-
-/// One that is left unread is stood for by another, so that the rest can be checked.
-fn key(value: &Value<'_>) -> Option<PrivateKey> {
-    resign_key(value)?.or_else(|| PrivateKey::generate().ok())
 }
 
 fn serial(value: &Value<'_>) -> Option<Serial> {
