@@ -1,6 +1,6 @@
-//! How long a notification can be sent under the signature that it came with. The gate cannot sign as the provider does, and an
-//! order system that looks at the time refuses what is older than `upstream_window`; the provider's own next one is delivered
-//! instead.
+//! How long a notification can be sent under the signature that it came with. The gate cannot sign as the provider
+//! does, and an order system that looks at the time refuses what is older than `upstream_window`; the provider's own
+//! next one is delivered instead.
 
 use super::FollowUp;
 use super::outcome::Step;
@@ -74,15 +74,16 @@ impl FollowUp {
         }
     }
 
-    /// While an entry was sent in vain a younger notification of it came: what was sent says nothing of when that is due.
+    /// While an entry was sent in vain a younger notification of it came: what was sent says nothing of when that is
+    /// due.
     pub(super) fn begin_anew(&self, record: &Record, verified: Verified) {
         let next = Transition::Deliver { again_in: self.redeliver.first(), retries: 0 };
         let reason = if verified.refunded { Reason::Refunded } else { Reason::Paid };
         self.gate.records.decided(record, reason, Some(verified), Some(next));
     }
 
-    /// The step of an entry whose request cannot be sent; `None` if it can, or need not be. With what is `confirmed`, if that is known
-    /// already: of what is being delivered it is not asked, so that no query is spent.
+    /// The step of an entry whose request cannot be sent; `None` if it can, or need not be. With what is `confirmed`,
+    /// if that is known already: of what is being delivered it is not asked, so that no query is spent.
     pub(super) fn waits_for_its_sender(
         &self,
         job: &Job,

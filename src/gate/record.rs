@@ -93,7 +93,8 @@ impl Record {
         *self.price.lock()
     }
 
-    /// A callback of it was signed at this time. `true` if none was later before: the same one, sent again by whoever saw it, is not.
+    /// A callback of it was signed at this time. `true` if none was later before: the same one, sent again by whoever
+    /// saw it, is not.
     pub(super) fn is_signed(&self, at: Timestamp) -> bool {
         self.signed_at.fetch_max(at.as_second(), Ordering::Relaxed) < at.as_second()
     }

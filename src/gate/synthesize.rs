@@ -177,7 +177,8 @@ fn notify(route: &Route, facts: &Facts<'_>) -> Result<Made, CannotSynthesize> {
     Err(why.unwrap_or(CannotNotify::Sign.into()))
 }
 
-/// In one language. What is signed is signed as the provider signs it; where signatures age, the route's key does so when it is sent.
+/// In one language. What is signed is signed as the provider signs it; where signatures age, the route's key does so
+/// when it is sent.
 fn notify_in(reading: &Reading, route: &Route, facts: &Facts<'_>) -> Result<Notification, CannotSynthesize> {
     let Facts { payment, evidence, .. } = *facts;
     let preset = reading.preset.ok_or(CannotNotify::Sign)?;

@@ -1,5 +1,5 @@
-//! Notifications that are made in WeChat Pay's stead, of the answer that proves the payment. The answer may be in the other language
-//! than the notification.
+//! Notifications that are made in WeChat Pay's stead, of the answer that proves the payment. The answer may be in the
+//! other language than the notification.
 
 use super::translate;
 use super::v2;
@@ -77,7 +77,8 @@ fn in_v3(account: &Credentials, wanted: &ToNotify<'_>) -> Result<Bytes, CannotNo
 
 const ASSOCIATED_DATA: &str = "transaction";
 
-/// What is sealed: WeChat Pay's answer as it is, but that a notification says that the order was paid, also where money went back since.
+/// What is sealed: WeChat Pay's answer as it is, but that a notification says that the order was paid, also where money
+/// went back since.
 fn transaction(wanted: &ToNotify<'_>) -> Result<Bytes, CannotNotify> {
     let evidence = &wanted.evidence.0;
     if !is_json(evidence) {

@@ -1,6 +1,6 @@
-//! One payment in the words of either API (`docs/reference/wechatpay-v3.md` section 10, `docs/reference/wechatpay-v2.md`
-//! section 7.6). An account may be asked in one language, and its order system told in the other. What has no counterpart is
-//! left out: nothing is made up.
+//! One payment in the words of either API (`docs/reference/wechatpay-v3.md` section 10,
+//! `docs/reference/wechatpay-v2.md` section 7.6). An account may be asked in one language, and its order system told in
+//! the other. What has no counterpart is left out: nothing is made up.
 
 use super::v3::json::{Malformed, Object};
 use crate::domain::clock;
