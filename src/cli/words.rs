@@ -162,6 +162,16 @@ bilingual! {
     path_exact: "exactly this path", "路径须完全一致";
     match_exact: "exactly this parameter of the query", "查询参数须完全一致";
     preset_is: "WeChat Pay's own notification, signature checked first", "微信支付的支付结果通知，先验签";
+    preset_any: "WeChat Pay's own notifications, v2 or v3, whichever comes", "微信支付的通知，v2 或 v3，来什么读什么";
+    private_key_is: "the file of the merchant platform, beside this one", "商户平台下载的文件，放在本文件旁边";
+    certificate_is: "for its serial number", "用于取证书序列号";
+    v3_key_is: "the account's APIv3 key, 32 characters", "商户号的 APIv3 密钥，32 位";
+    public_key_id_is: "as the request names it; compare it with the merchant platform", "取自此请求；请与商户平台核对";
+    public_key_is: "WeChat Pay's public key, from the merchant platform", "微信支付公钥，从商户平台下载";
+    certificates_are: "downloaded by the gate", "由网关自动下载";
+    is_sealed: "sealed: api_v3_key opens it", "已加密，由 api_v3_key 解密";
+    next_steps_v3: "Put the merchant's APIv3 key into the environment variable WECHAT_V3_KEY and the files beside this one, then: tollgate check --resolve", "请将商户的 APIv3 密钥放入环境变量 WECHAT_V3_KEY，并将各文件放在本文件旁边，然后执行：tollgate check --resolve";
+    now_do_v3: "Look it through, put the APIv3 key into {} and the files beside it, then:", "请检查一遍，将 APIv3 密钥放入环境变量 {}，并将各文件放在配置文件旁边，然后：";
     carrier_is: "where the fields are: query, form, json, xml or multipart", "字段所在位置：query、form、json、xml 或 multipart";
     cookies_are: "the request has a cookie of that name; right only if the order system looks for parameters in no cookie", "请求带有同名 cookie；仅当订单系统不从 cookie 取参数时才可忽略";
     any_type: "the request names another type than it has", "请求声明的类型与内容不符";
@@ -216,6 +226,11 @@ bilingual! {
     not_read: "Not read without --resolve, and needed to run: {}", "未读取（加 --resolve 才读取），运行时必须有：{}";
     channel_is: "channel {}: {} ({})", "渠道 {}：{}（{}）";
     account_known: "WeChat Pay answers and knows the account", "微信支付有应答，商户号可用";
+    clock_is_ahead: "this machine's clock is {} s ahead of WeChat Pay's: more than 5 minutes are refused. Is NTP running?", "本机时钟比微信支付快 {} 秒：相差超过 5 分钟会被拒绝。NTP 是否在运行？";
+    clock_is_behind: "this machine's clock is {} s behind WeChat Pay's: more than 5 minutes are refused. Is NTP running?", "本机时钟比微信支付慢 {} 秒：相差超过 5 分钟会被拒绝。NTP 是否在运行？";
+    clock_is_wrong: "WeChat Pay says that this machine's clock is more than 5 minutes wrong. Is NTP running?", "微信支付提示本机时钟误差超过 5 分钟。NTP 是否在运行？";
+    serial_is_wrong: "WeChat Pay does not know the serial number that the question was signed with: certificate or serial is not that of this mch_id's API certificate", "微信支付不认识签名所用的证书序列号：certificate 或 serial 不是该 mch_id 的商户 API 证书";
+    key_is_wrong: "the signature does not fit: private_key is not the key of the certificate with this serial, or the certificate was replaced in the merchant platform", "签名不符：private_key 与该序列号的证书不是一对，或证书已在商户平台更换";
     upstream_answers: "upstream {}: takes connections", "订单系统 {}：可以连接";
     upstream_silent: "upstream {}: cannot be reached ({})", "订单系统 {}：无法连接（{}）";
     source_read: "source {}: {}", "订单来源 {}：{}";
