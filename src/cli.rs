@@ -29,6 +29,8 @@ mod records;
 
 mod redeliver;
 
+mod resign_key;
+
 mod run;
 
 #[cfg(feature = "sandbox")]
@@ -120,6 +122,8 @@ enum Command {
     /// Exit 0 if the gate that this configuration describes answers; for container health checks.
     #[command(after_help = "Exit codes: 0 it answers, 1 it does not, 2 wrong usage.")]
     Health(ConfigFile),
+    /// Make the key that the gate signs notifications of API v3 with when it sends them again.
+    ResignKey(resign_key::Args),
     /// Say offline what the gate would do with a saved HTTP request, or whether a saved answer would count, and why.
     Verify(verify::Args),
     /// Print what a shell needs to complete this program's arguments.
@@ -182,6 +186,7 @@ async fn dispatch(cli: Cli, sockets: Sockets) -> anyhow::Result<ExitCode> {
         Command::Sweep(args) => sweep::run(&args).await,
         Command::Journal(args) => journal::run(&args).await,
         Command::Query(args) => query::run(&args).await,
+        Command::ResignKey(args) => resign_key::run(&args),
         Command::Verify(args) => verify::run(&args).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -3,6 +3,8 @@
 
 mod problem;
 
+mod account_outline;
+
 mod environment;
 
 mod text;
@@ -58,6 +60,7 @@ mod traces;
 #[cfg(test)]
 mod tests;
 
+pub use account_outline::{AccountOutline, Verifier};
 pub use admin::Admin;
 use environment::Noting;
 pub use environment::{Environment, Process};
@@ -193,6 +196,8 @@ pub struct Outline {
     pub accepted: Vec<AcceptedOf>,
     /// How many channels there are.
     pub channels: usize,
+    /// What each of them is asked by, reads and verifies with.
+    pub accounts: Vec<(ChannelId, AccountOutline)>,
     /// Where callbacks would be kept.
     pub journal: Option<Journal>,
     /// Whose bills would be compared: channels and their merchants.
@@ -312,6 +317,8 @@ impl Outline {
             Some((plan.channel, channel.account.payee().merchant))
         };
         let sweeps = config.sweeps.iter().filter_map(merchant).collect();
+        let accounts = config.channels.iter().zip(&config.accounts);
+        let accounts = accounts.map(|(channel, account)| (channel.id, AccountOutline::of(account))).collect();
         Ok(Self {
             listen: config.listen,
             tls: config.tls.is_some(),
@@ -320,6 +327,7 @@ impl Outline {
             routes: config.routes.len(),
             accepted: config.routes.into_iter().map(AcceptedOf::new).collect(),
             channels: config.channels.len(),
+            accounts,
             journal: config.journal,
             sweeps,
             admin: config.admin.map(|admin| (admin.listen, admin.tls.is_some())),

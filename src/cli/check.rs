@@ -5,8 +5,8 @@ mod resolve;
 use super::ConfigFile;
 use super::print::{self, Lines};
 use super::problems;
-use super::words::{fill, words};
-use crate::config::{Config, Outline, Warning};
+use super::words::{Words, fill, words};
+use crate::config::{AccountOutline, Config, Outline, Verifier, Warning};
 use resolve::{Resolved, resolve};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -66,6 +66,7 @@ fn report(outline: &Outline, resolved: Option<&Resolved>) -> Value {
         "routes": outline.routes,
         "accepted": outline.accepted.iter().map(|of| (of.route.as_str(), of.to_string())).collect::<BTreeMap<_, _>>(),
         "channels": outline.channels,
+        "accounts": outline.accounts.iter().map(|(id, account)| (id.to_string(), account_value(account))).collect::<BTreeMap<_, _>>(),
         "unread_secrets": unread,
         "admin": outline.admin.map(|(listen, _)| listen.to_string()),
         "asked": resolved.map(Resolved::asked),
@@ -81,6 +82,9 @@ fn lines(args: &Args, outline: &Outline, resolved: Option<&Resolved>) -> Lines {
     let routes = words.count(words.routes, outline.routes);
     let channels = words.count(words.channels, outline.channels);
     lines.say(fill(words.usable, &[&file, &outline.listen, &outline.upstream, &routes, &channels]));
+    for (id, account) in &outline.accounts {
+        lines.say(fill(words.channel_has, &[id, &what_it_has(account, words)]));
+    }
     // What is written replaces the default, so it is said what counts then.
     for of in outline.accepted.iter().filter(|of| !of.is_default()) {
         lines.say(fill(words.counts_as_taken, &[&of.route, of]));
@@ -97,4 +101,36 @@ fn lines(args: &Args, outline: &Outline, resolved: Option<&Resolved>) -> Lines {
         resolved.tell(&mut lines, words);
     }
     lines
+}
+
+fn account_value(account: &AccountOutline) -> Value {
+    let verifier = |verifier: &Verifier| match verifier {
+        Verifier::Named(serial) => Value::from(&**serial),
+        Verifier::Unread => Value::Null,
+        Verifier::Downloaded => Value::from("downloaded"),
+    };
+    let verifies_with: Vec<_> = account.verifies_with.iter().map(verifier).collect();
+    json!({ "asked_by": account.asked_by, "reads": account.reads, "verifies_with": verifies_with })
+}
+
+/// `asked by wechat-v3, reads notifications of wechat-v3 and wechat-v2, verifies with PUB_KEY_ID_...`
+fn what_it_has(account: &AccountOutline, words: &Words) -> String {
+    let reads = match account.reads.as_slice() {
+        [] => words.reads_none.to_owned(),
+        presets => fill(words.reads, &[&presets.join(words.and)]),
+    };
+    let mut text = fill(words.asked_by, &[&account.asked_by, &reads]);
+    let verifiers: Vec<_> = account
+        .verifies_with
+        .iter()
+        .map(|verifier| match verifier {
+            Verifier::Named(serial) => &**serial,
+            Verifier::Unread => words.unread_key,
+            Verifier::Downloaded => words.downloaded_certificates,
+        })
+        .collect();
+    if !verifiers.is_empty() {
+        text.push_str(&fill(words.verifies_with, &[&verifiers.join(words.and)]));
+    }
+    text
 }

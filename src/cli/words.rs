@@ -138,6 +138,21 @@ bilingual! {
     day_count: "{} day|{} days", "{} 天";
     send_it: "Send it? [y/N]", "继续投递？[y/N]";
 
+    // resign-key.
+    resign_made: "Made in {}:", "已在 {} 中生成：";
+    resign_private: "private key, for the gate alone: only its user may read it", "私钥，只给网关使用：仅运行网关的用户可读";
+    resign_public: "public key, for the order system; its id is {}", "公钥，交给订单系统；公钥 ID 为 {}";
+    resign_certificate: "certificate of the same key, for the order system; its serial number is {}, it ends on {}", "同一密钥的证书，交给订单系统；序列号为 {}，有效期至 {}";
+    resign_configure: "In config.yaml, on the route of the notifications, if the order system takes the public key and its id:", "如果订单系统使用公钥和公钥 ID，在 config.yaml 的通知路由上写：";
+    resign_or_certificate: "or, if it takes the certificate:", "如果使用证书，则写：";
+    resign_where: "The order system is to believe this key for notifications, and WeChat Pay's for answers to its own requests:", "订单系统只在验证通知时信任此密钥；它自己请求微信支付时，应答仍用微信支付的密钥验证：";
+    resign_java: "a notification configuration of its own: RSAPublicKeyNotificationConfig with resign_pub.pem and the id", "单独的通知配置：RSAPublicKeyNotificationConfig，使用 resign_pub.pem 和公钥 ID";
+    resign_go: "the notify handler's verifier: NewSHA256WithRSAPubkeyVerifier with the id and resign_pub.pem", "通知处理器的验签器：NewSHA256WithRSAPubkeyVerifier，使用公钥 ID 和 resign_pub.pem";
+    resign_php: "one more entry in the map of serials that its notifications are verified with: the id, and resign_pub.pem", "在验证通知所用的序列号映射中增加一项：公钥 ID 和 resign_pub.pem";
+    resign_yansongda: "one more entry in wechat_public_cert_path: the id, and resign_pub.pem", "在 wechat_public_cert_path 中增加一项：公钥 ID 和 resign_pub.pem";
+    resign_python: "resign_cert.pem in the folder cert_dir; not with a public key, which it verifies answers with too", "把 resign_cert.pem 放入 cert_dir 目录；公钥模式不行，因为它也用该公钥验证应答";
+    resign_cannot: "An order system with one key for notifications and answers cannot use resign.", "通知和应答共用一个密钥的订单系统不能使用 resign。";
+
     // init.
     made_from: "Made by `tollgate init` from {}. Every key is described in docs/config.md.", "由 `tollgate init` 根据 {} 生成。每个键的说明见 docs/config.md。";
     next_steps: "Put the merchant's APIv2 key into the environment variable WECHAT_KEY, then: tollgate check --resolve", "请将商户的 APIv2 密钥放入环境变量 WECHAT_KEY，然后执行：tollgate check --resolve";
@@ -198,6 +213,14 @@ bilingual! {
 
     // check.
     usable: "{}: usable. {} -> {}, {}, {}.", "{}：可用。{} -> {}，{}，{}。";
+    channel_has: "channel {}: {}", "渠道 {}：{}";
+    asked_by: "asked by {}, {}", "用 {} 查单，{}";
+    reads: "reads notifications of {}", "可读取 {} 通知";
+    reads_none: "reads no notifications of WeChat Pay", "不能读取微信支付通知";
+    verifies_with: ", verifies with {}", "，验签用 {}";
+    unread_key: "a key that is not read here", "此处未读取的密钥";
+    downloaded_certificates: "downloaded certificates", "自动下载的平台证书";
+    and: " and ", "和";
     counts_as_taken: "route {}: an answer counts as taken with {}", "路由 {}：应答满足以下条件算已接收：{}";
     warning: "warning: {}", "警告：{}";
     not_read: "Not read without --resolve, and needed to run: {}", "未读取（加 --resolve 才读取），运行时必须有：{}";

@@ -19,6 +19,7 @@ use crate::gate::policy::{Mode, OnRefunded, OnSecondPayment};
 use crate::provider::wechat::{Account, Service};
 use crate::reconcile::bill::Plan;
 use crate::upstream::Upstream;
+pub(super) use keys::{is_unread, resign_key};
 use std::sync::Arc;
 
 pub(super) static CHANNEL: Section = Section {

@@ -1,13 +1,11 @@
 //! `resign` and `upstream_window`: what becomes of notifications whose signature ages.
 
-use super::channels::ReadChannel;
+use super::channels::{ReadChannel, resign_key};
 use super::read::{Map, Section, Value};
 use crate::gate::route::Route;
 use crate::provider::Resign;
 use crate::provider::wechat::v3::serial::PUBLIC_KEY_ID;
-use crate::provider::wechat::v3::{Keys, PlatformCertificates, PrivateKey, Resigner, Serial};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use crate::provider::wechat::v3::{Keys, PlatformCertificates, Resigner, Serial};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,24 +46,10 @@ fn window(value: &Value<'_>) -> Option<Option<Duration>> {
 
 fn resign(value: &Value<'_>) -> Option<Arc<dyn Resign>> {
     let map = value.map(&RESIGN)?;
-    let key = map.required("private_key", "private_key: ${file:resign_key.pem}, which tollgate resign-key makes", key);
+    let key =
+        map.required("private_key", "private_key: ${file:resign_key.pem}, which tollgate resign-key makes", resign_key);
     let serial = map.required("serial", "serial: the one that tollgate resign-key prints", serial);
     Some(Arc::new(Resigner { serial: serial?, key: key? }))
-}
-
-fn key(value: &Value<'_>) -> Option<PrivateKey> {
-    if value.is_unread() {
-        value.secret()?;
-        return PrivateKey::generate().ok();
-    }
-    let secret = value.secret()?;
-    let text: String = secret.expose().lines().filter(|line| !line.starts_with("-----")).collect();
-    let der = BASE64_STANDARD.decode(text.trim()).ok();
-    let key = der.and_then(|der| PrivateKey::from_der(&der).ok());
-    if key.is_none() {
-        value.problem("is no RSA private key of 2048 bits or more", "make one with tollgate resign-key");
-    }
-    key
 }
 
 fn serial(value: &Value<'_>) -> Option<Serial> {

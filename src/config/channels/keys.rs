@@ -3,7 +3,6 @@
 use super::material::{self, Found};
 use crate::config::read::{Map, Value};
 use crate::domain::secret::Secret;
-use crate::provider::wechat::v3::serial::CERTIFICATE_DIGITS;
 use crate::provider::wechat::v3::{
     ApiV3Key, Keys, PlatformCertificate, PlatformCertificates, PrivateKey, PublicKey, Serial, Signer,
 };
@@ -60,7 +59,11 @@ impl V3<'_> {
     /// replaced by something that fits nothing.
     pub(super) fn keys(&self) -> Option<Keys> {
         let signer = match &self.private_key {
-            Some(key) => Some(Signer { serial: self.merchant_serial()?, key: key.it.clone().or_else(placeholder)? }),
+            Some(key) => Some(Signer {
+                serial: self.merchant_serial()?,
+                key: key.it.clone().or_else(placeholder)?,
+                ends_at: self.certificate.as_ref().and_then(|found| Some(found.it.as_ref()?.not_after)),
+            }),
             None => None,
         };
         let public_key = match (&self.public_key_id, &self.public_key) {
@@ -155,18 +158,32 @@ impl V3<'_> {
 
 const NOTHING: &str = "has nothing to verify with what WeChat Pay signs in API v3";
 
+/// The key that a route signs with; one that was left unread is replaced by another one than an account's.
+pub(in crate::config) fn resign_key(value: &Value<'_>) -> Option<PrivateKey> {
+    let found = material::private_key_or(value, "use resign_key.pem, which tollgate resign-key makes")?;
+    found.it.or_else(|| PrivateKey::generate().ok())
+}
+
 /// A key that fits nothing, for one that was left unread. Made once, because that takes a moment.
 fn placeholder() -> Option<PrivateKey> {
     static MADE: OnceLock<Option<PrivateKey>> = OnceLock::new();
     MADE.get_or_init(|| PrivateKey::generate().ok()).clone()
 }
 
+/// Serials that name nothing, for those that were left unread.
+const UNREAD: [&str; 2] = ["0000000000000000000000000000000000000000", "PUB_KEY_ID_0"];
+
 fn unread_serial() -> Option<Serial> {
-    Serial::of_certificate(&"0".repeat(CERTIFICATE_DIGITS)).ok()
+    Serial::of_certificate(UNREAD[0]).ok()
 }
 
 fn unread_id() -> Option<Serial> {
-    Serial::of_public_key("PUB_KEY_ID_0").ok()
+    Serial::of_public_key(UNREAD[1]).ok()
+}
+
+/// Whether a serial stands for one that was left unread.
+pub(in crate::config) fn is_unread(serial: &str) -> bool {
+    UNREAD.contains(&serial)
 }
 
 fn unread_api_v3() -> Option<ApiV3Key> {

@@ -1,12 +1,13 @@
 //! One key, certificate or serial as it stands in the file, and what a person most likely took for another.
 
 use crate::config::read::{Material as Written, Value};
+use crate::domain::clock;
 use crate::domain::secret::Secret;
 use crate::provider::wechat::v3::aead::BadApiV3Key;
 use crate::provider::wechat::v3::pem::{self, BadMaterial, Kind, Material};
 use crate::provider::wechat::v3::serial::{CERTIFICATE_DIGITS, PUBLIC_KEY_ID};
 use crate::provider::wechat::v3::{ApiV3Key, PlatformCertificate, PrivateKey, PublicKey, Serial};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 /// What was read, and where it stands. `it` is `None` if it was left unread.
 #[derive(Clone)]
@@ -17,7 +18,12 @@ pub(super) struct Found<'v, T> {
 
 /// The merchant's private key.
 pub(super) fn private_key<'v>(value: &Value<'v>) -> Option<Found<'v, PrivateKey>> {
-    found(value, Kind::Private, "use apiclient_key.pem from the same folder", |material| match material {
+    private_key_or(value, "use apiclient_key.pem from the same folder")
+}
+
+/// A private key; `remedy` says where to get one.
+pub(super) fn private_key_or<'v>(value: &Value<'v>, remedy: &str) -> Option<Found<'v, PrivateKey>> {
+    found(value, Kind::Private, remedy, |material| match material {
         Material::Private(key) => Some(key),
         Material::Public(_) | Material::Certificate(_) => None,
     })
@@ -96,7 +102,7 @@ const WARNED_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 fn report_age(found: &Found<'_, PlatformCertificate>, remedy: &str) {
     let Some(certificate) = &found.it else { return };
-    let (now, end) = (Timestamp::now(), certificate.not_after);
+    let (now, end) = (clock::now(), certificate.not_after);
     if certificate.has_expired(now) {
         found.at.outdated("is a certificate that has expired", remedy);
     } else if end.duration_since(now) < WARNED_BEFORE {
@@ -144,7 +150,7 @@ fn report(value: &Value<'_>, bad: BadMaterial, text: &str, remedy: &str) {
         BadMaterial::Shape if is_file_name(text) => "write ${file:PATH} around the file's name",
         BadMaterial::Shape | BadMaterial::Pkcs12 | BadMaterial::Request | BadMaterial::Certificate(_) => remedy,
         BadMaterial::Damaged => "copy the whole file, from -----BEGIN to the end of -----END",
-        BadMaterial::Encrypted => "decrypt it: openssl pkey -in encrypted.pem -out apiclient_key.pem",
+        BadMaterial::Encrypted => "decrypt it: openssl pkey -in encrypted.pem -out decrypted.pem",
         BadMaterial::NotRsa => "WeChat Pay uses RSA keys of 2048 bits, and SM2 keys are not supported",
         BadMaterial::Bits(_) => "WeChat Pay uses RSA keys of 2048 bits",
     };

@@ -10,6 +10,10 @@ use crate::provider::wechat::v3::{PublicKey, Serial};
 pub(super) struct MixUps<'v> {
     /// The merchants' own, by the serial numbers of their certificates.
     own: Vec<Key<'v>>,
+    /// What stands as a merchant's certificate, and is not that of its private key.
+    certificates: Vec<Key<'v>>,
+    /// What stands as the serial number of a merchant's certificate.
+    serials: Vec<(Value<'v>, Serial)>,
     /// WeChat Pay's, by id or serial number.
     of_wechat: Vec<Key<'v>>,
 }
@@ -25,18 +29,25 @@ impl<'v> MixUps<'v> {
     /// Takes in the keys of a channel, and reports what is mixed up in it.
     pub(super) fn take(&mut self, map: &Map<'v>, v3: Option<V3<'v>>) {
         let Some(v3) = v3 else { return };
-        report_certificate(&v3);
+        let fits = report_certificate(&v3);
         warn_of_the_other_key(map, &v3);
         let V3 { private_key, certificate, serial, public_key_id, public_key, platform, .. } = v3;
-        let written = serial.and_then(|found| found.it);
+        let (serial_at, written) = serial.map(|found| (found.at, found.it)).unzip();
+        let written = written.flatten();
         let own_serial = written.or_else(|| certificate.as_ref()?.it.as_ref().map(|it| it.serial));
-        if let Some(Found { at, it: Some(key) }) = private_key
-            && let Ok(key) = key.public()
-        {
+        self.serials.extend(serial_at.zip(written));
+        let own_key = private_key.and_then(|Found { at, it }| Some((at, it?.public().ok()?)));
+        if let Some((at, key)) = own_key.clone() {
             self.own.push(Key { at, serial: own_serial, key });
         }
         if let Some(Found { at, it: Some(certificate) }) = certificate {
-            self.own.push(Key { at, serial: None, key: certificate.key });
+            let found = Key { at, serial: None, key: certificate.key };
+            // One that fits is known by the private key.
+            match (own_key, fits) {
+                (None, _) => self.own.push(found),
+                (Some(_), false) => self.certificates.push(found),
+                (Some(_), true) => {}
+            }
         }
         if let Some(Found { at, it: Some(key) }) = public_key {
             self.of_wechat.push(Key { at, serial: public_key_id.and_then(|id| id.it), key });
@@ -58,6 +69,22 @@ impl<'v> MixUps<'v> {
                 );
             }
         }
+        for own in &self.certificates {
+            if self.of_wechat.iter().any(|theirs| theirs.key == own.key) {
+                own.at.problem(
+                    "is WeChat Pay's, not the merchant's",
+                    "use apiclient_cert.pem from the folder of private_key",
+                );
+            }
+        }
+        for (at, serial) in &self.serials {
+            if self.of_wechat.iter().any(|theirs| theirs.serial == Some(*serial)) {
+                at.problem(
+                    "is the serial number of one of WeChat Pay's certificates",
+                    "copy the serial number of the merchant's own certificate, apiclient_cert.pem",
+                );
+            }
+        }
         report_two_keys(&self.of_wechat);
         report_two_keys(&self.own);
     }
@@ -75,12 +102,13 @@ fn report_two_keys(keys: &[Key<'_>]) {
     }
 }
 
-/// The certificate is that of the private key, and has the serial number that is written beside it.
-fn report_certificate(v3: &V3<'_>) {
-    let Some(Found { at, it: Some(certificate) }) = &v3.certificate else { return };
-    if let Some(Found { it: Some(key), .. }) = &v3.private_key
-        && key.modulus() != certificate.key.der()
-    {
+/// The certificate is that of the private key, and has the serial number that is written beside it. Whether it is, as far
+/// as both were read.
+fn report_certificate(v3: &V3<'_>) -> bool {
+    let Some(Found { at, it: Some(certificate) }) = &v3.certificate else { return true };
+    let own = v3.private_key.as_ref().and_then(|found| found.it.as_ref());
+    let fits = own.is_none_or(|own| own.modulus() == certificate.key.der());
+    if !fits {
         at.problem(
             "is the certificate of another private key",
             "use apiclient_cert.pem and apiclient_key.pem from the same folder",
@@ -91,6 +119,7 @@ fn report_certificate(v3: &V3<'_>) {
     {
         at.problem("is not the serial number of certificate", "remove serial, or use the certificate that has it");
     }
+    fits
 }
 
 /// The APIv2 key and the APIv3 key are set on their own, and one is easily copied for the other.

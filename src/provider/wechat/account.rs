@@ -135,7 +135,7 @@ impl provider::Account for Account {
     fn keys(&self) -> Vec<KeyInfo> {
         let Some(keys) = self.credentials.v3() else { return Vec::new() };
         let named = |of, serial: &v3::Serial, ends_at| KeyInfo { of, serial: serial.as_str().into(), ends_at };
-        let signer = keys.signer.iter().map(|signer| named(KeyOf::Merchant, &signer.serial, None));
+        let signer = keys.signer.iter().map(|signer| named(KeyOf::Merchant, &signer.serial, signer.ends_at));
         let public = keys.public_key.iter().map(|(id, _)| named(KeyOf::PublicKey, id, None));
         let platform = match &keys.platform {
             v3::PlatformCertificates::Files(files) => files.clone(),

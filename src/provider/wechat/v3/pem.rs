@@ -79,7 +79,7 @@ impl Material {
 /// If there is nothing usable in it.
 pub fn read(text: &str, wanted: Kind) -> Result<Material, BadMaterial> {
     let text = with_line_ends(text);
-    let mut read: Vec<_> = blocks(&text)?.iter().map(|block| block_material(block)).collect();
+    let mut read: Vec<_> = blocks(&text)?.iter().map(block_material).collect();
     let is_wanted = |one: &Result<Material, _>| one.as_ref().is_ok_and(|material| material.kind() == wanted);
     let says_something = |one: &Result<Material, _>| *one != Err(BadMaterial::Shape);
     let at = read.iter().position(is_wanted).or_else(|| read.iter().position(says_something));

@@ -3,6 +3,7 @@
 use super::rsa::{BadKey, PrivateKey};
 use super::serial::Serial;
 use crate::domain::order::MerchantId;
+use jiff::Timestamp;
 
 /// The scheme of `Authorization`, and the value of `Wechatpay-Signature-Type`.
 pub const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";
@@ -14,6 +15,8 @@ pub struct Signer {
     pub serial: Serial,
     /// What signs.
     pub key: PrivateKey,
+    /// When its certificate ends, if that is there to tell.
+    pub ends_at: Option<Timestamp>,
 }
 
 impl Signer {

@@ -57,7 +57,7 @@ pub(crate) fn keys() -> Keys {
     let key = private(include_str!("../../../../tests/fixtures/wechatpay-v3/fixed/merchant.pem"));
     let serial = Serial::of_certificate("1DDE55AD98ED71D6EDD4A4A16996DE7B47773A8C").unwrap();
     Keys {
-        signer: Some(Signer { serial, key }),
+        signer: Some(Signer { serial, key, ends_at: None }),
         api_v3: api_v3_keys(),
         public_key: Some(public_key()),
         platform: PlatformCertificates::None,
