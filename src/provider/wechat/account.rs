@@ -59,6 +59,7 @@ impl Account {
                 state: OrderState::NotPaid(Reason::QueryFailed),
                 evidence: Evidence::default(),
                 host: None,
+                refused_for: None,
             };
         };
         let (answer, host) = match client.order_query_within(&self.credentials, &query).await {
@@ -70,7 +71,8 @@ impl Account {
             client.meters().signing().signed(self.channel, On::Answer, kind, serial, clock::now());
         }
         let state = judge(&self.credentials, &query.ask, &answer);
-        Asked { state, evidence: answer.map(Answer::evidence).unwrap_or_default(), host }
+        let refused_for = answer.as_ref().ok().and_then(Answer::refused_for);
+        Asked { state, refused_for, evidence: answer.map(Answer::evidence).unwrap_or_default(), host }
     }
 }
 
