@@ -78,12 +78,14 @@ use crate::gate::route::Route;
 use crate::gate::sender::Rate;
 use crate::gate::stamp::{HeaderNames, Host};
 use crate::observe::logging::LogFormat;
+use crate::provider::Preset;
 use crate::provider::wechat;
 use crate::reconcile::bill::Plan;
 use crate::reconcile::pending_orders::Watched;
 use crate::server;
 use crate::upstream::Upstream;
 use ipnet::IpNet;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -140,6 +142,43 @@ pub struct Config {
     pub warnings: Vec<Warning>,
 }
 
+/// When the upstream counts as having taken a callback of a route: a rule for each language that it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedOf {
+    /// The route's name.
+    pub route: String,
+    /// The rules, and which notifications each is for, if it is for a provider's own.
+    pub rules: Vec<(Option<&'static Preset>, Accepted)>,
+}
+
+impl AcceptedOf {
+    fn new(route: Route) -> Self {
+        let readings = std::iter::once(route.main).chain(route.also);
+        Self { route: route.name, rules: readings.map(|reading| (reading.preset, reading.accepted)).collect() }
+    }
+
+    /// Whether nothing else was written.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        let is_own =
+            |(preset, rule): &(Option<&Preset>, Accepted)| preset.is_some_and(|preset| *rule == Accepted::of(preset));
+        self.rules.iter().all(|of| of.1 == Accepted::any_2xx() || is_own(of))
+    }
+}
+
+impl fmt::Display for AcceptedOf {
+    /// The rule; where languages differ, that of each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((_, first)) = self.rules.first() else { return Ok(()) };
+        if self.rules.iter().all(|(_, rule)| rule == first) {
+            return first.fmt(f);
+        }
+        let said =
+            self.rules.iter().map(|(preset, rule)| format!("{}: {rule}", preset.map_or("", |preset| preset.name)));
+        f.write_str(&said.collect::<Vec<_>>().join("; "))
+    }
+}
+
 /// What a file says in outline, when it was checked without its secrets; nothing can be run from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
@@ -154,7 +193,7 @@ pub struct Outline {
     /// How many routes there are.
     pub routes: usize,
     /// When the upstream counts as having taken a callback, by route.
-    pub accepted: Vec<(String, Accepted)>,
+    pub accepted: Vec<AcceptedOf>,
     /// How many channels there are.
     pub channels: usize,
     /// What each of them is asked by, reads and verifies with.
@@ -286,7 +325,7 @@ impl Outline {
             upstream: config.upstream,
             mode: config.mode,
             routes: config.routes.len(),
-            accepted: config.routes.into_iter().map(|route| (route.name, route.main.accepted)).collect(),
+            accepted: config.routes.into_iter().map(AcceptedOf::new).collect(),
             channels: config.channels.len(),
             accounts,
             journal: config.journal,

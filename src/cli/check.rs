@@ -7,8 +7,6 @@ use super::print::{self, Lines};
 use super::problems;
 use super::words::{Words, fill, words};
 use crate::config::{AccountOutline, Config, Outline, Verifier, Warning};
-use crate::gate::accepted::Accepted;
-use crate::provider::wechat::v2::preset::PRESET;
 use resolve::{Resolved, resolve};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -66,7 +64,7 @@ fn report(outline: &Outline, resolved: Option<&Resolved>) -> Value {
         "listen": outline.listen.to_string(),
         "upstream": outline.upstream.to_string(),
         "routes": outline.routes,
-        "accepted": outline.accepted.iter().map(|(route, rule)| (route.as_str(), rule.to_string())).collect::<BTreeMap<_, _>>(),
+        "accepted": outline.accepted.iter().map(|of| (of.route.as_str(), of.to_string())).collect::<BTreeMap<_, _>>(),
         "channels": outline.channels,
         "accounts": outline.accounts.iter().map(|(id, account)| (id.to_string(), account_value(account))).collect::<BTreeMap<_, _>>(),
         "unread_secrets": unread,
@@ -88,9 +86,8 @@ fn lines(args: &Args, outline: &Outline, resolved: Option<&Resolved>) -> Lines {
         lines.say(fill(words.channel_has, &[id, &what_it_has(account, words)]));
     }
     // What is written replaces the default, so it is said what counts then.
-    let is_default = |rule: &Accepted| *rule == Accepted::any_2xx() || *rule == Accepted::of(&PRESET);
-    for (route, rule) in outline.accepted.iter().filter(|(_, rule)| !is_default(rule)) {
-        lines.say(fill(words.counts_as_taken, &[route, rule]));
+    for of in outline.accepted.iter().filter(|of| !of.is_default()) {
+        lines.say(fill(words.counts_as_taken, &[&of.route, of]));
     }
     for warning in &outline.warnings {
         let space = if warning.place.is_some() { "" } else { " " };

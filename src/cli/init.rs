@@ -1,5 +1,7 @@
 //! `tollgate init`: a configuration out of a saved request, with what the request does not say asked for.
 
+mod any_key;
+
 mod fields;
 
 mod guess;
@@ -9,18 +11,20 @@ mod write;
 use super::print::{self, Lines};
 use super::saved;
 use super::words::{Words, fill, words};
-use crate::config::{Config, Environment, Limits};
+use crate::config::{Config, Limits};
+use crate::domain::clock;
 use crate::domain::order::{AppId, MerchantId};
 use crate::domain::reason::Reason;
+use crate::gate::intake::Intake;
 use crate::gate::route::Routes;
 use crate::server::Arrival;
 use crate::upstream::Upstream;
+use any_key::AnyKey;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use fields::Request;
 use guess::{Choice, Guess};
 use hyper::http::request::Parts;
-use std::env::VarError;
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -114,10 +118,10 @@ fn make(
     words: &Words,
 ) -> anyhow::Result<Made> {
     let mut why = words.no_order.to_owned();
-    let mut is_first = true;
+    let (mut is_first, any_key) = (true, AnyKey::default());
     for guess in guess::guesses(head, request) {
         let text = write::write(&guess, known, from, words);
-        match try_out(&text, head, body, &guess) {
+        match try_out(&text, head, body, &guess, &any_key) {
             Ok(()) => return Ok(Made { guess, text }),
             // What keeps the likeliest from being read says most.
             Err(error) if is_first => (why, is_first) = (error, false),
@@ -128,32 +132,16 @@ fn make(
 }
 
 /// Reads the request as the gate would, under this configuration.
-fn try_out(text: &str, head: &Parts, body: &Bytes, guess: &Guess) -> Result<(), String> {
-    let config = Config::parse(text, Path::new("config.yaml"), &AnyKey).map_err(|problems| problems.to_string())?;
+fn try_out(text: &str, head: &Parts, body: &Bytes, guess: &Guess, any_key: &AnyKey) -> Result<(), String> {
+    let config = Config::parse(text, Path::new("config.yaml"), any_key).map_err(|problems| problems.to_string())?;
     let routes = Routes::new(config.routes);
     let (route, path) = routes.find(head).map_err(|error| error.to_string())?;
-    let read = route.main.claim.read(head, &path, body).map_err(|unreadable| unreadable.to_string())?;
-    if read.claim.order.as_str() == guess.order.field.value {
-        Ok(())
-    } else {
-        Err(format!("{} is read as another order", guess.order.field.name))
-    }
-}
-
-/// An environment in which every key is there, for trying a configuration out.
-struct AnyKey;
-
-impl Environment for AnyKey {
-    fn variable(&self, _: &str) -> Result<String, VarError> {
-        Ok(uuid::Uuid::now_v7().simple().to_string())
-    }
-
-    fn file(&self, _: &Path) -> io::Result<String> {
-        Err(ErrorKind::NotFound.into())
-    }
-
-    fn readable(&self, _: &Path) -> io::Result<()> {
-        Err(ErrorKind::NotFound.into())
+    let read = Intake::read(route, &path, head, body, clock::now()).map_err(|unreadable| unreadable.to_string())?;
+    match read.claim() {
+        // What it is about is sealed.
+        None if guess.of_v3.is_some() && read.selected().is_some() => Ok(()),
+        Some(claim) if claim.order.as_str() == guess.order.field.value => Ok(()),
+        _ => Err(format!("{} is read as another order", guess.order.field.name)),
     }
 }
 
@@ -161,9 +149,6 @@ impl Environment for AnyKey {
 fn refuse_others(request: &Request) -> anyhow::Result<()> {
     if request.has("req_info") && request.has("return_code") {
         bail!("this is WeChat Pay's notification of a refund, not of a payment: save one of a payment");
-    }
-    if request.has("resource.ciphertext") {
-        bail!("this is a notification of WeChat Pay's API v3, which is not in this version yet");
     }
     if request.has("notify_type") && request.has("trade_status") && request.has("app_id") {
         bail!("this is a notification of Alipay, and this version confirms payments with WeChat Pay only");
@@ -243,7 +228,10 @@ fn tell(args: &Args, from: &Path, guess: &Guess, words: &Words) -> Lines {
     for (name, value) in &guess.matched {
         lines.item("match", format!("query.{name}: {value}"));
     }
-    if guess.is_notification {
+    if guess.of_v3.is_some() {
+        lines.item("preset", format!("wechat: {}", words.preset_any));
+        lines.item("order", words.is_sealed);
+    } else if guess.is_notification {
         lines.item("preset", format!("wechat-v2: {}", words.preset_is));
     } else {
         lines.item("carrier", format!("{}, {}", write::carrier(guess.carrier), guess.method));
@@ -261,7 +249,7 @@ fn tell(args: &Args, from: &Path, guess: &Guess, words: &Words) -> Lines {
         ("amount", guess.amount.as_ref()),
     ];
     for (name, choice) in parts {
-        let Some(Choice { field, others }) = choice else { continue };
+        let Some(Choice { field, others }) = choice.filter(|_| guess.of_v3.is_none()) else { continue };
         let perhaps = if others.is_empty() {
             String::new()
         } else {
@@ -285,7 +273,10 @@ fn tell(args: &Args, from: &Path, guess: &Guess, words: &Words) -> Lines {
         lines.item("channel", format!("app{hint}"));
     }
     let (out, from) = (args.out.display(), from.display());
-    lines.say(fill(words.now_do, &[&write::KEY]));
+    match guess.of_v3 {
+        Some(_) => lines.say(fill(words.now_do_v3, &[&write::V3_KEY])),
+        None => lines.say(fill(words.now_do, &[&write::KEY])),
+    }
     lines.say(format!("  tollgate check --config {out}"));
     lines.say(format!("  tollgate verify --config {out} --file {from}"));
     lines.say(format!("  tollgate check --resolve --config {out}"));

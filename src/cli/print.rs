@@ -25,6 +25,11 @@ impl Lines {
         self.0.push(line.into());
     }
 
+    /// Adds all lines of another.
+    pub(super) fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// Adds a line `name  value`, the values below each other.
     pub(super) fn item(&mut self, name: &str, value: impl std::fmt::Display) {
         let blanks = " ".repeat(NAME.saturating_sub(width(name)));

@@ -14,13 +14,19 @@ use crate::gate::channel::Channels;
 use crate::gate::claim::Claim;
 use crate::gate::intake::{Callback, Intake};
 use crate::gate::reply;
-use crate::gate::route::Routes;
-use crate::provider::AskBy;
+use crate::gate::route::{Route, Routes};
+use crate::provider::{AskBy, SignedBy, Unopened};
 use crate::server::Arrival;
 use anyhow::Context;
+use hyper::http::request::Parts;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// Said of a key that is not known here.
+const TO_BE_FETCHED: &str = "the gate would first download the certificate that Wechatpay-Serial names, and decide by it; \
+                             verify asks nobody, and cannot tell";
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -120,33 +126,46 @@ fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -
         }
     })?;
     let (route, path) = found.map_err(|error| error.reason())?;
-    // A saved notification is opened at the time that it was signed, or it would be too old.
-    let signed_at = route.reading(&body).ok().and_then(|reading| reading.preset?.signed_at);
-    let at = signed_at.and_then(|signed_at| signed_at(&arrival.head.headers)).unwrap_or_else(clock::now);
+    let (at, signed_at) = arrived_at(route, &arrival.head, &body);
+    if let Some(preset) =
+        route.reading(&body).ok().and_then(|reading| reading.preset).filter(|_| !route.also.is_empty())
+    {
+        account.note("preset", preset.name);
+    }
+    if let Some(signed_at) = signed_at {
+        let told = format!("{signed_at}, as its headers say: it is checked as if it had arrived then");
+        account.note("signed_at", told);
+    }
     let intake = Intake::read(route, &path, &arrival.head, &body, at).map_err(|unreadable| {
         account.note("detail", unreadable.detail.as_str());
         unreadable.reason
     })?;
     match intake.claim() {
         Some(claim) => note_claim(claim, &intake, account),
-        None => account.note("event", "refund"),
+        // What is sealed beside fields in the clear is a refund.
+        None if signed_at.is_none() => account.note("event", "refund"),
+        None => {}
     }
-    let is_sealed = intake.claim().is_none();
-    let channel = intake.channel(&channels).map_err(|unopened| {
-        if let Some(detail) = unopened.detail {
+    let (is_sealed, names_no_channel) =
+        (intake.claim().is_none(), intake.claim().is_none() || intake.selected().is_none());
+    let may_be_fetched = intake.lacks_key(&channels);
+    let mut unopened = |unopened: Unopened| {
+        if may_be_fetched && unopened.reason == Reason::NotificationSerialUnknown {
+            account.note("detail", TO_BE_FETCHED);
+        } else if let Some(detail) = unopened.detail {
             account.note("detail", detail.as_ref());
         }
         unopened.reason
-    })?;
-    if is_sealed {
+    };
+    let channel = intake.channel(&channels).map_err(&mut unopened)?;
+    let signed_by = intake.signed_by(channel);
+    let callback = intake.open(channel).map_err(unopened)?;
+    if names_no_channel {
         account.note("channel", channel.id.as_str());
     }
-    let callback = intake.open(channel).map_err(|unopened| {
-        if let Some(detail) = unopened.detail {
-            account.note("detail", detail.as_ref());
-        }
-        unopened.reason
-    })?;
+    if let Some(SignedBy { kind, key }) = signed_by {
+        account.note("signed_by", format!("{kind} {key}"));
+    }
     let claimed = &callback.claimed;
     if is_sealed {
         note_sealed(&callback, account);
@@ -161,6 +180,14 @@ fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -
     }
     would_ask(channel.ask(claimed), account);
     Ok(())
+}
+
+/// When a saved request is to have arrived: a notification whose signature ages at the time that it says it was signed, or
+/// it would be too old.
+fn arrived_at(route: &Route, head: &Parts, body: &[u8]) -> (Timestamp, Option<Timestamp>) {
+    let signed_at = route.reading(body).ok().and_then(|reading| reading.preset?.signed_at);
+    let signed_at = signed_at.and_then(|signed_at| signed_at(&head.headers));
+    (signed_at.unwrap_or_else(clock::now), signed_at)
 }
 
 /// What stands in the clear.
@@ -187,6 +214,9 @@ fn note_sealed(callback: &Callback, account: &mut Account) {
         account.note("amount", amount.fen.0);
     }
     if let Some(refund) = &callback.refund {
+        if !account.value.contains_key("event") {
+            account.note("event", "refund");
+        }
         account.note("refund_id", refund.id.as_str());
         account.note("refund_status", refund.status.as_str());
     }

@@ -162,6 +162,16 @@ bilingual! {
     path_exact: "exactly this path", "路径须完全一致";
     match_exact: "exactly this parameter of the query", "查询参数须完全一致";
     preset_is: "WeChat Pay's own notification, signature checked first", "微信支付的支付结果通知，先验签";
+    preset_any: "WeChat Pay's own notifications, v2 or v3, whichever comes", "微信支付的通知，v2 或 v3，来什么读什么";
+    private_key_is: "the file of the merchant platform, beside this one", "商户平台下载的文件，放在本文件旁边";
+    certificate_is: "for its serial number", "用于取证书序列号";
+    v3_key_is: "the account's APIv3 key, 32 characters", "商户号的 APIv3 密钥，32 位";
+    public_key_id_is: "as the request names it; compare it with the merchant platform", "取自此请求；请与商户平台核对";
+    public_key_is: "WeChat Pay's public key, from the merchant platform", "微信支付公钥，从商户平台下载";
+    certificates_are: "downloaded by the gate", "由网关自动下载";
+    is_sealed: "sealed: api_v3_key opens it", "已加密，由 api_v3_key 解密";
+    next_steps_v3: "Put the merchant's APIv3 key into the environment variable WECHAT_V3_KEY and the files beside this one, then: tollgate check --resolve", "请将商户的 APIv3 密钥放入环境变量 WECHAT_V3_KEY，并将各文件放在本文件旁边，然后执行：tollgate check --resolve";
+    now_do_v3: "Look it through, put the APIv3 key into {} and the files beside it, then:", "请检查一遍，将 APIv3 密钥放入环境变量 {}，并将各文件放在配置文件旁边，然后：";
     carrier_is: "where the fields are: query, form, json, xml or multipart", "字段所在位置：query、form、json、xml 或 multipart";
     cookies_are: "the request has a cookie of that name; right only if the order system looks for parameters in no cookie", "请求带有同名 cookie；仅当订单系统不从 cookie 取参数时才可忽略";
     any_type: "the request names another type than it has", "请求声明的类型与内容不符";

@@ -157,6 +157,16 @@ impl<'m> Intake<'m> {
         }
     }
 
+    /// Whether [`fetch_keys`](Self::fetch_keys) would fetch some.
+    #[must_use]
+    pub fn lacks_key(&self, channels: &Channels) -> bool {
+        let Some(envelope) = self.envelope() else { return false };
+        match self.selected() {
+            Some(id) => channels.get(&id).is_some_and(|channel| channel.account.lacks_key(&envelope)),
+            None => self.reading.is_auto() && channels.iter().any(|channel| channel.account.lacks_key(&envelope)),
+        }
+    }
+
     /// Which of the provider's keys it is signed with, once the account of `channel` has opened it.
     #[must_use]
     pub fn signed_by(&self, channel: &Channel) -> Option<SignedBy> {

@@ -139,6 +139,8 @@ mod admin_access;
 
 mod admin_api;
 
+mod signing;
+
 mod pages;
 
 mod config_check;

@@ -4,6 +4,8 @@ use super::fields::{Field, Request};
 use crate::domain::money::Fen;
 use crate::domain::order::{OrderId, OutTradeNo, TransactionId};
 use crate::gate::claim::Carrier;
+use crate::provider::wechat::v3::Serial;
+use crate::provider::wechat::v3::headers::SERIAL;
 use hyper::Method;
 use hyper::http::request::Parts;
 
@@ -138,6 +140,8 @@ pub(super) struct Guess {
     pub(super) carrier: Carrier,
     /// WeChat Pay's own notification.
     pub(super) is_notification: bool,
+    /// If it is one of API v3: what names the key that signed it.
+    pub(super) of_v3: Option<SignedBy>,
     pub(super) order: Choice,
     pub(super) out_trade_no: Option<Choice>,
     pub(super) transaction: Option<Choice>,
@@ -154,6 +158,15 @@ pub(super) struct Guess {
     pub(super) ignores_cookies: bool,
 }
 
+/// The kind of key that signed a notification of API v3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SignedBy {
+    /// The public key with this id.
+    PublicKey(Serial),
+    /// A platform certificate, or nothing that is known.
+    Certificate,
+}
+
 /// A field that was taken, and what it might be instead.
 #[derive(Debug, Clone)]
 pub(super) struct Choice {
@@ -163,6 +176,14 @@ pub(super) struct Choice {
 
 /// Every route that such a request may be for, the likeliest first.
 pub(super) fn guesses(head: &Parts, request: &Request) -> Vec<Guess> {
+    if let Some(of_v3) = signed_by(head, request) {
+        // What it is about is sealed.
+        let order =
+            Choice { field: Field { name: "out_trade_no".to_owned(), value: String::new() }, others: Vec::new() };
+        let sealed = Request { carrier: request.carrier, fields: Vec::new(), query: request.query.clone() };
+        let strict = Guess { of_v3: Some(of_v3), ..guess(head, &sealed, order, true) };
+        return [false, true].map(|any_type| Guess { any_type, ..strict.clone() }).into();
+    }
     let is_notification = is_notification(request);
     let names: &[&str] = if is_notification { &["outtradeno"] } else { ORDER };
     let mut orders =
@@ -218,6 +239,7 @@ fn guess(head: &Parts, request: &Request, order: Choice, is_notification: bool) 
         method: head.method.clone(),
         carrier: request.carrier,
         is_notification,
+        of_v3: None,
         order,
         out_trade_no,
         transaction,
@@ -235,6 +257,16 @@ pub(super) fn is_notification(request: &Request) -> bool {
     let has =
         ["appid", "mch_id", "out_trade_no", "transaction_id", "total_fee", "sign"].iter().all(|name| request.has(name));
     request.carrier == Carrier::Xml && has
+}
+
+/// Which key signed a notification of API v3; `None` if it is none.
+fn signed_by(head: &Parts, request: &Request) -> Option<SignedBy> {
+    let has = ["event_type", "resource.ciphertext", "resource.nonce"].iter().all(|name| request.has(name));
+    if request.carrier != Carrier::Json || !has {
+        return None;
+    }
+    let serial = head.headers.get(SERIAL).and_then(|serial| serial.to_str().ok()).map(Serial::of_public_key);
+    Some(serial.and_then(Result::ok).map_or(SignedBy::Certificate, SignedBy::PublicKey))
 }
 
 /// The field that a table names first, and the others that it names.

@@ -113,6 +113,29 @@ fn requests_of_many_order_systems_are_understood() {
 }
 
 #[test]
+fn a_notification_of_api_v3_is_taken_by_a_route_for_both_apis() {
+    let body = r#"{"id":"1","event_type":"TRANSACTION.SUCCESS","resource_type":"encrypt-resource","resource":{"algorithm":"AEAD_AES_256_GCM","nonce":"fdasflkja484","associated_data":"transaction","ciphertext":"eA=="}}"#;
+    for (kind, any_type) in [(JSON, false), (None, false), (Some("text/plain"), true)] {
+        let made = made("POST", "/wxpay/notify", kind, body).unwrap_or_else(|error| panic!("{error:#}"));
+        for line in
+            ["preset: wechat ", "provider: wechat-v3", "api_v3_key: ${WECHAT_V3_KEY}", "platform_certificates: auto"]
+        {
+            assert!(made.text.contains(line), "{line}\n{}", made.text);
+        }
+        assert_eq!(made.text.contains("content_type: any"), any_type, "{}", made.text);
+    }
+    let id = "PUB_KEY_ID_0114000000000000000000000000000000";
+    let head = Http::builder().method("POST").uri("/index.php?s=/Home/WxPay/notify").header("host", "shop.example");
+    let head = head.header("content-type", "application/json").header("wechatpay-serial", id);
+    let (head, body) = (head.body(()).unwrap().into_parts().0, Bytes::from_static(body.as_bytes()));
+    let request = Request::read(&head, &body).unwrap();
+    let made = make(&head, &body, &request, &known(), "request.http", english()).unwrap_or_else(|e| panic!("{e:#}"));
+    for line in [&*format!("public_key_id: {id}"), "public_key: ${file:pub_key.pem}", "query.s: /Home/WxPay/notify"] {
+        assert!(made.text.contains(line), "{line}\n{}", made.text);
+    }
+}
+
+#[test]
 fn the_file_says_what_else_it_might_be() {
     let text = made("POST", "/pay", FORM, "order_id=1&order_sn=2&fee=3&price=4&ChannelID=5").unwrap().text;
     for words in
@@ -147,7 +170,6 @@ fn parts_of_multipart_are_fields() {
 fn what_is_no_payment_callback_of_ours_is_said() {
     for (kind, body, words) in [
         (XML, "<xml><return_code>SUCCESS</return_code><req_info>x</req_info></xml>", "refund"),
-        (JSON, r#"{"event_type":"TRANSACTION.SUCCESS","resource":{"ciphertext":"x"}}"#, "API v3"),
         (FORM, "notify_type=trade_status_sync&trade_status=TRADE_SUCCESS&app_id=1&out_trade_no=2", "Alipay"),
         (FORM, "a=1&b=2", "no field"),
         (FORM, "order_id=1&order_id=2", "field-repeated"),

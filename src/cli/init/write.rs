@@ -1,6 +1,6 @@
 //! The configuration that is written: short, with a comment where an operator has to check.
 
-use super::guess::{Choice, Guess};
+use super::guess::{Choice, Guess, SignedBy};
 use crate::cli::words::{Words, fill};
 use crate::domain::order::{AppId, MerchantId};
 use crate::gate::claim::Carrier;
@@ -18,6 +18,14 @@ pub(super) struct Known {
 /// The reference to the key of the merchant account.
 pub(super) const KEY: &str = "WECHAT_KEY";
 
+/// The reference to its APIv3 key.
+pub(super) const V3_KEY: &str = "WECHAT_V3_KEY";
+
+/// The files of the merchant platform, under its names, and WeChat Pay's public key.
+pub(super) const PRIVATE_KEY: &str = "apiclient_key.pem";
+pub(super) const CERTIFICATE: &str = "apiclient_cert.pem";
+pub(super) const PUBLIC_KEY: &str = "pub_key.pem";
+
 /// The column of comments.
 const COMMENT: usize = 46;
 
@@ -25,7 +33,7 @@ const COMMENT: usize = 46;
 pub(super) fn write(guess: &Guess, known: &Known, from: &str, words: &Words) -> String {
     let mut file = File::default();
     file.comment(&fill(words.made_from, &[&from]));
-    file.comment(words.next_steps);
+    file.comment(if guess.of_v3.is_some() { words.next_steps_v3 } else { words.next_steps });
     file.blank();
     file.line(0, "listen: 127.0.0.1:8080", words.listen_here);
     file.line(0, &format!("upstream: {}", known.upstream), words.upstream_keeps);
@@ -36,15 +44,31 @@ pub(super) fn write(guess: &Guess, known: &Known, from: &str, words: &Words) -> 
     file.blank();
     file.line(0, "channels:", "");
     file.line(2, "app:", "");
-    file.line(4, "provider: wechat-v2", "");
+    file.line(4, if guess.of_v3.is_some() { "provider: wechat-v3" } else { "provider: wechat-v2" }, "");
     file.line(4, &format!("appid: {}", known.appid), "");
     file.line(4, &format!("mch_id: \"{}\"", known.mch_id), "");
-    file.line(4, &format!("key: ${{{KEY}}}"), words.key_is);
+    match guess.of_v3 {
+        Some(signed_by) => keys_of_v3(&mut file, signed_by, words),
+        None => file.line(4, &format!("key: ${{{KEY}}}"), words.key_is),
+    }
     file.blank();
     file.line(0, "journal: { path: tollgate.db }", words.journal_is);
     file.comment(words.behind_proxy);
     file.comment("forwarding: { trusted_proxies: [127.0.0.1] }");
     file.0
+}
+
+fn keys_of_v3(file: &mut File, signed_by: SignedBy, words: &Words) {
+    file.line(4, &format!("private_key: ${{file:{PRIVATE_KEY}}}"), words.private_key_is);
+    file.line(4, &format!("certificate: ${{file:{CERTIFICATE}}}"), words.certificate_is);
+    file.line(4, &format!("api_v3_key: ${{{V3_KEY}}}"), words.v3_key_is);
+    match signed_by {
+        SignedBy::PublicKey(id) => {
+            file.line(4, &format!("public_key_id: {id}"), words.public_key_id_is);
+            file.line(4, &format!("public_key: ${{file:{PUBLIC_KEY}}}"), words.public_key_is);
+        }
+        SignedBy::Certificate => file.line(4, "platform_certificates: auto", words.certificates_are),
+    }
 }
 
 fn route(file: &mut File, guess: &Guess, words: &Words) {
@@ -58,7 +82,13 @@ fn route(file: &mut File, guess: &Guess, words: &Words) {
         file.line(4, &format!("match: {{ {} }}", wanted.join(", ")), words.match_exact);
     }
     if guess.is_notification {
-        file.line(4, "preset: wechat-v2", words.preset_is);
+        match guess.of_v3 {
+            Some(_) => file.line(4, "preset: wechat", words.preset_any),
+            None => file.line(4, "preset: wechat-v2", words.preset_is),
+        }
+        if guess.any_type && guess.of_v3.is_some() {
+            file.line(4, "content_type: any", words.any_type);
+        }
         file.line(4, "channel: app", "");
         return;
     }

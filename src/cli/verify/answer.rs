@@ -2,8 +2,8 @@
 
 use super::super::ConfigFile;
 use super::super::print::{self, Lines};
-use crate::config::Outline;
-use crate::gate::accepted::Part;
+use crate::config::{AcceptedOf, Outline};
+use crate::gate::accepted::{Accepted, Part};
 use crate::upstream::{LARGEST_ANSWER, UpstreamAnswer, coding};
 use anyhow::Context;
 use bytes::Bytes;
@@ -29,18 +29,41 @@ pub(super) fn run(file: &ConfigFile, answer: &Path, route: &str, as_json: bool) 
         Ok(outline) => outline,
         Err(problems) => return super::super::problems::print(&problems, as_json),
     };
-    let Some((_, accepted)) = outline.accepted.iter().find(|(name, _)| name == route) else {
-        let names: Vec<&str> = outline.accepted.iter().map(|(name, _)| name.as_str()).collect();
+    let Some(AcceptedOf { rules, .. }) = outline.accepted.iter().find(|of| of.route == route) else {
+        let names: Vec<&str> = outline.accepted.iter().map(|of| of.route.as_str()).collect();
         writeln!(std::io::stderr(), "tollgate: there is no route {route}; there is {}", names.join(", "))?;
         return Ok(ExitCode::from(USAGE));
     };
     let saved = Saved::read(&bytes_of(answer).with_context(|| format!("cannot read {}", answer.display()))?);
-    let told = match saved.legible() {
-        Ok(answer) => Told::Judged { status: answer.status, parts: accepted.parts(&answer) },
-        Err(illegible) => Told::Illegible { status: saved.status, illegible },
-    };
-    print::print(as_json, &told.value(route, &saved), &told.lines(route, &saved))?;
-    Ok(if told.counts() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let judged: Vec<(&str, Told)> =
+        rules.iter().map(|(preset, rule)| (preset.map_or("", |preset| preset.name), Told::of(&saved, rule))).collect();
+    match judged.as_slice() {
+        [(_, told)] => print::print(as_json, &told.value(route, &saved), &told.lines(route, &saved))?,
+        several => print::print(as_json, &of_each(several, route, &saved), &lines_of_each(several, route, &saved))?,
+    }
+    Ok(if judged.iter().any(|(_, told)| told.counts()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is told where a route takes several notifications, and the answer is held against the rule of each.
+fn of_each(judged: &[(&str, Told)], route: &str, saved: &Saved) -> Value {
+    let each = judged.iter().map(|(preset, told)| {
+        let mut value = told.value(route, saved);
+        if let Some(value) = value.as_object_mut() {
+            value.insert("preset".to_owned(), json!(preset));
+        }
+        value
+    });
+    let each: Vec<_> = each.collect();
+    json!({ "route": route, "counts": judged.iter().any(|(_, told)| told.counts()), "of_each": each })
+}
+
+fn lines_of_each(judged: &[(&str, Told)], route: &str, saved: &Saved) -> Lines {
+    let mut lines = Lines::default();
+    for (preset, told) in judged {
+        lines.item("preset", format!("{preset}, as the answer to such a notification"));
+        lines.append(told.lines(route, saved));
+    }
+    lines
 }
 
 fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -119,6 +142,13 @@ enum Told {
 }
 
 impl Told {
+    fn of(saved: &Saved, rule: &Accepted) -> Self {
+        match saved.legible() {
+            Ok(answer) => Self::Judged { status: answer.status, parts: rule.parts(&answer) },
+            Err(illegible) => Self::Illegible { status: saved.status, illegible },
+        }
+    }
+
     fn failed(&self) -> Option<&Part> {
         match self {
             Self::Judged { parts, .. } => parts.iter().find(|part| !part.holds),
