@@ -113,7 +113,7 @@ fn whatever_of_the_keys_changes_the_account_is_another_one() {
         own.replace("apiclient_key", "other_key").replace("apiclient_cert", "other_cert"),
         own.replace(CERTIFICATE, "    serial: 0000000000000000000000000000000000000001\n"),
         own.replace("PUB_KEY_ID_01", "PUB_KEY_ID_02"),
-        own.replace("pub_key.pem", "pub_key_other.pem"),
+        own.replace("pub_key.pem", "old_pub_key.pem"),
         own.replace(PUBLIC, ""),
         own.replace("${V3_KEY}", "abcdefghijklmnopqrstuvwxyz012346"),
         own.replace("${V3_KEY}", "[\"${V3_KEY}\", abcdefghijklmnopqrstuvwxyz012346]"),
