@@ -42,7 +42,7 @@ pub use order_state::OrderState;
 pub use payee::{Fingerprint, Payee};
 pub use payment::Payment;
 pub use preset::{Dialect, Preset};
-pub use question::{AskBy, Asked, Part, Query};
+pub use question::{AskBy, Asked, Part, Query, RefusedFor};
 pub use unopened::Unopened;
 
 use crate::domain::order::MerchantId;

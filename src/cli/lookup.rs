@@ -143,7 +143,7 @@ async fn ask(config: &Config, args: &Args) -> anyhow::Result<Vec<Live>> {
 /// What WeChat Pay says on one channel; nothing if the order id cannot be an order there.
 async fn ask_on(channel: &Channel, order: &OrderId) -> Option<Live> {
     let number = channel.out_trade_no.apply(order).ok()?;
-    let (order_state, _) = super::query::ask(channel, AskBy::OutTradeNo(number)).await;
+    let order_state = super::query::ask(channel, AskBy::OutTradeNo(number)).await.state;
     let payment = match &order_state {
         OrderState::Paid(payment) => Some(verified(payment)),
         OrderState::NotPaid(_) => None,

@@ -2,6 +2,7 @@
 
 use super::ConfigFile;
 use super::print::{self, Lines};
+use super::words::{Words, fill, words};
 use crate::admin::records;
 use crate::config::Config;
 use crate::domain::clock;
@@ -13,7 +14,7 @@ use crate::observe::metrics::QueryMeters;
 use crate::observe::traces::Parent;
 use crate::provider::order_state::OrderState;
 use crate::provider::payment::Payment;
-use crate::provider::{AskBy, Asked, Part, Query};
+use crate::provider::{AskBy, Asked, Part, Query, RefusedFor};
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -54,7 +55,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let out_trade_no = channel.out_trade_no.apply(&args.order).context("the order id is no out_trade_no")?;
     let ask = AskBy::OutTradeNo(out_trade_no);
     config.wechat.connect(None, &QueryMeters::default())?;
-    let (order_state, host) = self::ask(channel, ask).await;
+    let Asked { state: order_state, host, refused_for, .. } = self::ask(channel, ask).await;
     let reason = order_state.reason();
     let payment = match &order_state {
         OrderState::Paid(payment) => Some(payment.as_ref()),
@@ -62,10 +63,15 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let verdict = reason.verdict().unwrap_or(Verdict::Unknown);
     let asked = records::Asked::new(args.channel, out_trade_no, reason, payment.map(verified).as_ref());
-    let value = Answered { asked, host };
+    let refused_for = refused_for.map(|refused_for| told(refused_for, words()));
+    let host = host.map(|host| host.to_string());
+    let value = Answered { asked, host, refused_for: refused_for.clone() };
     let mut lines = Lines::default();
     lines.say(format!("{out_trade_no} on {}: {verdict} ({reason})", args.channel));
     lines.say(format!("  {}", reason.text()));
+    if let Some(refused_for) = refused_for {
+        lines.say(format!("  {refused_for}"));
+    }
     if let Some(payment) = payment {
         tell_payment(&mut lines, payment);
     }
@@ -80,14 +86,26 @@ struct Answered {
     asked: records::Asked,
     /// The host that answered.
     host: Option<String>,
+    /// Why it refused the question, where it tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_for: Option<String>,
 }
 
-/// Asks the provider once, for a command; what that establishes, and which host answered.
-pub(super) async fn ask(channel: &Channel, ask: AskBy) -> (OrderState, Option<String>) {
+/// Asks the provider once, for a command.
+pub(super) async fn ask(channel: &Channel, ask: AskBy) -> Asked {
     let (deadline, within) = (Instant::now() + TIMEOUT, &Parent::default());
-    let query = Query { ask, part: Part::FollowUp, deadline, wait_until: deadline, within };
-    let Asked { state, host, .. } = channel.account.query(query).await;
-    (state, host.map(|host| host.to_string()))
+    channel.account.query(Query { ask, part: Part::FollowUp, deadline, wait_until: deadline, within }).await
+}
+
+/// Why a provider refused the question, for people.
+pub(super) fn told(refused_for: RefusedFor, words: &Words) -> String {
+    match refused_for {
+        RefusedFor::Clock(Some(ahead)) if ahead < 0 => fill(words.clock_is_ahead, &[&ahead.unsigned_abs()]),
+        RefusedFor::Clock(Some(ahead)) => fill(words.clock_is_behind, &[&ahead]),
+        RefusedFor::Clock(None) => words.clock_is_wrong.to_owned(),
+        RefusedFor::Serial => words.serial_is_wrong.to_owned(),
+        RefusedFor::Key => words.key_is_wrong.to_owned(),
+    }
 }
 
 fn tell_payment(lines: &mut Lines, payment: &Payment) {

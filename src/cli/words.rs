@@ -226,6 +226,11 @@ bilingual! {
     not_read: "Not read without --resolve, and needed to run: {}", "未读取（加 --resolve 才读取），运行时必须有：{}";
     channel_is: "channel {}: {} ({})", "渠道 {}：{}（{}）";
     account_known: "WeChat Pay answers and knows the account", "微信支付有应答，商户号可用";
+    clock_is_ahead: "this machine's clock is {} s ahead of WeChat Pay's: more than 5 minutes are refused. Is NTP running?", "本机时钟比微信支付快 {} 秒：相差超过 5 分钟会被拒绝。NTP 是否在运行？";
+    clock_is_behind: "this machine's clock is {} s behind WeChat Pay's: more than 5 minutes are refused. Is NTP running?", "本机时钟比微信支付慢 {} 秒：相差超过 5 分钟会被拒绝。NTP 是否在运行？";
+    clock_is_wrong: "WeChat Pay says that this machine's clock is more than 5 minutes wrong. Is NTP running?", "微信支付提示本机时钟误差超过 5 分钟。NTP 是否在运行？";
+    serial_is_wrong: "WeChat Pay does not know the serial number that the question was signed with: certificate or serial is not that of this mch_id's API certificate", "微信支付不认识签名所用的证书序列号：certificate 或 serial 不是该 mch_id 的商户 API 证书";
+    key_is_wrong: "the signature does not fit: private_key is not the key of the certificate with this serial, or the certificate was replaced in the merchant platform", "签名不符：private_key 与该序列号的证书不是一对，或证书已在商户平台更换";
     upstream_answers: "upstream {}: takes connections", "订单系统 {}：可以连接";
     upstream_silent: "upstream {}: cannot be reached ({})", "订单系统 {}：无法连接（{}）";
     source_read: "source {}: {}", "订单来源 {}：{}";

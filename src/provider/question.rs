@@ -65,4 +65,17 @@ pub struct Asked {
     pub evidence: Evidence,
     /// The origin of the host that answered, for people.
     pub host: Option<Arc<str>>,
+    /// Why the question was refused, where the provider tells.
+    pub refused_for: Option<RefusedFor>,
+}
+
+/// Why a provider does not take a question for the account's, as far as its answer tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedFor {
+    /// The clocks differ by too much: the provider's is so many seconds ahead of this machine's, if it tells.
+    Clock(Option<i64>),
+    /// It does not know the name of the key that signed.
+    Serial,
+    /// The signature does not fit that key.
+    Key,
 }

@@ -1,5 +1,6 @@
 //! `kill -9` at random under mixed load, between a legacy system and a WeChat Pay that come and go; every fourth time it
-//! is a power cut. Senders never repeat what was answered, so only the gate's memory can save it.
+//! is a power cut. Senders never repeat what was answered, so only the gate's memory can save it; but for notifications of
+//! API v3 whose signature has grown too old, which WeChat Pay sends again.
 //!
 //! `TOLLGATE_CRASH_KILLS`, `TOLLGATE_CRASH_CALLBACKS` and `TOLLGATE_CRASH_SEED` make it larger, or the same again.
 
@@ -17,10 +18,13 @@ use load::{Load, Senders};
 use outside::{Figures, Outside};
 use serde_json::json;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Callbacks that are sent at once.
 const SENDERS: usize = 8;
+
+/// How long WeChat Pay waits before it sends again what got no success.
+const WECHAT_PAY_SENDS_AGAIN: Duration = Duration::from_secs(2);
 
 /// Every so many kills, the machine goes down as well.
 const POWER_CUT_EVERY: usize = 4;
@@ -52,6 +56,9 @@ fn nothing_that_was_answered_is_lost_and_nothing_unpaid_passes_however_often_the
         setup.config["follow_up"]["ask_again"] = json!(["200ms", "500ms", "1s", "2s", "5s"]);
         // Most orders are asked for more than once.
         setup.config["cache"]["paid"] = json!("1s");
+        setup.speaks_v3();
+        setup.resigns();
+        setup.route("notify-v3")["upstream_window"] = json!("1s");
     });
     let outside = Outside::default();
     let senders = Senders::new(Load::new(callbacks, random.fork()), world.gate.addr);
@@ -89,10 +96,18 @@ fn settle(world: &mut World, outside: &Outside, kills: usize, patience: Duration
     weather::clears(&world.wechat, &world.upstream);
     world.restart();
     let (mut owed, mut known) = (outside.taken_in(), 0);
+    let mut sent = Instant::now();
     within(patience, || {
         let acted = world.upstream.acted_after(known);
         known += acted.len();
         outside::without_the_told(&mut owed, &acted);
+        if sent.elapsed() > WECHAT_PAY_SENDS_AGAIN {
+            for callback in outside.to_be_sent_again(&owed) {
+                let answer = callback.send(world.gate.addr);
+                outside.notes(&callback, answer);
+            }
+            sent = Instant::now();
+        }
         owed.is_empty()
     });
     let (wechat, upstream): (&WeChat, &Upstream) = (&world.wechat, &world.upstream);

@@ -14,14 +14,12 @@
 
 mod harness;
 
-#[allow(dead_code, reason = "the suites of API v3 come with what they test")]
 mod api_v3;
 
 mod program;
 
 mod ledger;
 
-#[allow(dead_code, reason = "the suites of API v3 come with what they test")]
 #[path = "../support/wechatpay_v3.rs"]
 mod wechatpay_v3;
 
@@ -40,6 +38,14 @@ mod contradicted;
 mod notifications;
 
 mod refunds;
+
+mod v3_notifications;
+
+mod v3_refunds;
+
+mod v3_certificates;
+
+mod v3_keys;
 
 mod duplicate_fields;
 
@@ -61,6 +67,8 @@ mod query_routes;
 
 mod asking;
 
+mod v3_asking;
+
 mod caching;
 
 mod upstream_faults;
@@ -69,9 +77,13 @@ mod kept_connections;
 
 mod follow_up;
 
+mod sending_again_v3;
+
 mod flood;
 
 mod sweep;
+
+mod v3_bills;
 
 mod first_day;
 

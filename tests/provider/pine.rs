@@ -104,7 +104,7 @@ impl Pine {
                 _ => (OrderState::NotPaid(Reason::NotPaidYet), Evidence::default()),
             },
         };
-        Asked { state, evidence, host: Some("https://pine.test".into()) }
+        Asked { state, evidence, host: Some("https://pine.test".into()), refused_for: None }
     }
 }
 

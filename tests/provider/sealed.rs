@@ -75,7 +75,7 @@ impl Account for Cone {
     fn query<'a>(&'a self, query: Query<'a>) -> BoxFuture<'a, Asked> {
         if self.silent.load(Ordering::Relaxed) {
             let state = OrderState::NotPaid(Reason::QueryFailed);
-            return Box::pin(async { Asked { state, evidence: Evidence::default(), host: None } });
+            return Box::pin(async { Asked { state, evidence: Evidence::default(), host: None, refused_for: None } });
         }
         assert!(matches!(query.ask, AskBy::OutTradeNo(_)));
         self.pine.query(query)

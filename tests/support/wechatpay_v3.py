@@ -3,7 +3,7 @@
 
 Started without arguments it answers one JSON object per line of standard input with one per line, until that ends. Bytes are
 base64. With `--make NAME...` it makes keys of those names where there are none yet."""
-import base64, datetime, hashlib, json, os, sys
+import base64, datetime, hashlib, json, os, sys, warnings
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,6 +16,7 @@ PEM, DER, PLAIN = serialization.Encoding.PEM, serialization.Encoding.DER, serial
 PKCS8, PKCS1 = serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL
 SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
 loaded = {}
+warnings.simplefilter("ignore")  # what newer versions call otherwise, older ones do not have
 
 
 def key(name):

@@ -2,13 +2,14 @@
 //! is written but a file that is removed again.
 
 use crate::cli::print::Lines;
-use crate::cli::words::{Words, fill};
+use crate::cli::query;
+use crate::cli::words::{Language, Words, fill};
 use crate::config::Config;
 use crate::domain::order::OutTradeNo;
 use crate::domain::reason::{Reason, Verdict};
 use crate::journal;
 use crate::observe::metrics::QueryMeters;
-use crate::provider::AskBy;
+use crate::provider::{AskBy, Asked, RefusedFor};
 use crate::reconcile::pending_orders::listing::{Listing, PendingOrder};
 use crate::reconcile::pending_orders::{MOST_ORDERS, Watched};
 use crate::upstream::Upstream;
@@ -27,11 +28,18 @@ const SHOWN: usize = 3;
 
 /// What was found out.
 pub(super) struct Resolved {
-    channels: Vec<(String, Reason)>,
+    channels: Vec<Account>,
     upstreams: Vec<(Upstream, Option<String>)>,
     sources: Vec<Source>,
     /// Which it is, and why it cannot be made there.
     journal: Option<(String, Option<String>)>,
+}
+
+/// What came of asking an account.
+struct Account {
+    channel: String,
+    reason: Reason,
+    refused_for: Option<RefusedFor>,
 }
 
 /// A source that was read once.
@@ -50,8 +58,8 @@ pub(super) async fn resolve(config: &Config) -> anyhow::Result<Resolved> {
     let mut channels = Vec::with_capacity(config.channels.len());
     let mut upstreams = vec![config.upstream.clone()];
     for channel in &config.channels {
-        let (order_state, _) = crate::cli::query::ask(channel, ask).await;
-        channels.push((channel.id.to_string(), order_state.reason()));
+        let Asked { state, refused_for, .. } = query::ask(channel, ask).await;
+        channels.push(Account { channel: channel.id.to_string(), reason: state.reason(), refused_for });
         if !upstreams.contains(&channel.upstream) {
             upstreams.push(channel.upstream.clone());
         }
@@ -101,14 +109,17 @@ fn answers(reason: Reason) -> bool {
 impl Resolved {
     /// Whether everybody is there.
     pub(super) fn is_well(&self) -> bool {
-        self.channels.iter().all(|(_, reason)| answers(*reason))
+        self.channels.iter().all(|account| answers(account.reason))
             && self.upstreams.iter().all(|(_, problem)| problem.is_none())
             && self.sources.iter().all(|source| source.problem.is_none())
             && self.journal.as_ref().is_none_or(|(_, problem)| problem.is_none())
     }
 
     pub(super) fn asked(&self) -> Value {
-        let answer = |(channel, reason): &(String, Reason)| json!({ "channel": channel, "answers": answers(*reason), "reason": reason.code() });
+        let answer = |Account { channel, reason, refused_for }: &Account| {
+            let refused_for = refused_for.map(|refused_for| query::told(refused_for, Words::of(Language::English)));
+            json!({ "channel": channel, "answers": answers(*reason), "reason": reason.code(), "detail": refused_for })
+        };
         self.channels.iter().map(answer).collect()
     }
 
@@ -137,9 +148,12 @@ impl Resolved {
     }
 
     pub(super) fn tell(&self, lines: &mut Lines, words: &Words) {
-        for (channel, reason) in &self.channels {
+        for Account { channel, reason, refused_for } in &self.channels {
             let outcome = if answers(*reason) { words.account_known } else { words.reason(*reason) };
             lines.say(fill(words.channel_is, &[channel, &outcome, reason]));
+            if let Some(refused_for) = refused_for {
+                lines.say(format!("  {}", query::told(*refused_for, words)));
+            }
         }
         for (upstream, problem) in &self.upstreams {
             lines.say(match problem {

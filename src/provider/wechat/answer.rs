@@ -3,7 +3,7 @@
 use super::v2::{self, Signature};
 use super::v3::{self, answer::Fault};
 use super::{Credentials, QueryError};
-use crate::provider::{AskBy, Evidence, OrderState};
+use crate::provider::{AskBy, Evidence, OrderState, RefusedFor};
 
 /// An answer, which may be an error, not authentic, or about something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,15 @@ impl Answer {
     pub fn is_trouble(&self) -> bool {
         let is_probe = matches!(self, Self::V3(v3::Answer::NotBelieved(Fault::Probe)));
         self.as_str() != ANSWERED && !is_probe
+    }
+
+    /// What is wrong with the question's signature, or with the clock, if API v3 says so.
+    #[must_use]
+    pub fn refused_for(&self) -> Option<RefusedFor> {
+        match self {
+            Self::V3(answer) => answer.refused_for(),
+            Self::V2(_) => None,
+        }
     }
 
     /// What proves it, as it was received.

@@ -46,9 +46,18 @@ pub enum BillError {
     /// No header of a bill: this column is not in it.
     #[error("the first line has no column {0}")]
     NoColumn(&'static str),
-    /// It looks like XML and is not the flat XML of a refusal.
+    /// It looks like XML and is not the flat XML of a refusal; or, of API v3, it is not the answer that says where the bill is.
     #[error("the answer is unreadable")]
     Unreadable,
+    /// The answer that says where it is is not WeChat Pay's.
+    #[error("the answer that says where the bill is is not believed: {0}")]
+    NotBelieved(&'static str),
+    /// It has another SHA-1 than WeChat Pay signed, or was another one the second time. No row of it was used.
+    #[error("the file is not the one whose SHA-1 WeChat Pay signed")]
+    OtherHash,
+    /// It is said to be on a host that is none of `wechat.hosts`.
+    #[error("download_url leads to a host that is not in wechat.hosts")]
+    Elsewhere,
 }
 
 /// What `bill_type` says.
@@ -74,7 +83,10 @@ impl From<BillError> for bill::BillError {
             | BillError::HttpStatus(_)
             | BillError::CutOff
             | BillError::Damaged
-            | BillError::Unreadable => Self::TryAgain(text),
+            | BillError::Unreadable
+            | BillError::NotBelieved(_)
+            | BillError::OtherHash
+            | BillError::Elsewhere => Self::TryAgain(text),
         }
     }
 }

@@ -8,6 +8,8 @@ mod exchange;
 
 mod host;
 
+mod signed;
+
 mod v3;
 
 pub use bill::BillStream;

@@ -23,6 +23,8 @@ pub mod request;
 
 pub mod answer;
 
+pub mod bill;
+
 pub mod order_state;
 
 pub mod notification;

@@ -1,9 +1,11 @@
 //! The callbacks, and those who send them.
 
 use super::outside::Outside;
-use crate::fakes::wechat::{APP, WeChat};
+use crate::api_v3::{RESIGNED, V3};
+use crate::fakes::wechat::v3::{NEW, Notice};
+use crate::fakes::wechat::{APP, Merchant, WeChat};
 use crate::harness::within;
-use crate::wire::{PATIENCE, Request, Wire};
+use crate::wire::{Message, PATIENCE, Request, Wire};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,11 +26,23 @@ pub enum Kind {
     OtherAmountFirst,
 }
 
+/// In which way a callback comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The APP's form.
+    Form,
+    /// A notification of API v3, on a route where the gate signs.
+    Resigned,
+    /// The same where WeChat Pay's signature is sent, for a second: WeChat Pay sends again what got no success.
+    Windowed,
+}
+
 /// One callback.
 #[derive(Debug, Clone)]
 pub struct Callback {
     pub order: String,
     pub kind: Kind,
+    pub way: Way,
     /// What it claims was paid.
     pub amount: u64,
     /// Whether it is the order's first.
@@ -47,7 +61,7 @@ impl Callback {
 
     /// WeChat Pay knows of the order.
     fn is_written_into(&self, wechat: &WeChat) {
-        let order = || wechat.order(&APP, &self.order);
+        let order = || wechat.order(self.merchant(), &self.order);
         match self.kind {
             Kind::MadeUp => {}
             Kind::Unpaid => drop(order().state("NOTPAY")),
@@ -57,9 +71,46 @@ impl Callback {
         }
     }
 
-    pub fn form(&self) -> String {
-        format!("OrderID={}&TotalFee={}", self.order, self.amount)
+    const fn merchant(&self) -> &'static Merchant {
+        match self.way {
+            Way::Form => &APP,
+            Way::Resigned | Way::Windowed => &NEW.merchant,
+        }
     }
+
+    /// What a notification seals stands in the clear of its envelope too, for the ledger of the crash.
+    fn request(&self) -> Request {
+        let notice = |path: &str| {
+            let notice = Notice::paid(&NEW, &self.order, self.amount);
+            let notice = notice.enveloped("/id", &*self.order).enveloped("/summary", self.amount.to_string());
+            notice.to(&format!("{path}/new"))
+        };
+        match self.way {
+            Way::Form => Request::post("/pay/success").form(format!("OrderID={}&TotalFee={}", self.order, self.amount)),
+            Way::Resigned => notice(RESIGNED),
+            Way::Windowed => notice(V3),
+        }
+    }
+
+    /// Sends it; `None` if the gate is gone.
+    pub fn send(&self, gate: SocketAddr) -> Option<Message> {
+        let stream = TcpStream::connect(gate).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let mut wire = Wire::over(stream);
+        wire.send(&self.request().bytes());
+        wire.answer()
+    }
+}
+
+/// The order and the amount that a request to the legacy system names.
+pub fn named(request: &Message) -> (String, String) {
+    let text = request.text();
+    if let Ok(envelope) = serde_json::from_str::<serde_json::Value>(&text) {
+        let text = |name: &str| envelope[name].as_str().unwrap_or_default().to_owned();
+        return (text("id"), text("summary"));
+    }
+    let field = |name: &str| text.split('&').find_map(|field| field.strip_prefix(name)).unwrap_or_default().to_owned();
+    (field("OrderID="), field("TotalFee="))
 }
 
 /// All callbacks, in order.
@@ -78,7 +129,7 @@ impl Load {
             }
             let (order, kind) = (format!("CRASH-{}", load.len()), kind(&mut random));
             let wrong = matches!(kind, Kind::OtherAmount | Kind::OtherAmountFirst);
-            let right = Callback { order, kind, amount: PRICE, first: !wrong };
+            let right = Callback { order, kind, way: way(&mut random), amount: PRICE, first: !wrong };
             if wrong {
                 load.push(Callback { amount: 1, first: true, ..right.clone() });
             }
@@ -102,6 +153,14 @@ fn kind(random: &mut fastrand::Rng) -> Kind {
     }
 }
 
+fn way(random: &mut fastrand::Rng) -> Way {
+    match random.u8(0..4) {
+        0 => Way::Resigned,
+        1 => Way::Windowed,
+        _ => Way::Form,
+    }
+}
+
 /// Those who send them, to wherever the gate listens now.
 pub struct Senders {
     load: Load,
@@ -121,12 +180,7 @@ impl Senders {
                 callback.is_written_into(wechat);
             }
             let gate = *self.gate.lock().unwrap();
-            let answer = TcpStream::connect(gate).ok().and_then(|stream| {
-                stream.set_read_timeout(Some(PATIENCE)).ok()?;
-                let mut wire = Wire::over(stream);
-                wire.send(&Request::post("/pay/success").form(callback.form()).bytes());
-                wire.answer()
-            });
+            let answer = callback.send(gate);
             let is_gone = answer.is_none();
             outside.notes(callback, answer);
             if is_gone {

@@ -1,6 +1,6 @@
 //! The ledger of the crash: who was answered what, and what the legacy system did.
 
-use super::load::{Callback, PRICE};
+use super::load::{Callback, PRICE, Way, named};
 use crate::fakes::upstream::{Acted, MARK, Upstream};
 use crate::fakes::wechat::WeChat;
 use crate::wire::Message;
@@ -56,6 +56,19 @@ impl Outside {
         let known = self.0.lock().unwrap();
         let right = known.answers.iter().filter(|(callback, _)| callback.is_right());
         right.map(|(callback, _)| callback.order.clone()).collect()
+    }
+
+    /// What WeChat Pay sends again: the right notifications of these orders, as far as only they can be delivered.
+    pub fn to_be_sent_again(&self, owed: &BTreeSet<String>) -> Vec<Callback> {
+        let known = self.0.lock().unwrap();
+        let callbacks = known.answers.iter().map(|(callback, _)| callback);
+        let mut again: Vec<_> = callbacks
+            .filter(|callback| callback.way == Way::Windowed && callback.is_right() && owed.contains(&callback.order))
+            .cloned()
+            .collect();
+        again.sort_by(|one, other| one.order.cmp(&other.order));
+        again.dedup_by(|one, other| one.order == other.order);
+        again
     }
 
     pub fn figures(&self, wechat: &WeChat, upstream: &Upstream, kills: usize) -> Figures {
@@ -124,8 +137,7 @@ fn header(message: &Message, name: &str) -> String {
 
 /// The order that a request names.
 fn order(request: &Message) -> String {
-    let text = request.text();
-    text.split('&').find_map(|field| field.strip_prefix("OrderID=")).unwrap_or_default().to_owned()
+    named(request).0
 }
 
 /// The requests after the first that was acted on, of each order.
@@ -138,7 +150,8 @@ fn more_than_once(acted: &[Acted]) -> Vec<&Message> {
 fn unpaid(wechat: &WeChat, requests: &[Message]) -> usize {
     let confirmed: BTreeSet<_> = wechat.confirmations().into_iter().map(|paid| paid.out_trade_no).collect();
     let right = |request: &&Message| {
-        confirmed.contains(&order(request)) && request.text().ends_with(&format!("&TotalFee={PRICE}"))
+        let (order, amount) = named(request);
+        confirmed.contains(&order) && amount == PRICE.to_string()
     };
     requests.iter().filter(|request| !right(request)).count()
 }

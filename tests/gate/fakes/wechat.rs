@@ -9,7 +9,6 @@ mod message;
 
 mod refund;
 
-#[allow(dead_code, unused_imports, reason = "the suites of API v3 come with what they test")]
 pub mod v3;
 
 pub use bill::{Bill, refusal};

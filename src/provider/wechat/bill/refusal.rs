@@ -1,5 +1,5 @@
-//! Why WeChat Pay gives no bill (`docs/reference/wechatpay-v2.md` section 10.2). Refusals are XML without a signature,
-//! and most of their codes are not published.
+//! Why WeChat Pay gives no bill (`docs/reference/wechatpay-v2.md` section 10.2, `docs/reference/wechatpay-v3.md` section 8).
+//! Refusals of API v2 are XML without a signature, and most of their codes are not published.
 
 use crate::net::xml::Fields;
 use std::fmt;
@@ -71,10 +71,10 @@ fn of_code(code: &str) -> Option<RefusalKind> {
 fn of_text(text: &str) -> Option<RefusalKind> {
     let letters: String = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     match letters.as_str() {
-        "nobillexist" => Some(RefusalKind::NoBill),
-        "billcreating" => Some(RefusalKind::Creating),
+        "nobillexist" | "nostatementexist" => Some(RefusalKind::NoBill),
+        "billcreating" | "statementcreating" => Some(RefusalKind::Creating),
         "compressgziperror" | "uncompressgziperror" => Some(RefusalKind::CompressFailed),
-        "systemerror" | "bizerrneedretry" | "invalidreqtoomuch" => Some(RefusalKind::Busy),
+        "systemerror" | "bizerrneedretry" | "invalidreqtoomuch" | "ratelimitexceeded" => Some(RefusalKind::Busy),
         _ if letters.starts_with("frequencylimit") || letters.starts_with("频率限制") => Some(RefusalKind::Busy),
         _ => None,
     }
@@ -106,6 +106,11 @@ mod tests {
             ("", "频率限制，请稍后再试", Busy),
             ("", "invalid bill_type", Configuration),
             ("", "data format error", Configuration),
+            ("NO_STATEMENT_EXIST", "请求的账单文件不存在", NoBill),
+            ("STATEMENT_CREATING", "账单生成中", Creating),
+            ("RATELIMIT_EXCEEDED", "", Busy),
+            ("SYSTEM_ERROR", "", Busy),
+            ("NO_AUTH", "无权限", Configuration),
             ("20007", "", Configuration),
             ("", "", Configuration),
         ] {

@@ -1,11 +1,14 @@
 //! The bill over HTTP: asked for compressed, unpacked and read while it comes, in memory for a thousand rows.
 
+mod v3;
+
 use super::exchange::{Failure, Logged};
 use super::host::Host;
 use super::{Api, Credentials, WeChatPay, XML, v2};
+use crate::provider::BoxFuture;
 use crate::provider::bill::{self, Bill, BillType, Row, Summary};
 use crate::provider::wechat::bill::{BillError, BillReader, RefusalKind, Unpacker, bill_type as word_of};
-use crate::provider::{BoxFuture, wechat::QueryError};
+use crate::provider::wechat::v3::bill::Recheck;
 use bytes::{Buf, Bytes};
 use jiff::civil::Date;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
@@ -44,9 +47,19 @@ enum State {
     Failed(BillError),
 }
 
+/// Where a bill's bytes come from.
+enum Source {
+    /// From an answer whose rows are used as they come.
+    Response(Response),
+    /// It was taken in whole.
+    Kept,
+    /// From an answer whose text is used as far as it is what it was before.
+    Again(Response, Recheck),
+}
+
 /// The answer on its way through unpacker and reader.
 struct Reading {
-    response: Response,
+    source: Source,
     silence: Duration,
     /// What was received and not unpacked yet.
     received: Bytes,
@@ -115,34 +128,32 @@ impl WeChatPay {
 
     async fn open(&self, host: &Host, query: Query<'_>, compressed: bool) -> Result<BillStream, BillError> {
         let Query { account, date, bill_type, timeouts } = query;
+        let keys = match &account.api {
+            Api::V2(keys) => keys,
+            Api::V3(keys) => return Box::pin(self.open_v3(host, query, keys, compressed)).await,
+        };
         let mut nonce = Uuid::encode_buffer();
         let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
         let mut request = Request::new(Method::POST, host.download_bill.clone());
         request.headers_mut().insert(CONTENT_TYPE, XML);
-        let Api::V2(keys) = &account.api else { return Err(BillError::Transport) };
         *request.body_mut() = Some(v2::write_bill_query(account, keys, date, bill_type, compressed, nonce).into());
         let answered = timeout(timeouts.answer, self.http.execute(request)).await.map_err(|_| BillError::Timeout)?;
-        let response = answered.map_err(|error| without_answer(host, error))?;
+        let response = answered.map_err(|error| without_answer(host, error.into()))?;
         if response.status() != StatusCode::OK {
             return Err(BillError::HttpStatus(response.status().as_u16()));
         }
-        let reading = Reading {
-            response,
-            silence: timeouts.silence,
-            received: Bytes::new(),
-            unpacker: Unpacker::default(),
-            text: Vec::new(),
-            reader: BillReader::default(),
-            rows: Vec::new(),
-        };
-        let state = State::Reading(Box::new(reading));
-        let mut stream = BillStream { host: Arc::clone(&host.origin), state, first: None };
-        stream.first = stream.next().await?;
-        Ok(stream)
+        BillStream::begin(Arc::clone(&host.origin), Reading::new(Source::Response(response), timeouts)).await
     }
 }
 
 impl BillStream {
+    /// Ready when its first rows are there.
+    async fn begin(host: Arc<str>, reading: Reading) -> Result<Self, BillError> {
+        let mut stream = Self { host, state: State::Reading(Box::new(reading)), first: None };
+        stream.first = stream.next().await?;
+        Ok(stream)
+    }
+
     /// The next rows, about a thousand, in the bill's order; `None` at its end, when the [`summary`](Self::summary) is
     /// there.
     ///
@@ -204,12 +215,60 @@ impl fmt::Debug for BillStream {
     }
 }
 
+impl Source {
+    /// The next bytes; `None` at the end.
+    async fn chunk(&mut self) -> reqwest::Result<Option<Bytes>> {
+        match self {
+            Self::Response(response) | Self::Again(response, _) => response.chunk().await,
+            Self::Kept => Ok(None),
+        }
+    }
+
+    /// Leaves of the text what may be used by now.
+    fn check(&mut self, text: &mut Vec<u8>) -> Result<(), BillError> {
+        match self {
+            Self::Again(_, recheck) => recheck.take(text).map_err(|_| BillError::OtherHash),
+            Self::Response(_) | Self::Kept => Ok(()),
+        }
+    }
+
+    /// As [`check`](Self::check), of the last of it.
+    fn check_last(&mut self, text: &mut Vec<u8>) -> Result<(), BillError> {
+        match self {
+            Self::Again(_, recheck) => recheck.finish(text).map_err(|_| BillError::OtherHash),
+            Self::Response(_) | Self::Kept => Ok(()),
+        }
+    }
+
+    /// Whether the end can be told from a cut by what brought it.
+    fn knows_its_end(&self) -> bool {
+        match self {
+            Self::Response(response) => {
+                [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| response.headers().contains_key(name))
+            }
+            Self::Kept | Self::Again(..) => true,
+        }
+    }
+}
+
 impl Reading {
+    fn new(source: Source, timeouts: Timeouts) -> Self {
+        Self {
+            source,
+            silence: timeouts.silence,
+            received: Bytes::new(),
+            unpacker: Unpacker::default(),
+            text: Vec::new(),
+            reader: BillReader::default(),
+            rows: Vec::new(),
+        }
+    }
+
     /// Reads until there is a batch of rows, or to the end of the bill, whose summary it returns.
     async fn read(&mut self) -> Result<Option<Summary>, BillError> {
         while self.rows.len() < BATCH {
             if self.received.is_empty() {
-                let chunk = timeout(self.silence, self.response.chunk()).await.map_err(|_| BillError::Timeout)?;
+                let chunk = timeout(self.silence, self.source.chunk()).await.map_err(|_| BillError::Timeout)?;
                 match chunk.map_err(|_| BillError::CutOff)? {
                     Some(chunk) => self.received = chunk,
                     None => return self.finish().map(Some),
@@ -217,6 +276,7 @@ impl Reading {
                 continue;
             }
             let taken = self.unpacker.step(&self.received, &mut self.text);
+            self.source.check(&mut self.text)?;
             self.reader.push(&self.text, &mut self.rows)?;
             self.text.clear();
             self.received.advance(taken?);
@@ -226,9 +286,11 @@ impl Reading {
 
     fn finish(&mut self) -> Result<Summary, BillError> {
         let unpacker = std::mem::take(&mut self.unpacker);
-        let end_is_known = unpacker.knows_its_end()
-            || [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| self.response.headers().contains_key(name));
+        let end_is_known = unpacker.knows_its_end() || self.source.knows_its_end();
         let ended = unpacker.finish(&mut self.text);
+        if ended.is_ok() {
+            self.source.check_last(&mut self.text)?;
+        }
         let mut reader = std::mem::take(&mut self.reader);
         reader.push(&self.text, &mut self.rows)?;
         ended?;
@@ -238,9 +300,9 @@ impl Reading {
     }
 }
 
-fn without_answer(host: &Host, error: reqwest::Error) -> BillError {
-    let Failure { cause, .. } = Failure::from(error);
-    warn!(host = %host.origin, error = %QueryError::Transport, cause = %Logged(cause.as_deref()), "no answer");
+fn without_answer(host: &Host, failure: Failure) -> BillError {
+    let Failure { error, cause } = failure;
+    warn!(host = %host.origin, %error, cause = %Logged(cause.as_deref()), "no answer");
     BillError::Transport
 }
 
@@ -259,7 +321,10 @@ const fn may_be_better_elsewhere(error: &BillError) -> bool {
         | BillError::HttpStatus(_)
         | BillError::CutOff
         | BillError::Damaged
-        | BillError::Unreadable => true,
+        | BillError::Unreadable
+        | BillError::NotBelieved(_)
+        | BillError::OtherHash
+        | BillError::Elsewhere => true,
         BillError::Refused(_) | BillError::LineTooLong(_) | BillError::NoColumn(_) => false,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::exchange::{Failure, Logged};
 use super::host::Host;
-use super::v3;
+use super::signed;
 use crate::domain::clock;
 use crate::domain::order::MerchantId;
 use crate::observe::metrics::{Download, QueryMeters};
@@ -220,11 +220,11 @@ impl Certificates {
         account: &Credentials,
         keys: &Keys,
     ) -> Result<Vec<PlatformCertificate>, Trouble> {
-        let asked = v3::ask(&self.http, account, keys, host.url(request::CERTIFICATES));
+        let asked = signed::ask(&self.http, account, keys, host.url(request::CERTIFICATES));
         let timed_out = |_| Trouble::Failed(crate::provider::wechat::QueryError::Timeout.into());
         let received = timeout(TIMEOUT, asked).await.map_err(timed_out)?.map_err(Trouble::Failed)?;
         if let Some(offset) = received.clock_offset() {
-            self.meters.signing().clock_offset(v3::seconds(offset));
+            self.meters.signing().clock_offset(signed::seconds(offset));
         }
         match received.status.as_u16() {
             200 => self.believed(account, keys, &received),

@@ -33,6 +33,11 @@ impl Host {
     pub(super) fn is_encrypted(&self) -> bool {
         self.base.scheme() == "https"
     }
+
+    /// Whether a URL leads to this host and no other.
+    pub(super) fn has(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin() && url.username().is_empty() && url.password().is_none()
+    }
 }
 
 fn under(base: &Url, path: &str) -> Url {

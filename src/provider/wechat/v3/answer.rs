@@ -1,10 +1,11 @@
 //! What was answered: whether it is WeChat Pay's, and what it says (`docs/reference/wechatpay-v3.md` sections 3.2, 4 and
 //! 5).
 
-use super::headers::{self, BadHeaders, SignatureHeaders};
+use super::headers::{self, BadHeaders, SignatureHeaders, WINDOW_SECONDS};
 use super::json::{self, NotStrict, Object};
 use super::rsa::PublicKey;
 use super::serial::Serial;
+use crate::provider::RefusedFor;
 use bytes::Bytes;
 use hyper::header::DATE;
 use hyper::{HeaderMap, StatusCode};
@@ -213,7 +214,39 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// What is wrong with the question's signature, if that is what is wrong. WeChat Pay looks at the time first, then for the key, and
+    /// says most of it in text only, in Chinese or English (section 5).
+    #[must_use]
+    pub fn refused_for(&self) -> Option<RefusedFor> {
+        if self.status != 401 {
+            return None;
+        }
+        let is_far = self.clock_offset.is_some_and(|offset| offset.unsigned_abs() >= WINDOW_SECONDS.unsigned_abs());
+        let texts = [&self.message, &self.detail].into_iter().flatten().map(|text| text.to_lowercase());
+        let text = texts.collect::<Vec<_>>().join(" ");
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        Some(if is_far || says(&["timestamp", "时间"]) {
+            RefusedFor::Clock(self.clock_offset)
+        } else if says(&["serial", "序列号", "证书"]) {
+            RefusedFor::Serial
+        } else {
+            RefusedFor::Key
+        })
+    }
+}
+
 impl Answer {
+    /// What is wrong with the question's signature, or with the clock, if that is what is wrong.
+    #[must_use]
+    pub fn refused_for(&self) -> Option<RefusedFor> {
+        match self {
+            Self::Refused(refusal) => refusal.refused_for(),
+            Self::NotBelieved(Fault::OutsideWindow(offset)) => Some(RefusedFor::Clock(Some(*offset))),
+            Self::Order { .. } | Self::NotBelieved(_) => None,
+        }
+    }
+
     /// Whether asking again may bring a better answer.
     #[must_use]
     pub fn is_transient(&self) -> bool {

@@ -109,10 +109,11 @@ pub(super) fn reply(shared: &(Mutex<super::State>, Condvar), request: &Message) 
         Ok(who) => who,
         Err(why) => {
             state.v3.refused.push(format!("{target}: {why}"));
+            let answer = |body| Answer::json(401, &body).dated().into();
             let detail =
                 json!({ "detail": { "issue": "sign not match" }, "field": "signature", "location": "authorization" });
-            let body = json!({ "code": "SIGN_ERROR", "message": "签名错误", "detail": detail });
-            return Answer::json(401, &body).into();
+            let body = json!({ "code": "SIGN_ERROR", "message": message(&why), "detail": detail });
+            return answer(body);
         }
     };
     state.signs.push(who.signature.clone());
@@ -150,6 +151,16 @@ pub(super) fn reply(shared: &(Mutex<super::State>, Condvar), request: &Message) 
             std::thread::sleep(delay);
             reply
         }
+    }
+}
+
+/// What a 401 says, as far as it was seen (section 5).
+fn message(why: &str) -> &'static str {
+    match why {
+        why if why.contains("five minutes") => "Http头Authorization中的timestamp与发起请求的时间不得超过5分钟",
+        why if why.contains("serial_no") => "商户证书序列号有误。请使用签名私钥匹配的证书序列号",
+        why if why.contains("malformed") => "Http头Authorization值格式错误，请参考《微信支付商户REST API签名规则》",
+        _ => "签名错误，请检查后再试",
     }
 }
 

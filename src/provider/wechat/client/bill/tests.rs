@@ -11,12 +11,12 @@ const HEADER: &str = "微信订单号,商户订单号,交易状态,订单金额"
 const SUMMARY: &str = "总交易单数,订单总金额";
 
 /// A bill of so many payments of 1 yuan.
-fn bill(payments: usize) -> String {
+pub(super) fn bill(payments: usize) -> String {
     let rows: String = (0..payments).map(|number| format!("`42{number},`ORDER{number},`SUCCESS,`1.00\r\n")).collect();
     format!("\u{feff}{HEADER}\r\n{rows}{SUMMARY}\r\n`{payments},`{payments}.00\r\n")
 }
 
-fn gzip(text: &str) -> Vec<u8> {
+pub(super) fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(text.as_bytes()).unwrap();
     encoder.finish().unwrap()
@@ -50,7 +50,7 @@ fn unsized_answer(body: &[u8]) -> Vec<u8> {
     [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", body].concat()
 }
 
-fn day() -> Date {
+pub(super) fn day() -> Date {
     jiff::civil::date(2024, 1, 1)
 }
 

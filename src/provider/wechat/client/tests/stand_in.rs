@@ -39,9 +39,14 @@ pub(in crate::provider::wechat::client) struct Seen {
 impl StandIn {
     /// Does the acts one after the other, the last one for ever.
     pub(in crate::provider::wechat::client) async fn start(acts: &[Act]) -> Self {
+        Self::start_at(|_| acts.to_vec()).await
+    }
+
+    /// As [`start`](Self::start), for acts that name the host's own origin.
+    pub(in crate::provider::wechat::client) async fn start_at(acts: impl FnOnce(&str) -> Vec<Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, seen) = (listener.local_addr().unwrap(), Arc::<Mutex<Seen>>::default());
-        let (acts, shared) = (acts.to_vec(), Arc::clone(&seen));
+        let (acts, shared) = (acts(&format!("http://{address}")), Arc::clone(&seen));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acts, seen) = (acts.clone(), Arc::clone(&shared));

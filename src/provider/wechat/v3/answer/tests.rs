@@ -142,3 +142,26 @@ fn what_may_be_answered_better_at_once_is_transient() {
         assert!(!transient(refused(status, code)), "{status} {code}");
     }
 }
+
+#[test]
+fn a_401_is_told_apart() {
+    let refused = |status, message: &str, detail: &str, clock_offset| {
+        let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let code = text("SIGN_ERROR");
+        Refusal { status, code, message: text(message), detail: text(detail), clock_offset }.refused_for()
+    };
+    for (message, detail, offset, expected) in [
+        ("签名错误", "sign not match", Some(0), RefusedFor::Key),
+        ("签名信息错误，验签失败", "", None, RefusedFor::Key),
+        ("", "", Some(12), RefusedFor::Key),
+        ("签名错误", "sign not match", Some(301), RefusedFor::Clock(Some(301))),
+        ("签名错误", "sign not match", Some(-86_400), RefusedFor::Clock(Some(-86_400))),
+        ("Http头Authorization中的timestamp与发起请求的时间不得超过5分钟", "", None, RefusedFor::Clock(None)),
+        ("商户证书序列号有误", "", Some(1), RefusedFor::Serial),
+        ("签名错误", "serial_no not found", None, RefusedFor::Serial),
+    ] {
+        assert_eq!(refused(401, message, detail, offset), Some(expected), "{message} {detail}");
+    }
+    assert_eq!(refused(403, "无权限", "", Some(301)), None);
+    assert_eq!(Answer::NotBelieved(Fault::OutsideWindow(-400)).refused_for(), Some(RefusedFor::Clock(Some(-400))));
+}

@@ -72,6 +72,13 @@ impl Answer {
         Self::json(status, &json!({ "code": code, "message": "说明" }))
     }
 
+    /// With the time of day, which WeChat Pay's servers say.
+    pub fn dated(mut self) -> Self {
+        let date = jiff::Timestamp::from_second(now()).unwrap().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        self.headers.push(("Date".to_owned(), date));
+        self
+    }
+
     /// Signed by this key.
     pub fn signed(mut self, key: Key) -> Self {
         self.headers = Stamp::by(key).headers(&self.body);
