@@ -157,6 +157,8 @@ mod pages;
 
 mod config_check;
 
+mod keys_v3;
+
 mod commands;
 
 mod command_line;
