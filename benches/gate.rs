@@ -209,3 +209,64 @@ fn stamp_headers(bencher: Bencher) {
             .unwrap()
     });
 }
+
+/// What API v3 costs beside: a signature for each question, and one to verify for each answer and notification.
+mod v3 {
+    use super::*;
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+    use tollgate::provider::wechat::v3::answer::Received;
+    use tollgate::provider::wechat::v3::headers::{SignatureHeaders, message};
+    use tollgate::provider::wechat::v3::signer::signed_text;
+    use tollgate::provider::wechat::v3::{ApiV3Key, PrivateKey};
+
+    /// A private key of nobody's, in the fixtures.
+    fn key() -> PrivateKey {
+        let pem = include_str!("../tests/fixtures/wechatpay-v3/fixed/wechat.pem");
+        let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        PrivateKey::from_der(&BASE64_STANDARD.decode(base64).unwrap()).unwrap()
+    }
+
+    fn document() -> String {
+        let payer = r#"{"openid":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"}"#;
+        let amount = r#"{"currency":"CNY","payer_currency":"CNY","payer_total":100,"total":100}"#;
+        format!(
+            r#"{{"amount":{amount},"appid":"wx0000000000000001","attach":"","bank_type":"OTHERS","mchid":"1900000001","out_trade_no":"P000000001","payer":{payer},"promotion_detail":[],"success_time":"2024-01-01T12:34:56+08:00","trade_state":"SUCCESS","trade_state_desc":"支付成功","trade_type":"JSAPI","transaction_id":"4200000000202401010000000001"}}"#
+        )
+    }
+
+    #[divan::bench]
+    fn sign_question(bencher: Bencher) {
+        let key = key();
+        let target = "/v3/pay/transactions/out-trade-no/P000000001?mchid=1900000001";
+        bencher.bench(|| key.sign(signed_text(black_box(target), 1_704_085_200, "593BEC0C930BF1AF").as_bytes()));
+    }
+
+    #[divan::bench]
+    fn verify_answer(bencher: Bencher) {
+        let (key, body) = (key(), document());
+        let signature = key.sign(&message(1_704_085_201, "c5ac7061fccab6bf", body.as_bytes())).unwrap();
+        let (public, nonce, serial) = (key.public().unwrap(), "c5ac7061fccab6bf", "PUB_KEY_ID_0114");
+        let headers = SignatureHeaders { timestamp: 1_704_085_201, nonce, signature: &signature, serial };
+        assert!(headers.verifies(&public, body.as_bytes()));
+        bencher.bench(|| headers.verifies(&public, black_box(body.as_bytes())));
+    }
+
+    #[divan::bench]
+    fn read_answer(bencher: Bencher) {
+        let body = Bytes::from(document());
+        let serial = tollgate::provider::wechat::v3::Serial::of_public_key("PUB_KEY_ID_0114").unwrap();
+        bencher.bench(|| {
+            let (headers, at) = (hyper::HeaderMap::new(), jiff::Timestamp::UNIX_EPOCH);
+            let answer = Received { status: hyper::StatusCode::OK, headers, body: black_box(body.clone()), at };
+            answer.read(Ok(Some(serial)))
+        });
+    }
+
+    #[divan::bench]
+    fn open_sealed(bencher: Bencher) {
+        let key = ApiV3Key::parse(Secret::new("0123456789abcdef0123456789ABCDEF".to_owned())).unwrap();
+        let sealed = key.seal(b"fdasflkja484", b"transaction", document().as_bytes()).unwrap();
+        bencher.bench(|| key.open(b"fdasflkja484", b"transaction", black_box(&sealed)));
+    }
+}
