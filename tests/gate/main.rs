@@ -79,6 +79,8 @@ mod kept_connections;
 
 mod follow_up;
 
+mod sending_again_v3;
+
 mod flood;
 
 mod sweep;
