@@ -132,7 +132,7 @@ impl FollowUp {
             opened,
         };
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
-        let signed_at = window::signed_at(route, &request);
+        let signed_at = window::signed_at(route, request);
         let verified = record::verified(confirmed.payment());
         let step = self.deliver(upstream_request, record, confirmed, origin, turn).await;
         if step == Step::NotAccepted && signed_at.is_some_and(|at| record.is_signed_after(at)) {
