@@ -155,6 +155,3 @@ fn affix_text(value: &Value<'_>) -> Option<String> {
     }
     Some(text)
 }
-
-#[cfg(test)]
-mod tests;

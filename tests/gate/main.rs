@@ -161,8 +161,6 @@ mod pages;
 
 mod config_check;
 
-mod keys_v3;
-
 mod commands;
 
 mod command_line;

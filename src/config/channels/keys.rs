@@ -6,7 +6,6 @@ use crate::domain::secret::Secret;
 use crate::provider::wechat::v3::{
     ApiV3Key, Keys, PlatformCertificate, PlatformCertificates, PrivateKey, PublicKey, Serial, Signer,
 };
-use jiff::Timestamp;
 use std::sync::OnceLock;
 
 /// The keys of a channel that are about API v3.
@@ -79,8 +78,7 @@ impl V3<'_> {
             Platform::Auto => PlatformCertificates::Auto,
             Platform::None => PlatformCertificates::None,
             Platform::Files(files) => {
-                let read: Option<_> = files.iter().map(|file| file.it.clone().or_else(unread_certificate)).collect();
-                PlatformCertificates::Files(read?)
+                PlatformCertificates::Files(files.iter().filter_map(|file| file.it.clone()).collect())
             }
         };
         Some(Keys { signer, api_v3: api_v3?, public_key, platform })
@@ -181,11 +179,6 @@ fn unread_serial() -> Option<Serial> {
 
 fn unread_id() -> Option<Serial> {
     Serial::of_public_key(UNREAD[1]).ok()
-}
-
-fn unread_certificate() -> Option<PlatformCertificate> {
-    let (serial, key) = (unread_serial()?, placeholder()?.public().ok()?);
-    Some(PlatformCertificate { serial, key, not_before: Timestamp::MIN, not_after: Timestamp::MAX })
 }
 
 /// Whether a serial stands for one that was left unread.
