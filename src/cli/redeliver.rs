@@ -229,6 +229,13 @@ fn is_being_sent(record: &Record) -> bool {
 
 /// What came of it, for one that was not accepted: what the order system said, if it was asked.
 fn outcome(record: &Record) -> String {
+    if let (Some(Reason::WindowOver), Some(at)) = (record.reason, record.due_at) {
+        let code = Reason::WindowOver.code();
+        return format!(
+            "not sent ({code}): WeChat Pay's next notification is delivered; parked at {} if none comes",
+            rfc3339(at)
+        );
+    }
     let last = record.attempt_log.last().filter(|last| record.state == State::Delivering && !last.accepted);
     let again = record.due_at.map(|at| format!("; sent again at {}", rfc3339(at))).unwrap_or_default();
     match last.map(|last| (last.status, last.reason)) {

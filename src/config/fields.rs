@@ -2,11 +2,23 @@
 
 use super::read::{Section, Value, suggest};
 use crate::domain::order::ChannelId;
-use crate::gate::claim::{Carrier, ChannelRule, Choose, Field, Place};
+use crate::gate::claim::{AmountUnit, Carrier, ChannelRule, Choose, Field, Place};
 use crate::gate::path::PathPattern;
 use hyper::header::HeaderName;
 
 pub(super) static RULE: Section = Section { name: "routes[].channel[]", keys: &["when_empty", "is", "from"] };
+
+/// The carriers, by name.
+pub(super) const CARRIERS: &[(&str, Carrier)] = &[
+    ("query", Carrier::Query),
+    ("form", Carrier::Form),
+    ("json", Carrier::Json),
+    ("xml", Carrier::Xml),
+    ("multipart", Carrier::Multipart),
+];
+
+/// The units of an amount, by name.
+pub(super) const UNITS: &[(&str, AmountUnit)] = &[("fen", AmountUnit::Fen), ("yuan", AmountUnit::Yuan)];
 
 /// What a field's name is read against.
 pub(super) struct Context<'c> {

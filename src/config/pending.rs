@@ -1,7 +1,7 @@
 //! `pending_orders`: where orders wait for payment, and how often that is read.
 
+use super::fields::UNITS;
 use super::read::{Section, Value};
-use super::routes::UNITS;
 use super::synthesize::{RouteName, target};
 use crate::domain::money::AmountUnit;
 use crate::domain::secret::Secret;

@@ -2,14 +2,14 @@
 
 use super::accepted;
 use super::channels::ReadChannel;
-use super::fields::Context;
+use super::fields::{CARRIERS, Context, UNITS};
 use super::read::{Map, Value};
 use super::reply;
-use super::routes::{CARRIERS, HowRead, UNITS};
 use super::strictness;
 use crate::domain::order::ChannelId;
 use crate::gate::accepted::Accepted;
 use crate::gate::claim::{ChannelRule, Choose, ClaimFields, Field, Place};
+use crate::gate::reply::ReplyStyle;
 use crate::gate::route::Route;
 use crate::provider::Account as _;
 use crate::provider::Preset;
@@ -23,6 +23,13 @@ pub(super) struct Notifications {
     pub(super) name: &'static str,
     /// The one that a route's own notifications are made in comes first.
     pub(super) kinds: &'static [&'static Preset],
+}
+
+/// How a callback is read and answered.
+pub(super) struct HowRead {
+    pub(super) fields: ClaimFields,
+    pub(super) reply: ReplyStyle,
+    pub(super) accepted: Accepted,
 }
 
 /// WeChat Pay's API v2.

@@ -1,8 +1,8 @@
 //! The routes: which requests are callbacks, and how each kind is read and answered.
 
 use super::accepted;
-use super::fields::Context;
-use super::presets::{AUTO, PRESETS, WECHAT_V2, of_preset};
+use super::fields::{CARRIERS, Context, UNITS};
+use super::presets::{AUTO, HowRead, PRESETS, WECHAT_V2, of_preset};
 use super::query_match;
 use super::read::{Map, Section, Value};
 use super::reply;
@@ -14,7 +14,6 @@ use crate::gate::claim::{AmountUnit, Carrier, ClaimFields, ClaimReader, Field, P
 use crate::gate::event::Events;
 use crate::gate::path::PathPattern;
 use crate::gate::policy::{Duplicates, NumberProof};
-use crate::gate::reply::ReplyStyle;
 use crate::gate::route::{QueryMatch, Reading, Route};
 use crate::provider::Preset;
 use crate::provider::wechat::v2::preset::PRESET;
@@ -52,14 +51,6 @@ pub(super) static ROUTE: Section = Section {
     ],
 };
 
-pub(super) const CARRIERS: &[(&str, Carrier)] = &[
-    ("query", Carrier::Query),
-    ("form", Carrier::Form),
-    ("json", Carrier::Json),
-    ("xml", Carrier::Xml),
-    ("multipart", Carrier::Multipart),
-];
-
 const METHODS: &[(&str, Method)] = &[
     ("POST", Method::POST),
     ("GET", Method::GET),
@@ -67,9 +58,6 @@ const METHODS: &[(&str, Method)] = &[
     ("PATCH", Method::PATCH),
     ("DELETE", Method::DELETE),
 ];
-
-/// The units of an amount, by name.
-pub(super) const UNITS: &[(&str, AmountUnit)] = &[("fen", AmountUnit::Fen), ("yuan", AmountUnit::Yuan)];
 
 /// What two routes must not share.
 struct Taken<'r> {
@@ -87,13 +75,6 @@ impl Taken<'_> {
             && !self.query.excludes(&other.query)
             && self.methods.iter().any(|method| other.methods.contains(method))
     }
-}
-
-/// How a callback is read and answered.
-pub(super) struct HowRead {
-    pub(super) fields: ClaimFields,
-    pub(super) reply: ReplyStyle,
-    pub(super) accepted: Accepted,
 }
 
 pub(super) fn routes(value: &Value<'_>, channels: &[&str]) -> Option<Vec<Route>> {

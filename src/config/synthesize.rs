@@ -8,6 +8,7 @@ use crate::gate::path::NotFilled;
 use crate::gate::route::Route;
 use crate::gate::synthesize::CannotSynthesize;
 use crate::gate::template::{BadText, Escape, Synthesize, Template, Text, VARIABLES};
+use crate::provider::CannotNotify;
 use crate::reconcile::bill::Plan;
 use crate::reconcile::pending_orders::Watched;
 use hyper::header::{HeaderName, HeaderValue};
@@ -163,6 +164,12 @@ impl Failure<'_> {
                 "write it on one line, or with >- and {%- if ... -%} on several"
             }
             CannotSynthesize::Template { .. } | CannotSynthesize::Target => "correct the template",
+            CannotSynthesize::Unsigned(_) => {
+                "add resign to the route, or name a route with synthesize, or one with preset: wechat and a channel that has its APIv2 key"
+            }
+            CannotSynthesize::Notification(CannotNotify::NoKey(_)) => {
+                "add it to the channel, or name a route whose notifications the channel can make"
+            }
             CannotSynthesize::Notification(_)
             | CannotSynthesize::Unreadable(_)
             | CannotSynthesize::Refused(_)

@@ -130,6 +130,8 @@ pub(super) struct Recoveries {
     follow_up: Arc<FollowUp>,
     recoveries: Vec<Recovery>,
     errands: JoinSet<()>,
+    /// Whether it was looked for what waits in vain.
+    is_freed: bool,
 }
 
 /// What is being done for one upstream, and the channels whose upstream it is.
@@ -158,7 +160,7 @@ impl Recoveries {
         for Recovery { upstream, channels, .. } in &recoveries {
             follow_up.gate.forward.standing(upstream, |standing| standing.serves(channels));
         }
-        Self { follow_up: Arc::clone(follow_up), recoveries, errands: JoinSet::new() }
+        Self { follow_up: Arc::clone(follow_up), recoveries, errands: JoinSet::new(), is_freed: false }
     }
 
     /// Waits until the errands under way have ended; what was leased for them is released.
@@ -196,6 +198,10 @@ impl Recoveries {
             return;
         }
         let (follow_up, now) = (&self.follow_up, Instant::now());
+        if !std::mem::replace(&mut self.is_freed, true) {
+            let this = Arc::clone(follow_up);
+            self.errands.spawn(async move { this.free_what_waits(STEP).await });
+        }
         for recovery in &mut self.recoveries {
             let failing = follow_up.gate.forward.is_failing(&recovery.upstream);
             let errand = follow_up.gate.forward.standing(&recovery.upstream, |standing| standing.errand()).flatten();

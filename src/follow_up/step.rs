@@ -132,7 +132,13 @@ impl FollowUp {
             opened,
         };
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
-        self.deliver(upstream_request, record, confirmed, origin, turn).await
+        let signed_at = window::signed_at(route, request);
+        let verified = record::verified(confirmed.payment());
+        let step = self.deliver(upstream_request, record, confirmed, origin, turn).await;
+        if step == Step::NotAccepted && signed_at.is_some_and(|at| record.is_signed_after(at)) {
+            self.begin_anew(record, verified);
+        }
+        step
     }
 
     pub(super) fn accepted_before(&self, job: &Job, record: &Record, payment: &Payment) -> Step {

@@ -139,8 +139,8 @@ impl<'m> Intake<'m> {
         }
     }
 
-    /// Has the keys fetched that a notification was signed with, where they are not known. Nearly always there is nothing
-    /// to do.
+    /// Has the keys fetched that a notification was signed with, where they are not known. Nearly always there is
+    /// nothing to do.
     ///
     /// # Errors
     /// If it cannot be authentic whatever the key, or the keys cannot be had before the deadline.
@@ -233,7 +233,8 @@ impl<'m> Intake<'m> {
         }
     }
 
-    /// A sealed claim is read again where it opens. Where it does not, it is what was read when it was opened: a key is replaced.
+    /// A sealed claim is read again where it opens. Where it does not, it is what was read when it was opened: a key is
+    /// replaced.
     fn reopen_sealed(self, channel: &Channel, journaled: &Claimed) -> Result<Callback, Unopened> {
         let sealing = self.reading.preset.and_then(|preset| preset.sealed);
         let may_be_kept = sealing.is_some_and(Sealing::is_of_payments);

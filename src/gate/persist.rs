@@ -89,8 +89,8 @@ impl Received<'_> {
         }
     }
 
-    /// Has what is sent again be this callback, where an earlier one made the record: its signature is younger, and the earlier one's
-    /// may be too old by then. Where signatures do not age nothing is written.
+    /// Has what is sent again be this callback, where an earlier one made the record: its signature is younger, and the
+    /// earlier one's may be too old by then. Where signatures do not age nothing is written.
     pub(super) fn renew(self, records: &Records, record: &Record, is_first: bool) {
         let preset = self.route.reading(self.body).ok().and_then(|reading| reading.preset);
         let signed_at = preset.and_then(|preset| preset.signed_at).and_then(|signed_at| signed_at(&self.head.headers));

@@ -93,9 +93,16 @@ impl Record {
         *self.price.lock()
     }
 
-    /// A callback of it was signed at this time. `true` if none was later before: the same one, sent again by whoever saw it, is not.
+    /// A callback of it was signed at this time. `true` if none was later before: the same one, sent again by whoever
+    /// saw it, is not.
     pub(super) fn is_signed(&self, at: Timestamp) -> bool {
         self.signed_at.fetch_max(at.as_second(), Ordering::Relaxed) < at.as_second()
+    }
+
+    /// Whether a callback of it has come that was signed after this time.
+    #[must_use]
+    pub fn is_signed_after(&self, at: Timestamp) -> bool {
+        self.signed_at.load(Ordering::Relaxed) > at.as_second()
     }
 
     pub(super) fn costs(&self, price: Option<Money>) {

@@ -225,8 +225,8 @@ impl Records {
         (!begun).then_some(Transition::Deliver { again_in: self.first.deliver, retries: 0 })
     }
 
-    /// The callback of a record came once more, under a younger signature: it is what is sent again. `has_window` if it is sent for as
-    /// long as that is young, and so has to be soon.
+    /// The callback of a record came once more, under a younger signature: it is what is sent again. `has_window` if it
+    /// is sent for as long as that is young, and so has to be soon.
     pub(super) fn renewed(&self, record: &Record, request: journal::Request, has_window: bool) {
         let (Some(queue), Some(entry)) = (&self.kept.queue, record.entry) else { return };
         if record.state() != State::Accepted {

@@ -10,7 +10,7 @@ use super::channel::Channel;
 use super::claim::{Carrier, Choose, Unreadable};
 use super::intake::Intake;
 use super::path::NotFilled;
-use super::route::Route;
+use super::route::{Reading, Route};
 use super::template::{BadPart, BadText, Made, Synthesize, headers};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, OrderId};
@@ -55,6 +55,9 @@ pub enum CannotSynthesize {
     /// The provider's own notification cannot be made.
     #[error(transparent)]
     Notification(#[from] CannotNotify),
+    /// It could be, and nothing would sign it.
+    #[error("the route has no resign, which signs a {0} notification that the gate makes")]
+    Unsigned(&'static str),
     /// The route's reader refuses what was made.
     #[error("it cannot be read back: {0}")]
     Unreadable(Unreadable),
@@ -158,16 +161,32 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The provider's own words, signed as it signs.
+/// The provider's own words, in the first of the route's languages that they can be made in.
 fn notify(route: &Route, facts: &Facts<'_>) -> Result<Made, CannotSynthesize> {
+    let mut why = None;
+    for reading in route.readings() {
+        match notify_in(reading, route, facts) {
+            Ok(Notification { headers: its_own, body }) => {
+                let mut headers = headers(None);
+                headers.extend(its_own);
+                return Ok(Made { query: None, headers, body });
+            }
+            Err(error) => why = why.or(Some(error)),
+        }
+    }
+    Err(why.unwrap_or(CannotNotify::Sign.into()))
+}
+
+/// In one language. What is signed is signed as the provider signs it; where signatures age, the route's key does so
+/// when it is sent.
+fn notify_in(reading: &Reading, route: &Route, facts: &Facts<'_>) -> Result<Notification, CannotSynthesize> {
     let Facts { payment, evidence, .. } = *facts;
-    let preset = route.main.preset.ok_or(CannotNotify::Sign)?;
-    let wanted =
-        ToNotify { preset, payment, evidence, id: DeliveryId::of(&route.name, facts.order).0, at: clock::now() };
-    let Notification { headers: its_own, body } = facts.channel.account.notify(&wanted)?;
-    let mut headers = headers(None);
-    headers.extend(its_own);
-    Ok(Made { query: None, headers, body })
+    let preset = reading.preset.ok_or(CannotNotify::Sign)?;
+    if reading.ages() && route.resign.is_none() {
+        return Err(CannotSynthesize::Unsigned(preset.name));
+    }
+    let (id, at) = (DeliveryId::of(&route.name, facts.order).0, clock::now());
+    Ok(facts.channel.account.notify(&ToNotify { preset, payment, evidence, id, at })?)
 }
 
 /// The route's first method; with a body, its first that means to have one.
@@ -185,7 +204,7 @@ fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), 
         Intake::read(route, &path, &head, &request.body, clock::now()).map_err(CannotSynthesize::Unreadable)?;
     selects(&intake, route, facts.channel)?;
     intake.claim().map_or(Ok(()), |claim| is_order(&claim.order, facts))?;
-    let read = intake.open(facts.channel).map_err(|unopened| match route.takes_notifications() {
+    let read = intake.open_made(facts.channel).map_err(|unopened| match route.takes_notifications() {
         true => CannotSynthesize::Refused(unopened.reason),
         false => otherwise("an order that WeChat Pay can have no number for"),
     })?;

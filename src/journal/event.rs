@@ -29,15 +29,15 @@ pub enum JournalEvent {
         /// The request.
         request: Box<Request>,
     },
-    /// The callback of an entry came once more, under a fresh signature: this is what is sent from now on. What was accepted stays as it
-    /// is, and so does what is closed.
+    /// The callback of an entry came once more, under a fresh signature: this is what is sent from now on. What was
+    /// accepted stays as it is, and so does what is closed.
     Renewed {
         /// The entry.
         entry: EntryId,
         /// The request.
         request: Box<Request>,
-        /// What is being delivered begins its schedule anew, and is due in this time at the latest, where only this signature makes it
-        /// worth sending; `None` leaves that as it is.
+        /// What is being delivered begins its schedule anew, and is due in this time at the latest, where only this
+        /// signature makes it worth sending; `None` leaves that as it is.
         again_in: Option<Duration>,
     },
     /// WeChat Pay says that a payment was refunded since, asked because its order was paid again.

@@ -52,6 +52,14 @@ pub trait Recovery: Send + Sync {
     /// If it cannot be written.
     fn bring_anew(&self, channels: Vec<ChannelId>, limit: usize) -> BoxFuture<'_, usize>;
 
+    /// Makes due what waits for its sender to send it again ([`WindowOver`](crate::domain::reason::Reason::WindowOver))
+    /// and came on one of these `routes`, in steps of at most `limit`: what is kept of it can be sent after all, by
+    /// what the route says now. Returns how many entries became due; fewer than `limit` is the end.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn end_waiting(&self, channels: Vec<ChannelId>, routes: Vec<String>, limit: usize) -> BoxFuture<'_, usize>;
+
     /// The entry that is due first, now or later, and not leased, leased to the caller; none of those that were
     /// `tried`, and none that a person asked for.
     ///

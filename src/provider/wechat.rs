@@ -12,6 +12,10 @@ pub mod v3;
 
 pub mod bill;
 
+mod translate;
+
+mod made;
+
 mod account;
 
 mod answer;

@@ -58,9 +58,6 @@ impl Ledger {
         if request.folded("Host").len() != 1 {
             return breach("P-07: no Host, or more than one");
         }
-        if let Some(wrong) = envelope::breach(request) {
-            return breach(&format!("API v3: {wrong}"));
-        }
         let ours = [
             "transaction_id",
             "out_trade_no",
@@ -76,6 +73,9 @@ impl Ledger {
         let values: Vec<_> = ours.map(|name| request.folded(&self.header_name(name))).into();
         if values.iter().all(Vec::is_empty) {
             return if self.observes() { None } else { breach("I1: passed without any verified header") };
+        }
+        if let Some(wrong) = envelope::breach(request) {
+            return breach(&format!("API v3: {wrong}"));
         }
         let [ids @ .., paid_at] = values.as_slice() else { return None };
         let Some([transaction_id, out_trade_no, total_fee, _, trade_state, channel, ..]) = once(ids) else {

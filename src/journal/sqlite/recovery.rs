@@ -3,7 +3,7 @@
 
 use super::kinds::{Kind, kinds};
 use super::leases::{Leases, millis};
-use super::{Sqlite, due};
+use super::{Sqlite, due, renew};
 use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::journal::recovery::Recovery;
@@ -30,6 +30,11 @@ impl Recovery for Sqlite {
 
     fn bring_anew(&self, channels: Vec<ChannelId>, limit: usize) -> BoxFuture<'_, usize> {
         let written = self.write(move |connection, _| bring_anew(connection, &channels, limit));
+        Box::pin(async move { written.await.map(|entries| usize::try_from(entries).unwrap_or(0)) })
+    }
+
+    fn end_waiting(&self, channels: Vec<ChannelId>, routes: Vec<String>, limit: usize) -> BoxFuture<'_, usize> {
+        let written = self.write(move |connection, at| renew::end_waiting(connection, &channels, &routes, limit, at));
         Box::pin(async move { written.await.map(|entries| usize::try_from(entries).unwrap_or(0)) })
     }
 

@@ -7,6 +7,7 @@ pub(super) async fn all(stores: &dyn Fn() -> Box<dyn Store>) {
     what_waits_for_a_fresh_signature_is_due_by_its_schedule_when_one_comes(&*stores()).await;
     what_needs_no_fresh_signature_is_due_as_before(&*stores()).await;
     what_is_done_with_is_not_renewed(&*stores()).await;
+    what_waits_is_due_once_its_route_lets_it_be_sent(&*stores()).await;
 }
 
 fn renewed(entry: EntryId, body: &'static [u8], again_in: Option<Duration>) -> JournalEvent {
@@ -79,4 +80,28 @@ async fn what_is_done_with_is_not_renewed(store: &dyn Store) {
     time_passes(SOON).await;
     assert!(due(&journal).await.is_empty());
     assert_eq!(take_in(&journal, "A", LATE).await.state, State::Accepted);
+}
+
+async fn what_waits_is_due_once_its_route_lets_it_be_sent(store: &dyn Store) {
+    let journal = store.open(100);
+    let mut entries = Vec::new();
+    for order in ["A", "B", "C"] {
+        let entry = take_in(&journal, order, LATE).await.entry;
+        let reason = if order == "C" { Reason::Paid } else { Reason::WindowOver };
+        journal.queue.append(decided(entry, reason, Transition::Deliver { again_in: LATE, retries: 1 }));
+        entries.push(entry);
+    }
+    journal.queue.flush().await.unwrap();
+    let app = || vec![ChannelId::parse("app").unwrap()];
+    let end = |routes: &[&str], limit| {
+        journal.queue.end_waiting(app(), routes.iter().map(|route| (*route).to_owned()).collect(), limit)
+    };
+    assert_eq!(end(&["other"], 10).await.unwrap(), 0);
+    assert_eq!(end(&["other", "app"], 1).await.unwrap(), 1);
+    assert_eq!(end(&["app"], 10).await.unwrap(), 1);
+    assert_eq!(end(&["app"], 10).await.unwrap(), 0);
+    time_passes(SOON).await;
+    let mut due: Vec<_> = due(&journal).await.iter().map(|job| (job.entry, job.reason, job.retries)).collect();
+    due.sort_unstable_by_key(|(entry, ..)| *entry);
+    assert_eq!(due, [(entries[0], Some(Reason::Paid), 0), (entries[1], Some(Reason::Paid), 0)]);
 }

@@ -1,6 +1,7 @@
 //! An account at WeChat Pay, as the gate knows one.
 
 use super::client::may_have;
+use super::made;
 use super::service::Service;
 use super::v2::{self, notification};
 use super::v3::{self, headers::SignatureHeaders};
@@ -14,12 +15,9 @@ use crate::provider::{
     self, Asked, BoxFuture, CannotNotify, Envelope, Evidence, Fingerprint, KeyInfo, KeyOf, Notification, Opened,
     OrderState, Payee, Payment, Preset, Provider, Query, SignedBy, ToNotify, Unopened,
 };
-use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
 use jiff::civil::Date;
 use std::sync::Arc;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 /// One merchant account, and the service that asks WeChat Pay for it.
 #[derive(Debug, Clone)]
@@ -102,6 +100,13 @@ impl provider::Account for Account {
         }
     }
 
+    fn reopen(&self, envelope: &Envelope<'_>) -> Result<Opened, Unopened> {
+        if *envelope.preset == v3::preset::PRESET {
+            return v3::notification::unseal(&self.credentials, envelope.body);
+        }
+        self.open(envelope)
+    }
+
     fn is_addressed_by(&self, envelope: &Envelope<'_>) -> bool {
         if let Some(serial) = self.serial(envelope) {
             return self.verifying_key(serial).is_some();
@@ -167,13 +172,7 @@ impl provider::Account for Account {
     }
 
     fn notify(&self, wanted: &ToNotify<'_>) -> Result<Notification, CannotNotify> {
-        let mut nonce = Uuid::encode_buffer();
-        let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
-        let keys = self.credentials.v2().ok_or(CannotNotify::NoKey("key"))?;
-        let body = v2::write_notification(keys, &wanted.evidence.0, nonce)
-            .map_err(|error| CannotNotify::Evidence(format!("WeChat Pay's answer {error}").into()))?;
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/xml"))]);
-        Ok(Notification { headers, body: body.into() })
+        made::notify(&self.credentials, wanted)
     }
 
     fn bill(&self, day: Date, rows: BillType) -> BoxFuture<'_, Result<Box<dyn Bill>, BillError>> {
@@ -185,6 +184,6 @@ impl provider::Account for Account {
     }
 
     fn sample_evidence(&self, payment: &Payment) -> Evidence {
-        Evidence(v2::write_answer(&self.credentials, payment).into())
+        made::sample_evidence(&self.credentials, payment)
     }
 }

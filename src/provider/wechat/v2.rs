@@ -142,11 +142,19 @@ pub fn read_answer(keys: &Keys, document: Bytes) -> Result<Answer, XmlError> {
 pub fn write_notification(keys: &Keys, answer_document: &[u8], nonce_str: &str) -> Result<String, XmlError> {
     let answer = Fields::read(answer_document)?;
     let stays = |&(name, value): &(&str, &str)| !value.is_empty() && is_notified(name);
-    let mut fields: Vec<_> = answer.iter().filter(stays).chain([("nonce_str", nonce_str)]).collect();
+    let fields: Vec<_> = answer.iter().filter(stays).collect();
+    Ok(sign_notification(keys, &fields, nonce_str))
+}
+
+/// A notification of these fields, signed with the account's own key.
+#[must_use]
+pub fn sign_notification(keys: &Keys, fields: &[(&str, &str)], nonce_str: &str) -> String {
+    let mut fields = fields.to_vec();
+    fields.push(("nonce_str", nonce_str));
     let sign = sign::sign(fields.iter().copied(), keys.signing.expose(), keys.sign_type);
     fields.push(("sign", &sign));
     fields.sort_unstable();
-    Ok(xml::write_with_bare(fields, "total_fee"))
+    xml::write_with_bare(fields, "total_fee")
 }
 
 /// The answer that an order query of this payment would get, but for its signature: to try things with, before there is

@@ -301,6 +301,22 @@ pub(super) static TEXTS: &[(&str, &str)] = &[
         "copy the one that tollgate resign-key printed: PUB_KEY_ID_ and digits, or the certificate's 40 hexadecimal digits",
         "请复制 tollgate resign-key 打印的编号：PUB_KEY_ID_ 加数字，或证书的 40 位十六进制序列号",
     ),
+    (
+        "makes no callback of channel {}: the route has no resign, which signs a {} notification that the gate makes",
+        "无法为渠道 {} 生成回调：路由没有 resign，网关生成的 {} 通知无人签名",
+    ),
+    (
+        "makes no callback of channel {}: the channel has no {}, which such a notification is made with",
+        "无法为渠道 {} 生成回调：渠道没有生成该通知所需的 {}",
+    ),
+    (
+        "add resign to the route, or name a route with synthesize, or one with preset: wechat and a channel that has its APIv2 key",
+        "请在路由中添加 resign，或改用有 synthesize 的路由，或 preset: wechat 的路由且渠道有 APIv2 密钥",
+    ),
+    (
+        "add it to the channel, or name a route whose notifications the channel can make",
+        "请在渠道中添加，或改用该渠道能生成通知的路由",
+    ),
     ("is the merchant's own key, of channel {}", "是商户自己的私钥（渠道 {}）"),
     ("is of the key that channel {} has as WeChat Pay's", "与渠道 {} 中微信支付的公钥是同一对密钥"),
     ("is WeChat Pay's, by channel {}", "是微信支付的编号（见渠道 {}）"),
