@@ -161,6 +161,8 @@ mod pages;
 
 mod config_check;
 
+mod keys_v3;
+
 mod commands;
 
 mod command_line;
