@@ -3,7 +3,7 @@
 //!
 //! [`Sandbox`] answers order queries like WeChat Pay (`docs/reference/wechatpay-v2.md` sections 3 to 6), gets them
 //! wrong on request, sends notifications on WeChat Pay's schedule (section 7), gives out bills (section 10), and is
-//! steered over HTTP below `/sandbox/` (`docs/sandbox.md`) or by the methods here. [`v3`] does the same in API v3, over
+//! steered over HTTP below `/sandbox/` (`docs/sandbox.md`) or by the methods here. It does the same in API v3, over
 //! the same orders.
 
 mod seed;
