@@ -101,7 +101,7 @@ impl Certificates {
     }
 
     /// Waits until it is known what there is, by the download that is under way, or by the next one that is allowed. One that
-    /// began after `since` tells already.
+    /// began after `since` tells already, and so does one that has ended with what the caller lacks.
     ///
     /// # Errors
     /// If it failed; also at once if the last one did and none can begin before the deadline.
@@ -110,10 +110,13 @@ impl Certificates {
         account: &Credentials,
         since: Instant,
         deadline: Instant,
+        is_lacking: impl Fn() -> bool + Send + Sync,
     ) -> Outcome {
         loop {
             match self.turn(account, since) {
                 Turn::Told(outcome) => return outcome,
+                // A download can have ended after the caller had looked for the key.
+                Turn::Rest(..) if !is_lacking() => return Ok(()),
                 Turn::Wait(mut outcome) => {
                     let told = timeout_at(deadline, outcome.wait_for(Option::is_some)).await;
                     return told.ok().and_then(Result::ok).and_then(|told| *told).unwrap_or(Err(Unavailable));
@@ -133,7 +136,7 @@ impl Certificates {
         let is_due = |latest: &Latest| latest.due.is_none_or(|due| due <= now);
         if self.latest.lock().get(&account.mch_id).is_none_or(is_due) {
             // It is told in the log, and tried again the next time.
-            let _ = self.fetch(account, now, now + self.pace + TIMEOUT * 2).await;
+            let _ = self.fetch(account, now, now + self.pace + TIMEOUT * 2, || true).await;
         }
     }
 

@@ -55,7 +55,8 @@ pub(super) async fn verify(
         Some(key) => key,
         None if !may_have(keys, signature.serial) => return Err(Fault::SerialUnknown),
         None => {
-            certificates.fetch(account, since, until).await.map_err(|_| Fault::CertificatesUnavailable)?;
+            let is_lacking = || known().is_none();
+            certificates.fetch(account, since, until, is_lacking).await.map_err(|_| Fault::CertificatesUnavailable)?;
             known().ok_or(Fault::SerialUnknown)?
         }
     };
