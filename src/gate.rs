@@ -54,6 +54,8 @@ mod deliver;
 
 mod outgoing;
 
+mod resign;
+
 mod replay;
 
 mod context;

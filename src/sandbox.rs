@@ -3,7 +3,7 @@
 //!
 //! [`Sandbox`] answers order queries like WeChat Pay (`docs/reference/wechatpay-v2.md` sections 3 to 6), gets them
 //! wrong on request, sends notifications on WeChat Pay's schedule (section 7), gives out bills (section 10), and is
-//! steered over HTTP below `/sandbox/` (`docs/sandbox.md`) or by the methods here. [`v3`] does the same in API v3, over
+//! steered over HTTP below `/sandbox/` (`docs/sandbox.md`) or by the methods here. It does the same in API v3, over
 //! the same orders.
 
 mod seed;
@@ -57,7 +57,7 @@ pub mod shop;
 pub use bill_settings::{BillLayout, BillSettings, EmptyDay, Gzip, LineEnd};
 pub use control_error::ControlError;
 pub use fault::{Fault, FaultKind, Faults};
-pub use keys::{CannotWrite, Signing};
+pub use keys::{CannotWrite, Papers, Signing};
 pub use merchant::{BadMerchant, DEMO_MERCHANTS, Merchant, demo_merchants};
 pub use notification::{Announcement, Attempt, Forgery, Judgement, Notification, Progress, RETRY_SCHEDULE};
 pub use order::{BadOrder, KnownTo, Order, OrderFields, OrderKey, TradeState};
@@ -108,8 +108,7 @@ const MOST_COPIES: u32 = 1000;
 
 impl Sandbox {
     /// A WeChat Pay with these merchants and nothing else. Ids and nonces derive from `seed`, keys do not. `time_scale`
-    /// shortens the waits between notifications: 60 makes a minute a second. Takes a part of a second for each merchant
-    /// number beyond the fourth, which gets new keys.
+    /// shortens the waits between notifications: 60 makes a minute a second.
     #[must_use]
     pub fn new(merchants: Vec<Merchant>, seed: Seed, time_scale: u32) -> Self {
         let keys = Keyring::of(&merchants).ok();
@@ -294,6 +293,13 @@ impl Sandbox {
         let state = self.lock();
         let Some(keys) = &state.keys else { return Ok(()) };
         keys.write(&state.book.merchants, directory)
+    }
+
+    /// What a merchant platform would give out for this number; `None` if it is not known, or if a configuration brought
+    /// its keys along.
+    #[must_use]
+    pub fn papers(&self, mch_id: &str) -> Option<Papers> {
+        self.lock().keys.as_ref()?.papers(mch_id)
     }
 
     /// The merchants that are not answered in API v3: nothing that the sandbox can sign would be believed by their

@@ -16,7 +16,8 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Without --resolve, secrets (${NAME} or ${file:PATH} as a key or token) are not read, so that a file can be checked where
-they are not. The files of tls.cert and tls.key must be there and readable.
+they are not. The files of tls.cert and tls.key must be there and readable. The keys and certificates of API v3 are read where
+they are there, because only then can be told that one was taken for another; none of them is shown.
 
 With --resolve every channel's account is asked about an order that nobody has, a connection to every order system is opened
 and closed, every source of pending orders is read once, and a file is made and removed in the journal's folder. No callback is sent.

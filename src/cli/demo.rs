@@ -14,6 +14,8 @@ mod scenes;
 
 mod stage;
 
+mod v3;
+
 use super::print;
 use crate::process::shutdown::Signals;
 use anyhow::Context;
@@ -28,7 +30,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Arguments of `tollgate demo`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Plays thirteen scenes with a simulated WeChat Pay, the gate with the routes of the shipped config.yaml, and a sample order
+Plays seventeen scenes with a simulated WeChat Pay, the gate with the routes of the shipped config.yaml, and a sample order
 system that believes everybody; shows what each party saw. Then everything stays up to be tried with curl. The gate is
 a process of its own, which one scene kills; its files are in a temporary directory that is removed at the end.
 Exit codes with --once: 0 all went as they should, 1 some did not.")]

@@ -155,3 +155,6 @@ fn affix_text(value: &Value<'_>) -> Option<String> {
     }
     Some(text)
 }
+
+#[cfg(test)]
+mod tests;

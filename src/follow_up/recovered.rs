@@ -154,7 +154,13 @@ impl FollowUp {
         confirmed: &Confirmed,
         evidence: &Evidence,
     ) -> Option<Request> {
-        let facts = Facts { order: &job.callback.claimed.order, channel, payment: confirmed.payment(), evidence };
+        let facts = Facts {
+            order: &job.callback.claimed.order,
+            channel,
+            payment: confirmed.payment(),
+            evidence,
+            at: clock::now(),
+        };
         match route.synthesize.as_ref()?.request(route, &facts) {
             Ok(request) => {
                 self.queue.append(JournalEvent::Made { entry: job.entry, request: Box::new(request.clone()) });

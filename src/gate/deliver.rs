@@ -12,6 +12,7 @@ use super::outgoing::{UpstreamRequest, outgoing};
 use super::policy::Duplicates;
 use super::record::Record;
 use super::records::Records;
+use super::resign::resign;
 use super::route::{Reading, Route};
 use super::sender::Senders;
 use super::stamp::{self, Stamp};
@@ -27,6 +28,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{DATE, HeaderName, HeaderValue, SET_COOKIE};
 use hyper::{HeaderMap, Request, StatusCode};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -232,8 +234,11 @@ impl Forwarder<'_> {
     ) -> Result<Judged, Unanswered> {
         let sender = self.senders.identify(upstream_request.peer);
         let stamped = stamped(destination, attempt);
-        let outgoing = outgoing(upstream_request, pass, self.stamp, sender, destination.upstream, stamped);
-        let mut request = outgoing.await?;
+        let resigned = upstream_request.resign().map(|it| (Arc::clone(it), upstream_request.body.clone()));
+        let mut request = outgoing(upstream_request, pass, self.stamp, sender, destination.upstream, stamped)?;
+        if let Some((with, body)) = resigned {
+            resign(with, &mut request, body).await?;
+        }
         let span = span(destination, attempt, &mut request);
         let sent_at = Instant::now();
         let answer = self.forward.send(destination.upstream, request, deadline).await;

@@ -7,7 +7,6 @@ use super::event::Event;
 use super::route::{Reading, Route};
 use super::sender::Sender;
 use super::stamp::{Delivered, Source, Stamp};
-use crate::domain::clock;
 use crate::domain::order::OrderId;
 use crate::domain::reason::Reason;
 use crate::journal::Overrides;
@@ -19,9 +18,8 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Request, Uri};
+use hyper::{Request, Uri};
 use std::sync::Arc;
-use tokio::task::spawn_blocking;
 
 /// A callback that is to be sent.
 #[derive(Debug)]
@@ -63,8 +61,8 @@ impl<'p> UpstreamRequest<'p> {
 }
 
 /// The request for the upstream: same method, same target, same body bytes but for a blank that is filled, and new
-/// headers; signed afresh where the route says so.
-pub(super) async fn outgoing(
+/// headers. Where the route signs afresh, it is not signed yet.
+pub(super) fn outgoing(
     upstream_request: UpstreamRequest<'_>,
     pass: &Pass,
     stamp: &Stamp,
@@ -72,31 +70,15 @@ pub(super) async fn outgoing(
     upstream: &Upstream,
     delivered: Option<Delivered<'_>>,
 ) -> Result<Request<Full<Bytes>>, Reason> {
-    let resign = upstream_request.resign();
     let UpstreamRequest { head, body, fill, request_id, .. } = upstream_request;
     let source = Source { sender, upstream, request_id: &request_id };
     let (target, body) = filled(&head.uri, body, fill.as_ref(), pass).ok_or(Reason::InternalError)?;
     let headers = stamp.headers(head.headers, &source, pass, delivered.as_ref());
-    let mut headers = headers.map_err(|_| Reason::InternalError)?;
-    if let Some(resign) = resign {
-        headers = signed(Arc::clone(resign), headers, body.clone()).await?;
-    }
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = head.method;
     *request.uri_mut() = target;
-    *request.headers_mut() = headers;
+    *request.headers_mut() = headers.map_err(|_| Reason::InternalError)?;
     Ok(request)
-}
-
-/// The headers with a fresh signature. It is made beside the runtime's threads: a millisecond there would hold up every
-/// callback that is answered from the cache.
-async fn signed(resign: Arc<dyn Resign>, mut headers: HeaderMap, body: Bytes) -> Result<HeaderMap, Reason> {
-    let signing = spawn_blocking(move || resign.resign(&mut headers, &body, clock::now()).map(|()| headers));
-    let signed = signing.await.map_err(|error| error.to_string());
-    signed.and_then(|signed| signed.map_err(|error| error.to_string())).map_err(|error| {
-        tracing::error!(%error, "a notification could not be signed afresh, and is not sent");
-        Reason::InternalError
-    })
 }
 
 /// Target and body as they were received, the blank filled in if there is one and something was confirmed.

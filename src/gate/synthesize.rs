@@ -19,6 +19,7 @@ use crate::journal::{Claimed, DeliveryId, Request};
 use crate::provider::payment::Payment;
 use crate::provider::{CannotNotify, Evidence, Notification, ToNotify};
 use hyper::{Method, Uri};
+use jiff::Timestamp;
 use minijinja::{Value, context};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -33,6 +34,8 @@ pub struct Facts<'a> {
     pub payment: &'a Payment,
     /// The provider's proof of the payment.
     pub evidence: &'a Evidence,
+    /// The time of day.
+    pub at: Timestamp,
 }
 
 /// Why no callback can be made.
@@ -185,7 +188,7 @@ fn notify_in(reading: &Reading, route: &Route, facts: &Facts<'_>) -> Result<Noti
     if reading.ages() && route.resign.is_none() {
         return Err(CannotSynthesize::Unsigned(preset.name));
     }
-    let (id, at) = (DeliveryId::of(&route.name, facts.order).0, clock::now());
+    let (id, at) = (DeliveryId::of(&route.name, facts.order).0, facts.at);
     Ok(facts.channel.account.notify(&ToNotify { preset, payment, evidence, id, at })?)
 }
 
@@ -200,8 +203,7 @@ fn method(route: &Route) -> Method {
 fn read_back(route: &Route, facts: &Facts<'_>, request: &Request) -> Result<(), CannotSynthesize> {
     let head = request.head();
     let path = route.takes(&head).ok_or_else(|| otherwise("a request on another path, or with another query"))?;
-    let intake =
-        Intake::read(route, &path, &head, &request.body, clock::now()).map_err(CannotSynthesize::Unreadable)?;
+    let intake = Intake::read(route, &path, &head, &request.body, facts.at).map_err(CannotSynthesize::Unreadable)?;
     selects(&intake, route, facts.channel)?;
     intake.claim().map_or(Ok(()), |claim| is_order(&claim.order, facts))?;
     let read = intake.open_made(facts.channel).map_err(|unopened| match route.takes_notifications() {
@@ -251,7 +253,7 @@ fn compare(read: &Claimed, facts: &Facts<'_>) -> Result<(), CannotSynthesize> {
 fn names_number(route: &Route, request: &Request) -> Option<bool> {
     let head = request.head();
     let path = route.takes(&head)?;
-    let intake = Intake::read(route, &path, &head, &request.body, clock::now()).ok()?;
+    let intake = Intake::read(route, &path, &head, &request.body, Timestamp::UNIX_EPOCH).ok()?;
     Some(intake.claim().is_none_or(|claim| claim.out_trade_no.is_some()))
 }
 

@@ -16,7 +16,8 @@ pub struct Query<'q> {
     pub part: Part,
     /// When the answer is of no use any more.
     pub deadline: Instant,
-    /// Until when the one who asked waits, who may have less time than the answer has: what cannot begin before that fails at once.
+    /// Until when the one who asked waits, who may have less time than the answer has: what cannot begin before that
+    /// fails at once.
     pub wait_until: Instant,
     /// Of which step of a trace it is one.
     pub within: &'q Parent,

@@ -11,7 +11,7 @@ mod pair;
 
 mod platform;
 
-pub use files::CannotWrite;
+pub use files::{CannotWrite, Papers};
 
 pub(super) use merchant::MerchantKeys;
 pub(super) use platform::PlatformKey;
@@ -21,7 +21,7 @@ use crate::domain::order::MerchantId;
 use crate::provider::wechat::v3::issue::CannotIssue;
 use crate::provider::wechat::v3::rsa::PrivateKey;
 use crate::provider::wechat::v3::serial::Serial;
-use pair::Pair;
+use pair::Pairs;
 use platform::Platform;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -65,17 +65,18 @@ impl Keyring {
         let mut keyring = Self {
             merchants: Vec::new(),
             platform: Platform::new()?,
-            stranger: Pair::Stranger.read()?,
+            stranger: pair::stranger()?,
             signing: Signing::default(),
         };
         let first = keyring.platform.newest().signing.serial;
+        let pairs = Pairs::read()?;
         let mut numbers: Vec<MerchantId> = Vec::new();
         for Merchant { mch_id, .. } in merchants {
             if !numbers.contains(mch_id) {
                 numbers.push(*mch_id);
                 let configured = merchants.iter().filter(|other| other.mch_id == *mch_id);
                 let configured = configured.filter_map(|other| other.v3.as_deref()).next();
-                keyring.merchants.extend(MerchantKeys::of(*mch_id, configured, numbers.len(), &first)?);
+                keyring.merchants.extend(MerchantKeys::of(*mch_id, configured, (numbers.len(), &pairs), &first)?);
             }
         }
         Ok(keyring)
@@ -130,6 +131,11 @@ impl Keyring {
         let public = merchant.public_key.as_ref().filter(|_| with_public_key);
         // Half the number, or mixed signing would always meet the same of two certificates.
         public.cloned().unwrap_or_else(|| self.platform.select(None, number / 2))
+    }
+
+    /// What a merchant platform gives out for this number; `None` if it knows none, or its keys were brought along.
+    pub(super) fn papers(&self, mch_id: &str) -> Option<Papers> {
+        Papers::of(self.merchant(mch_id)?).ok().flatten()
     }
 
     /// Writes the files of these merchants into a directory, which is made if it is not there.

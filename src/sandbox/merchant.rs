@@ -114,12 +114,13 @@ fn bad(part: &'static str, why: &dyn std::error::Error) -> BadMerchant {
     BadMerchant::Part { part, why: why.to_string() }
 }
 
-/// The merchants of the shipped `config.yaml` and a service provider, as [`Merchant::parse`] reads them. Their keys
+/// The merchants of the shipped `config.yaml`, a service provider, and one that the demo asks by API v3, as [`Merchant::parse`] reads them. Their keys
 /// are public and open nothing but sandboxes.
-pub const DEMO_MERCHANTS: [&str; 3] = [
+pub const DEMO_MERCHANTS: [&str; 4] = [
     "wxd930ea5d5a258f4f,1900000109,tollgateSandboxKeyForApp00000109",
     "wx2421b1c4370ec43b,1900000110,tollgateSandboxKeyForC1000000110",
     "wx8888888888888888,1900000111,tollgateSandboxKeyForSp000000111,sp",
+    "wx5e8a1f0c2b7d4936,1900000112,tollgateSandboxKeyForV3000000112",
 ];
 
 /// [`DEMO_MERCHANTS`], read.

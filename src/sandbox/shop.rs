@@ -4,6 +4,10 @@
 use super::serve;
 use crate::domain::clock;
 use crate::net::xml::Fields;
+use crate::provider::wechat::v3::aead::ApiV3Key;
+use crate::provider::wechat::v3::headers::SignatureHeaders;
+use crate::provider::wechat::v3::rsa::PublicKey;
+use crate::provider::wechat::v3::serial::Serial;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -32,7 +36,17 @@ pub const ORIGIN_HEADER: &str = "X-Tollgate-Origin";
 #[derive(Debug, Clone, Default)]
 pub struct Shop {
     tables: Arc<Mutex<Tables>>,
+    v3: Option<Arc<ShopKeys>>,
     door: Arc<watch::Sender<Door>>,
+}
+
+/// What the shop reads notifications of API v3 with.
+#[derive(Debug)]
+pub struct ShopKeys {
+    /// What opens them.
+    pub api_v3_key: ApiV3Key,
+    /// What it has been told to verify them with.
+    pub signed_by: Vec<(Serial, PublicKey)>,
 }
 
 /// Whether the shop is to be reached.
@@ -99,6 +113,9 @@ pub struct Received {
     pub order: String,
     /// All headers, in the order they came, repeated ones repeated.
     pub headers: Vec<(String, String)>,
+    /// The key of which it had a signature that was made just now: the shop looks, and believes it all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
 }
 
 impl Received {
@@ -140,10 +157,17 @@ impl Shop {
         }
     }
 
+    /// A shop that also reads notifications of API v3.
+    #[must_use]
+    pub fn reading(keys: ShopKeys) -> Self {
+        Self { v3: Some(Arc::new(keys)), ..Self::default() }
+    }
+
     fn router(&self) -> Router {
         Router::new()
             .route("/pay/success", post(pay_success))
             .route("/wxpay/notify/{channel}", post(wxpay_notify))
+            .route("/wxpay/v3/{channel}", post(wxpay_v3))
             .route("/refund", post(refund))
             .route("/unpaid.json", get(async |State(shop): State<Self>| Json(shop.unpaid())))
             .route("/fails", put(async |State(shop): State<Self>, said: String| shop.fails(said.trim() == "true")))
@@ -201,7 +225,8 @@ impl Shop {
         self.lock().orders.get(order).cloned()
     }
 
-    fn mark_paid(&self, path: String, order: &str, brought: Option<&str>, headers: &HeaderMap) {
+    fn mark_paid(&self, path: String, order: &str, brought: Option<&str>, headers: &HeaderMap, body: &[u8]) {
+        let signed_by = self.v3.as_ref().and_then(|keys| keys.signer(headers, body));
         let text = |value: &header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let brought = brought.filter(|id| !id.is_empty()).map(str::to_owned);
         let transaction_id = brought.or_else(|| headers.get(TRANSACTION_HEADER).map(text));
@@ -213,7 +238,7 @@ impl Shop {
         if tables.received.len() == MOST_RECEIVED {
             tables.received.pop_front();
         }
-        tables.received.push_back(Received { path, order: order.to_owned(), headers });
+        tables.received.push_back(Received { path, order: order.to_owned(), headers, signed_by });
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
@@ -236,7 +261,7 @@ async fn pay_success(State(shop): State<Shop>, headers: HeaderMap, Form(form): F
     if shop.lock().fails {
         return FAILURE.into_response();
     }
-    shop.mark_paid("/pay/success".to_owned(), &form.order_id, Some(&form.transaction_id), &headers);
+    shop.mark_paid("/pay/success".to_owned(), &form.order_id, Some(&form.transaction_id), &headers, &[]);
     "order-marked-paid".into_response()
 }
 
@@ -255,8 +280,40 @@ async fn wxpay_notify(
     let fields = Fields::read(&body).ok();
     let get = |name| fields.as_ref().and_then(|fields| fields.get(name));
     let Some(order) = get("out_trade_no") else { return StatusCode::BAD_REQUEST.into_response() };
-    shop.mark_paid(format!("/wxpay/notify/{channel}"), order, get("transaction_id"), &headers);
+    shop.mark_paid(format!("/wxpay/notify/{channel}"), order, get("transaction_id"), &headers, &body);
     ([(header::CONTENT_TYPE, "text/xml")], ACKNOWLEDGEMENT).into_response()
+}
+
+impl ShopKeys {
+    /// The key that this was signed with just now.
+    fn signer(&self, headers: &HeaderMap, body: &[u8]) -> Option<String> {
+        let read = SignatureHeaders::read(headers).ok().filter(|read| read.is_within_window(clock::now()))?;
+        let (serial, key) = self.signed_by.iter().find(|(serial, _)| serial.as_str() == read.serial)?;
+        read.verifies(key, body).then(|| serial.to_string())
+    }
+
+    /// What is sealed in a notification.
+    fn open(&self, body: &[u8]) -> Option<serde_json::Value> {
+        let document: serde_json::Value = serde_json::from_slice(body).ok()?;
+        let text = |name: &str| document.get("resource")?.get(name)?.as_str();
+        let opened = self.api_v3_key.open(
+            text("nonce")?.as_bytes(),
+            text("associated_data")?.as_bytes(),
+            text("ciphertext")?,
+        )?;
+        serde_json::from_slice(&opened).ok()
+    }
+}
+
+async fn wxpay_v3(State(shop): State<Shop>, Path(channel): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+    if shop.lock().fails {
+        return FAILURE.into_response();
+    }
+    let told = shop.v3.as_ref().and_then(|keys| keys.open(&body));
+    let get = |name| told.as_ref()?.get(name)?.as_str();
+    let Some(order) = get("out_trade_no") else { return StatusCode::BAD_REQUEST.into_response() };
+    shop.mark_paid(format!("/wxpay/v3/{channel}"), order, get("transaction_id"), &headers, &body);
+    StatusCode::NO_CONTENT.into_response()
 }
 
 #[derive(Debug, Deserialize)]

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// The key that the signs in the examples were made with (Python's hashlib).
 const KEY: &str = "9f3c1b7ad2e84605b1f27c3d6e5a4890";
 
+/// The files that examples of API v3 name.
+const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/wechatpay-v3/keys");
+
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
 fn examples() -> Vec<PathBuf> {
@@ -17,12 +20,19 @@ fn examples() -> Vec<PathBuf> {
     all
 }
 
-/// Runs the program on one example, with the same key for each of its merchants.
+/// Runs the program on one example, with the same key for each of its merchants, and the files that it names beside it.
 fn run(config: &Path, args: &[&str]) -> crate::program::Ended {
     let text = std::fs::read_to_string(config).unwrap();
     let names: Vec<&str> = text.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect();
-    let variables: Vec<_> = names.iter().map(|name| (*name, KEY)).collect();
-    let args = [args, &["--config", config.to_str().unwrap()]].concat();
+    let (files, variables): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|name| name.starts_with("file:"));
+    let variables: Vec<_> = variables.into_iter().map(|name| (name, KEY)).collect();
+    let dir = tempfile::tempdir().unwrap();
+    for name in files.iter().map(|file| file.trim_start_matches("file:")) {
+        std::fs::copy(Path::new(KEYS).join(name), dir.path().join(name)).unwrap();
+    }
+    let copy = dir.path().join(config.file_name().unwrap());
+    std::fs::copy(config, &copy).unwrap();
+    let args = [args, &["--config", copy.to_str().unwrap()]].concat();
     command(&args, &variables)
 }
 

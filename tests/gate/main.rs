@@ -47,6 +47,8 @@ mod v3_certificates;
 
 mod v3_keys;
 
+mod v3_table;
+
 mod duplicate_fields;
 
 mod spellings;
@@ -98,6 +100,8 @@ mod overrides;
 mod recovery;
 
 mod recovery_pace;
+
+mod v3_recovery;
 
 mod outages;
 
@@ -156,6 +160,8 @@ mod signing;
 mod pages;
 
 mod config_check;
+
+mod keys_v3;
 
 mod commands;
 

@@ -187,7 +187,11 @@ fn under_a_wrong_clock_nothing_is_believed_and_the_difference_is_told() {
     assert_eq!((answer.status(), world.reason(&answer).as_str()), (503, "query-refused"));
     world.upstream_saw_nothing();
     // The other way round: WeChat Pay's answer says that its clock is far behind.
-    let world = World::of_v3(|setup| setup.config["confirm_deadline"] = json!("1500ms"));
+    let world = World::of_v3(|setup| {
+        setup.config["confirm_deadline"] = json!("1500ms");
+        // Its download tells a difference, too.
+        setup.config["channels"].as_object_mut().unwrap().remove("old");
+    });
     world.wechat.order(&NEW.merchant, "CLOCK-2").fault(Fault::V3(Wrong::Offset(-400))).paid(100);
     let answer = world.form_v3("new", "CLOCK-2");
     assert_eq!((answer.status(), world.reason(&answer).as_str()), (503, "answer-outside-window"));

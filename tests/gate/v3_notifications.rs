@@ -391,9 +391,9 @@ fn every_part_of_the_claim_is_compared_with_the_answer() {
     }
     for (order, state, status) in [
         ("CLAIM-4", "NOTPAY", 503),
-        ("CLAIM-5", "CLOSED", 402),
-        ("CLAIM-6", "REFUND", 402),
-        ("CLAIM-7", "REVOKED", 402),
+        ("CLAIM-5", "CLOSED", 403),
+        ("CLAIM-6", "REFUND", 403),
+        ("CLAIM-7", "REVOKED", 403),
     ] {
         world.wechat.order(&NEW.merchant, order).state(state);
         let answer = world.notice(V3, "new", &Notice::paid(&NEW, order, 100));

@@ -1,6 +1,7 @@
 //! The configuration of the demo's gate: the shipped `config.yaml`, with the addresses of the other parties and without
 //! the long delays of a real one.
 
+use super::v3::V3;
 use crate::config::{self, Config, Environment};
 use crate::gate::policy::NumberProof;
 use crate::gate::route::Route;
@@ -40,6 +41,8 @@ pub(super) struct Configuration {
     pub(super) hosts: [String; 2],
     /// Whose orders are asked about.
     pub(super) merchants: Vec<Merchant>,
+    /// The keys of API v3.
+    pub(super) v3: V3,
     /// What opens the dashboard.
     pub(super) token: String,
 }
@@ -63,7 +66,7 @@ impl Configuration {
             ("follow_up", format!("{{ ask_again: [{again}], redeliver: [{again}] }}")),
         ]
         .iter()
-        .fold(SHIPPED.replace(SHIPPED_PROOF, PROOF), |text, (key, value)| with(&text, key, value));
+        .fold(self.v3.add_to(&SHIPPED.replace(SHIPPED_PROOF, PROOF)), |text, (key, value)| with(&text, key, value));
         let config = Config::parse(&text, file, self).context("the shipped config.yaml, as the demo changes it")?;
         self.took_effect(&config, file, listen, admin)?;
         Ok(text)
@@ -90,6 +93,8 @@ impl Configuration {
             ("cache.pending", config.cache.pending == Duration::from_millis(PENDING_MS)),
             ("journal.path", journal == Some(&file.with_file_name(JOURNAL))),
             ("routes.number_proof", config.routes.iter().any(by_source)),
+            ("routes", config.routes.iter().any(|route| route.resign.is_some())),
+            ("channels", config.accounts.iter().any(|account| account.credentials.v3().is_some())),
             ("pending_orders", config.pending_orders.len() == 1),
             ("channels.app.sweep", config.sweeps.iter().any(|plan| plan.channel.as_str() == "app")),
             ("follow_up.ask_again", config.follow_up.ask_again.delays == again),
@@ -103,7 +108,7 @@ impl Configuration {
     /// The keys and the token, as the variables that the shipped file names.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
         let variable = |name| Some((name, self.variable(name).ok()?));
-        ["WECHAT_APP_KEY", "WECHAT_C1_KEY", TOKEN].into_iter().filter_map(variable)
+        ["WECHAT_APP_KEY", "WECHAT_C1_KEY", TOKEN].into_iter().chain(V3::variables()).filter_map(variable)
     }
 }
 
@@ -119,6 +124,9 @@ fn with(text: &str, key: &str, value: &str) -> String {
 /// An environment in which the keys of the shipped file are the sandbox's.
 impl Environment for Configuration {
     fn variable(&self, name: &str) -> Result<String, VarError> {
+        if let Some(value) = self.v3.variable(name) {
+            return Ok(value.to_owned());
+        }
         let appid = match name {
             TOKEN => return Ok(self.token.clone()),
             "WECHAT_APP_KEY" => "wxd930ea5d5a258f4f",
@@ -143,18 +151,20 @@ impl Environment for Configuration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::demo_merchants;
+    use crate::sandbox::{Sandbox, Seed, demo_merchants};
 
     #[test]
     fn the_shipped_file_takes_the_demos_values() {
         let hosts = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(str::to_owned);
         let upstream = "http://127.0.0.1:3".to_owned();
         let token = "0123456789abcdef".to_owned();
-        let demo = Configuration { upstream, hosts, merchants: demo_merchants().unwrap(), token };
+        let merchants = demo_merchants().unwrap();
+        let v3 = V3::of(&Sandbox::new(merchants.clone(), Seed(1), 1)).unwrap();
+        let demo = Configuration { upstream, hosts, merchants, v3, token };
         let [listen, admin] = ["127.0.0.1:0", "127.0.0.1:1"].map(|address| address.parse().unwrap());
         let text = demo.text(Path::new("/demo/config.yaml"), listen, admin).unwrap();
-        assert_eq!(demo.variables().count(), 3);
-        assert!(text.contains("WECHAT_APP_KEY") && !text.contains("tollgateSandboxKey"), "{text}");
+        assert_eq!(demo.variables().count(), 7);
+        assert!(text.contains("WECHAT_APP_KEY") && !text.contains("tollgateSandbox"), "{text}");
         assert!(!text.contains(&demo.token), "{text}");
     }
 

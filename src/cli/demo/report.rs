@@ -96,18 +96,20 @@ fn describe_received(received: &Received) -> String {
     let origin = received.header(ORIGIN_HEADER).join(" and ");
     let by_itself = !origin.is_empty() && origin != "callback";
     let origin = if by_itself { format!("; {ORIGIN_HEADER}: {origin}") } else { String::new() };
-    format!("marked {} as paid; {TRANSACTION_HEADER}: {ids}{origin}", received.order)
+    let signed = received.signed_by.as_ref();
+    let signed = signed.map_or_else(String::new, |serial| format!("; signed just now with {serial}"));
+    format!("marked {} as paid; {TRANSACTION_HEADER}: {ids}{origin}{signed}", received.order)
 }
 
 /// A delivery of a notification, as its sender tells it.
 pub(super) fn describe_attempt(attempt: &Attempt) -> String {
     let judgement = match attempt.judgement {
-        Judgement::Acknowledged => "acknowledged",
-        Judgement::Failed => "refused with return_code FAIL",
-        Judgement::NotAnAcknowledgement => "an answer that is no acknowledgement",
-        Judgement::HttpStatus => "an HTTP error",
-        Judgement::Timeout => "no answer within 5 s",
-        Judgement::Connection => "no connection",
+        Judgement::Acknowledged => "acknowledged".to_owned(),
+        Judgement::Failed => "refused with return_code FAIL".to_owned(),
+        Judgement::NotAnAcknowledgement => "an answer that is no acknowledgement".to_owned(),
+        Judgement::HttpStatus => format!("HTTP status {}", attempt.status.unwrap_or_default()),
+        Judgement::Timeout => "no answer within 5 s".to_owned(),
+        Judgement::Connection => "no connection".to_owned(),
     };
     format!("delivery {} after {} ms: {judgement}", attempt.round, attempt.elapsed_ms)
 }

@@ -1,5 +1,7 @@
 //! The scenes, each with what must come of it.
 
+mod v3;
+
 use super::report::{Report, describe_attempt};
 use super::stage::{APP, C1, Stage, is_over};
 use crate::domain::clock;
@@ -27,11 +29,14 @@ pub(super) enum Scene {
     Killed,
     NeverCalled,
     FoundInTheBill,
+    V3Notification,
+    V3Forged,
+    V3SignedAnew,
 }
 
 impl Scene {
     /// All, in playing order.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Paid,
         Self::Notification,
         Self::Unpaid,
@@ -46,6 +51,9 @@ impl Scene {
         Self::Killed,
         Self::NeverCalled,
         Self::FoundInTheBill,
+        Self::V3Notification,
+        Self::V3Forged,
+        Self::V3SignedAnew,
     ];
 
     /// Plays it.
@@ -65,6 +73,9 @@ impl Scene {
             Self::Killed => killed(stage).await,
             Self::NeverCalled => never_called(stage).await,
             Self::FoundInTheBill => found_in_the_bill(stage).await,
+            Self::V3Notification => v3::notification(stage).await,
+            Self::V3Forged => v3::forged(stage).await,
+            Self::V3SignedAnew => v3::signed_anew(stage).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::configuration::Configuration;
 use super::gate::Gate;
 use super::report::Report;
+use super::v3::{MINI, V3};
 use crate::domain::order::TransactionId;
 use crate::sandbox::http::{CallError, Client};
 use crate::sandbox::shop::{Received, Shop};
@@ -113,7 +114,8 @@ impl Stage {
     pub(super) async fn set_up(with_gate: bool) -> anyhow::Result<Self> {
         let merchants = demo_merchants()?;
         let sandbox = Sandbox::new(merchants.clone(), Seed(1), TIME_SCALE);
-        let shop = Shop::default();
+        let v3 = V3::of(&sandbox)?;
+        let shop = Shop::reading(v3.shop_keys()?);
         let (first, sandbox_url) = listen().await?;
         let (second, second_url) = listen().await?;
         let (shop_listener, shop_url) = listen().await?;
@@ -129,7 +131,7 @@ impl Stage {
         });
         let hosts = [sandbox_url.clone(), second_url.clone()];
         let token = Uuid::now_v7().simple().to_string();
-        let configuration = Configuration { upstream: shop_url.clone(), hosts, merchants, token: token.clone() };
+        let configuration = Configuration { upstream: shop_url.clone(), hosts, merchants, v3, token: token.clone() };
         let gate = if with_gate { Some(Gate::start(configuration).await?) } else { None };
         let gate_url = gate.as_ref().map_or(shop_url.clone(), |gate| format!("http://{}", gate.addresses.callbacks));
         let client = Client::default();
@@ -169,20 +171,30 @@ impl Stage {
 
     /// WeChat Pay, or a forger, notifies the gate.
     pub(super) fn notify(&self, order: &str, forge: Forgery) -> anyhow::Result<u64> {
-        let announcement = Announcement {
-            mch_id: Some(APP.to_owned()),
+        let announcement = self.announcement((APP, order), "/wxpay/notify/app", forge);
+        Ok(self.sandbox.notify(Announcement { retry: forge == Forgery::None, ..announcement })?)
+    }
+
+    /// The same once, by API v3.
+    pub(super) fn notify_v3(&self, order: &str, forge: Forgery) -> anyhow::Result<u64> {
+        let announcement = self.announcement((MINI, order), "/wxpay/v3/mini", forge);
+        Ok(self.sandbox.notify(Announcement { format: Api::V3, ..announcement })?)
+    }
+
+    fn announcement(&self, (mch_id, order): (&str, &str), path: &str, forge: Forgery) -> Announcement {
+        Announcement {
+            mch_id: Some(mch_id.to_owned()),
             sub_mch_id: None,
             out_trade_no: order.to_owned(),
             refund: None,
-            notify_url: format!("{}/wxpay/notify/app", self.gate_url),
+            notify_url: format!("{}{path}", self.gate_url),
             copies: 1,
             forge,
             format: Api::V2,
             event_type: None,
             sign_type: "MD5".to_owned(),
-            retry: forge == Forgery::None,
-        };
-        Ok(self.sandbox.notify(announcement)?)
+            retry: false,
+        }
     }
 
     /// Waits until a notification is `far_enough`, or for as long as a scene may take.

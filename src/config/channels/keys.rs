@@ -6,6 +6,7 @@ use crate::domain::secret::Secret;
 use crate::provider::wechat::v3::{
     ApiV3Key, Keys, PlatformCertificate, PlatformCertificates, PrivateKey, PublicKey, Serial, Signer,
 };
+use jiff::Timestamp;
 use std::sync::OnceLock;
 
 /// The keys of a channel that are about API v3.
@@ -78,7 +79,8 @@ impl V3<'_> {
             Platform::Auto => PlatformCertificates::Auto,
             Platform::None => PlatformCertificates::None,
             Platform::Files(files) => {
-                PlatformCertificates::Files(files.iter().filter_map(|file| file.it.clone()).collect())
+                let read: Option<_> = files.iter().map(|file| file.it.clone().or_else(unread_certificate)).collect();
+                PlatformCertificates::Files(read?)
             }
         };
         Some(Keys { signer, api_v3: api_v3?, public_key, platform })
@@ -179,6 +181,11 @@ fn unread_serial() -> Option<Serial> {
 
 fn unread_id() -> Option<Serial> {
     Serial::of_public_key(UNREAD[1]).ok()
+}
+
+fn unread_certificate() -> Option<PlatformCertificate> {
+    let (serial, key) = (unread_serial()?, placeholder()?.public().ok()?);
+    Some(PlatformCertificate { serial, key, not_before: Timestamp::MIN, not_after: Timestamp::MAX })
 }
 
 /// Whether a serial stands for one that was left unread.

@@ -66,6 +66,12 @@ pub(super) fn all(route: &Route, channel: &Channel) -> Vec<Sample> {
 
 impl Sample {
     pub(super) fn facts<'a>(&'a self, channel: &'a Channel) -> Facts<'a> {
-        Facts { order: &self.order, channel, payment: &self.payment, evidence: &self.evidence }
+        Facts {
+            order: &self.order,
+            channel,
+            payment: &self.payment,
+            evidence: &self.evidence,
+            at: self.payment.paid_at.unwrap_or_default(),
+        }
     }
 }

@@ -161,7 +161,7 @@ fn paid(number: &str, transaction: &str, fen: u64) -> Payment {
 /// Makes the callback of [`ORDER`], paid with 2.50 yuan.
 fn make(route: &Route, channel: &Channel) -> Result<Request, CannotSynthesize> {
     let (order, payment) = (OrderId::parse(ORDER).unwrap(), paid(ORDER, TRANSACTION, 250));
-    let facts = Facts { order: &order, channel, payment: &payment, evidence: &Evidence::default() };
+    let facts = Facts { order: &order, channel, payment: &payment, evidence: &Evidence::default(), at: clock::now() };
     route.synthesize.as_ref().unwrap().request(route, &facts)
 }
 
@@ -244,7 +244,8 @@ fn one_template_serves_several_channels() {
     // A number that is not made from the order id is carried too.
     let (order, payment) = (OrderId::parse(ORDER).unwrap(), paid("PC-77", TRANSACTION, 250));
     let other = channel("2/c1");
-    let facts = Facts { order: &order, channel: &other, payment: &payment, evidence: &Evidence::default() };
+    let facts =
+        Facts { order: &order, channel: &other, payment: &payment, evidence: &Evidence::default(), at: clock::now() };
     let request = both.synthesize.as_ref().unwrap().request(&both, &facts).unwrap();
     assert!(body(&request).contains("OrderID=PUBLIC-0201&") && body(&request).contains("paymentcenter_id=PC-77&"));
     let plain = route("/pay", fields, Synthesize::Template(template(Carrier::Form, FORM)));
@@ -305,7 +306,8 @@ fn what_reads_otherwise_is_not_made() {
     // Amounts of a callback are CNY.
     let (order, mut payment, app) = (OrderId::parse(ORDER).unwrap(), paid(ORDER, TRANSACTION, 250), channel("app"));
     payment.amount.currency = Currency::parse("HKD").unwrap();
-    let facts = Facts { order: &order, channel: &app, payment: &payment, evidence: &Evidence::default() };
+    let facts =
+        Facts { order: &order, channel: &app, payment: &payment, evidence: &Evidence::default(), at: clock::now() };
     let form = templated(Carrier::Form, FORM);
     let error = form.synthesize.as_ref().unwrap().request(&form, &facts).unwrap_err();
     assert_eq!(error.to_string(), "it reads back as 2.50 CNY (250), not 2.50 HKD (250)");
@@ -369,7 +371,7 @@ fn a_notification_is_made_from_the_answer_and_checked_like_any_other() {
     let (route, order, app) = (notify("/wxpay/notify/{channel}"), OrderId::parse(ORDER).unwrap(), channel("app"));
     let make = |document: &str, payment: Payment| {
         let evidence = Evidence(document.to_owned().into());
-        let facts = Facts { order: &order, channel: &app, payment: &payment, evidence: &evidence };
+        let facts = Facts { order: &order, channel: &app, payment: &payment, evidence: &evidence, at: clock::now() };
         Synthesize::Notification.request(&route, &facts)
     };
     let request = make(&answer, paid(ORDER, TRANSACTION, 250)).unwrap();
@@ -412,7 +414,7 @@ fn a_notification_keeps_its_currency_when_the_key_has_changed() {
     let mut payment = paid(ORDER, TRANSACTION, 250);
     payment.amount.currency = Currency::parse("HKD").unwrap();
     let evidence = Evidence(answer.into());
-    let facts = Facts { order: &order, channel: &app, payment: &payment, evidence: &evidence };
+    let facts = Facts { order: &order, channel: &app, payment: &payment, evidence: &evidence, at: clock::now() };
     let request = Synthesize::Notification.request(&route, &facts).unwrap();
     let mut rotated = credentials();
     let other = ApiKey::parse(Secret::new("0123456789abcdefghijklmnopqrstuv".into())).unwrap();
@@ -473,7 +475,7 @@ proptest! {
         shop in "[0-9A-Za-z_-]{1,9}(/[0-9A-Za-z_.-]{1,9})?",
     ) {
         let (id, channel, payment) = (OrderId::parse(&order).unwrap(), channel(&shop), paid(&order, &transaction, fen));
-        let facts = Facts { order: &id, channel: &channel, payment: &payment, evidence: &Evidence::default() };
+        let facts = Facts { order: &id, channel: &channel, payment: &payment, evidence: &Evidence::default(), at: clock::now() };
         for (carrier, source) in [
             (Carrier::Query, format!("{FORM}&Shop={{{{ channel }}}}")),
             (Carrier::Form, format!("{FORM}&Shop={{{{ channel }}}}")),

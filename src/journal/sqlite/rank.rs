@@ -6,6 +6,9 @@ use crate::domain::reason::{Reason, Verdict};
 use crate::journal::{EntryId, Looks, MOST_LIFTED, Rank};
 use rusqlite::{Connection, Result, params};
 
+/// From this rank on entries are sent before their time. That is over when their own timer tried them, which counts.
+pub(super) const BROUGHT: u8 = Rank::Brought as u8;
+
 /// What WeChat Pay said of an order that anybody can have made up: it is there, or it is not. What says nothing of the
 /// order leaves its rank as it is.
 pub(super) fn told(connection: &Connection, entry: EntryId, reason: Reason) -> Result<()> {

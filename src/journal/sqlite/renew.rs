@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::content::{self, Content};
 use super::leases::millis;
-use super::write::BROUGHT;
+use super::rank::BROUGHT;
 use super::{columns, events};
 use crate::domain::order::ChannelId;
 use crate::domain::reason::Reason;

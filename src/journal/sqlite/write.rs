@@ -4,6 +4,7 @@ use super::budget::{Budget, Spent};
 use super::columns::{self, number};
 use super::content::{self, Content};
 use super::leases::millis;
+use super::rank::BROUGHT;
 use super::remove::remove;
 use super::room::make_room;
 use super::{events, price, rank, read, redeliver, refused, renew};
@@ -249,9 +250,6 @@ const VERIFY: &str =
         verified_at = ?7, confirmed_at = ifnull(confirmed_at, ?7),
         reason = CASE WHEN state = 'accepted' OR (state = 'parked' AND reason = 'parked-by-operator') THEN reason ELSE ?8 END
     WHERE id = ?1";
-
-/// From this rank on entries are sent before their time. That is over when their own timer tried them, which counts.
-pub(super) const BROUGHT: u8 = Rank::Brought as u8;
 
 /// Leads an entry on. What was accepted stays so, unless an operator asked for it.
 fn go_on(connection: &Connection, entry: EntryId, next: Option<Transition>, at: i64) -> Result<()> {

@@ -31,8 +31,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// The key of WeChat Pay's that this serial names, exactly: one of the configuration, or one that was downloaded and has
-    /// not expired.
+    /// The key of WeChat Pay's that this serial names, exactly: one of the configuration, or one that was downloaded
+    /// and has not expired.
     #[must_use]
     pub fn verifying_key(&self, serial: &str) -> Option<v3::PublicKey> {
         let keys = self.credentials.v3()?;

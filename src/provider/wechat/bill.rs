@@ -46,7 +46,8 @@ pub enum BillError {
     /// No header of a bill: this column is not in it.
     #[error("the first line has no column {0}")]
     NoColumn(&'static str),
-    /// It looks like XML and is not the flat XML of a refusal; or, of API v3, it is not the answer that says where the bill is.
+    /// It looks like XML and is not the flat XML of a refusal; or, of API v3, it is not the answer that says where the
+    /// bill is.
     #[error("the answer is unreadable")]
     Unreadable,
     /// The answer that says where it is is not WeChat Pay's.

@@ -30,6 +30,43 @@ pub enum CannotWrite {
     List(#[from] serde_json::Error),
 }
 
+/// What a merchant platform gives out for one merchant number, as text. The private key is one that everybody has.
+#[derive(Debug, Clone)]
+pub struct Papers {
+    /// The APIv3 key.
+    pub api_v3_key: String,
+    /// Of the merchant's certificate.
+    pub serial: String,
+    /// The merchant's private key, PEM.
+    pub private_key: String,
+    /// The merchant's certificate, PEM.
+    pub certificate: String,
+    /// Of WeChat Pay's public key.
+    pub public_key_id: String,
+    /// WeChat Pay's public key, PEM.
+    pub public_key: String,
+}
+
+impl Papers {
+    /// Those of a merchant; `None` if its keys were brought along.
+    pub(super) fn of(keys: &MerchantKeys) -> Result<Option<Self>, CannotIssue> {
+        let (Some(own), Some(public_key)) = (&keys.own, &keys.public_key) else { return Ok(None) };
+        let (begins, ends) = (clock::now() - BEFORE, clock::now() + VALID);
+        Ok(Some(Self {
+            api_v3_key: text(keys.api_v3_key.expose()),
+            serial: keys.serial.to_string(),
+            private_key: issue::private_key(own)?,
+            certificate: issue::self_signed(own, &keys.serial, keys.mch_id.as_str(), begins, ends)?,
+            public_key_id: public_key.serial.to_string(),
+            public_key: issue::public_key(&public_key.key.public()?)?,
+        }))
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 /// A merchant of the list: what is short, and the names of the files with the rest.
 #[derive(Debug, Serialize)]
 struct Listed {
@@ -83,24 +120,22 @@ impl Directory<'_> {
         keys: &MerchantKeys,
         platform_certificate: &str,
     ) -> Result<Option<Listed>, CannotWrite> {
-        let (Some(own), Some(public_key)) = (&keys.own, &keys.public_key) else { return Ok(None) };
+        let Some(papers) = Papers::of(keys)? else { return Ok(None) };
         let mch_id = keys.mch_id.as_str();
         let [private_key, certificate, public] =
             ["apiclient_key", "apiclient_cert", "pub_key"].map(|name| format!("{mch_id}_{name}.pem"));
-        let (begins, ends) = (clock::now() - BEFORE, clock::now() + VALID);
-        self.write(&private_key, PRIVATE, &issue::private_key(own)?)?;
-        self.write(&certificate, PUBLIC, &issue::self_signed(own, &keys.serial, mch_id, begins, ends)?)?;
-        self.write(&public, PUBLIC, &issue::public_key(&public_key.key.public().map_err(CannotIssue::from)?)?)?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        self.write(&private_key, PRIVATE, &papers.private_key)?;
+        self.write(&certificate, PUBLIC, &papers.certificate)?;
+        self.write(&public, PUBLIC, &papers.public_key)?;
         Ok(Some(Listed {
             appid: merchant.appid.to_string(),
             mch_id: mch_id.to_owned(),
-            api_v3_key: text(keys.api_v3_key.expose()),
+            api_v3_key: papers.api_v3_key,
             key: merchant.key.as_ref().map(|key| text(key.expose())),
-            serial: keys.serial.to_string(),
+            serial: papers.serial,
             private_key,
             certificate,
-            public_key_id: public_key.serial.to_string(),
+            public_key_id: papers.public_key_id,
             public_key: public,
             platform_certificate: platform_certificate.to_owned(),
         }))

@@ -1,7 +1,7 @@
 //! The keys of one merchant number.
 
 use super::SigningKey;
-use super::pair::{MERCHANTS, Pair};
+use super::pair::Pairs;
 use super::platform::serial;
 use crate::domain::order::MerchantId;
 use crate::domain::secret::Secret;
@@ -32,39 +32,31 @@ impl MerchantKeys {
     pub(super) fn of(
         mch_id: MerchantId,
         configured: Option<&Keys>,
-        position: usize,
+        (position, pairs): (usize, &Pairs),
         platform: &Serial,
     ) -> Result<Option<Self>, CannotIssue> {
+        let made = Self::made(mch_id, position, pairs)?;
         match configured {
-            Some(configured) => Self::configured(mch_id, configured, position, platform),
-            None => Self::made(mch_id, position).map(Some),
+            Some(configured) => made.configured(configured, pairs, platform),
+            None => Ok(Some(made)),
         }
     }
 
-    fn made(mch_id: MerchantId, position: usize) -> Result<Self, CannotIssue> {
-        let own = Pair::Merchant(position).read()?;
+    fn made(mch_id: MerchantId, position: usize, pairs: &Pairs) -> Result<Self, CannotIssue> {
+        let (own, wechat_pays) = pairs.of(position)?.clone();
         Ok(Self {
             api_v3_key: api_v3_key(mch_id)?,
             serial: serial(&["merchant", mch_id.as_str()])?,
             key: own.public()?,
             own: Some(own),
-            public_key: Some(SigningKey {
-                serial: public_key_id(mch_id, position)?,
-                key: Pair::WeChatPay(position).read()?,
-            }),
+            public_key: Some(SigningKey { serial: public_key_id(mch_id, position)?, key: wechat_pays }),
             mch_id,
         })
     }
 
-    fn configured(
-        mch_id: MerchantId,
-        keys: &Keys,
-        position: usize,
-        platform: &Serial,
-    ) -> Result<Option<Self>, CannotIssue> {
+    fn configured(self, keys: &Keys, pairs: &Pairs, platform: &Serial) -> Result<Option<Self>, CannotIssue> {
         let public_key = keys.public_key.as_ref().and_then(|(serial, key)| {
-            let pairs = (1..=MERCHANTS).filter_map(|position| Pair::WeChatPay(position).read().ok());
-            let key = pairs.into_iter().find(|pair| pair.modulus() == key.der())?;
+            let key = pairs.wechat_pays(key.der())?.clone();
             Some(SigningKey { serial: *serial, key })
         });
         let believes_certificate = match &keys.platform {
@@ -75,13 +67,12 @@ impl MerchantKeys {
         if public_key.is_none() && !believes_certificate {
             return Ok(None);
         }
-        let made = Self::made(mch_id, position)?;
         let signer = keys.signer.as_ref();
         Ok(Some(Self {
-            mch_id,
-            api_v3_key: keys.api_v3.first().cloned().unwrap_or(made.api_v3_key),
-            serial: signer.map_or(made.serial, |signer| signer.serial),
-            key: signer.map_or(Ok(made.key), |signer| signer.key.public())?,
+            mch_id: self.mch_id,
+            api_v3_key: keys.api_v3.first().cloned().unwrap_or(self.api_v3_key),
+            serial: signer.map_or(self.serial, |signer| signer.serial),
+            key: signer.map_or(Ok(self.key), |signer| signer.key.public())?,
             own: None,
             public_key,
         }))

@@ -1,7 +1,7 @@
 //! WeChat Pay's platform certificates, which all merchants share.
 
 use super::SigningKey;
-use super::pair::Pair;
+use super::pair;
 use crate::domain::clock;
 use crate::provider::wechat::v3::issue::{self, CannotIssue};
 use crate::provider::wechat::v3::serial::Serial;
@@ -76,7 +76,7 @@ impl Platform {
 impl PlatformKey {
     /// The certificate of this number, from 0. Its serial number is always the same.
     fn issue(number: usize) -> Result<Self, CannotIssue> {
-        let key = Pair::Platform(number).read()?;
+        let key = pair::platform(number)?;
         let serial = serial(&["platform", &number.to_string()])?;
         let now = clock::now();
         let now = Timestamp::from_second(now.as_second()).unwrap_or(now);

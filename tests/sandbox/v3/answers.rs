@@ -1,4 +1,4 @@
-//! Order queries, section 3.
+//! Order queries (`docs/reference/wechatpay-v3.md` section 3).
 
 use super::asking::Counter;
 use crate::harness::*;
@@ -38,7 +38,7 @@ async fn every_state_is_answered_with_exactly_its_fields_and_signed() {
     }
 }
 
-/// The shape of section 3.2.
+/// The shape of `docs/reference/wechatpay-v3.md` section 3.2.
 #[tokio::test]
 async fn answers_are_written_like_real_ones() {
     let counter = Counter::open().await;

@@ -1,4 +1,4 @@
-//! The two steps of a bill, section 8.
+//! The two steps of a bill (`docs/reference/wechatpay-v3.md` section 8).
 
 use super::asking::{Counter, nonce, now};
 use crate::harness::*;

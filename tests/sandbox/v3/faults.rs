@@ -1,4 +1,4 @@
-//! Wrong answers on request, section 4.
+//! Wrong answers on request (`docs/reference/wechatpay-v3.md` section 4).
 
 use super::asking::{Counter, Signed};
 use crate::wechatpay_v3::{about, verify};

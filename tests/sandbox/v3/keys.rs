@@ -1,4 +1,4 @@
-//! Merchants' files and platform certificates, sections 2 and 7.
+//! Merchants' files and platform certificates (`docs/reference/wechatpay-v3.md` sections 2 and 7).
 
 use super::asking::{Counter, Signed, accounts};
 use crate::harness::*;

@@ -1,4 +1,4 @@
-//! Notifications, section 6.
+//! Notifications (`docs/reference/wechatpay-v3.md` section 6).
 
 use super::asking::{Account, Counter, is_signed, now};
 use crate::harness::*;

@@ -1,4 +1,4 @@
-//! Questions that are not answered, sections 3.1 and 5.
+//! Questions that are not answered (`docs/reference/wechatpay-v3.md` sections 3.1 and 5).
 
 use super::asking::{Counter, SCHEME, Signed, nonce, now};
 use crate::harness::*;

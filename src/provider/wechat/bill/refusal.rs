@@ -1,5 +1,5 @@
-//! Why WeChat Pay gives no bill (`docs/reference/wechatpay-v2.md` section 10.2, `docs/reference/wechatpay-v3.md` section 8).
-//! Refusals of API v2 are XML without a signature, and most of their codes are not published.
+//! Why WeChat Pay gives no bill (`docs/reference/wechatpay-v2.md` section 10.2, `docs/reference/wechatpay-v3.md`
+//! section 8). Refusals of API v2 are XML without a signature, and most of their codes are not published.
 
 use crate::net::xml::Fields;
 use std::fmt;

@@ -24,6 +24,9 @@ use tracing::{debug, info, warn};
 /// A merchant's certificates are not downloaded twice in this time.
 const PACE: Duration = Duration::from_secs(5);
 
+/// Who found a key lacking while a download ended may look again: it tells for so long after it.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// How long a download is good for. WeChat Pay lists new certificates ten days before it needs them.
 const FRESH: Duration = Duration::from_secs(12 * 3600);
 
@@ -37,6 +40,7 @@ pub(in crate::provider::wechat) struct Certificates {
     meters: QueryMeters,
     known: Downloaded,
     pace: Duration,
+    grace: Duration,
     /// The latest download of each merchant.
     latest: Mutex<HashMap<MerchantId, Latest>>,
 }
@@ -45,6 +49,8 @@ struct Latest {
     began: Instant,
     /// `None` while it is under way.
     outcome: watch::Receiver<Option<Outcome>>,
+    /// When one that told something ended.
+    told: Option<Instant>,
     /// When the next one is due, after one that told something.
     due: Option<Instant>,
 }
@@ -76,7 +82,7 @@ enum Trouble {
 
 impl Certificates {
     pub(super) fn new(http: Client, hosts: Vec<Arc<Host>>, meters: QueryMeters) -> Self {
-        Self { http, hosts, meters, known: Downloaded::default(), pace: PACE, latest: Mutex::default() }
+        Self { http, hosts, meters, known: Downloaded::default(), pace: PACE, grace: GRACE, latest: Mutex::default() }
     }
 
     /// What was downloaded so far.
@@ -100,8 +106,8 @@ impl Certificates {
         self.known.find(&account.mch_id, serial, clock::now())
     }
 
-    /// Waits until it is known what there is, by the download that is under way, or by the next one that is allowed. One that
-    /// began after `since` tells already, and so does one that has ended with what the caller lacks.
+    /// Waits until it is known what there is, by the download that is under way, or by the next one that is allowed. One
+    /// that began after `since` tells already, and so does one that has ended with what the caller lacks.
     ///
     /// # Errors
     /// If it failed; also at once if the last one did and none can begin before the deadline.
@@ -149,24 +155,29 @@ impl Certificates {
             let outcome = outcome.or_else(|| last.outcome.has_changed().err().map(|_| Err(Unavailable)));
             match outcome {
                 None => return Turn::Wait(last.outcome.clone()),
-                Some(outcome) if last.began >= since => return Turn::Told(outcome),
+                Some(outcome) if last.began >= since || self.has_just_told(last, now) => return Turn::Told(outcome),
                 Some(outcome) if now < last.began + self.pace => return Turn::Rest(last.began + self.pace, outcome),
                 Some(_) => {}
             }
         }
         let due = latest.get(&account.mch_id).and_then(|last| last.due);
         let (tell, outcome) = watch::channel(None);
-        latest.insert(account.mch_id, Latest { began: now, outcome: outcome.clone(), due });
+        latest.insert(account.mch_id, Latest { began: now, outcome: outcome.clone(), told: None, due });
         let (this, account) = (Arc::clone(self), account.clone());
         tokio::spawn(async move {
             let outcome = this.download(&account).await;
             if let (Ok(()), Some(latest)) = (outcome, this.latest.lock().get_mut(&account.mch_id)) {
-                latest.due = Some(Instant::now() + FRESH);
+                let now = Instant::now();
+                (latest.told, latest.due) = (Some(now), Some(now + FRESH));
             }
             // Nobody waits any more, or it is told.
             let _ = tell.send(Some(outcome));
         });
         Turn::Wait(outcome)
+    }
+
+    fn has_just_told(&self, last: &Latest, now: Instant) -> bool {
+        last.told.is_some_and(|told| now < told + self.grace)
     }
 
     async fn download(&self, account: &Credentials) -> Outcome {

@@ -7,6 +7,7 @@ use crate::provider::wechat::v3::{Keys, headers};
 use crate::provider::wechat::{Credentials, QueryError};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Request, Response, Url};
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 /// Which key the answer is to be signed with.
@@ -29,7 +30,7 @@ pub(super) async fn send(
     accept: HeaderValue,
 ) -> Result<Response, Failure> {
     let mut request = Request::new(Method::GET, url);
-    let authorization = authorize(account, keys, request.url())?;
+    let authorization = authorize(account, keys, request.url()).await?;
     let headers = request.headers_mut();
     headers.insert(AUTHORIZATION, authorization);
     headers.insert(ACCEPT, accept);
@@ -39,16 +40,21 @@ pub(super) async fn send(
     Ok(client.execute(request).await?)
 }
 
-fn authorize(account: &Credentials, keys: &Keys, url: &Url) -> Result<HeaderValue, Failure> {
-    let signer = keys.signer.as_ref().ok_or(QueryError::NotSigned)?;
+/// A signature takes about a millisecond of one core: a thread of the runtime's would keep others waiting for it
+/// (`docs/performance.md`, "API v3").
+async fn authorize(account: &Credentials, keys: &Keys, url: &Url) -> Result<HeaderValue, Failure> {
+    let signer = keys.signer.clone().ok_or(QueryError::NotSigned)?;
     let target = match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
     };
-    let mut nonce = Uuid::encode_buffer();
-    let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
-    let authorization = signer.authorization(&account.mch_id, &target, clock::now().as_second(), nonce);
-    let mut authorization = header(&authorization.map_err(|_| QueryError::NotSigned)?)?;
+    let (mch_id, timestamp, nonce) = (account.mch_id, clock::now().as_second(), Uuid::now_v7());
+    let signed = move || {
+        let mut text = Uuid::encode_buffer();
+        signer.authorization(&mch_id, &target, timestamp, nonce.simple().encode_lower(&mut text))
+    };
+    let authorization = spawn_blocking(signed).await.ok().and_then(Result::ok).ok_or(QueryError::NotSigned)?;
+    let mut authorization = header(&authorization)?;
     authorization.set_sensitive(true);
     Ok(authorization)
 }

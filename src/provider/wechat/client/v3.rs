@@ -30,8 +30,9 @@ pub(super) async fn exchange(
     })
 }
 
-/// The serial of the key that signed an answer, if it is a key of WeChat Pay's; `None` if it is an error without a signature. A key
-/// that is not known is downloaded if that can begin in time: `since` the question was asked and `until` when somebody waits.
+/// The serial of the key that signed an answer, if it is a key of WeChat Pay's; `None` if it is an error without a
+/// signature. A key that is not known is downloaded if that can begin in time: `since` the question was asked and
+/// `until` when somebody waits.
 pub(super) async fn verify(
     client: &WeChatPay,
     account: &Credentials,

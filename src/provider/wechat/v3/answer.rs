@@ -1,5 +1,5 @@
-//! What was answered: whether it is WeChat Pay's, and what it says (`docs/reference/wechatpay-v3.md` sections 3.2, 4 and
-//! 5).
+//! What was answered: whether it is WeChat Pay's, and what it says (`docs/reference/wechatpay-v3.md` sections 3.2, 4
+//! and 5).
 
 use super::headers::{self, BadHeaders, SignatureHeaders, WINDOW_SECONDS};
 use super::json::{self, NotStrict, Object};
@@ -215,8 +215,8 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// What is wrong with the question's signature, if that is what is wrong. WeChat Pay looks at the time first, then for the key, and
-    /// says most of it in text only, in Chinese or English (section 5).
+    /// What is wrong with the question's signature, if that is what is wrong. WeChat Pay looks at the time first, then
+    /// for the key, and says most of it in text only, in Chinese or English (section 5).
     #[must_use]
     pub fn refused_for(&self) -> Option<RefusedFor> {
         if self.status != 401 {

@@ -1,7 +1,7 @@
 //! The bill of API v3: where it is, and whether what came is what was signed
-//! (`docs/reference/wechatpay-v3.md` section 8). The file itself is not signed, only its SHA-1 is. No row of it may be used before the
-//! whole of it was seen, and it may be larger than memory: so a large one comes twice, and the second time each block is held
-//! against what it was the first time.
+//! (`docs/reference/wechatpay-v3.md` section 8). The file itself is not signed, only its SHA-1 is. No row of it may be
+//! used before the whole of it was seen, and it may be larger than memory: so a large one comes twice, and the second
+//! time each block is held against what it was the first time.
 
 use super::json::Object;
 use aws_lc_rs::digest::{

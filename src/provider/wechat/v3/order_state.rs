@@ -10,8 +10,8 @@ use crate::provider::wechat::Credentials;
 use crate::provider::{AskBy, OrderState};
 use std::sync::Arc;
 
-/// What `answer` to the question `ask` establishes about the order. Whether it is WeChat Pay's was checked when it came; now it must be
-/// about this merchant and application, and about this order, and only then comes its state
+/// What `answer` to the question `ask` establishes about the order. Whether it is WeChat Pay's was checked when it
+/// came; now it must be about this merchant and application, and about this order, and only then comes its state
 /// (`docs/reference/wechatpay-v3.md` sections 3.2, 3.3 and 5).
 #[must_use]
 pub fn judge(account: &Credentials, ask: &AskBy, answer: &Answer) -> OrderState {

@@ -63,8 +63,8 @@ pub enum BadList {
     Certificate,
 }
 
-/// Reads the list that WeChat Pay answers, and opens it with any of the keys: who can seal with one of them is WeChat Pay. The
-/// answer's own signature is another matter.
+/// Reads the list that WeChat Pay answers, and opens it with any of the keys: who can seal with one of them is WeChat
+/// Pay. The answer's own signature is another matter.
 ///
 /// # Errors
 /// If one of those listed cannot be used, whatever the others are.

@@ -1,5 +1,5 @@
-//! What the tests of API v3 share: an account, and messages of a fixed time that Python's `cryptography` signed and sealed
-//! (`tests/fixtures/wechatpay-v3/fixed/make.py`).
+//! What the tests of API v3 share: an account, and messages of a fixed time that Python's `cryptography` signed and
+//! sealed (`tests/fixtures/wechatpay-v3/fixed/make.py`).
 
 use super::{ApiV3Key, Keys, PlatformCertificate, PlatformCertificates, PrivateKey, PublicKey, Serial, Signer};
 use crate::domain::order::{AppId, MerchantId};

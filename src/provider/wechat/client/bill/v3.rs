@@ -1,6 +1,6 @@
-//! The bill by API v3: a signed answer says where it is and what its hash is, and the file is looked at before a row of it
-//! is used. What is small is kept meanwhile, what is large comes a second time; so memory is flat and no disk is needed, which a
-//! gate may have none of.
+//! The bill by API v3: a signed answer says where it is and what its hash is, and the file is looked at before a row of
+//! it is used. What is small is kept meanwhile, what is large comes a second time; so memory is flat and no disk is
+//! needed, which a gate may have none of.
 
 use super::{BillStream, Query, Reading, Source, Timeouts};
 use crate::provider::wechat::QueryError;

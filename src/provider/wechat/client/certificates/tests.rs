@@ -12,7 +12,7 @@ fn listed(name: &str) -> Act {
 fn certificates(hosts: &[&StandIn], pace: Duration) -> Arc<Certificates> {
     let client = client(hosts);
     let new = Certificates::new(client.http.clone(), client.hosts.clone(), QueryMeters::default());
-    Arc::new(Certificates { pace, ..new })
+    Arc::new(Certificates { pace, grace: Duration::ZERO, ..new })
 }
 
 async fn fetch(certificates: &Arc<Certificates>, within: Duration) -> Outcome {
@@ -48,6 +48,18 @@ async fn the_next_download_waits_for_its_turn_or_is_not_waited_for() {
     // One that began since the question was asked tells already.
     assert_eq!(certificates.fetch(&downloads(), began, Instant::now() + LONG, || true).await, Ok(()));
     assert_eq!(host.queries().len(), 2);
+}
+
+/// Who looked for a key just before a download ended, and needs it just after.
+#[tokio::test]
+async fn a_download_that_has_just_ended_tells_too() {
+    let host = StandIn::start(&[listed("two")]).await;
+    let client = client(&[&host]);
+    let new = Certificates::new(client.http.clone(), client.hosts.clone(), QueryMeters::default());
+    let certificates = Arc::new(Certificates { grace: LONG, ..new });
+    assert_eq!(fetch(&certificates, LONG).await, Ok(()));
+    assert_eq!(fetch(&certificates, LONG).await, Ok(()));
+    assert_eq!(host.queries().len(), 1);
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ pub(super) fn distorted(object: &Value, account: &Account, key: Key, fault: Faul
         Fault::FieldTwice => text.replace("\"trade_state\":", "\"trade_state\":\"NOTPAY\",\"trade_state\":"),
         Fault::V3(W::TwoDocuments) => text.repeat(2),
         Fault::V3(W::Array) => format!("[{text}]"),
-        Fault::Huge => format!("{},\"pad\":\"{}\"}}", &text[..text.len() - 1], "x".repeat(8_000_000)),
+        Fault::Huge => format!("{},\"pad\":\"{}\"}}", &text[..text.len() - 1], "x".repeat(2_000_000)),
         Fault::Empty | Fault::V3(W::EmptyWithStatus(_)) => String::new(),
         _ => text,
     };
