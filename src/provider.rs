@@ -109,13 +109,13 @@ pub trait Account: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Fetches the keys that the provider signs with, the one among them that this notification names. All who want them at the same time wait for the same download, and there are
+    /// Fetches the keys that the provider signs with. All who want them at the same time wait for the same download, and there are
     /// few of them in a time, however often this is called.
     ///
     /// # Errors
     /// If they cannot be had before the deadline: a reason of verdict `unknown`. That there are none is no error.
-    fn fetch_keys<'a>(&'a self, envelope: &'a Envelope<'a>, deadline: Instant) -> BoxFuture<'a, Result<(), Reason>> {
-        let _ = (envelope, deadline);
+    fn fetch_keys(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Reason>> {
+        let _ = deadline;
         Box::pin(async { Ok(()) })
     }
 

@@ -149,7 +149,7 @@ impl<'m> Intake<'m> {
         (envelope.preset.examine)(envelope.headers, envelope.at)?;
         match self.selected() {
             Some(id) => match channels.get(&id).filter(|channel| channel.account.lacks_key(&envelope)) {
-                Some(channel) => Ok(channel.account.fetch_keys(&envelope, deadline).await?),
+                Some(channel) => Ok(channel.account.fetch_keys(deadline).await?),
                 None => Ok(()),
             },
             None if self.reading.is_auto() => addressee::fetch_keys(channels, &envelope, deadline).await,

@@ -62,7 +62,7 @@ pub(super) async fn fetch_keys(
     let begin =
         usize::try_from(envelope.at.as_nanosecond().rem_euclid(NANOSECONDS)).unwrap_or_default() % lacking.len();
     let chosen = lacking.iter().cycle().skip(begin).take(lacking.len().min(MOST_FETCHES));
-    let fetched = join_all(chosen.map(|channel| channel.account.fetch_keys(envelope, deadline))).await;
+    let fetched = join_all(chosen.map(|channel| channel.account.fetch_keys(deadline))).await;
     match fetched.iter().find_map(|fetched| fetched.as_ref().err()) {
         Some(reason) if fetched.iter().all(Result::is_err) => Err((*reason).into()),
         _ => Ok(()),

@@ -119,11 +119,10 @@ impl provider::Account for Account {
         self.serial(envelope).is_some_and(|serial| may_have(serial) && self.verifying_key(serial).is_none())
     }
 
-    fn fetch_keys<'a>(&'a self, envelope: &'a Envelope<'a>, deadline: Instant) -> BoxFuture<'a, Result<(), Reason>> {
+    fn fetch_keys(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Reason>> {
         Box::pin(async move {
             let client = self.service.client().ok_or(Reason::CertificatesUnavailable)?;
-            let (since, is_lacking) = (Instant::now(), || self.lacks_key(envelope));
-            let fetched = client.certificates().fetch(&self.credentials, since, deadline, is_lacking).await;
+            let fetched = client.certificates().fetch(&self.credentials, Instant::now(), deadline).await;
             fetched.map_err(|_| Reason::CertificatesUnavailable)
         })
     }

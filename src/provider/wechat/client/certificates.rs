@@ -106,8 +106,8 @@ impl Certificates {
         self.known.find(&account.mch_id, serial, clock::now())
     }
 
-    /// Waits until it is known what there is, by the download that is under way, or by the next one that is allowed. One
-    /// that began after `since` tells already, and so does one that has ended with what the caller lacks.
+    /// Waits until it is known what there is, by the download that is under way, or by the next one that is allowed.
+    /// One that began after `since` tells already.
     ///
     /// # Errors
     /// If it failed; also at once if the last one did and none can begin before the deadline.
@@ -116,13 +116,10 @@ impl Certificates {
         account: &Credentials,
         since: Instant,
         deadline: Instant,
-        is_lacking: impl Fn() -> bool + Send + Sync,
     ) -> Outcome {
         loop {
             match self.turn(account, since) {
                 Turn::Told(outcome) => return outcome,
-                // A download can have ended after the caller had looked for the key.
-                Turn::Rest(..) if !is_lacking() => return Ok(()),
                 Turn::Wait(mut outcome) => {
                     let told = timeout_at(deadline, outcome.wait_for(Option::is_some)).await;
                     return told.ok().and_then(Result::ok).and_then(|told| *told).unwrap_or(Err(Unavailable));
@@ -142,7 +139,7 @@ impl Certificates {
         let is_due = |latest: &Latest| latest.due.is_none_or(|due| due <= now);
         if self.latest.lock().get(&account.mch_id).is_none_or(is_due) {
             // It is told in the log, and tried again the next time.
-            let _ = self.fetch(account, now, now + self.pace + TIMEOUT * 2, || true).await;
+            let _ = self.fetch(account, now, now + self.pace + TIMEOUT * 2).await;
         }
     }
 

@@ -56,8 +56,7 @@ pub(super) async fn verify(
         Some(key) => key,
         None if !may_have(keys, signature.serial) => return Err(Fault::SerialUnknown),
         None => {
-            let is_lacking = || known().is_none();
-            certificates.fetch(account, since, until, is_lacking).await.map_err(|_| Fault::CertificatesUnavailable)?;
+            certificates.fetch(account, since, until).await.map_err(|_| Fault::CertificatesUnavailable)?;
             known().ok_or(Fault::SerialUnknown)?
         }
     };

@@ -17,7 +17,7 @@ fn certificates(hosts: &[&StandIn], pace: Duration) -> Arc<Certificates> {
 
 async fn fetch(certificates: &Arc<Certificates>, within: Duration) -> Outcome {
     let now = Instant::now();
-    certificates.fetch(&downloads(), now, now + within, || true).await
+    certificates.fetch(&downloads(), now, now + within).await
 }
 
 fn knows(certificates: &Certificates) -> bool {
@@ -46,7 +46,7 @@ async fn the_next_download_waits_for_its_turn_or_is_not_waited_for() {
     assert_eq!(fetch(&certificates, LONG).await, Ok(()));
     assert!(began.elapsed() >= Duration::from_millis(300) && host.queries().len() == 2);
     // One that began since the question was asked tells already.
-    assert_eq!(certificates.fetch(&downloads(), began, Instant::now() + LONG, || true).await, Ok(()));
+    assert_eq!(certificates.fetch(&downloads(), began, Instant::now() + LONG).await, Ok(()));
     assert_eq!(host.queries().len(), 2);
 }
 
@@ -59,17 +59,6 @@ async fn a_download_that_has_just_ended_tells_too() {
     let certificates = Arc::new(Certificates { grace: LONG, ..new });
     assert_eq!(fetch(&certificates, LONG).await, Ok(()));
     assert_eq!(fetch(&certificates, LONG).await, Ok(()));
-    assert_eq!(host.queries().len(), 1);
-}
-
-#[tokio::test]
-async fn a_key_that_came_just_before_its_caller_asked_for_it_is_not_waited_for() {
-    let host = StandIn::start(&[listed("two")]).await;
-    let certificates = certificates(&[&host], PACE);
-    assert_eq!(fetch(&certificates, LONG).await, Ok(()));
-    let (now, is_lacking) = (Instant::now(), || !knows(&certificates));
-    assert_eq!(certificates.fetch(&downloads(), now, now + LONG, is_lacking).await, Ok(()));
-    assert!(now.elapsed() < PACE);
     assert_eq!(host.queries().len(), 1);
 }
 
@@ -123,7 +112,7 @@ async fn a_list_is_believed_only_if_its_answer_is_signed_by_one_in_it_or_by_a_kn
         let host = StandIn::start(&[act]).await;
         let certificates = certificates(&[&host], PACE);
         let now = Instant::now();
-        assert_eq!(certificates.fetch(&account, now, now + LONG, || true).await, expected);
+        assert_eq!(certificates.fetch(&account, now, now + LONG).await, expected);
         assert_eq!(knows(&certificates), expected.is_ok());
     }
 }
