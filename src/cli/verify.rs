@@ -15,7 +15,7 @@ use crate::gate::claim::Claim;
 use crate::gate::intake::{Callback, Intake};
 use crate::gate::reply;
 use crate::gate::route::{Route, Routes};
-use crate::provider::{AskBy, SignedBy, Unopened};
+use crate::provider::{AskBy, Dialect, SignedBy, Unopened};
 use crate::server::Arrival;
 use anyhow::Context;
 use hyper::http::request::Parts;
@@ -89,6 +89,8 @@ async fn request(args: &Args, file: &Path) -> anyhow::Result<ExitCode> {
 struct Account {
     lines: Lines,
     value: Map<String, Value>,
+    /// The provider's way of being answered, where its status says all of it.
+    dialect: Option<&'static Dialect>,
 }
 
 impl Account {
@@ -104,7 +106,11 @@ impl Account {
             None => self.lines.say("The gate would now ask WeChat Pay, and forward it only if the order is paid."),
             Some(reason) => {
                 self.note("reason", reason.code());
-                self.note("http_status", reply::http_status(reason).as_u16());
+                let status = self.dialect.map_or_else(
+                    || reply::http_status(reason),
+                    |dialect| (dialect.status)(reason, reply::http_status(reason)),
+                );
+                self.note("http_status", status.as_u16());
                 self.lines.say(format!("The gate would refuse it without asking anybody: {}", reason.text()));
             }
         }
@@ -126,6 +132,8 @@ fn walk(config: Config, arrival: Arrival, saved: &[u8], account: &mut Account) -
         }
     })?;
     let (route, path) = found.map_err(|error| error.reason())?;
+    let reading = route.reading(&body).unwrap_or_else(|_| route.reading_of_head(&arrival.head.headers));
+    account.dialect = reading.reply.dialect.filter(|dialect| dialect.status_decides);
     let (at, signed_at) = arrived_at(route, &arrival.head, &body);
     if let Some(preset) =
         route.reading(&body).ok().and_then(|reading| reading.preset).filter(|_| !route.also.is_empty())

@@ -117,6 +117,11 @@ impl FollowUp {
         let retries = job.retries + u32::from(job.rank == Rank::AskedFor);
         let next = Transition::Deliver { again_in, retries };
         self.gate.records.decided(record, Reason::WindowOver, verified, Some(next));
+        if record.is_signed_after(signed_at) {
+            // It came just now, and what was decided stands behind it in the journal.
+            let soon = Transition::Deliver { again_in: self.redeliver.first(), retries: 0 };
+            self.gate.records.decided(record, Reason::Paid, verified, Some(soon));
+        }
         Some(Step::Waits(Reason::WindowOver))
     }
 }

@@ -99,10 +99,11 @@ impl Record {
         self.signed_at.fetch_max(at.as_second(), Ordering::Relaxed) < at.as_second()
     }
 
-    /// Whether a callback of it has come that was signed after this time.
+    /// Whether a callback of it has come that was signed after this time, and takes the place of the one that is kept. None does
+    /// once it was accepted.
     #[must_use]
     pub fn is_signed_after(&self, at: Timestamp) -> bool {
-        self.signed_at.load(Ordering::Relaxed) > at.as_second()
+        self.state() != State::Accepted && self.signed_at.load(Ordering::Relaxed) > at.as_second()
     }
 
     pub(super) fn costs(&self, price: Option<Money>) {

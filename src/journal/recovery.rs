@@ -61,7 +61,7 @@ pub trait Recovery: Send + Sync {
     fn end_waiting(&self, channels: Vec<ChannelId>, routes: Vec<String>, limit: usize) -> BoxFuture<'_, usize>;
 
     /// The entry that is due first, now or later, and not leased, leased to the caller; none of those that were
-    /// `tried`, and none that a person asked for.
+    /// `tried`, none that a person asked for, and none that waits for its provider's next notification.
     ///
     /// # Errors
     /// If it cannot be read.

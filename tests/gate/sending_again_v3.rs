@@ -302,3 +302,22 @@ fn an_account_that_has_api_v3_alone_is_asked_and_told_in_it() {
     assert_eq!(plain["zzz_new_field"], json!({ "x": [1, "值"] }), "WeChat Pay's answer as it is");
     stands(&world, "LISTED-1", "accepted");
 }
+
+#[test]
+fn what_was_taken_waits_for_no_younger_notification_when_a_person_sends_it_again() {
+    let world = world(|_| ());
+    world.wechat.order(&MIXED.merchant, "TAKEN-1").paid(100);
+    world.upstream.answers(taken());
+    let notice = Notice::paid(&MIXED, "TAKEN-1", 100);
+    let stamp = notice.stamp().offset(OLD);
+    assert_eq!(world.send(&notice.stamped(&format!("{V3}/mixed"), &stamp)).status(), 200);
+    stands(&world, "TAKEN-1", "accepted");
+    // Its answer was lost on the way, so WeChat Pay sends it again; of what was taken nothing is renewed.
+    assert_eq!(world.notice(V3, "mixed", &notice).status(), 200);
+    let past = stamp.timestamp.parse::<i64>().unwrap() + 301;
+    until("the window to be over", || crate::fakes::wechat::v3::now() > past);
+    let again = ["redeliver", "TAKEN-1", "--override", "accepted", "--because", "it was lost", "--wait", "10s"];
+    let ended = world.command(&again);
+    assert_eq!(ended.code, 1, "{} {}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("window-over"), "{} {}", ended.stdout, ended.stderr);
+}

@@ -4,7 +4,7 @@
 use crate::api_v3::{AUTO, V3, is_refused};
 use crate::fakes::wechat::Fault;
 use crate::fakes::wechat::v3::{
-    NEW, NoCertificates, Notice, OLD, PLATFORM_1, PLATFORM_2, STRANGER, SWITCHING, Stamp, VALID, Wrong,
+    NEW, NoCertificates, Notice, OLD, PLATFORM_1, PLATFORM_2, PROVIDER, STRANGER, SWITCHING, Stamp, VALID, Wrong,
 };
 use crate::harness::{Setup, World, at_once, until, within};
 use serde_json::json;
@@ -122,6 +122,21 @@ fn a_flood_on_an_address_for_all_accounts_costs_each_of_them_one_download() {
         assert!(downloads(&world, account) <= 4, "{}: {}", account.merchant.mch_id, downloads(&world, account));
     }
     world.wechat_was_not_asked();
+}
+
+#[test]
+fn a_providers_many_sub_merchants_keep_no_other_account_from_its_certificates() {
+    let world = World::of_v3(|setup| {
+        for index in 0..80 {
+            let mut sub = PROVIDER.asked_by_v3();
+            sub["sub_mch_id"] = json!(format!("19100000{index:02}"));
+            setup.config["channels"][format!("sub-{index}")] = sub;
+        }
+    });
+    world.wechat.order(&SWITCHING.merchant, "AMONG-1").paid(100);
+    let notice = Notice::paid(&SWITCHING, "AMONG-1", 100);
+    let answer = world.send(&notice.stamped(AUTO, &Stamp::by(PLATFORM_1)));
+    assert_eq!(answer.status(), 200, "{}", world.summary(&answer));
 }
 
 #[test]

@@ -574,3 +574,15 @@ fn a_query_that_cannot_be_believed_keeps_a_notification_back_and_the_next_one_pa
         world.notice(V3, "new", &Notice::paid(&NEW, "BELIEF-1", 100)).status() == 200
     });
 }
+
+#[test]
+fn verify_says_the_status_that_the_gate_answers() {
+    let world = World::of_v3(|_| ());
+    let notice = Notice::paid(&NEW, "SAVED-1", 100);
+    let forged = notice.stamped(&format!("{V3}/new"), &notice.stamp().but_by(STRANGER.name));
+    let file = world.dir().join("request.http");
+    std::fs::write(&file, forged.kept_alive()).unwrap();
+    let ended = world.command(&["verify", "--file", file.to_str().unwrap(), "--json"]);
+    let told: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(told["http_status"], world.send(&forged).status(), "{told}");
+}

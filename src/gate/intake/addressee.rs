@@ -4,11 +4,12 @@ use crate::domain::reason::Reason;
 use crate::gate::channel::{Channel, Channels};
 use crate::provider::{Envelope, Unopened};
 use futures_util::future::join_all;
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// Accounts that fetch keys for one notification whose key nobody knows. Who sends made-up ones causes no more, and
-/// each account has a pace of its own.
+/// Merchants whose keys are fetched for one notification whose key nobody knows. Who sends made-up ones causes no more,
+/// and each merchant has a pace of its own.
 const MOST_FETCHES: usize = 16;
 
 /// In a second.
@@ -54,7 +55,12 @@ pub(super) async fn fetch_keys(
     envelope: &Envelope<'_>,
     deadline: Instant,
 ) -> Result<(), Unopened> {
-    let lacking: Vec<_> = channels.iter().filter(|channel| channel.account.lacks_key(envelope)).collect();
+    // The provider has keys for each merchant, and a merchant may have many channels.
+    let mut merchants = HashSet::new();
+    let lacking: Vec<_> = channels
+        .iter()
+        .filter(|channel| channel.account.lacks_key(envelope) && merchants.insert(channel.account.payee().merchant))
+        .collect();
     if lacking.is_empty() || !is_for_another(channels, envelope) {
         return Ok(());
     }

@@ -6,6 +6,7 @@ use super::leases::{Leases, millis};
 use super::{Sqlite, due, renew};
 use crate::domain::clock;
 use crate::domain::order::ChannelId;
+use crate::domain::reason::Reason;
 use crate::journal::recovery::Recovery;
 use crate::journal::view::Filter;
 use crate::journal::{BoxFuture, DueGroup, EntryId, Job, Rank, State};
@@ -54,6 +55,12 @@ const WAITING: &str = "SELECT id, due_at FROM entry INDEXED BY entry_due
     WHERE due_at IS NOT NULL AND state = 'delivering' AND channel = ?1 AND origin = ?2 AND rank = ?3 AND due_at > ?4
     ORDER BY due_at";
 
+/// Of those what can be sent, which what waits for its provider cannot before its time is over.
+const SENDABLE: &str = "SELECT id, due_at FROM entry INDEXED BY entry_due
+    WHERE due_at IS NOT NULL AND state = 'delivering' AND channel = ?1 AND origin = ?2 AND rank = ?3 AND due_at > ?4
+        AND (due_at <= ?5 OR ifnull(reason, '') <> ?6)
+    ORDER BY due_at";
+
 /// Whether an entry was tried after a time. An attempt that ended at a time still to come did so before the clock was
 /// set back.
 const IS_LATE: &str = "SELECT EXISTS (SELECT 1 FROM attempt WHERE entry = ?1 AND ended_at > ?2 AND ended_at <= ?3)";
@@ -85,6 +92,25 @@ fn waiting(
         }
     }
     Ok(found)
+}
+
+/// The entry of a group that can be sent and is due first, but for those that have their turn or had it.
+fn first_sendable(
+    connection: &Connection,
+    group: &DueGroup,
+    now: i64,
+    is_wanted: impl Fn(EntryId) -> bool,
+) -> Result<Option<(i64, EntryId)>> {
+    let mut sendable = connection.prepare_cached(SENDABLE)?;
+    let (channel, origin, rank) = (group.channel.as_str(), group.origin.as_str(), group.rank as u8);
+    let mut rows = sendable.query(params![channel, origin, rank, i64::MIN, now, Reason::WindowOver.code()])?;
+    while let Some(row) = rows.next()? {
+        let entry = EntryId(row.get("id")?);
+        if is_wanted(entry) {
+            return Ok(Some((row.get("due_at")?, entry)));
+        }
+    }
+    Ok(None)
 }
 
 fn bring_forward(
@@ -136,8 +162,8 @@ fn next_waiting(
         let leased = leases.entries(now);
         let mut first = None;
         for group in groups(connection, channels)?.iter().filter(|group| group.rank != Rank::AskedFor) {
-            let is_wanted = |entry| Ok(!leased.contains(&entry) && !tried.contains(&entry));
-            let next = waiting(connection, group, i64::MIN, 1, is_wanted)?;
+            let is_wanted = |entry| !leased.contains(&entry) && !tried.contains(&entry);
+            let next = first_sendable(connection, group, now, is_wanted)?;
             first = first.into_iter().chain(next).min();
         }
         let Some((_, entry)) = first else { return Ok(None) };
@@ -248,6 +274,22 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_its_provider_tries_no_order_system() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = crowded(directory.path());
+        let over = Reason::WindowOver.code();
+        connection.execute("UPDATE entry SET reason = ?1 WHERE id <= 3", [over]).unwrap();
+        let (app, leases) = ([ChannelId::parse("app").unwrap()], Arc::default());
+        let next = || next_waiting(&connection, &app, &[], &leases).unwrap().map(|job| job.entry);
+        assert_eq!(next(), Some(EntryId(4)));
+        connection.execute("UPDATE entry SET reason = ?1", [over]).unwrap();
+        assert_eq!(next(), None);
+        // Its time is over, which a step has to say.
+        connection.execute("UPDATE entry SET due_at = 5000 WHERE id = 7", []).unwrap();
+        assert_eq!(next(), Some(EntryId(7)));
+    }
+
+    #[test]
     fn nothing_is_walked_through_to_find_a_few_among_many() {
         let directory = tempfile::tempdir().unwrap();
         let connection = crowded(directory.path());
@@ -258,7 +300,7 @@ mod tests {
         assert_eq!(bring_anew(&connection, &app, 10).unwrap(), 10);
         assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
         let job = next_waiting(&connection, &app, &[], &leases).unwrap().unwrap();
-        assert!((1..1000).contains(&steps(WAITING)), "among {ENTRIES}");
+        assert!((1..1000).contains(&steps(SENDABLE)), "among {ENTRIES}");
         assert!(job.retries == 1 && leases.is_worked_on(job.entry));
         // None is as old as that.
         assert!(overdue(&connection, &app, Duration::MAX, 10, &leases).unwrap().is_empty());

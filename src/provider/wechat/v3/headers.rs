@@ -126,8 +126,8 @@ fn refuse_twins(headers: &HeaderMap) -> Result<(), BadHeaders> {
             return Err(BadHeaders::Repeated(known));
         }
     }
-    let named = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    match named.flat_map(|value| value.split(',')).find_map(|name| known_as(name.trim())) {
+    let named = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    match named.filter_map(|name| str::from_utf8(name.trim_ascii()).ok()).find_map(known_as) {
         Some(known) => Err(BadHeaders::Repeated(known)),
         None => Ok(()),
     }
@@ -214,6 +214,9 @@ mod tests {
         ] {
             assert_eq!(SignatureHeaders::read(&with(&[(name, value)])).unwrap_err(), bad, "{name}");
         }
+        let mut beside_no_text = with(&[]);
+        beside_no_text.insert(CONNECTION, HeaderValue::from_bytes(b"\xe9, wechatpay-signature").unwrap());
+        assert_eq!(SignatureHeaders::read(&beside_no_text).unwrap_err(), BadHeaders::Repeated("Wechatpay-Signature"));
         for (at, name) in
             ["Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Signature", "Wechatpay-Serial"].iter().enumerate()
         {
