@@ -71,7 +71,7 @@ impl SigningMeters {
         registry.register("tollgate_wechat_probes", help, Family::clone(&meters.probes));
         let help = "Verified signatures of API v3, by the kind of key that made them";
         registry.register("tollgate_wechat_signatures", help, Family::clone(&meters.signatures));
-        let help = "How far WeChat Pay's clock is ahead of this machine's, by the latest verified answer";
+        let help = "How far WeChat Pay's clock is ahead of this machine's, by the latest answer that told its time";
         let gauge = meters.clock_offset.clone();
         registry.register_with_unit("tollgate_wechat_clock_offset", help, Unit::Seconds, gauge);
         let help = "Downloads of platform certificates, by what they came to";
@@ -114,7 +114,7 @@ impl SigningMeters {
         self.downloads.get_or_create(&DownloadLabel { outcome }).inc();
     }
 
-    /// By how many seconds WeChat Pay's clock is ahead, by the latest verified answer; 0 before there is one.
+    /// By how many seconds WeChat Pay's clock is ahead, by the latest answer that told its time; 0 before there is one.
     #[must_use]
     pub fn clock_is_ahead(&self) -> f64 {
         self.clock_offset.get()
