@@ -79,7 +79,7 @@ mod kept_connections;
 
 mod follow_up;
 
-mod sending_again_v3;
+mod v3_sending_again;
 
 mod flood;
 
@@ -161,7 +161,7 @@ mod pages;
 
 mod config_check;
 
-mod keys_v3;
+mod v3_check_and_resign_key;
 
 mod commands;
 
