@@ -22,6 +22,8 @@ mod answer;
 
 mod service;
 
+mod trade_state;
+
 mod client;
 
 mod budget;

@@ -6,6 +6,7 @@ use crate::domain::order::{OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use crate::provider::payment::{Payment, Written};
 use crate::provider::wechat::Credentials;
+use crate::provider::wechat::trade_state::was_refunded;
 use crate::provider::wechat::v2::{Answer, Signature};
 use crate::provider::{AskBy, OrderState};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ fn paid_order(account: &Credentials, ask: &AskBy, answer: &Answer) -> Result<Pay
     about_account(account, answer)?;
     worked(ask, answer)?;
     let out_trade_no = about_order(ask, answer)?;
-    let refunded = was_paid(answer)?;
+    let refunded = was_refunded(answer.trade_state.as_deref())?;
     let payment = payment(answer, out_trade_no, refunded).ok_or(Reason::AnswerIncomplete)?;
     match ask {
         AskBy::TransactionId(asked) if *asked != payment.transaction_id => Err(Reason::AnswerForOtherOrder),
@@ -87,21 +88,6 @@ fn about_order(ask: &AskBy, answer: &Answer) -> Result<OutTradeNo, Reason> {
     match ask {
         AskBy::OutTradeNo(asked) if answered != *asked => Err(Reason::AnswerForOtherOrder),
         AskBy::OutTradeNo(_) | AskBy::TransactionId(_) => Ok(answered),
-    }
-}
-
-/// Whether it was refunded since. The table of `docs/reference/wechatpay-v2.md` section 4.3.
-fn was_paid(answer: &Answer) -> Result<bool, Reason> {
-    match answer.trade_state.as_deref().ok_or(Reason::AnswerIncomplete)? {
-        "SUCCESS" => Ok(false),
-        "REFUND" => Ok(true),
-        "NOTPAY" => Err(Reason::NotPaidYet),
-        "USERPAYING" => Err(Reason::UserPaying),
-        "ACCEPT" => Err(Reason::AwaitingDeduction),
-        "CLOSED" => Err(Reason::Closed),
-        "REVOKED" => Err(Reason::Revoked),
-        "PAYERROR" => Err(Reason::PayError),
-        _ => Err(Reason::TradeStateUnknown),
     }
 }
 

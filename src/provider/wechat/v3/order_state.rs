@@ -7,6 +7,7 @@ use crate::domain::order::{OutTradeNo, TransactionId};
 use crate::domain::reason::Reason;
 use crate::provider::payment::{Payment, Written};
 use crate::provider::wechat::Credentials;
+use crate::provider::wechat::trade_state::was_refunded;
 use crate::provider::{AskBy, OrderState};
 use std::sync::Arc;
 
@@ -103,28 +104,13 @@ impl<'o> Fields<'o> {
         };
         if is_other { Err(Reason::AnswerForOtherOrder) } else { Ok(answered) }
     }
-
-    /// Whether it was refunded since.
-    fn was_paid(&self) -> Result<bool, Reason> {
-        match self.trade_state.ok_or(Reason::AnswerIncomplete)? {
-            "SUCCESS" => Ok(false),
-            "REFUND" => Ok(true),
-            "NOTPAY" => Err(Reason::NotPaidYet),
-            "USERPAYING" => Err(Reason::UserPaying),
-            "ACCEPT" => Err(Reason::AwaitingDeduction),
-            "CLOSED" => Err(Reason::Closed),
-            "REVOKED" => Err(Reason::Revoked),
-            "PAYERROR" => Err(Reason::PayError),
-            _ => Err(Reason::TradeStateUnknown),
-        }
-    }
 }
 
 fn paid_order(account: &Credentials, ask: &AskBy, order: &Object) -> Result<Payment, Reason> {
     let fields = Fields::read(account, order).map_err(|_| Reason::AnswerIncomplete)?;
     fields.about_account(account)?;
     let out_trade_no = fields.about_order(ask)?;
-    let refunded = fields.was_paid()?;
+    let refunded = was_refunded(fields.trade_state)?;
     if !fields.names_account(account) {
         return Err(Reason::AnswerIncomplete);
     }
