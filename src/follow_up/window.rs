@@ -9,6 +9,7 @@ use crate::gate::decide::Confirmed;
 use crate::gate::record::{self, Record};
 use crate::gate::route::{Reading, Route};
 use crate::journal::{self, Job, Origin, Override, Rank, Transition, Verified};
+use hyper::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -29,14 +30,17 @@ pub(super) enum Signature {
 
 /// When a kept request was signed, if its signature ages.
 pub(super) fn signed_at(route: &Route, request: &journal::Request) -> Option<Timestamp> {
-    let preset = route.reading(&request.body).ok().and_then(|reading| reading.preset)?;
-    preset.signed_at?(&request.headers)
+    clock_of(route, request)?(&request.headers)
+}
+
+/// What reads the time of signing off a request, if its signature ages.
+fn clock_of(route: &Route, request: &journal::Request) -> Option<fn(&HeaderMap) -> Option<Timestamp>> {
+    route.reading(&request.body).ok()?.preset?.signed_at
 }
 
 /// How the signature of a kept request stands on its route; `opened` if its account has opened it.
 pub(super) fn signature(route: &Route, request: &journal::Request, opened: bool, now: Timestamp) -> Signature {
-    let preset = route.reading(&request.body).ok().and_then(|reading| reading.preset);
-    let Some(signed_at) = preset.and_then(|preset| preset.signed_at) else { return Signature::Good };
+    let Some(signed_at) = clock_of(route, request) else { return Signature::Good };
     if route.resign.is_some() && opened {
         return Signature::Good;
     }

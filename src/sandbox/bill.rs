@@ -175,7 +175,6 @@ pub(super) fn answer(book: &mut Book, host: Host, body: &[u8]) -> Reply {
         },
         (Err(refused), _) => refusal(refused, &mut query),
     };
-    tracing::info!(?host, mch_id = query.mch_id, bill_date = query.bill_date, answer = query.answer, fault = ?kind, "bill");
     book.record_bill(query);
     Reply { delay: fault.map_or(Duration::ZERO, Fault::delay), wire }
 }

@@ -116,16 +116,34 @@ impl Book {
         self.asked
     }
 
-    /// Remembers a query.
+    /// Remembers a query, and tells of it.
     pub(super) fn record(&mut self, query: Query) {
+        tracing::info!(
+            host = ?query.host,
+            api = ?query.api,
+            out_trade_no = query.out_trade_no,
+            transaction_id = query.transaction_id,
+            answer = query.answer,
+            fault = ?query.fault,
+            "order query"
+        );
         if self.queries.len() == MOST_QUERIES {
             self.queries.pop_front();
         }
         self.queries.push_back(query);
     }
 
-    /// Remembers a question for a bill.
+    /// Remembers a question for a bill, and tells of it.
     pub(super) fn record_bill(&mut self, query: BillQuery) {
+        tracing::info!(
+            host = ?query.host,
+            api = ?query.api,
+            mch_id = query.mch_id,
+            bill_date = query.bill_date,
+            answer = query.answer,
+            fault = ?query.fault,
+            "bill"
+        );
         if self.bill_queries.len() == MOST_QUERIES {
             self.bill_queries.pop_front();
         }

@@ -101,14 +101,6 @@ pub(super) fn answer(book: &mut Book, host: Host, body: &[u8]) -> Reply {
         }
     };
     query.fault = fault.map(|fault| fault.kind);
-    tracing::info!(
-        ?host,
-        out_trade_no = query.out_trade_no,
-        transaction_id = query.transaction_id,
-        answer = query.answer,
-        fault = ?query.fault,
-        "order query"
-    );
     book.record(query);
     Reply { delay: fault.map_or(Duration::ZERO, Fault::delay), wire: put_on_wire(text, fault.map(|fault| fault.kind)) }
 }

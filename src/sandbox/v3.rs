@@ -234,14 +234,6 @@ impl Asking<'_> {
             }
         };
         note.fault = fault.map(|fault| fault.kind);
-        tracing::info!(
-            host = ?note.host,
-            out_trade_no = note.out_trade_no,
-            transaction_id = note.transaction_id,
-            answer = note.answer,
-            fault = ?note.fault,
-            "order query (v3)"
-        );
         book.record(note);
         (content, fault)
     }
@@ -271,11 +263,11 @@ impl Asking<'_> {
         });
         match made {
             Ok((made, signed_with)) => {
-                self.record(book, note);
+                book.record_bill(note);
                 let answer = Answer { status: 200, body: serde_json::Value::Null, number: 0, signed_with };
                 Content::Made(answer, Box::new(made))
             }
-            Err(refusal) => self.refused(book, note, refusal),
+            Err(refusal) => refused(book, note, refusal),
         }
     }
 
@@ -288,29 +280,11 @@ impl Asking<'_> {
         match found {
             Ok(bill) => {
                 "file".clone_into(&mut note.answer);
-                self.record(book, note);
+                book.record_bill(note);
                 Content::File(Box::new(bill))
             }
-            Err(refusal) => self.refused(book, note, refusal),
+            Err(refusal) => refused(book, note, refusal),
         }
-    }
-
-    fn refused(&self, book: &mut Book, mut note: BillQuery, refusal: Refusal) -> Content {
-        refusal.message.clone_into(&mut note.answer);
-        self.record(book, note);
-        refusal.into()
-    }
-
-    fn record(&self, book: &mut Book, note: BillQuery) {
-        tracing::info!(
-            host = ?note.host,
-            mch_id = note.mch_id,
-            bill_date = note.bill_date,
-            answer = note.answer,
-            fault = ?note.fault,
-            "bill (v3)"
-        );
-        book.record_bill(note);
     }
 
     fn kind(&self) -> Option<FaultKind> {
@@ -346,6 +320,13 @@ impl Asking<'_> {
             fault: self.kind(),
         }
     }
+}
+
+/// What is said to who gets no bill.
+fn refused(book: &mut Book, mut note: BillQuery, refusal: Refusal) -> Content {
+    refusal.message.clone_into(&mut note.answer);
+    book.record_bill(note);
+    refusal.into()
 }
 
 /// What a host says that does not even look at the question.

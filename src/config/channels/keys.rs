@@ -163,7 +163,9 @@ const NOTHING: &str = "has nothing to verify with what WeChat Pay signs in API v
 /// The key that a route signs with; one that was left unread is replaced by another one than an account's.
 pub(in crate::config) fn resign_key(value: &Value<'_>) -> Option<PrivateKey> {
     let found = material::private_key_or(value, "use resign_key.pem, which tollgate resign-key makes")?;
-    found.it.or_else(|| PrivateKey::generate().ok())
+    // Another than the accounts', which it must be none of.
+    static MADE: OnceLock<Option<PrivateKey>> = OnceLock::new();
+    found.it.or_else(|| MADE.get_or_init(|| PrivateKey::generate().ok()).clone())
 }
 
 /// A key that fits nothing, for one that was left unread. Made once, because that takes a moment.

@@ -5,7 +5,7 @@ use super::made;
 use super::service::Service;
 use super::v2::{self, notification};
 use super::v3::{self, headers::SignatureHeaders};
-use super::{Answer, Credentials, judge};
+use super::{Answer, Credentials, WeChatPay, judge};
 use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::domain::reason::Reason;
@@ -147,7 +147,8 @@ impl provider::Account for Account {
         let platform = match &keys.platform {
             v3::PlatformCertificates::Files(files) => files.clone(),
             v3::PlatformCertificates::Auto => {
-                self.service.client().map_or_else(Vec::new, |client| client.downloaded().of(&self.credentials.mch_id))
+                let downloaded = |client: &WeChatPay| client.certificates().known().of(&self.credentials.mch_id);
+                self.service.client().map_or_else(Vec::new, downloaded)
             }
             v3::PlatformCertificates::None => Vec::new(),
         };

@@ -18,7 +18,6 @@ pub(super) use certificates::may_have;
 use super::answer::Answer;
 use super::budget::Budget;
 use super::v2::{self, Signature};
-use super::v3::platform::Downloaded;
 use super::{Api, Credentials, QueryError};
 use crate::domain::order::MerchantId;
 use crate::observe::metrics::QueryMeters;
@@ -187,15 +186,9 @@ impl WeChatPay {
         })
     }
 
-    /// The downloads of platform certificates.
+    /// The platform certificates, and their downloads.
     pub(super) const fn certificates(&self) -> &Arc<Certificates> {
         &self.certificates
-    }
-
-    /// The platform certificates that were downloaded.
-    #[must_use]
-    pub fn downloaded(&self) -> &Downloaded {
-        self.certificates.known()
     }
 
     /// What is counted of what it asks.

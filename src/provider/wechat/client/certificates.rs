@@ -86,7 +86,7 @@ impl Certificates {
     }
 
     /// What was downloaded so far.
-    pub(super) const fn known(&self) -> &Downloaded {
+    pub(in crate::provider::wechat) const fn known(&self) -> &Downloaded {
         &self.known
     }
 
