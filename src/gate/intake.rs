@@ -1,8 +1,9 @@
 //! The one reading of a callback, for all that read one: the gate, the follow-up, the maker of callbacks and `tollgate
 //! verify`.
 //!
-//! It has three steps, each of which gives what the next one needs. [`Intake::read`] takes what stands in the clear.
-//! [`Intake::channel`] finds the channel by it. [`Intake::open`] lets the channel's account open the callback, where
+//! Each step gives what the next one needs. [`Intake::read`] takes what stands in the clear. [`Intake::fetch_keys`] has
+//! the keys fetched that a notification was signed with, where nobody knows them. [`Intake::channel`] finds the channel,
+//! by the route's rules or by who opens the notification. [`Intake::open`] lets the channel's account open the callback, where
 //! the route takes its provider's own notifications; only then is a sealed claim known, and what WeChat Pay calls the
 //! order.
 

@@ -1,4 +1,4 @@
-//! WeChat Pay's language: asking what it knows of an order, because a callback alone is only a claim.
+//! WeChat Pay's two languages: asking what it knows of an order, because a callback alone is only a claim.
 //!
 //! Nothing of the gate's policy is in here. [`WeChatPay::order_query`] returns what was answered and whether the
 //! answer's signature holds; [`judge`] says what that establishes of the order. [`bill`] is the other thing
