@@ -6,6 +6,8 @@ use crate::journal::{self, Journal, JournalEvent, Settings, Transition, Trust};
 use std::os::unix::fs::MetadataExt;
 use tempfile::TempDir;
 
+mod steps;
+
 struct File(TempDir);
 
 /// Opens the file at `path` for this process, as a gate does.
