@@ -20,13 +20,20 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 #[derive(Debug)]
 pub(super) enum Op {
     TakeIn { callback: Box<Callback>, trust: Trust, due_in: Duration, place: Place, reply: Reply<Kept> },
-    Append { event: JournalEvent, seq: u64 },
+    Append { event: JournalEvent, seq: u64, began: Option<Box<Began>> },
     Flush(Reply<()>),
     Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
     Redeliver { redelivery: Box<Redelivery>, reply: Reply<Redelivered> },
     Forget { keep: Keep, limit: usize, reply: Reply<Forgotten> },
     SetClock { by: SignedDuration, reply: Reply<()> },
     Write { write: Write, reply: Reply<i64> },
+}
+
+/// That an attempt began, and when; it is written with its end.
+#[derive(Debug)]
+pub(super) struct Began {
+    pub(super) event: JournalEvent,
+    pub(super) at: i64,
 }
 
 /// What is written at a time, and gives a number back.
@@ -52,6 +59,8 @@ pub(super) struct Stamped {
 pub(super) enum Done {
     Nothing,
     Taken(Result<Kept, JournalError>),
+    /// It is done once everything that was said of entries before is written.
+    NotYet,
     Entries(Vec<EntryId>),
     Redelivered(Redelivered),
     Forgotten(Forgotten),

@@ -8,25 +8,35 @@ use rusqlite::{Connection, Result};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Does one operation, as a part of a transaction.
+/// Does one operation, as a part of a transaction. `holds_any` if something that was said of an entry before is held
+/// back.
 pub(super) fn perform(
     connection: &Connection,
     Stamped { op, at }: &Stamped,
     was_set: Option<(Instant, i64, i64)>,
     leases: &Arc<Leases>,
     budget: &mut Budget,
+    holds_any: bool,
 ) -> Result<Done> {
-    let at = &by_the_clock_that_was_set(*at, was_set);
+    let by_the_clock = |at| by_the_clock_that_was_set(at, was_set);
+    let at = &by_the_clock(*at);
     Ok(match op {
         Op::TakeIn { callback, trust, due_in, .. } => {
-            let taken = write::take_in(connection, callback, *trust, *due_in, *at, budget)?;
+            let is_known = write::is_known(connection, &callback.claimed.order)?;
+            if is_known && holds_any {
+                return Ok(Done::NotYet);
+            }
+            let taken = write::take_in(connection, callback, is_known, (*trust, *due_in), *at, budget)?;
             // Before it can be seen by anybody else.
             Done::Taken(taken.map(|taken| {
                 let lease = if taken.fresh { leases.lease(taken.entry) } else { None };
                 (taken, lease)
             }))
         }
-        Op::Append { event, .. } => {
+        Op::Append { event, began, .. } => {
+            if let Some(began) = began {
+                write::append(connection, &began.event, by_the_clock(began.at), budget)?;
+            }
             write::append(connection, event, *at, budget)?;
             Done::Nothing
         }

@@ -28,7 +28,7 @@ impl Queue for Sqlite {
     fn append(&self, event: JournalEvent) {
         let at = clock::now().as_millisecond();
         let seq = self.leases.appended(&event, at);
-        self.send(Op::Append { event, seq }, at);
+        self.send(Op::Append { event, seq, began: None }, at);
     }
 
     fn flush(&self) -> BoxFuture<'_, ()> {

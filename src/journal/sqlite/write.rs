@@ -8,6 +8,7 @@ use super::rank::BROUGHT;
 use super::remove::remove;
 use super::room::make_room;
 use super::{events, price, rank, read, redeliver, refused, renew};
+use crate::domain::order::OrderId;
 use crate::domain::reason::Reason;
 use crate::journal::{
     Acceptance, Attempt, Callback, EntryId, JournalError, JournalEvent, Outcome, Rank, State, Taken, Transition, Trust,
@@ -24,18 +25,26 @@ pub(super) fn probe(connection: &Connection, at: i64) -> Result<()> {
     connection.prepare_cached("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)")?.execute([at]).map(drop)
 }
 
-/// Takes a callback in, or finds the entry it already has.
+/// Whether there is an entry of this order.
+pub(super) fn is_known(connection: &Connection, order: &OrderId) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE \"order\" = ?1)")?
+        .query_row([order.as_str()], |row| row.get(0))
+}
+
+/// Takes a callback in, or finds the entry it already has, which is looked for only if its order
+/// [is known](is_known): most orders are new.
 pub(super) fn take_in(
     connection: &Connection,
     callback: &Callback,
-    trust: Trust,
-    due_in: Duration,
+    is_known: bool,
+    (trust, due_in): (Trust, Duration),
     at: i64,
     budget: &mut Budget,
 ) -> Result<std::result::Result<Taken, JournalError>> {
     let key = callback.key();
     // Looked for first: what is known must not cost a write, as even an insert that does nothing would.
-    if let Some(taken) = known(connection, callback, key.0)? {
+    if let Some(taken) = known(connection, callback, key.0, is_known)? {
         if taken.state != State::Closed {
             return Ok(Ok(taken));
         }
@@ -52,8 +61,8 @@ pub(super) fn take_in(
     let due_at = at.saturating_add(millis(due_in));
     let entry = insert(connection, key.0, &delivery, callback, (rank, content.as_ref()), at, due_at)?;
     budget.spend(bytes);
-    let (attempts, accepted) = read::delivered(connection, &delivery)?;
-    let paid_by = read::paid_by(connection, &callback.claimed.order)?;
+    let (attempts, accepted) = if is_known { read::delivered(connection, &delivery)? } else { (0, None) };
+    let paid_by = if is_known { read::paid_by(connection, &callback.claimed.order)? } else { Vec::new() };
     Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted, paid_by, price: None }))
 }
 
@@ -86,7 +95,10 @@ pub(super) fn take_in_found(
     Ok(EntryId(known))
 }
 
-fn known(connection: &Connection, callback: &Callback, key: [u8; 16]) -> Result<Option<Taken>> {
+fn known(connection: &Connection, callback: &Callback, key: [u8; 16], is_known: bool) -> Result<Option<Taken>> {
+    if !is_known {
+        return Ok(None);
+    }
     let found = connection
         .prepare_cached("SELECT id, state, delivery, expected_fee FROM entry WHERE \"order\" = ?1 AND key = ?2")?
         .query_row(params![callback.claimed.order.as_str(), key], |row| {
