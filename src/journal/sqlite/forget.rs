@@ -1,5 +1,6 @@
 //! Forgetting what was kept long enough, in SQL.
 
+use super::batch::Batch;
 use super::budget::{Budget, Spent};
 use super::columns::number;
 use super::leases::millis;
@@ -14,39 +15,39 @@ const CONTENT_OF_CLOSED: i64 = 60_000;
 
 /// Removes what was kept long enough.
 pub(super) fn forget(
-    connection: &Connection,
+    batch: &Batch<'_>,
     keep: Keep,
     limit: usize,
     at: i64,
     budget: &mut Budget,
 ) -> Result<Forgotten> {
-    let before = times::kept_since(connection, at, keep.entries)?;
+    let before = times::kept_since(batch, at, keep.entries)?;
     let limit = number(limit as u64);
     let mut forgotten = Forgotten::default();
     // That it is not due is said for the index that has no others.
     for done in ["state = 'accepted'", "state = 'closed'", "state = 'parked' AND transaction_id IS NULL"] {
-        let entries: Vec<(EntryId, [u8; 16])> = connection
+        let entries: Vec<(EntryId, [u8; 16])> = batch
             .prepare_cached(&format!(
                 "SELECT id, key FROM entry WHERE {done} AND due_at IS NULL AND since < ?1 ORDER BY since LIMIT ?2"
             ))?
             .query_map([before, limit], |row| Ok((EntryId(row.get(0)?), row.get(1)?)))?
             .collect::<Result<_>>()?;
         for (entry, key) in entries {
-            owners::outlive(connection, entry, at)?;
-            budget.give_back(remove(connection, entry)?);
+            owners::outlive(batch, entry, at)?;
+            budget.give_back(remove(batch, entry)?);
             forgotten.entries.push(EntryKey(key));
         }
     }
-    let bodies = times::kept_since(connection, at, keep.bodies)?;
+    let bodies = times::kept_since(batch, at, keep.bodies)?;
     let closed = bodies.max(at.saturating_sub(CONTENT_OF_CLOSED));
     for (state, before) in [(State::Accepted, bodies), (State::Closed, closed)] {
-        forgotten.others += forget_requests(connection, state, before, limit, budget)?;
+        forgotten.others += forget_requests(batch, state, before, limit, budget)?;
     }
-    forgotten.answers = content::forget_answers(connection, bodies, limit)?;
-    let refused = refused::forget(connection, before, limit)?;
-    let audits = audit::forget(connection, before, limit)?;
-    let owners = owners::forget(connection, millis(keep.entries), limit, at)?;
-    forgotten.others += refused + audits + owners + sweeps::forget(connection, before, limit)?;
+    forgotten.answers = content::forget_answers(batch, bodies, limit)?;
+    let refused = refused::forget(batch, before, limit)?;
+    let audits = audit::forget(batch, before, limit)?;
+    let owners = owners::forget(batch, millis(keep.entries), limit, at)?;
+    forgotten.others += refused + audits + owners + sweeps::forget(batch, before, limit)?;
     Ok(forgotten)
 }
 

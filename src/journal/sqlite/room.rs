@@ -1,5 +1,6 @@
 //! What gives way when the budget for callbacks whose order was never confirmed is spent.
 
+use super::batch::Batch;
 use super::budget::{Budget, Spent};
 use super::content;
 use super::remove::remove;
@@ -19,7 +20,7 @@ const OLDEST_WITH_BYTES: &str = "SELECT id FROM entry INDEXED BY entry_unconfirm
 /// Makes room for one more with so many bytes; what is confirmed has it in any case. The oldest of what is done with
 /// gives way: what is closed, or else parked. Of what is closed its bytes alone are enough, where bytes are what is
 /// missing.
-pub(super) fn make_room(connection: &Connection, budget: &mut Budget, bytes: u64, trust: Trust) -> Result<bool> {
+pub(super) fn make_room(batch: &Batch<'_>, budget: &mut Budget, bytes: u64, trust: Trust) -> Result<bool> {
     if trust == Trust::Confirmed {
         return Ok(true);
     }
@@ -28,22 +29,22 @@ pub(super) fn make_room(connection: &Connection, budget: &mut Budget, bytes: u64
         return Ok(false);
     }
     if budget.spent().records >= most.records {
-        let oldest = match oldest(connection, OLDEST, State::Closed)? {
-            None => oldest(connection, OLDEST, State::Parked)?,
+        let oldest = match oldest(batch, OLDEST, State::Closed)? {
+            None => oldest(batch, OLDEST, State::Parked)?,
             closed => closed,
         };
         let Some(oldest) = oldest else { return Ok(false) };
-        budget.give_back(remove(connection, oldest)?);
+        budget.give_back(remove(batch, oldest)?);
     }
     for _ in 0..MOST_GIVING_WAY {
         if budget.spent().bytes.saturating_add(bytes) <= most.bytes {
             return Ok(true);
         }
-        if let Some(closed) = oldest(connection, OLDEST_WITH_BYTES, State::Closed)? {
-            let bytes = content::clear(connection, closed)?;
+        if let Some(closed) = oldest(batch, OLDEST_WITH_BYTES, State::Closed)? {
+            let bytes = content::clear(batch, closed)?;
             budget.give_back(Spent { records: 0, bytes });
-        } else if let Some(parked) = oldest(connection, OLDEST_WITH_BYTES, State::Parked)? {
-            budget.give_back(remove(connection, parked)?);
+        } else if let Some(parked) = oldest(batch, OLDEST_WITH_BYTES, State::Parked)? {
+            budget.give_back(remove(batch, parked)?);
         } else {
             return Ok(false);
         }

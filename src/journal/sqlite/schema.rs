@@ -8,13 +8,14 @@ use std::path::Path;
 const APPLICATION_ID: i32 = 0x746f_6c6c;
 
 /// What leads from each version to the next, from nothing on. A step is never changed once it was released.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
     include_str!("schema-5.sql"),
     include_str!("schema-6.sql"),
+    include_str!("schema-7.sql"),
 ];
 
 /// This program's version of the layout.

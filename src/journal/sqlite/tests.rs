@@ -8,6 +8,8 @@ use tempfile::TempDir;
 
 mod steps;
 
+mod tallies;
+
 struct File(TempDir);
 
 /// Opens the file at `path` for this process, as a gate does.

@@ -6,6 +6,7 @@
 //! after any failure the connection is given up. Nothing is taken in until a new one has moved everything to the
 //! main file, which writes those pages anew, and has committed a probe. Events wait in memory for that.
 
+use super::batch::Batch;
 use super::budget::Budget;
 use super::inbox::Inbox;
 use super::leases::Leases;
@@ -197,6 +198,7 @@ impl Writer {
         let mut write = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut done = Vec::with_capacity(batch.len());
+            let changes = Batch::of(&transaction);
             let mut since = None;
             for stamped in batch {
                 // Events are written whatever that takes, and one more at least, so that it goes on.
@@ -204,11 +206,12 @@ impl Writer {
                 if !is_event && since.get_or_insert_with(Instant::now).elapsed() >= LONGEST {
                     break;
                 }
-                done.push(perform(&transaction, stamped, was_set, leases, budget, holds_any)?);
+                done.push(perform(&changes, stamped, was_set, leases, budget, holds_any)?);
                 if matches!(done.last(), Some(Done::NotYet)) {
                     break;
                 }
             }
+            changes.settle()?;
             transaction.commit()?;
             Ok(done)
         };

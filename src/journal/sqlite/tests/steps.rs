@@ -1,6 +1,7 @@
 //! What a gate does by a timer must not take longer for what it has to do nothing about. Counted are steps of SQLite's
 //! machine, which are the same on any computer.
 
+use super::super::batch::Batch;
 use super::super::budget::Budget;
 use super::super::{due, forget, schema, times};
 use super::*;
@@ -64,7 +65,7 @@ fn an_idle_gate_walks_through_nothing_that_waits_or_is_done_with() {
     let keep = Keep::from(Duration::from_secs(86_400));
     let mut budget = Budget::count(&connection, u64::MAX.into()).unwrap();
     steps.taken();
-    assert!(forget::forget(&connection, keep, 500, at, &mut budget).unwrap().is_nothing());
+    assert!(forget::forget(&Batch::of(&connection), keep, 500, at, &mut budget).unwrap().is_nothing());
     let forgotten = steps.taken();
     for (what, steps) in [("what is due", looked), ("the beat", beaten), ("forgetting", forgotten)] {
         assert!((1..1000).contains(&steps), "{what} took {steps} steps among {CROWD} entries");
