@@ -73,6 +73,7 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<Option<usi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::sqlite::budget::Spent;
 
     fn old(path: &Path, version: usize) -> Connection {
         let connection = Connection::open(path).unwrap();
@@ -135,7 +136,7 @@ mod tests {
         let bytes = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(bytes("SELECT bytes FROM entry WHERE id = 1"), 76);
         assert_eq!(bytes("SELECT bytes FROM entry WHERE id = 2"), 0);
-        assert_eq!(bytes(crate::journal::sqlite::budget::UNCONFIRMED_BYTES), 76);
+        assert_eq!(Spent::count(&connection).unwrap().bytes, 76);
         assert_eq!(bytes("SELECT count(*) FROM request WHERE inflated IS NULL"), 1);
     }
 
