@@ -18,6 +18,8 @@ mod begun;
 
 mod inbox;
 
+mod batch;
+
 mod op;
 
 mod perform;
@@ -94,6 +96,7 @@ pub(super) use times::made_at;
 use super::{BoxFuture, JournalError, OpenError, Room};
 use crate::domain::clock;
 use crate::observe::metrics::JournalMeters;
+use batch::Batch;
 use leases::Leases;
 use lock::Lock;
 use mailbox::{Emptier, Mailbox};
@@ -278,15 +281,15 @@ impl Sqlite {
 
     /// Writes something in one transaction with whatever else is written at the moment, and gives back its number. It
     /// may be done again before it is durable.
-    fn write(&self, write: impl Fn(&Connection, i64) -> rusqlite::Result<i64> + Send + 'static) -> BoxFuture<'_, i64> {
+    fn write(&self, write: impl Fn(&Batch<'_>, i64) -> rusqlite::Result<i64> + Send + 'static) -> BoxFuture<'_, i64> {
         self.ask(|reply| Op::Write { write: Write(Box::new(write)), reply })
     }
 
     fn write_only(
         &self,
-        write: impl Fn(&Connection, i64) -> rusqlite::Result<()> + Send + 'static,
+        write: impl Fn(&Batch<'_>, i64) -> rusqlite::Result<()> + Send + 'static,
     ) -> BoxFuture<'_, ()> {
-        let written = self.write(move |connection, at| write(connection, at).map(|()| 0));
+        let written = self.write(move |batch, at| write(batch, at).map(|()| 0));
         Box::pin(async move { written.await.map(drop) })
     }
 

@@ -1,10 +1,10 @@
 //! What the writer is asked for, and what it answers.
 
+use super::batch::Batch;
 use super::leases::Lease;
 use crate::journal::overrides::{Redelivered, Redelivery};
 use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, JournalEvent, Keep, Search, Taken, Trust};
 use jiff::SignedDuration;
-use rusqlite::Connection;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,7 +39,7 @@ pub(super) struct Began {
 /// What is written at a time, and gives a number back.
 pub(super) struct Write(pub(super) Box<Writing>);
 
-type Writing = dyn Fn(&Connection, i64) -> rusqlite::Result<i64> + Send;
+type Writing = dyn Fn(&Batch<'_>, i64) -> rusqlite::Result<i64> + Send;
 
 impl fmt::Debug for Write {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,6 +6,7 @@
 //! after any failure the connection is given up. Nothing is taken in until a new one has moved everything to the
 //! main file, which writes those pages anew, and has committed a probe. Events wait in memory for that.
 
+use super::batch::Batch;
 use super::budget::Budget;
 use super::inbox::Inbox;
 use super::leases::Leases;
@@ -41,9 +42,6 @@ const BACKLOG: usize = 10_000;
 
 /// Between two attempts to write while another process has the file to itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
-
-/// Pages that are given back to the file system at once.
-const GIVEN_BACK: u32 = 1000;
 
 /// The log is moved into the main file when so many pages of 4 KiB were added to it: some 250 callbacks. Everybody
 /// waits meanwhile, so more of them at once would make events late: 4000 pages took 160 to 750 ms on a busy disk, 1000
@@ -197,6 +195,7 @@ impl Writer {
         let mut write = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut done = Vec::with_capacity(batch.len());
+            let changes = Batch::of(&transaction);
             let mut since = None;
             for stamped in batch {
                 // Events are written whatever that takes, and one more at least, so that it goes on.
@@ -204,11 +203,12 @@ impl Writer {
                 if !is_event && since.get_or_insert_with(Instant::now).elapsed() >= LONGEST {
                     break;
                 }
-                done.push(perform(&transaction, stamped, was_set, leases, budget, holds_any)?);
+                done.push(perform(&changes, stamped, was_set, leases, budget, holds_any)?);
                 if matches!(done.last(), Some(Done::NotYet)) {
                     break;
                 }
             }
+            changes.settle()?;
             transaction.commit()?;
             Ok(done)
         };
@@ -241,7 +241,6 @@ impl Writer {
             (Op::Redeliver { reply, .. }, Done::Redelivered(done)) => drop(reply.send(Ok(done))),
             (Op::Write { reply, .. }, Done::Number(number)) => drop(reply.send(Ok(number))),
             (Op::Forget { reply, .. }, Done::Forgotten(forgotten)) => {
-                self.shrink(&forgotten);
                 self.cut_the_log(&forgotten);
                 drop(reply.send(Ok(forgotten)));
             }
@@ -255,15 +254,6 @@ impl Writer {
         clock::settle(by);
         self.leases.clock_was_set(millis);
         self.was_set = Some((Instant::now(), old, millis));
-    }
-
-    /// Gives what was freed back to the file system, a little at a time.
-    fn shrink(&self, forgotten: &Forgotten) {
-        if let Some(connection) = self.connection.as_ref().filter(|_| !forgotten.is_nothing())
-            && let Err(error) = give_back(connection)
-        {
-            tracing::debug!(%error, "the journal's file was not made smaller");
-        }
     }
 
     /// Ends the log after a cleaning, since what was removed stands in it until it is written over. Where another
@@ -388,14 +378,6 @@ fn count_pages(connection: &mut Connection, pages: &Arc<AtomicI32>) -> rusqlite:
 fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
     let moved = |row: &Row<'_>| Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?);
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], moved)
-}
-
-/// Makes the file smaller. The statement frees a page with each step.
-fn give_back(connection: &Connection) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({GIVEN_BACK})"))?;
-    let mut rows = statement.query([])?;
-    while rows.next()?.is_some() {}
-    Ok(())
 }
 
 /// Whether another process is in the way, which says nothing about the disk.

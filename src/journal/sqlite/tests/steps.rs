@@ -1,8 +1,9 @@
 //! What a gate does by a timer must not take longer for what it has to do nothing about. Counted are steps of SQLite's
 //! machine, which are the same on any computer.
 
+use super::super::batch::Batch;
 use super::super::budget::Budget;
-use super::super::{due, forget, schema, times};
+use super::super::{budget, due, forget, schema, times};
 use super::*;
 use crate::journal::{Keep, Throttled};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,7 +65,7 @@ fn an_idle_gate_walks_through_nothing_that_waits_or_is_done_with() {
     let keep = Keep::from(Duration::from_secs(86_400));
     let mut budget = Budget::count(&connection, u64::MAX.into()).unwrap();
     steps.taken();
-    assert!(forget::forget(&connection, keep, 500, at, &mut budget).unwrap().is_nothing());
+    assert!(forget::forget(&Batch::of(&connection), keep, 500, at, &mut budget).unwrap().is_nothing());
     let forgotten = steps.taken();
     for (what, steps) in [("what is due", looked), ("the beat", beaten), ("forgetting", forgotten)] {
         assert!((1..1000).contains(&steps), "{what} took {steps} steps among {CROWD} entries");
@@ -84,4 +85,36 @@ fn what_a_wrong_clock_made_due_too_late_is_found_among_others_without_a_walk() {
     let due: i64 =
         connection.query_row("SELECT count(*) FROM entry WHERE due_at = ?1", [at], |row| row.get(0)).unwrap();
     assert_eq!(due, 3);
+}
+
+#[test]
+fn forgetting_holds_up_nobody_for_longer_than_a_few_rows_take() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut connection = crowded(&directory.path().join("j.db"));
+    let at = clock::now().as_millisecond() + 1;
+    let mut budget = Budget::count(&connection, u64::MAX.into()).unwrap();
+    let steps = Steps::of(&mut connection);
+    for _ in 0..10 {
+        let transaction = connection.unchecked_transaction().unwrap();
+        let batch = Batch::of(&transaction);
+        let forgotten = forget::forget(&batch, Keep::from(Duration::ZERO), 16, at, &mut budget).unwrap();
+        batch.settle().unwrap();
+        transaction.commit().unwrap();
+        assert_eq!((forgotten.entries.len(), forgotten.others, forgotten.pages), (16, 0, 0));
+        let steps = steps.taken();
+        assert!((1..10_000).contains(&steps), "{steps} steps for 16 rows among {CROWD} entries");
+    }
+}
+
+#[test]
+fn what_is_unconfirmed_is_counted_in_its_index_alone() {
+    let connection = schema::model().unwrap();
+    let plan: Vec<String> = connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {}", budget::UNCONFIRMED))
+        .unwrap()
+        .query_map([], |row| row.get("detail"))
+        .unwrap()
+        .collect::<rusqlite::Result<_>>()
+        .unwrap();
+    assert_eq!(plan, ["SCAN entry USING COVERING INDEX entry_unconfirmed"]);
 }
