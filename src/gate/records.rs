@@ -279,6 +279,14 @@ impl Records {
         }
     }
 
+    /// The upstream took once more what it had taken before, and the attempt has no line: it is counted, and the answer
+    /// that counts is known.
+    pub(super) fn accepted_again(&self, record: &Record) {
+        if self.are_kept() {
+            self.remember_unflushed(record);
+        }
+    }
+
     fn remember_unflushed(&self, record: &Record) {
         if let Some(entry) = record.entry
             && record.delivery.mark_unflushed()
