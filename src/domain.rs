@@ -12,6 +12,9 @@ pub mod money;
 // How a message carries its fields.
 pub mod carrier;
 
+// A map for keys that no sender chooses.
+pub mod quick_map;
+
 // What must not print.
 pub mod secret;
 

@@ -245,7 +245,7 @@ impl Gate {
         let (root, within) = (context.span.parent(), span.parent());
         let limits = Limits::of(channel.mode, context.began + self.confirm.timeout(), context.deadline);
         let are_kept = self.records.are_kept();
-        context.record = if are_kept { self.records.known(&received.key()) } else { None };
+        context.record = if are_kept { self.records.known(&route.name, claimed) } else { None };
         let is_new = are_kept && context.record.is_none();
         let ask = channel.ask(claimed);
         let confirm = self.confirm.ask(channel, ask, familiarity.part(), &within);

@@ -8,3 +8,10 @@ pub mod lazy_deadline;
 
 // Asking others over HTTP.
 pub mod http_client;
+
+// Asking others over HTTP, often: connections that are kept open, and driven by whoever uses them.
+pub mod connection;
+
+pub mod connector;
+
+pub mod pool;

@@ -9,9 +9,7 @@ pub mod health;
 // Which fields are for one connection only.
 pub mod hop;
 
-mod connection;
-
-mod pool;
+mod target;
 
 // Whether an upstream is there at all.
 pub mod reach;
@@ -19,21 +17,23 @@ pub mod reach;
 pub mod standing;
 
 use crate::domain::reason::Reason;
+use crate::net::connection::{Answer, Bound, Connection, ExchangeError, Failure};
+use crate::net::connector::{Connector, Unreachable};
+use crate::net::pool;
 use bytes::Bytes;
-use connection::{Connection, ConnectionError, Connector};
 use health::UpstreamHealth;
 use hop::named_by_connection;
 use http_body_util::Full;
 use hyper::header::{CONNECTION, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use hyper::http::uri::{Authority, Scheme, Uri};
 use hyper::{HeaderMap, Request, StatusCode};
-use pool::Pool;
 use standing::Standing;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use target::Target;
 use tokio::time::Instant;
 
 /// A legacy system's origin: scheme and authority, without a path, since a callback keeps its own target.
@@ -101,6 +101,9 @@ pub struct UpstreamAnswer {
 /// The largest answer taken from an upstream. A sender wants an acknowledgement, not a page.
 pub const LARGEST_ANSWER: usize = 1024 * 1024;
 
+/// Whatever its status, an answer is the sender's.
+const BOUND: Bound = |_| Some(LARGEST_ANSWER);
+
 /// Why a request has no answer.
 #[derive(Debug)]
 pub struct Unanswered {
@@ -117,13 +120,29 @@ impl From<Reason> for Unanswered {
     }
 }
 
+impl From<Unreachable> for Reason {
+    fn from(_: Unreachable) -> Self {
+        Self::UpstreamUnreachable
+    }
+}
+
+impl From<Failure> for Reason {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Timeout => Self::UpstreamTimeout,
+            Failure::TooLarge => Self::UpstreamAnswerTooLarge,
+            Failure::Broken(_) => Self::UpstreamBroke,
+        }
+    }
+}
+
 /// Sends to upstreams, on connections it keeps open.
 #[derive(Debug)]
 pub struct Forward {
     connector: Arc<Connector>,
     /// How long a connection may wait for the next callback; `None` if none may.
     keep_alive: Option<Duration>,
-    pools: HashMap<Upstream, Arc<Pool>>,
+    targets: HashMap<Upstream, Arc<Target>>,
 }
 
 impl Forward {
@@ -138,43 +157,45 @@ impl Forward {
         keep_alive: Option<Duration>,
         before: Option<&Self>,
     ) -> Result<Self, rustls::Error> {
-        let pool =
-            |upstream: &Upstream| before.and_then(|before| before.pools.get(upstream)).cloned().unwrap_or_default();
-        let pools: HashMap<_, _> = upstreams.into_iter().map(|upstream| (upstream.clone(), pool(&upstream))).collect();
-        let with_tls = pools.keys().any(|upstream| upstream.scheme == Scheme::HTTPS);
+        let target =
+            |upstream: &Upstream| before.and_then(|before| before.targets.get(upstream)).cloned().unwrap_or_default();
+        let targets: HashMap<_, _> =
+            upstreams.into_iter().map(|upstream| (upstream.clone(), target(&upstream))).collect();
+        let with_tls = targets.keys().any(|upstream| upstream.scheme == Scheme::HTTPS);
         // Reading the system's certificates takes long, and callbacks go on meanwhile.
         let connector = match before.filter(|before| before.connector.does(connect, with_tls)) {
             Some(before) => Arc::clone(&before.connector),
             None => Arc::new(Connector::new(connect, with_tls)?),
         };
-        Ok(Self { connector, keep_alive, pools })
+        Ok(Self { connector, keep_alive, targets })
     }
 
     /// Counts a callback whose sender waits.
     pub fn count_fresh(&self, upstream: &Upstream) {
-        if let Some(pool) = self.pools.get(upstream) {
-            pool.fresh.fetch_add(1, Ordering::Relaxed);
+        if let Some(target) = self.targets.get(upstream) {
+            target.fresh.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// How many callbacks were sent to an upstream so far while their senders waited.
     #[must_use]
     pub fn fresh(&self, upstream: &Upstream) -> u64 {
-        self.pools.get(upstream).map_or(0, |pool| pool.fresh.load(Ordering::Relaxed))
+        self.targets.get(upstream).map_or(0, |target| target.fresh.load(Ordering::Relaxed))
     }
 
     /// How every upstream is, by name.
     #[must_use]
     pub fn health(&self) -> Vec<UpstreamHealth> {
-        let health = |(upstream, pool): (&Upstream, &Arc<Pool>)| pool.standing(|it| pool.seen.health(upstream, it));
-        let mut all: Vec<_> = self.pools.iter().map(health).collect();
+        let health =
+            |(upstream, target): (&Upstream, &Arc<Target>)| target.standing(|it| target.seen.health(upstream, it));
+        let mut all: Vec<_> = self.targets.iter().map(health).collect();
         all.sort_by_cached_key(|health| health.upstream.to_string());
         all
     }
 
     /// Reads or changes how an upstream stands; `None` if it is not one of these. A lock is held meanwhile.
     pub fn standing<T>(&self, upstream: &Upstream, look: impl FnOnce(&mut Standing) -> T) -> Option<T> {
-        self.pools.get(upstream).map(|pool| pool.standing(look))
+        self.targets.get(upstream).map(|target| target.standing(look))
     }
 
     /// Whether an upstream takes nothing at the moment, as far as is known.
@@ -193,8 +214,8 @@ impl Forward {
         request: Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<UpstreamAnswer, Unanswered> {
-        let pool = self.pools.get(upstream).ok_or(Reason::InternalError)?;
-        pool.told(self.exchange(pool, upstream, request, deadline).await)
+        let target = self.targets.get(upstream).ok_or(Reason::InternalError)?;
+        target.told(self.exchange(target, upstream, request, deadline).await)
     }
 
     /// Sends `request` on a connection of its own that had no request before.
@@ -207,58 +228,58 @@ impl Forward {
         request: Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<UpstreamAnswer, Unanswered> {
-        let pool = self.pools.get(upstream).ok_or(Reason::InternalError)?;
-        pool.told(self.exchange_afresh(pool, upstream, request, deadline).await.map_err(Unanswered::from))
+        let target = self.targets.get(upstream).ok_or(Reason::InternalError)?;
+        target.told(self.exchange_afresh(target, upstream, request, deadline).await.map_err(Unanswered::from))
     }
 
     async fn exchange(
         &self,
-        pool: &Pool,
+        target: &Target,
         upstream: &Upstream,
         mut request: Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<UpstreamAnswer, Unanswered> {
         // A kept connection that the upstream was seen to have closed gives the request back unsent, which is no retry.
-        while let Some(mut connection) = pool.take(self.keep_alive) {
+        while let Some(mut connection) = target.pool.take(self.keep_alive) {
             let again = request.clone();
-            match connection.exchange(request, deadline).await {
-                Ok(answer) => return Ok(self.keep(pool, upstream, connection, answer)?),
-                Err(ConnectionError::Unsent(unsent)) => request = *unsent,
-                Err(ConnectionError::Unanswered) => {
+            match connection.exchange(request, BOUND, deadline).await {
+                Ok(answer) => return Ok(self.keep(target, upstream, connection, answer)?),
+                Err(ExchangeError::Unsent(unsent)) => request = *unsent,
+                Err(ExchangeError::Unanswered(_)) => {
                     return Err(Unanswered { reason: Reason::UpstreamBroke, again: Some(Box::new(again)) });
                 }
-                Err(ConnectionError::Failed(reason)) => return Err(reason.into()),
+                Err(ExchangeError::Failed(failure)) => return Err(Reason::from(failure).into()),
             }
         }
-        Ok(self.exchange_afresh(pool, upstream, request, deadline).await?)
+        Ok(self.exchange_afresh(target, upstream, request, deadline).await?)
     }
 
     async fn exchange_afresh(
         &self,
-        pool: &Pool,
+        target: &Target,
         upstream: &Upstream,
         request: Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<UpstreamAnswer, Reason> {
-        let mut connection = self.connector.connect(upstream, deadline).await?;
-        match connection.exchange(request, deadline).await {
-            Ok(answer) => self.keep(pool, upstream, connection, answer),
-            Err(ConnectionError::Unsent(_)) => Err(Reason::UpstreamUnreachable),
-            Err(ConnectionError::Unanswered) => Err(Reason::UpstreamBroke),
-            Err(ConnectionError::Failed(reason)) => Err(reason),
+        let mut connection = self.connector.connect(&upstream.scheme, &upstream.authority, deadline).await?;
+        match connection.exchange(request, BOUND, deadline).await {
+            Ok(answer) => self.keep(target, upstream, connection, answer),
+            Err(ExchangeError::Unsent(_)) => Err(Reason::UpstreamUnreachable),
+            Err(ExchangeError::Unanswered(_)) => Err(Reason::UpstreamBroke),
+            Err(ExchangeError::Failed(failure)) => Err(failure.into()),
         }
     }
 
     /// Keeps the connection as long as both sides want it, and what was answered without what speaks about it, legible.
     fn keep(
         &self,
-        pool: &Pool,
+        target: &Target,
         upstream: &Upstream,
         connection: Connection,
-        answer: UpstreamAnswer,
+        answer: Answer,
     ) -> Result<UpstreamAnswer, Reason> {
-        pool.keep(connection, pool::limit(self.keep_alive, &answer.headers));
-        let UpstreamAnswer { status, headers, body } = answer;
+        target.pool.keep(connection, pool::limit(self.keep_alive, &answer.headers));
+        let Answer { status, headers, body } = answer;
         let mut headers = without_connection_fields(headers);
         let body = coding::undo(&mut headers, body).map_err(|illegible| {
             tracing::warn!(%upstream, status = status.as_u16(), "the body of an answer {illegible}");

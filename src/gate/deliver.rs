@@ -131,18 +131,16 @@ impl Forwarder<'_> {
                 (sent, attempt, true)
             }
         };
-        let outcome = match &sent {
-            Ok((answer, Ok(()))) => {
-                Outcome::Accepted(acceptance(answer, pass, destination.route.duplicates == Duplicates::Absorb))
-            }
-            Ok((answer, Err(_))) => Outcome::Answered(answer.status),
-            Err(unanswered) => Outcome::Failed(unanswered.reason),
-        };
         // Before what came of it, so that no crash leaves the one without the other.
-        if !matches!(outcome, Outcome::Failed(Reason::UpstreamUnreachable)) {
+        if !matches!(&sent, Err(Unanswered { reason: Reason::UpstreamUnreachable, .. })) {
             self.flag_overridden(record, destination.overrides);
         }
-        self.records.attempt_ended(record, &attempt, line, outcome, next);
+        if line.is_none() && matches!(sent, Ok((_, Ok(())))) && record.delivery.accepted().is_some() {
+            self.records.accepted_again(record);
+        } else {
+            let keep = destination.route.duplicates == Duplicates::Absorb;
+            self.records.attempt_ended(record, &attempt, line, outcome(&sent, pass, keep), next);
+        }
         self.update_standing(&destination, &sent, accepted_before.unwrap_or_default());
         result_of(sent, resent)
     }
@@ -349,6 +347,14 @@ fn result_of(sent: Result<Judged, Unanswered>, resent: bool) -> Result<Delivered
     match sent {
         Ok((answer, judged)) => Ok(Delivered { answer, failed_rule: judged.err(), resent }),
         Err(unanswered) => Err(Undelivered { reason: unanswered.reason, resent }),
+    }
+}
+
+fn outcome(sent: &Result<Judged, Unanswered>, pass: &Pass, keep: bool) -> Outcome {
+    match sent {
+        Ok((answer, Ok(()))) => Outcome::Accepted(acceptance(answer, pass, keep)),
+        Ok((answer, Err(_))) => Outcome::Answered(answer.status),
+        Err(unanswered) => Outcome::Failed(unanswered.reason),
     }
 }
 

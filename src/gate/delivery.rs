@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::header::HeaderValue;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Mutex as Turn;
@@ -129,20 +129,20 @@ impl Delivery {
 /// A map that remembers at least the latest `capacity` entries, and twice as many at most: when the younger half is
 /// full, the older is forgotten. A lock is held for a look-up only.
 #[derive(Debug)]
-pub(super) struct Latest<K, V> {
-    halves: Mutex<Halves<K, V>>,
+pub(super) struct Latest<K, V, S = RandomState> {
+    halves: Mutex<Halves<K, V, S>>,
     capacity: AtomicUsize,
 }
 
 #[derive(Debug)]
-struct Halves<K, V> {
-    younger: HashMap<K, V>,
-    older: HashMap<K, V>,
+struct Halves<K, V, S> {
+    younger: HashMap<K, V, S>,
+    older: HashMap<K, V, S>,
 }
 
-impl<K: Hash + Eq + Copy, V: Clone> Latest<K, V> {
+impl<K: Hash + Eq + Copy, V: Clone, S: BuildHasher + Default> Latest<K, V, S> {
     pub(super) fn new(capacity: usize) -> Self {
-        let halves = Mutex::new(Halves { younger: HashMap::new(), older: HashMap::new() });
+        let halves = Mutex::new(Halves { younger: HashMap::default(), older: HashMap::default() });
         Self { halves, capacity: AtomicUsize::new(capacity) }
     }
 
@@ -187,14 +187,14 @@ impl<K: Hash + Eq + Copy, V: Clone> Latest<K, V> {
         halves.older.remove(key);
     }
 
-    fn insert(&self, halves: &mut Halves<K, V>, key: K, value: V) {
+    fn insert(&self, halves: &mut Halves<K, V, S>, key: K, value: V) {
         if halves.younger.len() >= self.capacity.load(Ordering::Relaxed) {
             halves.older = std::mem::take(&mut halves.younger);
         }
         halves.younger.insert(key, value);
     }
 
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Halves<K, V>> {
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Halves<K, V, S>> {
         self.halves.lock()
     }
 }
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_latest_are_remembered_and_no_more_than_twice_as_many() {
-        let latest = Latest::new(10);
+        let latest: Latest<_, _> = Latest::new(10);
         for key in 0..100 {
             latest.get_or(&key, || key);
         }

@@ -6,7 +6,7 @@ use super::record::{Lease, Record};
 use super::records::Records;
 use super::route::Route;
 use crate::domain::reason::{Reason, Verdict};
-use crate::journal::{Callback, Claimed, EntryKey, Origin, Request, Trust};
+use crate::journal::{Callback, Claimed, Origin, Request, Trust};
 use crate::observe::traces::Parent;
 use crate::server::Peer;
 use bytes::Bytes;
@@ -63,10 +63,6 @@ pub(super) fn trust(decided: &Result<Confirmed, Reason>, before: Trust) -> Optio
 }
 
 impl Received<'_> {
-    pub(super) fn key(&self) -> EntryKey {
-        EntryKey::of(&self.route.name, &self.claimed, Origin::Callback)
-    }
-
     /// Takes the callback in; when this is ready, it is on disk. `None` if it is not kept: there is no journal, a claim
     /// that may be made up has no place there now, or observing goes on without. No callback waits for a disk that
     /// hangs beyond the limit; what that disk writes after all is followed up.

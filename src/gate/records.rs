@@ -3,6 +3,8 @@
 //! Nothing is answered before the callback it answers is on disk, and nothing is on disk twice: a claim that was taken
 //! in is known from then on, and costs no further wait for the disk.
 
+mod names;
+
 mod owner;
 
 mod payments;
@@ -11,6 +13,7 @@ use super::channel::Channel;
 use super::delivery::{Acceptance, Accepted, Attempt, Delivery, DeliveryId, Latest, Origin};
 use super::record::{FirstPayment, Lease, Record, verified};
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
+use crate::domain::quick_map::QuickHash;
 use crate::domain::reason::Reason;
 use crate::journal::owners::Owner;
 use crate::journal::{
@@ -20,6 +23,7 @@ use crate::journal::{
 use crate::provider::payment::Payment;
 use crate::upstream::Upstream;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use names::Names;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -41,8 +45,9 @@ pub struct Records {
 #[derive(Debug)]
 struct Kept {
     queue: Option<Arc<dyn Queue>>,
-    known: Latest<EntryKey, Arc<Record>>,
-    deliveries: Latest<DeliveryId, Arc<Delivery>>,
+    names: Names,
+    known: Latest<EntryKey, Arc<Record>, QuickHash>,
+    deliveries: Latest<DeliveryId, Arc<Delivery>, QuickHash>,
     /// The first payment of each order, on whatever route.
     payments: Latest<(usize, OrderId), FirstPayment>,
     /// The order that each payment is for.
@@ -82,6 +87,7 @@ impl Records {
     ) -> Self {
         let kept = Kept {
             queue,
+            names: Names::new(capacity),
             known: Latest::new(capacity),
             deliveries: Latest::new(capacity),
             payments: Latest::new(capacity),
@@ -119,11 +125,12 @@ impl Records {
         self.kept.queue.is_some()
     }
 
-    /// The record of a claim that was taken in before and is not done with.
+    /// The record of a claim on a route whose callback was taken in before and is not done with.
     #[must_use]
-    pub fn known(&self, key: &EntryKey) -> Option<Arc<Record>> {
+    pub fn known(&self, route: &str, claimed: &Claimed) -> Option<Arc<Record>> {
+        let key = self.kept.names.key(route, claimed);
         // What is parked or closed may have given way to others, so the journal is asked again.
-        self.kept.known.get(key).filter(|record| !matches!(record.state(), State::Parked | State::Closed))
+        self.kept.known.get(&key).filter(|record| !matches!(record.state(), State::Parked | State::Closed))
     }
 
     /// The journal does not have these any more.
@@ -279,6 +286,14 @@ impl Records {
         }
     }
 
+    /// The upstream took once more what it had taken before, and the attempt has no line: it is counted, and the answer
+    /// that counts is known.
+    pub(super) fn accepted_again(&self, record: &Record) {
+        if self.are_kept() {
+            self.remember_unflushed(record);
+        }
+    }
+
     fn remember_unflushed(&self, record: &Record) {
         if let Some(entry) = record.entry
             && record.delivery.mark_unflushed()
@@ -353,6 +368,7 @@ impl Kept {
     }
 
     fn set_capacity(&self, capacity: usize) {
+        self.names.set_capacity(capacity);
         self.known.set_capacity(capacity);
         self.deliveries.set_capacity(capacity);
         self.payments.set_capacity(capacity);

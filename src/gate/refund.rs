@@ -9,7 +9,7 @@ use super::records::Records;
 use super::route::Route;
 use crate::domain::money::Money;
 use crate::domain::reason::{Reason, Verdict};
-use crate::journal::{Claimed, EntryKey, Origin};
+use crate::journal::Claimed;
 use crate::provider::{OrderState, Refund};
 use hyper::header::HeaderValue;
 use uuid::Uuid;
@@ -50,7 +50,7 @@ pub(super) fn tell_the_payment(
         amount: Some(payment.amount),
         ..*claimed
     };
-    if let Some(record) = records.known(&EntryKey::of(&route.name, &claimed, Origin::Callback)) {
+    if let Some(record) = records.known(&route.name, &claimed) {
         records.again(&record, request_id, Reason::RefundConfirmed);
     }
 }

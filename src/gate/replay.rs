@@ -46,11 +46,11 @@ impl<'g> Forwarder<'g> {
         let (Some(confirmed), Some(order)) = (pass.confirmed(), order) else {
             return self.send_unrecorded(upstream_request, pass, deadline).await.map(Answer::Forwarded);
         };
-        let delivery = match event {
+        let delivery = || match event {
             Event::Payment => DeliveryId::of(&route.name, &order),
             Event::Refund(delivery) => delivery,
         };
-        let record = held.record.cloned().unwrap_or_else(|| self.records.unkept(delivery));
+        let record = held.record.cloned().unwrap_or_else(|| self.records.unkept(delivery()));
         // Each notification of a refund is sent on.
         let absorb = route.duplicates == Duplicates::Absorb && event == Event::Payment;
         let _turn = if absorb {

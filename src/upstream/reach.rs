@@ -1,7 +1,7 @@
 //! Whether an upstream is there: a connection that is opened and closed, without a request.
 
 use super::Upstream;
-use super::connection::tls_connector;
+use crate::net::connector::tls_connector;
 use crate::net::http_client::innermost;
 use hyper::http::uri::Scheme;
 use rustls_pki_types::ServerName;

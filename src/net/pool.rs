@@ -1,16 +1,12 @@
-//! Connections to one upstream that wait for the next callback.
+//! Connections to one machine that wait for the next request.
 
 use super::connection::Connection;
-use super::health::Seen;
-use super::standing::Standing;
-use super::{Unanswered, UpstreamAnswer};
 use hyper::HeaderMap;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-/// How long before its own time the upstream's connections are let go of: it counts from another moment than the gate,
+/// How long before its own time the other side's connections are let go of: it counts from another moment than the gate,
 /// in whole seconds.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -19,15 +15,7 @@ const MOST: usize = 512;
 
 /// The newest is used first, so that after a rush the older ones run out.
 #[derive(Debug, Default)]
-pub(super) struct Pool {
-    idle: Mutex<VecDeque<Idle>>,
-    /// Callbacks that were sent here while their sender waited.
-    pub(super) fresh: AtomicU64,
-    /// How the upstream is.
-    pub(super) seen: Seen,
-    /// Whether it takes what it is sent.
-    standing: Mutex<Standing>,
-}
+pub struct Pool(Mutex<VecDeque<Idle>>);
 
 #[derive(Debug)]
 struct Idle {
@@ -44,24 +32,9 @@ impl Idle {
 }
 
 impl Pool {
-    /// Records how the upstream is by what came of a request; one that may be sent once more says nothing of that.
-    pub(super) fn told(&self, answer: Result<UpstreamAnswer, Unanswered>) -> Result<UpstreamAnswer, Unanswered> {
-        match &answer {
-            Ok(_) => self.seen.answered(),
-            Err(Unanswered { again: Some(_), .. }) => {}
-            Err(Unanswered { reason, again: None }) => self.seen.failed(*reason),
-        }
-        answer
-    }
-
-    /// Reads or changes how the upstream stands. A lock is held meanwhile.
-    pub(super) fn standing<T>(&self, look: impl FnOnce(&mut Standing) -> T) -> T {
-        look(&mut self.standing.lock())
-    }
-
     /// A connection that was good when it was last used and has not waited for `most` since; `None` is not at all.
-    pub(super) fn take(&self, most: Option<Duration>) -> Option<Connection> {
-        let mut idle = self.idle.lock();
+    pub fn take(&self, most: Option<Duration>) -> Option<Connection> {
+        let mut idle = self.0.lock();
         let most = most.unwrap_or_default();
         while let Some(latest) = idle.pop_back() {
             if !latest.is_over(most) {
@@ -71,10 +44,10 @@ impl Pool {
         None
     }
 
-    /// Keeps `connection` for the next callback, for at most `limit`, if it can be used again.
-    pub(super) fn keep(&self, connection: Connection, limit: Option<Duration>) {
+    /// Keeps `connection` for the next request, for at most `limit`, if it can be used again.
+    pub fn keep(&self, connection: Connection, limit: Option<Duration>) {
         let Some(limit) = limit.filter(|_| connection.is_reusable()) else { return };
-        let mut idle = self.idle.lock();
+        let mut idle = self.0.lock();
         idle.push_back(Idle { connection, since: Instant::now(), limit });
         while idle.len() > MOST || idle.front().is_some_and(|oldest| oldest.is_over(limit)) {
             idle.pop_front();
@@ -82,8 +55,10 @@ impl Pool {
     }
 }
 
-/// How long a connection may wait after an answer with these headers, where the gate itself would let it for `most`.
-pub(super) fn limit(most: Option<Duration>, headers: &HeaderMap) -> Option<Duration> {
+/// How long a connection may wait after an answer with these headers, where the gate itself would let it for `most`;
+/// `None` is not at all.
+#[must_use]
+pub fn limit(most: Option<Duration>, headers: &HeaderMap) -> Option<Duration> {
     let most = most?;
     let Some(theirs) = announced(headers) else { return Some(most) };
     theirs.checked_sub(MARGIN).filter(|left| !left.is_zero()).map(|left| left.min(most))
