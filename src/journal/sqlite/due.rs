@@ -4,9 +4,10 @@ use super::columns::{self, count, parsed};
 use super::leases::{Lease, Leases};
 use super::read::{paid_by, read_callback};
 use crate::domain::clock;
+use crate::domain::order::ChannelId;
 use crate::journal::{DueGroup, EntryId, Job, Outlet, Overrides, Rank, State, Throttled};
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, ToSql};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +36,9 @@ pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>
     for state in [State::Delivering, State::Asking] {
         groups.extend(groups_in(connection, state)?);
     }
-    groups.retain(|group| !look.throttled.groups.contains(group));
-    let mut outlets = look.throttled.outlets.clone();
+    let throttled: HashSet<&DueGroup> = look.throttled.groups.iter().collect();
+    groups.retain(|group| !throttled.contains(group));
+    let mut outlets = Outlets::of(&look.throttled, &groups);
     let (round, first) = (look.turn / groups.len().max(1), look.turn.checked_rem(groups.len()).unwrap_or(0));
     groups.rotate_left(first);
     let share = look.limit / groups.len().max(1);
@@ -45,8 +47,7 @@ pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>
     for share in [share.max(1), look.limit] {
         for group in &groups {
             let DueGroup { channel, state, origin, rank } = group;
-            let mut outlet = outlets.iter_mut().find(|outlet| outlet.is_of(group));
-            let room = outlet.as_ref().map_or(usize::MAX, |outlet| outlet.room(*rank));
+            let room = outlets.room(group);
             if room == 0 {
                 continue;
             }
@@ -57,9 +58,7 @@ pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>
             let mut due = connection.prepare_cached(&sql)?;
             let rows = due.query((state.as_str(), channel.as_str(), now, origin.as_str(), *rank as u8))?;
             take(rows, look, &leased, most, &mut taken, now)?;
-            if let Some(outlet) = &mut outlet {
-                outlet.most = outlet.most.saturating_sub(taken.len() - before);
-            }
+            outlets.take(group, taken.len() - before);
         }
     }
     if !look.healthy {
@@ -80,15 +79,45 @@ pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>
     Ok(jobs)
 }
 
-impl Outlet {
-    /// Whether a group waits for it.
-    fn is_of(&self, group: &DueGroup) -> bool {
-        group.state == State::Delivering && self.channels.contains(&group.channel)
+/// What one query may still give out for each upstream, found by the channel: there may be many channels, and each of
+/// them may have something that waits.
+struct Outlets<'t> {
+    all: &'t [Outlet],
+    left: Vec<usize>,
+    by_channel: HashMap<ChannelId, usize>,
+}
+
+impl<'t> Outlets<'t> {
+    fn of(Throttled { outlets: all, .. }: &'t Throttled, groups: &[DueGroup]) -> Self {
+        let mut by_channel = HashMap::new();
+        if groups.iter().any(|group| group.state == State::Delivering) {
+            for (place, outlet) in all.iter().enumerate() {
+                for channel in &outlet.channels {
+                    by_channel.entry(*channel).or_insert(place);
+                }
+            }
+        }
+        Self { all, left: all.iter().map(|outlet| outlet.most).collect(), by_channel }
     }
 
-    /// How many entries of this rank may be taken.
-    fn room(&self, rank: Rank) -> usize {
-        if self.failing && rank != Rank::AskedFor { 0 } else { self.most }
+    fn place(&self, group: &DueGroup) -> Option<usize> {
+        self.by_channel.get(&group.channel).copied().filter(|_| group.state == State::Delivering)
+    }
+
+    /// How many entries of this group may be taken.
+    fn room(&self, group: &DueGroup) -> usize {
+        let Some(place) = self.place(group) else { return usize::MAX };
+        match self.all.get(place) {
+            Some(outlet) if outlet.failing && group.rank != Rank::AskedFor => 0,
+            _ => self.left.get(place).copied().unwrap_or(usize::MAX),
+        }
+    }
+
+    /// So many of this group were taken.
+    fn take(&mut self, group: &DueGroup, taken: usize) {
+        if let Some(left) = self.place(group).and_then(|place| self.left.get_mut(place)) {
+            *left = left.saturating_sub(taken);
+        }
     }
 }
 

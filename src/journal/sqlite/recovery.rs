@@ -12,6 +12,7 @@ use crate::journal::view::Filter;
 use crate::journal::{BoxFuture, DueGroup, EntryId, Job, Rank, State};
 use jiff::Timestamp;
 use rusqlite::{Connection, Result, params};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ const IS_LATE: &str = "SELECT EXISTS (SELECT 1 FROM attempt WHERE entry = ?1 AND
 /// The groups of what is being delivered for these channels.
 fn groups(connection: &Connection, channels: &[ChannelId]) -> Result<Vec<DueGroup>> {
     let mut groups = due::groups_in(connection, State::Delivering)?;
+    let channels: HashSet<&ChannelId> = channels.iter().collect();
     groups.retain(|group| channels.contains(&group.channel));
     Ok(groups)
 }
