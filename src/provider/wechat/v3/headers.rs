@@ -18,9 +18,6 @@ pub const SERIAL: HeaderName = HeaderName::from_static("wechatpay-serial");
 /// How; absent means [`SCHEME`].
 pub const SIGNATURE_TYPE: HeaderName = HeaderName::from_static("wechatpay-signature-type");
 
-/// All of them.
-pub const ALL: [HeaderName; 5] = [TIMESTAMP, NONCE, SIGNATURE, SERIAL, SIGNATURE_TYPE];
-
 /// How the signature of a probe begins, which is wrong on purpose (section 4.1).
 pub const PROBE: &str = "WECHATPAY/SIGNTEST/";
 
@@ -64,10 +61,11 @@ impl<'h> SignatureHeaders<'h> {
     /// If one of the first four is not there exactly once, or the type is another one.
     pub fn read(headers: &'h HeaderMap) -> Result<Self, BadHeaders> {
         refuse_twins(headers)?;
-        let timestamp = one(headers, &TIMESTAMP)?;
-        let nonce = one(headers, &NONCE)?;
-        let signature = one(headers, &SIGNATURE)?;
-        let serial = one(headers, &SERIAL)?;
+        let [known_timestamp, known_nonce, known_signature, known_serial, _] = NAMES;
+        let timestamp = one(headers, &TIMESTAMP, known_timestamp)?;
+        let nonce = one(headers, &NONCE, known_nonce)?;
+        let signature = one(headers, &SIGNATURE, known_signature)?;
+        let serial = one(headers, &SERIAL, known_serial)?;
         if headers.get(&SIGNATURE_TYPE).is_some_and(|scheme| scheme != SCHEME) {
             return Err(BadHeaders::OtherType);
         }
@@ -109,7 +107,8 @@ pub fn message(timestamp: i64, nonce: &str, body: &[u8]) -> Vec<u8> {
 /// When a message says that it was signed, whoever signed it.
 #[must_use]
 pub fn signed_at(headers: &HeaderMap) -> Option<Timestamp> {
-    Timestamp::from_second(seconds(one(headers, &TIMESTAMP).ok()?)?).ok()
+    let [known, ..] = NAMES;
+    Timestamp::from_second(seconds(one(headers, &TIMESTAMP, known).ok()?)?).ok()
 }
 
 /// Whether a program that folds case and punctuation could take this name for one of ours.
@@ -121,7 +120,7 @@ pub fn is_one(name: &HeaderName) -> bool {
 fn refuse_twins(headers: &HeaderMap) -> Result<(), BadHeaders> {
     for name in headers.keys() {
         if let Some(known) = known_as(name.as_str())
-            && (!ALL.contains(name) || headers.get_all(name).iter().count() > 1)
+            && (!known.eq_ignore_ascii_case(name.as_str()) || headers.get_all(name).iter().nth(1).is_some())
         {
             return Err(BadHeaders::Repeated(known));
         }
@@ -135,18 +134,25 @@ fn refuse_twins(headers: &HeaderMap) -> Result<(), BadHeaders> {
 
 /// The header that a name is, or looks like to a program that reads headers as variables.
 fn known_as(name: &str) -> Option<&'static str> {
-    let letters = name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+    let mut letters = name.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+    // All of them begin so, and hardly any other.
+    if letters.next() != Some(b'w') {
+        return None;
+    }
     let is = |known: &&str| {
-        letters.clone().eq(known.bytes().filter(|byte| *byte != b'-').map(|byte| byte.to_ascii_lowercase()))
+        let known = known.bytes().skip(1).filter(|byte| *byte != b'-').map(|byte| byte.to_ascii_lowercase());
+        letters.clone().eq(known)
     };
-    NAMES.into_iter().find(is)
+    let as_written = NAMES.into_iter().find(|known| known.eq_ignore_ascii_case(name));
+    as_written.or_else(|| NAMES.into_iter().find(is))
 }
 
+/// The five as they are told of, in the order of the constants above.
 const NAMES: [&str; 5] =
     ["Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Signature", "Wechatpay-Serial", "Wechatpay-Signature-Type"];
 
-fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, BadHeaders> {
-    let known = known_as(name.as_str()).unwrap_or_default();
+/// The value of a header, which is called `known` where it is told of.
+fn one<'h>(headers: &'h HeaderMap, name: &HeaderName, known: &'static str) -> Result<&'h str, BadHeaders> {
     let value = headers.get(name).ok_or(BadHeaders::Missing(known))?;
     let text = value.to_str().map_err(|_| BadHeaders::Malformed(known))?;
     if text.is_empty() { Err(BadHeaders::Missing(known)) } else { Ok(text) }

@@ -3,12 +3,11 @@
 //! whoever reads the same bytes after us must not see another order or amount.
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use std::collections::BTreeMap;
 use std::fmt;
 
-/// An object. Its keys are told apart as they are meant, escapes undone, and each is there once.
+/// An object. Its keys are told apart as they are meant, escapes undone, and each is there once. They are kept in order.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Object(BTreeMap<Box<str>, Value>);
+pub struct Object(Vec<(Box<str>, Value)>);
 
 /// A value.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,7 +44,8 @@ pub struct Malformed(pub &'static str);
 /// # Errors
 /// If it is not.
 pub fn object(document: &[u8]) -> Result<Object, NotStrict> {
-    let (mut left, mut deserializer) = (MOST_VALUES, serde_json::Deserializer::from_slice(document));
+    let text = str::from_utf8(document).map_err(|_| NotStrict)?;
+    let (mut left, mut deserializer) = (MOST_VALUES, serde_json::Deserializer::from_str(text));
     let value = Node { left: &mut left, depth: 0 }.deserialize(&mut deserializer).map_err(|_| NotStrict)?;
     deserializer.end().map_err(|_| NotStrict)?;
     match value {
@@ -125,7 +125,12 @@ impl Object {
     /// Whether this key is there, whatever its value.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
-        self.0.contains_key(key)
+        self.get(key).is_some()
+    }
+
+    fn get(&self, key: &str) -> Option<&Value> {
+        let index = self.0.binary_search_by(|(other, _)| (**other).cmp(key)).ok()?;
+        self.0.get(index).map(|(_, value)| value)
     }
 
     fn at(&self, path: &'static str) -> Result<Option<&Value>, Malformed> {
@@ -135,7 +140,7 @@ impl Object {
     fn find(&self, path: &'static str) -> Result<Option<&Value>, Malformed> {
         let (mut object, mut keys) = (self, path.split('.').peekable());
         while let Some(key) = keys.next() {
-            match object.0.get(key) {
+            match object.get(key) {
                 value if keys.peek().is_none() => return Ok(value),
                 None | Some(Value::Null) => return Ok(None),
                 Some(Value::Object(deeper)) => object = deeper,
@@ -149,7 +154,7 @@ impl Object {
 impl fmt::Debug for Object {
     /// Its keys: values may be personal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.0.iter().map(|(key, _)| key)).finish()
     }
 }
 
@@ -199,13 +204,15 @@ impl<'d> Visitor<'d> for Node<'_> {
     }
 
     fn visit_map<A: MapAccess<'d>>(mut self, mut map: A) -> Result<Value, A::Error> {
-        let mut object = BTreeMap::new();
+        let mut object = Vec::new();
         while let Some(Text(key)) = map.next_key()? {
             self.count()?;
-            if object.contains_key(&key) {
-                return Err(de::Error::custom("a key stands twice"));
-            }
-            object.insert(key, map.next_value_seed(self.below())?);
+            object.push((key, map.next_value_seed(self.below())?));
+        }
+        object.sort_unstable_by(|(one, _): &(Box<str>, _), (other, _)| one.cmp(other));
+        let is_twice = |pair: &[_]| matches!(pair, [(one, _), (next, _)] if one == next);
+        if object.windows(2).any(is_twice) {
+            return Err(de::Error::custom("a key stands twice"));
         }
         Ok(Value::Object(Object(object)))
     }
