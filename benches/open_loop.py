@@ -23,14 +23,16 @@ def share_of(times, share):
     return times[min(len(times) - 1, int(share * len(times)))] if times else float("nan")
 
 
+def connected(port):
+    wire = socket.create_connection(("127.0.0.1", port))
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    wire.setblocking(False)
+    return wire
+
+
 def run(port, request, rate, seconds, connections=64):
     """Sends `request(n)` at `rate` a second; one thread, kept connections."""
-    idle, busy = [], {}
-    for _ in range(connections):
-        wire = socket.create_connection(("127.0.0.1", port))
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        wire.setblocking(False)
-        idle.append(wire)
+    idle, busy = [connected(port) for _ in range(connections)], {}
     times, late, statuses, waiting = [], [], collections.Counter(), collections.deque()
     many, due_number = int(rate * seconds), 0
     requests = [request(number) for number in range(many)]
@@ -55,7 +57,7 @@ def run(port, request, rate, seconds, connections=64):
                 due, held = busy[wire]
                 data = wire.recv(65536)
                 if not data:
-                    raise SystemExit("the gate closed a connection under a request")
+                    raise SystemExit(f"the gate closed a connection under a request; answers so far: {dict(statuses)}")
                 held += data
                 end = held.find(b"\r\n\r\n")
                 if end < 0 or len(held) < end + 4 + int(LENGTH.search(held[:end])[1]):
@@ -64,6 +66,9 @@ def run(port, request, rate, seconds, connections=64):
                 times.append(time.perf_counter() - due)
                 statuses[int(held[9:12])] += 1
                 del busy[wire]
+                if b"\r\nconnection: close" in held[:end].lower():
+                    wire.close()
+                    wire = connected(port)
                 idle.append(wire)
     finally:
         gc.enable()
