@@ -8,7 +8,7 @@ FEATURES ?= mimalloc,otlp
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint configs image deb deploy alerts browser screenshots schemathesis guards typos deny advisories unused msrv features needs needs-databases needs-cryptography needs-promtool needs-deb needs-browser needs-schemathesis needs-typos needs-deny needs-machete
+.PHONY: help demo test bench lint configs image deb deploy alerts instructions growth latency browser screenshots schemathesis guards typos deny advisories unused msrv features needs needs-databases needs-cryptography needs-promtool needs-deb needs-valgrind needs-browser needs-schemathesis needs-typos needs-deny needs-machete
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -176,6 +176,24 @@ bench: needs ## functions (divan) and the journal; docs/performance.md tells how
 deploy: needs ## check everything in deploy/ with the tool of its kind (missing ones are installed)
 	cargo build --locked --no-default-features --features "$(FEATURES)"
 	deploy/check
+
+needs-valgrind: needs-cryptography # callgrind, for counting instructions
+	@command -v valgrind >/dev/null && command -v vgdb >/dev/null || { echo "counting instructions needs valgrind; installing it by apt-get"; \
+		apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends valgrind \
+		|| { echo "it cannot be installed here: install it by hand"; exit 1; }; }
+
+# The release build alone takes minutes, so it is not in .ci/run.
+instructions: needs needs-valgrind ## what a callback costs in instructions, against benches/instructions.toml (a release build; then two minutes)
+	cargo build --release --locked --bin tollgate
+	$$(python3 -c "import cryptography" 2>/dev/null && echo python3 || echo /usr/bin/python3) benches/instructions target/release/tollgate --hold benches/instructions.toml
+
+growth: needs ## what grows with channels, pending orders, the cache, connections, bills, lists, retention (a release build, then half an hour; ARGS="pending --sizes 1000,10000": one line)
+	cargo build --release --locked --bin tollgate
+	benches/growth target/release/tollgate $(ARGS)
+
+latency: needs ## an open loop of 100 to 2,000 new orders a second (a release build, then two minutes)
+	cargo build --release --locked --bin tollgate
+	benches/latency target/release/tollgate $(ARGS)
 
 needs-deb: # cargo-deb, into target/tools
 	@PATH="$(CURDIR)/target/tools/bin:$$PATH" command -v cargo-deb >/dev/null || { echo "installing cargo-deb into target/tools"; \

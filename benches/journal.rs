@@ -1,7 +1,8 @@
 //! What durability costs: `cargo bench --bench journal`. Callbacks taken in a second, with an fsync for each and with the
 //! journal's shared ones, on the disk of the temporary directory (TMPDIR chooses it).
 //!
-//! `cargo bench --bench journal -- fill FILE COUNT` makes a journal of so many undecided orders, to start a gate with.
+//! `cargo bench --bench journal -- fill FILE COUNT [accepted]` makes a journal of so many undecided or accepted orders, to start a
+//! gate with. None of them is due.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
 
@@ -30,10 +31,11 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    if let [command, file, count] = arguments.as_slice()
+    if let [command, file, count, state @ ..] = arguments.as_slice()
         && command == "fill"
     {
-        return runtime.block_on(fill(Path::new(file), count.parse().unwrap()));
+        let accepted = state.first().is_some_and(|state| state == "accepted");
+        return runtime.block_on(fill(Path::new(file), count.parse().unwrap(), accepted));
     }
     let directory = tempfile::tempdir().unwrap();
     let one = one_fsync_each(directory.path(), 1);
@@ -136,16 +138,19 @@ fn cpu() -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap())
 }
 
-async fn fill(file: &Path, count: u64) {
+async fn fill(file: &Path, count: u64, accepted: bool) {
     let journal = open(file);
     for start in (0..count).step_by(1000) {
-        let batch: Vec<_> = (start..count.min(start + 1000))
-            .map(|number| journal.queue.take_in(callback(number), Trust::Unconfirmed, Duration::ZERO))
-            .collect();
-        for taken in batch {
-            taken.await.unwrap();
+        let one_of_them = |number| {
+            let journal = journal.clone();
+            tokio::spawn(async move { one(&journal, number, accepted).await })
+        };
+        let batch: Vec<_> = (start..count.min(start + 1000)).map(one_of_them).collect();
+        for task in batch {
+            task.await.unwrap();
         }
     }
+    journal.queue.flush().await.unwrap();
 }
 
 fn callback(number: u64) -> Box<Callback> {
