@@ -177,18 +177,18 @@ impl Gate {
             reading,
             channel: context.channel.map(Arc::as_ref),
             order: context.order,
-            head,
-            body,
-            fill: read.ok().and_then(|(_, callback)| callback.fill),
+            head: &head,
+            body: &body,
+            fill: read.as_ref().ok().and_then(|(_, callback)| callback.fill.as_ref()),
             peer,
-            request_id: context.request_id.clone(),
+            request_id: &context.request_id,
             trace: context.span.parent(),
             overrides: Overrides::NONE,
             event: context.event,
             opened,
         };
         let held = Held { record: context.record.as_ref(), lease: &mut context.lease };
-        let answer = self.forwarder().forward_or_replay(upstream_request, &pass, held, context.deadline).await;
+        let answer = self.forwarder().forward_or_replay(&upstream_request, &pass, held, context.deadline).await;
         context.sent(&answer);
         answer.map_err(|undelivered| Refusal::from(undelivered.reason))
     }
