@@ -81,7 +81,8 @@ impl FollowUp {
         let mut probes = JoinSet::new();
         let mut throttled: Vec<(DueGroup, Instant)> = Vec::new();
         let mut recoveries = Recoveries::of(&self);
-        let mut lift_at = Instant::now();
+        // One at a time, which may have much to read.
+        let (mut lift_at, mut lifting) = (Instant::now(), JoinSet::new());
         loop {
             tokio::select! {
                 biased;
@@ -106,9 +107,10 @@ impl FollowUp {
             if free == 0 {
                 continue;
             }
-            if lift_at <= Instant::now() {
+            while lifting.try_join_next().is_some() {}
+            if lift_at <= Instant::now() && lifting.is_empty() {
                 lift_at = Instant::now() + LIFT_EVERY;
-                self.lift();
+                lifting.spawn(Arc::clone(&self).lift());
             }
             throttled.retain(|(_, until)| *until > Instant::now());
             let groups = throttled.iter().map(|(group, _)| *group).collect();

@@ -3,17 +3,24 @@
 //! Editors and Kubernetes do not write into a file, they put another in its place, by renaming it or the link before
 //! it. So the folders are watched, and what counts is whether the contents differ.
 
-use notify::event::{AccessKind, AccessMode, ModifyKind};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
-use parking_lot::Mutex;
+mod way;
+
+#[cfg(target_os = "linux")]
+mod folders;
+
+#[cfg(not(target_os = "linux"))]
+mod no_folders;
+
+#[cfg(target_os = "linux")]
+use folders::Folders;
+#[cfg(not(target_os = "linux"))]
+use no_folders::Folders;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// How long nothing more happens before the files are looked at: they may be half written.
@@ -28,71 +35,44 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// What is watched.
 #[derive(Debug)]
 pub(super) struct Watch {
-    folders: BTreeSet<PathBuf>,
-    names: Names,
     /// `None` if the system cannot tell; the files are then only looked at now and then.
-    watcher: Option<RecommendedWatcher>,
-    noticed: mpsc::Receiver<()>,
-    /// Never used, so that there is a sender also where the system cannot tell.
-    _tell: mpsc::Sender<()>,
+    folders: Option<Arc<Folders>>,
     contents: Contents,
 }
 
 /// What was in each file; `None` if there was none that can be read.
 type Contents = BTreeMap<PathBuf, Option<[u8; 32]>>;
 
-/// What the files are called, on every link of the way to them: others in the same folders may be logs.
-type Names = Arc<Mutex<BTreeSet<OsString>>>;
-
 impl Watch {
-    /// Watches these files, as they are now.
+    /// Watches these files, as they are now. Must be called inside a tokio runtime.
     pub(super) fn on(files: &[PathBuf]) -> Self {
-        let (tell, noticed) = mpsc::channel(1);
-        let names = Names::default();
-        let (ours, heard) = (Arc::clone(&names), tell.clone());
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            if event.is_ok_and(|event| matters(&event, &ours)) {
-                // One word waiting is enough, however much has happened.
-                let _ = heard.try_send(());
-            }
-        });
-        let watcher = watcher
-            .inspect_err(|error| tracing::warn!(%error, "changed files are noticed only every {LOOK_EVERY:?}"))
-            .ok();
-        let (folders, contents) = (BTreeSet::new(), Contents::new());
-        let mut watch = Self { folders, names, watcher, noticed, _tell: tell, contents };
+        let folders = Folders::new()
+            .inspect_err(|error| tracing::warn!(%error, "changed files are noticed only every {LOOK_EVERY:?}"));
+        let mut watch = Self { folders: folders.ok().map(Arc::new), contents: Contents::new() };
         watch.also(files);
         watch
     }
 
     /// Watches further files, as they are now.
     pub(super) fn also(&mut self, files: &[PathBuf]) {
-        for file in files {
-            self.contents.entry(file.clone()).or_insert_with(|| content(file).ok().flatten());
+        let is_new = |file: &&PathBuf| !self.contents.contains_key(*file);
+        let new: Vec<_> = files.iter().filter(is_new).cloned().collect();
+        if new.is_empty() {
+            return;
         }
-        self.find_folders();
-    }
-
-    fn find_folders(&mut self) {
-        // Where a file really is may change with each link that is swapped.
-        let ways: Vec<_> = self.contents.keys().flat_map(|file| way_to(file)).collect();
-        let names = ways.iter().filter_map(|at| at.file_name()).map(OsStr::to_owned).collect();
-        *self.names.lock() = names;
-        let folders: BTreeSet<_> = ways.iter().map(|at| folder_of(at)).collect();
-        for folder in folders.difference(&self.folders) {
-            if let Some(watcher) = &mut self.watcher
-                && let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive)
-            {
-                tracing::debug!(%error, folder = %folder.display(), "not watched");
+        self.contents.extend(new.into_iter().map(|file| (file, None)));
+        listen_for(self.folders.as_deref(), &self.contents);
+        for file in files {
+            if let Some(none @ None) = self.contents.get_mut(file) {
+                *none = content(file).ok().flatten();
             }
         }
-        self.folders = folders;
     }
 
     /// Waits until the contents are others than the last time.
     pub(super) async fn changed(&mut self) {
         loop {
-            let _ = timeout(LOOK_EVERY, self.noticed.recv()).await;
+            let _ = timeout(LOOK_EVERY, self.heard()).await;
             let _ = timeout(TIMEOUT, self.quiet()).await;
             if self.look().await {
                 return;
@@ -102,51 +82,32 @@ impl Watch {
 
     /// Reads the files, and says whether their contents are others than the last time.
     pub(super) async fn look(&mut self) -> bool {
-        let before = self.contents.clone();
-        let looked = tokio::task::spawn_blocking(move || contents(before)).await;
-        let Ok(now) = looked else { return false };
-        let changed = now != std::mem::replace(&mut self.contents, now.clone());
-        self.find_folders();
-        changed
+        let (folders, before) = (self.folders.clone(), self.contents.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            // In this order: what happens after a file was read is heard.
+            listen_for(folders.as_deref(), &before);
+            contents(before)
+        });
+        let Ok(now) = looked.await else { return false };
+        now != std::mem::replace(&mut self.contents, now.clone())
     }
 
-    async fn quiet(&mut self) {
-        while timeout(QUIET, self.noticed.recv()).await.is_ok_and(|noticed| noticed.is_some()) {}
-    }
-}
-
-/// Whether a file may have another content now: it was put in place, or whoever wrote into it is done. A journal in the
-/// same folder is written all the time and never closed.
-fn matters(event: &Event, names: &Names) -> bool {
-    match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
-            let names = names.lock();
-            event.paths.iter().filter_map(|path| path.file_name()).any(|name| names.contains(name))
+    async fn heard(&self) {
+        match &self.folders {
+            Some(folders) => folders.heard().await,
+            None => std::future::pending().await,
         }
-        EventKind::Access(_) => false,
-        EventKind::Modify(modified) => !matches!(modified, ModifyKind::Data(_)),
-        EventKind::Any | EventKind::Create(_) | EventKind::Remove(_) | EventKind::Other => true,
+    }
+
+    async fn quiet(&self) {
+        while timeout(QUIET, self.heard()).await.is_ok() {}
     }
 }
 
-/// A file, every link on the way to it, and where it really is.
-fn way_to(file: &Path) -> Vec<PathBuf> {
-    let mut way = vec![file.to_owned()];
-    let mut at = file.to_owned();
-    // As many links as the system follows.
-    for _ in 0..40 {
-        let Ok(target) = std::fs::read_link(&at) else { break };
-        at = folder_of(&at).join(target);
-        way.push(at.clone());
-    }
-    way.extend(file.canonicalize());
-    way
-}
-
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
+/// Where a file really is may change with each link that is swapped.
+fn listen_for(folders: Option<&Folders>, files: &Contents) {
+    if let Some(folders) = folders {
+        folders.listen_for(way::spots(files.keys()));
     }
 }
 
@@ -218,8 +179,7 @@ mod tests {
         let file = folder.path().join("config.yaml");
         fs::write(&file, "one").unwrap();
         let mut watch = Watch::on(std::slice::from_ref(&file));
-        watch.watcher = None;
-        assert!(timeout(QUIET, watch.noticed.recv()).await.is_err());
+        watch.folders = None;
         fs::write(&file, "two").unwrap();
         timeout(LONG, watch.changed()).await.unwrap();
     }
@@ -235,16 +195,6 @@ mod tests {
         assert!(!watch.look().await);
         fs::write(&key, "two").unwrap();
         assert!(watch.look().await);
-    }
-
-    #[test]
-    fn a_log_beside_the_file_wakes_nobody() {
-        let names = Names::default();
-        names.lock().insert("config.yaml".into());
-        let written = |path: &str| {
-            Event::new(EventKind::Access(AccessKind::Close(AccessMode::Write))).add_path(Path::new("/etc").join(path))
-        };
-        assert!(matters(&written("config.yaml"), &names) && !matters(&written("gate.log"), &names));
     }
 
     #[tokio::test]

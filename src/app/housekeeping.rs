@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// Cleans up.
 #[derive(Debug)]
@@ -40,9 +40,11 @@ const BEAT_EVERY: u32 = 60;
 /// Every so many times, the journal's figures are told.
 const TELL_EVERY: u32 = 3600;
 
-/// How many entries a step removes at most, and how long it rests after that.
-const STEP: usize = 500;
-const REST: Duration = Duration::from_millis(200);
+/// How many rows a step removes at most: a callback that is to be taken in waits for no more than one step.
+const STEP: usize = 16;
+
+/// For how many times as long as a step took there is none after it, so that a busy journal is cleaned more slowly.
+const RESTS: u32 = 2;
 
 impl Housekeeping {
     /// Cleans up until it is dropped.
@@ -146,6 +148,7 @@ impl Housekeeping {
     async fn forget(&self) {
         let Some(journal) = &self.journal else { return };
         let mut removed = 0;
+        let mut began = Instant::now();
         // While the disk fails nothing is removed, which the journal says itself.
         while let Ok(forgotten) = journal.queue.forget(self.keep, STEP).await {
             self.gate.records.forget(&forgotten.entries);
@@ -154,7 +157,8 @@ impl Housekeeping {
             if forgotten.is_nothing() {
                 break;
             }
-            tokio::time::sleep(REST).await;
+            tokio::time::sleep(began.elapsed() * RESTS).await;
+            began = Instant::now();
         }
         if removed > 0 {
             tracing::info!(removed, "the journal was cleaned of what was kept long enough");

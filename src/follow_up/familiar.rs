@@ -5,13 +5,14 @@ use crate::domain::reason::Reason;
 use crate::gate::decide::Confirmed;
 use crate::gate::familiar::Appearance;
 use crate::journal::{Job, Rank, State};
+use std::sync::Arc;
 
 impl FollowUp {
-    /// What waits and looks like what was confirmed since is likely now.
-    pub(super) fn lift(&self) {
+    /// What waits and looks like what was confirmed since is likely now. Without it nothing is lost.
+    pub(super) async fn lift(self: Arc<Self>) {
         for (channel, shape) in self.gate.familiar.take_news() {
-            // No callback waits for the change, and without it nothing is lost.
-            drop(self.queue.lift(channel, Box::new(move |number| shape.fits(number))));
+            // A journal that fails says so itself.
+            let _ = self.queue.lift(channel, Box::new(move |number| shape.fits(number))).await;
         }
     }
 

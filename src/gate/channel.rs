@@ -3,11 +3,12 @@
 
 use super::claim::Claim;
 use super::policy::{Mode, OnRefunded, OnSecondPayment};
-use crate::domain::order::{BadId, ChannelId, OrderId, OutTradeNo};
+use crate::domain::order::{BadId, ChannelId, MerchantId, OrderId, OutTradeNo};
 use crate::domain::reason::Reason;
 use crate::journal::Claimed;
 use crate::provider::{Account, AskBy, Provider};
 use crate::upstream::Upstream;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One merchant account and how the gate treats its orders.
@@ -66,7 +67,7 @@ pub enum QueryBy {
 }
 
 /// How an order id becomes an `out_trade_no`, where a payment centre adds to it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Affix {
     /// Before the order id.
     pub prefix: String,
@@ -96,42 +97,49 @@ impl Affix {
 
 /// The configured channels by name.
 #[derive(Debug)]
-pub struct Channels(Vec<Arc<Channel>>);
+pub struct Channels {
+    all: Vec<Arc<Channel>>,
+    /// Those whose orders are numbered together.
+    of_merchants: HashMap<(MerchantId, Option<MerchantId>), Vec<ChannelId>>,
+}
 
 impl Channels {
     /// These channels, whose names are unique.
     #[must_use]
     pub fn new(channels: Vec<Channel>) -> Self {
-        let mut channels: Vec<_> = channels.into_iter().map(Arc::new).collect();
-        channels.sort_by_key(|channel| channel.id);
-        Self(channels)
+        let mut all: Vec<_> = channels.into_iter().map(Arc::new).collect();
+        all.sort_by_key(|channel| channel.id);
+        let mut of_merchants = HashMap::<_, Vec<_>>::new();
+        for channel in &all {
+            of_merchants.entry(channel.account.payee().numbering()).or_default().push(channel.id);
+        }
+        Self { all, of_merchants }
     }
 
     /// The channel of this name; shared, because an order query outlives the callback that asked for it.
     #[must_use]
     pub fn get(&self, id: &ChannelId) -> Option<&Arc<Channel>> {
-        self.0.binary_search_by_key(id, |channel| channel.id).ok().and_then(|at| self.0.get(at))
+        self.all.binary_search_by_key(id, |channel| channel.id).ok().and_then(|at| self.all.get(at))
     }
 
     /// The channels of the same merchant, `channel` among them: a number is one order's for all of them.
-    pub fn of_merchant_of(&self, channel: &Channel) -> impl Iterator<Item = ChannelId> {
-        let payee = channel.account.payee();
-        let same = move |other: &&Arc<Channel>| other.account.payee().numbers_orders_with(&payee);
-        self.0.iter().filter(same).map(|channel| channel.id)
+    #[must_use]
+    pub fn of_merchant_of(&self, channel: &Channel) -> &[ChannelId] {
+        self.of_merchants.get(&channel.account.payee().numbering()).map_or(&[], Vec::as_slice)
     }
 
     /// The providers behind them, each once.
     pub fn providers(&self) -> impl Iterator<Item = &dyn Provider> {
         let of = |channel: &'_ Arc<Channel>| channel.account.provider().name();
         let is_first = move |(at, channel): &(usize, &Arc<Channel>)| {
-            !self.0.iter().take(*at).any(|before| of(before) == of(channel))
+            !self.all.iter().take(*at).any(|before| of(before) == of(channel))
         };
-        self.0.iter().enumerate().filter(is_first).map(|(_, channel)| channel.account.provider())
+        self.all.iter().enumerate().filter(is_first).map(|(_, channel)| channel.account.provider())
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Channel>> {
-        self.0.iter()
+        self.all.iter()
     }
 }
 

@@ -156,7 +156,7 @@ impl Proofs<'_> {
             transaction_id: payment.transaction_id,
             out_trade_no: claimed.out_trade_no,
             claimant: Owner { channel: channel.id, order: claimed.order },
-            same_merchant: self.channels.of_merchant_of(channel).collect(),
+            same_merchant: self.channels.of_merchant_of(channel).to_vec(),
             shared_routes: self.routes.iter().filter(shared).map(|route| route.name.clone()).collect(),
         }
     }

@@ -52,12 +52,14 @@ pub struct Forgotten {
     pub answers: Vec<DeliveryId>,
     /// How many requests, refused callbacks, lines of the audit trail, owners and sweeps were removed besides.
     pub others: usize,
+    /// How much smaller the store became, in pages of its own.
+    pub pages: usize,
 }
 
 impl Forgotten {
-    /// Whether there was nothing to remove.
+    /// Whether there was nothing to do.
     #[must_use]
     pub const fn is_nothing(&self) -> bool {
-        self.entries.is_empty() && self.answers.is_empty() && self.others == 0
+        self.entries.is_empty() && self.answers.is_empty() && self.others == 0 && self.pages == 0
     }
 }

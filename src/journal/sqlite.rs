@@ -12,7 +12,13 @@ mod leases;
 
 mod held;
 
+mod mailbox;
+
+mod begun;
+
 mod inbox;
+
+mod batch;
 
 mod op;
 
@@ -90,8 +96,10 @@ pub(super) use times::made_at;
 use super::{BoxFuture, JournalError, OpenError, Room};
 use crate::domain::clock;
 use crate::observe::metrics::JournalMeters;
+use batch::Batch;
 use leases::Leases;
 use lock::Lock;
+use mailbox::{Emptier, Mailbox};
 use op::{Op, Stamped, Write};
 use parking_lot::{Mutex, RwLock};
 use readers::Readers;
@@ -102,7 +110,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use writer::Writer;
@@ -120,8 +128,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Sqlite {
     path: PathBuf,
-    /// There until this is dropped.
-    ops: Option<Sender<Stamped>>,
+    mailbox: Arc<Mailbox>,
     /// Says when the writer has ended.
     end: Mutex<Receiver<()>>,
     waiting: Arc<AtomicUsize>,
@@ -238,7 +245,8 @@ impl Sqlite {
         lock: Option<Lock>,
         meters: JournalMeters,
     ) -> rusqlite::Result<Self> {
-        let (ops, queue) = std::sync::mpsc::channel();
+        let mailbox = Arc::default();
+        let emptier = Emptier::of(&mailbox);
         let leases = Arc::new(Leases::default());
         let waiting = Arc::new(AtomicUsize::new(0));
         let healthy = Arc::new(AtomicBool::new(true));
@@ -248,22 +256,18 @@ impl Sqlite {
         let writer = Writer::new(path, connection, owner, room, shared, health)?;
         let (ended, end) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            writer.run(&queue);
+            writer.run(&emptier);
             // The receiver may be gone.
             let _ = ended.send(());
         });
         let readers = Arc::new(Readers::new(path));
-        let ops = Some(ops);
         let turn = AtomicUsize::new(0);
         let end = Mutex::new(end);
-        Ok(Self { path: path.to_owned(), ops, end, waiting, leases, readers, healthy, setting, turn, _lock: lock })
+        Ok(Self { path: path.to_owned(), mailbox, end, waiting, leases, readers, healthy, setting, turn, _lock: lock })
     }
 
     fn send(&self, op: Op, at: i64) {
-        if let Some(ops) = &self.ops {
-            // The writer ends only when this is dropped.
-            let _ = ops.send(Stamped { op, at });
-        }
+        self.mailbox.leave(Stamped { op, at });
     }
 
     fn ask<T: Send + 'static>(
@@ -277,15 +281,15 @@ impl Sqlite {
 
     /// Writes something in one transaction with whatever else is written at the moment, and gives back its number. It
     /// may be done again before it is durable.
-    fn write(&self, write: impl Fn(&Connection, i64) -> rusqlite::Result<i64> + Send + 'static) -> BoxFuture<'_, i64> {
+    fn write(&self, write: impl Fn(&Batch<'_>, i64) -> rusqlite::Result<i64> + Send + 'static) -> BoxFuture<'_, i64> {
         self.ask(|reply| Op::Write { write: Write(Box::new(write)), reply })
     }
 
     fn write_only(
         &self,
-        write: impl Fn(&Connection, i64) -> rusqlite::Result<()> + Send + 'static,
+        write: impl Fn(&Batch<'_>, i64) -> rusqlite::Result<()> + Send + 'static,
     ) -> BoxFuture<'_, ()> {
-        let written = self.write(move |connection, at| write(connection, at).map(|()| 0));
+        let written = self.write(move |batch, at| write(batch, at).map(|()| 0));
         Box::pin(async move { written.await.map(drop) })
     }
 
@@ -305,7 +309,7 @@ impl Sqlite {
 impl Drop for Sqlite {
     /// Waits until everything that was asked for is written; not for a disk that hangs.
     fn drop(&mut self) {
-        self.ops = None;
+        self.mailbox.close();
         let end = self.end.get_mut();
         // It has nothing to give back, and its panic was logged.
         let _ = end.recv_timeout(WRITTEN_OUT);

@@ -9,8 +9,9 @@ use jiff::SignedDuration;
 pub trait Upkeep: Send + Sync {
     /// Removes accepted and closed entries, parked ones that were never confirmed, and what people did, after
     /// `keep.entries`; the requests of accepted and closed ones and the upstream's answers after `keep.bodies`, of
-    /// closed ones after a minute at most: a small step of at most `limit` of each. What is removed is overwritten; of
-    /// that nothing is left in the store once a step has found nothing to do, unless it is read at that moment.
+    /// closed ones after a minute at most: at most `limit` rows, since whoever is taken in may wait meanwhile. What is
+    /// removed is overwritten; of that nothing is left in the store once a call has found nothing to do, unless it is
+    /// read at that moment.
     ///
     /// # Errors
     /// If it cannot be written.

@@ -4,6 +4,8 @@
 //! What passes is plain: `<xml>`, below it elements with text or CDATA, unique names, nothing else. Everything that
 //! lenient and full parsers treat differently is refused (threats E-11, E-12).
 
+mod plain;
+
 use quick_xml::Reader;
 use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
@@ -94,14 +96,13 @@ impl<'b> Fields<'b> {
             return Err(XmlError::ByteOrderMark);
         }
         // Without an early end, which would be rare, the compiler looks at many bytes at once.
-        let control = text.bytes().fold(false, |found, byte| found | (byte < b' ' && !is_space(byte)));
+        let control =
+            text.bytes().fold(false, |found, byte| found | (byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n')));
         let may_have_a_noncharacter = memchr::memchr(NONCHARACTER_START, body).is_some();
         if control || (may_have_a_noncharacter && text.contains(['\u{fffe}', '\u{ffff}'])) {
             return Err(XmlError::Character);
         }
-        let mut document = Document { root, text, events: Reader::from_str(text) };
-        let fields = if document.open()? { document.children()? } else { Vec::new() };
-        document.close()?;
+        let fields = plain::scan(root, text).map_or_else(|| Document::read(root, text), Ok)?;
         require_unique(&fields)?;
         Ok(Self(fields))
     }
@@ -167,6 +168,14 @@ struct Document<'b> {
 }
 
 impl<'b> Document<'b> {
+    /// The fields below the root, names perhaps twice.
+    fn read(root: &'static str, text: &'b str) -> Result<Vec<(&'b str, Cow<'b, str>)>, XmlError> {
+        let mut document = Self { root, text, events: Reader::from_str(text) };
+        let fields = if document.open()? { document.children()? } else { Vec::new() };
+        document.close()?;
+        Ok(fields)
+    }
+
     /// Reads up to the root; whether it has content.
     fn open(&mut self) -> Result<bool, XmlError> {
         loop {
@@ -311,10 +320,21 @@ fn resolve(reference: &BytesRef<'_>) -> Result<char, XmlError> {
 }
 
 fn require_unique(fields: &[(&str, Cow<'_, str>)]) -> Result<(), XmlError> {
-    let mut names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
-    names.sort_unstable();
-    let twice = names.windows(2).any(|pair| matches!(pair, [one, next] if one == next));
-    if twice { Err(XmlError::Duplicate) } else { Ok(()) }
+    let mut seen = 0;
+    for (index, (name, _)) in fields.iter().enumerate() {
+        let mark = mark(name);
+        if seen & mark != 0 && fields.iter().take(index).any(|(other, _)| other == name) {
+            return Err(XmlError::Duplicate);
+        }
+        seen |= mark;
+    }
+    Ok(())
+}
+
+/// A bit that equal names have in common, and most others do not.
+fn mark(name: &str) -> u64 {
+    let [first, last] = [name.bytes().next(), name.bytes().next_back()].map(|byte| u32::from(byte.unwrap_or_default()));
+    1_u64.wrapping_shl(first.wrapping_mul(7) ^ last.wrapping_mul(3) ^ u32::try_from(name.len()).unwrap_or_default())
 }
 
 /// White space as XML has it.

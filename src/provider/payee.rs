@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// Who is paid, as the provider tells accounts apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Payee {
     /// Whose budget of queries and whose bill it is.
     pub merchant: MerchantId,
@@ -16,10 +16,10 @@ pub struct Payee {
 }
 
 impl Payee {
-    /// Whether the other's orders are numbered with these: a number is one order's for both.
+    /// Who numbers the orders: a number is one order's for all payees that have this in common.
     #[must_use]
-    pub fn numbers_orders_with(&self, other: &Self) -> bool {
-        (self.merchant, self.sub_merchant) == (other.merchant, other.sub_merchant)
+    pub const fn numbering(&self) -> (MerchantId, Option<MerchantId>) {
+        (self.merchant, self.sub_merchant)
     }
 }
 

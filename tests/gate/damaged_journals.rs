@@ -60,11 +60,7 @@ const TABLE: &[(&str, Damage, &[&str])] = &[
     ("a table is not there", |path| sql(path, "DROP TABLE probe"), &["is damaged: it has no table probe"]),
     ("the requests are not there", |path| sql(path, "DROP TABLE request"), &["is damaged: it has no table request"]),
     ("an index is not there", |path| sql(path, "DROP INDEX entry_list"), &["is damaged: it has no index entry_list"]),
-    (
-        "a trigger is not there",
-        |path| sql(path, "DROP TRIGGER entry_came_done"),
-        &["it has no trigger entry_came_done"],
-    ),
+    ("a view is not there", |path| sql(path, "DROP VIEW ledger"), &["it has no view ledger"]),
     (
         "a table has other columns",
         |path| sql(path, "ALTER TABLE refused RENAME COLUMN detail TO more"),

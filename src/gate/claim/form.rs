@@ -144,9 +144,9 @@ fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Without a `=` the value is empty, and stands behind the name.
+/// Without a `=` the value is empty, and stands behind the name. Names are too short for a search by many bytes at once.
 fn name_and_value(pair: &[u8]) -> (&[u8], &[u8]) {
-    let end = memchr(b'=', pair).unwrap_or(pair.len());
+    let end = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
     let (name, value) = pair.split_at(end);
     (name, value.get(1..).unwrap_or(value))
 }

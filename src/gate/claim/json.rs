@@ -260,7 +260,7 @@ impl<'a> Keys<'a> {
 }
 
 fn join(parent: &str, key: &str) -> String {
-    if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
+    if parent.is_empty() { key.to_owned() } else { [parent, ".", key].concat() }
 }
 
 /// What a JSON value says as a claim field; null says as much as an empty text.

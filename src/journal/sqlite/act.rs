@@ -1,11 +1,12 @@
 //! Parking, going on, and sending again, in SQL: the change and its line in one transaction.
 
+use super::batch::Batch;
 use super::{audit, events, read, redeliver};
 use crate::domain::reason::Reason;
 use crate::journal::audit::{Act, Action, Audit, By};
 use crate::journal::overrides::{Overrides, Redelivery};
 use crate::journal::{EntryId, Search};
-use rusqlite::{Connection, Result};
+use rusqlite::Result;
 
 /// What can be parked.
 const UNFINISHED: &str = "AND state IN ('asking', 'delivering') ORDER BY id";
@@ -15,7 +16,7 @@ const PARKED: &str = "AND state = 'parked' ORDER BY id";
 
 /// Does something to the entries that match, and keeps a line of it.
 pub(super) fn act(
-    connection: &Connection,
+    batch: &Batch<'_>,
     act: Act,
     search: &Search,
     limit: usize,
@@ -26,7 +27,7 @@ pub(super) fn act(
         Act::Redeliver => {
             let (search, by, given) = (*search, by.clone(), Overrides::NONE);
             let wanted = Redelivery { search, limit, given, because: None, leave_out: true, by };
-            return redeliver::redeliver(connection, &wanted, at).map(|done| done.entries);
+            return redeliver::redeliver(batch, &wanted, at).map(|done| done.entries);
         }
         Act::Park => (
             UNFINISHED,
@@ -45,11 +46,11 @@ pub(super) fn act(
             None,
         ),
     };
-    let entries = read::entries(connection, search, limit, which, at)?;
-    let mut change = connection.prepare_cached(&format!("UPDATE entry SET {change} WHERE id = ?1"))?;
+    let entries = read::entries(batch, search, limit, which, at)?;
+    let mut change = batch.prepare_cached(&format!("UPDATE entry SET {change} WHERE id = ?1"))?;
     for entry in &entries {
-        change.execute([entry.0, at])?;
-        events::add(connection, *entry, at, what, reason, None)?;
+        batch.change(*entry, || change.execute([entry.0, at]))?;
+        events::add(batch, *entry, at, what, reason, None)?;
     }
     if !entries.is_empty() {
         let line = Audit {
@@ -61,7 +62,7 @@ pub(super) fn act(
             outcome: None,
             because: None,
         };
-        audit::keep(connection, &line, at)?;
+        audit::keep(batch, &line, at)?;
     }
     Ok(entries)
 }

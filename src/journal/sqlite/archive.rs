@@ -40,6 +40,6 @@ impl Archive for Sqlite {
     }
 
     fn probe(&self) -> BoxFuture<'_, ()> {
-        self.write_only(write::probe)
+        self.write_only(|batch, at| write::probe(batch, at))
     }
 }

@@ -7,20 +7,24 @@ use rusqlite::{Connection, Result};
 /// One part in this many is left for likely ones.
 const SHARE_OF_LIKELY: u64 = 8;
 
-/// Callbacks whose order was never confirmed.
-pub(super) const UNCONFIRMED: &str =
-    "SELECT count(*) AS n FROM entry WHERE transaction_id IS NULL AND origin = 'callback'";
-
-/// Bytes of their requests.
-pub(super) const UNCONFIRMED_BYTES: &str =
-    "SELECT ifnull(sum(bytes), 0) AS n FROM entry INDEXED BY entry_unconfirmed_bytes
-    WHERE transaction_id IS NULL AND origin = 'callback' AND bytes > 0";
+/// Callbacks whose order was never confirmed, and bytes of their requests, in one walk through an index of nothing else.
+pub(super) const UNCONFIRMED: &str = "SELECT count(*) AS records, ifnull(sum(bytes), 0) AS bytes
+    FROM entry INDEXED BY entry_unconfirmed WHERE transaction_id IS NULL AND origin = 'callback'";
 
 /// Records, and bytes of their requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Spent {
     pub(super) records: u64,
     pub(super) bytes: u64,
+}
+
+impl Spent {
+    /// What the file has of callbacks whose order was never confirmed.
+    pub(super) fn count(connection: &Connection) -> Result<Self> {
+        connection.prepare_cached(UNCONFIRMED)?.query_row([], |row| {
+            Ok(Self { records: columns::count(row, "records")?, bytes: columns::count(row, "bytes")? })
+        })
+    }
 }
 
 /// What there may be, and is.
@@ -33,8 +37,7 @@ pub(super) struct Budget {
 impl Budget {
     /// What the file has of it.
     pub(super) fn count(connection: &Connection, most: Room) -> Result<Self> {
-        let one = |sql| connection.query_row(sql, [], |row| columns::count(row, "n"));
-        Ok(Self { most, spent: Spent { records: one(UNCONFIRMED)?, bytes: one(UNCONFIRMED_BYTES)? } })
+        Ok(Self { most, spent: Spent::count(connection)? })
     }
 
     /// Counts it anew.

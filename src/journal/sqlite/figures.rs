@@ -1,6 +1,6 @@
 //! How much there is of what, counted without looking at every entry.
 
-use super::budget::{UNCONFIRMED, UNCONFIRMED_BYTES};
+use super::budget::Spent;
 use super::columns::{self, count, parsed, time};
 use super::held;
 use super::kinds::{Kind, kinds};
@@ -31,8 +31,8 @@ pub(super) fn figures(connection: &Connection, path: &Path) -> Result<Figures> {
     figures.taken_in = one(TAKEN_IN)?;
     figures.oldest_unfinished = oldest_unfinished(connection)?.map(|since| ago(since, now));
     figures.forgotten = one("SELECT entries AS n FROM forgotten")?;
-    figures.unconfirmed = one(UNCONFIRMED)?;
-    figures.unconfirmed_bytes = one(UNCONFIRMED_BYTES)?;
+    let Spent { records, bytes } = Spent::count(connection)?;
+    (figures.unconfirmed, figures.unconfirmed_bytes) = (records, bytes);
     figures.refused = one("SELECT count(*) AS n FROM refused")?;
     recovery(connection, &mut figures, now)?;
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));

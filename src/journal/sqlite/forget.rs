@@ -1,5 +1,6 @@
 //! Forgetting what was kept long enough, in SQL.
 
+use super::batch::Batch;
 use super::budget::{Budget, Spent};
 use super::columns::number;
 use super::leases::millis;
@@ -12,42 +13,64 @@ use rusqlite::{Connection, Result, params};
 /// way.
 const CONTENT_OF_CLOSED: i64 = 60_000;
 
-/// Removes what was kept long enough.
-pub(super) fn forget(
-    connection: &Connection,
-    keep: Keep,
-    limit: usize,
-    at: i64,
-    budget: &mut Budget,
-) -> Result<Forgotten> {
-    let before = times::kept_since(connection, at, keep.entries)?;
-    let limit = number(limit as u64);
-    let mut forgotten = Forgotten::default();
-    // That it is not due is said for the index that has no others.
+/// Of a file that has this much free nothing is given back: it is filled again by what is taken in next. In pages of 4
+/// KiB, and one part in so many of the file.
+const KEPT_FREE: i64 = 128;
+const KEPT_FREE_OF: i64 = 8;
+
+/// Pages that are given back at once, each of which is moved from the end of the file.
+const GIVEN_BACK: i64 = 64;
+
+/// Removes what was kept long enough, at most `limit` rows of all kinds: whoever wants to be taken in waits meanwhile. If
+/// there is nothing to remove some of what is free is given back to the file system.
+pub(super) fn forget(batch: &Batch<'_>, keep: Keep, limit: usize, at: i64, budget: &mut Budget) -> Result<Forgotten> {
+    let before = times::kept_since(batch, at, keep.entries)?;
+    let bodies = times::kept_since(batch, at, keep.bodies)?;
+    let closed = bodies.max(at.saturating_sub(CONTENT_OF_CLOSED));
+    let mut forgotten =
+        Forgotten { entries: forget_entries(batch, before, limit, at, budget)?, ..Forgotten::default() };
+    for (state, before) in [(State::Accepted, bodies), (State::Closed, closed)] {
+        forgotten.others += forget_requests(batch, state, before, left(limit, &forgotten), budget)?;
+    }
+    forgotten.answers = content::forget_answers(batch, bodies, left(limit, &forgotten))?;
+    forgotten.others += refused::forget(batch, before, left(limit, &forgotten))?;
+    forgotten.others += audit::forget(batch, before, left(limit, &forgotten))?;
+    forgotten.others += owners::forget(batch, millis(keep.entries), left(limit, &forgotten), at)?;
+    forgotten.others += sweeps::forget(batch, before, left(limit, &forgotten))?;
+    if forgotten.is_nothing() {
+        forgotten.pages = give_back(batch)?;
+    }
+    Ok(forgotten)
+}
+
+/// How many rows are left of the limit.
+fn left(limit: usize, Forgotten { entries, answers, others, .. }: &Forgotten) -> i64 {
+    number(limit.saturating_sub(entries.len() + answers.len() + others) as u64)
+}
+
+/// Removes entries; at most `limit`.
+fn forget_entries(batch: &Batch<'_>, before: i64, limit: usize, at: i64, budget: &mut Budget) -> Result<Vec<EntryKey>> {
+    let mut keys = Vec::new();
     for done in ["state = 'accepted'", "state = 'closed'", "state = 'parked' AND transaction_id IS NULL"] {
-        let entries: Vec<(EntryId, [u8; 16])> = connection
-            .prepare_cached(&format!(
-                "SELECT id, key FROM entry WHERE {done} AND due_at IS NULL AND since < ?1 ORDER BY since LIMIT ?2"
-            ))?
-            .query_map([before, limit], |row| Ok((EntryId(row.get(0)?), row.get(1)?)))?
-            .collect::<Result<_>>()?;
-        for (entry, key) in entries {
-            owners::outlive(connection, entry, at)?;
-            budget.give_back(remove(connection, entry)?);
-            forgotten.entries.push(EntryKey(key));
+        for has_request in [false, true] {
+            // That it is not due is said for the index that has no others.
+            let entries: Vec<(EntryId, [u8; 16])> = batch
+                .prepare_cached(&format!(
+                    "SELECT id, key FROM entry INDEXED BY entry_done
+                     WHERE {done} AND due_at IS NULL AND (bytes > 0) = ?1 AND since < ?2 ORDER BY since LIMIT ?3"
+                ))?
+                .query_map(params![has_request, before, number((limit - keys.len()) as u64)], |row| {
+                    Ok((EntryId(row.get(0)?), row.get(1)?))
+                })?
+                .collect::<Result<_>>()?;
+            for (entry, key) in entries {
+                owners::outlive(batch, entry, at)?;
+                budget.give_back(remove(batch, entry)?);
+                keys.push(EntryKey(key));
+            }
         }
     }
-    let bodies = times::kept_since(connection, at, keep.bodies)?;
-    let closed = bodies.max(at.saturating_sub(CONTENT_OF_CLOSED));
-    for (state, before) in [(State::Accepted, bodies), (State::Closed, closed)] {
-        forgotten.others += forget_requests(connection, state, before, limit, budget)?;
-    }
-    forgotten.answers = content::forget_answers(connection, bodies, limit)?;
-    let refused = refused::forget(connection, before, limit)?;
-    let audits = audit::forget(connection, before, limit)?;
-    let owners = owners::forget(connection, millis(keep.entries), limit, at)?;
-    forgotten.others += refused + audits + owners + sweeps::forget(connection, before, limit)?;
-    Ok(forgotten)
+    Ok(keys)
 }
 
 /// Removes the requests of what has been in a state since before a time. Returns how many.
@@ -60,8 +83,8 @@ fn forget_requests(
 ) -> Result<usize> {
     let entries: Vec<EntryId> = connection
         .prepare_cached(
-            "SELECT id FROM entry INDEXED BY entry_content
-             WHERE state = ?1 AND due_at IS NULL AND bytes > 0 AND since < ?2 ORDER BY since LIMIT ?3",
+            "SELECT id FROM entry INDEXED BY entry_done
+             WHERE state = ?1 AND due_at IS NULL AND (bytes > 0) = 1 AND since < ?2 ORDER BY since LIMIT ?3",
         )?
         .query_map(params![state.as_str(), before, limit], |row| row.get(0).map(EntryId))?
         .collect::<Result<_>>()?;
@@ -70,4 +93,18 @@ fn forget_requests(
         budget.give_back(Spent { records: 0, bytes });
     }
     Ok(entries.len())
+}
+
+/// Gives some of what is free back to the file system. Returns how many pages.
+fn give_back(connection: &Connection) -> Result<usize> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (free, pages) = (pragma("freelist_count")?, pragma("page_count")?);
+    let more = free.saturating_sub(KEPT_FREE.max(pages / KEPT_FREE_OF)).clamp(0, GIVEN_BACK);
+    if more > 0 {
+        // It frees a page with each step.
+        let mut give = connection.prepare(&format!("PRAGMA incremental_vacuum({more})"))?;
+        let mut rows = give.query([])?;
+        while rows.next()?.is_some() {}
+    }
+    Ok(usize::try_from(more).unwrap_or(0))
 }

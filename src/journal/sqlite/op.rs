@@ -1,10 +1,10 @@
 //! What the writer is asked for, and what it answers.
 
+use super::batch::Batch;
 use super::leases::Lease;
 use crate::journal::overrides::{Redelivered, Redelivery};
 use crate::journal::{Act, By, Callback, EntryId, Forgotten, JournalError, JournalEvent, Keep, Search, Taken, Trust};
 use jiff::SignedDuration;
-use rusqlite::Connection;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 #[derive(Debug)]
 pub(super) enum Op {
     TakeIn { callback: Box<Callback>, trust: Trust, due_in: Duration, place: Place, reply: Reply<Kept> },
-    Append { event: JournalEvent, seq: u64 },
+    Append { event: JournalEvent, seq: u64, began: Option<Box<Began>> },
     Flush(Reply<()>),
     Act { act: Act, search: Search, limit: usize, by: By, reply: Reply<Vec<EntryId>> },
     Redeliver { redelivery: Box<Redelivery>, reply: Reply<Redelivered> },
@@ -29,10 +29,17 @@ pub(super) enum Op {
     Write { write: Write, reply: Reply<i64> },
 }
 
+/// That an attempt began, and when; it is written with its end.
+#[derive(Debug)]
+pub(super) struct Began {
+    pub(super) event: JournalEvent,
+    pub(super) at: i64,
+}
+
 /// What is written at a time, and gives a number back.
 pub(super) struct Write(pub(super) Box<Writing>);
 
-type Writing = dyn Fn(&Connection, i64) -> rusqlite::Result<i64> + Send;
+type Writing = dyn Fn(&Batch<'_>, i64) -> rusqlite::Result<i64> + Send;
 
 impl fmt::Debug for Write {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,6 +59,8 @@ pub(super) struct Stamped {
 pub(super) enum Done {
     Nothing,
     Taken(Result<Kept, JournalError>),
+    /// It is done once everything that was said of entries before is written.
+    NotYet,
     Entries(Vec<EntryId>),
     Redelivered(Redelivered),
     Forgotten(Forgotten),

@@ -1,5 +1,6 @@
 //! What the sources of pending orders said, in SQL.
 
+use super::batch::Batch;
 use super::columns::{self, count, number, optional_time, parsed};
 use super::leases::millis;
 use super::{Sqlite, write};
@@ -10,7 +11,7 @@ use rusqlite::{Connection, Result, Row, params};
 
 impl PendingOrderQueue for Sqlite {
     fn take_pending_orders(&self, news: News) -> BoxFuture<'_, ()> {
-        self.write_only(move |connection, at| take_in(connection, &news, at))
+        self.write_only(move |batch, at| take_in(batch, &news, at))
     }
 
     fn source_is(&self, health: SourceHealth) -> BoxFuture<'_, ()> {
@@ -60,8 +61,8 @@ pub(super) fn sources(connection: &Connection) -> Result<Vec<SourceHealth>> {
         .collect()
 }
 
-fn take_in(connection: &Connection, news: &News, at: i64) -> Result<()> {
-    let mut list = connection.prepare_cached(
+fn take_in(batch: &Batch<'_>, news: &News, at: i64) -> Result<()> {
+    let mut list = batch.prepare_cached(
         "INSERT OR REPLACE INTO listed (channel, out_trade_no, source, total_fee, listed_at, \"order\")
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
@@ -69,14 +70,14 @@ fn take_in(connection: &Connection, news: &News, at: i64) -> Result<()> {
         let amount = amount.map(|Fen(fen)| number(fen));
         list.execute(params![channel.as_str(), out_trade_no.as_str(), news.source, amount, at, order.as_str()])?;
     }
-    let mut gone = connection.prepare_cached(
+    let mut gone = batch.prepare_cached(
         "UPDATE listed SET gone_at = ?3 WHERE channel = ?1 AND out_trade_no = ?2 AND source = ?4 AND gone_at IS NULL",
     )?;
     for (channel, out_trade_no) in &news.gone {
         gone.execute(params![channel.as_str(), out_trade_no.as_str(), at, news.source])?;
     }
     for Found { callback, due_in } in &news.found {
-        write::take_in_found(connection, callback, at, at.saturating_add(millis(*due_in)), false)?;
+        write::take_in_found(batch, callback, at, at.saturating_add(millis(*due_in)), false)?;
     }
     Ok(())
 }

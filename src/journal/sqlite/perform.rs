@@ -1,44 +1,55 @@
 //! Doing what the writer is asked for, each operation as a part of a transaction.
 
+use super::batch::Batch;
 use super::budget::Budget;
 use super::leases::Leases;
 use super::op::{Done, Op, Stamped};
 use super::{act, forget, redeliver, times, write};
-use rusqlite::{Connection, Result};
+use rusqlite::Result;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Does one operation, as a part of a transaction.
+/// Does one operation, as a part of a transaction. `holds_any` if something that was said of an entry before is held
+/// back.
 pub(super) fn perform(
-    connection: &Connection,
+    batch: &Batch<'_>,
     Stamped { op, at }: &Stamped,
     was_set: Option<(Instant, i64, i64)>,
     leases: &Arc<Leases>,
     budget: &mut Budget,
+    holds_any: bool,
 ) -> Result<Done> {
-    let at = &by_the_clock_that_was_set(*at, was_set);
+    let by_the_clock = |at| by_the_clock_that_was_set(at, was_set);
+    let at = &by_the_clock(*at);
     Ok(match op {
         Op::TakeIn { callback, trust, due_in, .. } => {
-            let taken = write::take_in(connection, callback, *trust, *due_in, *at, budget)?;
+            let is_known = write::is_known(batch, &callback.claimed.order)?;
+            if is_known && holds_any {
+                return Ok(Done::NotYet);
+            }
+            let taken = write::take_in(batch, callback, is_known, (*trust, *due_in), *at, budget)?;
             // Before it can be seen by anybody else.
             Done::Taken(taken.map(|taken| {
                 let lease = if taken.fresh { leases.lease(taken.entry) } else { None };
                 (taken, lease)
             }))
         }
-        Op::Append { event, .. } => {
-            write::append(connection, event, *at, budget)?;
+        Op::Append { event, began, .. } => {
+            if let Some(began) = began {
+                write::append(batch, &began.event, by_the_clock(began.at), budget)?;
+            }
+            write::append(batch, event, *at, budget)?;
             Done::Nothing
         }
         Op::Flush(_) => Done::Nothing,
-        Op::Act { act, search, limit, by, .. } => Done::Entries(act::act(connection, *act, search, *limit, by, *at)?),
-        Op::Write { write, .. } => Done::Number(write.0(connection, *at)?),
-        Op::Redeliver { redelivery, .. } => Done::Redelivered(redeliver::redeliver(connection, redelivery, *at)?),
+        Op::Act { act, search, limit, by, .. } => Done::Entries(act::act(batch, *act, search, *limit, by, *at)?),
+        Op::Write { write, .. } => Done::Number(write.0(batch, *at)?),
+        Op::Redeliver { redelivery, .. } => Done::Redelivered(redeliver::redeliver(batch, redelivery, *at)?),
         Op::SetClock { by, .. } => {
-            times::set(connection, *at, *by)?;
+            times::set(batch, *at, *by)?;
             Done::Number(*at)
         }
-        Op::Forget { keep, limit, .. } => Done::Forgotten(forget::forget(connection, *keep, *limit, *at, budget)?),
+        Op::Forget { keep, limit, .. } => Done::Forgotten(forget::forget(batch, *keep, *limit, *at, budget)?),
     })
 }
 

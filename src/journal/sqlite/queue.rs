@@ -28,7 +28,7 @@ impl Queue for Sqlite {
     fn append(&self, event: JournalEvent) {
         let at = clock::now().as_millisecond();
         let seq = self.leases.appended(&event, at);
-        self.send(Op::Append { event, seq }, at);
+        self.send(Op::Append { event, seq, began: None }, at);
     }
 
     fn flush(&self) -> BoxFuture<'_, ()> {
@@ -59,7 +59,14 @@ impl Queue for Sqlite {
     }
 
     fn lift(&self, channel: ChannelId, looks: Looks) -> BoxFuture<'_, ()> {
-        self.write_only(move |connection, _| rank::lift(connection, &channel, &looks))
+        let reading = self.read(move |connection| rank::likely(connection, &channel, &looks));
+        Box::pin(async move {
+            let likely = reading.await?;
+            if likely.is_empty() {
+                return Ok(());
+            }
+            self.write_only(move |connection, _| rank::lift(connection, &likely)).await
+        })
     }
 
     fn acceptance(&self, delivery: DeliveryId) -> BoxFuture<'_, Option<Acceptance>> {

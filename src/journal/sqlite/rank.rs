@@ -22,8 +22,9 @@ pub(super) fn told(connection: &Connection, entry: EntryId, reason: Reason) -> R
     connection.prepare_cached(sql)?.execute([entry.0]).map(drop)
 }
 
-/// Callbacks of a channel whose number `looks` likely after all.
-pub(super) fn lift(connection: &Connection, channel: &ChannelId, looks: &Looks) -> Result<()> {
+/// Callbacks of a channel that wait and whose number `looks` likely after all; none if that are more than
+/// [`MOST_LIFTED`]. Read and not written, as there may be many whose number does not.
+pub(super) fn likely(connection: &Connection, channel: &ChannelId, looks: &Looks) -> Result<Vec<EntryId>> {
     let mut likely = Vec::new();
     for rank in [Rank::Strange, Rank::Absent] {
         let mut waiting = connection.prepare_cached(
@@ -33,13 +34,19 @@ pub(super) fn lift(connection: &Connection, channel: &ChannelId, looks: &Looks) 
         let mut rows = waiting.query(params![channel.as_str(), rank as u8])?;
         while let Some(row) = rows.next()? {
             if columns::parsed(row, "out_trade_no").is_ok_and(|number| looks(&number)) {
-                likely.push(row.get::<_, i64>("id")?);
+                likely.push(EntryId(row.get("id")?));
             }
             if likely.len() > MOST_LIFTED {
-                return Ok(());
+                return Ok(Vec::new());
             }
         }
     }
-    let mut lift = connection.prepare_cached("UPDATE entry SET rank = rank - 1 WHERE id = ?1 AND rank IN (1, 3)")?;
-    likely.into_iter().try_for_each(|entry| lift.execute([entry]).map(drop))
+    Ok(likely)
+}
+
+/// Ranks callbacks as likely, those of them that still wait to be asked about.
+pub(super) fn lift(connection: &Connection, likely: &[EntryId]) -> Result<()> {
+    let mut lift = connection
+        .prepare_cached("UPDATE entry SET rank = rank - 1 WHERE id = ?1 AND rank IN (1, 3) AND state = 'asking'")?;
+    likely.iter().try_for_each(|entry| lift.execute([entry.0]).map(drop))
 }

@@ -1,5 +1,6 @@
 //! Sending again, in SQL: what a person has to decide for that, the change, and its line, in one transaction.
 
+use super::batch::Batch;
 use super::columns::{self, money, parsed};
 use super::{Sqlite, audit, events, price, read};
 use crate::domain::money::Money;
@@ -61,11 +62,11 @@ fn needed(connection: &Connection, entry: EntryId) -> Result<Needed> {
 }
 
 /// Makes due what is wanted, and keeps a line of it.
-pub(super) fn redeliver(connection: &Connection, wanted: &Redelivery, at: i64) -> Result<Redelivered> {
+pub(super) fn redeliver(batch: &Batch<'_>, wanted: &Redelivery, at: i64) -> Result<Redelivered> {
     let Redelivery { search, limit, given, because, leave_out, by } = wanted;
-    let entries = read::entries(connection, search, *limit, SENDABLE, at)?;
+    let entries = read::entries(batch, search, *limit, SENDABLE, at)?;
     let mut done = Redelivered { last: entries.last().copied(), ..Redelivered::default() };
-    let all = entries.into_iter().map(|entry| needed(connection, entry)).collect::<Result<Vec<_>>>()?;
+    let all = entries.into_iter().map(|entry| needed(batch, entry)).collect::<Result<Vec<_>>>()?;
     if all.is_empty() {
         return Ok(done);
     }
@@ -78,17 +79,17 @@ pub(super) fn redeliver(connection: &Connection, wanted: &Redelivery, at: i64) -
             return Ok(done);
         }
     }
-    let mut change = connection.prepare_cached(
+    let mut change = batch.prepare_cached(
         "UPDATE entry SET state = CASE WHEN transaction_id IS NULL THEN 'asking' ELSE 'delivering' END,
              rank = CASE WHEN transaction_id IS NULL THEN rank ELSE 5 END,
              since = ?2, due_at = ?2, tries = 0, asked_for = 1, overrides = ?3 WHERE id = ?1",
     )?;
     for one in &free {
-        change.execute(params![one.entry.0, at, one.needs.bits()])?;
+        batch.change(one.entry, || change.execute(params![one.entry.0, at, one.needs.bits()]))?;
         if one.needs.has(Override::Amount) {
-            price::keep(connection, one.entry)?;
+            price::keep(batch, one.entry)?;
         }
-        events::add(connection, one.entry, at, "asked-for", None, None)?;
+        events::add(batch, one.entry, at, "asked-for", None, None)?;
     }
     done.entries = free.iter().map(|one| one.entry).collect();
     if !free.is_empty() {
@@ -101,31 +102,36 @@ pub(super) fn redeliver(connection: &Connection, wanted: &Redelivery, at: i64) -
             outcome: outcome(*given, &free),
             because: because.clone(),
         };
-        audit::keep(connection, &line, at)?;
+        audit::keep(batch, &line, at)?;
     }
     Ok(done)
 }
 
 /// What a person had delivered is accepted: other claims that were held with the same payment of the same delivery are
 /// done too.
-pub(super) fn settle(connection: &Connection, entry: EntryId, at: i64) -> Result<()> {
-    let asked_for: Option<bool> = connection
+pub(super) fn settle(batch: &Batch<'_>, entry: EntryId, at: i64) -> Result<()> {
+    let asked_for: Option<bool> = batch
         .prepare_cached("SELECT asked_for FROM entry WHERE id = ?1")?
         .query_row([entry.0], |row| row.get(0))
         .optional()?;
     if asked_for != Some(true) {
         return Ok(());
     }
-    let settled = connection
+    let others = batch
         .prepare_cached(
-            "UPDATE entry SET state = 'accepted', reason = 'paid', since = ?2
-             WHERE state = 'parked' AND id <> ?1 AND ifnull(reason, '') <> 'parked-by-operator'
+            "SELECT id FROM entry WHERE state = 'parked' AND id <> ?1 AND ifnull(reason, '') <> 'parked-by-operator'
                  AND (\"order\", delivery, transaction_id) = (
-                     SELECT \"order\", delivery, transaction_id FROM entry WHERE id = ?1) RETURNING id",
+                     SELECT \"order\", delivery, transaction_id FROM entry WHERE id = ?1)",
         )?
-        .query_map([entry.0, at], |row| row.get(0).map(EntryId))?
+        .query_map([entry.0], |row| row.get(0).map(EntryId))?
         .collect::<Result<Vec<_>>>()?;
-    settled.into_iter().try_for_each(|other| events::add(connection, other, at, "found", Some(Reason::Paid), None))
+    let mut settle =
+        batch.prepare_cached("UPDATE entry SET state = 'accepted', reason = 'paid', since = ?2 WHERE id = ?1")?;
+    for other in others {
+        batch.change(other, || settle.execute(params![other.0, at]))?;
+        events::add(batch, other, at, "found", Some(Reason::Paid), None)?;
+    }
+    Ok(())
 }
 
 /// `override amount: paid 1, expected 990`.

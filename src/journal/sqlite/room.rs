@@ -1,5 +1,6 @@
 //! What gives way when the budget for callbacks whose order was never confirmed is spent.
 
+use super::batch::Batch;
 use super::budget::{Budget, Spent};
 use super::content;
 use super::remove::remove;
@@ -10,16 +11,14 @@ use rusqlite::{Connection, OptionalExtension, Result};
 /// ones.
 const MOST_GIVING_WAY: usize = 512;
 
-const OLDEST: &str = "SELECT id FROM entry WHERE state = ?1 AND transaction_id IS NULL AND origin = 'callback'
-    ORDER BY id LIMIT 1";
-
-const OLDEST_WITH_BYTES: &str = "SELECT id FROM entry INDEXED BY entry_unconfirmed_bytes
-    WHERE state = ?1 AND transaction_id IS NULL AND origin = 'callback' AND bytes > 0 ORDER BY id LIMIT 1";
+/// The oldest in a state, of those that have a request or of those that have none.
+const OLDEST: &str = "SELECT id FROM entry INDEXED BY entry_unconfirmed
+    WHERE state = ?1 AND transaction_id IS NULL AND origin = 'callback' AND (bytes > 0) = ?2 ORDER BY id LIMIT 1";
 
 /// Makes room for one more with so many bytes; what is confirmed has it in any case. The oldest of what is done with
 /// gives way: what is closed, or else parked. Of what is closed its bytes alone are enough, where bytes are what is
 /// missing.
-pub(super) fn make_room(connection: &Connection, budget: &mut Budget, bytes: u64, trust: Trust) -> Result<bool> {
+pub(super) fn make_room(batch: &Batch<'_>, budget: &mut Budget, bytes: u64, trust: Trust) -> Result<bool> {
     if trust == Trust::Confirmed {
         return Ok(true);
     }
@@ -28,22 +27,22 @@ pub(super) fn make_room(connection: &Connection, budget: &mut Budget, bytes: u64
         return Ok(false);
     }
     if budget.spent().records >= most.records {
-        let oldest = match oldest(connection, OLDEST, State::Closed)? {
-            None => oldest(connection, OLDEST, State::Parked)?,
+        let oldest = match oldest(batch, State::Closed)? {
+            None => oldest(batch, State::Parked)?,
             closed => closed,
         };
         let Some(oldest) = oldest else { return Ok(false) };
-        budget.give_back(remove(connection, oldest)?);
+        budget.give_back(remove(batch, oldest)?);
     }
     for _ in 0..MOST_GIVING_WAY {
         if budget.spent().bytes.saturating_add(bytes) <= most.bytes {
             return Ok(true);
         }
-        if let Some(closed) = oldest(connection, OLDEST_WITH_BYTES, State::Closed)? {
-            let bytes = content::clear(connection, closed)?;
+        if let Some(closed) = oldest_of(batch, State::Closed, true)? {
+            let bytes = content::clear(batch, closed)?;
             budget.give_back(Spent { records: 0, bytes });
-        } else if let Some(parked) = oldest(connection, OLDEST_WITH_BYTES, State::Parked)? {
-            budget.give_back(remove(connection, parked)?);
+        } else if let Some(parked) = oldest_of(batch, State::Parked, true)? {
+            budget.give_back(remove(batch, parked)?);
         } else {
             return Ok(false);
         }
@@ -51,6 +50,14 @@ pub(super) fn make_room(connection: &Connection, budget: &mut Budget, bytes: u64
     Ok(false)
 }
 
-fn oldest(connection: &Connection, sql: &str, state: State) -> Result<Option<EntryId>> {
-    connection.prepare_cached(sql)?.query_row([state.as_str()], |row| row.get(0).map(EntryId)).optional()
+fn oldest(connection: &Connection, state: State) -> Result<Option<EntryId>> {
+    let (with, without) = (oldest_of(connection, state, true)?, oldest_of(connection, state, false)?);
+    Ok(with.into_iter().chain(without).min())
+}
+
+fn oldest_of(connection: &Connection, state: State, has_request: bool) -> Result<Option<EntryId>> {
+    connection
+        .prepare_cached(OLDEST)?
+        .query_row((state.as_str(), has_request), |row| row.get(0).map(EntryId))
+        .optional()
 }

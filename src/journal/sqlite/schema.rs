@@ -8,13 +8,14 @@ use std::path::Path;
 const APPLICATION_ID: i32 = 0x746f_6c6c;
 
 /// What leads from each version to the next, from nothing on. A step is never changed once it was released.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
     include_str!("schema-5.sql"),
     include_str!("schema-6.sql"),
+    include_str!("schema-7.sql"),
 ];
 
 /// This program's version of the layout.
@@ -72,6 +73,7 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<Option<usi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::sqlite::budget::Spent;
 
     fn old(path: &Path, version: usize) -> Connection {
         let connection = Connection::open(path).unwrap();
@@ -134,7 +136,7 @@ mod tests {
         let bytes = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(bytes("SELECT bytes FROM entry WHERE id = 1"), 76);
         assert_eq!(bytes("SELECT bytes FROM entry WHERE id = 2"), 0);
-        assert_eq!(bytes(crate::journal::sqlite::budget::UNCONFIRMED_BYTES), 76);
+        assert_eq!(Spent::count(&connection).unwrap().bytes, 76);
         assert_eq!(bytes("SELECT count(*) FROM request WHERE inflated IS NULL"), 1);
     }
 

@@ -148,7 +148,6 @@ mod tests {
         for (sql, what) in [
             ("DROP TABLE probe", "it has no table probe"),
             ("DROP INDEX entry_list", "it has no index entry_list"),
-            ("DROP TRIGGER entry_went", "it has no trigger entry_went"),
             ("DROP VIEW ledger", "it has no view ledger"),
             ("ALTER TABLE tally RENAME COLUMN entries TO n", "its table tally is not as this program makes it"),
             (

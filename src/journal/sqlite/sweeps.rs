@@ -1,5 +1,6 @@
 //! Sweeps in SQL: the queue of those that are wanted, and the rows behind their numbers.
 
+use super::batch::Batch;
 use super::columns::{self, count, number, optional_time, parsed, time};
 use super::leases::millis;
 use super::{Sqlite, write};
@@ -28,7 +29,7 @@ impl SweepQueue for Sqlite {
     }
 
     fn sweep_rows(&self, sweep: SweepId, rows: Vec<Row>) -> BoxFuture<'_, ()> {
-        self.write_only(move |connection, at| rows.iter().try_for_each(|row| keep_row(connection, sweep, row, at)))
+        self.write_only(move |batch, at| rows.iter().try_for_each(|row| keep_row(batch, sweep, row, at)))
     }
 
     fn sweep_refunds(&self, sweep: SweepId, refunded: Vec<TransactionId>) -> BoxFuture<'_, ()> {
@@ -212,13 +213,13 @@ pub(super) fn standing(connection: &Connection, payment: &TransactionId) -> Resu
         .optional()
 }
 
-fn keep_row(connection: &Connection, sweep: SweepId, row: &Row, at: i64) -> Result<()> {
+fn keep_row(batch: &Batch<'_>, sweep: SweepId, row: &Row, at: i64) -> Result<()> {
     let entry = match &row.follow_up {
-        Some(order) => Some(write::take_in_found(connection, order, at, at, true)?),
+        Some(order) => Some(write::take_in_found(batch, order, at, at, true)?),
         None => row.entry,
     };
     let payment = row.payment.as_ref();
-    connection
+    batch
         .prepare_cached(
             "INSERT OR REPLACE INTO sweep_row (sweep, line, what, channel, \"order\", out_trade_no, transaction_id,
                  total_fee, fee_type, refunded, entry, detail)

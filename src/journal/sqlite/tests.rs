@@ -6,6 +6,10 @@ use crate::journal::{self, Journal, JournalEvent, Settings, Transition, Trust};
 use std::os::unix::fs::MetadataExt;
 use tempfile::TempDir;
 
+mod steps;
+
+mod tallies;
+
 struct File(TempDir);
 
 /// Opens the file at `path` for this process, as a gate does.
@@ -39,7 +43,7 @@ async fn the_file_gets_smaller_again() {
     journal.queue.flush().await.unwrap();
     let full = journal.archive.figures().await.unwrap();
     suite::time_passes(Duration::from_millis(1)).await;
-    while !journal.queue.forget(Duration::from_millis(1).into(), 500).await.unwrap().entries.is_empty() {}
+    while !journal.queue.forget(Duration::from_millis(1).into(), 500).await.unwrap().is_nothing() {}
     let empty = journal.archive.figures().await.unwrap();
     assert_eq!(empty.entries, [0; 5]);
     assert!(empty.free_bytes * 4 < full.bytes, "{full:?} {empty:?}");

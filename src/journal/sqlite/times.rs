@@ -1,8 +1,10 @@
 //! The journal's own time, in SQL: when it was made, how far it has come, and what a clock that was set moves.
 
 use super::columns::optional_time;
+use super::due;
 use super::leases::millis;
 use crate::domain::clock;
+use crate::journal::{DueGroup, State};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OpenFlags, Result, params};
 use std::path::Path;
@@ -89,11 +91,19 @@ pub(super) fn beat(connection: &Connection, at: i64) -> Result<()> {
             "UPDATE clock SET latest_at = ?1, made_at = CASE WHEN ?2 THEN ifnull(made_at, ?1) ELSE made_at END",
         )?
         .execute(params![at, can_be])?;
-    connection
-        .prepare_cached("UPDATE entry SET due_at = ?1 WHERE due_at IS NOT NULL AND due_at > ?2")?
-        .execute([at, at.saturating_add(FARTHEST)])?;
+    let mut bring = connection.prepare_cached(BRING)?;
+    let farthest = at.saturating_add(FARTHEST);
+    for state in [State::Asking, State::Delivering] {
+        for DueGroup { channel, state, origin, rank } in due::groups_in(connection, state)? {
+            bring.execute(params![at, state.as_str(), channel.as_str(), origin.as_str(), rank as u8, farthest])?;
+        }
+    }
     Ok(())
 }
+
+/// Makes due what is due too late in one group; the others of it are not walked through.
+const BRING: &str = "UPDATE entry INDEXED BY entry_due SET due_at = ?1
+    WHERE due_at IS NOT NULL AND state = ?2 AND channel = ?3 AND origin = ?4 AND rank = ?5 AND due_at > ?6";
 
 /// Moves what waits for a time from `old`, which is now, to `new`, which is from now on.
 pub(super) fn set(connection: &Connection, old: i64, by: SignedDuration) -> Result<()> {

@@ -12,7 +12,7 @@ impl Upkeep for Sqlite {
     }
 
     fn beat(&self) -> BoxFuture<'_, ()> {
-        self.write_only(times::beat)
+        self.write_only(|batch, at| times::beat(batch, at))
     }
 
     fn clock_was_set(&self, by: SignedDuration) -> BoxFuture<'_, ()> {

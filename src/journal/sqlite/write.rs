@@ -1,5 +1,6 @@
 //! What is written, in SQL. Everything here runs inside one transaction of the writer's.
 
+use super::batch::Batch;
 use super::budget::{Budget, Spent};
 use super::columns::{self, number};
 use super::content::{self, Content};
@@ -8,6 +9,7 @@ use super::rank::BROUGHT;
 use super::remove::remove;
 use super::room::make_room;
 use super::{events, price, rank, read, redeliver, refused, renew};
+use crate::domain::order::OrderId;
 use crate::domain::reason::Reason;
 use crate::journal::{
     Acceptance, Attempt, Callback, EntryId, JournalError, JournalEvent, Outcome, Rank, State, Taken, Transition, Trust,
@@ -24,69 +26,79 @@ pub(super) fn probe(connection: &Connection, at: i64) -> Result<()> {
     connection.prepare_cached("INSERT OR REPLACE INTO probe (id, at) VALUES (1, ?1)")?.execute([at]).map(drop)
 }
 
-/// Takes a callback in, or finds the entry it already has.
+/// Whether there is an entry of this order.
+pub(super) fn is_known(connection: &Connection, order: &OrderId) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE \"order\" = ?1)")?
+        .query_row([order.as_str()], |row| row.get(0))
+}
+
+/// Takes a callback in, or finds the entry it already has, which is looked for only if its order
+/// [is known](is_known): most orders are new.
 pub(super) fn take_in(
-    connection: &Connection,
+    batch: &Batch<'_>,
     callback: &Callback,
-    trust: Trust,
-    due_in: Duration,
+    is_known: bool,
+    (trust, due_in): (Trust, Duration),
     at: i64,
     budget: &mut Budget,
 ) -> Result<std::result::Result<Taken, JournalError>> {
     let key = callback.key();
     // Looked for first: what is known must not cost a write, as even an insert that does nothing would.
-    if let Some(taken) = known(connection, callback, key.0)? {
+    if let Some(taken) = known(batch, callback, key.0, is_known)? {
         if taken.state != State::Closed {
             return Ok(Ok(taken));
         }
         // It begins anew, with what this callback brings.
-        budget.give_back(remove(connection, taken.entry)?);
+        budget.give_back(remove(batch, taken.entry)?);
     }
     let content = callback.request.as_ref().map(Content::of);
     let bytes = content.as_ref().map_or(0, Content::bytes);
-    if !make_room(connection, budget, bytes, trust)? {
+    if !make_room(batch, budget, bytes, trust)? {
         return Ok(Err(JournalError::Full));
     }
     let delivery = callback.delivery().to_string();
     let rank = if trust == Trust::Unconfirmed { Rank::Strange } else { Rank::Likely };
     let due_at = at.saturating_add(millis(due_in));
-    let entry = insert(connection, key.0, &delivery, callback, (rank, content.as_ref()), at, due_at)?;
+    let entry = insert(batch, key.0, &delivery, callback, (rank, content.as_ref()), at, due_at)?;
     budget.spend(bytes);
-    let (attempts, accepted) = read::delivered(connection, &delivery)?;
-    let paid_by = read::paid_by(connection, &callback.claimed.order)?;
+    let (attempts, accepted) = if is_known { read::delivered(batch, &delivery)? } else { (0, None) };
+    let paid_by = if is_known { read::paid_by(batch, &callback.claimed.order)? } else { Vec::new() };
     Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted, paid_by, price: None }))
 }
 
 /// Takes in an order that was found without a callback, or finds the entry it has. One that was given up without ever
 /// being confirmed is asked about `anew`, if that is wanted.
 pub(super) fn take_in_found(
-    connection: &Connection,
+    batch: &Batch<'_>,
     callback: &Callback,
     at: i64,
     due_at: i64,
     anew: bool,
 ) -> Result<EntryId> {
     let key = callback.key();
-    let known: Option<i64> = connection
+    let known: Option<i64> = batch
         .prepare_cached("SELECT id FROM entry WHERE \"order\" = ?1 AND key = ?2")?
         .query_row(params![callback.claimed.order.as_str(), key.0], |row| row.get(0))
         .optional()?;
     let Some(known) = known else {
         let (delivery, content) = (callback.delivery().to_string(), callback.request.as_ref().map(Content::of));
-        return insert(connection, key.0, &delivery, callback, (Rank::Likely, content.as_ref()), at, due_at);
+        return insert(batch, key.0, &delivery, callback, (Rank::Likely, content.as_ref()), at, due_at);
     };
     if anew {
-        connection
-            .prepare_cached(
-                "UPDATE entry SET state = 'asking', since = ?2, due_at = ?3, tries = 0
-                 WHERE id = ?1 AND transaction_id IS NULL AND due_at IS NULL",
-            )?
-            .execute([known, at, due_at])?;
+        let mut ask = batch.prepare_cached(
+            "UPDATE entry SET state = 'asking', since = ?2, due_at = ?3, tries = 0
+             WHERE id = ?1 AND transaction_id IS NULL AND due_at IS NULL",
+        )?;
+        batch.change(EntryId(known), || ask.execute([known, at, due_at]))?;
     }
     Ok(EntryId(known))
 }
 
-fn known(connection: &Connection, callback: &Callback, key: [u8; 16]) -> Result<Option<Taken>> {
+fn known(connection: &Connection, callback: &Callback, key: [u8; 16], is_known: bool) -> Result<Option<Taken>> {
+    if !is_known {
+        return Ok(None);
+    }
     let found = connection
         .prepare_cached("SELECT id, state, delivery, expected_fee FROM entry WHERE \"order\" = ?1 AND key = ?2")?
         .query_row(params![callback.claimed.order.as_str(), key], |row| {
@@ -144,50 +156,48 @@ fn insert(
 }
 
 /// Writes an event that was appended at `at`.
-pub(super) fn append(connection: &Connection, event: &JournalEvent, at: i64, budget: &mut Budget) -> Result<()> {
+pub(super) fn append(batch: &Batch<'_>, event: &JournalEvent, at: i64, budget: &mut Budget) -> Result<()> {
     match event {
         JournalEvent::Decided { entry, reason, verified, next } => {
-            found(connection, *entry, *reason, at)?;
-            rank::told(connection, *entry, *reason)?;
+            found(batch, *entry, *reason, at)?;
+            rank::told(batch, *entry, *reason)?;
             if *reason == Reason::ExpectedAmountDiffers {
-                price::keep(connection, *entry)?;
+                price::keep(batch, *entry)?;
             }
-            verify(connection, *entry, verified.as_ref(), Some(*reason), at, budget)?;
-            go_on(connection, *entry, *next, at)
+            verify(batch, *entry, verified.as_ref(), Some(*reason), at, budget)?;
+            go_on(batch, *entry, *next, at)
         }
         JournalEvent::Made { entry, request } => {
             let content = Content::of(request);
-            if let Some((before, true)) = content::replace(connection, *entry, &content)? {
+            if let Some((before, true)) = content::replace(batch, *entry, &content)? {
                 budget.replaced(before, content.bytes());
             }
             Ok(())
         }
         JournalEvent::Renewed { entry, request, again_in } => {
-            renew::renew(connection, *entry, request, *again_in, at, budget)
+            renew::renew(batch, *entry, request, *again_in, at, budget)
         }
         JournalEvent::Refunded { channel, transaction_id } => {
-            refund(connection, channel.as_str(), transaction_id.as_str(), at)
+            refund(batch, channel.as_str(), transaction_id.as_str(), at)
         }
-        JournalEvent::Flagged { entry, reason } => events::flag(connection, *entry, *reason, at),
+        JournalEvent::Flagged { entry, reason } => events::flag(batch, *entry, *reason, at),
         JournalEvent::AttemptStarted { attempt, verified, next } => {
-            verify(connection, attempt.entry, verified.as_ref(), None, at, budget)?;
-            begin(connection, attempt, at)?;
-            go_on(connection, attempt.entry, *next, at)
+            verify(batch, attempt.entry, verified.as_ref(), None, at, budget)?;
+            begin(batch, attempt, at)?;
+            go_on(batch, attempt.entry, *next, at)
         }
         JournalEvent::AttemptEnded { attempt, outcome, next } => {
-            end(connection, attempt, outcome, at)?;
+            end(batch, attempt, outcome, at)?;
             if matches!(outcome, Outcome::Accepted(_)) {
-                redeliver::settle(connection, attempt.entry, at)?;
+                redeliver::settle(batch, attempt.entry, at)?;
             }
-            go_on(connection, attempt.entry, *next, at)
+            go_on(batch, attempt.entry, *next, at)
         }
-        JournalEvent::Counted { entry, delivery, attempts } => {
-            count(connection, *entry, &delivery.to_string(), *attempts)
-        }
+        JournalEvent::Counted { entry, delivery, attempts } => count(batch, *entry, &delivery.to_string(), *attempts),
         JournalEvent::Again { entry, request_id, reason } => {
-            events::add(connection, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))
+            events::add(batch, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))
         }
-        JournalEvent::Refused(refused) => refused::keep(connection, refused, at),
+        JournalEvent::Refused(refused) => refused::keep(batch, refused, at),
     }
 }
 
@@ -217,7 +227,7 @@ fn refund(connection: &Connection, channel: &str, transaction_id: &str, at: i64)
 }
 
 fn verify(
-    connection: &Connection,
+    batch: &Batch<'_>,
     entry: EntryId,
     verified: Option<&Verified>,
     reason: Option<Reason>,
@@ -236,13 +246,16 @@ fn verify(
         at,
         reason.code(),
     ];
-    let unconfirmed = format!("{VERIFY} AND transaction_id IS NULL AND origin = 'callback' RETURNING bytes");
-    let newly = connection.prepare_cached(&unconfirmed)?.query_row(values, |row| columns::count(row, "bytes"));
-    match newly.optional()? {
-        Some(bytes) => budget.give_back(Spent { records: 1, bytes }),
-        None => drop(connection.prepare_cached(VERIFY)?.execute(values)?),
+    let unconfirmed = batch
+        .prepare_cached("SELECT bytes FROM entry WHERE id = ?1 AND transaction_id IS NULL AND origin = 'callback'")?
+        .query_row([entry.0], |row| columns::count(row, "bytes"))
+        .optional()?;
+    let mut verify = batch.prepare_cached(VERIFY)?;
+    batch.change(entry, || verify.execute(values))?;
+    if let Some(bytes) = unconfirmed {
+        budget.give_back(Spent { records: 1, bytes });
     }
-    price::renew(connection, entry)
+    price::renew(batch, entry)
 }
 
 const VERIFY: &str =
@@ -252,7 +265,7 @@ const VERIFY: &str =
     WHERE id = ?1";
 
 /// Leads an entry on. What was accepted stays so, unless an operator asked for it.
-fn go_on(connection: &Connection, entry: EntryId, next: Option<Transition>, at: i64) -> Result<()> {
+fn go_on(batch: &Batch<'_>, entry: EntryId, next: Option<Transition>, at: i64) -> Result<()> {
     let Some(next) = next else { return Ok(()) };
     let (due_at, retries) = match next.due() {
         Some((again_in, retries)) => (Some(at.saturating_add(millis(again_in))), retries),
@@ -265,18 +278,16 @@ fn go_on(connection: &Connection, entry: EntryId, next: Option<Transition>, at: 
         State::Accepted => "state <> 'accepted'".to_owned(),
         State::Asking | State::Delivering | State::Parked => format!("state <> 'accepted' AND NOT {HELD}"),
     };
-    connection
-        .prepare_cached(&format!(
-            "UPDATE entry SET
-                 since = CASE WHEN state = ?2 THEN since ELSE ?3 END,
-                 state = ?2, due_at = ?4, tries = ?5, asked_for = asked_for AND ?4 NOT NULL,
-                 overrides = CASE WHEN ?4 IS NULL THEN 0 ELSE overrides END,
-                 rank = CASE WHEN rank >= {BROUGHT} AND (?2 <> 'delivering' OR tries <> ?5) THEN 0 ELSE rank END,
-                 reason = CASE WHEN ?2 = 'accepted' AND {HELD} THEN 'paid' ELSE reason END
-             WHERE id = ?1 AND {from}"
-        ))?
-        .execute(params![entry.0, state.as_str(), at, due_at, retries])?;
-    Ok(())
+    let mut lead = batch.prepare_cached(&format!(
+        "UPDATE entry SET
+             since = CASE WHEN state = ?2 THEN since ELSE ?3 END,
+             state = ?2, due_at = ?4, tries = ?5, asked_for = asked_for AND ?4 NOT NULL,
+             overrides = CASE WHEN ?4 IS NULL THEN 0 ELSE overrides END,
+             rank = CASE WHEN rank >= {BROUGHT} AND (?2 <> 'delivering' OR tries <> ?5) THEN 0 ELSE rank END,
+             reason = CASE WHEN ?2 = 'accepted' AND {HELD} THEN 'paid' ELSE reason END
+         WHERE id = ?1 AND {from}"
+    ))?;
+    batch.change(entry, || lead.execute(params![entry.0, state.as_str(), at, due_at, retries])).map(drop)
 }
 
 fn begin(connection: &Connection, attempt: &Attempt, at: i64) -> Result<()> {

@@ -1,14 +1,16 @@
 //! The one thread that writes. It commits what has come meanwhile in one transaction, so that callbacks that come at
-//! the same time share an fsync; no batch is held back to fill, and no event waits for more than the transaction under
-//! way and its own ([`LONGEST`]).
+//! the same time share an fsync. Whoever waits for a transaction waits for the one under way and its own
+//! ([`LONGEST`]); an event alone waits a moment for company ([`inbox`](super::inbox)).
 //!
 //! A failed fsync says nothing about what is on disk, and a second one on the same pages would lie (threat D-03). So
 //! after any failure the connection is given up. Nothing is taken in until a new one has moved everything to the
 //! main file, which writes those pages anew, and has committed a probe. Events wait in memory for that.
 
+use super::batch::Batch;
 use super::budget::Budget;
 use super::inbox::Inbox;
 use super::leases::Leases;
+use super::mailbox::Emptier;
 use super::op::{Done, Op, Stamped, refuse};
 use super::perform::perform;
 use super::{BUSY_TIMEOUT, connect, write};
@@ -23,7 +25,6 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 /// Most operations in one transaction.
@@ -41,9 +42,6 @@ const BACKLOG: usize = 10_000;
 
 /// Between two attempts to write while another process has the file to itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
-
-/// Pages that are given back to the file system at once.
-const GIVEN_BACK: u32 = 1000;
 
 /// The log is moved into the main file when so many pages of 4 KiB were added to it: some 250 callbacks. Everybody
 /// waits meanwhile, so more of them at once would make events late: 4000 pages took 160 to 750 ms on a busy disk, 1000
@@ -113,14 +111,14 @@ impl Writer {
     }
 
     /// Works until no caller is left that can ask; then everything is in the main file.
-    pub(super) fn run(mut self, queue: &Receiver<Stamped>) {
+    pub(super) fn run(mut self, mailbox: &Emptier) {
         // A process that was killed may have written what it never synced, and this one takes it for known.
         if let Some(connection) = self.connection.as_ref().filter(|_| self.owner)
             && let Err(error) = checkpoint(connection, "PASSIVE")
         {
             self.give_up(&error);
         }
-        while self.inbox.fill(queue, PROBE_EVERY) {
+        while self.inbox.fill(mailbox, BATCH, PROBE_EVERY) {
             self.recover();
             let batch = self.inbox.batch(BATCH);
             if !batch.is_empty() {
@@ -155,7 +153,10 @@ impl Writer {
             outcome = self.commit(&batch);
         }
         match outcome {
-            Ok(done) => {
+            Ok(mut done) => {
+                if done.pop_if(|last| matches!(last, Done::NotYet)).is_some() {
+                    self.inbox.hold_nothing();
+                }
                 self.inbox.put_back(batch.drain(done.len().min(batch.len())..));
                 for (stamped, done) in batch.into_iter().zip(done) {
                     self.tell(stamped.op, done);
@@ -175,7 +176,7 @@ impl Writer {
             Err(error) => {
                 tracing::error!(%error, "a record could not be written; please report it");
                 for stamped in batch {
-                    if let Op::Append { event, seq } = &stamped.op {
+                    if let Op::Append { event, seq, .. } = &stamped.op {
                         self.leases.written(event, *seq);
                     }
                     refuse(stamped.op);
@@ -190,10 +191,11 @@ impl Writer {
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
         let before = self.budget;
         let was_set = self.was_set;
-        let (leases, budget) = (&self.leases, &mut self.budget);
+        let (leases, budget, holds_any) = (&self.leases, &mut self.budget, self.inbox.holds_any());
         let mut write = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut done = Vec::with_capacity(batch.len());
+            let changes = Batch::of(&transaction);
             let mut since = None;
             for stamped in batch {
                 // Events are written whatever that takes, and one more at least, so that it goes on.
@@ -201,8 +203,12 @@ impl Writer {
                 if !is_event && since.get_or_insert_with(Instant::now).elapsed() >= LONGEST {
                     break;
                 }
-                done.push(perform(&transaction, stamped, was_set, leases, budget)?);
+                done.push(perform(&changes, stamped, was_set, leases, budget, holds_any)?);
+                if matches!(done.last(), Some(Done::NotYet)) {
+                    break;
+                }
             }
+            changes.settle()?;
             transaction.commit()?;
             Ok(done)
         };
@@ -224,7 +230,7 @@ impl Writer {
                 drop(place);
                 drop(reply.send(taken));
             }
-            (Op::Append { event, seq }, _) => self.leases.written(&event, seq),
+            (Op::Append { event, seq, .. }, _) => self.leases.written(&event, seq),
             // For the rest it does not matter whether the caller still waits.
             (Op::Flush(reply), _) => drop(reply.send(Ok(()))),
             (Op::Act { reply, .. }, Done::Entries(entries)) => drop(reply.send(Ok(entries))),
@@ -235,7 +241,6 @@ impl Writer {
             (Op::Redeliver { reply, .. }, Done::Redelivered(done)) => drop(reply.send(Ok(done))),
             (Op::Write { reply, .. }, Done::Number(number)) => drop(reply.send(Ok(number))),
             (Op::Forget { reply, .. }, Done::Forgotten(forgotten)) => {
-                self.shrink(&forgotten);
                 self.cut_the_log(&forgotten);
                 drop(reply.send(Ok(forgotten)));
             }
@@ -249,15 +254,6 @@ impl Writer {
         clock::settle(by);
         self.leases.clock_was_set(millis);
         self.was_set = Some((Instant::now(), old, millis));
-    }
-
-    /// Gives what was freed back to the file system, a little at a time.
-    fn shrink(&self, forgotten: &Forgotten) {
-        if let Some(connection) = self.connection.as_ref().filter(|_| !forgotten.is_nothing())
-            && let Err(error) = give_back(connection)
-        {
-            tracing::debug!(%error, "the journal's file was not made smaller");
-        }
     }
 
     /// Ends the log after a cleaning, since what was removed stands in it until it is written over. Where another
@@ -281,7 +277,12 @@ impl Writer {
 
     /// Keeps the events of a batch for later, and refuses the rest.
     fn fail(&mut self, batch: Vec<Stamped>) {
-        for stamped in batch {
+        for mut stamped in batch {
+            if let Op::Append { began, .. } = &mut stamped.op
+                && self.backlog.len() >= BACKLOG
+            {
+                *began = None;
+            }
             match stamped.op {
                 // A line for the record's sake is not worth memory that grows for as long as the disk fails.
                 Op::Append { event: JournalEvent::Refused(_) | JournalEvent::Again { .. }, .. } => {}
@@ -377,14 +378,6 @@ fn count_pages(connection: &mut Connection, pages: &Arc<AtomicI32>) -> rusqlite:
 fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
     let moved = |row: &Row<'_>| Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?);
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], moved)
-}
-
-/// Makes the file smaller. The statement frees a page with each step.
-fn give_back(connection: &Connection) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({GIVEN_BACK})"))?;
-    let mut rows = statement.query([])?;
-    while rows.next()?.is_some() {}
-    Ok(())
 }
 
 /// Whether another process is in the way, which says nothing about the disk.

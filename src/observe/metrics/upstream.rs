@@ -8,6 +8,7 @@ use crate::domain::reason::Reason;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Registry, Unit};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What an attempt came to.
@@ -43,13 +44,15 @@ pub(super) struct Upstreams {
 #[derive(Debug)]
 pub struct UpstreamMeters {
     requests: Family<UpstreamRequestLabels, Counter>,
+    durations: Family<ChannelLabel, Histogram>,
     known: QuickMap<ChannelId, Channel>,
     no_channel: Channel,
 }
 
 #[derive(Debug)]
 struct Channel {
-    duration: Histogram,
+    /// From its first callback on: a scrape with those of thousands of silent channels would be of megabytes.
+    duration: OnceLock<Histogram>,
     /// Almost everything.
     accepted: Counter,
     resent: Counter,
@@ -78,25 +81,27 @@ impl UpstreamMeters {
         let of = |channel| {
             let labels = UpstreamRequestLabels { channel, origin: CALLBACK, result: Sent::Accepted.as_str() };
             Channel {
-                duration: all.durations.get_or_create_owned(&ChannelLabel { channel }),
+                duration: OnceLock::new(),
                 accepted: all.requests.get_or_create_owned(&labels),
                 resent: all.resent.get_or_create_owned(&ChannelLabel { channel }),
             }
         };
         let known = channels.into_iter().map(|channel| (channel, of(Some(channel)))).collect();
-        Self { requests: all.requests.clone(), known, no_channel: of(None) }
+        Self { requests: all.requests.clone(), durations: all.durations.clone(), known, no_channel: of(None) }
     }
 
     /// A callback was sent, for `origin`, and this came of it.
     pub fn sent(&self, channel: Option<ChannelId>, origin: &'static str, sent: Sent, took: Duration) {
         let (channel, meters) = self.of(channel);
-        meters.duration.observe(took);
+        let duration = || self.durations.get_or_create_owned(&ChannelLabel { channel });
+        meters.duration.get_or_init(duration).observe(took);
         if origin == CALLBACK && sent == Sent::Accepted {
             meters.accepted.inc();
         } else {
             self.requests.get_or_create(&UpstreamRequestLabels { channel, origin, result: sent.as_str() }).inc();
         }
     }
+
     /// A callback is sent once more, as another attempt: the kept connection that it was sent on ended unanswered.
     pub fn resent(&self, channel: Option<ChannelId>) {
         self.of(channel).1.resent.inc();
@@ -106,5 +111,24 @@ impl UpstreamMeters {
     fn of(&self, channel: Option<ChannelId>) -> (Option<ChannelId>, &Channel) {
         let known = channel.and_then(|channel| Some((channel, self.known.get(&channel)?)));
         known.map_or((None, &self.no_channel), |(channel, meters)| (Some(channel), meters))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::metrics::{Format, Gauges, Metrics};
+
+    #[test]
+    fn a_channel_has_its_durations_shown_from_its_first_callback_on() {
+        let metrics = Metrics::new();
+        let shop = ChannelId::parse("shop").unwrap();
+        let meters = metrics.upstreams([shop, ChannelId::parse("other").unwrap()]);
+        meters.sent(Some(shop), CALLBACK, Sent::Accepted, Duration::from_millis(3));
+        let text = metrics.expose(Format::OpenMetrics, Gauges::default()).unwrap();
+        let shows = |line: &str| text.lines().any(|shown| shown == line);
+        assert!(shows(r#"tollgate_upstream_duration_seconds_count{channel="shop"} 1"#));
+        assert!(shows(r#"tollgate_upstream_resent_total{channel="other"} 0"#));
+        assert!(!text.contains(r#"_duration_seconds_count{channel="other"}"#));
     }
 }

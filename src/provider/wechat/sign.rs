@@ -52,7 +52,7 @@ impl SignType {
 /// The signature of `fields` in upper-case hexadecimal. `sign` itself and empty values stay out, the order does not
 /// matter. Names must be unique.
 pub fn sign<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>, key: &[u8], by: SignType) -> String {
-    hex::encode_upper(digest(&signed(fields), key, by))
+    upper_hex(&digest(&signed(fields), key, by))
 }
 
 /// Whether `given` (hexadecimal, either case) is the signature of `fields` by any of the `keys`.
@@ -76,6 +76,16 @@ pub fn verify<'a, 'k>(
 
 /// Bytes of the longest digest.
 const LONGEST: usize = 32;
+
+/// As `hex::encode_upper`, which puts a text together digit by digit.
+fn upper_hex(digest: &ArrayVec<u8, LONGEST>) -> String {
+    let mut room = [0; 2 * LONGEST];
+    let digits = room.get_mut(..2 * digest.len()).unwrap_or_default();
+    // It fails where the lengths do not agree, and never writes anything but ASCII.
+    let _ = hex::encode_to_slice(digest, digits);
+    digits.make_ascii_uppercase();
+    String::from_utf8_lossy(digits).into_owned()
+}
 
 /// The fields that are signed, in the order they are signed in.
 fn signed<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {

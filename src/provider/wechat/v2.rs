@@ -111,26 +111,8 @@ fn signed<'f>(keys: &'f Keys, mut fields: Vec<(&'f str, &'f str)>) -> String {
 /// If it is not flat XML.
 pub fn read_answer(keys: &Keys, document: Bytes) -> Result<Answer, XmlError> {
     let fields = Fields::read(&document)?;
-    let text = |name| fields.filled(name).map(str::to_owned);
-    Ok(Answer {
-        signature: keys.check(&fields, |_| Some(keys.sign_type)),
-        return_code: text("return_code"),
-        return_msg: text("return_msg"),
-        result_code: text("result_code"),
-        err_code: text("err_code"),
-        appid: text("appid"),
-        mch_id: text("mch_id"),
-        sub_appid: text("sub_appid"),
-        sub_mch_id: text("sub_mch_id"),
-        out_trade_no: text("out_trade_no"),
-        transaction_id: text("transaction_id"),
-        trade_state: text("trade_state"),
-        total_fee: text("total_fee"),
-        fee_type: text("fee_type"),
-        time_end: text("time_end"),
-        attach: text("attach"),
-        document,
-    })
+    let signature = keys.check(&fields, |_| Some(keys.sign_type));
+    Ok(Answer { document: document.clone(), ..Answer::of(signature, &fields) })
 }
 
 /// The notification that WeChat Pay would have sent of the payment that an order query's answer is about

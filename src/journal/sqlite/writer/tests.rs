@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::order::OrderId;
+use crate::journal::sqlite::mailbox::Mailbox;
 use crate::journal::sqlite::tests::open;
 use crate::journal::suite::callback;
 use crate::journal::{Acceptance, Attempt, DeliveryId, EntryId, Origin, Outcome, Transition, Trust};
@@ -44,26 +45,99 @@ async fn that_an_order_was_accepted_does_not_wait_for_a_rush() {
 }
 
 fn numbered(note: bool, at: i64) -> Stamped {
-    let op = if note { Op::Append { event: accepted(EntryId(1)), seq: 0 } } else { Op::Flush(oneshot::channel().0) };
+    let event = || Op::Append { event: accepted(EntryId(1)), seq: 0, began: None };
+    let op = if note { event() } else { Op::Flush(oneshot::channel().0) };
     Stamped { op, at }
+}
+
+const LONG: Duration = Duration::from_secs(600);
+
+fn order(batch: &[Stamped]) -> Vec<i64> {
+    batch.iter().map(|stamped| stamped.at).collect()
 }
 
 #[test]
 fn notes_go_first_and_nothing_else_changes_its_place() {
-    let (ask, queue) = std::sync::mpsc::channel();
+    let mailbox = Arc::new(Mailbox::default());
+    let emptier = Emptier::of(&mailbox);
     for (at, note) in [false, true, false, false, true, false].into_iter().enumerate() {
-        ask.send(numbered(note, i64::try_from(at).unwrap())).unwrap();
+        mailbox.leave(numbered(note, i64::try_from(at).unwrap()));
     }
     let mut inbox = Inbox::default();
-    assert!(inbox.fill(&queue, Duration::MAX));
-    let order = |batch: &[Stamped]| batch.iter().map(|stamped| stamped.at).collect::<Vec<_>>();
+    assert!(inbox.fill(&emptier, BATCH, LONG));
     let mut batch = inbox.batch(5);
     assert_eq!(order(&batch), [1, 4, 0, 2, 3]);
     inbox.put_back(batch.drain(3..));
-    ask.send(numbered(true, 6)).unwrap();
-    drop(ask);
-    assert!(inbox.fill(&queue, Duration::MAX));
+    mailbox.leave(numbered(true, 6));
+    mailbox.close();
+    assert!(inbox.fill(&emptier, BATCH, LONG));
     assert_eq!(order(&inbox.batch(1)), [6]);
     assert_eq!(order(&inbox.batch(5)), [2, 3, 5]);
-    assert!(!inbox.fill(&queue, Duration::MAX));
+    assert!(!inbox.fill(&emptier, BATCH, LONG));
+}
+
+#[test]
+fn a_note_waits_for_company_unless_somebody_waits_or_there_is_enough_of_it() {
+    let mailbox = Arc::new(Mailbox::default());
+    let (emptier, mut inbox) = (Emptier::of(&mailbox), Inbox::default());
+    mailbox.leave(numbered(true, 1));
+    let began = Instant::now();
+    assert!(inbox.fill(&emptier, BATCH, Duration::ZERO) && began.elapsed() < LONG / 2);
+    mailbox.leave(numbered(true, 2));
+    assert!(inbox.fill(&emptier, BATCH, LONG), "it waits for a moment");
+    assert_eq!(order(&inbox.batch(BATCH)), [1, 2]);
+    mailbox.leave(numbered(true, 3));
+    mailbox.leave(numbered(false, 4));
+    assert!(inbox.fill(&emptier, BATCH, LONG));
+    assert_eq!(order(&inbox.batch(BATCH)), [3, 4]);
+    mailbox.leave(numbered(true, 5));
+    mailbox.leave(numbered(true, 6));
+    assert!(inbox.fill(&emptier, 2, LONG));
+    assert_eq!(order(&inbox.batch(BATCH)), [5, 6]);
+}
+
+fn began(entry: EntryId) -> Stamped {
+    let Op::Append { event: JournalEvent::AttemptEnded { attempt, .. }, .. } = numbered(true, 0).op else { panic!() };
+    let event = JournalEvent::AttemptStarted { attempt: Attempt { entry, ..attempt }, verified: None, next: None };
+    Stamped { op: Op::Append { event, seq: 0, began: None }, at: 0 }
+}
+
+#[test]
+fn that_an_attempt_began_waits_for_its_end_and_not_for_ever() {
+    let mailbox = Arc::new(Mailbox::default());
+    let (emptier, mut inbox) = (Emptier::of(&mailbox), Inbox::default());
+    mailbox.leave(began(EntryId(1)));
+    mailbox.leave(numbered(true, 1));
+    assert!(inbox.fill(&emptier, BATCH, LONG));
+    let [Stamped { op: Op::Append { began: Some(_), .. }, at: 1 }] = &*inbox.batch(BATCH) else { panic!("not as one") };
+    mailbox.leave(began(EntryId(1)));
+    assert!(inbox.fill(&emptier, BATCH, LONG), "it waits for a moment");
+    assert_eq!(inbox.batch(BATCH).len(), 1);
+    mailbox.leave(began(EntryId(1)));
+    mailbox.leave(numbered(false, 2));
+    assert!(inbox.fill(&emptier, BATCH, LONG));
+    assert_eq!(order(&inbox.batch(BATCH)), [0, 2], "a flush waits for everything");
+    mailbox.leave(began(EntryId(1)));
+    mailbox.close();
+    assert!(inbox.fill(&emptier, BATCH, LONG));
+    assert_eq!(inbox.batch(BATCH).len(), 1, "the end waits for everything");
+    assert!(!inbox.fill(&emptier, BATCH, LONG));
+}
+
+#[tokio::test]
+async fn who_is_taken_in_finds_what_was_said_of_its_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(&directory.path().join("j.db"), u64::MAX).unwrap();
+    let take_in = |order| journal.queue.take_in(callback(order), Trust::Unconfirmed, Duration::MAX);
+    let entry = take_in("FIRST").await.unwrap().entry;
+    let attempt = Attempt {
+        entry,
+        delivery: DeliveryId::of("app", &OrderId::parse("FIRST").unwrap()),
+        number: 7,
+        origin: Origin::Callback,
+    };
+    journal.queue.append(JournalEvent::AttemptStarted { attempt, verified: None, next: None });
+    let (other, again) = (take_in("OTHER"), take_in("FIRST"));
+    let (other, again) = (other.await.unwrap(), again.await.unwrap());
+    assert_eq!((other.fresh, again.fresh, again.attempts), (true, false, 7));
 }

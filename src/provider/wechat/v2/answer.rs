@@ -1,5 +1,6 @@
 //! What an order query was answered.
 
+use crate::net::xml::Fields;
 use bytes::Bytes;
 use std::fmt;
 
@@ -53,6 +54,58 @@ pub struct Answer {
     /// The whole document as it was received, for the notification that is made of it
     /// ([`write_notification`](super::write_notification)). It holds a full signature and is never shown.
     pub document: Bytes,
+}
+
+impl Answer {
+    /// What these fields say, without the document.
+    pub(super) fn of(signature: Signature, fields: &Fields<'_>) -> Self {
+        let mut answer = Self {
+            signature,
+            return_code: None,
+            return_msg: None,
+            result_code: None,
+            err_code: None,
+            appid: None,
+            mch_id: None,
+            sub_appid: None,
+            sub_mch_id: None,
+            out_trade_no: None,
+            transaction_id: None,
+            trade_state: None,
+            total_fee: None,
+            fee_type: None,
+            time_end: None,
+            attach: None,
+            document: Bytes::new(),
+        };
+        for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+            if let Some(field) = answer.field(name) {
+                *field = Some(value.to_owned());
+            }
+        }
+        answer
+    }
+
+    fn field(&mut self, name: &str) -> Option<&mut Option<String>> {
+        Some(match name {
+            "return_code" => &mut self.return_code,
+            "return_msg" => &mut self.return_msg,
+            "result_code" => &mut self.result_code,
+            "err_code" => &mut self.err_code,
+            "appid" => &mut self.appid,
+            "mch_id" => &mut self.mch_id,
+            "sub_appid" => &mut self.sub_appid,
+            "sub_mch_id" => &mut self.sub_mch_id,
+            "out_trade_no" => &mut self.out_trade_no,
+            "transaction_id" => &mut self.transaction_id,
+            "trade_state" => &mut self.trade_state,
+            "total_fee" => &mut self.total_fee,
+            "fee_type" => &mut self.fee_type,
+            "time_end" => &mut self.time_end,
+            "attach" => &mut self.attach,
+            _ => return None,
+        })
+    }
 }
 
 impl fmt::Debug for Answer {
