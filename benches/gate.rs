@@ -199,14 +199,9 @@ fn stamp_headers(bencher: Bencher) {
     let source = Source { sender: Sender { peer, trusted_proxy: false }, upstream: &upstream, request_id: &request_id };
     bencher.bench(|| {
         let attempt = Attempt { delivery: HeaderValue::from_static("d-1"), number: 1, origin: Origin::Callback };
-        stamp
-            .headers(
-                black_box(head.headers.clone()),
-                &source,
-                &pass,
-                Some(&Delivered { channel: &channel, attempt, overrides: Overrides::NONE, event: Event::Payment }),
-            )
-            .unwrap()
+        let delivered =
+            Delivered { channel: &channel, attempt: &attempt, overrides: Overrides::NONE, event: Event::Payment };
+        stamp.headers(black_box(&head.headers), &source, &pass, Some(&delivered)).unwrap()
     });
 }
 

@@ -72,7 +72,7 @@ use crate::domain::clock;
 use crate::domain::reason::Reason;
 use crate::journal::Overrides;
 use crate::observe::metrics::{Counts, Metrics, On, UpstreamMeters};
-use crate::observe::traces::Traces;
+use crate::observe::traces::{Parent, Traces};
 use crate::provider::{OrderState, Payment, SignedBy, Unopened};
 use crate::server::{Arrival, Handler};
 use crate::upstream::{Forward, Upstream};
@@ -84,7 +84,7 @@ use decide::{Confirmed, Pair};
 pub use deliver::{Delivered, Forwarder};
 use detach_on_drop::detach_on_drop;
 use expected::Expected;
-use familiar::{Appearance, Familiar};
+use familiar::{Appearance, Familiar, Familiarity};
 use flag::{Asked, Flags};
 use http_body_util::Full;
 use hyper::Response;
@@ -93,7 +93,7 @@ use intake::{Callback, Intake};
 use number_proof::{Case, Proofs};
 pub use outgoing::UpstreamRequest;
 use path::PathValues;
-use persist::{Limits, Received};
+use persist::{Kept, Limits, Received};
 use policy::Mode;
 use records::Records;
 use replay::{Answer, Held};
@@ -165,7 +165,8 @@ impl Gate {
                 let received = Received { id: context.id, peer, route, claimed: *claimed, head: &head, body: &body };
                 self.verify(channel, received, context).await
             }
-            Ok((channel, refund)) => self.verify_refund(route, channel, refund, context).await,
+            // Boxed here as below: it is rare, and the others should not carry the room for it.
+            Ok((channel, refund)) => Box::pin(self.verify_refund(route, channel, refund, context)).await,
         };
         let pass = decide::permit(verified, context.channel.map_or(self.mode, |channel| channel.mode))?;
         context.passed(&pass);
@@ -177,18 +178,18 @@ impl Gate {
             reading,
             channel: context.channel.map(Arc::as_ref),
             order: context.order,
-            head,
-            body,
-            fill: read.ok().and_then(|(_, callback)| callback.fill),
+            head: &head,
+            body: &body,
+            fill: read.as_ref().ok().and_then(|(_, callback)| callback.fill.as_ref()),
             peer,
-            request_id: context.request_id.clone(),
+            request_id: &context.request_id,
             trace: context.span.parent(),
             overrides: Overrides::NONE,
             event: context.event,
             opened,
         };
         let held = Held { record: context.record.as_ref(), lease: &mut context.lease };
-        let answer = self.forwarder().forward_or_replay(upstream_request, &pass, held, context.deadline).await;
+        let answer = self.forwarder().forward_or_replay(&upstream_request, &pass, held, context.deadline).await;
         context.sent(&answer);
         answer.map_err(|undelivered| Refusal::from(undelivered.reason))
     }
@@ -235,30 +236,28 @@ impl Gate {
         context: &mut CallbackContext<'_>,
     ) -> Result<Confirmed, Reason> {
         let Received { route, ref claimed, head, .. } = received;
-        let from = self.senders.from(context.peer, &head.headers);
-        let appearance = Appearance { channel: channel.id, number: claimed.out_trade_no, from };
-        let familiarity = self.familiar.look(&appearance);
-
-        // Persist and confirm at the same time, so that a callback waits for the longer of the two. What the cache
-        // knows already is decided first, since a claim that it contradicts is not worth a record.
         let (asked_at, mut span) = (Instant::now(), context.span.child("confirm"));
         let (root, within) = (context.span.parent(), span.parent());
         let limits = Limits::of(channel.mode, context.began + self.confirm.timeout(), context.deadline);
         let are_kept = self.records.are_kept();
         context.record = if are_kept { self.records.known(&route.name, claimed) } else { None };
         let is_new = are_kept && context.record.is_none();
-        let ask = channel.ask(claimed);
-        let confirm = self.confirm.ask(channel, ask, familiarity.part(), &within);
-        let cached = if is_new { self.confirm.cached(channel, ask).await } else { None };
-        let (state, source) = match cached {
+        let appearance = || {
+            let from = self.senders.from(received.peer, &head.headers);
+            Appearance { channel: channel.id, number: claimed.out_trade_no, from }
+        };
+        // What the cache knows already is decided first, since a claim that it contradicts is not worth a record.
+        let (state, source) = match self.confirm.cached(channel, channel.ask(claimed)).await {
             Some(state) => (state, Source::Hit),
-            None if is_new => {
-                let persist = received.persist(&self.records, familiarity.trust(), limits, &root);
-                let (confirmed, kept) = tokio::join!(confirm, persist);
-                context.kept(kept?);
+            None => {
+                let familiarity = self.familiar.look(&appearance());
+                let persist = is_new.then_some((limits, &root));
+                // Boxed, since a callback whose order is known should not carry the room for it.
+                let asked = Box::pin(self.ask(channel, received, familiarity, persist, &within)).await;
+                let (confirmed, kept) = asked?;
+                context.kept(kept);
                 confirmed
             }
-            None => confirm.await,
         };
         context.confirmation = Some((source, asked_at.elapsed()));
         span.set("tollgate.source", source.as_str());
@@ -269,9 +268,9 @@ impl Gate {
         let decided = self.decide(&case, &state, context.began + self.confirm.timeout()).await;
         if is_new
             && context.record.is_none()
-            && let Some(trust) = persist::trust(&decided, familiarity.trust())
+            && let Some(trust) = persist::trust(&decided, self.familiar.look(&appearance()).trust())
         {
-            context.kept(received.persist(&self.records, trust, limits, &root).await?);
+            context.kept(Box::pin(received.persist(&self.records, trust, limits, &root)).await?);
         }
 
         if let Some(record) = &context.record {
@@ -288,10 +287,27 @@ impl Gate {
             refused => refused,
         };
         if source == Source::Miss && (!are_kept || context.lease.is_some()) {
-            self.familiar.learn(&appearance, &decided);
+            self.familiar.learn(&appearance(), &decided);
         }
         context.held_payment = held_payment(&state, &decided);
         decided
+    }
+
+    /// Asks what the cache does not know. A callback that is new is persisted at the same time, so that it waits for the
+    /// longer of the two.
+    async fn ask(
+        &self,
+        channel: &Arc<Channel>,
+        received: Received<'_>,
+        familiarity: Familiarity,
+        persist: Option<(Limits, &Parent)>,
+        within: &Parent,
+    ) -> Result<((OrderState, Source), Option<Kept>), Reason> {
+        let confirm = self.confirm.ask(channel, channel.ask(&received.claimed), familiarity.part(), within);
+        let Some((limits, root)) = persist else { return Ok((confirm.await, None)) };
+        let persist = received.persist(&self.records, familiarity.trust(), limits, root);
+        let (confirmed, kept) = tokio::join!(confirm, persist);
+        Ok((confirmed, kept?))
     }
 
     /// A refund is confirmed anew and not kept: the provider sends it again until it is taken.

@@ -16,6 +16,7 @@ pub mod reach;
 
 pub mod standing;
 
+use crate::domain::quick_map::QuickMap;
 use crate::domain::reason::Reason;
 use crate::net::connection::{Answer, Bound, Connection, ExchangeError, Failure};
 use crate::net::connector::{Connector, Unreachable};
@@ -24,11 +25,10 @@ use bytes::Bytes;
 use health::UpstreamHealth;
 use hop::named_by_connection;
 use http_body_util::Full;
-use hyper::header::{CONNECTION, HeaderName, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use hyper::header::HeaderName;
 use hyper::http::uri::{Authority, Scheme, Uri};
 use hyper::{HeaderMap, Request, StatusCode};
 use standing::Standing;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -109,14 +109,14 @@ const BOUND: Bound = |_| Some(LARGEST_ANSWER);
 pub struct Unanswered {
     /// One of the upstream reasons. Only [`Reason::UpstreamUnreachable`] means that the upstream saw nothing.
     pub reason: Reason,
-    /// The request, if it was written to a kept connection that ended before a byte of an answer came. Most likely the
-    /// upstream had closed it before, so it may be sent once more, [afresh](Forward::send_afresh).
-    pub again: Option<Box<Request<Full<Bytes>>>>,
+    /// Whether the request was written to a kept connection that ended before a byte of an answer came. Most likely the
+    /// upstream had closed it before, so it may be sent once more, [afresh](To::send_afresh).
+    pub again: bool,
 }
 
 impl From<Reason> for Unanswered {
     fn from(reason: Reason) -> Self {
-        Self { reason, again: None }
+        Self { reason, again: false }
     }
 }
 
@@ -142,7 +142,15 @@ pub struct Forward {
     connector: Arc<Connector>,
     /// How long a connection may wait for the next callback; `None` if none may.
     keep_alive: Option<Duration>,
-    targets: HashMap<Upstream, Arc<Target>>,
+    targets: QuickMap<Upstream, Arc<Target>>,
+}
+
+/// One of the upstreams, found once for all that a delivery has to do with it.
+#[derive(Debug, Clone, Copy)]
+pub struct To<'f> {
+    forward: &'f Forward,
+    upstream: &'f Upstream,
+    target: &'f Target,
 }
 
 impl Forward {
@@ -159,7 +167,7 @@ impl Forward {
     ) -> Result<Self, rustls::Error> {
         let target =
             |upstream: &Upstream| before.and_then(|before| before.targets.get(upstream)).cloned().unwrap_or_default();
-        let targets: HashMap<_, _> =
+        let targets: QuickMap<_, _> =
             upstreams.into_iter().map(|upstream| (upstream.clone(), target(&upstream))).collect();
         let with_tls = targets.keys().any(|upstream| upstream.scheme == Scheme::HTTPS);
         // Reading the system's certificates takes long, and callbacks go on meanwhile.
@@ -170,11 +178,11 @@ impl Forward {
         Ok(Self { connector, keep_alive, targets })
     }
 
-    /// Counts a callback whose sender waits.
-    pub fn count_fresh(&self, upstream: &Upstream) {
-        if let Some(target) = self.targets.get(upstream) {
-            target.fresh.fetch_add(1, Ordering::Relaxed);
-        }
+    /// The way to an upstream; `None` if it is not one of these.
+    #[must_use]
+    pub fn to(&self, upstream: &Upstream) -> Option<To<'_>> {
+        let (upstream, target) = self.targets.get_key_value(upstream)?;
+        Some(To { forward: self, upstream, target })
     }
 
     /// How many callbacks were sent to an upstream so far while their senders waited.
@@ -203,19 +211,25 @@ impl Forward {
     pub fn is_failing(&self, upstream: &Upstream) -> bool {
         self.standing(upstream, |standing| standing.failing_since().is_some()).unwrap_or(false)
     }
+}
+
+impl To<'_> {
+    /// Counts a callback whose sender waits.
+    pub fn count_fresh(&self) {
+        self.target.fresh.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Reads or changes how the upstream stands. A lock is held meanwhile.
+    pub fn standing<T>(&self, look: impl FnOnce(&mut Standing) -> T) -> T {
+        self.target.standing(look)
+    }
 
     /// Sends `request`, whose target is in origin form, once.
     ///
     /// # Errors
     /// Why there is no answer. The upstream is not said to have failed where the request may be sent once more.
-    pub async fn send(
-        &self,
-        upstream: &Upstream,
-        request: Request<Full<Bytes>>,
-        deadline: Instant,
-    ) -> Result<UpstreamAnswer, Unanswered> {
-        let target = self.targets.get(upstream).ok_or(Reason::InternalError)?;
-        target.told(self.exchange(target, upstream, request, deadline).await)
+    pub async fn send(&self, request: Request<Full<Bytes>>, deadline: Instant) -> Result<UpstreamAnswer, Unanswered> {
+        self.target.told(self.exchange(request, deadline).await)
     }
 
     /// Sends `request` on a connection of its own that had no request before.
@@ -224,46 +238,40 @@ impl Forward {
     /// Why there is no answer; it cannot be sent once more.
     pub async fn send_afresh(
         &self,
-        upstream: &Upstream,
         request: Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<UpstreamAnswer, Unanswered> {
-        let target = self.targets.get(upstream).ok_or(Reason::InternalError)?;
-        target.told(self.exchange_afresh(target, upstream, request, deadline).await.map_err(Unanswered::from))
+        self.target.told(self.exchange_afresh(request, deadline).await.map_err(Unanswered::from))
     }
 
     async fn exchange(
         &self,
-        target: &Target,
-        upstream: &Upstream,
         mut request: Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<UpstreamAnswer, Unanswered> {
         // A kept connection that the upstream was seen to have closed gives the request back unsent, which is no retry.
-        while let Some(mut connection) = target.pool.take(self.keep_alive) {
-            let again = request.clone();
+        while let Some(mut connection) = self.target.pool.take(self.forward.keep_alive) {
             match connection.exchange(request, BOUND, deadline).await {
-                Ok(answer) => return Ok(self.keep(target, upstream, connection, answer)?),
+                Ok(answer) => return Ok(self.keep(connection, answer)?),
                 Err(ExchangeError::Unsent(unsent)) => request = *unsent,
                 Err(ExchangeError::Unanswered(_)) => {
-                    return Err(Unanswered { reason: Reason::UpstreamBroke, again: Some(Box::new(again)) });
+                    return Err(Unanswered { reason: Reason::UpstreamBroke, again: true });
                 }
                 Err(ExchangeError::Failed(failure)) => return Err(Reason::from(failure).into()),
             }
         }
-        Ok(self.exchange_afresh(target, upstream, request, deadline).await?)
+        Ok(self.exchange_afresh(request, deadline).await?)
     }
 
     async fn exchange_afresh(
         &self,
-        target: &Target,
-        upstream: &Upstream,
         request: Request<Full<Bytes>>,
         deadline: Instant,
     ) -> Result<UpstreamAnswer, Reason> {
-        let mut connection = self.connector.connect(&upstream.scheme, &upstream.authority, deadline).await?;
+        let upstream = self.upstream;
+        let mut connection = self.forward.connector.connect(&upstream.scheme, &upstream.authority, deadline).await?;
         match connection.exchange(request, BOUND, deadline).await {
-            Ok(answer) => self.keep(target, upstream, connection, answer),
+            Ok(answer) => self.keep(connection, answer),
             Err(ExchangeError::Unsent(_)) => Err(Reason::UpstreamUnreachable),
             Err(ExchangeError::Unanswered(_)) => Err(Reason::UpstreamBroke),
             Err(ExchangeError::Failed(failure)) => Err(failure.into()),
@@ -271,46 +279,41 @@ impl Forward {
     }
 
     /// Keeps the connection as long as both sides want it, and what was answered without what speaks about it, legible.
-    fn keep(
-        &self,
-        target: &Target,
-        upstream: &Upstream,
-        connection: Connection,
-        answer: Answer,
-    ) -> Result<UpstreamAnswer, Reason> {
-        target.pool.keep(connection, pool::limit(self.keep_alive, &answer.headers));
+    fn keep(&self, connection: Connection, answer: Answer) -> Result<UpstreamAnswer, Reason> {
+        self.target.pool.keep(connection, pool::limit(self.forward.keep_alive, &answer.headers));
         let Answer { status, headers, body } = answer;
         let mut headers = without_connection_fields(headers);
         let body = coding::undo(&mut headers, body).map_err(|illegible| {
-            tracing::warn!(%upstream, status = status.as_u16(), "the body of an answer {illegible}");
+            tracing::warn!(upstream = %self.upstream, status = status.as_u16(), "the body of an answer {illegible}");
             illegible.reason()
         })?;
         Ok(UpstreamAnswer { status, headers, body })
     }
 }
 
-/// Fields of an answer that speak about the upstream's connection only (RFC 9110 section 7.6.1).
-static OF_THE_CONNECTION: [HeaderName; 8] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    PROXY_AUTHENTICATE,
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+/// Whether a field of an answer speaks about the upstream's connection only (RFC 9110 section 7.6.1).
+fn is_of_the_connection(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 fn without_connection_fields(mut headers: HeaderMap) -> HeaderMap {
-    if !headers.keys().any(|name| OF_THE_CONNECTION.contains(name)) {
+    if !headers.keys().any(is_of_the_connection) {
         return headers;
     }
-    let named: Vec<HeaderName> =
-        named_by_connection(&headers).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in &OF_THE_CONNECTION {
+    let named = named_by_connection(&headers).filter_map(|name| HeaderName::from_bytes(name).ok());
+    let unwanted: Vec<HeaderName> =
+        named.chain(headers.keys().filter(|name| is_of_the_connection(name)).cloned()).collect();
+    for name in unwanted {
         headers.remove(name);
     }
     headers

@@ -114,18 +114,18 @@ impl FollowUp {
             return self.park(record, Reason::InternalError);
         };
         let (head, peer) = (request.head(), Peer::new(request.peer, request.tls));
-        let (order, body) = (Some(claimed.order), request.body.clone());
+        let order = Some(claimed.order);
         let (overrides, trace) = (self.overridden(channel, &job, record, &confirmed), span.parent());
         let upstream_request = UpstreamRequest {
             route,
-            reading: route.reading(&body).unwrap_or(&route.main),
+            reading: route.reading(&request.body).unwrap_or(&route.main),
             channel: Some(channel),
             order,
-            head,
-            body,
-            fill,
+            head: &head,
+            body: &request.body,
+            fill: fill.as_ref(),
             peer,
-            request_id,
+            request_id: &request_id,
             trace,
             overrides,
             event: Event::Payment,
@@ -134,7 +134,7 @@ impl FollowUp {
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
         let signed_at = window::signed_at(route, request);
         let verified = record::verified(confirmed.payment());
-        let step = self.deliver(upstream_request, record, confirmed, origin, turn).await;
+        let step = self.deliver(&upstream_request, record, confirmed, origin, turn).await;
         if step == Step::NotAccepted && signed_at.is_some_and(|at| record.is_signed_after(at)) {
             self.begin_anew(record, verified);
         }
@@ -211,7 +211,7 @@ impl FollowUp {
 
     pub(super) async fn deliver(
         &self,
-        upstream_request: UpstreamRequest<'_>,
+        upstream_request: &UpstreamRequest<'_, '_>,
         record: &Record,
         confirmed: Confirmed,
         origin: Origin,

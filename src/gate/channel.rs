@@ -86,6 +86,13 @@ impl Affix {
         }
         OutTradeNo::parse(&format!("{}{order}{}", self.prefix, self.suffix))
     }
+
+    /// Whether WeChat Pay calls `order` this.
+    #[must_use]
+    pub fn makes(&self, number: &OutTradeNo, order: &OrderId) -> bool {
+        let inner = number.as_str().strip_prefix(&*self.prefix).and_then(|rest| rest.strip_suffix(&*self.suffix));
+        inner == Some(order.as_str())
+    }
 }
 
 /// The configured channels by name.
@@ -133,5 +140,25 @@ impl Channels {
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Channel>> {
         self.all.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_made_of_an_order_where_applying_the_affix_gives_it() {
+        let affix = |prefix: &str, suffix: &str| Affix { prefix: prefix.to_owned(), suffix: suffix.to_owned() };
+        for affix in [affix("", ""), affix("p-", ""), affix("", "-s"), affix("p-", "-s"), affix("aa", "aa")] {
+            for order in ["A", "aa", "p-A", "A-s", "p-A-s", "aaa", "A".repeat(32).as_str(), "A".repeat(64).as_str()] {
+                let order = OrderId::parse(order).unwrap();
+                for number in ["A", "aa", "aaa", "aaaa", "aaaaa", "p-A", "A-s", "p-A-s", "p-p-A", "p-p-A-s-s"] {
+                    let number = OutTradeNo::parse(number).unwrap();
+                    let applied = affix.apply(&order).as_ref() == Ok(&number);
+                    assert_eq!(affix.makes(&number, &order), applied, "{affix:?} {order} {number}");
+                }
+            }
+        }
     }
 }

@@ -128,8 +128,8 @@ impl Confirm {
         cached
     }
 
-    /// What is known of the order that `ask` names, or found out within the confirm deadline, out of this `part` of the
-    /// merchant's budget. A question is a step of `within`.
+    /// Finds out about the order that `ask` names, of which the cache knew nothing a moment ago, within the confirm
+    /// deadline, out of this `part` of the merchant's budget. A question is a step of `within`.
     pub async fn ask(&self, channel: &Arc<Channel>, ask: AskBy, part: Part, within: &Parent) -> (OrderState, Source) {
         let (order_state, source) = self.find_out(channel, ask, part, within).await;
         source.of(&self.meters).count();
@@ -141,13 +141,13 @@ impl Confirm {
         let cache = &self.memory.cache;
         let deadline = Instant::now() + self.timeout;
         loop {
-            if let Some(order_state) = cache.get(&question).await {
-                return (order_state, Source::Hit);
-            }
             // A leader fills the cache before it ends its flight, so what is neither cached nor under way is not asked
             // yet.
             let (answer, source, until) = match self.flights.join(question, || cache.contains_key(&question)) {
-                None => continue,
+                None => match cache.get(&question).await {
+                    Some(order_state) => return (order_state, Source::Hit),
+                    None => continue,
+                },
                 Some(Role::Follow(answer, asked_again_at)) => (answer, Source::Coalesced, deadline.min(asked_again_at)),
                 Some(Role::Lead(leader, answer)) => {
                     let (memory, channel) = (Arc::clone(&self.memory), Arc::clone(channel));
@@ -158,7 +158,12 @@ impl Confirm {
             match timeout_at(until, answer.wait()).await {
                 Ok(order_state) => return (order_state, source),
                 Err(_) if until == deadline => return (OrderState::NotPaid(Reason::QueryTimeout), source),
-                Err(_) => {}
+                // Somebody who does not share its flight may have found it out meanwhile.
+                Err(_) => {
+                    if let Some(order_state) = cache.get(&question).await {
+                        return (order_state, Source::Hit);
+                    }
+                }
             }
         }
     }

@@ -4,16 +4,13 @@
 //! The callback is sent once; and once more, as an attempt of its own, if a kept connection took it along.
 
 use super::accepted::FailedRule;
-use super::channel::Channel;
 use super::decide::Pass;
 use super::delivery::{Acceptance, Attempt, Origin};
-use super::event::Event;
 use super::outgoing::{UpstreamRequest, outgoing};
 use super::policy::Duplicates;
 use super::record::Record;
 use super::records::Records;
 use super::resign::resign;
-use super::route::{Reading, Route};
 use super::sender::Senders;
 use super::stamp::{self, Stamp};
 use crate::domain::clock;
@@ -21,9 +18,9 @@ use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
 use crate::journal::{self, Outcome, Override, Overrides, State, Transition};
 use crate::observe::metrics::{Sent, UpstreamMeters};
-use crate::observe::traces::{Parent, Span};
+use crate::observe::traces::Span;
 use crate::upstream::standing::{Change, Failure};
-use crate::upstream::{Forward, Unanswered, Upstream, UpstreamAnswer};
+use crate::upstream::{Forward, To, Unanswered, Upstream, UpstreamAnswer};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{DATE, HeaderName, HeaderValue, SET_COOKIE};
@@ -61,18 +58,20 @@ pub struct Undelivered {
     pub resent: bool,
 }
 
-/// Where a callback goes, and what it tells.
+/// Where a callback goes, and what for.
 #[derive(Debug)]
-struct Destination<'p> {
-    route: &'p Route,
-    reading: &'p Reading,
-    channel: Option<&'p Channel>,
-    order: Option<OrderId>,
-    upstream: &'p Upstream,
+struct Destination<'d> {
+    callback: &'d UpstreamRequest<'d, 'd>,
+    upstream: &'d Upstream,
+    /// The way there; none to an upstream that is not configured, which is a fault.
+    to: Option<To<'d>>,
     origin: Origin,
-    overrides: Overrides,
-    event: Event,
-    trace: Parent,
+}
+
+impl Destination<'_> {
+    fn channel(&self) -> Option<ChannelId> {
+        self.callback.channel.map(|channel| channel.id)
+    }
 }
 
 /// An answer, and whether it counts as having taken what was sent.
@@ -106,39 +105,38 @@ impl Forwarder<'_> {
     /// Why there is no answer.
     pub async fn deliver(
         &self,
-        upstream_request: UpstreamRequest<'_>,
+        callback: &UpstreamRequest<'_, '_>,
         pass: &Pass,
         record: &Record,
         origin: Origin,
         next: Option<Transition>,
         deadline: Instant,
     ) -> Result<Delivered, Undelivered> {
-        let destination = self.destination(&upstream_request, origin);
-        if origin == Origin::Callback {
-            self.forward.count_fresh(destination.upstream);
+        let destination = self.destination(callback, origin);
+        if let Some(to) = destination.to.filter(|_| origin == Origin::Callback) {
+            to.count_fresh();
         }
-        let accepted_before = self.forward.standing(destination.upstream, |standing| standing.accepted_so_far());
-        let (attempt, line) = self.begin(&destination, pass, record, next, deadline).await;
-        let mut sent = self.send(upstream_request, pass, &destination, Some(&attempt), deadline).await;
-        let again = sent.as_mut().err().and_then(|unanswered| unanswered.again.take());
-        let (sent, (attempt, line), resent) = match again.filter(|_| Instant::now() < deadline) {
-            None => (sent, (attempt, line), false),
-            Some(request) => {
-                // What became of this attempt is known, and where the callback goes on is not.
-                self.records.attempt_ended(record, &attempt, line, Outcome::Failed(Reason::UpstreamBroke), None);
-                let attempt = self.begin(&destination, pass, record, next, deadline).await;
-                let sent = self.send_again(*request, pass, &destination, Some(&attempt.0), deadline).await;
-                (sent, attempt, true)
-            }
-        };
+        let accepted_before = destination.to.map(|to| to.standing(|standing| standing.accepted_so_far()));
+        let (mut attempt, mut line) = self.begin(&destination, pass, record, next);
+        self.flush_number(origin, deadline).await;
+        let mut sent = self.send(&destination, pass, Some(&attempt), deadline).await;
+        let resent = is_sent_again(&sent, deadline);
+        if resent {
+            // What became of this attempt is known, and where the callback goes on is not.
+            self.records.attempt_ended(record, &attempt, line, Outcome::Failed(Reason::UpstreamBroke), None);
+            (attempt, line) = self.begin(&destination, pass, record, next);
+            self.flush_number(origin, deadline).await;
+            // Boxed here as below: it is rare, and the others should not carry the room for it.
+            sent = Box::pin(self.send_again(&destination, pass, Some(&attempt), deadline)).await;
+        }
         // Before what came of it, so that no crash leaves the one without the other.
         if !matches!(&sent, Err(Unanswered { reason: Reason::UpstreamUnreachable, .. })) {
-            self.flag_overridden(record, destination.overrides);
+            self.flag_overridden(record, callback.overrides);
         }
         if line.is_none() && matches!(sent, Ok((_, Ok(())))) && record.delivery.accepted().is_some() {
             self.records.accepted_again(record);
         } else {
-            let keep = destination.route.duplicates == Duplicates::Absorb;
+            let keep = callback.route.duplicates == Duplicates::Absorb;
             self.records.attempt_ended(record, &attempt, line, outcome(&sent, pass, keep), next);
         }
         self.update_standing(&destination, &sent, accepted_before.unwrap_or_default());
@@ -156,12 +154,13 @@ impl Forwarder<'_> {
             Err(Unanswered { reason: Reason::InternalError, .. }) => return,
             Err(unanswered) => failed(None, unanswered.reason),
         };
-        let change = self.forward.standing(destination.upstream, |standing| match (failure, destination.order) {
+        let Some(to) = destination.to else { return };
+        let change = to.standing(|standing| match (failure, destination.callback.order) {
             (None, _) => standing.accepted(clock::now()),
             (Some(failure), Some(order)) => standing.failed(order, failure, accepted_before),
             (Some(_), None) => None,
         });
-        match change.flatten() {
+        match change {
             None => {}
             Some(Change::Fails) => tracing::warn!(
                 upstream = %destination.upstream,
@@ -177,39 +176,36 @@ impl Forwarder<'_> {
     }
 
     /// Takes the next attempt number, and appends to the journal that the attempt begins.
-    async fn begin(
-        &self,
-        destination: &Destination<'_>,
-        pass: &Pass,
-        record: &Record,
-        next: Option<Transition>,
-        deadline: Instant,
-    ) -> Numbered {
+    fn begin(&self, destination: &Destination<'_>, pass: &Pass, record: &Record, next: Option<Transition>) -> Numbered {
         let attempt = record.delivery.next(destination.origin);
         let meanwhile = next.filter(|next| next.state() == State::Delivering);
         let noted = |payment| self.records.attempt_started(record, payment, &attempt, meanwhile);
         let line = pass.confirmed().and_then(|confirmed| noted(confirmed.payment()));
-        if destination.origin != Origin::Callback {
-            // No sender waits, so there is time to have the attempt's number on disk before the upstream sees it.
-            let _ = timeout_at(deadline.min(Instant::now() + NUMBERED), self.records.flush()).await;
-        }
         (attempt, line)
+    }
+
+    /// Where no sender waits there is time to have the attempt's number on disk before the upstream sees it.
+    async fn flush_number(&self, origin: Origin, deadline: Instant) {
+        if origin != Origin::Callback {
+            let until = deadline.min(Instant::now() + NUMBERED);
+            let _ = Box::pin(timeout_at(until, self.records.flush())).await;
+        }
     }
 
     /// Sends a callback that is not confirmed; the journal gets nothing of it.
     pub(super) async fn send_unrecorded(
         &self,
-        upstream_request: UpstreamRequest<'_>,
+        callback: &UpstreamRequest<'_, '_>,
         pass: &Pass,
         deadline: Instant,
     ) -> Result<Delivered, Undelivered> {
-        let destination = self.destination(&upstream_request, Origin::Callback);
-        let mut sent = self.send(upstream_request, pass, &destination, None, deadline).await;
-        let again = sent.as_mut().err().and_then(|unanswered| unanswered.again.take());
-        match again.filter(|_| Instant::now() < deadline) {
-            None => result_of(sent, false),
-            Some(request) => result_of(self.send_again(*request, pass, &destination, None, deadline).await, true),
+        let destination = self.destination(callback, Origin::Callback);
+        let mut sent = self.send(&destination, pass, None, deadline).await;
+        let resent = is_sent_again(&sent, deadline);
+        if resent {
+            sent = Box::pin(self.send_again(&destination, pass, None, deadline)).await;
         }
+        result_of(sent, resent)
     }
 
     /// That a person decided it stays with the record for ever. A second payment is flagged anyway.
@@ -224,51 +220,61 @@ impl Forwarder<'_> {
 
     async fn send(
         &self,
-        upstream_request: UpstreamRequest<'_>,
-        pass: &Pass,
         destination: &Destination<'_>,
+        pass: &Pass,
         attempt: Option<&Attempt>,
         deadline: Instant,
     ) -> Result<Judged, Unanswered> {
-        let sender = self.senders.identify(upstream_request.peer);
-        let stamped = stamped(destination, attempt);
-        let resigned = upstream_request.resign().map(|it| (Arc::clone(it), upstream_request.body.clone()));
-        let mut request = outgoing(upstream_request, pass, self.stamp, sender, destination.upstream, stamped)?;
-        if let Some((with, body)) = resigned {
-            resign(with, &mut request, body).await?;
-        }
+        let mut request = self.request(destination, pass, attempt).await?;
+        let to = destination.to.ok_or(Reason::InternalError)?;
         let span = span(destination, attempt, &mut request);
         let sent_at = Instant::now();
-        let answer = self.forward.send(destination.upstream, request, deadline).await;
+        let answer = to.send(request, deadline).await;
         self.heard(destination, answer, span, sent_at)
     }
 
     /// Sends the same request on a connection of its own, as another attempt. It is never done unseen (threat D-06).
     async fn send_again(
         &self,
-        mut request: Request<Full<Bytes>>,
-        pass: &Pass,
         destination: &Destination<'_>,
+        pass: &Pass,
         attempt: Option<&Attempt>,
         deadline: Instant,
     ) -> Result<Judged, Unanswered> {
-        let verified = self.stamp.verify(request.headers_mut(), pass, stamped(destination, attempt).as_ref());
-        verified.map_err(|_| Reason::InternalError)?;
+        let mut request = self.request(destination, pass, attempt).await?;
+        let to = destination.to.ok_or(Reason::InternalError)?;
         let mut span = span(destination, attempt, &mut request);
         span.set("tollgate.resent", true);
-        let channel = destination.channel.map(|channel| channel.id);
+        let channel = destination.channel();
         self.meters.resent(channel);
         tracing::info!(
             channel = channel.as_ref().map(ChannelId::as_str),
-            order = destination.order.as_ref().map(OrderId::as_str),
+            order = destination.callback.order.as_ref().map(OrderId::as_str),
             origin = destination.origin.as_str(),
             attempt = attempt.map(|attempt| attempt.number),
             upstream = %destination.upstream,
             "the upstream closed a kept connection under a callback, which is sent once more on a fresh one"
         );
         let sent_at = Instant::now();
-        let answer = self.forward.send_afresh(destination.upstream, request, deadline).await;
+        let answer = to.send_afresh(request, deadline).await;
         self.heard(destination, answer, span, sent_at)
+    }
+
+    /// The request of an attempt, signed afresh where the route does that.
+    async fn request(
+        &self,
+        destination: &Destination<'_>,
+        pass: &Pass,
+        attempt: Option<&Attempt>,
+    ) -> Result<Request<Full<Bytes>>, Reason> {
+        let callback = destination.callback;
+        let sender = self.senders.identify(callback.peer);
+        let stamped = stamped(destination, attempt);
+        let mut request = outgoing(callback, pass, self.stamp, sender, destination.upstream, stamped)?;
+        if let Some(with) = callback.resign() {
+            Box::pin(resign(Arc::clone(with), &mut request, callback.body.clone())).await?;
+        }
+        Ok(request)
     }
 
     /// Counts what came of an attempt, and judges the answer.
@@ -279,18 +285,13 @@ impl Forwarder<'_> {
         mut span: Span,
         sent_at: Instant,
     ) -> Result<Judged, Unanswered> {
-        let judged = answer.as_ref().map(|answer| destination.reading.accepted.judge(answer));
+        let judged = answer.as_ref().map(|answer| destination.callback.reading.accepted.judge(answer));
         let sent = match &judged {
             Ok(Ok(())) => Sent::Accepted,
             Ok(Err(_)) => Sent::NotAccepted,
             Err(unanswered) => Sent::Failed(unanswered.reason),
         };
-        self.meters.sent(
-            destination.channel.map(|channel| channel.id),
-            destination.origin.as_str(),
-            sent,
-            sent_at.elapsed(),
-        );
+        self.meters.sent(destination.channel(), destination.origin.as_str(), sent, sent_at.elapsed());
         match &answer {
             Ok(answer) => span.set_number("http.response.status_code", answer.status.as_u16()),
             Err(unanswered) => span.failed(unanswered.reason.code()),
@@ -304,20 +305,24 @@ impl Forwarder<'_> {
         Ok((answer, judged))
     }
 
-    fn destination<'a>(&'a self, upstream_request: &UpstreamRequest<'a>, origin: Origin) -> Destination<'a> {
-        let UpstreamRequest { route, reading, channel, order, overrides, event, ref trace, .. } = *upstream_request;
-        let upstream = channel.map_or(self.default, |channel| &channel.upstream);
-        Destination { route, reading, channel, order, upstream, origin, overrides, event, trace: trace.clone() }
+    fn destination<'a>(&'a self, callback: &'a UpstreamRequest<'a, 'a>, origin: Origin) -> Destination<'a> {
+        let upstream = callback.channel.map_or(self.default, |channel| &channel.upstream);
+        Destination { callback, upstream, to: self.forward.to(upstream), origin }
     }
+}
+
+/// Whether a callback is sent once more: its kept connection ended before a byte of an answer came.
+fn is_sent_again(sent: &Result<Judged, Unanswered>, deadline: Instant) -> bool {
+    matches!(sent, Err(Unanswered { again: true, .. })) && Instant::now() < deadline
 }
 
 /// Says why an answer does not count, where no line about a callback says it.
 fn not_taken(destination: &Destination<'_>, status: StatusCode, failed_rule: FailedRule) {
     if destination.origin != Origin::Callback {
         tracing::info!(
-            route = destination.route.name,
-            channel = destination.channel.map(|channel| channel.id.as_str()),
-            order = destination.order.as_ref().map(OrderId::as_str),
+            route = destination.callback.route.name,
+            channel = destination.channel().as_ref().map(ChannelId::as_str),
+            order = destination.callback.order.as_ref().map(OrderId::as_str),
             origin = destination.origin.as_str(),
             status = status.as_u16(),
             failed_rule = failed_rule.as_str(),
@@ -326,20 +331,22 @@ fn not_taken(destination: &Destination<'_>, status: StatusCode, failed_rule: Fai
     }
 }
 
-fn stamped<'w>(destination: &Destination<'w>, attempt: Option<&Attempt>) -> Option<stamp::Delivered<'w>> {
-    let (attempt, channel) = attempt.cloned().zip(destination.channel)?;
-    Some(stamp::Delivered { channel: &channel.id, attempt, overrides: destination.overrides, event: destination.event })
+fn stamped<'w>(destination: &Destination<'w>, attempt: Option<&'w Attempt>) -> Option<stamp::Delivered<'w>> {
+    let UpstreamRequest { channel, overrides, event, .. } = *destination.callback;
+    Some(stamp::Delivered { channel: &channel?.id, attempt: attempt?, overrides, event })
 }
 
 /// The span of an attempt, which takes the place of the span that the request belonged to.
 fn span(destination: &Destination<'_>, attempt: Option<&Attempt>, request: &mut Request<Full<Bytes>>) -> Span {
-    let mut span = destination.trace.client("forward");
-    span.set("tollgate.origin", destination.origin.as_str());
-    span.set("server.address", destination.upstream);
-    if let Some(attempt) = attempt.filter(|_| destination.channel.is_some()) {
-        span.set("tollgate.attempt", attempt.number);
+    let mut span = destination.callback.trace.client("forward");
+    if span.is_wanted() {
+        span.set("tollgate.origin", destination.origin.as_str());
+        span.set("server.address", destination.upstream);
+        if let Some(attempt) = attempt.filter(|_| destination.callback.channel.is_some()) {
+            span.set("tollgate.attempt", attempt.number);
+        }
+        span.take_over(request.headers_mut());
     }
-    span.take_over(request.headers_mut());
     span
 }
 

@@ -74,7 +74,8 @@ impl Flags<'_> {
         let Some(first) = records.other_payment(channel.id, order, record, payment) else { return Ok(confirmed) };
         let is_let_through =
             channel.on_second_payment == OnSecondPayment::Forward || asked.overrides.has(Override::SecondPayment);
-        if !is_let_through && self.was_given_back(&first, asked).await? {
+        // Boxed, since a second payment is rare.
+        if !is_let_through && Box::pin(self.was_given_back(&first, asked)).await? {
             records.stands(&first, true, (channel.id, order, record), payment);
             return Ok(confirmed);
         }

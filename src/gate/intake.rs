@@ -153,7 +153,7 @@ impl<'m> Intake<'m> {
                 Some(channel) => Ok(channel.account.fetch_keys(deadline).await?),
                 None => Ok(()),
             },
-            None if self.reading.is_auto() => addressee::fetch_keys(channels, &envelope, deadline).await,
+            None if self.reading.is_auto() => Box::pin(addressee::fetch_keys(channels, &envelope, deadline)).await,
             None => Ok(()),
         }
     }

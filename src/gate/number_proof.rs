@@ -38,7 +38,7 @@ impl Route {
     #[must_use]
     pub fn is_evident(&self, channel: &Channel, order: &OrderId, number: &OutTradeNo) -> bool {
         let fields = self.main.claim.fields();
-        channel.out_trade_no.apply(order).as_ref() == Ok(number) || fields.out_trade_no.as_ref() == Some(&fields.order)
+        channel.out_trade_no.makes(number, order) || fields.out_trade_no.as_ref() == Some(&fields.order)
     }
 }
 
@@ -65,9 +65,9 @@ impl Proofs<'_> {
                 Some(attach) if attach::names(attach, field.as_deref(), order) => Pair::Proven,
                 _ => Pair::OfAnotherOrder,
             },
-            NumberProof::Source(sources) => self.listed_pair(sources, case, payment, until).await,
+            NumberProof::Source(sources) => Box::pin(self.listed_pair(sources, case, payment, until)).await,
             NumberProof::SourceOnceNamed(sources) if self.expected.names_numbers(sources) => {
-                self.listed_pair(sources, case, payment, until).await
+                Box::pin(self.listed_pair(sources, case, payment, until)).await
             }
             NumberProof::First | NumberProof::SourceOnceNamed(_) => {
                 let known = self.records.known_owner(payment);
@@ -129,7 +129,8 @@ impl Proofs<'_> {
             None if is_evident && self.records.are_kept() => None,
             None => {
                 let claim = self.owner_claim(channel, claimed, payment);
-                match timeout_at(until, self.records.own(claim)).await.unwrap_or(Err(Reason::JournalUnavailable)) {
+                let owning = Box::pin(timeout_at(until, self.records.own(claim)));
+                match owning.await.unwrap_or(Err(Reason::JournalUnavailable)) {
                     Ok(owner) => Some(owner),
                     // Observing goes on without a record.
                     Err(_) if channel.mode == Mode::Observe => None,

@@ -23,25 +23,25 @@ use std::sync::Arc;
 
 /// A callback that is to be sent.
 #[derive(Debug)]
-pub struct UpstreamRequest<'p> {
+pub struct UpstreamRequest<'g, 'r> {
     /// The route it came on.
-    pub route: &'p Route,
+    pub route: &'g Route,
     /// How it is read there.
-    pub reading: &'p Reading,
+    pub reading: &'g Reading,
     /// Its channel; observing also sends what names none.
-    pub channel: Option<&'p Channel>,
+    pub channel: Option<&'g Channel>,
     /// Its order, if that was readable.
     pub order: Option<OrderId>,
     /// Its head as received.
-    pub head: Parts,
+    pub head: &'r Parts,
     /// Its body as received.
-    pub body: Bytes,
+    pub body: &'r Bytes,
     /// Where the transaction id can be written.
-    pub fill: Option<Blank>,
+    pub fill: Option<&'r Blank>,
     /// The connection's other end, which sent it.
     pub peer: Peer,
     /// Its id, the value of `X-Request-Id`.
-    pub request_id: HeaderValue,
+    pub request_id: &'r HeaderValue,
     /// The span that the attempt is a step of.
     pub trace: Parent,
     /// The rules that a person has overridden for this order.
@@ -52,10 +52,10 @@ pub struct UpstreamRequest<'p> {
     pub opened: bool,
 }
 
-impl<'p> UpstreamRequest<'p> {
+impl<'g> UpstreamRequest<'g, '_> {
     /// What signs it afresh in place of its provider; `None` where it goes on under the signature that it has.
     #[must_use]
-    pub fn resign(&self) -> Option<&'p Arc<dyn Resign>> {
+    pub fn resign(&self) -> Option<&'g Arc<dyn Resign>> {
         self.route.resign.as_ref().filter(|_| self.opened && self.reading.ages())
     }
 }
@@ -63,34 +63,36 @@ impl<'p> UpstreamRequest<'p> {
 /// The request for the upstream: same method, same target, same body bytes but for a blank that is filled, and new
 /// headers. Where the route signs afresh, it is not signed yet.
 pub(super) fn outgoing(
-    upstream_request: UpstreamRequest<'_>,
+    upstream_request: &UpstreamRequest<'_, '_>,
     pass: &Pass,
     stamp: &Stamp,
     sender: Sender,
     upstream: &Upstream,
     delivered: Option<Delivered<'_>>,
 ) -> Result<Request<Full<Bytes>>, Reason> {
-    let UpstreamRequest { head, body, fill, request_id, .. } = upstream_request;
-    let source = Source { sender, upstream, request_id: &request_id };
-    let (target, body) = filled(&head.uri, body, fill.as_ref(), pass).ok_or(Reason::InternalError)?;
-    let headers = stamp.headers(head.headers, &source, pass, delivered.as_ref());
+    let UpstreamRequest { head, body, fill, request_id, .. } = *upstream_request;
+    let source = Source { sender, upstream, request_id };
+    let headers = stamp.headers(&head.headers, &source, pass, delivered.as_ref());
+    let (target, body) = filled(&head.uri, body, fill, pass).ok_or(Reason::InternalError)?;
     let mut request = Request::new(Full::new(body));
-    *request.method_mut() = head.method;
+    *request.method_mut() = head.method.clone();
     *request.uri_mut() = target;
     *request.headers_mut() = headers.map_err(|_| Reason::InternalError)?;
     Ok(request)
 }
 
 /// Target and body as they were received, the blank filled in if there is one and something was confirmed.
-fn filled(target: &Uri, body: Bytes, fill: Option<&Blank>, pass: &Pass) -> Option<(Uri, Bytes)> {
-    let (Some(blank), Some(confirmed)) = (fill, pass.confirmed()) else { return Some((origin_form(target)?, body)) };
+fn filled(target: &Uri, body: &Bytes, fill: Option<&Blank>, pass: &Pass) -> Option<(Uri, Bytes)> {
+    let (Some(blank), Some(confirmed)) = (fill, pass.confirmed()) else {
+        return Some((origin_form(target)?, body.clone()));
+    };
     let id = &confirmed.payment().transaction_id;
     if !blank.in_query {
-        return Some((origin_form(target)?, Bytes::from(blank.fill(&body, id)?)));
+        return Some((origin_form(target)?, Bytes::from(blank.fill(body, id)?)));
     }
     let query = blank.fill(target.query().unwrap_or_default().as_bytes(), id)?;
     let target = [target.path().as_bytes(), b"?", &query].concat();
-    Some((Uri::try_from(target).ok()?, body))
+    Some((Uri::try_from(target).ok()?, body.clone()))
 }
 
 fn origin_form(uri: &Uri) -> Option<Uri> {

@@ -51,7 +51,7 @@ struct Kept {
     /// The first payment of each order, on whatever route.
     payments: Latest<(usize, OrderId), FirstPayment>,
     /// The order that each payment is for.
-    owners: Latest<TransactionId, Owner>,
+    owners: Latest<TransactionId, Owner, QuickHash>,
     /// Every upstream there was; its place is its number.
     upstreams: Mutex<Vec<Upstream>>,
     /// Deliveries whose count is ahead of the journal's, each by one of its entries.

@@ -37,12 +37,12 @@ impl<'g> Forwarder<'g> {
     /// Sends a callback whose sender waits, unless its order was accepted before and the route absorbs duplicates.
     pub(super) async fn forward_or_replay(
         &self,
-        upstream_request: UpstreamRequest<'g>,
+        upstream_request: &UpstreamRequest<'g, '_>,
         pass: &Pass,
         held: Held<'_>,
         deadline: Instant,
     ) -> Result<Answer<'g>, Undelivered> {
-        let UpstreamRequest { route, reading, order, event, .. } = upstream_request;
+        let UpstreamRequest { route, reading, order, event, .. } = *upstream_request;
         let (Some(confirmed), Some(order)) = (pass.confirmed(), order) else {
             return self.send_unrecorded(upstream_request, pass, deadline).await.map(Answer::Forwarded);
         };

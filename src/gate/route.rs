@@ -165,6 +165,9 @@ impl Route {
     /// its head names, if it names one.
     #[must_use]
     pub fn reading_of_head(&self, headers: &HeaderMap) -> &Reading {
+        if self.also.is_empty() {
+            return &self.main;
+        }
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         self.readings().find(|reading| reading.is_named_by(content_type)).unwrap_or(&self.main)
     }

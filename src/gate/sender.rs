@@ -110,6 +110,9 @@ impl Senders {
     /// The last address of the chain that no trusted proxy added itself.
     fn address(&self, peer: Peer, headers: &HeaderMap) -> IpAddr {
         let mut address = peer.addr.ip();
+        if !self.trusts(address) {
+            return address;
+        }
         let chain = headers.get_all(&X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> = chain.flat_map(|value| value.split(',')).map(str::trim).collect();
         for hop in hops.into_iter().rev() {

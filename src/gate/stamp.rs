@@ -1,6 +1,8 @@
 //! What the upstream sees as headers: every one of ours removed from the request, whatever its spelling, and set again
 //! from the confirmed payment, last (threats P-08 to P-11).
 
+mod pattern;
+
 use super::decide::Pass;
 use super::delivery::Attempt;
 use super::event::Event;
@@ -12,9 +14,11 @@ use crate::journal::Overrides;
 use crate::provider::payment::Payment;
 use crate::upstream::Upstream;
 use crate::upstream::hop::named_by_connection;
+use arrayvec::ArrayString;
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_ENCODING, FORWARDED, HOST, HeaderName, HeaderValue, InvalidHeaderValue};
+use pattern::{Ours, Pattern};
 use sha2::Sha256;
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -76,22 +80,25 @@ impl Default for HeaderNames {
 }
 
 impl HeaderNames {
+    /// The ten that each confirmed request has, in the order in which they are signed.
+    fn verified(&self) -> [(&HeaderName, Ours); 10] {
+        [
+            (&self.transaction_id, Ours::TransactionId),
+            (&self.out_trade_no, Ours::OutTradeNo),
+            (&self.amount, Ours::Amount),
+            (&self.currency, Ours::Currency),
+            (&self.paid_at, Ours::PaidAt),
+            (&self.trade_state, Ours::TradeState),
+            (&self.channel, Ours::Channel),
+            (&self.delivery, Ours::Delivery),
+            (&self.attempt, Ours::Attempt),
+            (&self.origin, Ours::Origin),
+        ]
+    }
+
     fn iter(&self) -> impl Iterator<Item = &HeaderName> {
-        let values = [
-            &self.transaction_id,
-            &self.out_trade_no,
-            &self.amount,
-            &self.currency,
-            &self.paid_at,
-            &self.trade_state,
-            &self.channel,
-            &self.delivery,
-            &self.attempt,
-            &self.origin,
-            &self.overrides,
-            &self.event,
-        ];
-        values.into_iter().chain(self.signature.iter().map(|signature| &signature.name))
+        let sometimes = [&self.overrides, &self.event].into_iter().chain(self.signature.iter().map(|it| &it.name));
+        self.verified().map(|(name, _)| name).into_iter().chain(sometimes)
     }
 }
 
@@ -132,7 +139,7 @@ pub struct Delivered<'a> {
     /// The channel that confirmed.
     pub channel: &'a ChannelId,
     /// Which delivery, and which attempt of it.
-    pub attempt: Attempt,
+    pub attempt: &'a Attempt,
     /// The rules that a person has overridden for it.
     pub overrides: Overrides,
     /// What it tells of.
@@ -145,6 +152,10 @@ pub struct Stamp {
     names: HeaderNames,
     host: Host,
     unwanted: Unwanted,
+    /// Of a request that is confirmed.
+    verified: Pattern,
+    /// And of one that is not.
+    unverified: Pattern,
 }
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -186,9 +197,6 @@ const NEVER_PASSED: [&str; 29] = [
     "x-forwarded-for",
 ];
 
-/// How many fields are added at most.
-const MOST_ADDED: usize = 17;
-
 /// Fields by which a proxy in front says who called; believed from a trusted proxy only.
 const PASSED_FROM_TRUSTED: [&str; 13] = [
     "cf-connecting-ip",
@@ -211,7 +219,15 @@ impl Stamp {
     #[must_use]
     pub fn new(names: HeaderNames, host: Host) -> Self {
         let unwanted = Unwanted::new(&names);
-        Self { names, host, unwanted }
+        let always = [
+            (&HOST, Ours::Host),
+            (&X_FORWARDED_FOR, Ours::ForwardedFor),
+            (&X_REQUEST_ID, Ours::RequestId),
+            (&ACCEPT_ENCODING, Ours::AcceptEncoding),
+        ];
+        let unverified = Pattern::new(&always);
+        let verified = Pattern::new(&[&always[..], &names.verified()].concat());
+        Self { names, host, unwanted, verified, unverified }
     }
 
     /// Makes the headers for the upstream of the received ones. Only a confirmed pass adds verified ones.
@@ -220,138 +236,135 @@ impl Stamp {
     /// If a value cannot stand in a header, which the grammars of the ids and the config check rule out.
     pub fn headers(
         &self,
-        mut headers: HeaderMap,
+        received: &HeaderMap,
         source: &Source<'_>,
         pass: &Pass,
         delivered: Option<&Delivered<'_>>,
     ) -> Result<HeaderMap, InvalidHeaderValue> {
-        let forwarded_for = forwarded_for(&headers, source.sender)?;
-        self.remove_unwanted(&mut headers, source.sender);
-        headers.reserve(MOST_ADDED);
-        self.set_host(&mut headers, source.upstream)?;
-        headers.insert(X_FORWARDED_FOR, forwarded_for);
-        if !(headers.contains_key(&X_FORWARDED_PROTO) || headers.contains_key(FORWARDED)) {
+        let mut headers = match pass.confirmed().zip(delivered) {
+            Some((confirmed, delivered)) => self.verified(received, source, confirmed.payment(), delivered)?,
+            None => self.unverified.filled(|ours| self.always(ours, received, source))?,
+        };
+        self.pass_on(received, &mut headers, source.sender);
+        // What a proxy says of it has passed, if the proxy is trusted.
+        let is_told = |headers: &HeaderMap| headers.contains_key(&X_FORWARDED_PROTO) || headers.contains_key(FORWARDED);
+        if !(source.sender.trusted_proxy && is_told(&headers)) {
             let proto = if source.sender.peer.tls { "https" } else { "http" };
             headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
         }
-        headers.insert(X_REQUEST_ID, source.request_id.clone());
-        headers.insert(ACCEPT_ENCODING, AS_IT_IS);
-        self.verify(&mut headers, pass, delivered)?;
         Ok(headers)
     }
 
-    /// Sets the verified headers, if the pass is a confirmed one; those of an earlier attempt are replaced.
-    ///
-    /// # Errors
-    /// As [`headers`](Self::headers).
-    pub fn verify(
-        &self,
-        headers: &mut HeaderMap,
-        pass: &Pass,
-        delivered: Option<&Delivered<'_>>,
-    ) -> Result<(), InvalidHeaderValue> {
-        match (pass.confirmed(), delivered) {
-            (Some(confirmed), Some(delivered)) => self.add_verified(headers, confirmed.payment(), delivered),
-            _ => Ok(()),
-        }
-    }
-
-    fn remove_unwanted(&self, headers: &mut HeaderMap, sender: Sender) {
+    /// Adds what the sender sent and the upstream may see. Nothing of it has the name of a header that is there.
+    fn pass_on(&self, received: &HeaderMap, headers: &mut HeaderMap, sender: Sender) {
         let usual = |name: &&[u8]| matches!(*name, b"close" | b"keep-alive");
-        let hop_fields: Vec<&[u8]> = named_by_connection(headers).filter(|name| !usual(name)).collect();
-        // Host speaks about the request, whatever Connection says of it.
-        let named = |name: &HeaderName| {
-            *name != HOST && hop_fields.iter().any(|field| field.eq_ignore_ascii_case(name.as_str().as_bytes()))
-        };
-        let passes = |name: &HeaderName| self.unwanted.passes(name, sender.trusted_proxy) && !named(name);
-        let unwanted: Vec<HeaderName> = headers.keys().filter(|name| !passes(name)).cloned().collect();
-        for name in unwanted {
-            headers.remove(name);
-        }
-    }
-
-    fn set_host(&self, headers: &mut HeaderMap, upstream: &Upstream) -> Result<(), InvalidHeaderValue> {
-        let host = match &self.host {
-            Host::Literal(host) => host.clone(),
-            Host::Preserve if headers.contains_key(HOST) => return Ok(()),
-            // HTTP/1.0 need not name a host, but the upstream is spoken to in HTTP/1.1, which must.
-            Host::Preserve | Host::Upstream => HeaderValue::from_str(upstream.authority.as_str())?,
-        };
-        headers.insert(HOST, host);
-        Ok(())
-    }
-
-    fn add_verified(
-        &self,
-        headers: &mut HeaderMap,
-        payment: &Payment,
-        delivered: &Delivered<'_>,
-    ) -> Result<(), InvalidHeaderValue> {
-        let names = &self.names;
-        let written = payment.written.get_or_write(payment)?;
-        let Attempt { delivery, number, origin } = &delivered.attempt;
-        let values: [(&HeaderName, Option<HeaderValue>); 10] = [
-            (&names.transaction_id, Some(written.transaction_id.clone())),
-            (&names.out_trade_no, Some(written.out_trade_no.clone())),
-            (&names.amount, Some(written.amount.clone())),
-            (&names.currency, Some(written.currency.clone())),
-            (&names.paid_at, written.paid_at.clone()),
-            (&names.trade_state, Some(HeaderValue::from_static(if payment.refunded { "REFUND" } else { "SUCCESS" }))),
-            (&names.channel, Some(HeaderValue::from_str(delivered.channel.as_str())?)),
-            (&names.delivery, Some(delivery.clone())),
-            (&names.attempt, Some(HeaderValue::from_str(itoa::Buffer::new().format(*number))?)),
-            (&names.origin, Some(HeaderValue::from_static(origin.as_str()))),
-        ];
-        let event = match delivered.event {
-            Event::Payment => None,
-            Event::Refund(_) => Some(HeaderValue::from_static("refund")),
-        };
-        if let Some(signature) = &names.signature {
-            let signed = values.iter().map(|(_, value)| value.as_ref()).chain(event.iter().map(Some));
-            headers.insert(&signature.name, sign(&signature.key, signed)?);
-        }
-        for (name, value) in values {
-            if let Some(value) = value {
-                headers.insert(name, value);
+        let hop_fields: Vec<&[u8]> = named_by_connection(received).filter(|name| !usual(name)).collect();
+        let named =
+            |name: &HeaderName| hop_fields.iter().any(|field| field.eq_ignore_ascii_case(name.as_str().as_bytes()));
+        for (name, value) in received {
+            // Host speaks about the request, whatever Connection says of it, and is there.
+            if *name != HOST && self.unwanted.passes(name, sender.trusted_proxy) && !named(name) {
+                headers.append(name.clone(), value.clone());
             }
         }
-        if let Some(event) = event {
-            headers.insert(&names.event, event);
+    }
+
+    /// The value of a header that every request has.
+    fn always(&self, ours: Ours, received: &HeaderMap, source: &Source<'_>) -> Result<HeaderValue, InvalidHeaderValue> {
+        Ok(match ours {
+            Ours::Host => match (&self.host, received.get(HOST)) {
+                (Host::Literal(host), _) => host.clone(),
+                (Host::Preserve, Some(host)) => host.clone(),
+                // HTTP/1.0 need not name a host, but the upstream is spoken to in HTTP/1.1, which must.
+                (Host::Preserve, None) | (Host::Upstream, _) => {
+                    HeaderValue::from_str(source.upstream.authority.as_str())?
+                }
+            },
+            Ours::ForwardedFor => forwarded_for(received, source.sender)?,
+            Ours::RequestId => source.request_id.clone(),
+            Ours::AcceptEncoding => AS_IT_IS,
+            _ => HeaderValue::from_static(""),
+        })
+    }
+
+    fn verified(
+        &self,
+        received: &HeaderMap,
+        source: &Source<'_>,
+        payment: &Payment,
+        delivered: &Delivered<'_>,
+    ) -> Result<HeaderMap, InvalidHeaderValue> {
+        let names = &self.names;
+        let written = payment.written.get_or_write(payment)?;
+        let Attempt { delivery, number, origin } = delivered.attempt;
+        let mut headers = self.verified.filled(|ours| {
+            Ok(match ours {
+                Ours::TransactionId => written.transaction_id.clone(),
+                Ours::OutTradeNo => written.out_trade_no.clone(),
+                Ours::Amount => written.amount.clone(),
+                Ours::Currency => written.currency.clone(),
+                Ours::PaidAt => written.paid_at.clone().unwrap_or(HeaderValue::from_static("")),
+                Ours::TradeState => HeaderValue::from_static(if payment.refunded { "REFUND" } else { "SUCCESS" }),
+                Ours::Channel => HeaderValue::from_str(delivered.channel.as_str())?,
+                Ours::Delivery => delivery.clone(),
+                Ours::Attempt => HeaderValue::from_str(itoa::Buffer::new().format(*number))?,
+                Ours::Origin => HeaderValue::from_static(origin.as_str()),
+                Ours::Host | Ours::ForwardedFor | Ours::RequestId | Ours::AcceptEncoding => {
+                    return self.always(ours, received, source);
+                }
+            })
+        })?;
+        if written.paid_at.is_none() {
+            headers.remove(&names.paid_at);
+        }
+        if let Event::Refund(_) = delivered.event {
+            headers.insert(&names.event, HeaderValue::from_static("refund"));
+        }
+        if let Some(SignatureHeader { name, key }) = &names.signature {
+            let event = headers.get(&names.event).map(Some);
+            let signed = names.verified().map(|(name, _)| headers.get(name)).into_iter().chain(event);
+            let signature = sign(key, signed)?;
+            headers.insert(name, signature);
         }
         if !delivered.overrides.is_empty() {
             headers.insert(&names.overrides, HeaderValue::from_str(&delivered.overrides.to_string())?);
         }
-        Ok(())
+        Ok(headers)
     }
 }
 
 /// The sender's address, behind those that a trusted proxy named.
 fn forwarded_for(received: &HeaderMap, sender: Sender) -> Result<HeaderValue, InvalidHeaderValue> {
-    let mut chain = String::with_capacity(16);
-    if sender.trusted_proxy {
-        for hops in received.get_all(&X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()) {
-            chain.push_str(hops);
-            chain.push_str(", ");
-        }
+    let address = written(sender.peer.addr.ip());
+    if !(sender.trusted_proxy && received.contains_key(&X_FORWARDED_FOR)) {
+        return HeaderValue::from_str(&address);
     }
-    push_address(&mut chain, sender.peer.addr.ip());
+    let mut chain = String::new();
+    for hops in received.get_all(&X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()) {
+        chain.push_str(hops);
+        chain.push_str(", ");
+    }
+    chain.push_str(&address);
     HeaderValue::from_str(&chain)
 }
 
+/// Characters of the longest address: `ffff:...:ffff:255.255.255.255`.
+const LONGEST_ADDRESS: usize = 45;
+
 /// Every callback needs it, and formatting through `Display` costs several times as much.
-fn push_address(chain: &mut String, address: IpAddr) {
+fn written(address: IpAddr) -> ArrayString<LONGEST_ADDRESS> {
+    let mut text = ArrayString::new();
+    // There is room for every address.
     match address {
         IpAddr::V4(address) => {
             for (position, octet) in address.octets().into_iter().enumerate() {
-                if position > 0 {
-                    chain.push('.');
-                }
-                chain.push_str(itoa::Buffer::new().format(octet));
+                let _ = text.try_push_str(if position > 0 { "." } else { "" });
+                let _ = text.try_push_str(itoa::Buffer::new().format(octet));
             }
         }
-        // Writing to a String cannot fail.
-        IpAddr::V6(address) => drop(write!(chain, "{address}")),
+        IpAddr::V6(address) => drop(write!(text, "{address}")),
     }
+    text
 }
 
 /// Lower-case hexadecimal HMAC-SHA256 over the ten values in the order of [`HeaderNames`], and the event as the

@@ -55,7 +55,8 @@ pub(super) async fn serve<H: Handler>(server: Arc<Server<H>>, stream: TcpStream,
         }
     };
     let bounds = Bounds { head: server.limits.head, fields: server.limits.headers };
-    let wire = Wire::new(stream, bounds, server.limits.answer_timeout);
+    // Boxed, since each message takes it to hyper and back.
+    let wire = Box::new(Wire::new(stream, bounds, server.limits.answer_timeout));
     let wire = tokio::select! {
         biased;
         wire = converse(server, wire, Peer { addr, tls }, first_head, &permit) => wire,
@@ -92,11 +93,11 @@ pub(super) async fn turn_away(stream: TcpStream, _permit: OwnedSemaphorePermit) 
 /// Carries messages until one of both sides wants no more. Gives the connection back unless it is broken.
 async fn converse<H: Handler>(
     server: Arc<Server<H>>,
-    mut wire: Wire,
+    mut wire: Box<Wire>,
     peer: Peer,
     first_head: Instant,
     permit: &Permit,
-) -> Option<Wire> {
+) -> Option<Box<Wire>> {
     let mut deadline = LazyDeadline::new(first_head);
     let mut draining = pin!(server.shutdown.begun());
     let mut young = pin!(sleep(FIRST_WORD));
@@ -130,7 +131,7 @@ async fn converse<H: Handler>(
 }
 
 /// Lets hyper carry one message. It keeps nothing of the connection: the wire ends after the message.
-async fn carry<H: Handler>(server: &Arc<Server<H>>, wire: Wire, exchange: Exchange) -> Option<Wire> {
+async fn carry<H: Handler>(server: &Arc<Server<H>>, wire: Box<Wire>, exchange: Exchange) -> Option<Box<Wire>> {
     let service = service_fn(move |request| exchange.clone().answer(Arc::clone(server), request));
     match server.http.serve_connection(wire, service).without_shutdown().await {
         Ok(parts) => Some(parts.io),

@@ -23,8 +23,8 @@ impl Target {
     pub(super) fn told(&self, answer: Result<UpstreamAnswer, Unanswered>) -> Result<UpstreamAnswer, Unanswered> {
         match &answer {
             Ok(_) => self.seen.answered(),
-            Err(Unanswered { again: Some(_), .. }) => {}
-            Err(Unanswered { reason, again: None }) => self.seen.failed(*reason),
+            Err(Unanswered { again: true, .. }) => {}
+            Err(Unanswered { reason, again: false }) => self.seen.failed(*reason),
         }
         answer
     }

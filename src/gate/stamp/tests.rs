@@ -63,8 +63,8 @@ fn stamped_for(event: Event, stamp: &Stamp, fields: &[(&str, &str)], pass: &Pass
         upstream: &Upstream::parse("http://127.0.0.1:5000").unwrap(),
         request_id: &HeaderValue::from_static("r-1"),
     };
-    let delivered = Delivered { channel: &channel, attempt, overrides: Overrides::NONE, event };
-    stamp.headers(received(fields), &source, pass, Some(&delivered)).unwrap()
+    let delivered = Delivered { channel: &channel, attempt: &attempt, overrides: Overrides::NONE, event };
+    stamp.headers(&received(fields), &source, pass, Some(&delivered)).unwrap()
 }
 
 fn stamped(fields: &[(&str, &str)], pass: &Pass) -> HeaderMap {
@@ -135,9 +135,14 @@ fn what_a_person_decided_is_told_and_not_signed() {
             request_id: &HeaderValue::from_static("r-1"),
         };
         let attempt = Attempt { delivery: HeaderValue::from_static("d-1"), number: 2, origin: Origin::FollowUp };
-        let delivered =
-            Delivered { channel: &ChannelId::parse("app").unwrap(), attempt, overrides, event: Event::Payment };
-        stamp.headers(received(&[("X_Tollgate_Override", "amount")]), &source, &confirmed(), Some(&delivered)).unwrap()
+        let delivered = Delivered {
+            channel: &ChannelId::parse("app").unwrap(),
+            attempt: &attempt,
+            overrides,
+            event: Event::Payment,
+        };
+        let received = received(&[("X_Tollgate_Override", "amount")]);
+        stamp.headers(&received, &source, &confirmed(), Some(&delivered)).unwrap()
     };
     let by_the_rules = stamped(Overrides::NONE);
     assert!(!by_the_rules.contains_key("x-tollgate-override") && !by_the_rules.contains_key("x_tollgate_override"));

@@ -9,12 +9,13 @@ use super::labels::{OutcomeLabel, VerdictLabels, WayLabels};
 use super::outcome::Outcome;
 use super::totals::{Latencies, Totals, VERDICTS};
 use crate::domain::order::ChannelId;
+use crate::domain::quick_map::QuickMap;
 use crate::domain::reason::{Reason, Verdict};
 use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
 use prometheus_client::metrics::MetricType;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -55,14 +56,14 @@ struct Way<'p> {
 #[derive(Debug)]
 pub struct Counts {
     callbacks: Arc<Callbacks>,
-    routes: HashMap<Arc<str>, OnChannels>,
+    routes: QuickMap<Arc<str>, OnChannels>,
     no_route: OnChannels,
 }
 
 #[derive(Debug)]
 struct OnChannels {
     route: Option<Arc<str>>,
-    known: HashMap<ChannelId, OnceLock<Arc<Tally>>>,
+    known: QuickMap<ChannelId, OnceLock<Arc<Tally>>>,
     no_channel: OnceLock<Arc<Tally>>,
 }
 

@@ -3,11 +3,11 @@
 use super::Histogram;
 use super::labels::{ChannelLabel, UpstreamRequestLabels};
 use crate::domain::order::ChannelId;
+use crate::domain::quick_map::QuickMap;
 use crate::domain::reason::Reason;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Registry, Unit};
-use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) struct Upstreams {
 pub struct UpstreamMeters {
     requests: Family<UpstreamRequestLabels, Counter>,
     durations: Family<ChannelLabel, Histogram>,
-    known: HashMap<ChannelId, Channel>,
+    known: QuickMap<ChannelId, Channel>,
     no_channel: Channel,
 }
 
