@@ -154,7 +154,7 @@ fn fill(file: &Path, count: u64) {
             )
             .unwrap();
         let mut delivery = transaction
-            .prepare("INSERT INTO delivery (id, \"order\", attempts, accepted_at, transaction_id) VALUES (?1, ?2, 1, ?3, ?4)")
+            .prepare("INSERT INTO delivery_row (id, \"order\", attempts, accepted_at, transaction_id) VALUES (?1, ?2, 1, ?3, ?4)")
             .unwrap();
         for number in 0..count {
             let place = number.wrapping_mul(2_654_435_761) % 10_000;

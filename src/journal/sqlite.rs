@@ -40,6 +40,8 @@ mod refused;
 
 mod price;
 
+mod at_once;
+
 mod write;
 
 mod forget;

@@ -230,7 +230,7 @@ fn an_answer_that_was_kept_compressed_by_an_earlier_version_is_told_as_it_is_mea
     stands(&world, "KEPT-1", "accepted");
     world.kill9();
     let journal = rusqlite::Connection::open(world.journal_file()).unwrap();
-    let sql = "UPDATE delivery SET answer_body = ?1, answer_headers =
+    let sql = "UPDATE delivery_row SET answer_body = ?1, answer_headers =
                  CAST(replace(CAST(answer_headers AS TEXT), 'x-content-coding', 'content-encoding') AS BLOB)";
     assert_eq!(journal.execute(sql, [gzip(b"booked")]).unwrap(), 1);
     drop(journal);

@@ -10,8 +10,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
-/// A transaction. An entry comes to be done with, is taken up again and is removed through [`change`](Self::change) and
-/// [`remove`](Self::remove) only; everything else is done with the connection.
+/// A transaction. An entry comes to be done with, is taken up again and is removed through [`change`](Self::change),
+/// [`done_with`](Self::done_with) and [`remove`](Self::remove) only; everything else is done with the connection.
 pub(super) struct Batch<'t> {
     connection: &'t Connection,
     changes: RefCell<Changes>,
@@ -26,12 +26,12 @@ struct Changes {
 
 /// What entries that are done with, which are due at no time, are counted by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Kind {
-    state: String,
-    channel: String,
-    origin: String,
+pub(super) struct Kind {
+    pub(super) state: String,
+    pub(super) channel: String,
+    pub(super) origin: String,
     /// Whether a payment was confirmed.
-    confirmed: bool,
+    pub(super) confirmed: bool,
 }
 
 impl<'t> Batch<'t> {
@@ -54,6 +54,11 @@ impl<'t> Batch<'t> {
             }
         }
         Ok(changed)
+    }
+
+    /// An entry that was due is done with, and of this kind now; for who knows that without looking.
+    pub(super) fn done_with(&self, kind: Kind) {
+        self.changes.borrow_mut().count(Some(kind), 1);
     }
 
     /// Removes an entry's row. What hangs on it is the caller's to remove.

@@ -10,7 +10,7 @@ use std::path::Path;
 const MOST: usize = 100;
 
 /// What must not be found, and what it is called.
-const RULES: [(&str, &str); 7] = [
+pub(super) const RULES: [(&str, &str); 8] = [
     (
         "SELECT count(*) FROM entry WHERE state IN ('asking', 'delivering') AND due_at IS NULL",
         "entries that wait for no time",
@@ -21,13 +21,13 @@ const RULES: [(&str, &str); 7] = [
     ),
     (
         "SELECT count(*) FROM entry WHERE state IN ('delivering', 'accepted') AND transaction_id IS NULL
-        AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.id = entry.delivery AND delivery.transaction_id IS NULL)",
+        AND NOT EXISTS (SELECT 1 FROM delivery_row AS delivery WHERE delivery.id = entry.delivery AND delivery.transaction_id IS NULL)",
         "entries that are delivered without a confirmed payment",
     ),
     (
         "SELECT count(*) FROM entry WHERE state <> 'closed'
         AND (origin = 'callback' OR state IN ('delivering', 'accepted')) AND NOT EXISTS (SELECT 1 FROM request WHERE request.entry = entry.id)
-        AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.id = entry.delivery AND delivery.accepted_at NOT NULL)",
+        AND first_ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM delivery_row AS delivery WHERE delivery.id = entry.delivery AND delivery.accepted_at NOT NULL)",
         "entries whose request is not there",
     ),
     (
@@ -37,8 +37,13 @@ const RULES: [(&str, &str); 7] = [
     ),
     (
         "SELECT count(*) FROM entry WHERE state = 'accepted'
-        AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.id = entry.delivery AND delivery.accepted_at NOT NULL)",
+        AND first_ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM delivery_row AS delivery WHERE delivery.id = entry.delivery AND delivery.accepted_at NOT NULL)",
         "entries that are accepted and whose delivery is not",
+    ),
+    (
+        "SELECT count(*) FROM entry WHERE first_began_at NOT NULL AND (state <> 'accepted' OR first_ended_at IS NULL
+        OR first_status IS NULL OR transaction_id IS NULL OR EXISTS (SELECT 1 FROM delivery_row WHERE delivery_row.id = entry.delivery))",
+        "entries that were accepted at once and are not, or were not",
     ),
     (TALLIED, "numbers of entries that are not so"),
 ];

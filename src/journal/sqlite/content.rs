@@ -127,13 +127,13 @@ pub(super) fn clear(connection: &Connection, entry: EntryId) -> Result<u64> {
 pub(super) fn forget_answers(connection: &Connection, before: i64, limit: i64) -> Result<Vec<DeliveryId>> {
     let deliveries: Vec<Uuid> = connection
         .prepare_cached(
-            "SELECT id FROM delivery INDEXED BY delivery_answer
+            "SELECT id FROM delivery_row INDEXED BY delivery_answer
              WHERE answer_headers IS NOT NULL AND accepted_at < ?1 ORDER BY accepted_at LIMIT ?2",
         )?
         .query_map([before, limit], |row| columns::parsed(row, "id"))?
         .collect::<Result<_>>()?;
     let mut clear =
-        connection.prepare_cached("UPDATE delivery SET answer_headers = NULL, answer_body = NULL WHERE id = ?1")?;
+        connection.prepare_cached("UPDATE delivery_row SET answer_headers = NULL, answer_body = NULL WHERE id = ?1")?;
     for delivery in &deliveries {
         clear.execute([delivery.to_string()])?;
     }

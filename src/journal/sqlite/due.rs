@@ -11,9 +11,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-const JOB: &str = "SELECT entry.*, request.*, delivery.attempts, delivery.transaction_id AS accepted_transaction_id,
-        delivery.answer_status, delivery.answer_headers, delivery.answer_body
-    FROM entry LEFT JOIN request ON request.entry = entry.id LEFT JOIN delivery ON delivery.id = entry.delivery";
+const JOB: &str = "SELECT entry.*, request.*, delivery_row.attempts, delivery_row.transaction_id AS accepted_transaction_id,
+        delivery_row.answer_status, delivery_row.answer_headers, delivery_row.answer_body
+    FROM entry LEFT JOIN request ON request.entry = entry.id LEFT JOIN delivery_row ON delivery_row.id = entry.delivery";
 
 /// What one query for due entries needs.
 pub(super) struct Look {

@@ -17,9 +17,9 @@ const TOLD_APART: u64 = 50_000;
 /// Confirmed entries of one kind; with each whether its payment is open: neither refunded nor accepted with any entry.
 const CONFIRMED: &str = "SELECT id, transaction_id, total_fee, fee_type, ifnull(paid_at, confirmed_at) AS since,
         trade_state <> 'REFUND' AND NOT EXISTS (
-            SELECT 1 FROM entry AS other LEFT JOIN delivery ON delivery.id = other.delivery
+            SELECT 1 FROM entry AS other LEFT JOIN delivery_row ON delivery_row.id = other.delivery
             WHERE other.transaction_id = entry.transaction_id
-                AND (other.state = 'accepted' OR delivery.transaction_id = entry.transaction_id)) AS open
+                AND (other.state = 'accepted' OR delivery_row.transaction_id = entry.transaction_id)) AS open
     FROM entry INDEXED BY entry_list
     WHERE state = ?1 AND channel = ?2 AND ifnull(reason, '') = ?3 AND origin = ?4 AND (transaction_id IS NOT NULL) = 1";
 
@@ -30,7 +30,7 @@ const UNCONFIRMED: &str = "SELECT count(*) AS n FROM entry INDEXED BY entry_list
 /// What came of sending an entry the last time that something is known of, if it was not accepted.
 const LAST_FAILURE: &str =
     "SELECT CASE WHEN accepted THEN NULL ELSE ifnull(reason, CASE WHEN status NOT NULL THEN 'not-accepted' END) END AS reason
-    FROM attempt WHERE entry = ?1 AND ended_at NOT NULL ORDER BY attempt DESC, id DESC LIMIT 1";
+    FROM attempt_row WHERE entry = ?1 AND ended_at NOT NULL ORDER BY attempt DESC, id DESC LIMIT 1";
 
 /// What is counted of what is held.
 #[derive(Debug, Default)]

@@ -66,7 +66,7 @@ fn owner(connection: &Connection, claim: &OwnerClaim) -> Result<Option<Owner>> {
     let mut delivered = connection.prepare_cached(
         "SELECT channel, \"order\", route FROM entry
          WHERE transaction_id = ?1 AND (state IN ('delivering', 'accepted')
-             OR EXISTS (SELECT 1 FROM attempt WHERE attempt.entry = entry.id))
+             OR EXISTS (SELECT 1 FROM attempt_row WHERE attempt_row.entry = entry.id))
          ORDER BY confirmed_at, id",
     )?;
     let mut rows = delivered.query([claim.transaction_id.as_str()])?;

@@ -35,10 +35,10 @@ pub(super) fn perform(
             }))
         }
         Op::Append { event, began, .. } => {
-            if let Some(began) = began {
-                write::append(batch, &began.event, by_the_clock(began.at), budget)?;
+            match began {
+                Some(began) => write::attempted(batch, began, event, (by_the_clock(began.at), *at), budget)?,
+                None => write::append(batch, event, *at, budget)?,
             }
-            write::append(batch, event, *at, budget)?;
             Done::Nothing
         }
         Op::Flush(_) => Done::Nothing,

@@ -2,7 +2,7 @@
 
 use super::leases::{self, Lease};
 use super::op::{Op, Place};
-use super::{Sqlite, due, rank, read, sweeps};
+use super::{Sqlite, at_once, due, rank, read, sweeps};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, TransactionId};
 use crate::journal::sweeps::Standing;
@@ -70,7 +70,13 @@ impl Queue for Sqlite {
     }
 
     fn acceptance(&self, delivery: DeliveryId) -> BoxFuture<'_, Option<Acceptance>> {
-        self.read(move |connection| read::delivered(connection, &delivery.to_string()).map(|(_, accepted)| accepted))
+        self.read(move |connection| {
+            let delivery = delivery.to_string();
+            match read::delivered(connection, &delivery)? {
+                (_, Some(accepted)) => Ok(Some(accepted)),
+                (_, None) => at_once::acceptance_of(connection, &delivery),
+            }
+        })
     }
 
     fn standing(&self, payments: Vec<TransactionId>) -> BoxFuture<'_, Vec<Option<Standing>>> {

@@ -3,7 +3,7 @@
 use super::columns::{self, count, number, optional, optional_time, parsed, time};
 use super::kinds::{Kind, kinds};
 use super::leases::millis;
-use super::{content, price};
+use super::{at_once, content, price};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::reason::Reason;
@@ -25,11 +25,11 @@ pub(super) fn paid_by(connection: &Connection, order: &OrderId) -> Result<Vec<(C
     }
     connection
         .prepare_cached(
-            "SELECT entry.channel, entry.transaction_id FROM entry LEFT JOIN delivery ON delivery.id = entry.delivery
+            "SELECT entry.channel, entry.transaction_id FROM entry LEFT JOIN delivery_row ON delivery_row.id = entry.delivery
              WHERE entry.\"order\" = ?1 AND entry.transaction_id IS NOT NULL AND trade_state <> 'REFUND'
                  AND NOT (state = 'parked' AND reason IN ('second-payment', 'expected-amount-differs'))
              GROUP BY entry.channel, entry.transaction_id
-             ORDER BY max(ifnull(delivery.transaction_id = entry.transaction_id, 0)) DESC, min(confirmed_at) LIMIT 8",
+             ORDER BY max(ifnull(delivery_row.transaction_id = entry.transaction_id, first_ended_at IS NOT NULL)) DESC, min(confirmed_at) LIMIT 8",
         )?
         .query_map([order.as_str()], |row| Ok((parsed(row, "channel")?, parsed(row, "transaction_id")?)))?
         .collect()
@@ -69,6 +69,16 @@ pub(super) fn confirmed(connection: &Connection, limit: usize) -> Result<Vec<Cal
     Ok(confirmed)
 }
 
+/// The version of the UUIDs that deliveries have.
+const DELIVERY_ID: usize = 8;
+
+/// An id that may be a request's, which its sender chose, or a delivery's.
+const OF_DELIVERY: &str = "(entry.request_id = ?
+    OR entry.id IN (SELECT event.entry FROM event WHERE event.request_id = ?)
+    OR (entry.delivery = ? AND entry.\"order\" IN (SELECT delivery_row.\"order\" FROM delivery_row WHERE delivery_row.id = ?))
+    OR entry.id IN (
+        SELECT other.id FROM entry AS other INDEXED BY entry_first WHERE other.first_began_at IS NOT NULL AND other.delivery = ?))";
+
 /// The conditions of a search, and their values.
 fn conditions(search: &Search, now: i64) -> (String, Vec<Value>) {
     let mut conditions = String::from("1");
@@ -92,9 +102,8 @@ fn conditions(search: &Search, now: i64) -> (String, Vec<Value>) {
     }
     if let Some(id) = search.request_id {
         let condition = "(entry.request_id = ?
-            OR entry.id IN (SELECT event.entry FROM event WHERE event.request_id = ?)
-            OR (entry.delivery = ? AND entry.\"order\" IN (SELECT delivery.\"order\" FROM delivery WHERE delivery.id = ?)))";
-        must(condition, id.to_string().into());
+            OR entry.id IN (SELECT event.entry FROM event WHERE event.request_id = ?))";
+        must(if id.get_version_num() == DELIVERY_ID { OF_DELIVERY } else { condition }, id.to_string().into());
     }
     if let Some(within) = search.received_within {
         must("entry.received_at >= ?", now.saturating_sub(millis(within)).into());
@@ -141,8 +150,10 @@ pub(super) fn find(connection: &Connection, search: &Search, limit: usize) -> Re
 pub(super) fn head(connection: &Connection, entry: EntryId) -> Result<Record> {
     connection
         .prepare_cached(
-            "SELECT entry.*, delivery.attempts, delivery.accepted_at FROM entry
-             LEFT JOIN delivery ON delivery.id = entry.delivery WHERE entry.id = ?1",
+            "SELECT entry.*, ifnull(delivery_row.attempts, first_began_at IS NOT NULL) AS attempts,
+                 ifnull(delivery_row.accepted_at, first_ended_at) AS accepted_at
+             FROM entry
+             LEFT JOIN delivery_row ON delivery_row.id = entry.delivery WHERE entry.id = ?1",
         )?
         .query_row([entry.0], |row| {
             Ok(Record {
@@ -178,10 +189,11 @@ fn record(connection: &Connection, entry: EntryId) -> Result<Record> {
         .collect::<Result<_>>()?;
     record.attempt_log = connection
         .prepare_cached(
-            "SELECT * FROM attempt WHERE entry IN (SELECT id FROM entry WHERE \"order\" = ?1 AND delivery = ?2) ORDER BY id",
+            "SELECT * FROM attempt_row WHERE entry IN (SELECT id FROM entry WHERE \"order\" = ?1 AND delivery = ?2) ORDER BY id",
         )?
         .query_map([record.claimed.order.as_str(), &record.delivery.to_string()], read_attempt)?
         .collect::<Result<_>>()?;
+    record.attempt_log.extend(at_once::attempt(connection, entry)?);
     Ok(record)
 }
 
@@ -206,12 +218,12 @@ pub(super) fn read_attempt(row: &Row<'_>) -> Result<AttemptRecord> {
     })
 }
 
-/// How often a delivery was sent, and that it was accepted.
+/// How often a delivery was sent, and that it was accepted, by its row.
 pub(super) fn delivered(connection: &Connection, delivery: &str) -> Result<(u64, Option<Acceptance>)> {
     let found = connection
         .prepare_cached(
             "SELECT attempts, transaction_id AS accepted_transaction_id, answer_status, answer_headers, answer_body
-             FROM delivery WHERE id = ?1",
+             FROM delivery_row WHERE id = ?1",
         )?
         .query_row([delivery], |row| Ok((columns::count(row, "attempts")?, columns::acceptance(row)?)))
         .optional()?;

@@ -64,7 +64,7 @@ const SENDABLE: &str = "SELECT id, due_at FROM entry INDEXED BY entry_due
 
 /// Whether an entry was tried after a time. An attempt that ended at a time still to come did so before the clock was
 /// set back.
-const IS_LATE: &str = "SELECT EXISTS (SELECT 1 FROM attempt WHERE entry = ?1 AND ended_at > ?2 AND ended_at <= ?3)";
+const IS_LATE: &str = "SELECT EXISTS (SELECT 1 FROM attempt_row WHERE entry = ?1 AND ended_at > ?2 AND ended_at <= ?3)";
 
 /// The groups of what is being delivered for these channels.
 fn groups(connection: &Connection, channels: &[ChannelId]) -> Result<Vec<DueGroup>> {
@@ -211,7 +211,7 @@ const OVERDUE: &str = "SELECT id FROM entry
             WHERE state = ?1 AND channel = ?2 AND ifnull(reason, '') = ?3 AND origin = ?4
                 AND (transaction_id IS NOT NULL) = ?5 AND received_at <= ?6 ORDER BY received_at LIMIT ?7)
         AND since <= ?6 AND due_at NOT NULL AND rank <> 5
-        AND (tries > 0 OR EXISTS (SELECT 1 FROM attempt WHERE attempt.entry = entry.id))";
+        AND (tries > 0 OR EXISTS (SELECT 1 FROM attempt_row WHERE attempt_row.entry = entry.id))";
 
 #[cfg(test)]
 mod tests {
@@ -255,7 +255,7 @@ mod tests {
         let connection = crowded(directory.path());
         let (app, leases) = ([ChannelId::parse("app").unwrap()], Leases::default());
         connection
-            .execute("INSERT INTO attempt (entry, attempt, origin, began_at, ended_at) SELECT id, 1, 'callback', 1, 9000 FROM entry", [])
+            .execute("INSERT INTO attempt_row (entry, attempt, origin, began_at, ended_at) SELECT id, 1, 'callback', 1, 9000 FROM entry", [])
             .unwrap();
         let brought = |accepted_at, now| bring_forward(&connection, &app, (accepted_at, 10), &leases, now).unwrap();
         assert_eq!(brought(8000, 9500), 0, "tried after another was accepted");

@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::columns::{self, money, parsed};
-use super::{Sqlite, audit, events, price, read};
+use super::{Sqlite, at_once, audit, events, price, read};
 use crate::domain::money::Money;
 use crate::domain::reason::Reason;
 use crate::journal::audit::{Act, Action, Audit};
@@ -36,9 +36,9 @@ fn needed(connection: &Connection, entry: EntryId) -> Result<Needed> {
     connection
         .prepare_cached(
             "SELECT entry.*, state = 'accepted'
-                     OR delivery.accepted_at NOT NULL AND ifnull(delivery.transaction_id = entry.transaction_id, 1)
+                     OR delivery_row.accepted_at NOT NULL AND ifnull(delivery_row.transaction_id = entry.transaction_id, 1)
                  AS was_accepted
-             FROM entry LEFT JOIN delivery ON delivery.id = entry.delivery WHERE entry.id = ?1",
+             FROM entry LEFT JOIN delivery_row ON delivery_row.id = entry.delivery WHERE entry.id = ?1",
         )?
         .query_row([entry.0], |row| {
             let (reason, paid) = (columns::reason(row, "reason")?, money(row, "total_fee", "fee_type")?);
@@ -85,6 +85,7 @@ pub(super) fn redeliver(batch: &Batch<'_>, wanted: &Redelivery, at: i64) -> Resu
              since = ?2, due_at = ?2, tries = 0, asked_for = 1, overrides = ?3 WHERE id = ?1",
     )?;
     for one in &free {
+        at_once::unfold(batch, one.entry)?;
         batch.change(one.entry, || change.execute(params![one.entry.0, at, one.needs.bits()]))?;
         if one.needs.has(Override::Amount) {
             price::keep(batch, one.entry)?;

@@ -24,12 +24,12 @@ pub(super) fn remove(batch: &Batch<'_>, entry: EntryId) -> Result<Spent> {
     batch.remove(entry)?;
     batch.prepare_cached("DELETE FROM request WHERE entry = ?1")?.execute([entry.0])?;
     batch.prepare_cached("DELETE FROM event WHERE entry = ?1")?.execute([entry.0])?;
-    batch.prepare_cached("DELETE FROM attempt WHERE entry = ?1")?.execute([entry.0])?;
+    batch.prepare_cached("DELETE FROM attempt_row WHERE entry = ?1")?.execute([entry.0])?;
     let others: bool = batch
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM entry WHERE \"order\" = ?1 AND delivery = ?2)")?
         .query_row([&order, &delivery], |row| row.get(0))?;
     if !others {
-        batch.prepare_cached("DELETE FROM delivery WHERE id = ?1")?.execute([&delivery])?;
+        batch.prepare_cached("DELETE FROM delivery_row WHERE id = ?1")?.execute([&delivery])?;
     }
     Ok(spent)
 }

@@ -202,8 +202,8 @@ pub(super) fn standing(connection: &Connection, payment: &TransactionId) -> Resu
     connection
         .prepare_cached(
             "SELECT entry.id, entry.state,
-                 entry.state = 'accepted' OR ifnull(delivery.transaction_id = entry.transaction_id, 0) AS accepted
-             FROM entry LEFT JOIN delivery ON delivery.id = entry.delivery
+                 entry.state = 'accepted' OR ifnull(delivery_row.transaction_id = entry.transaction_id, 0) AS accepted
+             FROM entry LEFT JOIN delivery_row ON delivery_row.id = entry.delivery
              WHERE entry.transaction_id = ?1 AND entry.state <> 'closed'
              ORDER BY accepted DESC, entry.state <> 'delivering', entry.id DESC LIMIT 1",
         )?
@@ -335,7 +335,7 @@ fn outcomes(connection: &Connection, sweep: SweepId) -> Result<Vec<Outcome>> {
         .prepare_cached(
             "SELECT entry.state, entry.reason, count(*) AS orders,
                  count(*) FILTER (WHERE entry.due_at IS NOT NULL AND (entry.tries = 0 OR (
-                     SELECT ended_at IS NULL FROM attempt WHERE attempt.entry = entry.id ORDER BY id DESC LIMIT 1))) AS untried
+                     SELECT ended_at IS NULL FROM attempt_row WHERE attempt_row.entry = entry.id ORDER BY id DESC LIMIT 1))) AS untried
              FROM sweep_row LEFT JOIN entry ON entry.id = sweep_row.entry
              WHERE sweep = ?1 AND what = 'found' GROUP BY entry.state, entry.reason ORDER BY orders DESC",
         )?

@@ -43,7 +43,8 @@ fn latest(connection: &Connection) -> Result<Option<i64>> {
         "SELECT max(at) FROM (
              SELECT latest_at AS at FROM clock
              UNION ALL SELECT received_at FROM (SELECT received_at FROM entry ORDER BY id DESC LIMIT 1)
-             UNION ALL SELECT began_at FROM (SELECT began_at FROM attempt ORDER BY id DESC LIMIT 1)
+             UNION ALL SELECT began_at FROM (SELECT began_at FROM attempt_row ORDER BY id DESC LIMIT 1)
+             UNION ALL SELECT max(first_began_at) FROM entry WHERE first_began_at IS NOT NULL
              UNION ALL SELECT at FROM (SELECT at FROM event ORDER BY id DESC LIMIT 1))",
         [],
         |row| row.get(0),

@@ -302,7 +302,7 @@ fn summary(connection: &Connection, entry: EntryId) -> Result<Record> {
         .collect::<Result<_>>()?;
     if record.state == State::Delivering {
         record.attempt_log = connection
-            .prepare_cached("SELECT * FROM attempt WHERE entry = ?1 ORDER BY attempt DESC, id DESC LIMIT 1")?
+            .prepare_cached("SELECT * FROM attempt_row WHERE entry = ?1 ORDER BY attempt DESC, id DESC LIMIT 1")?
             .query_map([entry.0], read::read_attempt)?
             .collect::<Result<_>>()?;
     }

@@ -5,10 +5,11 @@ use super::budget::{Budget, Spent};
 use super::columns::{self, number};
 use super::content::{self, Content};
 use super::leases::millis;
+use super::op::Began;
 use super::rank::BROUGHT;
 use super::remove::remove;
 use super::room::make_room;
-use super::{events, price, rank, read, redeliver, refused, renew};
+use super::{at_once, events, price, rank, read, redeliver, refused, renew};
 use crate::domain::order::OrderId;
 use crate::domain::reason::Reason;
 use crate::journal::{
@@ -57,6 +58,9 @@ pub(super) fn take_in(
     if !make_room(batch, budget, bytes, trust)? {
         return Ok(Err(JournalError::Full));
     }
+    if is_known {
+        at_once::unfold_order(batch, &callback.claimed.order)?;
+    }
     let delivery = callback.delivery().to_string();
     let rank = if trust == Trust::Unconfirmed { Rank::Strange } else { Rank::Likely };
     let due_at = at.saturating_add(millis(due_in));
@@ -82,6 +86,7 @@ pub(super) fn take_in_found(
         .query_row(params![callback.claimed.order.as_str(), key.0], |row| row.get(0))
         .optional()?;
     let Some(known) = known else {
+        at_once::unfold_order(batch, &callback.claimed.order)?;
         let (delivery, content) = (callback.delivery().to_string(), callback.request.as_ref().map(Content::of));
         return insert(batch, key.0, &delivery, callback, (Rank::Likely, content.as_ref()), at, due_at);
     };
@@ -100,14 +105,15 @@ fn known(connection: &Connection, callback: &Callback, key: [u8; 16], is_known: 
         return Ok(None);
     }
     let found = connection
-        .prepare_cached("SELECT id, state, delivery, expected_fee FROM entry WHERE \"order\" = ?1 AND key = ?2")?
+        .prepare_cached("SELECT id, state, delivery, expected_fee, transaction_id, first_status FROM entry WHERE \"order\" = ?1 AND key = ?2")?
         .query_row(params![callback.claimed.order.as_str(), key], |row| {
             let delivery: String = row.get("delivery")?;
-            Ok((EntryId(row.get("id")?), columns::state(row)?, delivery, columns::expected(row)?))
+            let at_once = at_once::acceptance(row)?;
+            Ok((EntryId(row.get("id")?), columns::state(row)?, delivery, columns::expected(row)?, at_once))
         })
         .optional()?;
-    let Some((entry, state, delivery, price)) = found else { return Ok(None) };
-    let (attempts, accepted) = read::delivered(connection, &delivery)?;
+    let Some((entry, state, delivery, price, at_once)) = found else { return Ok(None) };
+    let (attempts, accepted) = if at_once.is_some() { (1, at_once) } else { read::delivered(connection, &delivery)? };
     let paid_by = read::paid_by(connection, &callback.claimed.order)?;
     Ok(Some(Taken { entry, fresh: false, state, attempts, accepted, paid_by, price }))
 }
@@ -155,6 +161,21 @@ fn insert(
     Ok(entry)
 }
 
+/// Writes an attempt whose beginning was held until its end, each with its time.
+pub(super) fn attempted(
+    batch: &Batch<'_>,
+    began: &Began,
+    event: &JournalEvent,
+    (began_at, at): (i64, i64),
+    budget: &mut Budget,
+) -> Result<()> {
+    if at_once::accept(batch, began, event, (began_at, at), budget)? {
+        return Ok(());
+    }
+    append(batch, &began.event, began_at, budget)?;
+    append(batch, event, at, budget)
+}
+
 /// Writes an event that was appended at `at`.
 pub(super) fn append(batch: &Batch<'_>, event: &JournalEvent, at: i64, budget: &mut Budget) -> Result<()> {
     match event {
@@ -163,6 +184,9 @@ pub(super) fn append(batch: &Batch<'_>, event: &JournalEvent, at: i64, budget: &
             rank::told(batch, *entry, *reason)?;
             if *reason == Reason::ExpectedAmountDiffers {
                 price::keep(batch, *entry)?;
+            }
+            if verified.is_some() {
+                at_once::unfold(batch, *entry)?;
             }
             verify(batch, *entry, verified.as_ref(), Some(*reason), at, budget)?;
             go_on(batch, *entry, *next, at)
@@ -182,18 +206,23 @@ pub(super) fn append(batch: &Batch<'_>, event: &JournalEvent, at: i64, budget: &
         }
         JournalEvent::Flagged { entry, reason } => events::flag(batch, *entry, *reason, at),
         JournalEvent::AttemptStarted { attempt, verified, next } => {
+            at_once::unfold(batch, attempt.entry)?;
             verify(batch, attempt.entry, verified.as_ref(), None, at, budget)?;
             begin(batch, attempt, at)?;
             go_on(batch, attempt.entry, *next, at)
         }
         JournalEvent::AttemptEnded { attempt, outcome, next } => {
+            at_once::unfold(batch, attempt.entry)?;
             end(batch, attempt, outcome, at)?;
             if matches!(outcome, Outcome::Accepted(_)) {
                 redeliver::settle(batch, attempt.entry, at)?;
             }
             go_on(batch, attempt.entry, *next, at)
         }
-        JournalEvent::Counted { entry, delivery, attempts } => count(batch, *entry, &delivery.to_string(), *attempts),
+        JournalEvent::Counted { entry, delivery, attempts } => {
+            at_once::unfold(batch, *entry)?;
+            count(batch, *entry, &delivery.to_string(), *attempts)
+        }
         JournalEvent::Again { entry, request_id, reason } => {
             events::add(batch, *entry, at, "again", Some(*reason), Some(&request_id.to_string()))
         }
@@ -295,8 +324,8 @@ fn begin(connection: &Connection, attempt: &Attempt, at: i64) -> Result<()> {
     count(connection, attempt.entry, &delivery, attempt.number)?;
     connection
         .prepare_cached(
-            "INSERT INTO attempt (entry, attempt, origin, began_at) SELECT id, ?2, ?3, ?4 FROM entry
-             WHERE id = ?1 AND (SELECT count(*) FROM attempt WHERE attempt.entry = ?1) < ?5",
+            "INSERT INTO attempt_row (entry, attempt, origin, began_at) SELECT id, ?2, ?3, ?4 FROM entry
+             WHERE id = ?1 AND (SELECT count(*) FROM attempt_row WHERE attempt_row.entry = ?1) < ?5",
         )?
         .execute(params![attempt.entry.0, number(attempt.number), attempt.origin.as_str(), at, ATTEMPTS_KEPT])?;
     Ok(())
@@ -305,7 +334,7 @@ fn begin(connection: &Connection, attempt: &Attempt, at: i64) -> Result<()> {
 fn count(connection: &Connection, entry: EntryId, delivery: &str, attempts: u64) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO delivery (id, \"order\", attempts) SELECT ?1, \"order\", ?2 FROM entry WHERE entry.id = ?3
+            "INSERT INTO delivery_row (id, \"order\", attempts) SELECT ?1, \"order\", ?2 FROM entry WHERE entry.id = ?3
              ON CONFLICT (id) DO UPDATE SET attempts = max(attempts, excluded.attempts)",
         )?
         .execute(params![delivery, number(attempts), entry.0])?;
@@ -321,7 +350,7 @@ fn end(connection: &Connection, attempt: &Attempt, outcome: &Outcome, at: i64) -
     };
     connection
         .prepare_cached(
-            "UPDATE attempt SET ended_at = ?3, status = ?4, accepted = ?5, reason = ?6
+            "UPDATE attempt_row SET ended_at = ?3, status = ?4, accepted = ?5, reason = ?6
              WHERE entry = ?1 AND attempt = ?2 AND ended_at IS NULL",
         )?
         .execute(params![attempt.entry.0, number(attempt.number), at, status, accepted, reason])?;
@@ -331,7 +360,7 @@ fn end(connection: &Connection, attempt: &Attempt, outcome: &Outcome, at: i64) -
     if matches!(outcome, Outcome::Failed(Reason::UpstreamUnreachable)) {
         // The upstream saw nothing, so the next one it sees has this number.
         connection
-            .prepare_cached("UPDATE delivery SET attempts = attempts - 1 WHERE id = ?1 AND attempts = ?2")?
+            .prepare_cached("UPDATE delivery_row SET attempts = attempts - 1 WHERE id = ?1 AND attempts = ?2")?
             .execute(params![delivery, number(attempt.number)])?;
     }
     Ok(())
@@ -342,7 +371,7 @@ fn accept(connection: &Connection, delivery: &str, acceptance: &Acceptance, at: 
     let kept = acceptance.body.as_ref();
     connection
         .prepare_cached(
-            "UPDATE delivery SET accepted_at = ?2, transaction_id = ?3, answer_status = ?4, answer_headers = ?5,
+            "UPDATE delivery_row SET accepted_at = ?2, transaction_id = ?3, answer_status = ?4, answer_headers = ?5,
                  answer_body = ?6
              WHERE id = ?1 AND accepted_at IS NULL",
         )?
