@@ -230,3 +230,6 @@ fn is_framed_plainly(headers: &HeaderMap) -> bool {
         (Some(_), Some(_)) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Asking others over HTTP: a client that goes where it is told to and nowhere else.
 
 use crate::domain::clock;
+use reqwest::header::HeaderValue;
 use reqwest::{Client, ClientBuilder, redirect, retry};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::UnixTime;
@@ -10,6 +11,10 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Our name.
+pub const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
 
 /// The beginnings of a client: no redirects, no proxies from the environment, no retries of its own, and our name
 /// (threats V-11, V-12). If it is to be `encrypted` it believes the system's certificate authorities.
@@ -31,7 +36,7 @@ pub fn client(encrypted: bool) -> Result<ClientBuilder, rustls::Error> {
         .no_proxy()
         .retry(retry::never())
         .referer(false)
-        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"))))
+        .user_agent(USER_AGENT))
 }
 
 /// The time by which certificates are looked at: the gate's, which a clock that is wrong for a moment does not move.
