@@ -21,11 +21,12 @@ use super::v2::{self, Signature};
 use super::{Api, Credentials, QueryError};
 use crate::domain::order::MerchantId;
 use crate::net::connection::Bound;
+use crate::net::http_client;
 use crate::observe::metrics::QueryMeters;
 use crate::observe::traces::Parent;
 use crate::provider::{self, AskBy, HostState, Part};
 use certificates::Certificates;
-use exchange::{Failure, LARGEST_ANSWER, Line, Lines, Logged, http_client};
+use exchange::{Failure, LARGEST_ANSWER, Line, Lines, Logged};
 use host::Host;
 use http_body_util::Full;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -123,11 +124,13 @@ impl WeChatPay {
             return Err(BuildError::NoHost);
         }
         let encrypted = hosts.iter().any(|host| host.is_encrypted());
-        let (http, meters) = (http_client(encrypted)?, QueryMeters::default());
+        // Reading the system's certificate authorities takes long, so it is done once for both.
+        let tls = http_client::tls(encrypted)?;
+        let (http, meters) = (exchange::http_client(tls.clone())?, QueryMeters::default());
         Ok(Self {
             budget: Budget::new(settings.queries_per_second),
             certificates: Arc::new(Certificates::new(http.clone(), hosts.clone(), meters.clone())),
-            lines: Lines::new(encrypted)?,
+            lines: Lines::new(tls),
             hosts,
             http,
             meters,
@@ -353,14 +356,15 @@ fn is_settled(outcome: &Outcome) -> bool {
     outcome.as_ref().is_ok_and(|reply| !reply.answer.is_transient())
 }
 
-/// The outcome that says more: an answer more than a failure, a failure more than a query that was not sent. If they
-/// are alike, the first.
+/// The outcome that says more: an answer more than a failure, a failure more than a query that was not sent, and that
+/// time ran out more than another failure. If they are alike, the first.
 fn better(one: Outcome, other: Outcome) -> Outcome {
     let worth = |outcome: &Outcome| match outcome {
         Err(QueryError::RateLimited) => 0,
+        Err(QueryError::Timeout) => 2,
         Err(_) => 1,
-        Ok(_) if !is_settled(outcome) => 2,
-        Ok(_) => 3,
+        Ok(_) if !is_settled(outcome) => 3,
+        Ok(_) => 4,
     };
     if worth(&other) > worth(&one) { other } else { one }
 }

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
 use reqwest::{Client, Response};
+use rustls::ClientConfig;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -69,8 +71,8 @@ impl From<connection::Failure> for Failure {
 }
 
 /// What is not asked often: bills, and platform certificates.
-pub(super) fn http_client(encrypted: bool) -> Result<Client, BuildError> {
-    let client = http_client::client(encrypted)?.connect_timeout(CONNECT_TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT);
+pub(super) fn http_client(tls: ClientConfig) -> Result<Client, BuildError> {
+    let client = http_client::client_by(tls).connect_timeout(CONNECT_TIMEOUT).pool_idle_timeout(IDLE_TIMEOUT);
     Ok(client.build()?)
 }
 
@@ -88,8 +90,8 @@ pub(super) enum Line {
 pub(super) struct Lines(Connector);
 
 impl Lines {
-    pub(super) fn new(encrypted: bool) -> Result<Self, BuildError> {
-        Ok(Self(Connector::new(CONNECT_TIMEOUT, encrypted)?))
+    pub(super) fn new(tls: ClientConfig) -> Self {
+        Self(Connector::by(CONNECT_TIMEOUT, Some(Arc::new(tls).into())))
     }
 
     /// Sends one query and takes the answer, as far as the `bound` wants it.
