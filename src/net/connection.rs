@@ -8,7 +8,7 @@ use super::http_client::innermost;
 use super::lazy_deadline::LazyDeadline;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Request, Response, StatusCode};
@@ -208,10 +208,6 @@ async fn read(response: Response<Incoming>, bound: Bound) -> Result<Answer, Fail
 }
 
 async fn read_body(body: Incoming, largest: usize) -> Result<Bytes, Failure> {
-    // What is announced as too large is not waited for.
-    if usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced > largest) {
-        return Err(Failure::TooLarge);
-    }
     match Limited::new(body, largest).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Failure::TooLarge),
@@ -230,3 +226,6 @@ fn is_framed_plainly(headers: &HeaderMap) -> bool {
         (Some(_), Some(_)) => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

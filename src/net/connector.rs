@@ -1,12 +1,10 @@
 //! Opens connections to other machines, with TLS where it is wanted.
 
 use super::connection::{Connection, Io};
-use super::http_client::{GatesTime, innermost};
+use super::http_client::{self, innermost};
 use hyper::http::uri::{Authority, Scheme, Uri};
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
-use rustls_platform_verifier::BuilderVerifierExt;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -39,12 +37,17 @@ impl Connector {
     /// # Errors
     /// If it is to connect `with_tls` and this machine's trusted certificates cannot be read.
     pub fn new(timeout: Duration, with_tls: bool) -> Result<Self, rustls::Error> {
+        Ok(Self::by(timeout, with_tls.then(tls_connector).transpose()?))
+    }
+
+    /// As [`new`](Self::new), with TLS that was set up before, if it is wanted.
+    #[must_use]
+    pub fn by(timeout: Duration, tls: Option<TlsConnector>) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(timeout));
         tcp.enforce_http(false);
-        let tls = with_tls.then(tls_connector).transpose()?;
-        Ok(Self { tcp, tls, timeout })
+        Self { tcp, tls, timeout }
     }
 
     /// Whether one like this, with TLS if that is wanted, would be the same.
@@ -91,10 +94,5 @@ impl Connector {
 /// # Errors
 /// If those cannot be read.
 pub fn tls_connector() -> Result<TlsConnector, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_details(provider, Arc::new(GatesTime))
-        .with_safe_default_protocol_versions()?
-        .with_platform_verifier()?
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    Ok(TlsConnector::from(Arc::new(http_client::tls(true)?)))
 }

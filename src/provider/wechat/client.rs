@@ -20,19 +20,22 @@ use super::budget::Budget;
 use super::v2::{self, Signature};
 use super::{Api, Credentials, QueryError};
 use crate::domain::order::MerchantId;
+use crate::net::connection::Bound;
+use crate::net::http_client;
 use crate::observe::metrics::QueryMeters;
 use crate::observe::traces::Parent;
 use crate::provider::{self, AskBy, HostState, Part};
 use certificates::Certificates;
-use exchange::{Failure, Logged, http_client, read_body};
+use exchange::{Failure, LARGEST_ANSWER, Line, Lines, Logged};
 use host::Host;
+use http_body_util::Full;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Method, Request, StatusCode};
+use reqwest::{Client, Method, StatusCode};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 use uuid::Uuid;
 
@@ -47,8 +50,10 @@ pub struct Settings {
     pub queries_per_second: u32,
 }
 
-/// The client for WeChat Pay: one pool of connections, a breaker for each host and a budget for each merchant.
+/// The client for WeChat Pay: connections and a breaker for each host, and a budget for each merchant.
 pub struct WeChatPay {
+    lines: Lines,
+    /// For what is not asked often.
     http: Client,
     /// In order, at least one.
     hosts: Vec<Arc<Host>>,
@@ -119,10 +124,13 @@ impl WeChatPay {
             return Err(BuildError::NoHost);
         }
         let encrypted = hosts.iter().any(|host| host.is_encrypted());
-        let (http, meters) = (http_client(encrypted)?, QueryMeters::default());
+        // Reading the system's certificate authorities takes long, so it is done once for both.
+        let tls = http_client::tls(encrypted)?;
+        let (http, meters) = (exchange::http_client(tls.clone())?, QueryMeters::default());
         Ok(Self {
             budget: Budget::new(settings.queries_per_second),
             certificates: Arc::new(Certificates::new(http.clone(), hosts.clone(), meters.clone())),
+            lines: Lines::new(tls),
             hosts,
             http,
             meters,
@@ -146,10 +154,10 @@ impl WeChatPay {
     /// Asks for an order and returns the first usable answer, whatever it says.
     ///
     /// The hosts are asked in order, the next one when the one before has failed or has been silent for `hedge_after`;
-    /// those that were out of reach many times in a row come last. A transient answer is asked about once more, from
-    /// the next host if there is one; so is a failure if only one query was sent, unless all hosts were out of reach as
-    /// often. Each query sent counts against the merchant's budget, as the follow-up's. Must run inside a tokio
-    /// runtime.
+    /// those that were out of reach many times in a row come last. A host whose kept connection ended before a byte of
+    /// an answer is asked once more on a fresh one. A transient answer is asked about once more, from the next host if
+    /// there is one; so is a failure if only one query was sent, unless all hosts were out of reach as often. Each query
+    /// sent counts against the merchant's budget, as the follow-up's. Must run inside a tokio runtime.
     ///
     /// # Errors
     /// If there was no readable answer before `deadline`; the variants say why.
@@ -175,9 +183,9 @@ impl WeChatPay {
         asked: &provider::Query<'_>,
     ) -> Result<Asked, QueryError> {
         let query = Query { account, asked, began: Instant::now(), sent: AtomicU32::new(0) };
-        let mut outcome = self.ask_in_time(&query, 0, asked.deadline).await;
+        let mut outcome = self.ask(&query, &self.hosts_from(0)).await;
         if let Some(start) = self.ask_again_from(&query, &outcome) {
-            outcome = better(self.ask_in_time(&query, start, asked.deadline).await, outcome);
+            outcome = better(self.ask(&query, &self.hosts_from(start)).await, outcome);
         }
         outcome.map(|reply| Asked {
             answer: reply.answer,
@@ -207,11 +215,6 @@ impl WeChatPay {
         self.hosts.iter().map(|host| (&host.origin, host.breaker.host_state()))
     }
 
-    async fn ask_in_time(&self, query: &Query<'_>, start: usize, deadline: Instant) -> Outcome {
-        let hosts = self.hosts_from(start);
-        timeout_at(deadline, self.ask(query, &hosts)).await.unwrap_or(Err(QueryError::Timeout))
-    }
-
     /// The hosts in the order they are asked when the turn begins at `start`.
     fn hosts_from(&self, start: usize) -> Vec<&Arc<Host>> {
         let count = self.hosts.len();
@@ -235,11 +238,10 @@ impl WeChatPay {
     /// Races the first of `hosts` with the others, who start when it has failed or has been silent for too long.
     async fn ask(&self, query: &Query<'_>, hosts: &[&Arc<Host>]) -> Outcome {
         let [host, others @ ..] = hosts else { return Err(QueryError::Transport) };
-        if !self.budget.take(&query.account.mch_id, query.asked.part) {
-            // What may be made up waits for its turn, which says nothing of the budget.
-            if !matches!(query.asked.part, Part::StrangeFollowUp | Part::Absent) {
-                self.meters.over_budget(query.account.mch_id);
-            }
+        if Instant::now() >= query.asked.deadline {
+            return Err(QueryError::Timeout);
+        }
+        if !self.is_within_budget(query) {
             return Err(QueryError::RateLimited);
         }
         let mut first = Box::pin(self.ask_host(query, host));
@@ -258,16 +260,39 @@ impl WeChatPay {
         }
     }
 
-    /// Sends one query, and tells the breaker and the log what came of it. Dropped before that, it says nothing of the
-    /// host: another was faster, or no caller waits any longer.
+    /// Takes one query out of the merchant's budget.
+    fn is_within_budget(&self, query: &Query<'_>) -> bool {
+        let is_within = self.budget.take(&query.account.mch_id, query.asked.part);
+        // What may be made up waits for its turn, which says nothing of the budget.
+        if !is_within && !matches!(query.asked.part, Part::StrangeFollowUp | Part::Absent) {
+            self.meters.over_budget(query.account.mch_id);
+        }
+        is_within
+    }
+
+    /// Asks a host; once more on a fresh connection if a kept one ended before a byte of an answer came. A query only
+    /// reads, so it does not matter whether the host has seen the first.
     async fn ask_host(&self, query: &Query<'_>, host: &Arc<Host>) -> Outcome {
+        let mut outcome = self.ask_once(query, host, Line::Kept).await;
+        if outcome.as_ref().is_err_and(|failure| failure.on_kept) && self.is_within_budget(query) {
+            outcome = self.ask_once(query, host, Line::Fresh).await;
+        }
+        outcome.map_err(|failure| failure.error)
+    }
+
+    /// Sends one query, and tells the breaker and the log what came of it. Dropped before that, or out of time, it says
+    /// nothing of the host: another was faster, or no caller waits any longer.
+    async fn ask_once(&self, query: &Query<'_>, host: &Arc<Host>, line: Line) -> Result<Box<Reply>, Failure> {
         query.sent.fetch_add(1, Ordering::Relaxed);
         let asked_at = Instant::now();
         let queried = self.meters.begin(&host.origin);
         let mut span = query.asked.within.client("query");
         span.set("server.address", &host.origin);
         span.set("tollgate.mch_id", query.account.mch_id);
-        let outcome = self.exchange(query, host).await;
+        let outcome = self.exchange(query, host, line).await;
+        if outcome.as_ref().is_err_and(|failure| failure.error == QueryError::Timeout) {
+            return Err(QueryError::Timeout.into());
+        }
         let took = asked_at.elapsed();
         let elapsed_ms = took.as_micros() as f64 / 1000.0;
         let came_of_it = outcome.as_ref().map_or_else(|failure| failure.error.as_str(), Answer::as_str);
@@ -283,38 +308,40 @@ impl WeChatPay {
                 log_answer(host, elapsed_ms, &answer);
                 Ok(Box::new(Reply { answer, from: Arc::clone(host) }))
             }
-            Err(Failure { error, cause }) => {
-                match error {
-                    QueryError::Transport => host.breaker.failed(asked_at),
-                    _ => host.breaker.answered(),
-                }
-                warn!(host = %host.origin, elapsed_ms, %error, cause = %Logged(cause.as_deref()), "query failed");
-                Err(error)
+            Err(failure) => {
+                tell(host, asked_at, elapsed_ms, &failure);
+                Err(failure)
             }
         }
     }
 
-    async fn exchange(&self, query: &Query<'_>, host: &Host) -> Result<Answer, Failure> {
+    async fn exchange(&self, query: &Query<'_>, host: &Host, line: Line) -> Result<Answer, Failure> {
         match &query.account.api {
-            Api::V2(keys) => self.exchange_v2(query, keys, host).await,
-            Api::V3(keys) => Box::pin(v3::exchange(self, query, keys, host)).await.map(Answer::V3),
+            Api::V2(keys) => self.exchange_v2(query, keys, host, line).await,
+            Api::V3(keys) => Box::pin(v3::exchange(self, query, keys, (host, line))).await.map(Answer::V3),
         }
     }
 
-    async fn exchange_v2(&self, query: &Query<'_>, keys: &v2::Keys, host: &Host) -> Result<Answer, Failure> {
+    async fn exchange_v2(
+        &self,
+        query: &Query<'_>,
+        keys: &v2::Keys,
+        host: &Host,
+        line: Line,
+    ) -> Result<Answer, Failure> {
         let mut nonce = Uuid::encode_buffer();
         let nonce = Uuid::now_v7().simple().encode_lower(&mut nonce);
-        let mut request = Request::new(Method::POST, host.order_query.clone());
+        let mut request = host.request(Method::POST, host.order_query.clone(), ANYTHING);
         request.headers_mut().insert(CONTENT_TYPE, XML);
-        *request.body_mut() = Some(v2::write_query(query.account, keys, &query.asked.ask, nonce).into());
-        let response = self.http.execute(request).await?;
-        if response.status() != StatusCode::OK {
-            return Err(QueryError::HttpStatus(response.status().as_u16()).into());
+        *request.body_mut() = Full::from(v2::write_query(query.account, keys, &query.asked.ask, nonce));
+        let at = (line, query.asked.deadline);
+        let answer = self.lines.exchange(host, request, ONLY_OK, at).await?;
+        if answer.status != StatusCode::OK {
+            return Err(QueryError::HttpStatus(answer.status.as_u16()).into());
         }
-        let body = read_body(response).await?;
-        v2::read_answer(keys, body.into())
+        v2::read_answer(keys, answer.body)
             .map(|answer| Answer::V2(Box::new(answer)))
-            .map_err(|error| Failure { error: QueryError::Unreadable, cause: Some(error.to_string()) })
+            .map_err(|error| Failure::new(QueryError::Unreadable, error.to_string()))
     }
 }
 
@@ -329,20 +356,42 @@ fn is_settled(outcome: &Outcome) -> bool {
     outcome.as_ref().is_ok_and(|reply| !reply.answer.is_transient())
 }
 
-/// The outcome that says more: an answer more than a failure, a failure more than a query that was not sent. If they
-/// are alike, the first.
+/// The outcome that says more: an answer more than a failure, a failure more than a query that was not sent, and that
+/// time ran out more than another failure. If they are alike, the first.
 fn better(one: Outcome, other: Outcome) -> Outcome {
     let worth = |outcome: &Outcome| match outcome {
         Err(QueryError::RateLimited) => 0,
+        Err(QueryError::Timeout) => 2,
         Err(_) => 1,
-        Ok(_) if !is_settled(outcome) => 2,
-        Ok(_) => 3,
+        Ok(_) if !is_settled(outcome) => 3,
+        Ok(_) => 4,
     };
     if worth(&other) > worth(&one) { other } else { one }
 }
 
 /// What API v2 is asked in.
 const XML: HeaderValue = HeaderValue::from_static("text/xml");
+
+/// What an answer of API v2 may be.
+const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
+
+/// Of another status of API v2 nothing is read.
+const ONLY_OK: Bound = |status| (status == StatusCode::OK).then_some(LARGEST_ANSWER);
+
+/// Tells of a query without an answer.
+fn tell(host: &Host, asked_at: Instant, elapsed_ms: f64, failure: &Failure) {
+    let Failure { error, cause, on_kept } = failure;
+    let (host_name, cause) = (&host.origin, Logged(cause.as_deref()));
+    if *on_kept {
+        debug!(host = %host_name, elapsed_ms, %cause, "a kept connection had ended");
+        return;
+    }
+    match error {
+        QueryError::Transport => host.breaker.failed(asked_at),
+        _ => host.breaker.answered(),
+    }
+    warn!(host = %host_name, elapsed_ms, %error, %cause, "query failed");
+}
 
 fn log_answer(host: &Host, elapsed_ms: f64, answer: &Answer) {
     match answer {

@@ -301,7 +301,7 @@ impl Reading {
 }
 
 fn without_answer(host: &Host, failure: Failure) -> BillError {
-    let Failure { error, cause } = failure;
+    let Failure { error, cause, .. } = failure;
     warn!(host = %host.origin, %error, cause = %Logged(cause.as_deref()), "no answer");
     BillError::Transport
 }

@@ -283,7 +283,7 @@ impl Trouble {
 fn tell(host: &str, mch_id: MerchantId, trouble: &Trouble) {
     const WHAT: &str = "platform certificates could not be downloaded";
     match trouble {
-        Trouble::Failed(Failure { error, cause }) => {
+        Trouble::Failed(Failure { error, cause, .. }) => {
             warn!(%host, %mch_id, %error, cause = %Logged(cause.as_deref()), "{WHAT}");
         }
         Trouble::Refused(refusal) => {

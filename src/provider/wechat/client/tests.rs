@@ -10,6 +10,7 @@ pub(super) use stand_in::{Act, StandIn, nobody, response};
 
 mod answer;
 mod breaker;
+mod kept;
 mod stand_in;
 mod transport;
 pub(super) mod v3;

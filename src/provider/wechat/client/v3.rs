@@ -1,7 +1,7 @@
 //! Asking by API v3: signed as it is sent, and believed only if the answer is signed.
 
 use super::certificates::may_have;
-use super::exchange::{Failure, Logged};
+use super::exchange::{Failure, Line, Logged};
 use super::host::Host;
 use super::{Query, WeChatPay, signed};
 use crate::observe::metrics::On;
@@ -16,17 +16,17 @@ pub(super) async fn exchange(
     client: &WeChatPay,
     query: &Query<'_>,
     keys: &Keys,
-    host: &Host,
+    (host, line): (&Host, Line),
 ) -> Result<Answer, Failure> {
     let target = request::order(query.account, &query.asked.ask);
-    let received = signed::ask(&client.http, query.account, keys, host.url(&target)).await?;
-    let until = query.asked.wait_until.min(query.asked.deadline);
+    let deadline = query.asked.deadline;
+    let by = (query.account, keys);
+    let received = signed::ask_for_order(&client.lines, host, by, &target, (line, deadline)).await?;
+    let until = query.asked.wait_until.min(deadline);
     let verified = verify(client, query.account, keys, &received, (query.began, until)).await;
     received.read(verified).map_err(|unusable| match unusable {
         Unusable::Status(status) => QueryError::HttpStatus(status).into(),
-        Unusable::Unreadable => {
-            Failure { error: QueryError::Unreadable, cause: Some("signed, and no strict JSON".to_owned()) }
-        }
+        Unusable::Unreadable => Failure::new(QueryError::Unreadable, "signed, and no strict JSON"),
     })
 }
 

@@ -13,6 +13,8 @@ pub(in crate::provider::wechat::client) enum Act {
     Say(String),
     /// Writes these bytes and closes.
     Write(Vec<u8>),
+    /// Once there were so many queries, writes these bytes; closes without an answer when the next one comes.
+    WriteOnce(usize, Vec<u8>),
     /// Writes these bytes and waits until the other side gives up.
     WriteAndWait(Vec<u8>),
     /// Goes on writing an answer that never ends.
@@ -33,6 +35,7 @@ pub(in crate::provider::wechat::client) struct StandIn {
 pub(in crate::provider::wechat::client) struct Seen {
     pub(in crate::provider::wechat::client) heads: Vec<String>,
     queries: Vec<String>,
+    pub(super) connections: usize,
     pub(super) written: usize,
 }
 
@@ -71,6 +74,8 @@ pub(in crate::provider::wechat::client) async fn nobody() -> StandIn {
 }
 
 async fn serve(mut stream: TcpStream, acts: &[Act], seen: &Mutex<Seen>) -> Option<()> {
+    seen.lock().connections += 1;
+    let mut closes = false;
     loop {
         let (head, query) = read_request(&mut stream).await?;
         let number = {
@@ -79,9 +84,19 @@ async fn serve(mut stream: TcpStream, acts: &[Act], seen: &Mutex<Seen>) -> Optio
             seen.queries.push(query);
             seen.queries.len() - 1
         };
+        if closes {
+            return None;
+        }
         match acts.get(number).or(acts.last())? {
             Act::Say(body) => stream.write_all(&response("200 OK", body)).await.ok()?,
             Act::Write(bytes) => return stream.write_all(bytes).await.ok(),
+            Act::WriteOnce(queries, bytes) => {
+                while seen.lock().queries.len() < *queries {
+                    tokio::task::yield_now().await;
+                }
+                stream.write_all(bytes).await.ok()?;
+                closes = true;
+            }
             Act::WriteAndWait(bytes) => {
                 stream.write_all(bytes).await.ok()?;
                 stream.read(&mut [0]).await.map(|_| ()).ok()?;

@@ -58,6 +58,13 @@ fn paid() -> Act {
     signed_by(&wechat_key(), key_id(), "200 OK", &order())
 }
 
+/// The same once there were so many queries, after which the connection is good until the next query comes.
+pub(super) fn signed_and_kept(queries: usize) -> Act {
+    let Act::Write(bytes) = paid() else { unreachable!() };
+    let text = String::from_utf8(bytes).unwrap();
+    Act::WriteOnce(queries, text.replacen("Connection: close\r\n", "", 1).into_bytes())
+}
+
 fn by_certificate() -> Act {
     signed_by(&platform_key(), PLATFORM, "200 OK", &order())
 }
