@@ -54,7 +54,7 @@ const TABLE: &[(&str, Damage, &[&str])] = &[
     ),
     (
         "a few bytes of a page have flipped",
-        |path| write_at(path, page_of(path, "delivery") * 4096 + 3, &[0xff; 4]),
+        |path| write_at(path, page_of(path, "request") * 4096 + 3, &[0xff; 4]),
         &["is damaged"],
     ),
     ("a table is not there", |path| sql(path, "DROP TABLE probe"), &["is damaged: it has no table probe"]),
