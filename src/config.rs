@@ -85,6 +85,7 @@ use crate::reconcile::pending_orders::Watched;
 use crate::server;
 use crate::upstream::Upstream;
 use ipnet::IpNet;
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -312,10 +313,9 @@ impl Outline {
     /// With everything else that is wrong with it.
     pub fn parse(text: &str, path: &Path, environment: &dyn Environment) -> Result<Self, Problems> {
         let (config, unread_secrets) = read(text, path, environment, Secrets::Unread)?;
-        let merchant = |plan: &Plan| {
-            let channel = config.channels.iter().find(|channel| channel.id == plan.channel)?;
-            Some((plan.channel, channel.account.payee().merchant))
-        };
+        let merchants: HashMap<_, _> =
+            config.channels.iter().map(|channel| (channel.id, channel.account.payee().merchant)).collect();
+        let merchant = |plan: &Plan| Some((plan.channel, *merchants.get(&plan.channel)?));
         let sweeps = config.sweeps.iter().filter_map(merchant).collect();
         let accounts = config.channels.iter().zip(&config.accounts);
         let accounts = accounts.map(|(channel, account)| (channel.id, AccountOutline::of(account))).collect();
@@ -352,6 +352,9 @@ fn read(
     environment: &dyn Environment,
     secrets: Secrets,
 ) -> Result<(Config, Vec<String>), Problems> {
+    if let Some(problem) = node::too_large(text) {
+        return Err(Problems { file: path.to_path_buf(), list: vec![problem] });
+    }
     let lookalikes = lookalikes::find(text, KEYS);
     if !lookalikes.problems.is_empty() {
         let list = with_others(lookalikes, path, environment, secrets);

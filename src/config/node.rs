@@ -22,8 +22,15 @@ pub(super) enum Kind {
     /// Nothing after the colon, `~` or `null`.
     Null,
     List(Vec<Node>),
-    /// In the file's order; names are unique.
-    Map(Vec<Entry>),
+    Map(Entries),
+}
+
+/// The entries of a map, in the file's order; names are unique.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Entries {
+    list: Vec<Entry>,
+    /// Where each is in the list, if they are more than [`FEW`]: thousands of channels are looked up one by one.
+    by_name: HashMap<String, usize>,
 }
 
 /// One `key: value`.
@@ -34,27 +41,33 @@ pub(super) struct Entry {
     pub(super) value: Node,
 }
 
-/// A configuration is some kilobytes; what is larger is another file.
-const MAX_BYTES: usize = 1 << 20;
+/// Beyond it, it is another file: with 20,000 channels a configuration has some 6 MiB.
+const MAX_BYTES: usize = 16 << 20;
+/// Keys and values that are written out: those of 20,000 channels are half as many.
+const MAX_VALUES: usize = 1_000_000;
+/// What aliases stand for and anchors keep for them, so that a few lines cannot become millions of values.
+const MAX_REPEATED: usize = 50_000;
 /// Nesting of the schema is below ten.
 const MAX_DEPTH: usize = 32;
-/// Aliases are counted with what they stand for, so that a few lines cannot become millions of nodes.
-const MAX_NODES: usize = 50_000;
+/// Entries that are looked up by comparing names.
+const FEW: usize = 32;
 
 /// Stand for the braces of a `${NAME}` while the YAML is read: `{ key: ${NAME} }` is how people write it, and YAML
 /// allows no brace in a plain scalar there. One character for one, so that columns stay right.
 const OPEN: char = '\u{E000}';
 const CLOSE: char = '\u{E001}';
 
-/// Reads the one document of `text`.
+/// What is wrong with a text that is too large to be looked at.
+pub(super) fn too_large(text: &str) -> Option<Problem> {
+    let start = Place { line: 1, column: 1 };
+    (text.len() > MAX_BYTES).then(|| problem(start, "is larger than 16 MiB", "name the configuration file"))
+}
+
+/// Reads the one document of `text`, which is not [`too_large`].
 ///
 /// The tree comes with what is wrong with it and lets the rest be read, as a key that stands twice; there is none from
 /// where the text stops being YAML.
 pub(super) fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
-    let start = Place { line: 1, column: 1 };
-    if text.len() > MAX_BYTES {
-        return (None, vec![problem(start, "is larger than 1 MiB", "name the configuration file")]);
-    }
     if let Some(place) = place_of(text, [OPEN, CLOSE]) {
         return (None, vec![problem(place, "has the private character U+E000 or U+E001", "remove it")]);
     }
@@ -63,7 +76,8 @@ pub(super) fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
         parser: Parser::new_from_str(&masked),
         path: Vec::new(),
         anchors: HashMap::new(),
-        nodes: 0,
+        values: 0,
+        repeated: 0,
         faults: Vec::new(),
     };
     let root = tree.document().map_err(|stop| tree.faults.push(stop)).ok();
@@ -133,7 +147,8 @@ struct Tree<'t> {
     /// Of the maps and lists around the value being read.
     path: Vec<String>,
     anchors: HashMap<usize, Node>,
-    nodes: usize,
+    values: usize,
+    repeated: usize,
     faults: Vec<Problem>,
 }
 
@@ -177,7 +192,10 @@ impl<'t> Tree<'t> {
 
     fn node(&mut self, event: Event<'t>, span: Span) -> Result<Node, Problem> {
         let place = place(span.start);
-        self.count(1, place)?;
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            return Err(problem(place, "has more than 1,000,000 keys and values", "name the configuration file"));
+        }
         if self.path.len() > MAX_DEPTH {
             return Err(problem(place, "is nested too deeply", "no key needs more than a few levels"));
         }
@@ -201,6 +219,7 @@ impl<'t> Tree<'t> {
         };
         let node = Node { place, kind, plain };
         if anchor != 0 {
+            self.repeat(&node, place)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
@@ -217,9 +236,9 @@ impl<'t> Tree<'t> {
         }
     }
 
-    fn map(&mut self) -> Result<Vec<Entry>, Problem> {
+    fn map(&mut self) -> Result<Entries, Problem> {
         let around = self.path.last().cloned().unwrap_or_default();
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries = Entries::default();
         loop {
             let (event, span) = self.next()?;
             let place = place(span.start);
@@ -235,10 +254,11 @@ impl<'t> Tree<'t> {
             };
             let path = join(&around, &key);
             let value = self.below(path.clone(), event, span)?;
-            match entries.iter().find(|entry| entry.key == key) {
+            match entries.get(&key) {
                 Some(first) => {
+                    let what = format!("stands at {} already", first.place);
                     self.path.push(path);
-                    self.fault(place, format!("stands at {} already", first.place), "keep one of the two");
+                    self.fault(place, what, "keep one of the two");
                     self.path.pop();
                 }
                 None => entries.push(Entry { key, place, value }),
@@ -268,16 +288,41 @@ impl<'t> Tree<'t> {
             return Err(problem(place, "is nested too deeply", "write the value out"));
         }
         let node = node.clone();
-        self.count(node.nodes(), place)?;
+        self.repeat(&node, place)?;
         Ok(node)
     }
 
-    fn count(&mut self, more: usize, place: Place) -> Result<(), Problem> {
-        self.nodes += more;
-        if self.nodes > MAX_NODES {
-            return Err(problem(place, "has too many values", "write fewer YAML aliases (*)"));
+    fn repeat(&mut self, node: &Node, place: Place) -> Result<(), Problem> {
+        self.repeated += node.nodes();
+        if self.repeated > MAX_REPEATED {
+            return Err(problem(place, "repeats too many values", "write fewer YAML aliases (*) and anchors (&)"));
         }
         Ok(())
+    }
+}
+
+impl Entries {
+    /// The entry of this name.
+    pub(super) fn get(&self, key: &str) -> Option<&Entry> {
+        if self.list.len() <= FEW {
+            return self.list.iter().find(|entry| entry.key == key);
+        }
+        self.list.get(*self.by_name.get(key)?)
+    }
+
+    /// All of them, in the file's order.
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Entry> {
+        self.list.iter()
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.list.push(entry);
+        if self.list.len() <= FEW {
+            return;
+        }
+        let known = self.by_name.len();
+        let new = self.list.iter().enumerate().skip(known);
+        self.by_name.extend(new.map(|(at, entry)| (entry.key.clone(), at)));
     }
 }
 

@@ -6,7 +6,7 @@ use super::fields::{CARRIERS, Context, UNITS};
 use super::read::{Map, Value};
 use super::reply;
 use super::strictness;
-use crate::domain::order::ChannelId;
+use crate::domain::order::{AppId, ChannelId};
 use crate::gate::accepted::Accepted;
 use crate::gate::claim::{ChannelRule, Choose, ClaimFields, Field, Place};
 use crate::gate::reply::ReplyStyle;
@@ -16,6 +16,7 @@ use crate::provider::Preset;
 use crate::provider::preset::Sealing;
 use crate::provider::wechat::{Credentials, v2, v3};
 use hyper::Method;
+use std::collections::HashMap;
 
 /// The notifications that a word of `preset` takes: one kind, or several, which their first byte tells apart.
 #[derive(Debug)]
@@ -226,9 +227,15 @@ fn remedy(route: &Route, unable: &[&Credentials]) -> &'static str {
 /// A notification says whose it is, and must not be two channels'.
 fn report_same_accounts(item: &Value<'_>, able: &[&ReadChannel]) {
     let at = item.peek("channel");
+    // Only channels of one merchant and application can be one account.
+    let mut before = HashMap::<_, Vec<usize>>::new();
     for (index, read) in able.iter().enumerate() {
-        let same = |other: &&&ReadChannel| is_same_account(&read.account.credentials, &other.account.credentials);
-        if let Some(other) = able.iter().take(index).find(same) {
+        let credentials = &read.account.credentials;
+        let alike = apps(credentials).map(|app| (credentials.mch_id, credentials.sub_mch_id, app));
+        let others = alike.clone().filter_map(|key| before.get(&key)).flatten();
+        let others = others.filter_map(|other| Some((other, able.get(*other)?)));
+        let same = others.filter(|(_, other)| is_same_account(credentials, &other.account.credentials));
+        if let Some((_, other)) = same.min_by_key(|(other, _)| **other) {
             let what = format!(
                 "is auto, and channels {} and {} are one account: a notification does not say for which of them it is",
                 other.channel.id, read.channel.id
@@ -236,16 +243,16 @@ fn report_same_accounts(item: &Value<'_>, able: &[&ReadChannel]) {
             let remedy = "write {channel} into the path, name the channel, or make one channel of them";
             at.as_ref().unwrap_or(item).problem(what, remedy);
         }
+        alike.for_each(|key| before.entry(key).or_default().push(index));
     }
 }
 
-/// Whether a notification can be for both.
+/// The applications of an account.
+fn apps(of: &Credentials) -> impl Iterator<Item = AppId> + Clone {
+    std::iter::once(of.appid).chain(of.other_appids.iter().copied())
+}
+
+/// Whether a notification can be for both, which are of one merchant and application.
 fn is_same_account(one: &Credentials, other: &Credentials) -> bool {
-    let apps = |of: &Credentials| [&[of.appid], of.other_appids.as_slice()].concat();
-    let others = apps(other);
-    let by_sub_app = |one, other| matches!((one, other), (Some(one), Some(other)) if one != other);
-    one.mch_id == other.mch_id
-        && one.sub_mch_id == other.sub_mch_id
-        && apps(one).iter().any(|app| others.contains(app))
-        && !by_sub_app(one.sub_appid, other.sub_appid)
+    !matches!((one.sub_appid, other.sub_appid), (Some(one), Some(other)) if one != other)
 }

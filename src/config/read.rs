@@ -158,7 +158,7 @@ impl<'r> Value<'r> {
     /// The value of `key`, if this is a map that has it; nothing is reported.
     pub(super) fn peek(&self, key: &str) -> Option<Value<'r>> {
         let Kind::Map(entries) = &self.node.kind else { return None };
-        let node = &entries.iter().find(|entry| entry.key == key)?.value;
+        let node = &entries.get(key)?.value;
         Some(Value { reader: self.reader, node, path: self.child(key) })
     }
 

@@ -9,6 +9,7 @@ use crate::journal::{self, Settings, gate_since};
 use crate::provider::bill::BillType;
 use crate::reconcile::bill::{BeforeGate, Plan};
 use jiff::civil::{Date, Time};
+use std::collections::HashMap;
 
 pub(super) static SWEEP: Section =
     Section { name: "channels.NAME.sweep", keys: &["route", "at", "days", "from", "before_gate", "bill_type"] };
@@ -66,14 +67,14 @@ pub(super) fn warn(file: &Map<'_>, plans: &[&Plan], journal: &Settings) {
 
 /// Two channels whose payments look alike in the bill.
 pub(super) fn check(file: &Map<'_>, channels: &[(&Channel, Option<&Plan>)]) {
-    let swept: Vec<_> = channels.iter().filter(|(_, plan)| plan.is_some()).map(|(channel, _)| *channel).collect();
-    for (index, channel) in swept.iter().enumerate() {
-        let alike = |other: &&&Channel| {
-            channel.account.payee() == other.account.payee() && channel.out_trade_no == other.out_trade_no
-        };
-        let at = || file.get("channels")?.peek(channel.id.as_str())?.peek("sweep");
-        if let (Some(other), Some(at)) = (swept.iter().take(index).find(alike), at()) {
-            let what = format!("cannot tell its payments from those of channel {} in the bill", other.id);
+    let mut swept = HashMap::new();
+    for (channel, _) in channels.iter().filter(|(_, plan)| plan.is_some()) {
+        let first = *swept.entry((channel.account.payee(), &channel.out_trade_no)).or_insert(channel.id);
+        if first == channel.id {
+            continue;
+        }
+        if let Some(at) = file.get("channels").and_then(|all| all.peek(channel.id.as_str())?.peek("sweep")) {
+            let what = format!("cannot tell its payments from those of channel {first} in the bill");
             at.problem(what, "sweep one of the two, or give them other prefixes in out_trade_no");
         }
     }

@@ -464,12 +464,65 @@ fn hostile_yaml_is_stopped_early() {
     let deep = "[".repeat(10_000);
     let deep_block: String = (0..500).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
     let itself = "a: &a [*a]";
-    let large = "#".repeat(2 << 20);
-    for text in
-        [&*bomb, &*deep, &*deep_block, itself, &*large, "", "\u{FEFF}", "# nothing", "---\n---\n", "\0", "a: \u{E000}"]
-    {
+    let large = "#".repeat(17 << 20);
+    let many = format!("[{}]", "a,".repeat(1_000_001));
+    let kept = format!("{}[{}]", "&a [".repeat(20), "a,".repeat(50_000));
+    for text in [
+        &*bomb,
+        &*deep,
+        &*deep_block,
+        itself,
+        &*large,
+        &*many,
+        &*kept,
+        "",
+        "\u{FEFF}",
+        "# nothing",
+        "---\n---\n",
+        "\0",
+        "a: \u{E000}",
+    ] {
         let problems = parse(text).unwrap_err();
         assert!(!problems.list.is_empty() && problems.list.len() <= 3, "{problems}");
+    }
+}
+
+/// A file with so many channels, all of which notify one address.
+fn with_channels(channels: u32, more: &str) -> String {
+    let channel = |number: u32| {
+        format!(
+            "  c{number}: {{ provider: wechat-v2, appid: wx{number:016x}, mch_id: {number:010}, key: k{number:031}{more} }}\n"
+        )
+    };
+    let routes = "  - { name: a, path: /a, preset: wechat-v2, channel: auto }\n";
+    let channels: String = (1..=channels).map(channel).collect();
+    format!("listen: 127.0.0.1:0\nupstream: http://u:80\nroutes:\n{routes}channels:\n{channels}")
+}
+
+#[test]
+fn more_than_five_thousand_channels_are_read() {
+    let config = parse(&with_channels(6_000, "")).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.channels.len(), 6_000);
+}
+
+#[test]
+fn among_many_channels_those_that_are_alike_are_told_of() {
+    let text = with_channels(100, ", sweep: { route: a }");
+    assert_eq!(parse(&text).unwrap_or_else(|problems| panic!("{problems}")).sweeps.len(), 100);
+    let (_, channel) = text.rsplit_once("  c100: ").unwrap();
+    for (name, wanted) in [
+        ("c7", vec!["channels.c7: stands at 12:3 already"]),
+        (
+            "other",
+            vec![
+                "routes[0].channel: is auto, and channels c100 and other are one account",
+                "channels.other.sweep: cannot tell its payments from those of channel c100",
+            ],
+        ),
+    ] {
+        let problems = parse(&format!("{text}  {name}: {channel}")).unwrap_err();
+        assert_eq!(problems.list.len(), wanted.len(), "{problems}");
+        assert!(wanted.iter().all(|wanted| problems.to_string().contains(wanted)), "{problems}");
     }
 }
 

@@ -4,6 +4,7 @@ use super::keys::{Platform, V3};
 use super::material::Found;
 use crate::config::read::{Map, Value};
 use crate::provider::wechat::v3::{PublicKey, Serial};
+use std::collections::{HashMap, HashSet};
 
 /// The keys of all channels.
 #[derive(Default)]
@@ -61,29 +62,26 @@ impl<'v> MixUps<'v> {
 
     /// Reports what is mixed up among the channels.
     pub(super) fn report(&self) {
-        for theirs in &self.of_wechat {
-            if self.own.iter().any(|own| own.key == theirs.key) {
-                theirs.at.problem(
-                    "is the merchant's own, not WeChat Pay's",
-                    "use the WeChat Pay public key, pub_key.pem, or a platform certificate, from the merchant platform",
-                );
-            }
+        let own: HashSet<_> = self.own.iter().map(|own| own.key.der()).collect();
+        for theirs in self.of_wechat.iter().filter(|theirs| own.contains(theirs.key.der())) {
+            theirs.at.problem(
+                "is the merchant's own, not WeChat Pay's",
+                "use the WeChat Pay public key, pub_key.pem, or a platform certificate, from the merchant platform",
+            );
         }
-        for own in &self.certificates {
-            if self.of_wechat.iter().any(|theirs| theirs.key == own.key) {
-                own.at.problem(
-                    "is WeChat Pay's, not the merchant's",
-                    "use apiclient_cert.pem from the folder of private_key",
-                );
-            }
+        let theirs: HashSet<_> = self.of_wechat.iter().map(|theirs| theirs.key.der()).collect();
+        for own in self.certificates.iter().filter(|own| theirs.contains(own.key.der())) {
+            own.at.problem(
+                "is WeChat Pay's, not the merchant's",
+                "use apiclient_cert.pem from the folder of private_key",
+            );
         }
-        for (at, serial) in &self.serials {
-            if self.of_wechat.iter().any(|theirs| theirs.serial == Some(*serial)) {
-                at.problem(
-                    "is the serial number of one of WeChat Pay's certificates",
-                    "copy the serial number of the merchant's own certificate, apiclient_cert.pem",
-                );
-            }
+        let theirs: HashSet<_> = self.of_wechat.iter().filter_map(|theirs| theirs.serial).collect();
+        for (at, _) in self.serials.iter().filter(|(_, serial)| theirs.contains(serial)) {
+            at.problem(
+                "is the serial number of one of WeChat Pay's certificates",
+                "copy the serial number of the merchant's own certificate, apiclient_cert.pem",
+            );
         }
         report_two_keys(&self.of_wechat);
         report_two_keys(&self.own);
@@ -92,9 +90,11 @@ impl<'v> MixUps<'v> {
 
 /// A serial or id selects one key, wherever it stands.
 fn report_two_keys(keys: &[Key<'_>]) {
-    for (index, key) in keys.iter().enumerate() {
-        let same = |other: &&Key<'_>| other.serial.is_some() && other.serial == key.serial && other.key != key.key;
-        if let Some(other) = keys.iter().take(index).find(same) {
+    let mut first = HashMap::new();
+    for key in keys {
+        let Some(serial) = key.serial else { continue };
+        let other: &Key<'_> = first.entry(serial).or_insert(key);
+        if other.key != key.key {
             let what =
                 format!("has the serial number or id of another key, {} ({})", other.at.path(), other.at.place());
             key.at.problem(what, "copy serial number or id and key from the same place");

@@ -3,7 +3,7 @@
 
 use super::{Plan, Sweeper, Trouble};
 use crate::domain::clock;
-use crate::domain::order::{ChannelId, OrderId, TransactionId};
+use crate::domain::order::{ChannelId, MerchantId, OrderId, TransactionId};
 use crate::gate::channel::{Affix, Channel};
 use crate::gate::policy::Mode;
 use crate::gate::route::Route;
@@ -12,7 +12,7 @@ use crate::journal::{Callback, Claimed, Origin, State};
 use crate::provider::bill::{self, BadRow, BillPayment, BillType};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -31,13 +31,16 @@ const COUNT_EVERY: Duration = Duration::from_secs(1);
 struct Comparison<'s> {
     sweeper: &'s Sweeper,
     sweep: &'s Sweep,
-    targets: Vec<Target<'s>>,
+    targets: Targets<'s>,
     counts: Counts,
     /// Payments that were found before this process began.
     found_before: HashSet<TransactionId>,
     /// Refunds may come before the payment they are of.
     refunded: HashSet<TransactionId>,
 }
+
+/// The channels of the merchant by sub-merchant: a service provider may have thousands, and each row is of one of them.
+type Targets<'s> = HashMap<Option<MerchantId>, Vec<Target<'s>>>;
 
 /// A channel of the merchant.
 struct Target<'s> {
@@ -60,8 +63,10 @@ impl Sweeper {
     /// Reads the bill of a sweep and takes in what was not delivered. Gives the numbers back, and what was odd.
     pub(super) async fn compare(&self, sweep: &Sweep) -> Result<(Counts, Option<String>), Trouble> {
         let targets = self.targets(sweep);
-        let mut swept = targets.iter().filter_map(|target| Some((target, target.delivery?.0)));
-        let account = swept.clone().next().ok_or(Trouble::NothingToSweep)?.0.channel.account.clone();
+        let mut swept = targets.values().flatten().filter_map(|target| Some((&target.channel, target.delivery?.0)));
+        // The account of the first by name.
+        let first = swept.clone().map(|(channel, _)| channel).min_by_key(|channel| channel.id);
+        let account = Arc::clone(&first.ok_or(Trouble::NothingToSweep)?.account);
         let all = swept.any(|(_, plan)| plan.bill_type == BillType::All);
         let bill_type = if all { BillType::All } else { BillType::Success };
         let mut comparison = Comparison {
@@ -90,19 +95,24 @@ impl Sweeper {
 
 impl Sweeper {
     /// All channels of the merchant: a payment that belongs to one is not another's, whichever is swept.
-    fn targets(&self, sweep: &Sweep) -> Vec<Target<'_>> {
-        let wanted = |plan: &&Plan| sweep.wanted.channels.contains(&plan.channel);
+    fn targets(&self, sweep: &Sweep) -> Targets<'_> {
+        let wanted: HashSet<_> = sweep.wanted.channels.iter().collect();
+        let plans = self.plans.iter().filter(|plan| wanted.contains(&plan.channel));
+        let plans: HashMap<_, _> = plans.map(|plan| (plan.channel, plan)).collect();
         let its = self.gate.channels.iter().filter(|channel| channel.account.payee().merchant == sweep.wanted.mch_id);
         let target = |channel: &Arc<Channel>| {
-            let plan = self.plans.iter().filter(wanted).find(|plan| plan.channel == channel.id);
-            let delivery = plan.and_then(|plan| Some((plan, self.gate.routes.named(&plan.route)?)));
+            let delivery = plans.get(&channel.id).and_then(|plan| Some((*plan, self.gate.routes.named(&plan.route)?)));
             let has_numbers = delivery.is_some_and(|(_, route)| {
                 !route.takes_notifications()
                     && route.synthesize.as_ref().is_some_and(|made| made.names_the_number(route, channel))
             });
             Target { channel: Arc::clone(channel), delivery, has_numbers }
         };
-        its.map(target).collect()
+        let mut targets = Targets::new();
+        for channel in its {
+            targets.entry(channel.account.payee().sub_merchant).or_default().push(target(channel));
+        }
+        targets
     }
 }
 
@@ -242,7 +252,6 @@ impl Comparison<'_> {
             let number = payment.out_trade_no.as_str();
             payment.appid.is_none_or(|appid| appid == payee.application)
                 && payment.mch_id.is_none_or(|mch_id| mch_id == payee.merchant)
-                && payment.sub_mch_id == payee.sub_merchant
                 && stripped(affix, number).is_some()
         };
         // Of two that fit alike, the one that is swept.
@@ -250,7 +259,7 @@ impl Comparison<'_> {
             let Affix { prefix, suffix } = &target.channel.out_trade_no;
             (prefix.len() + suffix.len(), target.delivery.is_some())
         };
-        self.targets.iter().filter(fits).max_by_key(best)
+        self.targets.get(&payment.sub_mch_id)?.iter().filter(fits).max_by_key(best)
     }
 
     fn ours(&self, payment: &BillPayment, named: Option<OrderId>) -> Option<Ours<'_>> {
