@@ -8,7 +8,7 @@ use super::http_client::innermost;
 use super::lazy_deadline::LazyDeadline;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Request, Response, StatusCode};
@@ -208,6 +208,10 @@ async fn read(response: Response<Incoming>, bound: Bound) -> Result<Answer, Fail
 }
 
 async fn read_body(body: Incoming, largest: usize) -> Result<Bytes, Failure> {
+    // What announces more is not waited for.
+    if body.size_hint().lower() > largest as u64 {
+        return Err(Failure::TooLarge);
+    }
     match Limited::new(body, largest).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Failure::TooLarge),
