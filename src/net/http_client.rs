@@ -42,7 +42,6 @@ pub fn tls(encrypted: bool) -> Result<ClientConfig, rustls::Error> {
 
 /// The beginnings of a client with such TLS: no redirects, no proxies from the environment, no retries of its own, and
 /// our name (threats V-11, V-12).
-#[must_use]
 pub fn client_by(tls: ClientConfig) -> ClientBuilder {
     Client::builder()
         .tls_backend_preconfigured(tls)

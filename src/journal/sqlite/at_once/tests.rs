@@ -22,7 +22,7 @@ enum Happening {
     Finds(Box<Callback>),
     Says(JournalEvent),
     /// Its beginning and its end, of which the first was held.
-    Attempts(JournalEvent, JournalEvent),
+    Attempts(Box<(JournalEvent, JournalEvent)>),
     Redelivers(OrderId),
 }
 
@@ -44,11 +44,13 @@ impl World {
             }
             Happening::Finds(callback) => drop(write::take_in_found(&batch, callback, at, at + 9, true).unwrap()),
             Happening::Says(event) => write::append(&batch, event, at, budget).unwrap(),
-            Happening::Attempts(began, ended) if held => {
+            Happening::Attempts(both) if held => {
+                let (began, ended) = &**both;
                 let began = op::Began { event: began.clone(), at: at - 3 };
                 write::attempted(&batch, &began, ended, (at - 3, at), budget).unwrap();
             }
-            Happening::Attempts(began, ended) => {
+            Happening::Attempts(both) => {
+                let (began, ended) = &**both;
                 write::append(&batch, began, at - 3, budget).unwrap();
                 write::append(&batch, ended, at, budget).unwrap();
             }
@@ -157,7 +159,7 @@ fn attempts(random: &mut fastrand::Rng, entry: EntryId, delivery: DeliveryId) ->
     let outcome = outcome(random, &payment);
     let next = if matches!(outcome, Outcome::Accepted(_)) { Some(Transition::Accepted) } else { later };
     let began = JournalEvent::AttemptStarted { attempt, verified: Some(payment), next: later };
-    Happening::Attempts(began, JournalEvent::AttemptEnded { attempt, outcome, next })
+    Happening::Attempts(Box::new((began, JournalEvent::AttemptEnded { attempt, outcome, next })))
 }
 
 fn happening(random: &mut fastrand::Rng, world: &World) -> Happening {
@@ -230,7 +232,7 @@ fn an_order_that_is_accepted_at_once_has_no_row_of_its_own() {
     let began = JournalEvent::AttemptStarted { attempt, verified: Some(payment), next: None };
     let next = Some(Transition::Accepted);
     let ended = JournalEvent::AttemptEnded { attempt, outcome: Outcome::Accepted(acceptance), next };
-    world.sees(&Happening::Attempts(began, ended), 2000, true);
+    world.sees(&Happening::Attempts(Box::new((began, ended))), 2000, true);
     assert_eq!(world.count("SELECT (SELECT count(*) FROM delivery_row) + (SELECT count(*) FROM attempt_row)"), 0);
     assert_eq!(world.count("SELECT (SELECT count(*) FROM delivery) + (SELECT count(*) FROM attempt)"), 2);
     let mut other = callback("A");
