@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_folder_that_is_put_in_anothers_place_is_watched_anew() {
+    async fn a_folder_that_takes_the_place_of_another_is_watched_anew() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         fs::create_dir_all(at("etc")).unwrap();
