@@ -49,7 +49,7 @@ const RESTS: u32 = 2;
 impl Housekeeping {
     /// Cleans up until it is dropped.
     pub async fn run(self: Arc<Self>) {
-        tokio::join!(self.clean_up(), self.keep_minutes(), self.watch_the_clock(), self.tend_accounts());
+        tokio::join!(self.clean_up(), self.count(), self.keep_minutes(), self.watch_the_clock(), self.tend_accounts());
     }
 
     /// Writes down what happened in each minute.
@@ -121,13 +121,22 @@ impl Housekeeping {
         );
     }
 
+    /// Writes the counts that are ahead of the journal, however long a cleaning takes.
+    async fn count(&self) {
+        let mut ticks = tokio::time::interval(LEVEL_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.gate.records.flush_attempt_counts();
+        }
+    }
+
     async fn clean_up(&self) {
         let mut ticks = tokio::time::interval(LEVEL_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let clean_every = clean_every(&self.keep);
         for tick in (0..TELL_EVERY).cycle().skip(usize::from(self.goes_on)) {
             ticks.tick().await;
-            self.gate.records.flush_attempt_counts();
             if tick % clean_every == 0 {
                 self.gate.senders.forget_quiet();
                 self.forget().await;

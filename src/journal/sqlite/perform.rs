@@ -23,11 +23,8 @@ pub(super) fn perform(
     let at = &by_the_clock(*at);
     Ok(match op {
         Op::TakeIn { callback, trust, due_in, .. } => {
-            let is_known = write::is_known(batch, &callback.claimed.order)?;
-            if is_known && holds_any {
-                return Ok(Done::NotYet);
-            }
-            let taken = write::take_in(batch, callback, is_known, (*trust, *due_in), *at, budget)?;
+            let taken = write::take_in(batch, callback, holds_any, (*trust, *due_in), *at, budget)?;
+            let Some(taken) = taken else { return Ok(Done::NotYet) };
             // Before it can be seen by anybody else.
             Done::Taken(taken.map(|taken| {
                 let lease = if taken.fresh { leases.lease(taken.entry) } else { None };

@@ -74,7 +74,9 @@ impl Queue for Sqlite {
             let delivery = delivery.to_string();
             match read::delivered(connection, &delivery)? {
                 (_, Some(accepted)) => Ok(Some(accepted)),
-                (_, None) => at_once::acceptance_of(connection, &delivery),
+                // What was sent more than once stands in no entry.
+                (1.., None) => Ok(None),
+                (0, None) => at_once::acceptance_of(connection, &delivery),
             }
         })
     }

@@ -15,6 +15,13 @@ const MOST_GIVING_WAY: usize = 512;
 const OLDEST: &str = "SELECT id FROM entry INDEXED BY entry_unconfirmed
     WHERE state = ?1 AND transaction_id IS NULL AND origin = 'callback' AND (bytes > 0) = ?2 ORDER BY id LIMIT 1";
 
+/// Whether something has to give way to one more with so many bytes.
+pub(super) fn is_short(budget: Budget, bytes: u64, trust: Trust) -> bool {
+    let (most, spent) = (budget.most_of(trust), budget.spent());
+    let is_short = spent.records >= most.records || spent.bytes.saturating_add(bytes) > most.bytes;
+    trust != Trust::Confirmed && is_short
+}
+
 /// Makes room for one more with so many bytes; what is confirmed has it in any case. The oldest of what is done with
 /// gives way: what is closed, or else parked. Of what is closed its bytes alone are enough, where bytes are what is
 /// missing.

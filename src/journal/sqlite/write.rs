@@ -8,7 +8,7 @@ use super::leases::millis;
 use super::op::Began;
 use super::rank::BROUGHT;
 use super::remove::remove;
-use super::room::make_room;
+use super::room::{is_short, make_room};
 use super::{at_once, events, price, rank, read, redeliver, refused, renew};
 use crate::domain::order::OrderId;
 use crate::domain::reason::Reason;
@@ -35,28 +35,37 @@ pub(super) fn is_known(connection: &Connection, order: &OrderId) -> Result<bool>
 }
 
 /// Takes a callback in, or finds the entry it already has, which is looked for only if its order
-/// [is known](is_known): most orders are new.
+/// [is known](is_known): most orders are new. `None` if that has to wait for what is held, which may be said of that
+/// entry, or of one that would give way.
 pub(super) fn take_in(
     batch: &Batch<'_>,
     callback: &Callback,
-    is_known: bool,
+    holds_any: bool,
     (trust, due_in): (Trust, Duration),
     at: i64,
     budget: &mut Budget,
-) -> Result<std::result::Result<Taken, JournalError>> {
+) -> Result<Option<std::result::Result<Taken, JournalError>>> {
+    let is_known = is_known(batch, &callback.claimed.order)?;
+    if is_known && holds_any {
+        return Ok(None);
+    }
     let key = callback.key();
     // Looked for first: what is known must not cost a write, as even an insert that does nothing would.
     if let Some(taken) = known(batch, callback, key.0, is_known)? {
         if taken.state != State::Closed {
-            return Ok(Ok(taken));
+            return Ok(Some(Ok(taken)));
         }
         // It begins anew, with what this callback brings.
         budget.give_back(remove(batch, taken.entry)?);
     }
     let content = callback.request.as_ref().map(Content::of);
     let bytes = content.as_ref().map_or(0, Content::bytes);
+    if holds_any && is_short(*budget, bytes, trust) {
+        // What would give way may be confirmed by then.
+        return Ok(None);
+    }
     if !make_room(batch, budget, bytes, trust)? {
-        return Ok(Err(JournalError::Full));
+        return Ok(Some(Err(JournalError::Full)));
     }
     if is_known {
         at_once::unfold_order(batch, &callback.claimed.order)?;
@@ -68,7 +77,7 @@ pub(super) fn take_in(
     budget.spend(bytes);
     let (attempts, accepted) = if is_known { read::delivered(batch, &delivery)? } else { (0, None) };
     let paid_by = if is_known { read::paid_by(batch, &callback.claimed.order)? } else { Vec::new() };
-    Ok(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted, paid_by, price: None }))
+    Ok(Some(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted, paid_by, price: None })))
 }
 
 /// Takes in an order that was found without a callback, or finds the entry it has. One that was given up without ever

@@ -8,6 +8,7 @@
 
 use super::batch::Batch;
 use super::budget::Budget;
+use super::forget::give_back;
 use super::inbox::Inbox;
 use super::leases::Leases;
 use super::mailbox::Emptier;
@@ -240,7 +241,8 @@ impl Writer {
             }
             (Op::Redeliver { reply, .. }, Done::Redelivered(done)) => drop(reply.send(Ok(done))),
             (Op::Write { reply, .. }, Done::Number(number)) => drop(reply.send(Ok(number))),
-            (Op::Forget { reply, .. }, Done::Forgotten(forgotten)) => {
+            (Op::Forget { reply, .. }, Done::Forgotten(mut forgotten)) => {
+                forgotten.pages = self.shrink(&forgotten);
                 self.cut_the_log(&forgotten);
                 drop(reply.send(Ok(forgotten)));
             }
@@ -254,6 +256,15 @@ impl Writer {
         clock::settle(by);
         self.leases.clock_was_set(millis);
         self.was_set = Some((Instant::now(), old, millis));
+    }
+
+    /// Gives some of what is free back to the file system, once there is nothing to remove. Returns how many pages.
+    fn shrink(&self, forgotten: &Forgotten) -> usize {
+        let Some(connection) = self.connection.as_ref().filter(|_| forgotten.is_nothing()) else { return 0 };
+        give_back(connection).unwrap_or_else(|error| {
+            tracing::debug!(%error, "the journal's file was not made smaller");
+            0
+        })
     }
 
     /// Ends the log after a cleaning, since what was removed stands in it until it is written over. Where another

@@ -38,9 +38,8 @@ impl World {
         let (batch, budget) = (Batch::of(&self.connection), &mut self.budget);
         match happening {
             Happening::TakesIn(callback) => {
-                let is_known = write::is_known(&batch, &callback.claimed.order).unwrap();
                 let how = (Trust::Confirmed, Duration::from_secs(5));
-                write::take_in(&batch, callback, is_known, how, at, budget).unwrap().unwrap();
+                write::take_in(&batch, callback, false, how, at, budget).unwrap().unwrap().unwrap();
             }
             Happening::Finds(callback) => drop(write::take_in_found(&batch, callback, at, at + 9, true).unwrap()),
             Happening::Says(event) => write::append(&batch, event, at, budget).unwrap(),

@@ -91,8 +91,7 @@ fn make(batch: &Batch<'_>, done: &Done, at: i64, budget: &mut Budget) -> rusqlit
     match done {
         Done::TakenIn(number, trust) => {
             let callback = suite::callback(&format!("A{number}"));
-            let is_known = write::is_known(batch, &callback.claimed.order)?;
-            let _full = write::take_in(batch, &callback, is_known, (*trust, Duration::ZERO), at, budget)?;
+            let _full = write::take_in(batch, &callback, false, (*trust, Duration::ZERO), at, budget)?;
         }
         Done::Found(number, anew) => {
             let callback = Callback { origin: Origin::Sweep, request: None, ..*suite::callback(&format!("A{number}")) };

@@ -1,9 +1,12 @@
 use super::*;
+use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::OrderId;
+use crate::domain::order::TransactionId;
+use crate::domain::reason::Reason;
 use crate::journal::sqlite::mailbox::Mailbox;
 use crate::journal::sqlite::tests::open;
 use crate::journal::suite::callback;
-use crate::journal::{Acceptance, Attempt, DeliveryId, EntryId, Origin, Outcome, Transition, Trust};
+use crate::journal::{Acceptance, Attempt, DeliveryId, EntryId, Origin, Outcome, State, Transition, Trust, Verified};
 use hyper::{HeaderMap, StatusCode};
 use tokio::sync::oneshot;
 
@@ -140,4 +143,33 @@ async fn who_is_taken_in_finds_what_was_said_of_its_order() {
     let (other, again) = (take_in("OTHER"), take_in("FIRST"));
     let (other, again) = (other.await.unwrap(), again.await.unwrap());
     assert_eq!((other.fresh, again.fresh, again.attempts), (true, false, 7));
+}
+
+#[tokio::test]
+async fn what_was_confirmed_a_moment_ago_gives_way_to_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(&directory.path().join("j.db"), 1).unwrap();
+    let take_in = |order| journal.queue.take_in(callback(order), Trust::Unconfirmed, Duration::MAX);
+    let entry = take_in("FIRST").await.unwrap().entry;
+    let parked =
+        JournalEvent::Decided { entry, reason: Reason::OrderNotFound, verified: None, next: Some(Transition::Park) };
+    journal.queue.append(parked);
+    journal.queue.flush().await.unwrap();
+    let attempt = Attempt {
+        entry,
+        delivery: DeliveryId::of("app", &OrderId::parse("FIRST").unwrap()),
+        number: 1,
+        origin: Origin::Callback,
+    };
+    let verified = Some(Verified {
+        transaction_id: TransactionId::parse("4200000000000000000000000001").unwrap(),
+        amount: Money { fen: Fen(6600), currency: Currency::default() },
+        paid_at: None,
+        refunded: false,
+    });
+    let next = Some(Transition::Deliver { again_in: Duration::MAX, retries: 0 });
+    journal.queue.append(JournalEvent::AttemptStarted { attempt, verified, next });
+    assert!(take_in("OTHER").await.unwrap().fresh);
+    let again = take_in("FIRST").await.unwrap();
+    assert_eq!((again.entry, again.fresh, again.state), (entry, false, State::Delivering));
 }
