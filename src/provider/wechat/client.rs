@@ -99,6 +99,8 @@ struct Query<'q> {
     asked: &'q provider::Query<'q>,
     began: Instant,
     sent: AtomicU32,
+    /// How many of those met a kept connection that had ended.
+    on_kept: AtomicU32,
 }
 
 struct Reply {
@@ -156,7 +158,7 @@ impl WeChatPay {
     /// The hosts are asked in order, the next one when the one before has failed or has been silent for `hedge_after`;
     /// those that were out of reach many times in a row come last. A host whose kept connection ended before a byte of
     /// an answer is asked once more on a fresh one. A transient answer is asked about once more, from the next host if
-    /// there is one; so is a failure if only one query was sent, unless all hosts were out of reach as often. Each query
+    /// there is one; so is a failure if only one query was sent otherwise, unless all hosts were out of reach as often. Each query
     /// sent counts against the merchant's budget, as the follow-up's. Must run inside a tokio runtime.
     ///
     /// # Errors
@@ -182,7 +184,8 @@ impl WeChatPay {
         account: &Credentials,
         asked: &provider::Query<'_>,
     ) -> Result<Asked, QueryError> {
-        let query = Query { account, asked, began: Instant::now(), sent: AtomicU32::new(0) };
+        let query =
+            Query { account, asked, began: Instant::now(), sent: AtomicU32::new(0), on_kept: AtomicU32::new(0) };
         let mut outcome = self.ask(&query, &self.hosts_from(0)).await;
         if let Some(start) = self.ask_again_from(&query, &outcome) {
             outcome = better(self.ask(&query, &self.hosts_from(start)).await, outcome);
@@ -229,7 +232,8 @@ impl WeChatPay {
             Ok(reply) => reply.answer.is_transient().then_some(reply.from.position + 1),
             Err(QueryError::Transport | QueryError::HttpStatus(_) | QueryError::Unreadable) => {
                 let within_reach = self.hosts().any(|(_, state)| state == HostState::Closed);
-                (query.sent.load(Ordering::Relaxed) == 1 && within_reach).then_some(0)
+                let sent = query.sent.load(Ordering::Relaxed).saturating_sub(query.on_kept.load(Ordering::Relaxed));
+                (sent == 1 && within_reach).then_some(0)
             }
             Err(_) => None,
         }
@@ -275,6 +279,7 @@ impl WeChatPay {
     async fn ask_host(&self, query: &Query<'_>, host: &Arc<Host>) -> Outcome {
         let mut outcome = self.ask_once(query, host, Line::Kept).await;
         if outcome.as_ref().is_err_and(|failure| failure.on_kept) && self.is_within_budget(query) {
+            query.on_kept.fetch_add(1, Ordering::Relaxed);
             outcome = self.ask_once(query, host, Line::Fresh).await;
         }
         outcome.map_err(|failure| failure.error)

@@ -51,6 +51,15 @@ async fn a_kept_connection_that_ends_says_nothing_of_the_host_and_moves_no_query
 }
 
 #[tokio::test]
+async fn a_failure_behind_a_connection_that_had_ended_is_asked_about_again() {
+    // The second query comes on the kept connection, and the third, on a fresh one, fails.
+    let host = StandIn::start(&[once(1), Act::Close, Act::Write(response("502 Bad Gateway", "")), paid()]).await;
+    let client = client(&[&host]);
+    assert_eq!(ask(&client).await.unwrap().attempts, 1);
+    assert_eq!(ask(&client).await.unwrap().attempts, 3);
+}
+
+#[tokio::test]
 async fn a_query_on_a_fresh_connection_counts_against_the_budget_too() {
     let (host, began) = (StandIn::start(&[once(0)]).await, Instant::now());
     let client = WeChatPay::new(&Settings { queries_per_second: 1, ..settings(&[&host]) }).unwrap();
