@@ -3,6 +3,9 @@
 // Flat XML, as payment providers send it.
 pub mod xml;
 
+// Which bytes may stand where.
+pub mod byte_set;
+
 // Deadlines.
 pub mod lazy_deadline;
 

@@ -85,38 +85,48 @@ fn first_half(hash: Sha256) -> [u8; 16] {
     hash.finalize().first_chunk().copied().unwrap_or_default()
 }
 
+/// Claims on routes of which each differs from the first in one thing.
+#[cfg(test)]
+pub(crate) fn different_claims() -> Vec<(&'static str, Claimed)> {
+    use crate::domain::money::{Currency, Fen, Money};
+    use crate::domain::order::{ChannelId, OutTradeNo, TransactionId};
+    let claimed = Claimed {
+        channel: ChannelId::parse("app").unwrap(),
+        order: OrderId::parse("A").unwrap(),
+        out_trade_no: OutTradeNo::parse("A").unwrap(),
+        transaction_id: None,
+        amount: None,
+    };
+    let amount = |fen| Some(Money { fen: Fen(fen), currency: Currency::default() });
+    vec![
+        ("app", claimed),
+        ("other", claimed),
+        ("appapp", claimed),
+        ("app", Claimed { channel: ChannelId::parse("b").unwrap(), ..claimed }),
+        ("app", Claimed { order: OrderId::parse("B").unwrap(), ..claimed }),
+        ("app", Claimed { order: OrderId::parse("AA").unwrap(), ..claimed }),
+        ("app", Claimed { out_trade_no: OutTradeNo::parse("AA").unwrap(), ..claimed }),
+        ("app", Claimed { transaction_id: Some(TransactionId::parse("1").unwrap()), ..claimed }),
+        ("app", Claimed { amount: amount(1), ..claimed }),
+        ("app", Claimed { amount: amount(2), ..claimed }),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::money::{Currency, Fen, Money};
-    use crate::domain::order::{ChannelId, OutTradeNo, TransactionId};
     use std::collections::HashSet;
 
     #[test]
     fn every_part_of_a_claim_tells_entries_apart() {
-        let claimed = Claimed {
-            channel: ChannelId::parse("app").unwrap(),
-            order: OrderId::parse("A").unwrap(),
-            out_trade_no: OutTradeNo::parse("A").unwrap(),
-            transaction_id: None,
-            amount: None,
-        };
-        let key = |route, claimed: &Claimed| EntryKey::of(route, claimed, Origin::Callback);
-        let amount = |fen| Some(Money { fen: Fen(fen), currency: Currency::default() });
-        let all = [
-            key("app", &claimed),
-            key("other", &claimed),
-            key("app", &Claimed { channel: ChannelId::parse("b").unwrap(), ..claimed }),
-            key("app", &Claimed { order: OrderId::parse("B").unwrap(), ..claimed }),
-            key("app", &Claimed { out_trade_no: OutTradeNo::parse("B").unwrap(), ..claimed }),
-            key("app", &Claimed { transaction_id: Some(TransactionId::parse("1").unwrap()), ..claimed }),
-            key("app", &Claimed { amount: amount(1), ..claimed }),
-            key("app", &Claimed { amount: amount(2), ..claimed }),
-            EntryKey::of("app", &claimed, Origin::Sweep),
-            EntryKey::of("app", &claimed, Origin::Pending),
-        ];
+        let claims = different_claims();
+        let (route, claimed) = claims[0];
+        let key = |origin| EntryKey::of(route, &claimed, origin);
+        let mut all: Vec<_> =
+            claims.iter().map(|(route, claimed)| EntryKey::of(route, claimed, Origin::Callback)).collect();
+        all.extend([key(Origin::Sweep), key(Origin::Pending)]);
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
-        assert_eq!(all[0], key("app", &claimed));
+        assert_eq!(all[0], key(Origin::Callback));
     }
 
     #[test]

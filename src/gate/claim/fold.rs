@@ -4,6 +4,8 @@
 //! stop at NUL, binders read `a[b]` as `a.b`. Keeping nothing but lower-case letters and digits is coarser than each of
 //! them, so what folds apart here is apart for all of them.
 
+use crate::net::byte_set::ByteSet;
+
 /// The folded name.
 pub(super) fn fold(name: &str) -> String {
     let mut folded = String::with_capacity(name.len());
@@ -24,20 +26,11 @@ pub(super) fn any_spelling(start: &str, name: &str, mut is: impl FnMut(&str) -> 
 
 /// What a name may be made of so that it folds without being decoded.
 pub(super) fn is_plain(byte: u8) -> bool {
-    PLAIN.get(usize::from(byte)).is_some_and(|is| *is)
+    PLAIN.has(byte)
 }
 
-/// Every byte of every name is asked about, so it is one look instead of six comparisons.
-#[expect(clippy::indexing_slicing, reason = "made by the compiler, which would not let it go beyond")]
-static PLAIN: [bool; 256] = {
-    let mut is = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        is[byte] = matches!(byte as u8, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-');
-        byte += 1;
-    }
-    is
-};
+/// Every byte of every name is asked about.
+static PLAIN: ByteSet = ByteSet::alphanumeric_and(b"_-");
 
 /// Whether `fold(name) == folded`, without allocating, for a name of `A-Z a-z 0-9 _ -` only.
 pub(super) fn plain_name_folds_to(name: &[u8], folded: &str) -> bool {

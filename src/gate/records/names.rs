@@ -59,37 +59,13 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::money::{Currency, Fen, Money};
-    use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
-
-    fn claims() -> Vec<(&'static str, Claimed)> {
-        let claimed = Claimed {
-            channel: ChannelId::parse("app").unwrap(),
-            order: OrderId::parse("A").unwrap(),
-            out_trade_no: OutTradeNo::parse("A").unwrap(),
-            transaction_id: None,
-            amount: None,
-        };
-        let amount = |fen| Some(Money { fen: Fen(fen), currency: Currency::default() });
-        vec![
-            ("app", claimed),
-            ("other", claimed),
-            ("appapp", claimed),
-            ("app", Claimed { channel: ChannelId::parse("b").unwrap(), ..claimed }),
-            ("app", Claimed { order: OrderId::parse("B").unwrap(), ..claimed }),
-            ("app", Claimed { order: OrderId::parse("AA").unwrap(), ..claimed }),
-            ("app", Claimed { out_trade_no: OutTradeNo::parse("AA").unwrap(), ..claimed }),
-            ("app", Claimed { transaction_id: Some(TransactionId::parse("1").unwrap()), ..claimed }),
-            ("app", Claimed { amount: amount(1), ..claimed }),
-            ("app", Claimed { amount: amount(2), ..claimed }),
-        ]
-    }
+    use crate::journal::ids::different_claims;
 
     #[test]
     fn a_key_that_is_remembered_is_the_one_that_is_made() {
         let names = Names::new(100);
         for _ in 0..2 {
-            for (route, claimed) in &claims() {
+            for (route, claimed) in &different_claims() {
                 assert_eq!(names.key(route, claimed), EntryKey::of(route, claimed, Origin::Callback), "{claimed:?}");
             }
         }
@@ -97,7 +73,7 @@ mod tests {
 
     #[test]
     fn fingerprints_of_another_process_are_others() {
-        for (route, claimed) in &claims() {
+        for (route, claimed) in &different_claims() {
             let print = || Names::new(1).fingerprint(route, claimed);
             assert_ne!(print(), print());
         }

@@ -5,6 +5,7 @@
 //! reads alike.
 
 use super::{Fields, is_space};
+use crate::net::byte_set::ByteSet;
 use memchr::memchr;
 use std::borrow::Cow;
 
@@ -43,7 +44,7 @@ fn field(rest: &str) -> Option<(&str, &str, &str)> {
 /// A name of ASCII up to the `>` behind it.
 fn name(rest: &str) -> Option<(&str, &str)> {
     let bytes = rest.as_bytes();
-    let end = bytes.iter().position(|byte| !NAME_BYTES.get(usize::from(*byte)).is_some_and(|is| *is))?;
+    let end = bytes.iter().position(|byte| !NAME_BYTES.has(*byte))?;
     let is_start = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
     if bytes.get(end) != Some(&b'>') || !bytes.first().is_some_and(is_start) {
         return None;
@@ -75,16 +76,7 @@ fn behind_space(rest: &str) -> &str {
 }
 
 /// Which bytes a name is made of here.
-#[expect(clippy::indexing_slicing, reason = "made by the compiler, which would not let it go beyond")]
-static NAME_BYTES: [bool; 256] = {
-    let mut is = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        is[byte] = matches!(byte as u8, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.');
-        byte += 1;
-    }
-    is
-};
+static NAME_BYTES: ByteSet = ByteSet::alphanumeric_and(b"_-.");
 
 #[cfg(test)]
 mod tests;
