@@ -210,6 +210,6 @@ fn fill(file: &Path, count: u64) {
 }
 
 fn open(file: &Path) -> Journal {
-    let settings = Settings { path: file.to_owned(), room: u64::MAX.into() };
-    journal::open(&settings, JournalMeters::default()).unwrap()
+    let settings = Settings::file(file, u64::MAX);
+    futures_util::FutureExt::now_or_never(journal::open(&settings, JournalMeters::default())).unwrap().unwrap()
 }

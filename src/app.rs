@@ -174,12 +174,12 @@ impl App {
     ///
     /// # Errors
     /// If a part cannot be built.
-    pub fn try_out(mut config: Config) -> Result<(), BuildError> {
+    pub async fn try_out(mut config: Config) -> Result<(), BuildError> {
         listeners::Plan::of(&mut config)?;
         if let Some(file) = &config.journal {
-            match journal::open_beside(&file.settings) {
+            match journal::open_beside(&file.settings).await {
                 // If this one died before it accepts, the gate that runs could not open the file again.
-                Err(OpenError::Older { .. }) if journal::is_worked_on(&file.settings) => {
+                Err(OpenError::Older { .. }) if journal::is_worked_on(&file.settings).await? => {
                     return Err(BuildError::OtherLayout(file.settings.clone()));
                 }
                 // It will be made, or led to the present layout.
@@ -449,7 +449,8 @@ impl Working {
 /// Where a successor asks for this process's sockets. Without it a successor starts when this process has ended.
 fn listen_for_successors(journal: Option<&Journal>, grace: Duration) -> HandoffListener {
     let Some(journal) = journal else { return HandoffListener::none() };
-    HandoffListener::listen(journal.settings.meeting_place(), grace).unwrap_or_else(|error| {
+    let Some(place) = journal.settings.meeting_place() else { return HandoffListener::none() };
+    HandoffListener::listen(place, grace).unwrap_or_else(|error| {
         tracing::warn!(%error, journal = %journal.settings, "no other gate can take over (run --take-over)");
         HandoffListener::none()
     })

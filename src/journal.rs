@@ -1,9 +1,10 @@
 //! What happened, kept durably: every callback that was taken in, what WeChat Pay said of it, and every time it was
 //! sent, because a callback that only memory knows is lost with the process.
 //!
-//! This is the interface, in the domain's words; `sqlite` keeps it in one file of this machine. It knows the words and
-//! nothing of the gate. A journal has two sides: its [`queue`], for those who work on entries, and its [`archive`], for
-//! those who query and decide. The store has the clock: callers say in how long something is due, never when.
+//! This is the interface, in the domain's words; `sqlite` keeps it in one file of this machine, `postgres` in a database that
+//! several gates share. It knows the words and nothing of the gate. A journal has two sides: its [`queue`], for those who work
+//! on entries, and its [`archive`], for those who query and decide; and where several gates work on it a third, which they
+//! [share](shared). The store has the clock: callers say in how long something is due, never when.
 //!
 //! Two things are told apart. An *entry* is one claim on one route, with the callback that made it; several claims can
 //! name the same order, and a forged one must not take the true one's place. A *delivery* is an order on a route, what
@@ -18,6 +19,8 @@ pub mod bounds;
 pub mod callback;
 
 pub mod claimed;
+
+pub mod database;
 
 pub mod event;
 
@@ -45,6 +48,8 @@ pub mod recovery;
 
 pub mod search;
 
+pub mod shared;
+
 pub mod state;
 
 pub mod sweeps;
@@ -57,6 +62,8 @@ pub mod view;
 
 mod sqlite;
 
+mod postgres;
+
 #[cfg(test)]
 mod suite;
 
@@ -65,19 +72,24 @@ pub use audit::{Act, Audit, Audits, By};
 pub use bounds::{Forgotten, Keep, Room};
 pub use callback::{Callback, Request, Verified};
 pub use claimed::Claimed;
+pub use database::DatabaseSettings;
 pub use event::{Acceptance, Attempt, JournalEvent, Outcome};
 pub use health::Health;
 pub use history::{AttemptRecord, Event, Figures, Record, Refused};
 pub use ids::{DeliveryId, EntryId, EntryKey};
 pub use job::{DueGroup, Job, Rank};
-pub use open::{Settings, check, is_worked_on, made_at, open, open_beside, open_when_free, unwritable};
+pub use open::{
+    Place, Settings, check, is_worked_on, made_at, made_at_in_file, open, open_beside, open_when_free, unwritable,
+};
 pub use open_error::OpenError;
 pub use overrides::{Override, Overrides, Redeliveries};
 pub use owners::Owners;
 pub use pending_orders::{PendingOrder, PendingOrderQueue, SourceHealth};
+pub use postgres::{BadUrl, shown};
 pub use queue::{Looks, MOST_LIFTED, Queue, Taken, Trust};
 pub use recovery::{Outlet, Recovery, Throttled};
 pub use search::Search;
+pub use shared::{Begun, Duty, Membership, Myself, Replica, Sending, Shared};
 pub use state::{Origin, State, Transition};
 pub use sweeps::{SweepQueue, Sweeps};
 pub use times::gate_since;
@@ -90,19 +102,28 @@ use std::sync::Arc;
 /// What a call on the journal will have found out or done.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, JournalError>> + Send + 'a>>;
 
-/// A journal that was opened: its two sides. Callers hold the one that they need.
+/// A journal that was opened: its sides. Callers hold the one that they need.
 #[derive(Debug, Clone)]
 pub struct Journal {
     /// What is to be done: for the gate and whatever goes on after it.
     pub queue: Arc<dyn Queue>,
     /// What is known: for those who query and decide.
     pub archive: Arc<dyn Archive>,
+    /// What its gates share; `None` if one process has the journal to itself.
+    pub shared: Option<Arc<dyn Shared>>,
 }
 
 impl Journal {
-    fn of(store: impl Queue + Archive + 'static) -> Self {
+    /// That of one process alone.
+    fn of_one(store: impl Queue + Archive + 'static) -> Self {
         let store = Arc::new(store);
-        Self { queue: Arc::clone(&store) as _, archive: store }
+        Self { queue: Arc::clone(&store) as _, archive: store, shared: None }
+    }
+
+    /// That of several.
+    fn of_several(store: impl Queue + Archive + Shared + 'static) -> Self {
+        let store = Arc::new(store);
+        Self { queue: Arc::clone(&store) as _, archive: Arc::clone(&store) as _, shared: Some(store) }
     }
 }
 

@@ -18,3 +18,6 @@ pub mod connection;
 pub mod connector;
 
 pub mod pool;
+
+// Whom an encrypted connection to a database ends at.
+pub mod tls;

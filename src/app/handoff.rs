@@ -4,7 +4,7 @@
 use super::BuildError;
 use super::systemd;
 use crate::config;
-use crate::journal::{self, Journal, Queue};
+use crate::journal::{self, Journal, Place, Queue};
 use crate::observe::metrics::JournalMeters;
 use crate::process::handoff::{Handoff, Predecessor, SharedSocket, again};
 use std::sync::Weak;
@@ -87,12 +87,15 @@ pub(super) async fn open(
     meters: JournalMeters,
     before: Option<Predecessor>,
 ) -> Result<(Journal, Option<Predecessor>), BuildError> {
-    let settings = file.settings.clone();
-    let Some(before) = before else { return Ok((journal::open(&settings, meters)?, None)) };
+    let settings = &file.settings;
+    let (Some(before), Place::File(path)) = (before, &settings.place) else {
+        return Ok((journal::open(settings, meters).await?, None));
+    };
+    let (path, room) = (path.clone(), settings.room);
     let (process, limit) = (before.process, before.grace + WRITING_OUT);
     let mut opening = spawn_blocking(move || {
         before.go().map_err(BuildError::NoHandoff)?;
-        Ok((journal::open_when_free(&settings, meters)?, before))
+        Ok((journal::open_when_free(&path, room, meters)?, before))
     });
     loop {
         match timeout(limit, &mut opening).await {

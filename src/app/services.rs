@@ -50,9 +50,9 @@ impl Services {
     ///
     /// # Errors
     /// If a part cannot be built.
-    pub fn build(config: Config, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
+    pub async fn build(config: Config, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
         let journal = match &config.journal {
-            Some(file) => Some(journal::open(&file.settings, metrics.journal.clone())?),
+            Some(file) => Some(journal::open(&file.settings, metrics.journal.clone()).await?),
             None => None,
         };
         Self::with(config, journal, metrics)

@@ -39,7 +39,7 @@ pub(super) struct Args {
 const MOST: usize = 100;
 
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let archive = match records::open(&args.file.config)? {
+    let archive = match records::open(&args.file.config).await? {
         Ok(archive) => archive,
         Err(problems) => return super::problems::print(&problems, args.json),
     };

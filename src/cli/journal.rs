@@ -69,12 +69,12 @@ pub(super) fn state(name: &str) -> Result<State, String> {
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Export(args) => export(args).await,
-        Command::Check(args) => check_file(args),
+        Command::Check(args) => check(args).await,
     }
 }
 
 async fn export(args: &Export) -> anyhow::Result<ExitCode> {
-    let archive = match records::open(&args.file.config)? {
+    let archive = match records::open(&args.file.config).await? {
         Ok(archive) => archive,
         Err(problems) => return super::problems::print(&problems, false),
     };
@@ -92,13 +92,13 @@ async fn export(args: &Export) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn check_file(args: &Check) -> anyhow::Result<ExitCode> {
+async fn check(args: &Check) -> anyhow::Result<ExitCode> {
     let outline = match Outline::load(&args.file.config) {
         Ok(outline) => outline,
         Err(problems) => return super::problems::print(&problems, args.json),
     };
     let journal = records::settings(outline.journal.as_ref())?;
-    let health = journal::check(journal)?;
+    let health = journal::check(journal).await?;
     print::print(args.json, &report(&health), &lines(journal, &health))?;
     Ok(if health.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

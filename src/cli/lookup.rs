@@ -48,7 +48,7 @@ const MOST: usize = 100;
 pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut lines = Lines::default();
     let (mut known, mut why_not) = (Vec::new(), None);
-    match records::open(&args.file.config) {
+    match records::open(&args.file.config).await {
         Ok(Ok(archive)) => {
             let search = Search { order: Some(args.order), channel: args.channel, ..Search::default() };
             known = archive.find(search, MOST).await?;

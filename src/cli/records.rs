@@ -13,19 +13,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The journal that a configuration names; the secrets in it are not read.
-pub(super) fn open(config: &Path) -> anyhow::Result<Result<Arc<dyn Archive>, Problems>> {
+pub(super) async fn open(config: &Path) -> anyhow::Result<Result<Arc<dyn Archive>, Problems>> {
     let outline = match Outline::load(config) {
         Ok(outline) => outline,
         Err(problems) => return Ok(Err(problems)),
     };
-    Ok(Ok(journal::open_beside(settings(outline.journal.as_ref())?)?))
+    Ok(Ok(journal::open_beside(settings(outline.journal.as_ref())?).await?))
 }
 
 /// Where the journal is that a configuration names.
 pub(super) fn settings(journal: Option<&config::Journal>) -> anyhow::Result<&journal::Settings> {
     match journal {
         Some(journal) => Ok(&journal.settings),
-        None => bail!("this configuration says journal: none, so nothing is kept; name a file in journal.path"),
+        None => bail!(
+            "this configuration says journal: none, so nothing is kept; name a file in journal.path, or a database in journal.url"
+        ),
     }
 }
 

@@ -92,8 +92,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let journal = records::settings(outline.journal.as_ref())?;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    if journal::is_worked_on(journal) {
-        let archive = journal::open_beside(journal)?;
+    if journal::is_worked_on(journal).await? {
+        let archive = journal::open_beside(journal).await?;
         return redeliver(args, &*archive, &mut signals).await;
     }
     let config = match Config::load(&args.file.config) {
@@ -101,8 +101,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Err(problems) => return super::problems::print(&problems, args.json),
     };
     // So that a journal that was never there is said so, and not made.
-    drop(journal::open_beside(journal)?);
-    let services = Services::build(Config { traces: None, ..config }, Arc::default())?;
+    drop(journal::open_beside(journal).await?);
+    let services = Services::build(Config { traces: None, ..config }, Arc::default()).await?;
     let (Some(follow_up), Some(journal)) = (services.follow_up, &services.housekeeping.journal) else {
         bail!("there is no journal")
     };

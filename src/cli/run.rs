@@ -12,6 +12,7 @@ use crate::process::shutdown::{Drained, Signals};
 use crate::process::sockets::Sockets;
 use anyhow::{Context, bail};
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -107,11 +108,18 @@ async fn predecessor(args: &Args, config: &Config) -> anyhow::Result<Option<Pred
     let Some(journal) = &config.journal else {
         bail!("--take-over needs a journal: with journal: none nothing says which gate's place it is");
     };
-    let (path, file) = (journal.settings.meeting_place().to_owned(), args.file.config.clone());
-    let asked = tokio::task::spawn_blocking(move || {
-        let Ok(config) = Config::load(&file) else { bail!("the configuration changed while it was read; try again") };
-        App::try_out(config)?;
-        Ok(handoff::find(&path)?)
-    });
-    asked.await.context("looking for the gate that runs")?
+    let Some(path) = journal.settings.meeting_place().map(Path::to_owned) else {
+        bail!(
+            "--take-over is for a journal in a file (journal.path), which one gate has at a time; gates on one database \
+             (journal.url) run side by side: start this one, and stop the other"
+        );
+    };
+    let file = args.file.config.clone();
+    let read = tokio::task::spawn_blocking(move || Config::load(&file)).await;
+    let Ok(config) = read.context("reading the configuration")? else {
+        bail!("the configuration changed while it was read; try again")
+    };
+    App::try_out(config).await?;
+    let asked = tokio::task::spawn_blocking(move || handoff::find(&path));
+    Ok(asked.await.context("looking for the gate that runs")??)
 }

@@ -95,16 +95,16 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let journal = records::settings(outline.journal.as_ref())?;
     if args.list || args.report.is_some() {
-        return look(args, &*journal::open_beside(journal)?).await;
+        return look(args, &*journal::open_beside(journal).await?).await;
     }
     let (mch_id, dates) = wanted(args, &outline)?;
-    let early = early(journal, &dates);
+    let early = early(journal, &dates).await;
     if !agrees(args, &early)? {
         return Ok(ExitCode::FAILURE);
     }
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    if journal::is_worked_on(journal) {
-        let archive = journal::open_beside(journal)?;
+    if journal::is_worked_on(journal).await? {
+        let archive = journal::open_beside(journal).await?;
         return sweep(args, mch_id, &dates, &*archive, &mut signals).await;
     }
     let config = match Config::load(&args.file.config) {
@@ -112,8 +112,8 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Err(problems) => return super::problems::print(&problems, args.json),
     };
     // So that a journal that was never there is said so, and not made: it would know of nothing that was accepted.
-    drop(journal::open_beside(journal)?);
-    let services = Services::build(Config { traces: None, ..config }, Arc::default())?;
+    drop(journal::open_beside(journal).await?);
+    let services = Services::build(Config { traces: None, ..config }, Arc::default()).await?;
     let (Some(follow_up), Some(sweeper)) = (services.follow_up, services.sweeper) else { bail!("there is no journal") };
     let archive = Arc::clone(&sweeper.journal.archive);
     let shutdown = Shutdown::new();
@@ -135,8 +135,8 @@ struct Early {
     gate_since: Option<Date>,
 }
 
-fn early(journal: &journal::Settings, dates: &[Date]) -> Early {
-    let gate_since = journal::made_at(journal).and_then(gate_since);
+async fn early(journal: &journal::Settings, dates: &[Date]) -> Early {
+    let gate_since = journal::made_at(journal).await.and_then(gate_since);
     let days = dates.iter().filter(|date| gate_since.is_some_and(|since| **date < since)).count();
     Early { days, all: dates.len(), gate_since }
 }

@@ -45,7 +45,7 @@ pub(super) fn warn(file: &Map<'_>, plans: &[&Plan], journal: &Settings) {
     if plans.iter().all(|plan| plan.from.is_none()) {
         return;
     }
-    let (made_at, today) = (journal::made_at(journal), clock::now());
+    let (made_at, today) = (journal::made_at_in_file(journal), clock::now());
     let first = gate_since(made_at.unwrap_or(today));
     for plan in plans {
         let at = || file.get("channels")?.peek(plan.channel.as_str())?.peek("sweep")?.peek("from");

@@ -320,7 +320,7 @@ fn every_key_of_the_design_is_read() {
 fn the_journal_is_a_file_beside_the_configuration_unless_it_is_none() {
     let journal = minimal_and("").unwrap().journal.unwrap();
     assert_eq!(
-        (journal.settings.path.as_path(), journal.settings.room.records),
+        (journal.settings.meeting_place().unwrap(), journal.settings.room.records),
         (Path::new("dir/tollgate.db"), 100_000)
     );
     assert_eq!(minimal_and("journal: none\n").unwrap().journal, None);
@@ -542,7 +542,7 @@ fn the_process_reads_files_beside_the_configuration() {
     let config = Config::load(&path).unwrap();
     let keys = config.accounts[0].credentials.v2().unwrap();
     assert_eq!(keys.signing.expose(), KEY.as_bytes());
-    assert_eq!(config.journal.unwrap().settings.path, directory.path().join("tollgate.db"));
+    assert_eq!(config.journal.unwrap().settings.meeting_place().unwrap(), directory.path().join("tollgate.db"));
     let with_tls = |cert: &str| fs::write(&path, MINIMAL.replace("${KEY}", "${file:key}") + cert).unwrap();
     with_tls("tls: { cert: key, key: key }\n");
     assert!(Config::load(&path).is_ok() && Outline::load(&path).is_ok());

@@ -204,6 +204,7 @@ impl Records {
             accepted: job.accepted.clone(),
             paid_by: Vec::new(),
             price: job.price,
+            listed: None,
         };
         let Claimed { channel, order, .. } = &job.callback.claimed;
         let payment = self.first_payment(*channel, order, &job.paid_by);
@@ -306,12 +307,17 @@ impl Records {
     ///
     /// # Errors
     /// If the journal has it and cannot be read.
-    pub async fn answer(&self, delivery: &Delivery, accepted: &Accepted) -> Result<Arc<Acceptance>, Reason> {
+    pub async fn answer(
+        &self,
+        delivery: &Delivery,
+        order: OrderId,
+        accepted: &Accepted,
+    ) -> Result<Arc<Acceptance>, Reason> {
         if let Some(answer) = accepted.answer.load_full() {
             return Ok(answer);
         }
         let queue = self.kept.queue.as_ref().ok_or(Reason::InternalError)?;
-        let answer = queue.acceptance(delivery.id).await.ok().flatten();
+        let answer = queue.acceptance(delivery.id, order).await.ok().flatten();
         answer.map(Arc::new).ok_or(Reason::JournalUnavailable)
     }
 

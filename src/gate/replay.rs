@@ -62,7 +62,7 @@ impl<'g> Forwarder<'g> {
         let paid_by = Some(confirmed.payment().transaction_id);
         let accepted = record.delivery.accepted().filter(|accepted| absorb && accepted.transaction_id == paid_by);
         if let Some(accepted) = accepted {
-            let answer = self.records.answer(&record.delivery, accepted).await.map_err(unsent)?;
+            let answer = self.records.answer(&record.delivery, order, accepted).await.map_err(unsent)?;
             absorbed(self.records, held, confirmed.payment());
             return Ok(Answer::Replayed(&reading.reply, answer));
         }

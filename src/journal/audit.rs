@@ -111,6 +111,8 @@ pub struct AuditRecord {
     pub at: Timestamp,
     /// What it says.
     pub audit: Audit,
+    /// The name of the replica that wrote it, where several work on the journal; none for a command.
+    pub replica: Option<String>,
 }
 
 /// What a journal does and keeps of people's changes. A change and its line are one transaction.

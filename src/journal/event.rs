@@ -1,7 +1,7 @@
 //! What a journal is told: what happened to an entry, to a delivery, or to a callback that was refused.
 
 use super::{DeliveryId, EntryId, Origin, Refused, Request, Transition, Verified};
-use crate::domain::order::{ChannelId, TransactionId};
+use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::reason::Reason;
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
@@ -44,6 +44,8 @@ pub enum JournalEvent {
     Refunded {
         /// The merchant account.
         channel: ChannelId,
+        /// The order that it was for.
+        order: OrderId,
         /// The payment.
         transaction_id: TransactionId,
     },

@@ -67,6 +67,8 @@ pub struct Event {
     pub reason: Option<Reason>,
     /// The callback it came with.
     pub request_id: Option<Uuid>,
+    /// The name of the replica that wrote it, where several work on the journal.
+    pub replica: Option<String>,
 }
 
 /// An attempt of a delivery.
@@ -87,6 +89,8 @@ pub struct AttemptRecord {
     pub accepted: bool,
     /// Why there was no status.
     pub reason: Option<Reason>,
+    /// The name of the replica that sent it, where several work on the journal.
+    pub replica: Option<String>,
 }
 
 /// A callback that was refused before it was taken in: what it was about, and why; none of its content.

@@ -1,6 +1,6 @@
 //! An entry that is due, and what is due together with it.
 
-use super::{Acceptance, Callback, EntryId, Origin, Overrides, State};
+use super::{Acceptance, Callback, EntryId, Origin, Overrides, PendingOrder, State};
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, TransactionId};
 use crate::domain::reason::Reason;
@@ -91,4 +91,6 @@ pub struct Job {
     pub overrides: Overrides,
     /// As [`Taken::price`](super::Taken::price).
     pub price: Option<Money>,
+    /// As [`Taken::listed`](super::Taken::listed).
+    pub listed: Option<Vec<(String, PendingOrder)>>,
 }

@@ -1,5 +1,7 @@
 //! Opening a journal: as one of those who work on it, or beside them.
 
+use super::database::DatabaseSettings;
+use super::postgres::{self, Postgres};
 use super::sqlite::{self, Sqlite};
 use super::{Archive, Health, Journal, OpenError, Room};
 use crate::observe::metrics::JournalMeters;
@@ -11,77 +13,132 @@ use std::sync::Arc;
 /// Where a journal is, and what it may keep of orders that were never confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The file of this machine that it is kept in.
-    pub path: PathBuf,
+    /// What it is kept in.
+    pub place: Place,
     /// The budget for what was never confirmed.
     pub room: Room,
 }
 
+/// What a journal is kept in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A file of this machine, which one gate has to itself.
+    File(PathBuf),
+    /// A database that several gates share.
+    Database(Box<DatabaseSettings>),
+}
+
 impl Settings {
-    /// The place beside which gates of the same journal find each other on this machine, so that one can take over from
-    /// the other.
+    /// A file, with this budget.
     #[must_use]
-    pub fn meeting_place(&self) -> &Path {
-        &self.path
+    pub fn file(path: impl Into<PathBuf>, room: impl Into<Room>) -> Self {
+        Self { place: Place::File(path.into()), room: room.into() }
+    }
+
+    /// The file beside which gates of the same journal find each other on this machine, so that one can take over from the
+    /// other; `None` for a database, where there is nothing to take over.
+    #[must_use]
+    pub fn meeting_place(&self) -> Option<&Path> {
+        match &self.place {
+            Place::File(path) => Some(path),
+            Place::Database(_) => None,
+        }
+    }
+
+    /// Whether several gates may work on it at once.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.place, Place::Database(_))
     }
 }
 
 impl fmt::Display for Settings {
     /// Which journal it is, to people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.path.display().fmt(f)
+        match &self.place {
+            Place::File(path) => path.display().fmt(f),
+            Place::Database(database) => database.fmt(f),
+        }
     }
 }
 
 /// Opens the journal for a gate, which works on it from now on: makes it if there is none, and leads an older one to
-/// this program's layout. What is written is counted in `meters`. Blocks.
+/// this program's layout. What is written is counted in `meters`. A database that does not answer is opened all the same, and
+/// tried until it does. A file blocks.
 ///
 /// # Errors
-/// If it is in use and cannot be shared, not ours, newer, damaged or not to be had.
-pub fn open(settings: &Settings, meters: JournalMeters) -> Result<Journal, OpenError> {
-    Sqlite::open(&settings.path, settings.room, meters).map(Journal::of)
+/// If it is in use and cannot be shared, not ours, newer, damaged, refused to this user or not to be had.
+pub async fn open(settings: &Settings, meters: JournalMeters) -> Result<Journal, OpenError> {
+    match &settings.place {
+        Place::File(path) => Sqlite::open(path, settings.room, meters).map(Journal::of_one),
+        Place::Database(database) => Postgres::open(database, settings.room, meters).await.map(Journal::of_several),
+    }
 }
 
 /// Opens the journal for a gate as [`open`] does, but waits until the gate that has it gives it back, however long that
-/// takes. Blocks.
+/// takes. Blocks; only for a file, since a database is free for all.
 ///
 /// # Errors
 /// If it is not ours, newer, damaged or not to be had.
-pub fn open_when_free(settings: &Settings, meters: JournalMeters) -> Result<Journal, OpenError> {
-    Sqlite::open_when_free(&settings.path, settings.room, meters).map(Journal::of)
+pub fn open_when_free(path: &Path, room: Room, meters: JournalMeters) -> Result<Journal, OpenError> {
+    Sqlite::open_when_free(path, room, meters).map(Journal::of_one)
 }
 
 /// Opens the journal beside the gates that may work on it: to read, and to write down what a person decides. Whoever
-/// opens it so leases nothing, makes none and leads none to another layout. Blocks.
+/// opens it so leases nothing, makes none and leads none to another layout. A file blocks.
 ///
 /// # Errors
 /// If there is none, or it has not this program's layout.
-pub fn open_beside(settings: &Settings) -> Result<Arc<dyn Archive>, OpenError> {
-    Ok(Arc::new(Sqlite::beside(&settings.path)?))
+pub async fn open_beside(settings: &Settings) -> Result<Arc<dyn Archive>, OpenError> {
+    match &settings.place {
+        Place::File(path) => Ok(Arc::new(Sqlite::beside(path)?)),
+        Place::Database(database) => Ok(Arc::new(Postgres::beside(database).await?)),
+    }
 }
 
-/// Whether a gate works on the journal at the moment, so that it carries out what is written down beside it. Blocks.
+/// Whether a gate works on the journal at the moment, so that it carries out what is written down beside it. A file blocks.
+///
+/// # Errors
+/// If that cannot be found out.
+pub async fn is_worked_on(settings: &Settings) -> Result<bool, OpenError> {
+    match &settings.place {
+        Place::File(path) => Ok(Sqlite::is_in_use(path)),
+        Place::Database(database) => postgres::is_worked_on(database).await,
+    }
+}
+
+/// When the journal was made; `None` if there is none that says so. It is only read: a gate may work on it. A file blocks.
+pub async fn made_at(settings: &Settings) -> Option<Timestamp> {
+    match &settings.place {
+        Place::File(path) => sqlite::made_at(path),
+        Place::Database(_) => open_beside(settings).await.ok()?.made_at().await.ok()?,
+    }
+}
+
+/// As [`made_at`], of a journal that is a file; of a database nothing is asked, and nothing is known. Blocks.
 #[must_use]
-pub fn is_worked_on(settings: &Settings) -> bool {
-    Sqlite::is_in_use(&settings.path)
+pub fn made_at_in_file(settings: &Settings) -> Option<Timestamp> {
+    match &settings.place {
+        Place::File(path) => sqlite::made_at(path),
+        Place::Database(_) => None,
+    }
 }
 
-/// When the journal was made; `None` if there is none that says so. It is only read: a gate may work on it. Blocks.
-#[must_use]
-pub fn made_at(settings: &Settings) -> Option<Timestamp> {
-    sqlite::made_at(&settings.path)
-}
-
-/// Reads the whole journal and says what is wrong with it; a gate may work on it. Blocks.
+/// Reads the whole journal and says what is wrong with it; a gate may work on it. A file blocks.
 ///
 /// # Errors
 /// If it cannot be opened at all.
-pub fn check(settings: &Settings) -> Result<Health, OpenError> {
-    sqlite::check(&settings.path)
+pub async fn check(settings: &Settings) -> Result<Health, OpenError> {
+    match &settings.place {
+        Place::File(path) => sqlite::check(path),
+        Place::Database(database) => postgres::check(database).await,
+    }
 }
 
-/// Why a journal could not be made there. The journal itself is not touched: a gate may work on it. Blocks.
-#[must_use]
-pub fn unwritable(settings: &Settings) -> Option<String> {
-    sqlite::unwritable(&settings.path)
+/// Why a journal could not be made there. The journal itself is not touched: a gate may work on it. A file blocks.
+pub async fn unwritable(settings: &Settings) -> Option<String> {
+    match &settings.place {
+        Place::File(path) => sqlite::unwritable(path),
+        Place::Database(database) => postgres::unwritable(database).await,
+    }
 }

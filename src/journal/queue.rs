@@ -41,11 +41,11 @@
 
 use super::sweeps::Standing;
 use super::{
-    Acceptance, BoxFuture, Callback, DeliveryId, EntryId, Job, JournalEvent, Owners, PendingOrderQueue, Recovery,
-    State, SweepQueue, Throttled, Upkeep,
+    Acceptance, BoxFuture, Callback, DeliveryId, EntryId, Job, JournalEvent, Owners, PendingOrder, PendingOrderQueue,
+    Recovery, State, SweepQueue, Throttled, Upkeep,
 };
 use crate::domain::money::Money;
-use crate::domain::order::{ChannelId, OutTradeNo, TransactionId};
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo, TransactionId};
 use std::fmt;
 use std::time::Duration;
 
@@ -122,12 +122,12 @@ pub trait Queue: Owners + Recovery + SweepQueue + PendingOrderQueue + Upkeep + S
     /// If it cannot be written.
     fn lift(&self, channel: ChannelId, looks: Looks) -> BoxFuture<'_, ()>;
 
-    /// That a delivery was accepted, if it was, with the upstream's answer as far as that is kept
+    /// That the delivery of an order was accepted, if it was, with the upstream's answer as far as that is kept
     /// ([`Keep::bodies`](super::Keep::bodies)).
     ///
     /// # Errors
     /// If it cannot be read.
-    fn acceptance(&self, delivery: DeliveryId) -> BoxFuture<'_, Option<Acceptance>>;
+    fn acceptance(&self, delivery: DeliveryId, order: OrderId) -> BoxFuture<'_, Option<Acceptance>>;
 
     /// How these payments stand, in the order of `payments`; `None` where no entry that is not closed has the payment.
     ///
@@ -172,4 +172,7 @@ pub struct Taken {
     /// What the order costs by a source of pending orders, kept since another amount was paid: the source itself may not list
     /// the order any more.
     pub price: Option<Money>,
+    /// What each source lists now of the order's number, or did until lately, with the source's name; `None` where this process
+    /// alone reads the sources, and so knows it.
+    pub listed: Option<Vec<(String, PendingOrder)>>,
 }

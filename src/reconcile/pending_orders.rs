@@ -32,9 +32,6 @@ mod postgres;
 
 mod mysql;
 
-// Whom an encrypted connection ends at.
-mod tls;
-
 // Lists that come as one text.
 pub mod http;
 

@@ -63,7 +63,7 @@ impl World {
         route.main.reply.dialect = Some(preset.dialect);
         route.main.accepted = Accepted::of(preset);
         route.main.claim = reader;
-        let services = Services::build(config, Arc::new(Metrics::new())).unwrap();
+        let services = Services::build(config, Arc::new(Metrics::new())).await.unwrap();
         let shutdown = Shutdown::new();
         tokio::spawn(Arc::clone(services.follow_up.as_ref().unwrap()).run(shutdown.clone()));
         tokio::spawn(Arc::clone(services.sweeper.as_ref().unwrap()).run_wanted(shutdown.clone()));

@@ -34,7 +34,7 @@ pub struct AuditLine {
 }
 
 impl From<&AuditRecord> for AuditLine {
-    fn from(AuditRecord { id, at, audit }: &AuditRecord) -> Self {
+    fn from(AuditRecord { id, at, audit, .. }: &AuditRecord) -> Self {
         Self {
             id: *id,
             at: time(*at),

@@ -73,8 +73,10 @@ pub(super) async fn resolve(config: &Config) -> anyhow::Result<Resolved> {
     for watched in &config.pending_orders {
         sources.push(read(config, watched).await);
     }
-    let journal =
-        config.journal.as_ref().map(|journal| (journal.settings.to_string(), journal::unwritable(&journal.settings)));
+    let journal = match &config.journal {
+        Some(journal) => Some((journal.settings.to_string(), journal::unwritable(&journal.settings).await)),
+        None => None,
+    };
     Ok(Resolved { channels, upstreams: reached, sources, journal })
 }
 

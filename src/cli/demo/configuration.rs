@@ -81,7 +81,7 @@ impl Configuration {
     fn took_effect(&self, config: &Config, file: &Path, listen: SocketAddr, admin: SocketAddr) -> anyhow::Result<()> {
         let upstream = Upstream::parse(&self.upstream)?;
         let again = AGAIN_MS.map(Duration::from_millis);
-        let journal = config.journal.as_ref().map(|journal| journal.settings.path.as_path());
+        let journal = config.journal.as_ref().and_then(|journal| journal.settings.meeting_place());
         let has_admin = |its: &config::Admin| its.listen == admin && its.token.is_some() && its.tls.is_none();
         let by_source = |route: &Route| matches!(route.number_proof, NumberProof::Source(_));
         for (key, took_effect) in [

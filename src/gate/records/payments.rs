@@ -67,7 +67,8 @@ impl Records {
         let this = Standing { channel, transaction_id: payment.transaction_id, asked_at: None };
         *known = Some(this).filter(|_| !payment.refunded);
         if let Some(queue) = &self.kept.queue {
-            queue.append(JournalEvent::Refunded { channel: first.channel, transaction_id: first.transaction_id });
+            let Standing { channel, transaction_id, .. } = *first;
+            queue.append(JournalEvent::Refunded { channel, order: *order, transaction_id });
         }
     }
 

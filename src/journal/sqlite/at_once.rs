@@ -152,6 +152,7 @@ pub(super) fn attempt(connection: &Connection, entry: EntryId) -> Result<Option<
                 status: row.get("first_status")?,
                 accepted: true,
                 reason: None,
+                replica: None,
             })
         })
         .optional()

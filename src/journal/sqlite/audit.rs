@@ -75,6 +75,7 @@ fn read_audit(row: &Row<'_>) -> Result<AuditRecord> {
             outcome: row.get("outcome")?,
             because: row.get("because")?,
         },
+        replica: None,
     })
 }
 

@@ -236,6 +236,7 @@ fn read_job(row: &Row<'_>, now: i64) -> Result<Job> {
         asked_for: row.get("asked_for")?,
         overrides: Overrides::from_bits(row.get("overrides")?),
         price: columns::expected(row)?,
+        listed: None,
     })
 }
 

@@ -4,7 +4,7 @@ use super::leases::{self, Lease};
 use super::op::{Op, Place};
 use super::{Sqlite, at_once, due, rank, read, sweeps};
 use crate::domain::clock;
-use crate::domain::order::{ChannelId, TransactionId};
+use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::journal::sweeps::Standing;
 use crate::journal::{
     Acceptance, BoxFuture, Callback, DeliveryId, EntryId, Job, JournalError, JournalEvent, Looks, Queue, Taken,
@@ -69,7 +69,7 @@ impl Queue for Sqlite {
         })
     }
 
-    fn acceptance(&self, delivery: DeliveryId) -> BoxFuture<'_, Option<Acceptance>> {
+    fn acceptance(&self, delivery: DeliveryId, _: OrderId) -> BoxFuture<'_, Option<Acceptance>> {
         self.read(move |connection| {
             let delivery = delivery.to_string();
             match read::delivered(connection, &delivery)? {

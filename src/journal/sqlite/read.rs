@@ -203,6 +203,7 @@ pub(super) fn read_event(row: &Row<'_>) -> Result<Event> {
         what: row.get("what")?,
         reason: columns::reason(row, "reason")?,
         request_id: optional::<Uuid>(row, "request_id")?,
+        replica: None,
     })
 }
 
@@ -215,6 +216,7 @@ pub(super) fn read_attempt(row: &Row<'_>) -> Result<AttemptRecord> {
         status: row.get("status")?,
         accepted: row.get("accepted")?,
         reason: columns::reason(row, "reason")?,
+        replica: None,
     })
 }
 

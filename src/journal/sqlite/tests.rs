@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::reason::Reason;
 use crate::journal::suite::{self, Store};
-use crate::journal::{self, Journal, JournalEvent, Settings, Transition, Trust};
+use crate::journal::{Journal, JournalEvent, Transition, Trust};
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::MetadataExt;
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ struct File(TempDir);
 
 /// Opens the file at `path` for this process, as a gate does.
 pub(super) fn open(path: &Path, room: impl Into<Room>) -> Result<Journal, OpenError> {
-    journal::open(&Settings { path: path.to_owned(), room: room.into() }, JournalMeters::default())
+    Sqlite::open(path, room.into(), JournalMeters::default()).map(Journal::of_one)
 }
 
 impl Store for File {

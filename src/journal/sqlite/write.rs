@@ -77,7 +77,16 @@ pub(super) fn take_in(
     budget.spend(bytes);
     let (attempts, accepted) = if is_known { read::delivered(batch, &delivery)? } else { (0, None) };
     let paid_by = if is_known { read::paid_by(batch, &callback.claimed.order)? } else { Vec::new() };
-    Ok(Some(Ok(Taken { entry, fresh: true, state: State::Asking, attempts, accepted, paid_by, price: None })))
+    Ok(Some(Ok(Taken {
+        entry,
+        fresh: true,
+        state: State::Asking,
+        attempts,
+        accepted,
+        paid_by,
+        price: None,
+        listed: None,
+    })))
 }
 
 /// Takes in an order that was found without a callback, or finds the entry it has. One that was given up without ever
@@ -124,7 +133,7 @@ fn known(connection: &Connection, callback: &Callback, key: [u8; 16], is_known: 
     let Some((entry, state, delivery, price, at_once)) = found else { return Ok(None) };
     let (attempts, accepted) = if at_once.is_some() { (1, at_once) } else { read::delivered(connection, &delivery)? };
     let paid_by = read::paid_by(connection, &callback.claimed.order)?;
-    Ok(Some(Taken { entry, fresh: false, state, attempts, accepted, paid_by, price }))
+    Ok(Some(Taken { entry, fresh: false, state, attempts, accepted, paid_by, price, listed: None }))
 }
 
 fn insert(
@@ -210,7 +219,7 @@ pub(super) fn append(batch: &Batch<'_>, event: &JournalEvent, at: i64, budget: &
         JournalEvent::Renewed { entry, request, again_in } => {
             renew::renew(batch, *entry, request, *again_in, at, budget)
         }
-        JournalEvent::Refunded { channel, transaction_id } => {
+        JournalEvent::Refunded { channel, transaction_id, .. } => {
             refund(batch, channel.as_str(), transaction_id.as_str(), at)
         }
         JournalEvent::Flagged { entry, reason } => events::flag(batch, *entry, *reason, at),

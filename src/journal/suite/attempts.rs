@@ -17,7 +17,10 @@ pub(super) async fn an_acceptance_is_kept_and_stays(store: &dyn Store) {
     drop(journal);
     let journal = store.open(100);
     assert!(journal.queue.lease_due(10, Throttled::default()).await.unwrap().is_empty());
-    assert_eq!(journal.queue.acceptance(attempt.delivery).await.unwrap(), Some(accepted()));
+    assert_eq!(
+        journal.queue.acceptance(attempt.delivery, OrderId::parse("A").unwrap()).await.unwrap(),
+        Some(accepted())
+    );
     let again = take_in(&journal, "A", LATE).await;
     assert_eq!((again.fresh, again.state, again.accepted), (false, State::Accepted, Some(accepted())));
     for name in ["A", "NA", "4200000000000000000000000001"] {

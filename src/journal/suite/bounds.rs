@@ -120,7 +120,7 @@ pub(super) async fn requests_and_answers_go_before_their_entries(store: &dyn Sto
     assert!(journal.queue.forget(keep, 10).await.unwrap().is_nothing());
     let (all, orders) = kept(&journal).await;
     assert_eq!((all, orders), (4, vec!["DUE".to_owned(), "PARKED".to_owned()]));
-    let accepted = journal.queue.acceptance(delivery).await.unwrap().unwrap();
+    let accepted = journal.queue.acceptance(delivery, OrderId::parse("TAKEN").unwrap()).await.unwrap().unwrap();
     assert_eq!((accepted.status, accepted.body, accepted.headers.len()), (StatusCode::OK, None, 0));
     assert_eq!(accepted.transaction_id, Some(verified().transaction_id));
     let without: Vec<_> = journal.archive.find(of("TAKEN"), 1).await.unwrap();

@@ -141,7 +141,7 @@ async fn a_refunded_payment_is_no_first_one(store: &dyn Store) {
     let paid_by = async || journal.queue.take_in(callback("A"), Trust::Unconfirmed, LATE).await.unwrap().paid_by;
     assert_eq!(paid_by().await, [(channel, transaction_id)]);
     for _ in 0..2 {
-        journal.queue.append(JournalEvent::Refunded { channel, transaction_id });
+        journal.queue.append(JournalEvent::Refunded { channel, order: OrderId::parse("A").unwrap(), transaction_id });
     }
     journal.queue.flush().await.unwrap();
     assert!(paid_by().await.is_empty());

@@ -33,7 +33,7 @@ pub(super) async fn output(command: &Command) -> Result<Vec<u8>, SourceError> {
         .map_err(|error| SourceError::NotStarted(error.kind()))?;
     let group = Group::of(&child);
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(SourceError::NotSetUp("pipes"));
+        return Err(SourceError::NotSetUp("pipes".to_owned()));
     };
     let (text, complaint) = tokio::join!(whole(stdout), end(stderr));
     let text = text?;

@@ -3,6 +3,7 @@
 
 use super::column::Column;
 use crate::net::http_client;
+use crate::net::tls::NoTls;
 use std::io;
 
 /// Why there is no list. The texts are for the log: short, on one line, without secrets.
@@ -67,7 +68,7 @@ pub enum SourceError {
     BrokeOff(String),
     /// Something on our side is not as it must be.
     #[error("cannot be asked ({0})")]
-    NotSetUp(&'static str),
+    NotSetUp(String),
 }
 
 /// Most characters of a server's message.
@@ -95,6 +96,12 @@ impl SourceError {
             Self::BrokeOff(_) => "broke-off",
             Self::NotSetUp(_) => "not-set-up",
         }
+    }
+}
+
+impl From<NoTls> for SourceError {
+    fn from(error: NoTls) -> Self {
+        Self::NotSetUp(error.to_string())
     }
 }
 

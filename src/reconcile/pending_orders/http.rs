@@ -2,9 +2,9 @@
 
 use super::LARGEST_TEXT;
 use super::error::{SourceError, root_cause};
-use super::tls;
 use crate::domain::secret::Secret;
 use crate::net::http_client;
+use crate::net::tls::{self, NoTls};
 use hyper::http::uri::Uri;
 use reqwest::header::ACCEPT;
 use reqwest::{Client, StatusCode};
@@ -41,8 +41,8 @@ pub(super) async fn get(page: &Page, deadline: Duration) -> Result<Vec<u8>, Sour
 }
 
 fn client(encrypted: bool, deadline: Duration) -> Result<Client, SourceError> {
-    let client = http_client::client(encrypted).map_err(|_| tls::NO_AUTHORITIES)?;
-    client.timeout(deadline).build().map_err(|_| SourceError::NotSetUp("the HTTP client"))
+    let client = http_client::client(encrypted).map_err(|_| NoTls::NoAuthorities)?;
+    client.timeout(deadline).build().map_err(|_| SourceError::NotSetUp("the HTTP client".to_owned()))
 }
 
 /// Only the innermost cause: the outer ones name the URL, which may have a key in its query.

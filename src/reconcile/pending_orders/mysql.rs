@@ -6,8 +6,8 @@ use super::error::{SourceError, root_cause, said};
 use super::listing::{Listing, Places, Rows};
 use super::query::Query;
 use super::stop::Stop;
-use super::tls;
 use crate::domain::secret::Secret;
+use crate::net::tls;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, Opts, OptsBuilder, Row, TxOpts, Value};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(super) async fn read(url: &Secret, query: &Query, rows: Rows, deadline: Dura
     let (url, query) = (url.clone(), query.clone());
     let reading = spawn_blocking(move || {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|_| SourceError::NotSetUp("a runtime"))?;
+        let runtime = runtime.map_err(|_| SourceError::NotSetUp("a runtime".to_owned()))?;
         let read = runtime.block_on(async {
             let reading = connect_and_read(&url, &query, rows, deadline);
             stop.run_until_cancelled(reading).await.unwrap_or(Err(SourceError::TimedOut))
@@ -52,7 +52,7 @@ pub(super) async fn read(url: &Secret, query: &Query, rows: Rows, deadline: Dura
 }
 
 async fn connect_and_read(url: &Secret, query: &Query, rows: Rows, deadline: Duration) -> Result<Listing, SourceError> {
-    let options = options(url.expose()).ok_or(SourceError::NotSetUp("its URL"))?;
+    let options = options(url.expose()).ok_or_else(|| SourceError::NotSetUp("its URL".to_owned()))?;
     let password = options.pass().map(str::to_owned);
     let options = with_limits(options)?;
     let read = async {

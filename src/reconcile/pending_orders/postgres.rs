@@ -6,8 +6,8 @@ use super::error::{SourceError, root_cause, said};
 use super::listing::{Listing, Places, Rows};
 use super::query::Query;
 use super::stop::Stop;
-use super::tls;
 use crate::domain::secret::Secret;
+use crate::net::tls;
 use std::error::Error as _;
 use std::io;
 use std::pin::pin;
@@ -38,12 +38,12 @@ fn config(url: &str) -> Option<Config> {
 
 /// Reads the rows. Dropped, it closes the connection.
 pub(super) async fn read(url: &Secret, query: &Query, rows: Rows, deadline: Duration) -> Result<Listing, SourceError> {
-    let mut config = config(url.expose()).ok_or(SourceError::NotSetUp("its URL"))?;
+    let mut config = config(url.expose()).ok_or_else(|| SourceError::NotSetUp("its URL".to_owned()))?;
     config.connect_timeout(deadline);
     let tls = match config.get_ssl_mode() {
         SslMode::Disable => tls::unused()?,
-        SslMode::Prefer => tls::unchecked()?,
-        _ => tls::checked()?,
+        SslMode::Prefer => tls::unchecked(None)?,
+        _ => tls::checked(None, None)?,
     };
     let password = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
     let connected = config.connect(MakeRustlsConnect::new(tls)).await;

@@ -186,6 +186,7 @@ fn happening(random: &mut fastrand::Rng, world: &World) -> Happening {
         12 => Happening::Says(JournalEvent::Counted { entry, delivery, attempts: u64::from(random.u8(1..9)) }),
         13 => Happening::Says(JournalEvent::Flagged { entry, reason: Reason::SecondPayment }),
         14 => Happening::Says(JournalEvent::Refunded {
+            order: OrderId::parse("A").unwrap(),
             channel: callback(order).claimed.channel,
             transaction_id: payment(random).transaction_id,
         }),

