@@ -18,6 +18,10 @@ mod database;
 
 mod numbers;
 
+mod holds;
+
+mod incarnation;
+
 mod schema;
 
 mod queue;
