@@ -1,6 +1,6 @@
 """What `instructions`, `latency` and `growth` share: a stand-in for WeChat Pay (API v2 and v3) and for the order system, callbacks, a gate
 to start, and what the system says of its process."""
-import asyncio, base64, hashlib, json, multiprocessing, os, re, shutil, signal, subprocess, sys, tempfile, time, urllib.request
+import asyncio, base64, glob, hashlib, json, multiprocessing, os, re, shutil, signal, subprocess, sys, tempfile, time, urllib.request
 
 HOME = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 KEY, APPID, MCH, V3_MCH = "0123456789abcdef0123456789abcdef", "wx0000000000000001", "1900000001", "1900000003"
@@ -192,6 +192,52 @@ def config(folder, upstream, wechat, accounts, journal=True):
         "journal": {"path": os.path.join(folder, "journal", "tollgate.db")} if journal else "none",
         "log": {"format": "json", "level": "warn"},
     }
+
+
+class Database:
+    """A PostgreSQL with default settings in a folder of its own (of TMPDIR), for programs on this machine."""
+
+    def __init__(self):
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"), key=lambda path: int(path.split("/")[4])) or [shutil.which("initdb")]
+        if not found[-1]:
+            raise SystemExit("there is no PostgreSQL here: apt-get install postgresql")
+        self.programs = os.path.dirname(os.path.realpath(found[-1]))
+        self.folder, self.port = tempfile.mkdtemp(prefix="tollgate-bench-pg-"), free_port()
+        os.chmod(self.folder, 0o755)
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres", "postgres")
+        self.data = os.path.join(self.folder, "data")
+        self.run("initdb", "-D", self.data, "-A", "trust", "-U", "gate", "-E", "UTF8", "--locale=C")
+        self.begin()
+
+    def run(self, program, *arguments):
+        user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        return subprocess.run([*user, os.path.join(self.programs, program), *arguments], check=True, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+
+    def begin(self, *settings):
+        options = " ".join(f"-c {setting}" for setting in (f"port={self.port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={self.folder}", *settings))
+        self.run("pg_ctl", "-D", self.data, "-l", os.path.join(self.folder, "log"), "-w", "-o", options, "start")
+
+    def end(self):
+        self.run("pg_ctl", "-D", self.data, "-m", "fast", "-w", "stop")
+
+    def make(self, name):
+        """A new database; its URL."""
+        self.sql("postgres", f"CREATE DATABASE {name}")
+        return f"postgres://gate@127.0.0.1:{self.port}/{name}?sslmode=disable"
+
+    def sql(self, name, query):
+        told = subprocess.run([os.path.join(self.programs, "psql"), "-X", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.port), "-U", "gate", "-d", name, "-c", query],
+                              check=True, capture_output=True, text=True)
+        return told.stdout.strip()
+
+    def told(self):
+        with open(os.path.join(self.folder, "log")) as file:
+            return file.read()
+
+    def remove(self):
+        self.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Gate:
