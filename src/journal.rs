@@ -60,6 +60,8 @@ pub mod upkeep;
 
 pub mod view;
 
+mod stored;
+
 mod sqlite;
 
 mod postgres;

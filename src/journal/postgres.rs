@@ -26,6 +26,22 @@ mod schema;
 
 mod queue;
 
+mod begin;
+
+mod due;
+
+mod rank;
+
+mod owners;
+
+mod recovery;
+
+mod sweeps;
+
+mod pending_orders;
+
+mod upkeep;
+
 mod archive;
 
 mod shared;
@@ -35,12 +51,21 @@ pub use tls::{BadUrl, shown};
 use super::{DatabaseSettings, Health, OpenError, Room};
 use crate::observe::metrics::JournalMeters;
 use database::Database;
+use holds::Holds;
+use incarnation::Incarnation;
+use numbers::Numbers;
 use std::sync::Arc;
 
 /// The database, opened.
 #[derive(Debug)]
 pub(super) struct Postgres {
     database: Arc<Database>,
+    /// This process on the list of the living.
+    incarnation: Arc<Incarnation>,
+    /// What it holds.
+    holds: Arc<Holds>,
+    /// Makes numbers.
+    numbers: Arc<Numbers>,
 }
 
 impl Postgres {
@@ -58,7 +83,16 @@ impl Postgres {
     /// If the database cannot be reached, or has no journal of this program's layout.
     pub(super) async fn beside(settings: &DatabaseSettings) -> Result<Self, OpenError> {
         tls::usable(settings)?;
-        Ok(Self { database: Arc::new(Database::of(settings)) })
+        Ok(Self::of(settings))
+    }
+
+    fn of(settings: &DatabaseSettings) -> Self {
+        Self {
+            database: Arc::new(Database::of(settings)),
+            incarnation: Arc::default(),
+            holds: Arc::default(),
+            numbers: Arc::default(),
+        }
     }
 }
 

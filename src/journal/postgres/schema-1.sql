@@ -131,8 +131,9 @@ CREATE TABLE ~delivery (
     attempts bigint NOT NULL,
     -- the operation that gave that number, so that it is not done twice
     op bigint,
-    -- who sends it now, where only one may
+    -- who sends it now, where only one may, and the operation that began that turn
     sender bigint,
+    turn bigint,
     accepted_at bigint,
     transaction_id text,
     answer_status integer,

@@ -1,15 +1,17 @@
 //! TEMPORARY
-use super::Postgres;
 use super::database::AWAY;
+use super::{Postgres, begin};
 use crate::domain::order::*;
 use crate::journal::*;
 use std::time::Duration;
 impl Shared for Postgres {
-    fn begin(&self, _: Sending) -> BoxFuture<'_, Begun> {
-        Box::pin(async { Err(AWAY) })
+    fn begin(&self, sending: Sending) -> BoxFuture<'_, Begun> {
+        begin::begin(self, sending)
     }
 
-    fn abandon(&self, _: Attempt) {}
+    fn abandon(&self, attempt: Attempt) {
+        begin::abandon(self, attempt);
+    }
 
     fn duty(&self, _: Duty) -> BoxFuture<'_, bool> {
         Box::pin(async { Err(AWAY) })

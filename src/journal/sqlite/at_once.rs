@@ -10,6 +10,7 @@ use super::op::Began;
 use super::rank::BROUGHT;
 use crate::domain::order::OrderId;
 use crate::domain::reason::Reason;
+use crate::journal::stored;
 use crate::journal::{
     Acceptance, Attempt, AttemptRecord, EntryId, JournalEvent, Origin, Outcome, State, Transition, Verified,
 };
@@ -61,7 +62,7 @@ pub(super) fn accept(
         ":total_fee": number(amount.fen.0),
         ":fee_type": amount.currency.as_str(),
         ":paid_at": paid_at.map(|at| at.as_millisecond()),
-        ":trade_state": columns::trade_state(*refunded),
+        ":trade_state": stored::trade_state(*refunded),
     })?;
     batch.done_with(kind);
     budget.give_back(Spent { records: 1, bytes });

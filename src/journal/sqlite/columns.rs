@@ -2,39 +2,15 @@
 
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::reason::Reason;
+use crate::journal::stored::headers::read_headers;
 use crate::journal::{Acceptance, Claimed, DeliveryId, Origin, Rank, State, Verified};
 use bytes::Bytes;
-use hyper::header::{HeaderName, HeaderValue};
-use hyper::{HeaderMap, StatusCode};
+use hyper::StatusCode;
 use jiff::Timestamp;
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Error, Result, Row};
 use std::str::FromStr;
 use uuid::Uuid;
-
-/// One `name: value` line for each header.
-pub(super) fn write_headers(headers: &HeaderMap) -> Vec<u8> {
-    let mut lines = Vec::with_capacity(headers.len() * 32);
-    for (name, value) in headers {
-        lines.extend_from_slice(name.as_str().as_bytes());
-        lines.extend_from_slice(b": ");
-        lines.extend_from_slice(value.as_bytes());
-        lines.push(b'\n');
-    }
-    lines
-}
-
-/// The headers of those lines; `None` if they are none.
-pub(super) fn read_headers(lines: &[u8]) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::new();
-    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let colon = memchr::memmem::find(line, b": ")?;
-        let (name, value) = line.split_at_checked(colon)?;
-        let value = HeaderValue::from_bytes(value.get(2..)?).ok()?;
-        headers.append(HeaderName::from_bytes(name).ok()?, value);
-    }
-    Some(headers)
-}
 
 /// A value that does not read as what its column holds.
 pub(super) fn damaged(column: &str) -> Error {
@@ -143,11 +119,6 @@ pub(super) fn verified(row: &Row<'_>) -> Result<Option<Verified>> {
     Ok(Some(Verified { transaction_id, amount, paid_at: optional_time(row, "paid_at")?, refunded }))
 }
 
-/// The word for it in the column, which is WeChat Pay's.
-pub(super) const fn trade_state(refunded: bool) -> &'static str {
-    if refunded { "REFUND" } else { "SUCCESS" }
-}
-
 /// That a delivery was accepted, if it was.
 pub(super) fn acceptance(row: &Row<'_>) -> Result<Option<Acceptance>> {
     let Some(status) = row.get::<_, Option<u16>>("answer_status")? else { return Ok(None) };
@@ -159,20 +130,4 @@ pub(super) fn acceptance(row: &Row<'_>) -> Result<Option<Acceptance>> {
         headers: read_headers(&headers.unwrap_or_default()).ok_or_else(|| damaged("answer_headers"))?,
         body: body.map(Bytes::from),
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_come_back_as_they_went() {
-        let mut headers = HeaderMap::new();
-        headers.append("x-a", HeaderValue::from_static("1"));
-        headers.append("x-a", HeaderValue::from_static(""));
-        headers.append("x-b", HeaderValue::from_bytes(b"caf\xe9: \"x\"").unwrap());
-        assert_eq!(read_headers(&write_headers(&headers)), Some(headers));
-        assert_eq!(read_headers(b""), Some(HeaderMap::new()));
-        assert_eq!(read_headers(b"no colon\n"), None);
-    }
 }

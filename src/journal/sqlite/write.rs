@@ -12,6 +12,7 @@ use super::room::{is_short, make_room};
 use super::{at_once, events, price, rank, read, redeliver, refused, renew};
 use crate::domain::order::OrderId;
 use crate::domain::reason::Reason;
+use crate::journal::stored::{self, headers};
 use crate::journal::{
     Acceptance, Attempt, Callback, EntryId, JournalError, JournalEvent, Outcome, Rank, State, Taken, Transition, Trust,
     Verified,
@@ -289,7 +290,7 @@ fn verify(
         number(amount.fen.0),
         amount.currency.as_str(),
         paid_at.map(|at| at.as_millisecond()),
-        columns::trade_state(*refunded),
+        stored::trade_state(*refunded),
         at,
         reason.code(),
     ];
@@ -398,7 +399,7 @@ fn accept(connection: &Connection, delivery: &str, acceptance: &Acceptance, at: 
             at,
             acceptance.transaction_id.as_ref().map(|id| id.as_str()),
             acceptance.status.as_u16(),
-            kept.map(|_| columns::write_headers(&acceptance.headers)),
+            kept.map(|_| headers::write_headers(&acceptance.headers)),
             kept.map(|body| body.as_ref()),
         ])?;
     Ok(())

@@ -1,0 +1,10 @@
+//! What a journal's records look like where they stand, whatever store that is.
+
+pub(super) mod body;
+
+pub(super) mod headers;
+
+/// WeChat Pay's word for a payment that was made, or that was refunded since.
+pub(super) const fn trade_state(refunded: bool) -> &'static str {
+    if refunded { "REFUND" } else { "SUCCESS" }
+}
