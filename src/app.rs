@@ -299,6 +299,10 @@ impl App {
                 "the journal was not written out in time; what it lacks is found out again at the next start"
             );
         }
+        // Last: who works on it next has what was written before.
+        if let Some(shared) = self.services.housekeeping.journal.as_ref().and_then(|journal| journal.shared.as_ref()) {
+            let _ = shared.leave().await;
+        }
         say_counts(&self.services.gate.counts);
         Ended { drained, handoff, traces: self.services.gate.traces.clone() }
     }

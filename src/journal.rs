@@ -75,6 +75,7 @@ pub use bounds::{Forgotten, Keep, Room};
 pub use callback::{Callback, Request, Verified};
 pub use claimed::Claimed;
 pub use database::DatabaseSettings;
+pub use database::problem::DatabaseProblem;
 pub use event::{Acceptance, Attempt, JournalEvent, Outcome};
 pub use health::Health;
 pub use history::{AttemptRecord, Event, Figures, Record, Refused};

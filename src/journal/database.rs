@@ -1,5 +1,7 @@
 //! Which database a journal is kept in, and how this process is a replica there (`journal.url` and the keys beside it).
 
+pub mod problem;
+
 use crate::domain::secret::Secret;
 use std::fmt;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! Why a journal cannot be opened.
 
+use super::DatabaseProblem;
 use std::path::PathBuf;
 
 /// Why a journal cannot be opened.
@@ -66,6 +67,14 @@ pub enum OpenError {
         path: PathBuf,
         /// What it said.
         source: std::io::Error,
+    },
+    /// A database is no journal for this process.
+    #[error("{database} {problem}")]
+    Database {
+        /// Host, port and name; without user and password.
+        database: String,
+        /// What is wrong.
+        problem: DatabaseProblem,
     },
     /// The store says no.
     #[error("the journal cannot be opened; `tollgate journal check` says more")]

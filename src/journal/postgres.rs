@@ -22,7 +22,17 @@ mod holds;
 
 mod incarnation;
 
+mod refused;
+
 mod schema;
+
+mod replicas;
+
+mod shares;
+
+mod duty;
+
+mod member;
 
 mod queue;
 
@@ -53,7 +63,10 @@ use crate::observe::metrics::JournalMeters;
 use database::Database;
 use holds::Holds;
 use incarnation::Incarnation;
+use member::Member;
 use numbers::Numbers;
+use refused::refused;
+use schema::Meta;
 use std::sync::Arc;
 
 /// The database, opened.
@@ -66,15 +79,20 @@ pub(super) struct Postgres {
     holds: Arc<Holds>,
     /// Makes numbers.
     numbers: Arc<Numbers>,
+    /// What keeps it on the list, and hears of the others; it is on none where the journal was opened beside.
+    member: Arc<Member>,
 }
 
 impl Postgres {
-    /// Opens the journal for a gate. One whose database does not answer is opened all the same.
+    /// Opens the journal for a gate, which is a replica from now on. One whose database does not answer is opened all the same.
     ///
     /// # Errors
     /// If the database refuses this user, or has no journal that this program can work with.
     pub(super) async fn open(settings: &DatabaseSettings, _: Room, _: JournalMeters) -> Result<Self, OpenError> {
-        Self::beside(settings).await
+        tls::usable(settings)?;
+        let postgres = Self::of(settings);
+        postgres.member.begin().await?;
+        Ok(postgres)
     }
 
     /// Opens the journal beside the gates that may work on it.
@@ -82,23 +100,33 @@ impl Postgres {
     /// # Errors
     /// If the database cannot be reached, or has no journal of this program's layout.
     pub(super) async fn beside(settings: &DatabaseSettings) -> Result<Self, OpenError> {
-        tls::usable(settings)?;
-        Ok(Self::of(settings))
+        let postgres = Self::of(settings);
+        postgres.meta().await?;
+        Ok(postgres)
     }
 
     fn of(settings: &DatabaseSettings) -> Self {
-        Self {
-            database: Arc::new(Database::of(settings)),
-            incarnation: Arc::default(),
-            holds: Arc::default(),
-            numbers: Arc::default(),
-        }
+        let (database, incarnation, holds) = (Arc::new(Database::of(settings)), Arc::default(), Arc::default());
+        let member = Member::of(Arc::clone(&database), Arc::clone(&incarnation), Arc::clone(&holds));
+        Self { database, incarnation, holds, numbers: Arc::default(), member: Arc::new(member) }
+    }
+
+    /// What the journal says of itself.
+    async fn meta(&self) -> Result<Meta, OpenError> {
+        let settings = &self.database.settings;
+        tls::usable(settings)?;
+        let found = async {
+            let connection = self.database.connect().await.map_err(refused)?;
+            schema::find(&connection, settings).await
+        };
+        found.await.map_err(|error| error.into_open_error(settings))
     }
 }
 
 /// Whether a gate works on the journal at the moment.
 pub(super) async fn is_worked_on(settings: &DatabaseSettings) -> Result<bool, OpenError> {
-    tls::usable(settings).map(|()| false)
+    let replicas = Postgres::beside(settings).await?.list().await.map_err(|error| OpenError::Store(Box::new(error)))?;
+    Ok(replicas.iter().any(|replica| replica.live))
 }
 
 /// What is wrong with the journal.

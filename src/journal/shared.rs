@@ -161,4 +161,11 @@ pub trait Shared: Send + Sync + fmt::Debug {
     /// # Errors
     /// If they cannot be read.
     fn replicas(&self) -> BoxFuture<'_, Vec<Replica>>;
+
+    /// An orderly end: this process is off the list, and everything that it held is free at once. If the database does not
+    /// answer, that is so when its lease is over.
+    ///
+    /// # Errors
+    /// None.
+    fn leave(&self) -> BoxFuture<'_, ()>;
 }

@@ -31,7 +31,7 @@ impl Drop for Connection {
 }
 
 /// How long what has to be made once may take, in round trips: tables, and rows that are copied.
-const LONG: u32 = 30;
+pub(super) const LONG: u32 = 30;
 
 impl Connection {
     /// Connects to the first host that writes, within the time of a round trip for each.
@@ -102,7 +102,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Which server it ends at: `server_version`.
+    /// The schema that the tables are in.
     pub(super) fn schema(&self) -> &Schema {
         &self.schema
     }

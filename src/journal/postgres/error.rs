@@ -80,7 +80,7 @@ impl Error {
 }
 
 /// What a database said, in one line: its message, or the innermost cause. A message of PostgreSQL never has the password.
-fn said(error: &tokio_postgres::Error) -> String {
+pub(super) fn said(error: &tokio_postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {
         return format!("{} ({})", said.message(), said.code().code());
     }

@@ -1,9 +1,10 @@
-//! TEMPORARY
-use super::database::AWAY;
-use super::{Postgres, begin};
-use crate::domain::order::*;
-use crate::journal::*;
+//! What the gates of a journal share, by the database.
+
+use super::{Postgres, begin, replicas};
+use crate::domain::order::MerchantId;
+use crate::journal::{Attempt, Begun, BoxFuture, Duty, Membership, Myself, Replica, Sending, Shared};
 use std::time::Duration;
+
 impl Shared for Postgres {
     fn begin(&self, sending: Sending) -> BoxFuture<'_, Begun> {
         begin::begin(self, sending)
@@ -13,25 +14,46 @@ impl Shared for Postgres {
         begin::abandon(self, attempt);
     }
 
-    fn duty(&self, _: Duty) -> BoxFuture<'_, bool> {
-        Box::pin(async { Err(AWAY) })
+    fn duty(&self, duty: Duty) -> BoxFuture<'_, bool> {
+        Box::pin(self.member.duty(duty))
     }
 
-    fn shares(&self, _: &[(MerchantId, f64)]) -> Vec<(MerchantId, f64)> {
-        Vec::new()
+    fn shares(&self, wanted: &[(MerchantId, f64)]) -> Vec<(MerchantId, f64)> {
+        self.member.shares(wanted)
     }
 
     fn membership(&self) -> Membership {
-        Membership { lease_holds: false, live: 1, clock_skew_ms: 0 }
+        self.member.membership()
     }
 
     fn timeout(&self) -> Duration {
-        Duration::from_secs(2)
+        self.database.settings.timeout
     }
 
-    fn introduce(&self, _: Myself) {}
+    fn introduce(&self, myself: Myself) {
+        self.member.introduce(myself);
+    }
 
     fn replicas(&self) -> BoxFuture<'_, Vec<Replica>> {
-        Box::pin(async { Err(AWAY) })
+        Box::pin(self.list())
+    }
+
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            self.member.leave().await;
+            Ok(())
+        })
+    }
+}
+
+impl Postgres {
+    /// The replicas that live, and those that are gone for a day at most.
+    pub(super) fn list(&self) -> BoxFuture<'_, Vec<Replica>> {
+        let me = self.incarnation.current().map(|current| current.id);
+        self.database.read(move |tx| {
+            Box::pin(
+                async move { tx.rows(replicas::all()).await?.iter().map(|row| replicas::replica(row, me)).collect() },
+            )
+        })
     }
 }
