@@ -38,6 +38,22 @@ mod queue;
 
 mod begin;
 
+mod columns;
+
+mod read;
+
+mod find;
+
+mod kinds;
+
+mod held;
+
+mod figures;
+
+mod fence;
+
+mod found;
+
 mod due;
 
 mod rank;
@@ -68,6 +84,7 @@ use numbers::Numbers;
 use refused::refused;
 use schema::Meta;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// The database, opened.
 #[derive(Debug)]
@@ -81,6 +98,8 @@ pub(super) struct Postgres {
     numbers: Arc<Numbers>,
     /// What keeps it on the list, and hears of the others; it is on none where the journal was opened beside.
     member: Arc<Member>,
+    /// Counts the queries for due entries.
+    turn: AtomicUsize,
 }
 
 impl Postgres {
@@ -108,7 +127,8 @@ impl Postgres {
     fn of(settings: &DatabaseSettings) -> Self {
         let (database, incarnation, holds) = (Arc::new(Database::of(settings)), Arc::default(), Arc::default());
         let member = Member::of(Arc::clone(&database), Arc::clone(&incarnation), Arc::clone(&holds));
-        Self { database, incarnation, holds, numbers: Arc::default(), member: Arc::new(member) }
+        let (numbers, turn) = (Arc::default(), AtomicUsize::new(0));
+        Self { database, incarnation, holds, numbers, member: Arc::new(member), turn }
     }
 
     /// What the journal says of itself.

@@ -1,6 +1,6 @@
 //! TEMPORARY
-use super::Postgres;
 use super::database::AWAY;
+use super::{Postgres, figures, find, pending_orders};
 use crate::domain::order::*;
 use crate::journal::audit::*;
 use crate::journal::overrides::*;
@@ -11,8 +11,8 @@ use crate::observe::metrics::Moment;
 use jiff::Timestamp;
 use jiff::civil::Date;
 impl Archive for Postgres {
-    fn find(&self, _: Search, _: usize) -> BoxFuture<'_, Vec<Record>> {
-        Box::pin(async { Err(AWAY) })
+    fn find(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Record>> {
+        self.database.read(move |tx| Box::pin(async move { find::find(tx, &search, limit).await }))
     }
 
     fn refused(&self, _: Search, _: usize) -> BoxFuture<'_, Vec<Refused>> {
@@ -23,12 +23,16 @@ impl Archive for Postgres {
         Box::pin(async { Err(AWAY) })
     }
 
-    fn pending_orders(&self, _: usize) -> BoxFuture<'_, Vec<(String, PendingOrder)>> {
-        Box::pin(async { Err(AWAY) })
+    fn pending_orders(&self, limit: usize) -> BoxFuture<'_, Vec<(String, PendingOrder)>> {
+        self.database.read(move |tx| Box::pin(pending_orders::all(tx, limit)))
     }
 
     fn sources(&self) -> BoxFuture<'_, Vec<SourceHealth>> {
-        Box::pin(async { Err(AWAY) })
+        self.database.read(|tx| {
+            Box::pin(
+                async move { tx.rows(pending_orders::sources()).await?.iter().map(pending_orders::source).collect() },
+            )
+        })
     }
 
     fn minutes(&self) -> BoxFuture<'_, Vec<Moment>> {
@@ -36,7 +40,11 @@ impl Archive for Postgres {
     }
 
     fn figures(&self) -> BoxFuture<'_, Figures> {
-        Box::pin(async { Err(AWAY) })
+        Box::pin(async move {
+            let mut figures = self.database.read(|tx| Box::pin(figures::figures(tx))).await?;
+            figures.bytes = self.bytes().await;
+            Ok(figures)
+        })
     }
 
     fn made_at(&self) -> BoxFuture<'_, Option<Timestamp>> {

@@ -85,6 +85,12 @@ impl Connection {
         self.within(self.timeout * LONG, statements).await
     }
 
+    /// Lets the server take as long for the statements of this transaction.
+    pub(super) async fn take_time(&self) -> Result<(), Error> {
+        let set = format!("SET LOCAL statement_timeout = {}", self.timeout.as_millis() * u128::from(LONG));
+        self.pipeline(&[Statement::of(set)]).await.map(drop)
+    }
+
     async fn within(&self, limit: Duration, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Error> {
         let texts: Vec<String> = statements.iter().map(|statement| self.schema.text(&statement.sql)).collect();
         let values: Vec<Vec<(&(dyn ToSql + Sync), Type)>> =

@@ -49,13 +49,16 @@ pub(super) enum Kind {
     Read,
     /// It writes.
     Write,
+    /// It does not: each statement is one of its own.
+    Single,
 }
 
 impl Kind {
-    const fn begin(self) -> &'static str {
+    const fn begin(self) -> Option<&'static str> {
         match self {
-            Self::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-            Self::Write => "BEGIN",
+            Self::Read => Some("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+            Self::Write => Some("BEGIN"),
+            Self::Single => None,
         }
     }
 }
@@ -74,6 +77,16 @@ impl Tx<'_> {
     /// The rows of each of several statements, which are sent at once.
     pub(super) async fn all(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Error> {
         self.connection.pipeline(statements).await
+    }
+
+    /// The schema that the tables are in.
+    pub(super) fn schema(&self) -> &str {
+        self.connection.schema().name()
+    }
+
+    /// From now on a statement of this transaction may take many times as long as a round trip.
+    pub(super) async fn take_time(&self) -> Result<(), Error> {
+        self.connection.take_time().await
     }
 
     /// As [`rows`](Self::rows), for what may take many times as long as a round trip.
@@ -112,6 +125,15 @@ impl Database {
         Box::pin(async move { self.transact(Kind::Write, &work).await.map_err(Error::into_unwritten) })
     }
 
+    /// Does what is a transaction for each statement, as long as that may help: what it writes may be written in part.
+    pub(super) fn singly<'d, T, F>(&'d self, work: F) -> BoxFuture<'d, T>
+    where
+        T: Send + 'd,
+        F: for<'t> Fn(&'t Tx<'t>) -> Work<'t, T> + Send + Sync + 'd,
+    {
+        Box::pin(async move { self.transact(Kind::Single, &work).await.map_err(Error::into_unread) })
+    }
+
     /// Does something in a transaction, again and again while that may help and time allows.
     pub(super) async fn transact<T, F>(&self, kind: Kind, work: &F) -> Result<T, Error>
     where
@@ -144,7 +166,8 @@ impl Database {
             None => self.connect().await?,
         };
         let done = async {
-            connection.pipeline(&[Statement::of(kind.begin())]).await?;
+            let Some(begin) = kind.begin() else { return work(&Tx { connection: &connection }).await };
+            connection.pipeline(&[Statement::of(begin)]).await?;
             let done = work(&Tx { connection: &connection }).await?;
             connection.pipeline(&[Statement::of("COMMIT")]).await?;
             Ok::<T, Error>(done)
@@ -153,6 +176,7 @@ impl Database {
         match &done {
             Ok(_) => self.give_back(connection),
             Err(error) if error.is_of_the_connection() => {}
+            Err(_) if kind == Kind::Single => self.give_back(connection),
             // What the transaction has done is undone, or the connection is not used again.
             Err(_) => {
                 if connection.pipeline(&[Statement::of("ROLLBACK")]).await.is_ok() {

@@ -18,6 +18,9 @@ pub(super) enum Error {
     /// A value does not read as what its column holds.
     #[error("column {0} holds something else")]
     Damaged(&'static str),
+    /// What was read is not so any more, which a transaction that wants to change it found out.
+    #[error("another changed it meanwhile")]
+    Overtaken,
     /// It is answered as this, whatever the database says.
     #[error(transparent)]
     Answer(#[from] JournalError),
@@ -34,7 +37,8 @@ impl Error {
 
     /// Whether the same may succeed on this connection at once: others were in the way.
     pub(super) fn is_of_others(&self) -> bool {
-        matches!(self.code(), Some(code) if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
+        matches!(self, Self::Overtaken)
+            || matches!(self.code(), Some(code) if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code))
     }
 
     /// Whether the connection is given up for it: it broke, hangs, or ends at a server that does not write or is stopping.
@@ -53,7 +57,7 @@ impl Error {
                         || *code == SqlState::LOCK_NOT_AVAILABLE
                 }
             },
-            Self::Damaged(_) | Self::Answer(_) => false,
+            Self::Damaged(_) | Self::Overtaken | Self::Answer(_) => false,
         }
     }
 

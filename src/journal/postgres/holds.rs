@@ -70,6 +70,16 @@ impl Holds {
         self.0.lock().holds.contains_key(&entry)
     }
 
+    /// All entries that are held, by a worker or until what ends that is durable.
+    pub(super) fn all(&self) -> Vec<EntryId> {
+        self.0.lock().holds.keys().copied().collect()
+    }
+
+    /// Whether something has ended that is not durable yet.
+    pub(super) fn are_ending(&self) -> bool {
+        self.0.lock().holds.values().any(|hold| hold.ends)
+    }
+
     /// No worker has an entry any more.
     pub(super) fn end(&self, entry: EntryId) -> Option<Ending> {
         let mut inner = self.0.lock();

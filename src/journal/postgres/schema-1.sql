@@ -99,7 +99,10 @@ CREATE INDEX entry_due ON ~entry (state, channel, origin, rank, due_at) WHERE du
 CREATE INDEX entry_held ON ~entry (holder) WHERE holder IS NOT NULL;
 CREATE INDEX entry_done ON ~entry (state, since) WHERE due_at IS NULL;
 CREATE INDEX entry_unconfirmed ON ~entry (state, id, bytes) WHERE transaction_id IS NULL AND origin = 'callback';
-CREATE INDEX entry_list ON ~entry (state, channel, reason, origin, (transaction_id IS NOT NULL), received_at, id);
+-- The payment itself is included so that entries are counted in the index alone.
+CREATE INDEX entry_list ON ~entry (state, channel, reason, origin, (transaction_id IS NOT NULL), received_at, id)
+    INCLUDE (transaction_id);
+CREATE INDEX entry_found ON ~entry (origin) WHERE origin <> 'callback';
 CREATE INDEX entry_id ON ~entry (id);
 CREATE INDEX entry_order ON ~entry ("order");
 CREATE INDEX entry_out_trade_no ON ~entry (out_trade_no);

@@ -4,10 +4,10 @@ use super::columns::{self, count, parsed};
 use super::leases::{Lease, Leases};
 use super::read::{paid_by, read_callback};
 use crate::domain::clock;
-use crate::domain::order::ChannelId;
-use crate::journal::{DueGroup, EntryId, Job, Outlet, Overrides, Rank, State, Throttled};
+use crate::journal::stored::outlets::Outlets;
+use crate::journal::{DueGroup, EntryId, Job, Overrides, Rank, State, Throttled};
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Rows, ToSql};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,48 +77,6 @@ pub(super) fn lease_due(connection: &Connection, look: &Look) -> Result<Vec<Job>
         jobs.push(one);
     }
     Ok(jobs)
-}
-
-/// What one query may still give out for each upstream, found by the channel: there may be many channels, and each of
-/// them may have something that waits.
-struct Outlets<'t> {
-    all: &'t [Outlet],
-    left: Vec<usize>,
-    by_channel: HashMap<ChannelId, usize>,
-}
-
-impl<'t> Outlets<'t> {
-    fn of(Throttled { outlets: all, .. }: &'t Throttled, groups: &[DueGroup]) -> Self {
-        let mut by_channel = HashMap::new();
-        if groups.iter().any(|group| group.state == State::Delivering) {
-            for (place, outlet) in all.iter().enumerate() {
-                for channel in &outlet.channels {
-                    by_channel.entry(*channel).or_insert(place);
-                }
-            }
-        }
-        Self { all, left: all.iter().map(|outlet| outlet.most).collect(), by_channel }
-    }
-
-    fn place(&self, group: &DueGroup) -> Option<usize> {
-        self.by_channel.get(&group.channel).copied().filter(|_| group.state == State::Delivering)
-    }
-
-    /// How many entries of this group may be taken.
-    fn room(&self, group: &DueGroup) -> usize {
-        let Some(place) = self.place(group) else { return usize::MAX };
-        match self.all.get(place) {
-            Some(outlet) if outlet.failing && group.rank != Rank::AskedFor => 0,
-            _ => self.left.get(place).copied().unwrap_or(usize::MAX),
-        }
-    }
-
-    /// So many of this group were taken.
-    fn take(&mut self, group: &DueGroup, taken: usize) {
-        if let Some(left) = self.place(group).and_then(|place| self.left.get_mut(place)) {
-            *left = left.saturating_sub(taken);
-        }
-    }
 }
 
 /// Leases one entry, if it is free.
