@@ -151,9 +151,11 @@ fn gate(
     let confirm = Confirm::new(config.cache.capacity, ttl, config.confirm_deadline, confirm_before, &metrics);
     let first = First { ask: config.follow_up.ask_again.first(), deliver: config.follow_up.redeliver.first() };
     let capacity = usize::try_from(config.cache.capacity).unwrap_or(usize::MAX);
+    let is_shared = journal.as_ref().is_some_and(|journal| journal.shared.is_some());
+    let expected = if is_shared { Expected::of_several(capacity) } else { Expected::default() };
     let records = match before {
         Some(before) => before.records.under(capacity, first, &config.channels),
-        None => Records::new(journal.map(|journal| journal.queue), capacity, first, &config.channels),
+        None => Records::new(journal, capacity, first, &config.channels),
     };
     let traces = match before.filter(|before| before.traces.settings() == config.traces.as_ref()) {
         Some(before) => before.traces.clone(),
@@ -165,7 +167,7 @@ fn gate(
         familiar: before.map_or_else(Arc::default, |before| Arc::clone(&before.familiar)),
         confirm,
         stamp: Stamp::new(config.headers, host),
-        expected: before.map_or_else(|| Arc::new(Expected::default()), |before| Arc::clone(&before.expected)),
+        expected: before.map_or_else(|| Arc::new(expected), |before| Arc::clone(&before.expected)),
         records,
         forward,
         channels: Channels::new(config.channels),
