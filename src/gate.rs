@@ -345,7 +345,13 @@ impl Gate {
     }
 
     /// The callback was taken in, if there is something kept of it now.
-    fn taken_in(&self, taken: Option<TakenIn>, claimed: &Claimed, channel: &Channel, context: &mut CallbackContext<'_>) {
+    fn taken_in(
+        &self,
+        taken: Option<TakenIn>,
+        claimed: &Claimed,
+        channel: &Channel,
+        context: &mut CallbackContext<'_>,
+    ) {
         if let Some(listed) = taken.as_ref().and_then(|taken| taken.listed.as_ref()) {
             self.expected.is_told(channel, claimed.out_trade_no, listed);
         }

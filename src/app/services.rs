@@ -3,6 +3,7 @@
 
 use super::BuildError;
 use crate::app::housekeeping::Housekeeping;
+use crate::app::sharing::Sharing;
 use crate::config::{Config, Forwarding};
 use crate::domain::config_status;
 use crate::follow_up::{FollowUp, RetryBudgets};
@@ -96,7 +97,6 @@ impl Services {
         let budgets_before = before.and_then(|before| Some(&before.follow_up.as_ref()?.budgets));
         let (goes_on, before) = (before.is_some(), before.map(|before| &*before.gate));
         let gate = Arc::new(gate(config, journal.clone(), before, metrics)?);
-        let housekeeping = Arc::new(Housekeeping { gate: Arc::clone(&gate), journal: journal.clone(), keep, goes_on });
         let with_journal = || journal.clone().map(|journal| (Arc::clone(&gate), journal));
         let sweeper = with_journal().map(|(gate, journal)| Arc::new(Sweeper { gate, journal, plans, reach }));
         let pending = with_journal().map(|(gate, journal)| Arc::new(PendingOrders { gate, journal, sources }));
@@ -113,6 +113,13 @@ impl Services {
                 budgets,
             })
         });
+        let shared = journal.as_ref().and_then(|journal| journal.shared.clone());
+        let sharing = shared.zip(follow_up.clone()).map(|(shared, follow_up)| {
+            let sharing = Sharing { shared, wechat: Arc::clone(&wechat), follow_up };
+            sharing.begin();
+            sharing
+        });
+        let housekeeping = Arc::new(Housekeeping { gate: Arc::clone(&gate), journal, keep, goes_on, sharing });
         Ok(Self { gate, follow_up, sweeper, pending, housekeeping, wechat })
     }
 }

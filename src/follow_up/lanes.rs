@@ -38,8 +38,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    const ALL: [Self; 6] =
-        [Self::FollowUp, Self::Strange, Self::LikelyAbsent, Self::Absent, Self::Late, Self::Old];
+    const ALL: [Self; 6] = [Self::FollowUp, Self::Strange, Self::LikelyAbsent, Self::Absent, Self::Late, Self::Old];
 
     /// The lane of an order that was called back for. What is confirmed, and what an `operator` asked for, waits behind
     /// nothing that may be made up.

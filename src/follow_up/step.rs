@@ -1,8 +1,8 @@
 //! One step: an entry that is due takes the request flow from where it was left, through the gate's own steps.
 
+use super::lanes::Lane;
 use super::outcome::{Step, end_span, tell};
 use super::recovery::{Ticket, Turn};
-use super::retry_budgets::Lane;
 use super::window::{self, Signature};
 use super::{FollowUp, overridden};
 use crate::domain::clock;

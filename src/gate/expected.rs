@@ -3,10 +3,10 @@
 
 pub mod requests;
 
-use crate::domain::money::{Currency, Fen, Money};
-use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use super::channel::Channel;
 use super::delivery::Latest;
+use crate::domain::money::{Currency, Fen, Money};
+use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use crate::journal::pending_orders::PendingOrder;
 use jiff::Timestamp;
 use parking_lot::RwLock;

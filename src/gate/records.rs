@@ -21,8 +21,8 @@ use crate::domain::quick_map::QuickHash;
 use crate::domain::reason::Reason;
 use crate::journal::owners::Owner;
 use crate::journal::{
-    self, Callback, Claimed, EntryId, EntryKey, Journal, JournalError, JournalEvent, Outcome, Refused, Shared,
-    State, Taken, Transition, Trust, Verified,
+    self, Callback, Claimed, EntryId, EntryKey, Journal, JournalError, JournalEvent, Outcome, Refused, Shared, State,
+    Taken, Transition, Trust, Verified,
 };
 use crate::provider::payment::Payment;
 use crate::upstream::Upstream;
@@ -176,11 +176,7 @@ impl Records {
     ///
     /// # Errors
     /// If the journal could not write it.
-    pub async fn take_in(
-        &self,
-        callback: Box<Callback>,
-        worth: Trust,
-    ) -> Result<Option<TakenIn>, Reason> {
+    pub async fn take_in(&self, callback: Box<Callback>, worth: Trust) -> Result<Option<TakenIn>, Reason> {
         let Some(queue) = self.kept.keeper.queue() else { return Ok(None) };
         let (key, delivery) = (callback.key(), callback.delivery());
         let Claimed { channel, order, .. } = callback.claimed;
