@@ -172,7 +172,9 @@ fn second(records: &Records, record: &Record, held: Held<'_>, confirmed: &Confir
     if !matches!(record.state(), State::Accepted | State::Delivering | State::Parked) {
         let verified = Some(verified(confirmed.payment()));
         records.decided(record, Reason::SecondPayment, verified, Some(Transition::Park));
-        held.lease.take().map(Lease::done);
+        if let Some(lease) = held.lease.take() {
+            lease.done();
+        }
     }
 }
 

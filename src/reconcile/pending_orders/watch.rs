@@ -224,7 +224,7 @@ impl Watch {
         self.looks += 1;
         if !self.pending.journal.has_duty(Duty::Source(self.name.to_string())).await {
             self.turn = Turn::OfAnother;
-            if self.looks % NAMES_EVERY == 0 {
+            if self.looks.is_multiple_of(NAMES_EVERY) {
                 self.look_for_names().await;
             }
             return false;
