@@ -198,7 +198,7 @@ fn stamp_headers(bencher: Bencher) {
     let (channel, request_id) = (ChannelId::parse("wx").unwrap(), HeaderValue::from_static("r-1"));
     let source = Source { sender: Sender { peer, trusted_proxy: false }, upstream: &upstream, request_id: &request_id };
     bencher.bench(|| {
-        let attempt = Attempt { delivery: HeaderValue::from_static("d-1"), number: 1, origin: Origin::Callback };
+        let attempt = Attempt { delivery: HeaderValue::from_static("d-1"), number: Some(1), origin: Origin::Callback };
         let delivered =
             Delivered { channel: &channel, attempt: &attempt, overrides: Overrides::NONE, event: Event::Payment };
         stamp.headers(black_box(&head.headers), &source, &pass, Some(&delivered)).unwrap()

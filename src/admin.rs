@@ -63,7 +63,7 @@ pub use signing::ChannelKeys;
 
 use crate::domain::config_status::ConfigStatus;
 use crate::gate::current::Current;
-use crate::journal::{Archive, Figures};
+use crate::journal::{Archive, Figures, Shared};
 use crate::server;
 use arc_swap::ArcSwap;
 use attempts::Attempts;
@@ -95,6 +95,7 @@ pub const LIMITS: server::Limits = server::Limits {
 pub struct Admin {
     gate: Arc<Current>,
     archive: Option<Arc<dyn Archive>>,
+    shared: Option<Arc<dyn Shared>>,
     config_status: watch::Receiver<ConfigStatus>,
     access: ArcSwap<Access>,
     attempts: Attempts,
@@ -105,11 +106,12 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Shows this gate and its journal to those whom `access` lets.
+    /// Shows this gate and its journal, and what gates share that work on it, to those whom `access` lets.
     #[must_use]
     pub fn new(
         gate: Arc<Current>,
         archive: Option<Arc<dyn Archive>>,
+        shared: Option<Arc<dyn Shared>>,
         config_status: watch::Receiver<ConfigStatus>,
         access: Access,
     ) -> Self {
@@ -117,6 +119,7 @@ impl Admin {
         Self {
             gate,
             archive,
+            shared,
             config_status,
             access,
             attempts: Attempts::default(),

@@ -15,6 +15,8 @@ mod handoff;
 
 mod housekeeping;
 
+mod sharing;
+
 mod systemd;
 
 pub use handoff::{FailedHandoff, HandoffOutcome, PendingHandoff};
@@ -160,10 +162,12 @@ impl App {
         };
         let bound = bound_before.map_or_else(|| plan.bind(given), Ok)?;
         let archive = journal.as_ref().map(|journal| Arc::clone(&journal.archive));
+        let shared = journal.as_ref().and_then(|journal| journal.shared.clone());
         let services = Services::with(config, journal, Arc::clone(&metrics))?;
         let current = Arc::new(Current::new(Arc::clone(&services.gate)));
         let config_status = watch::Sender::new(ConfigStatus::first());
-        let seen = Seen { gate: Arc::clone(&current), archive, config_status: config_status.subscribe(), metrics };
+        let seen =
+            Seen { gate: Arc::clone(&current), archive, shared, config_status: config_status.subscribe(), metrics };
         let listeners = Listeners::at(bound, plan, seen);
         let successors = listen_for_successors(fixed.journal.as_ref(), grace);
         Ok(Self { services, current, listeners, config_status, fixed, grace, before, successors })
@@ -253,7 +257,9 @@ impl App {
             }
             None => systemd::ready(&self.status()),
         }
-        let queue = self.services.housekeeping.journal.as_ref().map(|journal| Arc::clone(&journal.queue));
+        // A database that hangs is no reason to restart a gate, which may answer what it knows, or only observe.
+        let own = self.services.housekeeping.journal.as_ref().filter(|journal| journal.shared.is_none());
+        let queue = own.map(|journal| Arc::clone(&journal.queue));
         watchdog.map(|every| tokio::spawn(systemd::keep_alive(every, queue)))
     }
 

@@ -9,6 +9,8 @@ pub mod schedule;
 
 mod jitter;
 
+mod lanes;
+
 mod retry_budgets;
 
 mod step;
@@ -27,7 +29,9 @@ mod overridden;
 use crate::follow_up::schedule::Schedule;
 use crate::gate::Gate;
 use crate::journal::{DueGroup, Job, Queue, Throttled};
+use crate::observe::log_throttle::LogThrottle;
 use crate::process::shutdown::Shutdown;
+use jitter::jittered;
 pub use outcome::Step;
 pub use recovered::next_question;
 use recovery::{Recoveries, Ticket};
@@ -61,6 +65,13 @@ pub struct FollowUp {
 /// How often the queue is looked at when there is nothing to do.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// And how often where other gates have it too: when there was nothing to do a moment ago, and when there was.
+const LOOK_AWAY_EVERY: Duration = Duration::from_millis(900);
+const LOOK_AWAY_AGAIN: Duration = Duration::from_millis(200);
+
+/// How often it is told that the queue cannot be read.
+const TELL_EVERY: Duration = Duration::from_secs(30);
+
 /// How long an entry waits whose order another step or a callback sends now.
 const BUSY_PAUSE: Duration = Duration::from_millis(1500);
 
@@ -83,6 +94,8 @@ impl FollowUp {
         let mut recoveries = Recoveries::of(&self);
         // One at a time, which may have much to read.
         let (mut lift_at, mut lifting) = (Instant::now(), JoinSet::new());
+        let is_shared = self.gate.records.shared().is_some();
+        let (mut look_at, mut unreadable) = (Instant::now(), LogThrottle::new(TELL_EVERY));
         loop {
             tokio::select! {
                 biased;
@@ -94,7 +107,7 @@ impl FollowUp {
                     }
                     // Looked at again with the next tick.
                     Ok((_, Step::Deferred)) => continue,
-                    _ => {}
+                    _ => look_at = Instant::now(),
                 },
                 _ = ticks.tick() => {}
             }
@@ -113,16 +126,24 @@ impl FollowUp {
                 lifting.spawn(Arc::clone(&self).lift());
             }
             throttled.retain(|(_, until)| *until > Instant::now());
-            let groups = throttled.iter().map(|(group, _)| *group).collect();
+            if is_shared && look_at > Instant::now() {
+                continue;
+            }
+            let groups: Vec<_> = throttled.iter().map(|(group, _)| *group).collect();
+            let is_throttled = !groups.is_empty();
             match self.queue.lease_due(free, Throttled { groups, outlets: recoveries.outlets() }).await {
                 Ok(due) => {
+                    let goes_on = is_throttled || !due.is_empty();
+                    look_at = Instant::now() + jittered(if goes_on { LOOK_AWAY_AGAIN } else { LOOK_AWAY_EVERY });
                     for job in due {
                         let ticket = self.ticket(&job);
                         steps.spawn(Arc::clone(&self).stepped(job, ticket));
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "what is due cannot be read; trying again");
+                    if !is_shared || unreadable.admits() {
+                        tracing::error!(%error, "what is due cannot be read; trying again");
+                    }
                     tokio::time::sleep(BUSY_PAUSE).await;
                 }
             }

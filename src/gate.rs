@@ -50,6 +50,8 @@ pub mod synthesize;
 
 mod persist;
 
+pub mod begin;
+
 mod deliver;
 
 mod outgoing;
@@ -70,7 +72,7 @@ pub mod current;
 
 use crate::domain::clock;
 use crate::domain::reason::Reason;
-use crate::journal::Overrides;
+use crate::journal::{Claimed, Overrides, Trust};
 use crate::observe::metrics::{Counts, Metrics, On, UpstreamMeters};
 use crate::observe::traces::{Parent, Traces};
 use crate::provider::{OrderState, Payment, SignedBy, Unopened};
@@ -81,7 +83,7 @@ use channel::{Channel, Channels};
 use confirm::{Confirm, Source};
 use context::CallbackContext;
 use decide::{Confirmed, Pair};
-pub use deliver::{Delivered, Forwarder};
+pub use deliver::{Delivered, Forwarder, NotDelivered, Undelivered};
 use detach_on_drop::detach_on_drop;
 use expected::Expected;
 use familiar::{Appearance, Familiar, Familiarity};
@@ -93,8 +95,9 @@ use intake::{Callback, Intake};
 use number_proof::{Case, Proofs};
 pub use outgoing::UpstreamRequest;
 use path::PathValues;
-use persist::{Kept, Limits, Received};
+use persist::{Limits, Received};
 use policy::Mode;
+use record::{Record, TakenIn};
 use records::Records;
 use replay::{Answer, Held};
 use reply::Refusal;
@@ -238,10 +241,12 @@ impl Gate {
         let Received { route, ref claimed, head, .. } = received;
         let (asked_at, mut span) = (Instant::now(), context.span.child("confirm"));
         let (root, within) = (context.span.parent(), span.parent());
-        let limits = Limits::of(channel.mode, context.began + self.confirm.timeout(), context.deadline);
+        let among_others = self.records.shared().is_some();
+        let deadline = if among_others { begin::in_time(context.deadline) } else { context.deadline };
+        let limits = Limits::of(channel.mode, context.began + self.confirm.timeout(), deadline);
         let are_kept = self.records.are_kept();
-        context.record = if are_kept { self.records.known(&route.name, claimed) } else { None };
-        let is_new = are_kept && context.record.is_none();
+        context.record = if are_kept { self.records.vouched(route, claimed) } else { None };
+        let mut is_new = are_kept && context.record.is_none();
         let appearance = || {
             let from = self.senders.from(received.peer, &head.headers);
             Appearance { channel: channel.id, number: claimed.out_trade_no, from }
@@ -254,8 +259,8 @@ impl Gate {
                 let persist = is_new.then_some((limits, &root));
                 // Boxed, since a callback whose order is known should not carry the room for it.
                 let asked = Box::pin(self.ask(channel, received, familiarity, persist, &within)).await;
-                let (confirmed, kept) = asked?;
-                context.kept(kept);
+                let (confirmed, taken) = asked?;
+                self.taken_in(taken, claimed, channel, context);
                 confirmed
             }
         };
@@ -263,14 +268,23 @@ impl Gate {
         span.set("tollgate.source", source.as_str());
         drop(span);
 
+        if among_others {
+            is_new |= context.record.take_if(|record| !is_repeated(record, &state)).is_some();
+            if is_new && context.record.is_none() {
+                let trust = self.familiar.look(&appearance()).trust();
+                Box::pin(self.take_in_first(channel, received, &state, trust, limits, context)).await?;
+            }
+        }
         let expected = self.expected.amount(channel.id, claimed.out_trade_no);
         let case = Case { route, channel, claimed, expected };
         let decided = self.decide(&case, &state, context.began + self.confirm.timeout()).await;
         if is_new
+            && !among_others
             && context.record.is_none()
             && let Some(trust) = persist::trust(&decided, self.familiar.look(&appearance()).trust())
         {
-            context.kept(Box::pin(received.persist(&self.records, trust, limits, &root)).await?);
+            let taken = Box::pin(received.persist(&self.records, trust, limits, &root)).await?;
+            self.taken_in(taken, claimed, channel, context);
         }
 
         if let Some(record) = &context.record {
@@ -302,12 +316,46 @@ impl Gate {
         familiarity: Familiarity,
         persist: Option<(Limits, &Parent)>,
         within: &Parent,
-    ) -> Result<((OrderState, Source), Option<Kept>), Reason> {
+    ) -> Result<((OrderState, Source), Option<TakenIn>), Reason> {
         let confirm = self.confirm.ask(channel, channel.ask(&received.claimed), familiarity.part(), within);
         let Some((limits, root)) = persist else { return Ok((confirm.await, None)) };
         let persist = received.persist(&self.records, familiarity.trust(), limits, root);
         let (confirmed, kept) = tokio::join!(confirm, persist);
         Ok((confirmed, kept?))
+    }
+
+    /// What others have come to know of a claim counts when it is decided, so it is taken in before that, unless it is not worth a
+    /// record by itself.
+    async fn take_in_first(
+        &self,
+        channel: &Channel,
+        received: Received<'_>,
+        state: &OrderState,
+        trust: Trust,
+        limits: Limits,
+        context: &mut CallbackContext<'_>,
+    ) -> Result<(), Reason> {
+        let claimed = &received.claimed;
+        let alone = decide::decide(claimed, None, Pair::Proven, state, channel.on_refunded);
+        let is_known = self.records.known(&received.route.name, claimed).is_some();
+        let Some(trust) = persist::trust(&alone, trust).or(is_known.then_some(trust)) else { return Ok(()) };
+        let taken = received.persist(&self.records, trust, limits, &context.span.parent()).await?;
+        self.taken_in(taken, claimed, channel, context);
+        Ok(())
+    }
+
+    /// The callback was taken in, if there is something kept of it now.
+    fn taken_in(
+        &self,
+        taken: Option<TakenIn>,
+        claimed: &Claimed,
+        channel: &Channel,
+        context: &mut CallbackContext<'_>,
+    ) {
+        if let Some(listed) = taken.as_ref().and_then(|taken| taken.listed.as_ref()) {
+            self.expected.is_told(channel, claimed.out_trade_no, listed);
+        }
+        context.taken_in(taken);
     }
 
     /// A refund is confirmed anew and not kept: the provider sends it again until it is taken.
@@ -364,6 +412,11 @@ impl Gate {
         let Self { senders, stamp, forward, records, .. } = self;
         Forwarder { senders, stamp, forward, default: &self.upstream, records, meters: &self.sent }
     }
+}
+
+/// Whether a callback repeats what the upstream took before, and is told so.
+fn is_repeated(record: &Record, state: &OrderState) -> bool {
+    matches!(state, OrderState::Paid(payment) if record.was_accepted(payment))
 }
 
 /// The payment that was found, if the callback is held back although its order is paid.

@@ -124,6 +124,15 @@ impl Journal {
         Self { queue: Arc::clone(&store) as _, archive: store, shared: None }
     }
 
+    /// Whether this process is to do what exactly one does at a time: always, if it has the journal to itself. While the journal
+    /// does not say, nobody is.
+    pub async fn has_duty(&self, duty: Duty) -> bool {
+        match &self.shared {
+            None => true,
+            Some(shared) => shared.duty(duty).await.unwrap_or(false),
+        }
+    }
+
     /// That of several.
     fn of_several(store: impl Queue + Archive + Shared + 'static) -> Self {
         let store = Arc::new(store);

@@ -157,6 +157,16 @@ pub trait Provider: Debug + Send + Sync {
     /// How many queries of a merchant can be sent at once now, and how many if none was for a while.
     fn queries_left(&self, merchant: &MerchantId) -> (u32, u32);
 
+    /// How many queries of each merchant were wanted so far, whether or not there was one left for them.
+    fn queries_wanted(&self) -> Vec<(MerchantId, u64)> {
+        Vec::new()
+    }
+
+    /// Only this part of a merchant's rate (more than 0, at most 1) is this process's from now on: others ask for it too.
+    fn set_share(&self, merchant: &MerchantId, share: f64) {
+        let _ = (merchant, share);
+    }
+
     /// The hosts that are asked, in order, and how each is at the moment.
     fn hosts(&self) -> Vec<(Arc<str>, HostState)>;
 }

@@ -1,10 +1,11 @@
 //! What is done from time to time, so that nothing grows: quiet senders are forgotten, counts are written down, and
 //! what was kept long enough is removed from the journal in small steps.
 
+use crate::app::sharing::Sharing;
 use crate::domain::clock;
 use crate::domain::clock::steady::{HOLD, Look};
 use crate::gate::Gate;
-use crate::journal::{Figures, Journal, Keep, State};
+use crate::journal::{Duty, Figures, Journal, Keep, State};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Housekeeping {
     pub keep: Keep,
     /// Whether this goes on with what another one did before.
     pub goes_on: bool,
+    /// What is spent together with other gates.
+    pub(super) sharing: Option<Sharing>,
 }
 
 /// How often counts are written down.
@@ -49,7 +52,20 @@ const RESTS: u32 = 2;
 impl Housekeeping {
     /// Cleans up until it is dropped.
     pub async fn run(self: Arc<Self>) {
-        tokio::join!(self.clean_up(), self.count(), self.keep_minutes(), self.watch_the_clock(), self.tend_accounts());
+        tokio::join!(
+            self.clean_up(),
+            self.count(),
+            self.keep_minutes(),
+            self.watch_the_clock(),
+            self.tend_accounts(),
+            self.share()
+        );
+    }
+
+    async fn share(&self) {
+        if let Some(sharing) = &self.sharing {
+            sharing.run().await;
+        }
     }
 
     /// Writes down what happened in each minute.
@@ -137,9 +153,13 @@ impl Housekeeping {
         let clean_every = clean_every(&self.keep);
         for tick in (0..TELL_EVERY).cycle().skip(usize::from(self.goes_on)) {
             ticks.tick().await;
+            // Asked for all the time, so that it stays with the same gate.
+            let is_ours = self.is_to_forget().await;
             if tick % clean_every == 0 {
                 self.gate.senders.forget_quiet();
-                self.forget().await;
+                if is_ours {
+                    self.forget().await;
+                }
             }
             if tick == 0 {
                 self.tell().await;
@@ -151,6 +171,13 @@ impl Housekeeping {
         if let Some(journal) = &self.journal {
             // While the disk fails the next start takes it that no gate ran.
             let _ = journal.queue.beat().await;
+        }
+    }
+
+    async fn is_to_forget(&self) -> bool {
+        match &self.journal {
+            Some(journal) => journal.has_duty(Duty::Forget).await,
+            None => false,
         }
     }
 
@@ -167,6 +194,9 @@ impl Housekeeping {
                 break;
             }
             tokio::time::sleep(began.elapsed() * RESTS).await;
+            if !self.is_to_forget().await {
+                break;
+            }
             began = Instant::now();
         }
         if removed > 0 {

@@ -7,7 +7,7 @@ use crate::config::{self, Config, TlsFiles};
 use crate::domain::config_status::ConfigStatus;
 use crate::domain::secret::Secret;
 use crate::gate::current::Current;
-use crate::journal::Archive;
+use crate::journal::{Archive, Shared};
 use crate::observe::metrics::Metrics;
 use crate::process;
 use crate::process::handoff::SharedSocket;
@@ -40,6 +40,7 @@ struct AdminListener {
 pub(super) struct Seen {
     pub(super) gate: Arc<Current>,
     pub(super) archive: Option<Arc<dyn Archive>>,
+    pub(super) shared: Option<Arc<dyn Shared>>,
     pub(super) config_status: watch::Receiver<ConfigStatus>,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -203,8 +204,8 @@ impl Listeners {
 
 impl AdminListener {
     fn at(socket: Taken<TcpListener>, (addr, terms, access): (SocketAddr, Terms, Access), seen: &Seen) -> Self {
-        let (gate, archive) = (Arc::clone(&seen.gate), seen.archive.clone());
-        let admin = Arc::new(Admin::new(gate, archive, seen.config_status.clone(), access));
+        let (gate, archive, shared) = (Arc::clone(&seen.gate), seen.archive.clone(), seen.shared.clone());
+        let admin = Arc::new(Admin::new(gate, archive, shared, seen.config_status.clone(), access));
         let handler = Arc::new(admin::Listener::new(Arc::clone(&admin)));
         // Health checks come in here, and silent connections must not keep them out.
         Self { listening: Listening::at(socket, addr, terms, handler).where_the_silent_give_way(), admin }

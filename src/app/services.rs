@@ -3,6 +3,7 @@
 
 use super::BuildError;
 use crate::app::housekeeping::Housekeeping;
+use crate::app::sharing::Sharing;
 use crate::config::{Config, Forwarding};
 use crate::domain::config_status;
 use crate::follow_up::{FollowUp, RetryBudgets};
@@ -96,7 +97,6 @@ impl Services {
         let budgets_before = before.and_then(|before| Some(&before.follow_up.as_ref()?.budgets));
         let (goes_on, before) = (before.is_some(), before.map(|before| &*before.gate));
         let gate = Arc::new(gate(config, journal.clone(), before, metrics)?);
-        let housekeeping = Arc::new(Housekeeping { gate: Arc::clone(&gate), journal: journal.clone(), keep, goes_on });
         let with_journal = || journal.clone().map(|journal| (Arc::clone(&gate), journal));
         let sweeper = with_journal().map(|(gate, journal)| Arc::new(Sweeper { gate, journal, plans, reach }));
         let pending = with_journal().map(|(gate, journal)| Arc::new(PendingOrders { gate, journal, sources }));
@@ -113,6 +113,13 @@ impl Services {
                 budgets,
             })
         });
+        let shared = journal.as_ref().and_then(|journal| journal.shared.clone());
+        let sharing = shared.zip(follow_up.clone()).map(|(shared, follow_up)| {
+            let sharing = Sharing { shared, wechat: Arc::clone(&wechat), follow_up };
+            sharing.begin();
+            sharing
+        });
+        let housekeeping = Arc::new(Housekeeping { gate: Arc::clone(&gate), journal, keep, goes_on, sharing });
         Ok(Self { gate, follow_up, sweeper, pending, housekeeping, wechat })
     }
 }
@@ -151,9 +158,11 @@ fn gate(
     let confirm = Confirm::new(config.cache.capacity, ttl, config.confirm_deadline, confirm_before, &metrics);
     let first = First { ask: config.follow_up.ask_again.first(), deliver: config.follow_up.redeliver.first() };
     let capacity = usize::try_from(config.cache.capacity).unwrap_or(usize::MAX);
+    let is_shared = journal.as_ref().is_some_and(|journal| journal.shared.is_some());
+    let expected = if is_shared { Expected::of_several(capacity) } else { Expected::default() };
     let records = match before {
         Some(before) => before.records.under(capacity, first, &config.channels),
-        None => Records::new(journal.map(|journal| journal.queue), capacity, first, &config.channels),
+        None => Records::new(journal, capacity, first, &config.channels),
     };
     let traces = match before.filter(|before| before.traces.settings() == config.traces.as_ref()) {
         Some(before) => before.traces.clone(),
@@ -165,7 +174,7 @@ fn gate(
         familiar: before.map_or_else(Arc::default, |before| Arc::clone(&before.familiar)),
         confirm,
         stamp: Stamp::new(config.headers, host),
-        expected: before.map_or_else(|| Arc::new(Expected::default()), |before| Arc::clone(&before.expected)),
+        expected: before.map_or_else(|| Arc::new(expected), |before| Arc::clone(&before.expected)),
         records,
         forward,
         channels: Channels::new(config.channels),

@@ -48,8 +48,8 @@ pub(super) fn watchdog(took_over: bool) -> Option<Duration> {
     every.filter(|every| !every.is_zero())
 }
 
-/// Says that this process lives, well before `every` is over each time, for as long as tasks get their turn and the
-/// journal's writer answers. A writer whose disk fails answers; one whose disk hangs does not.
+/// Says that this process lives, well before `every` is over each time, for as long as tasks get their turn and, if its journal
+/// is a file of this machine, the journal's writer answers. A writer whose disk fails answers; one whose disk hangs does not.
 pub(super) async fn keep_alive(every: Duration, queue: Option<Arc<dyn Queue>>) {
     let limit = every / 3;
     let mut ticks = interval(limit);

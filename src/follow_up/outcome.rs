@@ -1,7 +1,7 @@
 //! What a step came to: where the entry goes on, and what the log and the span say.
 
 use super::jitter::jittered;
-use super::retry_budgets::Lane;
+use super::lanes::Lane;
 use super::{BUSY_PAUSE, FollowUp};
 use crate::domain::reason::{Reason, Verdict};
 use crate::gate::decide::Confirmed;

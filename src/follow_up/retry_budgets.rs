@@ -3,102 +3,21 @@
 
 use crate::domain::clock;
 use crate::domain::order::MerchantId;
-use crate::journal::{Job, Rank, State};
-use crate::provider::Part;
+use crate::follow_up::lanes::{Lane, Lanes};
+use crate::journal::Job;
 use crate::upstream::Upstream;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-
-/// The follow-up gets one of a merchant's queries in this many.
-const SHARE_OF_QUERIES: u32 = 2;
-
-/// Orders whose callback no sender waits for get one query in this many.
-const SHARE_OF_LATE: u32 = 4;
-
-/// Callbacks that nothing speaks for, which WeChat Pay was not asked about yet, may have what no other callback uses:
-/// the sooner they are told apart, the better.
-const SHARE_OF_STRANGE: u32 = 1;
-
-/// What WeChat Pay does not know, as far as something speaks for it, and as far as nothing does.
-const SHARE_OF_ABSENT: u32 = 8;
-
-/// Queries a minute about orders that are over a month old (`docs/reference/wechatpay-v2.md` section 11).
-const OLD_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
-
-/// An order of this age is asked about in the slow lane, since no sender waits for it any more.
-const LATE: Duration = Duration::from_secs(30 * 60);
-
-/// An order of this age is asked about rarely: beyond a month WeChat Pay allows few such queries
-/// (`docs/reference/wechatpay-v2.md` section 11).
-const OLD: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How old an order is.
 pub(super) fn age(job: &Job) -> Duration {
     let made = job.callback.created_at.map(|at| Duration::try_from(clock::now().duration_since(at)));
     // By a source whose clock is ahead an order is not made yet.
     made.and_then(Result::ok).unwrap_or(job.age)
-}
-
-/// By which lane WeChat Pay is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
-    /// Orders that were called back for and that something speaks for, or that were made just now.
-    FollowUp,
-    /// Those that nothing speaks for, and WeChat Pay was not asked about yet.
-    Strange,
-    /// Those that WeChat Pay does not know, although something speaks for them.
-    LikelyAbsent,
-    /// Those that nothing speaks for.
-    Absent,
-    /// Orders whose callback no sender waits for.
-    Late,
-    /// Orders over a month old.
-    Old,
-}
-
-impl Lane {
-    /// The lane of an order that was called back for. What is confirmed, and what an `operator` asked for, waits behind
-    /// nothing that may be made up.
-    #[must_use]
-    pub fn of(rank: Rank, state: State, operator: bool) -> Self {
-        match rank {
-            _ if state == State::Delivering || operator => Self::FollowUp,
-            Rank::Likely | Rank::Brought | Rank::AskedFor => Self::FollowUp,
-            Rank::Strange => Self::Strange,
-            Rank::LikelyAbsent => Self::LikelyAbsent,
-            Rank::Absent => Self::Absent,
-        }
-    }
-
-    /// The lane of an order that never called back.
-    #[must_use]
-    pub fn of_recovered(job: &Job) -> Self {
-        let age = age(job);
-        if age > OLD {
-            Self::Old
-        } else if age > LATE {
-            Self::Late
-        } else {
-            Self::FollowUp
-        }
-    }
-
-    /// Out of which part of the merchant's budget it asks.
-    #[must_use]
-    pub const fn part(self) -> Part {
-        match self {
-            // Of what only looks likely little can be made up before it does not look so any more.
-            Self::FollowUp | Self::LikelyAbsent | Self::Late | Self::Old => Part::FollowUp,
-            Self::Strange => Part::StrangeFollowUp,
-            Self::Absent => Part::Absent,
-        }
-    }
 }
 
 /// To an upstream so many more deliveries are allowed for each callback that was forwarded by itself.
@@ -110,12 +29,7 @@ const AT_ONCE: f64 = 2.0;
 /// What the follow-up may spend: queries by lane for each merchant, deliveries for each upstream.
 #[derive(Debug)]
 pub struct RetryBudgets {
-    queries: DefaultKeyedRateLimiter<MerchantId>,
-    strange: DefaultKeyedRateLimiter<MerchantId>,
-    likely_absent: DefaultKeyedRateLimiter<MerchantId>,
-    absent: DefaultKeyedRateLimiter<MerchantId>,
-    late: DefaultKeyedRateLimiter<MerchantId>,
-    old: DefaultKeyedRateLimiter<MerchantId>,
+    lanes: Lanes,
     upstreams: HashMap<Upstream, Arc<UpstreamBudget>>,
 }
 
@@ -123,6 +37,8 @@ pub struct RetryBudgets {
 #[derive(Debug)]
 struct UpstreamBudget {
     workers: Arc<Semaphore>,
+    /// Deliveries a second, of all gates together.
+    pace: u32,
     tokens: Mutex<TokenBucket>,
 }
 
@@ -153,7 +69,7 @@ impl Drop for SendPermit {
 /// The deliveries that may be sent, as tokens: the retry budget of finagle and linkerd.
 #[derive(Debug)]
 struct TokenBucket {
-    /// Deliveries a second that are always allowed.
+    /// Deliveries a second that are always allowed to this process.
     pace: f64,
     left: f64,
     at: Instant,
@@ -173,11 +89,6 @@ impl RetryBudgets {
         queries_per_second: u32,
         before: Option<&Self>,
     ) -> Self {
-        let share = |of: u32| {
-            let share = NonZeroU32::new(queries_per_second / of).unwrap_or(NonZeroU32::MIN);
-            RateLimiter::keyed(Quota::per_second(share))
-        };
-        let old = RateLimiter::keyed(Quota::per_minute(OLD_PER_MINUTE).allow_burst(NonZeroU32::MIN));
         let upstream_budget = |upstream: Upstream| {
             let workers = Arc::new(Semaphore::new((concurrency / 2).max(1)));
             let before = before.and_then(|before| before.upstreams.get(&upstream));
@@ -185,32 +96,36 @@ impl RetryBudgets {
                 Some(before) => before.tokens().at_pace(pace),
                 None => TokenBucket::empty(pace, Instant::now()),
             };
-            (upstream, Arc::new(UpstreamBudget { workers, tokens: Mutex::new(tokens) }))
+            (upstream, Arc::new(UpstreamBudget { workers, pace, tokens: Mutex::new(tokens) }))
         };
         let upstreams = upstreams.into_iter().map(upstream_budget).collect();
-        Self {
-            queries: share(SHARE_OF_QUERIES),
-            strange: share(SHARE_OF_STRANGE),
-            likely_absent: share(SHARE_OF_ABSENT),
-            absent: share(SHARE_OF_ABSENT),
-            late: share(SHARE_OF_LATE),
-            old,
-            upstreams,
+        Self { lanes: Lanes::new(queries_per_second), upstreams }
+    }
+
+    /// This part of what a merchant may be asked is this process's from now on (more than 0, at most 1).
+    pub fn set_share(&self, merchant: &MerchantId, share: f64) {
+        self.lanes.set_share(merchant, share, Instant::now());
+    }
+
+    /// So many gates share the pace of each upstream from now on, this one among them.
+    pub fn set_living(&self, gates: usize) {
+        #[expect(clippy::cast_precision_loss, reason = "there are not 2^52 gates")]
+        let gates = gates.max(1) as f64;
+        for budget in self.upstreams.values() {
+            budget.tokens().pace = f64::from(budget.pace) / gates;
         }
+    }
+
+    /// How many queries of each merchant its lanes had no place for so far.
+    #[must_use]
+    pub fn queries_refused(&self) -> Vec<(MerchantId, u64)> {
+        self.lanes.refused()
     }
 
     /// Whether one more query may be asked.
     #[must_use]
     pub fn to_wechat(&self, merchant: &MerchantId, lane: Lane) -> bool {
-        let queries = match lane {
-            Lane::FollowUp => &self.queries,
-            Lane::Strange => &self.strange,
-            Lane::LikelyAbsent => &self.likely_absent,
-            Lane::Absent => &self.absent,
-            Lane::Late => &self.late,
-            Lane::Old => &self.old,
-        };
-        queries.check_key(merchant).is_ok()
+        self.lanes.take(merchant, lane, Instant::now())
     }
 
     /// A permit to send to an upstream, to which `forwarded` callbacks went by themselves so far; `None` while the
@@ -280,7 +195,7 @@ impl TokenBucket {
         let fresh = forwarded.saturating_sub(self.forwarded.unwrap_or(forwarded));
         #[expect(clippy::cast_precision_loss, reason = "a budget need not be exact beyond 2^52 callbacks")]
         let earned = passed * self.pace + fresh as f64 * PER_CALLBACK;
-        self.left = (self.left + earned).min((self.pace * AT_ONCE).max(fresh_limit(fresh)));
+        self.left = (self.left + earned).min((self.pace * AT_ONCE).max(fresh_limit(fresh)).max(1.0));
         (self.at, self.forwarded) = (now, Some(forwarded));
     }
 }
@@ -370,26 +285,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn queries_of_the_follow_up_have_their_lanes() {
-        let budgets = RetryBudgets::new([], 4, 10, 20, None);
-        let merchant = MerchantId::parse("1900000109").unwrap();
-        let allowed = |lane| (0..40).filter(|_| budgets.to_wechat(&merchant, lane)).count();
-        let lanes = [Lane::FollowUp, Lane::Strange, Lane::LikelyAbsent, Lane::Absent, Lane::Late, Lane::Old];
-        assert_eq!(lanes.map(allowed), [10, 20, 2, 2, 5, 1]);
+    async fn gates_that_share_an_upstream_share_its_pace() {
+        let upstream = Upstream::parse("http://127.0.0.1:1").unwrap();
+        let budgets = RetryBudgets::new([upstream.clone()], 64, 10, 20, None);
+        budgets.set_living(4);
+        rested(&budgets);
+        assert_eq!(budgets.room(&upstream, 0), 5);
+        budgets.set_living(100);
+        rested(&budgets);
+        assert_eq!(budgets.upstreams[&upstream].tokens().pace, 0.1);
+        budgets.set_living(1);
+        rested(&budgets);
+        assert_eq!(budgets.room(&upstream, 0), 20);
     }
 
     #[test]
-    fn what_may_be_made_up_has_lanes_of_its_own() {
-        for (rank, state, operator, lane, part) in [
-            (Rank::Likely, State::Asking, false, Lane::FollowUp, Part::FollowUp),
-            (Rank::Strange, State::Asking, false, Lane::Strange, Part::StrangeFollowUp),
-            (Rank::LikelyAbsent, State::Asking, false, Lane::LikelyAbsent, Part::FollowUp),
-            (Rank::Absent, State::Asking, false, Lane::Absent, Part::Absent),
-            (Rank::Absent, State::Asking, true, Lane::FollowUp, Part::FollowUp),
-            (Rank::Strange, State::Delivering, false, Lane::FollowUp, Part::FollowUp),
-        ] {
-            let chosen = Lane::of(rank, state, operator);
-            assert_eq!((chosen, chosen.part()), (lane, part), "{rank:?} {state} {operator}");
-        }
+    fn however_many_share_a_pace_one_delivery_at_a_time_is_earned() {
+        let start = Instant::now();
+        let mut tokens = TokenBucket { pace: 0.1, ..TokenBucket::empty(10, start) };
+        assert!(!tokens.take(0, start) && tokens.take(0, start + Duration::from_secs(11)));
+        assert!(!tokens.take(0, start + Duration::from_secs(11)));
     }
 }

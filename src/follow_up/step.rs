@@ -1,13 +1,13 @@
 //! One step: an entry that is due takes the request flow from where it was left, through the gate's own steps.
 
+use super::lanes::Lane;
 use super::outcome::{Step, end_span, tell};
 use super::recovery::{Ticket, Turn};
-use super::retry_budgets::Lane;
 use super::window::{self, Signature};
 use super::{FollowUp, overridden};
 use crate::domain::clock;
 use crate::domain::reason::Reason;
-use crate::gate::UpstreamRequest;
+use crate::gate::begin::{Errand, NotSent, Terms};
 use crate::gate::channel::Channel;
 use crate::gate::decide::{self, Confirmed};
 use crate::gate::delivery::Origin;
@@ -16,9 +16,10 @@ use crate::gate::familiar::Appearance;
 use crate::gate::flag::Asked;
 use crate::gate::intake::{self, Intake};
 use crate::gate::number_proof::Case;
-use crate::gate::policy::Mode;
+use crate::gate::policy::{Mode, OnSecondPayment};
 use crate::gate::record::{self, Record};
 use crate::gate::route::Route;
+use crate::gate::{NotDelivered, UpstreamRequest};
 use crate::journal::{self, Callback, Claimed, EntryId, Job, Override, Queue, State, Transition};
 use crate::observe::traces::Span;
 use crate::provider::order_state::OrderState;
@@ -57,6 +58,9 @@ impl FollowUp {
         // One at a time for each delivery; a callback that waits goes first.
         let Ok(_turn) = record.delivery.turn.try_lock() else { return self.defer(&job) };
         let Some((route, channel)) = self.place(&job.callback) else { return self.park(record, Reason::RouteGone) };
+        if let Some(listed) = &job.listed {
+            self.gate.expected.is_told(channel, claimed.out_trade_no, listed);
+        }
         let (origin, at) = (job.callback.origin, job.callback.created_at.unwrap_or_else(clock::now));
         let read = |request| reread(route, channel, &claimed, (origin, at), request);
         let request = job.callback.request.as_ref();
@@ -134,7 +138,7 @@ impl FollowUp {
         let origin = if origin.is_found() { origin } else { Origin::FollowUp };
         let signed_at = window::signed_at(route, request);
         let verified = record::verified(confirmed.payment());
-        let step = self.deliver(&upstream_request, record, confirmed, origin, turn).await;
+        let step = self.deliver(&job, &upstream_request, record, confirmed, origin, turn).await;
         if step == Step::NotAccepted && signed_at.is_some_and(|at| record.is_signed_after(at)) {
             self.begin_anew(record, verified);
         }
@@ -211,6 +215,7 @@ impl FollowUp {
 
     pub(super) async fn deliver(
         &self,
+        job: &Job,
         upstream_request: &UpstreamRequest<'_, '_>,
         record: &Record,
         confirmed: Confirmed,
@@ -218,21 +223,55 @@ impl FollowUp {
         turn: Turn,
     ) -> Step {
         let next = turn.next(&self.redeliver);
-        let Ok(pass) = decide::permit(Ok(confirmed), Mode::Enforce) else {
+        let Ok(pass) = decide::permit(Ok(confirmed.clone()), Mode::Enforce) else {
             return self.park(record, Reason::InternalError);
         };
-        let deadline = Instant::now() + self.upstream_timeout;
-        // A park is appended with its reason, at once.
-        let noted = Some(next).filter(|next| *next != Transition::Park);
         let overrides = upstream_request.overrides;
-        let delivered = self.gate.forwarder().deliver(upstream_request, &pass, record, origin, noted, deadline).await;
+        let second_payments = upstream_request.channel.map(|channel| channel.on_second_payment);
+        let deadline = Instant::now() + self.upstream_timeout;
+        let terms = Terms {
+            alone: true,
+            leased: true,
+            unless_accepted: !job.overrides.has(Override::Accepted),
+            unless_paid: second_payments == Some(OnSecondPayment::Park) && !job.overrides.has(Override::SecondPayment),
+            until: deadline,
+        };
+        // A park is appended with its reason, at once.
+        let errand = Errand { record, origin, next: Some(next).filter(|next| *next != Transition::Park), terms };
+        let delivered = match self.gate.forwarder().deliver(upstream_request, &pass, errand, deadline).await {
+            Ok(delivered) => Some(delivered),
+            Err(NotDelivered::Unanswered(_)) => None,
+            Err(NotDelivered::NotSent(why)) => return self.not_sent(job, record, &confirmed, why),
+        };
         if turn.is_first() {
             overrides.iter().for_each(|one| self.gate.metrics.overridden(one.as_str()));
         }
         match (delivered, next) {
-            (Ok(delivered), _) if delivered.is_accepted() => Step::Delivered,
+            (Some(delivered), _) if delivered.is_accepted() => Step::Delivered,
             (_, Transition::Park) => self.park(record, Reason::GaveUpDelivering),
             _ => Step::NotAccepted,
+        }
+    }
+}
+
+impl FollowUp {
+    /// Where an entry goes on that was not sent, since another gate came first or the journal does not say that none did.
+    fn not_sent(&self, job: &Job, record: &Record, confirmed: &Confirmed, why: NotSent) -> Step {
+        match why {
+            NotSent::Accepted(_) => self.accepted_before(job, record, confirmed.payment()),
+            NotSent::PaidBy(..) => {
+                self.gate.records.flag(Some(record), Reason::SecondPayment);
+                let verified = Some(record::verified(confirmed.payment()));
+                self.gate.records.decided(record, Reason::SecondPayment, verified, Some(Transition::Park));
+                Step::Parked(Reason::SecondPayment)
+            }
+            NotSent::Lost => {
+                let (order, entry) = (&job.callback.claimed.order, job.entry.0);
+                tracing::warn!(%order, entry, "not sent: this gate's lease is over, and another may go on with the order");
+                self.queue.release(job.entry);
+                Step::Deferred
+            }
+            NotSent::Busy | NotSent::Unavailable(_) => self.defer(job),
         }
     }
 }

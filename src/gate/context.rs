@@ -9,8 +9,7 @@ use super::decide::Pass;
 use super::deliver::Undelivered;
 use super::event::Event;
 use super::intake::Callback;
-use super::persist::Kept;
-use super::record::{Lease, Record};
+use super::record::{Lease, Record, TakenIn};
 use super::replay::Answer;
 use super::reply::ReplyStyle;
 use super::route::{Reading, Route};
@@ -134,8 +133,8 @@ impl<'g> CallbackContext<'g> {
     }
 
     /// The callback was taken in, if there is something kept of it now.
-    pub(super) fn kept(&mut self, kept: Option<Kept>) {
-        if let Some(Kept { record, lease }) = kept {
+    pub(super) fn taken_in(&mut self, taken: Option<TakenIn>) {
+        if let Some(TakenIn { record, lease, .. }) = taken {
             self.made_record = lease.is_some();
             (self.record, self.lease) = (Some(record), lease);
         }

@@ -4,6 +4,7 @@
 //! The callback is sent once; and once more, as an attempt of its own, if a kept connection took it along.
 
 use super::accepted::FailedRule;
+use super::begin::{Errand, NotSent};
 use super::decide::Pass;
 use super::delivery::{Acceptance, Attempt, Origin};
 use super::outgoing::{UpstreamRequest, outgoing};
@@ -16,7 +17,7 @@ use super::stamp::{self, Stamp};
 use crate::domain::clock;
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
-use crate::journal::{self, Outcome, Override, Overrides, State, Transition};
+use crate::journal::{Outcome, Override, Overrides};
 use crate::observe::metrics::{Sent, UpstreamMeters};
 use crate::observe::traces::Span;
 use crate::upstream::standing::{Change, Failure};
@@ -58,6 +59,21 @@ pub struct Undelivered {
     pub resent: bool,
 }
 
+/// Why a delivery came to nothing.
+#[derive(Debug)]
+pub enum NotDelivered {
+    /// It was not sent.
+    NotSent(NotSent),
+    /// It was sent, and has no answer.
+    Unanswered(Undelivered),
+}
+
+impl From<NotSent> for NotDelivered {
+    fn from(why: NotSent) -> Self {
+        Self::NotSent(why)
+    }
+}
+
 /// Where a callback goes, and what for.
 #[derive(Debug)]
 struct Destination<'d> {
@@ -76,9 +92,6 @@ impl Destination<'_> {
 
 /// An answer, and whether it counts as having taken what was sent.
 type Judged = (UpstreamAnswer, Result<(), FailedRule>);
-
-/// An attempt, and its line in the journal if it has one.
-type Numbered = (Attempt, Option<journal::Attempt>);
 
 /// The largest answer whose body is kept for duplicates; of a larger one they get the status.
 const LARGEST_KEPT: usize = 64 * 1024;
@@ -99,48 +112,55 @@ pub struct Forwarder<'g> {
 }
 
 impl Forwarder<'_> {
-    /// Sends a confirmed callback, and writes down what came of it. `next` is where it goes on if it is not accepted.
+    /// Sends a confirmed callback, and writes down what came of it.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Why it was not sent, or there is no answer.
     pub async fn deliver(
         &self,
         callback: &UpstreamRequest<'_, '_>,
         pass: &Pass,
-        record: &Record,
-        origin: Origin,
-        next: Option<Transition>,
+        errand: Errand<'_>,
         deadline: Instant,
-    ) -> Result<Delivered, Undelivered> {
+    ) -> Result<Delivered, NotDelivered> {
+        let Errand { record, origin, next, .. } = errand;
+        let mut under_way = self.begin(callback, pass, errand).await?;
         let destination = self.destination(callback, origin);
         if let Some(to) = destination.to.filter(|_| origin == Origin::Callback) {
             to.count_fresh();
         }
         let accepted_before = destination.to.map(|to| to.standing(|standing| standing.accepted_so_far()));
-        let (mut attempt, mut line) = self.begin(&destination, pass, record, next);
         self.flush_number(origin, deadline).await;
-        let mut sent = self.send(&destination, pass, Some(&attempt), deadline).await;
+        let mut sent = self.send(&destination, pass, Some(&under_way.attempt), deadline).await;
         let resent = is_sent_again(&sent, deadline);
         if resent {
             // What became of this attempt is known, and where the callback goes on is not.
-            self.records.attempt_ended(record, &attempt, line, Outcome::Failed(Reason::UpstreamBroke), None);
-            (attempt, line) = self.begin(&destination, pass, record, next);
+            let broke = Outcome::Failed(Reason::UpstreamBroke);
+            self.records.attempt_ended(record, &under_way.attempt, under_way.line, broke, None);
+            under_way.ended();
+            let again = self.begin(callback, pass, errand).await;
+            if again.is_err() {
+                self.flag_overridden(record, callback.overrides);
+            }
+            under_way = again?;
             self.flush_number(origin, deadline).await;
             // Boxed here as below: it is rare, and the others should not carry the room for it.
-            sent = Box::pin(self.send_again(&destination, pass, Some(&attempt), deadline)).await;
+            sent = Box::pin(self.send_again(&destination, pass, Some(&under_way.attempt), deadline)).await;
         }
         // Before what came of it, so that no crash leaves the one without the other.
         if !matches!(&sent, Err(Unanswered { reason: Reason::UpstreamUnreachable, .. })) {
             self.flag_overridden(record, callback.overrides);
         }
-        if line.is_none() && matches!(sent, Ok((_, Ok(())))) && record.delivery.accepted().is_some() {
+        if under_way.line.is_none() && matches!(sent, Ok((_, Ok(())))) && record.delivery.accepted().is_some() {
             self.records.accepted_again(record);
         } else {
             let keep = callback.route.duplicates == Duplicates::Absorb;
-            self.records.attempt_ended(record, &attempt, line, outcome(&sent, pass, keep), next);
+            let outcome = outcome(&sent, pass, keep);
+            self.records.attempt_ended(record, &under_way.attempt, under_way.line, outcome, next);
         }
+        under_way.ended();
         self.update_standing(&destination, &sent, accepted_before.unwrap_or_default());
-        result_of(sent, resent)
+        result_of(sent, resent).map_err(NotDelivered::Unanswered)
     }
 
     /// Records whether the upstream took a delivery. The journal has what came of it by then, so that what waits is
@@ -175,18 +195,9 @@ impl Forwarder<'_> {
         }
     }
 
-    /// Takes the next attempt number, and appends to the journal that the attempt begins.
-    fn begin(&self, destination: &Destination<'_>, pass: &Pass, record: &Record, next: Option<Transition>) -> Numbered {
-        let attempt = record.delivery.next(destination.origin);
-        let meanwhile = next.filter(|next| next.state() == State::Delivering);
-        let noted = |payment| self.records.attempt_started(record, payment, &attempt, meanwhile);
-        let line = pass.confirmed().and_then(|confirmed| noted(confirmed.payment()));
-        (attempt, line)
-    }
-
     /// Where no sender waits there is time to have the attempt's number on disk before the upstream sees it.
     async fn flush_number(&self, origin: Origin, deadline: Instant) {
-        if origin != Origin::Callback {
+        if origin != Origin::Callback && self.records.shared().is_none() {
             let until = deadline.min(Instant::now() + NUMBERED);
             let _ = Box::pin(timeout_at(until, self.records.flush())).await;
         }
@@ -251,7 +262,7 @@ impl Forwarder<'_> {
             channel = channel.as_ref().map(ChannelId::as_str),
             order = destination.callback.order.as_ref().map(OrderId::as_str),
             origin = destination.origin.as_str(),
-            attempt = attempt.map(|attempt| attempt.number),
+            attempt = attempt.and_then(|attempt| attempt.number),
             upstream = %destination.upstream,
             "the upstream closed a kept connection under a callback, which is sent once more on a fresh one"
         );
@@ -342,8 +353,8 @@ fn span(destination: &Destination<'_>, attempt: Option<&Attempt>, request: &mut 
     if span.is_wanted() {
         span.set("tollgate.origin", destination.origin.as_str());
         span.set("server.address", destination.upstream);
-        if let Some(attempt) = attempt.filter(|_| destination.callback.channel.is_some()) {
-            span.set("tollgate.attempt", attempt.number);
+        if let Some(number) = attempt.filter(|_| destination.callback.channel.is_some()).and_then(|it| it.number) {
+            span.set("tollgate.attempt", number);
         }
         span.take_over(request.headers_mut());
     }

@@ -48,8 +48,8 @@ const AT_HAND: usize = 1024;
 pub struct Attempt {
     /// The delivery's id, as a header value.
     pub delivery: HeaderValue,
-    /// Counts from 1 for each delivery.
-    pub number: u64,
+    /// Counts from 1 for each delivery; `None` where several gates send it, and no journal gives numbers out.
+    pub number: Option<u64>,
     /// What the attempt comes from: the callback, the follow-up, a sweep or a source.
     pub origin: Origin,
 }
@@ -79,12 +79,31 @@ impl Delivery {
     #[must_use]
     pub fn next(&self, origin: Origin) -> Attempt {
         let number = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
+        self.attempt(Some(number), origin)
+    }
+
+    /// The attempt whose number was given out for all who send it.
+    #[must_use]
+    pub fn attempt(&self, number: Option<u64>, origin: Origin) -> Attempt {
+        if let Some(number) = number {
+            self.attempts.fetch_max(number, Ordering::Relaxed);
+        }
         Attempt { delivery: self.header.clone(), number, origin }
     }
 
+    /// It stands so by the journal, which others send it by too.
+    pub(super) fn stands(&self, attempts: u64, accepted: Option<Acceptance>) {
+        self.attempts.fetch_max(attempts, Ordering::Relaxed);
+        if let Some(accepted) = accepted.filter(|_| self.accepted().is_none()) {
+            self.accept(accepted);
+        }
+    }
+
     /// The upstream did not see this one: its number is given again, unless there was another meanwhile.
-    pub fn was_not_seen(&self, attempt: u64) {
-        let _ = self.attempts.compare_exchange(attempt, attempt - 1, Ordering::Relaxed, Ordering::Relaxed);
+    pub fn was_not_seen(&self, attempt: Option<u64>) {
+        if let Some(attempt) = attempt {
+            let _ = self.attempts.compare_exchange(attempt, attempt - 1, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     /// How often it was sent.
@@ -180,6 +199,13 @@ impl<K: Hash + Eq + Copy, V: Clone, S: BuildHasher + Default> Latest<K, V, S> {
         value
     }
 
+    /// From now on this is known of `key`.
+    pub(super) fn put(&self, key: K, value: V) {
+        let mut halves = self.lock();
+        halves.older.remove(&key);
+        self.insert(&mut halves, key, value);
+    }
+
     /// Forgets `key`.
     pub(super) fn remove(&self, key: &K) {
         let mut halves = self.lock();
@@ -209,9 +235,9 @@ mod tests {
         let id = DeliveryId::of("app", &OrderId::parse("A-1").unwrap());
         let delivery = Delivery::new(id, 0, None);
         let (first, second) = (delivery.next(Origin::Callback), delivery.next(Origin::FollowUp));
-        assert_eq!((first.number, second.number), (1, 2));
+        assert_eq!((first.number, second.number), (Some(1), Some(2)));
         assert_eq!((first.delivery, second.delivery), (delivery.header.clone(), delivery.header.clone()));
-        assert_eq!(Delivery::new(id, 7, None).next(Origin::Callback).number, 8);
+        assert_eq!(Delivery::new(id, 7, None).next(Origin::Callback).number, Some(8));
     }
 
     #[test]

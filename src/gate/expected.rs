@@ -3,6 +3,8 @@
 
 pub mod requests;
 
+use super::channel::Channel;
+use super::delivery::Latest;
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
 use crate::journal::pending_orders::PendingOrder;
@@ -23,9 +25,14 @@ pub struct Expected {
     sources: RwLock<Vec<String>>,
     /// Those that have named WeChat Pay's number of an order, and not only the order id.
     naming_numbers: RwLock<HashSet<String>>,
+    /// Where several gates read the sources: what the journal said last of the numbers that callbacks named. It alone counts then.
+    told: Option<Told>,
     /// The desks where a callback has a source read at once.
     pub requests: Requests,
 }
+
+/// What is known of the latest numbers that were looked up.
+type Told = Latest<(ChannelId, OutTradeNo), Arc<[Word]>>;
 
 /// What one source says of an order.
 #[derive(Debug, Clone)]
@@ -48,6 +55,33 @@ pub enum Listing {
 }
 
 impl Expected {
+    /// What the sources say that several gates read, each for all. Of so many numbers at least it is remembered what the journal
+    /// [said](Self::is_told).
+    #[must_use]
+    pub fn of_several(numbers: usize) -> Self {
+        Self { told: Some(Latest::new(numbers)), ..Self::default() }
+    }
+
+    /// This is all that sources say of a number, by the journal.
+    pub fn is_told(&self, channel: &Channel, number: OutTradeNo, listed: &[(String, PendingOrder)]) {
+        let Some(told) = &self.told else { return };
+        if listed.is_empty() && !self.in_use.load(Ordering::Relaxed) {
+            return;
+        }
+        let known: Vec<_> = {
+            let sources = self.sources.read();
+            listed.iter().filter(|(source, _)| sources.contains(source)).collect()
+        };
+        for (source, listed) in &known {
+            if !channel.out_trade_no.makes(&number, &listed.order) {
+                self.has_named_a_number(source);
+            }
+        }
+        let words = known.into_iter().map(|(source, listed)| Word::of(&source.as_str().into(), listed));
+        told.put((channel.id, number), words.collect());
+        self.in_use.store(true, Ordering::Relaxed);
+    }
+
     /// What an order costs, if a source says so; one that still lists it rather than one that did.
     #[must_use]
     pub fn amount(&self, channel: ChannelId, number: OutTradeNo) -> Option<Money> {
@@ -97,18 +131,27 @@ impl Expected {
         if !self.in_use.load(Ordering::Relaxed) {
             return None;
         }
+        if let Some(told) = &self.told {
+            return told.get(&(channel, number)).and_then(|words| read(&words));
+        }
         let orders = self.orders.read();
         orders.get(&(channel, number)).and_then(|words| read(words))
     }
 
     /// Takes in what a source says of an order.
     pub fn learn(&self, source: &Arc<str>, listed: &PendingOrder) {
-        let PendingOrder { channel, out_trade_no, order, amount, gone_at } = *listed;
-        let mut orders = self.orders.write();
-        let words = orders.entry((channel, out_trade_no)).or_default();
-        words.retain(|word| word.source != *source);
-        words.push(Word { source: Arc::clone(source), order, amount, gone_at });
+        let (key, word) = ((listed.channel, listed.out_trade_no), Word::of(source, listed));
         self.in_use.store(true, Ordering::Relaxed);
+        if let Some(told) = &self.told {
+            let known = told.get(&key).unwrap_or_default();
+            let others = known.iter().filter(|word| word.source != *source).cloned();
+            told.put(key, others.chain([word]).collect());
+            return;
+        }
+        let mut orders = self.orders.write();
+        let words = orders.entry(key).or_default();
+        words.retain(|word| word.source != *source);
+        words.push(word);
     }
 
     /// Whether a source of this name is configured.
@@ -122,6 +165,9 @@ impl Expected {
         self.requests.keep(names);
         self.naming_numbers.write().retain(|name| names.contains(&name.as_str()));
         *self.sources.write() = names.iter().map(ToString::to_string).collect();
+        if let Some(told) = &self.told {
+            told.clear();
+        }
         let mut orders = self.orders.write();
         orders.retain(|_, words| {
             words.retain(|word| names.contains(&&*word.source));
@@ -136,6 +182,13 @@ impl Expected {
             words.retain(|word| word.gone_at.is_none_or(|gone_at| gone_at >= time));
             !words.is_empty()
         });
+    }
+}
+
+impl Word {
+    fn of(source: &Arc<str>, listed: &PendingOrder) -> Self {
+        let PendingOrder { order, amount, gone_at, .. } = *listed;
+        Self { source: Arc::clone(source), order, amount, gone_at }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::decide::Confirmed;
 use super::policy::Mode;
-use super::record::{Lease, Record};
+use super::record::{Record, TakenIn};
 use super::records::Records;
 use super::route::Route;
 use crate::domain::reason::{Reason, Verdict};
@@ -11,7 +11,6 @@ use crate::observe::traces::Parent;
 use crate::server::Peer;
 use bytes::Bytes;
 use hyper::http::request::Parts;
-use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
@@ -24,14 +23,6 @@ pub(super) struct Received<'r> {
     pub(super) claimed: Claimed,
     pub(super) head: &'r Parts,
     pub(super) body: &'r Bytes,
-}
-
-/// A callback that is on disk.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) record: Arc<Record>,
-    /// There if this callback made the record, which is then gone on with.
-    pub(super) lease: Option<Lease>,
 }
 
 /// How long is waited for the disk, and what follows if it does not write.
@@ -72,12 +63,12 @@ impl Received<'_> {
         trust: Trust,
         limits: Limits,
         within: &Parent,
-    ) -> Result<Option<Kept>, Reason> {
+    ) -> Result<Option<TakenIn>, Reason> {
         let callback = Box::new(self.callback());
         let mut span = within.child("journal");
         let taking = timeout_at(limits.until, records.take_in(callback, trust));
         match taking.await.unwrap_or(Err(Reason::JournalUnavailable)) {
-            Ok(taken) => Ok(taken.map(|(record, lease)| Kept { record, lease })),
+            Ok(taken) => Ok(taken),
             Err(reason) => {
                 span.failed(reason.code());
                 if limits.mode == Mode::Observe { Ok(None) } else { Err(reason) }

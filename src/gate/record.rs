@@ -3,7 +3,7 @@
 use super::delivery::Delivery;
 use crate::domain::money::Money;
 use crate::domain::order::{ChannelId, TransactionId};
-use crate::journal::{EntryId, Queue, State, Transition, Verified};
+use crate::journal::{EntryId, PendingOrder, Queue, State, Transition, Verified};
 use crate::provider::payment::Payment;
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -40,6 +40,17 @@ pub struct Record {
     pub(super) flags: AtomicU8,
     /// When the youngest of its callbacks was signed, in Unix seconds, as far as this process has seen them.
     signed_at: AtomicI64,
+}
+
+/// A callback that is on disk.
+#[derive(Debug)]
+pub struct TakenIn {
+    /// Its record.
+    pub record: Arc<Record>,
+    /// There if this callback made the record, which is then gone on with.
+    pub lease: Option<Lease>,
+    /// What each source lists of its number by the journal, with the source's name, where this process alone does not know it.
+    pub listed: Option<Vec<(String, PendingOrder)>>,
 }
 
 /// The lease of a record that was made just now. It is released when this is dropped, unless the record was gone on
@@ -104,6 +115,17 @@ impl Record {
     #[must_use]
     pub fn is_signed_after(&self, at: Timestamp) -> bool {
         self.state() != State::Accepted && self.signed_at.load(Ordering::Relaxed) > at.as_second()
+    }
+
+    /// It stands so by the journal, which others lead it on in too.
+    pub(super) fn stands(&self, state: State, first: Option<Standing>) {
+        self.state.store(state as u8, Ordering::Relaxed);
+        let mut known = self.payment.lock();
+        // That a payment was found to stand is no news to the journal.
+        let is_known = |first: &Standing| known.is_some_and(|known| known.transaction_id == first.transaction_id);
+        if let Some(first) = first.filter(|first| !is_known(first)) {
+            *known = Some(first);
+        }
     }
 
     pub(super) fn costs(&self, price: Option<Money>) {

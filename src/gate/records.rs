@@ -3,6 +3,8 @@
 //! Nothing is answered before the callback it answers is on disk, and nothing is on disk twice: a claim that was taken
 //! in is known from then on, and costs no further wait for the disk.
 
+mod keeper;
+
 mod names;
 
 mod owner;
@@ -11,18 +13,21 @@ mod payments;
 
 use super::channel::Channel;
 use super::delivery::{Acceptance, Accepted, Attempt, Delivery, DeliveryId, Latest, Origin};
-use super::record::{FirstPayment, Lease, Record, verified};
+use super::policy::Duplicates;
+use super::record::{FirstPayment, Lease, Record, TakenIn, verified};
+use super::route::Route;
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::quick_map::QuickHash;
 use crate::domain::reason::Reason;
 use crate::journal::owners::Owner;
 use crate::journal::{
-    self, Callback, Claimed, EntryId, EntryKey, JournalError, JournalEvent, Outcome, Queue, Refused, State, Taken,
-    Transition, Trust, Verified,
+    self, Callback, Claimed, EntryId, EntryKey, Journal, JournalError, JournalEvent, Outcome, Refused, Shared, State,
+    Taken, Transition, Trust, Verified,
 };
 use crate::provider::payment::Payment;
 use crate::upstream::Upstream;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use keeper::Keeper;
 use names::Names;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -44,7 +49,7 @@ pub struct Records {
 /// What does not change with the configuration.
 #[derive(Debug)]
 struct Kept {
-    queue: Option<Arc<dyn Queue>>,
+    keeper: Keeper,
     names: Names,
     known: Latest<EntryKey, Arc<Record>, QuickHash>,
     deliveries: Latest<DeliveryId, Arc<Delivery>, QuickHash>,
@@ -80,13 +85,13 @@ impl Records {
     /// same on channels with the same upstream.
     #[must_use]
     pub fn new<'c>(
-        queue: Option<Arc<dyn Queue>>,
+        journal: Option<Journal>,
         capacity: usize,
         first: First,
         channels: impl IntoIterator<Item = &'c Channel>,
     ) -> Self {
         let kept = Kept {
-            queue,
+            keeper: journal.into(),
             names: Names::new(capacity),
             known: Latest::new(capacity),
             deliveries: Latest::new(capacity),
@@ -122,7 +127,22 @@ impl Records {
     /// Whether there is a journal.
     #[must_use]
     pub fn are_kept(&self) -> bool {
-        self.kept.queue.is_some()
+        self.kept.keeper.queue().is_some()
+    }
+
+    /// What gates share that work on the same journal; `None` if this process alone says what becomes of records.
+    #[must_use]
+    pub fn shared(&self) -> Option<&dyn Shared> {
+        self.kept.keeper.shared().map(Arc::as_ref)
+    }
+
+    /// The record of a claim, if what this process remembers of it is enough. Where others work on the journal too, that is only
+    /// what was accepted, on a route that absorbs: everything else may have been led on, closed or forgotten since.
+    #[must_use]
+    pub fn vouched(&self, route: &Route, claimed: &Claimed) -> Option<Arc<Record>> {
+        let known = self.known(&route.name, claimed)?;
+        let is_done = || route.duplicates == Duplicates::Absorb && known.delivery.accepted().is_some();
+        (self.shared().is_none() || is_done()).then_some(known)
     }
 
     /// The record of a claim on a route whose callback was taken in before and is not done with.
@@ -156,20 +176,15 @@ impl Records {
     ///
     /// # Errors
     /// If the journal could not write it.
-    pub async fn take_in(
-        &self,
-        callback: Box<Callback>,
-        worth: Trust,
-    ) -> Result<Option<(Arc<Record>, Option<Lease>)>, Reason> {
-        let Some(queue) = &self.kept.queue else { return Ok(None) };
+    pub async fn take_in(&self, callback: Box<Callback>, worth: Trust) -> Result<Option<TakenIn>, Reason> {
+        let Some(queue) = self.kept.keeper.queue() else { return Ok(None) };
         let (key, delivery) = (callback.key(), callback.delivery());
         let Claimed { channel, order, .. } = callback.claimed;
         match queue.take_in(callback, worth, self.first.ask).await {
-            Ok(taken) => {
+            Ok(mut taken) => {
                 let lease = || Lease { queue: Arc::clone(queue), entry: Some(taken.entry) };
-                let lease = taken.fresh.then(lease);
-                let payment = self.first_payment(channel, &order, &taken.paid_by);
-                Ok(Some((self.remember(key, delivery, taken, payment), lease)))
+                let (lease, listed) = (taken.fresh.then(lease), taken.listed.take());
+                Ok(Some(TakenIn { record: self.remember(key, delivery, (channel, &order), taken), lease, listed }))
             }
             Err(JournalError::Full) => Ok(None),
             Err(JournalError::Busy) => Err(Reason::Overloaded),
@@ -177,8 +192,15 @@ impl Records {
         }
     }
 
-    fn remember(&self, key: EntryKey, delivery: DeliveryId, taken: Taken, payment: FirstPayment) -> Arc<Record> {
-        let Taken { entry, state, attempts, accepted, price, .. } = taken;
+    fn remember(
+        &self,
+        key: EntryKey,
+        delivery: DeliveryId,
+        (channel, order): (ChannelId, &OrderId),
+        taken: Taken,
+    ) -> Arc<Record> {
+        let Taken { entry, state, attempts, accepted, price, paid_by, .. } = taken;
+        let payment = self.first_payment(channel, order, &paid_by);
         let made = || {
             let delivery = self.delivery(delivery, attempts, accepted.clone());
             Arc::new(Record::new(Some(entry), state, delivery, Arc::clone(&payment)))
@@ -190,6 +212,10 @@ impl Records {
             known = self.kept.known.get_or(&key, made);
         }
         known.costs(price);
+        if self.shared().is_some() {
+            known.stands(state, self.standing(channel, &paid_by));
+            known.delivery.stands(attempts, accepted);
+        }
         known
     }
 
@@ -202,13 +228,12 @@ impl Records {
             state: job.state,
             attempts: job.attempts,
             accepted: job.accepted.clone(),
-            paid_by: Vec::new(),
+            paid_by: job.paid_by.clone(),
             price: job.price,
             listed: None,
         };
         let Claimed { channel, order, .. } = &job.callback.claimed;
-        let payment = self.first_payment(*channel, order, &job.paid_by);
-        self.remember(job.callback.key(), job.callback.delivery(), taken, payment)
+        self.remember(job.callback.key(), job.callback.delivery(), (*channel, order), taken)
     }
 
     fn delivery(&self, id: DeliveryId, attempts: u64, accepted: Option<Acceptance>) -> Arc<Delivery> {
@@ -217,7 +242,7 @@ impl Records {
 
     /// The order is decided, for this reason; `next` is where its entry goes on.
     pub fn decided(&self, record: &Record, reason: Reason, verified: Option<Verified>, next: Option<Transition>) {
-        let (Some(queue), Some(entry)) = (&self.kept.queue, record.entry) else { return };
+        let (Some(queue), Some(entry)) = (self.kept.keeper.queue(), record.entry) else { return };
         if next.is_none() {
             return;
         }
@@ -236,7 +261,7 @@ impl Records {
     /// The callback of a record came once more, under a younger signature: it is what is sent again. `has_window` if it
     /// is sent for as long as that is young, and so has to be soon.
     pub(super) fn renewed(&self, record: &Record, request: journal::Request, has_window: bool) {
-        let (Some(queue), Some(entry)) = (&self.kept.queue, record.entry) else { return };
+        let (Some(queue), Some(entry)) = (self.kept.keeper.queue(), record.entry) else { return };
         if record.state() != State::Accepted {
             let again_in = has_window.then_some(self.first.deliver);
             queue.append(JournalEvent::Renewed { entry, request: Box::new(request), again_in });
@@ -252,7 +277,7 @@ impl Records {
         attempt: &Attempt,
         next: Option<Transition>,
     ) -> Option<journal::Attempt> {
-        let queue = self.kept.queue.as_ref()?;
+        let queue = self.kept.keeper.queue()?;
         let line = line(record, attempt)?;
         queue.append(JournalEvent::AttemptStarted { attempt: line, verified: Some(verified(payment)), next });
         Some(line)
@@ -277,7 +302,7 @@ impl Records {
             }
             Outcome::Answered(_) | Outcome::Failed(_) => next,
         };
-        match (&self.kept.queue, line) {
+        match (self.kept.keeper.queue(), line) {
             (Some(queue), Some(attempt)) => {
                 record.set(next);
                 queue.append(JournalEvent::AttemptEnded { attempt, outcome, next });
@@ -316,14 +341,14 @@ impl Records {
         if let Some(answer) = accepted.answer.load_full() {
             return Ok(answer);
         }
-        let queue = self.kept.queue.as_ref().ok_or(Reason::InternalError)?;
+        let queue = self.kept.keeper.queue().ok_or(Reason::InternalError)?;
         let answer = queue.acceptance(delivery.id, order).await.ok().flatten();
         answer.map(Arc::new).ok_or(Reason::JournalUnavailable)
     }
 
     /// Another callback of a record came to this.
     pub fn again(&self, record: &Record, request_id: Uuid, reason: Reason) {
-        if let (Some(queue), Some(entry)) = (&self.kept.queue, record.entry)
+        if let (Some(queue), Some(entry)) = (self.kept.keeper.queue(), record.entry)
             && record.again.load(Ordering::Relaxed) < AGAIN
             && record.again.fetch_add(1, Ordering::Relaxed) < AGAIN
         {
@@ -333,7 +358,7 @@ impl Records {
 
     /// A callback was refused and has no record.
     pub fn refused(&self, refused: impl FnOnce() -> Refused) {
-        if let Some(queue) = &self.kept.queue
+        if let Some(queue) = self.kept.keeper.queue()
             && self.kept.refused.check().is_ok()
         {
             queue.append(JournalEvent::Refused(Box::new(refused())));
@@ -343,7 +368,7 @@ impl Records {
     /// Writes the counts that are ahead of the journal.
     pub fn flush_attempt_counts(&self) {
         let unflushed = std::mem::take(&mut *self.kept.unflushed.lock());
-        if let Some(queue) = &self.kept.queue {
+        if let Some(queue) = self.kept.keeper.queue() {
             for (entry, delivery) in unflushed {
                 delivery.mark_flushed();
                 queue.append(JournalEvent::Counted { entry, delivery: delivery.id, attempts: delivery.attempts() });
@@ -353,7 +378,7 @@ impl Records {
 
     /// Waits until all events that were appended so far are on disk, if they can be.
     pub async fn flush(&self) {
-        if let Some(queue) = &self.kept.queue {
+        if let Some(queue) = self.kept.keeper.queue() {
             // What cannot be written stays in memory until it can, and is said in the log.
             let _ = queue.flush().await;
         }
@@ -388,5 +413,5 @@ fn line(record: &Record, attempt: &Attempt) -> Option<journal::Attempt> {
     let Attempt { number, origin, .. } = *attempt;
     let counted = origin == Origin::Callback && record.state() == State::Accepted;
     let entry = record.entry.filter(|_| !counted)?;
-    Some(journal::Attempt { entry, delivery: record.delivery.id, number, origin })
+    Some(journal::Attempt { entry, delivery: record.delivery.id, number: number?, origin })
 }

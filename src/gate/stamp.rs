@@ -307,7 +307,10 @@ impl Stamp {
                 Ours::TradeState => HeaderValue::from_static(if payment.refunded { "REFUND" } else { "SUCCESS" }),
                 Ours::Channel => HeaderValue::from_str(delivered.channel.as_str())?,
                 Ours::Delivery => delivery.clone(),
-                Ours::Attempt => HeaderValue::from_str(itoa::Buffer::new().format(*number))?,
+                Ours::Attempt => match number {
+                    Some(number) => HeaderValue::from_str(itoa::Buffer::new().format(*number))?,
+                    None => HeaderValue::from_static(""),
+                },
                 Ours::Origin => HeaderValue::from_static(origin.as_str()),
                 Ours::Host | Ours::ForwardedFor | Ours::RequestId | Ours::AcceptEncoding => {
                     return self.always(ours, received, source);
@@ -316,6 +319,9 @@ impl Stamp {
         })?;
         if written.paid_at.is_none() {
             headers.remove(&names.paid_at);
+        }
+        if number.is_none() {
+            headers.remove(&names.attempt);
         }
         if let Event::Refund(_) = delivered.event {
             headers.insert(&names.event, HeaderValue::from_static("refund"));

@@ -16,7 +16,7 @@ use crate::domain::clock;
 use crate::domain::order::{ChannelId, MerchantId};
 use crate::gate::Gate;
 use crate::journal::sweeps::{Counts, Sweep, SweepEvent, Wanted};
-use crate::journal::{Journal, JournalError, gate_since};
+use crate::journal::{Duty, Journal, JournalError, gate_since};
 use crate::process::shutdown::Shutdown;
 use crate::provider::bill::{BillError, BillType};
 use jiff::civil::{Date, DateTime, Time};
@@ -76,10 +76,13 @@ enum Trouble {
     Journal(#[from] JournalError),
     #[error("none of its channels is configured any more, or has a sweep")]
     NothingToSweep,
+    #[error("another gate compares it from now on")]
+    OfAnother,
 }
 
-/// How often the queue is looked at.
+/// How often the queue is looked at, and where it is not on this machine.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_AWAY_EVERY: Duration = Duration::from_secs(1);
 
 /// When a bill that is not to be had is asked for again.
 const AGAIN: Duration = Duration::from_secs(30 * 60);
@@ -103,7 +106,8 @@ impl Sweeper {
     }
 
     async fn work(&self, by_schedule: bool, shutdown: Shutdown) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let is_shared = self.journal.shared.is_some();
+        let mut ticks = tokio::time::interval(if is_shared { LOOK_AWAY_EVERY } else { LOOK_EVERY });
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut scheduled = BTreeMap::new();
         loop {
@@ -113,6 +117,9 @@ impl Sweeper {
                 _ = ticks.tick() => {}
             }
             let round = async {
+                if !self.journal.has_duty(Duty::Sweep).await {
+                    return Ok(());
+                }
                 if by_schedule {
                     self.schedule(&mut scheduled).await?;
                 }
@@ -207,6 +214,8 @@ impl Sweeper {
                 SweepEvent::Done(counts, odd)
             }
             Err(Trouble::Journal(error)) => return Err(error),
+            // It begins it anew, and this one has nothing to say of it.
+            Err(Trouble::OfAnother) => return Ok(()),
             Err(Trouble::Bill(error)) if is_empty_day(&error, *bill_date) => {
                 SweepEvent::Done(Counts::default(), Some(error.to_string()))
             }
@@ -219,7 +228,7 @@ impl Sweeper {
     fn after(&self, trouble: Trouble, sweep: &Sweep) -> SweepEvent {
         let waited = Duration::try_from(clock::now().duration_since(sweep.asked_at)).unwrap_or_default();
         let passes = match &trouble {
-            Trouble::Bill(BillError::Permanent(_)) | Trouble::NothingToSweep => false,
+            Trouble::Bill(BillError::Permanent(_)) | Trouble::NothingToSweep | Trouble::OfAnother => false,
             Trouble::Bill(BillError::NoBill(_) | BillError::TryAgain(_)) | Trouble::Journal(_) => true,
         };
         let (sweep, again) = (sweep.id.0, passes && waited < GIVE_UP_AFTER);

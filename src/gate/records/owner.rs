@@ -25,7 +25,7 @@ impl Records {
 
     /// Which order owns a payment, by memory or the journal.
     pub async fn owner(&self, claim: OwnerClaim) -> Option<Owner> {
-        let queue = self.kept.queue.as_ref()?;
+        let queue = self.kept.keeper.queue()?;
         let transaction_id = claim.transaction_id;
         let owner = queue.owner(claim).await.ok().flatten()?;
         Some(self.kept.owners.get_or(&transaction_id, || owner))
@@ -37,7 +37,7 @@ impl Records {
     /// If it cannot be written.
     pub async fn own(&self, claim: OwnerClaim) -> Result<Owner, Reason> {
         let transaction_id = claim.transaction_id;
-        let owner = match &self.kept.queue {
+        let owner = match self.kept.keeper.queue() {
             Some(queue) => queue.own(claim).await.map_err(|_| Reason::JournalUnavailable)?,
             None => claim.claimant,
         };

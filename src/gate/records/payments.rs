@@ -18,15 +18,37 @@ impl Records {
         order: &OrderId,
         paid_by: &[(ChannelId, TransactionId)],
     ) -> FirstPayment {
-        let scope = |channel: &ChannelId| self.scopes.get(channel).copied();
-        // Of a channel that is not configured any more nothing is sent.
-        let ours = scope(&channel).unwrap_or(usize::MAX);
-        let first = self.kept.payments.get_or(&(ours, *order), FirstPayment::default);
-        if let Some((channel, transaction_id)) = paid_by.iter().find(|(channel, _)| scope(channel) == Some(ours)) {
-            let standing = Standing { channel: *channel, transaction_id: *transaction_id, asked_at: None };
+        let first = self.kept.payments.get_or(&(self.scope(channel), *order), FirstPayment::default);
+        if let Some(standing) = self.standing(channel, paid_by) {
             first.lock().get_or_insert(standing);
         }
         first
+    }
+
+    /// The first of those payments that are of an order of this channel.
+    pub(super) fn standing(&self, channel: ChannelId, paid_by: &[(ChannelId, TransactionId)]) -> Option<Standing> {
+        let ours = self.scope(channel);
+        let (channel, transaction_id) = paid_by.iter().find(|(channel, _)| self.scopes.get(channel) == Some(&ours))?;
+        Some(Standing { channel: *channel, transaction_id: *transaction_id, asked_at: None })
+    }
+
+    /// The channels on which an order of this channel is the same one, itself among them.
+    #[must_use]
+    pub fn same_order_on(&self, channel: ChannelId) -> Vec<ChannelId> {
+        let ours = self.scope(channel);
+        let theirs = self.scopes.iter().filter(|(_, scope)| **scope == ours).map(|(channel, _)| *channel);
+        theirs.collect()
+    }
+
+    fn scope(&self, channel: ChannelId) -> usize {
+        // Of a channel that is not configured any more nothing is sent.
+        self.scopes.get(&channel).copied().unwrap_or(usize::MAX)
+    }
+
+    /// The order is paid by this payment, by what the journal says just now.
+    pub fn is_paid_by(&self, record: &Record, first: (ChannelId, TransactionId)) {
+        let (channel, transaction_id) = first;
+        *record.payment.lock() = Some(Standing { channel, transaction_id, asked_at: None });
     }
 
     /// The payment that an order was confirmed by before, if it is another one.
@@ -66,7 +88,7 @@ impl Records {
         }
         let this = Standing { channel, transaction_id: payment.transaction_id, asked_at: None };
         *known = Some(this).filter(|_| !payment.refunded);
-        if let Some(queue) = &self.kept.queue {
+        if let Some(queue) = self.kept.keeper.queue() {
             let Standing { channel, transaction_id, .. } = *first;
             queue.append(JournalEvent::Refunded { channel, order: *order, transaction_id });
         }
@@ -85,7 +107,7 @@ impl Records {
             Reason::NumberOfAnotherOrder => 16,
             _ => 2,
         };
-        if let (Some(queue), Some(record)) = (&self.kept.queue, record)
+        if let (Some(queue), Some(record)) = (self.kept.keeper.queue(), record)
             && let Some(entry) = record.entry
             && record.flags.fetch_or(bit, Ordering::Relaxed) & bit == 0
         {

@@ -57,7 +57,7 @@ fn stamped_by(stamp: &Stamp, fields: &[(&str, &str)], pass: &Pass, trusted_proxy
 fn stamped_for(event: Event, stamp: &Stamp, fields: &[(&str, &str)], pass: &Pass, trusted_proxy: bool) -> HeaderMap {
     let peer = Peer { addr: ([203, 0, 113, 9], 4711).into(), tls: false };
     let channel = ChannelId::parse("app").unwrap();
-    let attempt = Attempt { delivery: HeaderValue::from_static("d-1"), number: 1, origin: Origin::Callback };
+    let attempt = Attempt { delivery: HeaderValue::from_static("d-1"), number: Some(1), origin: Origin::Callback };
     let source = Source {
         sender: Sender { peer, trusted_proxy },
         upstream: &Upstream::parse("http://127.0.0.1:5000").unwrap(),
@@ -134,7 +134,7 @@ fn what_a_person_decided_is_told_and_not_signed() {
             upstream: &Upstream::parse("http://127.0.0.1:5000").unwrap(),
             request_id: &HeaderValue::from_static("r-1"),
         };
-        let attempt = Attempt { delivery: HeaderValue::from_static("d-1"), number: 2, origin: Origin::FollowUp };
+        let attempt = Attempt { delivery: HeaderValue::from_static("d-1"), number: Some(2), origin: Origin::FollowUp };
         let delivered = Delivered {
             channel: &ChannelId::parse("app").unwrap(),
             attempt: &attempt,

@@ -1,6 +1,8 @@
 //! The query budget of each merchant, because a flood of made-up callbacks must not use up the rate that WeChat Pay
 //! grants to real ones (threat R-05).
 //!
+//! Where several gates ask for a merchant, each has a share of its rate.
+//!
 //! Each [`Part`] of it is kept for those it is for, so that none can take everything. What is not used of a part is
 //! free for all, and the parts that come first leave least of that to others.
 
@@ -39,8 +41,17 @@ const DIVIDED_FROM: u32 = 4;
 
 /// One bucket per merchant. Merchants come from the configuration, so there are never more buckets than those.
 pub(super) struct Budget {
-    buckets: Mutex<HashMap<MerchantId, Bucket>>,
+    merchants: Mutex<HashMap<MerchantId, OfMerchant>>,
     rate: Rate,
+}
+
+/// The budget of one merchant.
+struct OfMerchant {
+    bucket: Bucket,
+    /// This process's part of the rate.
+    rate: Rate,
+    /// How many queries were wanted so far.
+    wanted: u64,
 }
 
 /// How much comes in and is kept.
@@ -51,8 +62,14 @@ struct Rate {
 }
 
 impl Rate {
+    fn of_share(self, share: f64) -> Self {
+        let per_second = self.per_second * share;
+        Self { per_second, divided: self.divided && per_second >= f64::from(DIVIDED_FROM) }
+    }
+
+    /// However small a share is, one can be sent at a time.
     fn at_once(self) -> f64 {
-        self.per_second * 2.0
+        (self.per_second * 2.0).max(1.0)
     }
 
     /// What a part gets each second.
@@ -93,6 +110,14 @@ impl Bucket {
         }
     }
 
+    /// No more is left of it than there may be at this rate.
+    fn cut(&mut self, rate: Rate) {
+        self.left = self.left.min(rate.at_once());
+        for (kept, part) in self.kept.iter_mut().zip(Part::ALL) {
+            *kept = kept.min(rate.most_of(part));
+        }
+    }
+
     /// Takes one query, out of what is kept for `part` or of what is kept for no part.
     fn take(&mut self, rate: Rate, part: Part, now: Instant) -> bool {
         self.fill(rate, now);
@@ -114,26 +139,52 @@ impl Budget {
     pub(super) fn new(per_second: u32) -> Self {
         let per_second = per_second.max(1);
         let rate = Rate { per_second: f64::from(per_second), divided: per_second >= DIVIDED_FROM };
-        Self { buckets: Mutex::default(), rate }
+        Self { merchants: Mutex::default(), rate }
     }
 
     /// Takes one query out of the merchant's budget for `part`; `false` if there is none left for that at the moment.
     pub(super) fn take(&self, merchant: &MerchantId, part: Part) -> bool {
         let now = Instant::now();
-        let mut buckets = self.buckets.lock();
-        buckets.entry(*merchant).or_insert_with(|| Bucket::full(self.rate, now)).take(self.rate, part, now)
+        let mut merchants = self.merchants.lock();
+        let known = merchants.entry(*merchant).or_insert_with(|| OfMerchant::full(self.rate, now));
+        known.wanted += 1;
+        known.bucket.take(known.rate, part, now)
+    }
+
+    /// Only this part of a merchant's rate is this process's from now on (more than 0, at most 1). What comes with a greater one
+    /// comes with time.
+    pub(super) fn set_share(&self, merchant: &MerchantId, share: f64) {
+        let (rate, now) = (self.rate.of_share(share), Instant::now());
+        let mut merchants = self.merchants.lock();
+        let known = merchants.entry(*merchant).or_insert_with(|| OfMerchant::full(rate, now));
+        known.bucket.fill(known.rate, now);
+        known.bucket.cut(rate);
+        known.rate = rate;
+    }
+
+    /// How many queries of each merchant were wanted so far.
+    pub(super) fn wanted(&self) -> Vec<(MerchantId, u64)> {
+        self.merchants.lock().iter().map(|(merchant, known)| (*merchant, known.wanted)).collect()
     }
 
     /// How many queries of a merchant can be sent at once now by all together, and how many if none was for a while.
     pub(super) fn left(&self, merchant: &MerchantId) -> (u32, u32) {
-        let most = self.rate.at_once();
-        let buckets = self.buckets.lock();
-        let left = buckets.get(merchant).map_or(most, |bucket| {
-            let mut bucket = bucket.clone();
-            bucket.fill(self.rate, Instant::now());
-            bucket.left
-        });
+        let merchants = self.merchants.lock();
+        let (left, most) = match merchants.get(merchant) {
+            None => (self.rate.at_once(), self.rate.at_once()),
+            Some(OfMerchant { bucket, rate, .. }) => {
+                let mut bucket = bucket.clone();
+                bucket.fill(*rate, Instant::now());
+                (bucket.left, rate.at_once())
+            }
+        };
         (left as u32, most as u32)
+    }
+}
+
+impl OfMerchant {
+    fn full(rate: Rate, now: Instant) -> Self {
+        Self { bucket: Bucket::full(rate, now), rate, wanted: 0 }
     }
 }
 
@@ -222,6 +273,29 @@ mod tests {
         let take = |merchant| budget.take(merchant, Part::Stranger);
         assert_eq!([take(&one), take(&one), take(&one)], [true, true, false]);
         assert!(take(&other));
+    }
+
+    #[test]
+    fn a_share_is_a_part_of_everything_and_a_greater_one_comes_with_time() {
+        let budget = Budget::new(1000);
+        let merchant = MerchantId::parse("1900000109").unwrap();
+        let take = || (0..3000).filter(|_| budget.take(&merchant, Part::KnownSender)).count();
+        budget.set_share(&merchant, 0.25);
+        assert_eq!(budget.left(&merchant).1, 500);
+        let taken = take();
+        assert!((300..600).contains(&taken), "{taken}");
+        budget.set_share(&merchant, 1.0);
+        let taken = take();
+        assert!(taken < 300, "{taken}");
+        assert_eq!(budget.wanted(), [(merchant, 6000)]);
+    }
+
+    #[test]
+    fn the_smallest_share_is_not_nothing() {
+        let budget = Budget::new(1);
+        let merchant = MerchantId::parse("1900000109").unwrap();
+        budget.set_share(&merchant, 0.01);
+        assert!(budget.take(&merchant, Part::Absent) && !budget.take(&merchant, Part::Absent));
     }
 
     #[test]

@@ -213,6 +213,17 @@ impl WeChatPay {
         self.budget.left(merchant)
     }
 
+    /// How many queries of each merchant were wanted so far, sent or not.
+    #[must_use]
+    pub fn queries_wanted(&self) -> Vec<(MerchantId, u64)> {
+        self.budget.wanted()
+    }
+
+    /// Sends only this part of a merchant's rate from now on (more than 0, at most 1): others ask for it too.
+    pub fn set_share(&self, merchant: &MerchantId, share: f64) {
+        self.budget.set_share(merchant, share);
+    }
+
     /// Each host's origin and whether it is asked in its turn at the moment, in the configured order.
     pub fn hosts(&self) -> impl Iterator<Item = (&Arc<str>, HostState)> {
         self.hosts.iter().map(|host| (&host.origin, host.breaker.host_state()))

@@ -67,6 +67,16 @@ impl Provider for Service {
         self.client().map(|client| client.queries_left(merchant)).unwrap_or_default()
     }
 
+    fn queries_wanted(&self) -> Vec<(MerchantId, u64)> {
+        self.client().map(WeChatPay::queries_wanted).unwrap_or_default()
+    }
+
+    fn set_share(&self, merchant: &MerchantId, share: f64) {
+        if let Some(client) = self.client() {
+            client.set_share(merchant, share);
+        }
+    }
+
     fn hosts(&self) -> Vec<(Arc<str>, HostState)> {
         self.client().into_iter().flat_map(WeChatPay::hosts).map(|(host, state)| (Arc::clone(host), state)).collect()
     }

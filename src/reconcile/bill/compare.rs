@@ -8,7 +8,7 @@ use crate::gate::channel::{Affix, Channel};
 use crate::gate::policy::Mode;
 use crate::gate::route::Route;
 use crate::journal::sweeps::{Counts, Row, RowKind, RowPayment, Standing, Sweep, SweepEvent, Wanted};
-use crate::journal::{Callback, Claimed, Origin, State};
+use crate::journal::{Callback, Claimed, Duty, Origin, State};
 use crate::provider::bill::{self, BadRow, BillPayment, BillType};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -80,12 +80,14 @@ impl Sweeper {
         let mut bill = account.bill(sweep.wanted.bill_date, bill_type).await?;
         let mut counted = Instant::now();
         while let Some(rows) = bill.next().await? {
+            self.is_ours().await?;
             comparison.take(rows).await?;
             if counted.elapsed() >= COUNT_EVERY {
                 counted = Instant::now();
                 self.journal.queue.sweep_event(sweep.id, SweepEvent::Counted(comparison.counts)).await?;
             }
         }
+        self.is_ours().await?;
         comparison.mark_refunds().await?;
         let odd: Vec<_> = bill.summary().into_iter().flat_map(bill::Summary::contradictions).collect();
         let odd = odd.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -94,6 +96,11 @@ impl Sweeper {
 }
 
 impl Sweeper {
+    /// Where several gates could do it, each piece is begun by the one whose it is.
+    async fn is_ours(&self) -> Result<(), Trouble> {
+        if self.journal.has_duty(Duty::Sweep).await { Ok(()) } else { Err(Trouble::OfAnother) }
+    }
+
     /// All channels of the merchant: a payment that belongs to one is not another's, whichever is swept.
     fn targets(&self, sweep: &Sweep) -> Targets<'_> {
         let wanted: HashSet<_> = sweep.wanted.channels.iter().collect();
