@@ -182,6 +182,6 @@ mod tests {
     #[test]
     fn what_is_shown_has_neither_user_nor_password() {
         let url = "postgres://gate:hunter2@db1:5433,db2/shop?sslmode=require";
-        assert_eq!(shown(url).unwrap(), "postgres://db1:5433,db2:5433/shop");
+        assert_eq!(shown(url).unwrap(), "postgres://db1:5433,db2:5432/shop");
     }
 }
