@@ -108,13 +108,10 @@ mod archive;
 
 mod shared;
 
-<<<<<<< HEAD
-pub(super) use migrate::{facts, finish, migrate, migration};
-=======
 #[cfg(test)]
 mod tests;
 
->>>>>>> write
+pub(super) use migrate::{facts, finish, migrate, migration};
 pub use tls::{BadUrl, shown};
 
 use super::{DatabaseSettings, Health, OpenError, Room};
