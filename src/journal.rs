@@ -82,7 +82,8 @@ pub use history::{AttemptRecord, Event, Figures, Record, Refused};
 pub use ids::{DeliveryId, EntryId, EntryKey};
 pub use job::{DueGroup, Job, Rank};
 pub use open::{
-    Place, Settings, check, is_worked_on, made_at, made_at_in_file, open, open_beside, open_when_free, unwritable,
+    Place, Settings, check, finish, is_worked_on, look, made_at, made_at_in_file, migrate, migration, open,
+    open_beside, open_when_free,
 };
 pub use open_error::OpenError;
 pub use overrides::{Override, Overrides, Redeliveries};

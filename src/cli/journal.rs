@@ -1,4 +1,6 @@
-//! `tollgate journal`: looking after the file.
+//! `tollgate journal`: looking after the file or the database.
+
+mod migrate;
 
 use super::ConfigFile;
 use super::print::{self, Lines};
@@ -31,6 +33,12 @@ enum Command {
                       and see docs/operating.md.\n\nExit codes: 0 sound, 1 not sound, 2 wrong usage."
     )]
     Check(Check),
+    /// Make the tables of a journal in a database (journal.url), or lead them to this version's layout.
+    #[command(
+        after_help = "Gates may be running, of this version and of the one before. With journal.migrate: auto a gate does the same \
+                      when it starts.\n\nExit codes: 0 done or nothing to do, 1 failed, 2 wrong usage."
+    )]
+    Migrate(migrate::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -70,6 +78,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Export(args) => export(args).await,
         Command::Check(args) => check(args).await,
+        Command::Migrate(args) => migrate::run(args).await,
     }
 }
 

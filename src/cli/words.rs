@@ -237,6 +237,11 @@ bilingual! {
     source_unread: "source {}: {}", "订单来源 {}：{}";
     source_unusable: "source {}: {}, {} of them cannot be used: {}", "订单来源 {}：{}，其中 {} 行无法使用：{}";
     journal_writable: "journal {}: its folder can be written", "本地流水 {}：所在目录可写";
+    database_is:
+        "journal {}: PostgreSQL {}, {}; synchronous_commit {}; this clock less the database's is {} ms",
+        "本地流水 {}：PostgreSQL {}，{}；synchronous_commit {}；本机时钟减去数据库时钟为 {} 毫秒";
+    tables_there: "its tables have layout {}", "表结构为第 {} 版";
+    tables_to_come: "its tables are made, or led on, when the gate starts", "网关启动时会建表或升级表结构";
     journal_unwritable: "journal {}: {}", "本地流水 {}：{}";
 }
 

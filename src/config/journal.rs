@@ -1,6 +1,6 @@
 //! What is kept of callbacks, where and how long.
 
-use super::read::{Map, Section, Value};
+use super::read::{Map, Material, Section, Value};
 use crate::domain::secret::Secret;
 use crate::journal::database::{DatabaseSettings, DatabaseTls};
 use crate::journal::{self, Keep, Place, Room, Settings};
@@ -100,9 +100,12 @@ fn database(map: &Map<'_>, url: &Value<'_>) -> Option<DatabaseSettings> {
             "keep one of them: path for a file and one gate, url for a database and several",
         );
     }
-    let written = url.secret()?;
-    let shown = if url.is_unread() { Some("postgres://?".to_owned()) } else { shown(url, &written) };
-    let password = map.optional("password", Value::secret);
+    let (written, password) = (given(url)?, map.optional("password", given));
+    let shown = match [Some(&written), password.as_ref()].into_iter().flatten().find_map(Given::unread) {
+        Some(reference) => Some(reference.to_owned()),
+        None => shown(url, &written),
+    };
+    let (written, password) = (written.into_secret(), password.map(Given::into_secret));
     let tls = map.optional("tls", tls).unwrap_or_default();
     let schema = map.or("schema", SCHEMA.to_owned(), schema);
     let replica = map.or("replica", host_name(), replica);
@@ -124,7 +127,40 @@ fn database(map: &Map<'_>, url: &Value<'_>) -> Option<DatabaseSettings> {
     })
 }
 
-fn shown(url: &Value<'_>, written: &Secret) -> Option<String> {
+/// The URL or the password.
+enum Given {
+    Here(Secret),
+    /// A reference that is not read here, because what it names is not there; nothing can be opened with it.
+    Unread(String),
+}
+
+impl Given {
+    fn unread(&self) -> Option<&str> {
+        match self {
+            Self::Here(_) => None,
+            Self::Unread(reference) => Some(reference),
+        }
+    }
+
+    fn into_secret(self) -> Secret {
+        match self {
+            Self::Here(secret) => secret,
+            Self::Unread(_) => Secret::new(String::new()),
+        }
+    }
+}
+
+fn given(value: &Value<'_>) -> Option<Given> {
+    match value.material()? {
+        Material::Text(secret) => Some(Given::Here(secret)),
+        Material::Unread => Some(Given::Unread(value.written().unwrap_or_default().to_owned())),
+        // It says what is wrong with that.
+        Material::Binary => value.secret().map(Given::Here),
+    }
+}
+
+fn shown(url: &Value<'_>, written: &Given) -> Option<String> {
+    let Given::Here(written) = written else { return None };
     journal::shown(written.expose())
         .map_err(|error| url.problem(error.to_string(), "write postgres://user@host:5432/database"))
         .ok()

@@ -5,6 +5,7 @@
 
 use super::*;
 use crate::gate::claim::{Carrier, Field, Place as In};
+use crate::journal::Place as JournalPlace;
 use crate::provider::wechat::v2::preset::{DIALECT, PRESET};
 use std::collections::BTreeSet;
 use std::env::VarError;
@@ -12,9 +13,10 @@ use std::fs;
 use std::io;
 
 /// `${KEY}` and `${file:key}` (below the config's directory) are usable keys, `${EMPTY}` is set and empty, `${SHORT}`
-/// is no key; `${PORT}` is an address, `${SHOP_DATABASE}` a database. `${V3_KEY}` is an APIv3 key, and `${file:v3/NAME}`
+/// is no key; `${PORT}` is an address, `${SHOP_DATABASE}` and `${JOURNAL_DATABASE}`
+/// are databases. `${V3_KEY}` is an APIv3 key, and `${file:v3/NAME}`
 /// a file of `tests/fixtures/wechatpay-v3/keys`. Certificates and keys for TLS are `cert.pem`, `key.pem`, `admin.pem` and
-/// `admin.key`. Nothing else is there.
+/// `admin.key`; an authority is `ca.pem`. Nothing else is there.
 struct Surroundings;
 
 const KEY: &str = "CANARYabcdefghijklmnopqrstuv0123";
@@ -29,6 +31,7 @@ impl Environment for Surroundings {
             "V3_KEY" => V3_KEY,
             "EMPTY" => "",
             "PORT" => "127.0.0.1:8080",
+            "JOURNAL_DATABASE" => "postgres://gate:CANARY@10.0.0.7/shop",
             "SHOP_DATABASE" => "mysql://reader:CANARY@127.0.0.1/shop",
             _ => return Err(VarError::NotPresent),
         };
@@ -51,7 +54,7 @@ impl Environment for Surroundings {
 
     fn readable(&self, path: &Path) -> io::Result<()> {
         match path.file_name().and_then(|name| name.to_str()) {
-            Some("cert.pem" | "key.pem" | "admin.pem" | "admin.key") => Ok(()),
+            Some("ca.pem" | "cert.pem" | "key.pem" | "admin.pem" | "admin.key") => Ok(()),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -82,6 +85,7 @@ static SECTIONS: &[&read::Section] = &[
     &traces::TRACES,
     &admin::ADMIN,
     &journal::JOURNAL,
+    &journal::TLS,
     &journal::KEEP,
     &follow_up::FOLLOW_UP,
     &pending::PENDING,
@@ -324,6 +328,32 @@ fn the_journal_is_a_file_beside_the_configuration_unless_it_is_none() {
         (Path::new("dir/tollgate.db"), 100_000)
     );
     assert_eq!(minimal_and("journal: none\n").unwrap().journal, None);
+}
+
+#[test]
+fn a_journal_in_a_database_is_told_apart_and_shows_no_password() {
+    let journal = minimal_and("journal: { url: \"${JOURNAL_DATABASE}\", replica: gate-1 }\n").unwrap().journal.unwrap();
+    assert!(journal.settings.is_shared());
+    assert_eq!(journal.settings.meeting_place(), None);
+    let JournalPlace::Database(database) = &journal.settings.place else { panic!("{journal:?}") };
+    assert_eq!((database.schema.as_str(), database.replica.as_str()), ("tollgate", "gate-1"));
+    let (lease, timeout) = (std::time::Duration::from_secs(15), std::time::Duration::from_secs(2));
+    assert_eq!((database.lease, database.timeout, database.pool, database.migrate), (lease, timeout, 8, true));
+    assert_eq!(journal.settings.to_string(), "postgres://10.0.0.7:5432/shop");
+    assert!(!format!("{journal:?}").contains("CANARY"));
+}
+
+#[test]
+fn a_url_that_is_there_is_read_for_an_outline_and_one_that_is_not_is_left() {
+    let text = format!("{MINIMAL}journal: {{ url: \"${{JOURNAL_DATABASE}}\", password: \"${{file:key}}\" }}\n");
+    let path = Path::new("dir/config.yaml");
+    let outline = |environment: &dyn Environment| Outline::parse(&text, path, environment).unwrap();
+    let there = outline(&Surroundings);
+    assert!(!there.unread_secrets.contains(&"${JOURNAL_DATABASE}".to_owned()));
+    assert_eq!(there.journal.unwrap().settings.to_string(), "postgres://10.0.0.7:5432/shop");
+    let absent = outline(&Nothing);
+    assert!(absent.unread_secrets.contains(&"${JOURNAL_DATABASE}".to_owned()), "{:?}", absent.unread_secrets);
+    assert_eq!(absent.journal.unwrap().settings.to_string(), "${JOURNAL_DATABASE}");
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::time::Duration;
 /// A database, and how this process works on it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseSettings {
-    /// `postgres://user[:password]@host1[:port],host2/database?sslmode=...`. It may have the password in it.
+    /// `postgres://user[:password]@host1[:port],host2/database?sslmode=...`. It may have the password in it. Empty if it, or the
+    /// password, was left unread.
     pub url: Secret,
     /// The password, where the URL has none.
     pub password: Option<Secret>,
@@ -28,7 +29,8 @@ pub struct DatabaseSettings {
     pub pool: usize,
     /// Whether a start makes the tables, or leads them on.
     pub migrate: bool,
-    /// The host, port and database to people: the URL without user, password and parameters.
+    /// The host, port and database to people: the URL without user, password and parameters. Where the URL or the password was
+    /// left unread, what names it in the configuration.
     pub shown: String,
 }
 
@@ -56,4 +58,28 @@ impl fmt::Display for DatabaseSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
     }
+}
+
+/// What came of leading a journal's tables to a layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    /// The layout that there was before, 0 for none; `None` if nothing was to be done.
+    pub from: Option<usize>,
+    /// The layout that there is.
+    pub layout: usize,
+    /// The oldest layout whose programs may work with it.
+    pub works_with: usize,
+}
+
+/// What a database is like, on which a gate could work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseFacts {
+    /// The server's version.
+    pub version: String,
+    /// The layout of its tables; `None` if a start makes them, or leads them on.
+    pub layout: Option<usize>,
+    /// `synchronous_commit` as the sessions of a gate have it.
+    pub synchronous_commit: String,
+    /// This machine's clock less the database's, in milliseconds.
+    pub clock_skew_ms: i64,
 }

@@ -1,6 +1,6 @@
 //! Opening a journal: as one of those who work on it, or beside them.
 
-use super::database::DatabaseSettings;
+use super::database::{DatabaseFacts, DatabaseSettings, Migrated};
 use super::postgres::{self, Postgres};
 use super::sqlite::{self, Sqlite};
 use super::{Archive, Health, Journal, OpenError, Room};
@@ -135,10 +135,38 @@ pub async fn check(settings: &Settings) -> Result<Health, OpenError> {
     }
 }
 
-/// Why a journal could not be made there. The journal itself is not touched: a gate may work on it. A file blocks.
-pub async fn unwritable(settings: &Settings) -> Option<String> {
+/// Why a journal could not be made or worked on there, and what is known of its database. The journal itself is not touched: a
+/// gate may work on it. A file blocks.
+pub async fn look(settings: &Settings) -> (Option<String>, Option<DatabaseFacts>) {
     match &settings.place {
-        Place::File(path) => sqlite::unwritable(path),
-        Place::Database(database) => postgres::unwritable(database).await,
+        Place::File(path) => (sqlite::unwritable(path), None),
+        Place::Database(database) => match postgres::facts(database).await {
+            Ok(facts) => (None, Some(facts)),
+            Err(error) => (Some(error.to_string()), None),
+        },
     }
+}
+
+/// Makes the tables of a journal, or leads them to this program's layout; gates may work on it.
+///
+/// # Errors
+/// If the database is not to be had, or does not let it.
+pub async fn migrate(database: &DatabaseSettings) -> Result<Migrated, OpenError> {
+    postgres::migrate(database).await
+}
+
+/// The statements that [`migrate`] would run; empty if there are none.
+///
+/// # Errors
+/// If the database is not to be had, or has something else there.
+pub async fn migration(database: &DatabaseSettings) -> Result<String, OpenError> {
+    postgres::migration(database).await
+}
+
+/// Ends what older programs need of the tables, when none works on them any more. Whether there was something to end.
+///
+/// # Errors
+/// If a replica of another version lives, or the database is not to be had.
+pub async fn finish(database: &DatabaseSettings) -> Result<bool, OpenError> {
+    postgres::finish(database).await
 }

@@ -24,6 +24,10 @@ mod incarnation;
 
 mod refused;
 
+mod rights;
+
+mod migrate;
+
 mod schema;
 
 mod replicas;
@@ -72,6 +76,7 @@ mod archive;
 
 mod shared;
 
+pub(super) use migrate::{facts, finish, migrate, migration};
 pub use tls::{BadUrl, shown};
 
 use super::{DatabaseSettings, Health, OpenError, Room};
@@ -81,7 +86,7 @@ use holds::Holds;
 use incarnation::Incarnation;
 use member::Member;
 use numbers::Numbers;
-use refused::refused;
+use refused::{Refused, refused};
 use schema::Meta;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -137,9 +142,12 @@ impl Postgres {
         tls::usable(settings)?;
         let found = async {
             let connection = self.database.connect().await.map_err(refused)?;
-            schema::find(&connection, settings).await
+            let meta = schema::find(&connection, settings).await?;
+            let (now, at) = migrate::time(&connection).await?;
+            self.incarnation.time_is(now, at);
+            Ok(meta)
         };
-        found.await.map_err(|error| error.into_open_error(settings))
+        found.await.map_err(|error: Refused| error.into_open_error(settings))
     }
 }
 
@@ -153,9 +161,4 @@ pub(super) async fn is_worked_on(settings: &DatabaseSettings) -> Result<bool, Op
 pub(super) async fn check(settings: &DatabaseSettings) -> Result<Health, OpenError> {
     tls::usable(settings)?;
     Ok(Health { version: 0, made_at: None, problems: Vec::new(), figures: super::Figures::default() })
-}
-
-/// Why the journal could not be made there.
-pub(super) async fn unwritable(settings: &DatabaseSettings) -> Option<String> {
-    tls::usable(settings).err().map(|error| error.to_string())
 }

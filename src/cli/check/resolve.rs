@@ -7,7 +7,7 @@ use crate::cli::words::{Language, Words, fill};
 use crate::config::Config;
 use crate::domain::order::OutTradeNo;
 use crate::domain::reason::{Reason, Verdict};
-use crate::journal;
+use crate::journal::{self, database::DatabaseFacts};
 use crate::observe::metrics::QueryMeters;
 use crate::provider::{AskBy, Asked, RefusedFor};
 use crate::reconcile::pending_orders::listing::{Listing, PendingOrder};
@@ -31,8 +31,17 @@ pub(super) struct Resolved {
     channels: Vec<Account>,
     upstreams: Vec<(Upstream, Option<String>)>,
     sources: Vec<Source>,
-    /// Which it is, and why it cannot be made there.
-    journal: Option<(String, Option<String>)>,
+    journal: Option<Kept>,
+}
+
+/// The journal.
+struct Kept {
+    /// Which it is.
+    place: String,
+    /// Why it cannot be made or worked on there.
+    problem: Option<String>,
+    /// What its database is like.
+    facts: Option<DatabaseFacts>,
 }
 
 /// What came of asking an account.
@@ -74,7 +83,10 @@ pub(super) async fn resolve(config: &Config) -> anyhow::Result<Resolved> {
         sources.push(read(config, watched).await);
     }
     let journal = match &config.journal {
-        Some(journal) => Some((journal.settings.to_string(), journal::unwritable(&journal.settings).await)),
+        Some(journal) => {
+            let (problem, facts) = journal::look(&journal.settings).await;
+            Some(Kept { place: journal.settings.to_string(), problem, facts })
+        }
         None => None,
     };
     Ok(Resolved { channels, upstreams: reached, sources, journal })
@@ -114,7 +126,7 @@ impl Resolved {
         self.channels.iter().all(|account| answers(account.reason))
             && self.upstreams.iter().all(|(_, problem)| problem.is_none())
             && self.sources.iter().all(|source| source.problem.is_none())
-            && self.journal.as_ref().is_none_or(|(_, problem)| problem.is_none())
+            && self.journal.as_ref().is_none_or(|journal| journal.problem.is_none())
     }
 
     pub(super) fn asked(&self) -> Value {
@@ -145,8 +157,20 @@ impl Resolved {
     }
 
     pub(super) fn journal(&self) -> Value {
-        let Some((path, problem)) = &self.journal else { return Value::Null };
-        json!({ "path": path, "writable": problem.is_none(), "problem": problem })
+        let Some(Kept { place, problem, facts }) = &self.journal else { return Value::Null };
+        let mut told = json!({ "path": place, "writable": problem.is_none(), "problem": problem });
+        if let (Some(DatabaseFacts { version, layout, synchronous_commit, clock_skew_ms }), Value::Object(told)) =
+            (facts, &mut told)
+        {
+            let database = json!({
+                "version": version,
+                "layout": layout,
+                "synchronous_commit": synchronous_commit,
+                "clock_skew_ms": clock_skew_ms,
+            });
+            told.insert("database".to_owned(), database);
+        }
+        told
     }
 
     pub(super) fn tell(&self, lines: &mut Lines, words: &Words) {
@@ -164,11 +188,16 @@ impl Resolved {
             });
         }
         self.sources.iter().for_each(|source| source.tell(lines, words));
-        match &self.journal {
-            Some((path, None)) => lines.say(fill(words.journal_writable, &[path])),
-            Some((path, Some(problem))) => lines.say(fill(words.journal_unwritable, &[path, problem])),
-            None => {}
-        }
+        let Some(Kept { place, problem, facts }) = &self.journal else { return };
+        lines.say(match (problem, facts) {
+            (Some(problem), _) => fill(words.journal_unwritable, &[place, problem]),
+            (None, None) => fill(words.journal_writable, &[place]),
+            (None, Some(DatabaseFacts { version, layout, synchronous_commit, clock_skew_ms })) => {
+                let layout = layout
+                    .map_or_else(|| words.tables_to_come.to_owned(), |layout| fill(words.tables_there, &[&layout]));
+                fill(words.database_is, &[place, version, &layout, synchronous_commit, clock_skew_ms])
+            }
+        });
     }
 }
 

@@ -3,6 +3,9 @@
 /// What is wrong, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseProblem {
+    /// The URL or the password is not there.
+    #[error("of journal.url or journal.password is not set, or its file cannot be read: set it, and try again")]
+    Unread,
     /// It does not let this user in.
     #[error(
         "refuses this user: {said}: set the user in journal.url and the password in journal.password, and look at the \
@@ -76,6 +79,14 @@ pub enum DatabaseProblem {
     Foreign {
         /// The schema.
         schema: String,
+    },
+    /// A replica of another version works on it, which could not go on.
+    #[error("is worked on by the replica {replica} of version {version}: replace it first, then finish")]
+    OtherVersion {
+        /// Its name.
+        replica: String,
+        /// Its version.
+        version: String,
     },
     /// It does not answer.
     #[error("does not answer: {said}")]

@@ -4,6 +4,7 @@
 use super::connection::{Connection, LONG};
 use super::error::Error;
 use super::refused::{Refused, refused};
+use super::rights;
 use super::statement::{Schema, Statement};
 use crate::journal::{DatabaseProblem, DatabaseSettings};
 use std::time::Duration;
@@ -90,7 +91,9 @@ pub(super) async fn ready(connection: &Connection, settings: &DatabaseSettings) 
     if settings.migrate {
         lead(connection, settings).await?;
     }
-    find(connection, settings).await
+    let meta = find(connection, settings).await?;
+    rights::to_work(connection, settings).await?;
+    Ok(meta)
 }
 
 /// Leads the journal to this program's layout, from nothing on. Says from which one it came; `None` if nothing was to be done.

@@ -1,7 +1,7 @@
 //! How a database is reached: its URL as libpq reads it, and whom an encrypted connection ends at.
 
 use super::error::Error;
-use crate::journal::{DatabaseSettings, OpenError};
+use crate::journal::{DatabaseProblem, DatabaseSettings, OpenError};
 use crate::net::tls::{self, ClientPair, NoTls};
 use std::net::IpAddr;
 use tokio_postgres::Config;
@@ -144,8 +144,13 @@ fn client(settings: &DatabaseSettings, check: Check) -> Result<rustls::ClientCon
 /// # Errors
 /// What, in words that tell what to do.
 pub(super) fn usable(settings: &DatabaseSettings) -> Result<(), OpenError> {
-    let (_, check) = config(settings.url.expose()).map_err(|error| OpenError::Store(Box::new(error)))?;
-    client(settings, check).map(drop).map_err(|error| OpenError::Store(Box::new(error)))
+    let wrong = |problem| OpenError::Database { database: settings.shown.clone(), problem };
+    if settings.url.expose().is_empty() {
+        return Err(wrong(DatabaseProblem::Unread));
+    }
+    let (_, check) =
+        config(settings.url.expose()).map_err(|error| wrong(DatabaseProblem::Other { said: error.to_string() }))?;
+    client(settings, check).map(drop).map_err(|error| wrong(DatabaseProblem::NoTls { said: error.to_string() }))
 }
 
 #[cfg(test)]
