@@ -38,6 +38,38 @@ mod duty;
 
 mod member;
 
+mod op;
+
+mod begun;
+
+mod content;
+
+mod script;
+
+mod lead;
+
+mod attempts;
+
+mod lines;
+
+mod append;
+
+mod take_in;
+
+mod batch;
+
+mod inbox;
+
+mod lane;
+
+mod budget;
+
+mod room;
+
+mod look;
+
+mod writer;
+
 mod queue;
 
 mod begin;
@@ -77,6 +109,9 @@ mod archive;
 mod shared;
 
 pub(super) use migrate::{facts, finish, migrate, migration};
+#[cfg(test)]
+mod tests;
+
 pub use tls::{BadUrl, shown};
 
 use super::{DatabaseSettings, Health, OpenError, Room};
@@ -90,6 +125,8 @@ use refused::{Refused, refused};
 use schema::Meta;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use tokio::runtime::Handle;
+use writer::Writer;
 
 /// The database, opened.
 #[derive(Debug)]
@@ -105,6 +142,21 @@ pub(super) struct Postgres {
     member: Arc<Member>,
     /// Counts the queries for due entries.
     turn: AtomicUsize,
+    /// Writes what callbacks wait for.
+    writer: Arc<Writer>,
+}
+
+impl Drop for Postgres {
+    /// What was noted is still written, and what is held given back, as far as the process lives for that long.
+    fn drop(&mut self) {
+        let (writer, member) = (Arc::clone(&self.writer), Arc::clone(&self.member));
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                writer.finish().await;
+                member.leave().await;
+            });
+        }
+    }
 }
 
 impl Postgres {
@@ -112,10 +164,15 @@ impl Postgres {
     ///
     /// # Errors
     /// If the database refuses this user, or has no journal that this program can work with.
-    pub(super) async fn open(settings: &DatabaseSettings, _: Room, _: JournalMeters) -> Result<Self, OpenError> {
+    pub(super) async fn open(
+        settings: &DatabaseSettings,
+        room: Room,
+        meters: JournalMeters,
+    ) -> Result<Self, OpenError> {
         tls::usable(settings)?;
-        let postgres = Self::of(settings);
+        let postgres = Self::of(settings, room, meters);
         postgres.member.begin().await?;
+        postgres.writer.start();
         Ok(postgres)
     }
 
@@ -124,16 +181,18 @@ impl Postgres {
     /// # Errors
     /// If the database cannot be reached, or has no journal of this program's layout.
     pub(super) async fn beside(settings: &DatabaseSettings) -> Result<Self, OpenError> {
-        let postgres = Self::of(settings);
+        let postgres = Self::of(settings, 0.into(), JournalMeters::default());
         postgres.meta().await?;
         Ok(postgres)
     }
 
-    fn of(settings: &DatabaseSettings) -> Self {
+    /// Nothing works on it yet.
+    fn of(settings: &DatabaseSettings, room: Room, meters: JournalMeters) -> Self {
         let (database, incarnation, holds) = (Arc::new(Database::of(settings)), Arc::default(), Arc::default());
         let member = Member::of(Arc::clone(&database), Arc::clone(&incarnation), Arc::clone(&holds));
         let (numbers, turn) = (Arc::default(), AtomicUsize::new(0));
-        Self { database, incarnation, holds, numbers, member: Arc::new(member), turn }
+        let writer = Arc::new(Writer::new(&database, &incarnation, &holds, &numbers, (room, meters)));
+        Self { database, incarnation, holds, numbers, member: Arc::new(member), turn, writer }
     }
 
     /// What the journal says of itself.

@@ -79,7 +79,7 @@ pub(crate) fn callback(order: &str) -> Box<Callback> {
     })
 }
 
-fn verified() -> Verified {
+pub(crate) fn verified() -> Verified {
     Verified {
         transaction_id: TransactionId::parse("4200000000000000000000000001").unwrap(),
         amount: Money { fen: Fen(6600), currency: Currency::default() },
@@ -88,7 +88,7 @@ fn verified() -> Verified {
     }
 }
 
-fn accepted() -> Acceptance {
+pub(crate) fn accepted() -> Acceptance {
     let mut headers = HeaderMap::new();
     headers.append("content-type", HeaderValue::from_static("text/plain"));
     Acceptance {
@@ -99,7 +99,7 @@ fn accepted() -> Acceptance {
     }
 }
 
-fn attempt_of(taken: &Taken, order: &str, number: u64) -> Attempt {
+pub(crate) fn attempt_of(taken: &Taken, order: &str, number: u64) -> Attempt {
     let delivery = DeliveryId::of("app", &OrderId::parse(order).unwrap());
     Attempt { entry: taken.entry, delivery, number, origin: Origin::Callback }
 }

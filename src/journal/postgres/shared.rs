@@ -40,6 +40,7 @@ impl Shared for Postgres {
 
     fn leave(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            self.writer.finish().await;
             self.member.leave().await;
             Ok(())
         })

@@ -1,6 +1,9 @@
 //! What the journal's writer does.
 
 use super::Histogram;
+use super::labels::{CodeLabel, WhatLabel};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,6 +17,9 @@ pub struct JournalMeters(Arc<Inner>);
 struct Inner {
     commits: Histogram,
     batches: Histogram,
+    round_trips: Family<WhatLabel, Histogram>,
+    retries: Family<CodeLabel, Counter>,
+    leases_lost: Counter,
     fails: AtomicBool,
     /// When the commit under way began, in milliseconds since the first; zero if none is.
     commit_began: AtomicU64,
@@ -40,8 +46,18 @@ impl JournalMeters {
         registry.register_with_unit("tollgate_journal_commit_duration", help, Unit::Seconds, commits.clone());
         let help = "What was written in one transaction of the journal";
         registry.register("tollgate_journal_batch_size", help, batches.clone());
+        let round_trips = Family::new_with_constructor(Histogram::coarse as fn() -> Histogram);
+        let help = "A transaction of a journal in a database, until the database has answered, by what it is mostly of";
+        registry.register_with_unit("tollgate_journal_round_trip", help, Unit::Seconds, Family::clone(&round_trips));
+        let retries = Family::default();
+        let help = "Transactions of a journal in a database that are done again, by why";
+        registry.register("tollgate_journal_retries", help, Family::clone(&retries));
+        let leases_lost = Counter::default();
+        let help = "Steps that another replica had taken over before they were done";
+        registry.register("tollgate_lease_lost", help, leases_lost.clone());
         let (commit_began, epoch) = (AtomicU64::new(0), OnceLock::new());
-        Self(Arc::new(Inner { commits, batches, fails: AtomicBool::new(false), commit_began, epoch }))
+        let fails = AtomicBool::new(false);
+        Self(Arc::new(Inner { commits, batches, round_trips, retries, leases_lost, fails, commit_began, epoch }))
     }
 
     /// Counts a commit while it goes on, whatever it comes to; it says how many operations it was of.
@@ -54,6 +70,22 @@ impl JournalMeters {
         self.0.commits.observe(began.elapsed());
         self.0.batches.observe_number(operations as u64);
         committed
+    }
+
+    /// A transaction of a database was answered after this time: what it is mostly of, and of how many operations it was.
+    pub fn round_trip(&self, what: &'static str, took: Duration, operations: usize) {
+        self.0.round_trips.get_or_create(&WhatLabel { what }).observe(took);
+        self.0.batches.observe_number(operations as u64);
+    }
+
+    /// A transaction of a database is done again: its SQLSTATE, or `connection`.
+    pub fn retry(&self, code: &str) {
+        self.0.retries.get_or_create(&CodeLabel { code: code.to_owned() }).inc();
+    }
+
+    /// A step found that another replica had taken over.
+    pub fn lease_lost(&self) {
+        self.0.leases_lost.inc();
     }
 
     /// The disk was found to take writes, or not to.

@@ -54,6 +54,12 @@ pub(super) struct WhatLabel {
     pub(super) what: &'static str,
 }
 
+/// Of what a database says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CodeLabel {
+    pub(super) code: String,
+}
+
 /// Of the follow-up's steps.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct StepLabel {
