@@ -82,6 +82,14 @@ mod find;
 
 mod kinds;
 
+mod view;
+
+mod texts;
+
+mod refusals;
+
+mod confirmed;
+
 mod held;
 
 mod figures;
@@ -104,6 +112,20 @@ mod pending_orders;
 
 mod upkeep;
 
+mod clock;
+
+mod forget;
+
+mod minutes;
+
+mod audit;
+
+mod act;
+
+mod redeliver;
+
+mod swept;
+
 mod archive;
 
 mod shared;
@@ -123,7 +145,7 @@ use database::Database;
 use holds::Holds;
 use incarnation::Incarnation;
 use member::Member;
-use numbers::Numbers;
+use numbers::{Bucket, Numbers};
 use refused::{Refused, refused};
 use schema::Meta;
 use std::sync::Arc;
@@ -196,6 +218,15 @@ impl Postgres {
         let (numbers, turn) = (Arc::default(), AtomicUsize::new(0));
         let writer = Arc::new(Writer::new(&database, &incarnation, &holds, &numbers, (room, meters)));
         Self { database, incarnation, holds, numbers, member: Arc::new(member), turn, writer }
+    }
+
+    /// A number for a row that belongs to no bucket. One that is no replica's has a slot at random.
+    fn next_id(&self) -> i64 {
+        let (bucket, slot) = match self.incarnation.current() {
+            Some(me) => (0, me.slot),
+            None => (fastrand::u8(..), fastrand::u16(..numbers::SLOTS)),
+        };
+        self.numbers.next(self.incarnation.now(), Bucket(bucket), slot)
     }
 
     /// What the journal says of itself.

@@ -1,26 +1,23 @@
-//! TEMPORARY
-use super::database::AWAY;
-use super::{Postgres, figures, find, pending_orders};
-use crate::domain::order::*;
-use crate::journal::audit::*;
-use crate::journal::overrides::*;
-use crate::journal::sweeps::{Outcome, RowKind, RowRecord, Sweep, SweepId, Wanted};
-use crate::journal::view::*;
-use crate::journal::*;
+//! The archive, in a database.
+
+use super::columns::optional_time;
+use super::statement::Statement;
+use super::{Postgres, confirmed, figures, find, minutes, pending_orders, refusals};
+use crate::journal::{Archive, BoxFuture, Callback, Figures, PendingOrder, Record, Refused, Search, SourceHealth};
 use crate::observe::metrics::Moment;
 use jiff::Timestamp;
-use jiff::civil::Date;
+
 impl Archive for Postgres {
     fn find(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Record>> {
         self.database.read(move |tx| Box::pin(async move { find::find(tx, &search, limit).await }))
     }
 
-    fn refused(&self, _: Search, _: usize) -> BoxFuture<'_, Vec<Refused>> {
-        Box::pin(async { Err(AWAY) })
+    fn refused(&self, search: Search, limit: usize) -> BoxFuture<'_, Vec<Refused>> {
+        self.database.read(move |tx| Box::pin(async move { refusals::find(tx, &search, limit).await }))
     }
 
-    fn confirmed(&self, _: usize) -> BoxFuture<'_, Vec<Callback>> {
-        Box::pin(async { Err(AWAY) })
+    fn confirmed(&self, limit: usize) -> BoxFuture<'_, Vec<Callback>> {
+        self.database.read(move |tx| Box::pin(confirmed::confirmed(tx, limit)))
     }
 
     fn pending_orders(&self, limit: usize) -> BoxFuture<'_, Vec<(String, PendingOrder)>> {
@@ -36,7 +33,7 @@ impl Archive for Postgres {
     }
 
     fn minutes(&self) -> BoxFuture<'_, Vec<Moment>> {
-        Box::pin(async { Err(AWAY) })
+        self.database.read(|tx| Box::pin(minutes::all(tx)))
     }
 
     fn figures(&self) -> BoxFuture<'_, Figures> {
@@ -48,74 +45,18 @@ impl Archive for Postgres {
     }
 
     fn made_at(&self) -> BoxFuture<'_, Option<Timestamp>> {
-        Box::pin(async { Err(AWAY) })
+        self.database.singly(|tx| {
+            let made_at = Statement::of("SELECT made_at FROM ~meta");
+            Box::pin(async move { tx.first(made_at).await?.map_or(Ok(None), |row| optional_time(&row, "made_at")) })
+        })
     }
 
     fn probe(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async { Err(AWAY) })
-    }
-}
-impl Views for Postgres {
-    fn list(&self, _: Filter, _: Option<Cursor>, _: usize) -> BoxFuture<'_, Page> {
-        Box::pin(async { Err(AWAY) })
-    }
-
-    fn today(&self, _: Timestamp) -> BoxFuture<'_, Today> {
-        Box::pin(async { Err(AWAY) })
-    }
-
-    fn refusals(&self, _: RefusedFilter, _: Option<i64>, _: usize) -> BoxFuture<'_, Vec<(i64, Refused)>> {
-        Box::pin(async { Err(AWAY) })
-    }
-}
-impl Audits for Postgres {
-    fn act(&self, _: Act, _: Search, _: usize, _: By) -> BoxFuture<'_, Vec<EntryId>> {
-        Box::pin(async { Err(AWAY) })
-    }
-
-    fn audit(&self, _: Audit) -> BoxFuture<'_, ()> {
-        Box::pin(async { Err(AWAY) })
-    }
-
-    fn audits(&self, _: Option<i64>, _: usize) -> BoxFuture<'_, Vec<AuditRecord>> {
-        Box::pin(async { Err(AWAY) })
-    }
-}
-impl Redeliveries for Postgres {
-    fn redeliver(&self, _: Redelivery) -> BoxFuture<'_, Redelivered> {
-        Box::pin(async { Err(AWAY) })
-    }
-
-    fn needed(&self, _: Search, _: usize) -> BoxFuture<'_, Vec<Needed>> {
-        Box::pin(async { Err(AWAY) })
-    }
-}
-impl Sweeps for Postgres {
-    fn want_sweep(&self, _: Wanted) -> BoxFuture<'_, SweepId> {
-        Box::pin(async { Err(AWAY) })
-    }
-
-    fn sweep(&self, _: SweepId) -> BoxFuture<'_, Option<Sweep>> {
-        Box::pin(async { Err(AWAY) })
-    }
-
-    fn sweeps(&self, _: Option<SweepId>, _: usize) -> BoxFuture<'_, Vec<Sweep>> {
-        Box::pin(async { Err(AWAY) })
-    }
-
-    fn days_swept(&self, _: MerchantId) -> BoxFuture<'_, Vec<Date>> {
-        Box::pin(async { Err(AWAY) })
-    }
-
-    fn orders_of(&self, _: Vec<(ChannelId, OutTradeNo)>) -> BoxFuture<'_, Vec<Option<OrderId>>> {
-        Box::pin(async { Err(AWAY) })
-    }
-
-    fn sweep_outcomes(&self, _: SweepId) -> BoxFuture<'_, Vec<Outcome>> {
-        Box::pin(async { Err(AWAY) })
-    }
-
-    fn swept_rows(&self, _: SweepId, _: Option<RowKind>, _: u64, _: usize) -> BoxFuture<'_, Vec<RowRecord>> {
-        Box::pin(async { Err(AWAY) })
+        let me = self.incarnation.current().map_or(0, |me| me.id);
+        self.database.write(move |tx| {
+            let probe = "INSERT INTO ~probe (incarnation, at) VALUES ($1, @now)
+                ON CONFLICT (incarnation) DO UPDATE SET at = excluded.at";
+            Box::pin(async move { tx.rows(Statement::of(probe).with(me)).await.map(drop) })
+        })
     }
 }

@@ -38,10 +38,7 @@ pub(super) struct Candidate {
 pub(super) fn lease_due(store: &Postgres, limit: usize, throttled: Throttled) -> BoxFuture<'_, Vec<Job>> {
     Box::pin(async move {
         let me = store.incarnation.current().ok_or(JournalError::Unavailable)?;
-        // What was given back or decided is not seen before it is written.
-        if store.holds.are_ending() {
-            store.flush().await?;
-        }
+        settled(store).await?;
         let turn = store.turn.fetch_add(1, Ordering::Relaxed);
         let mut jobs: Vec<Job> = Vec::new();
         for _ in 0..LOOKS {
@@ -56,6 +53,11 @@ pub(super) fn lease_due(store: &Postgres, limit: usize, throttled: Throttled) ->
         }
         Ok(jobs)
     })
+}
+
+/// Waits until it is written what was given back or decided, which is not seen before.
+pub(super) async fn settled(store: &Postgres) -> Result<(), JournalError> {
+    if store.holds.are_ending() { store.flush().await } else { Ok(()) }
 }
 
 /// One look at what is due.

@@ -97,16 +97,16 @@ CREATE TABLE ~entry (
 -- Not by bucket, since what is due is looked for over all of them, off the way of a callback.
 CREATE INDEX entry_due ON ~entry (state, channel, origin, rank, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX entry_held ON ~entry (holder) WHERE holder IS NOT NULL;
-CREATE INDEX entry_done ON ~entry (state, since) WHERE due_at IS NULL;
+CREATE INDEX entry_done ON ~entry (state, (bytes > 0), since) WHERE due_at IS NULL;
 CREATE INDEX entry_unconfirmed ON ~entry (state, id, bytes) WHERE transaction_id IS NULL AND origin = 'callback';
 -- The payment itself is included so that entries are counted in the index alone.
 CREATE INDEX entry_list ON ~entry (state, channel, reason, origin, (transaction_id IS NOT NULL), received_at, id)
     INCLUDE (transaction_id);
 CREATE INDEX entry_found ON ~entry (origin) WHERE origin <> 'callback';
 CREATE INDEX entry_id ON ~entry (id);
-CREATE INDEX entry_order ON ~entry ("order");
-CREATE INDEX entry_out_trade_no ON ~entry (out_trade_no);
-CREATE INDEX entry_transaction ON ~entry (transaction_id) WHERE transaction_id IS NOT NULL;
+CREATE INDEX entry_order ON ~entry ("order", id);
+CREATE INDEX entry_out_trade_no ON ~entry (out_trade_no, id);
+CREATE INDEX entry_transaction ON ~entry (transaction_id, id) WHERE transaction_id IS NOT NULL;
 CREATE INDEX entry_request ON ~entry (request_id);
 CREATE INDEX entry_delivery ON ~entry (delivery);
 
@@ -244,7 +244,10 @@ CREATE TABLE ~source (
 
 -- One comparison of a merchant's bill of one day with what the upstream accepted.
 CREATE TABLE ~sweep (
+    -- 1, 2, 3 ..., since people name it
     id bigint PRIMARY KEY,
+    -- what wanted it, so that it is not wanted twice
+    op uuid NOT NULL UNIQUE,
     mch_id text NOT NULL,
     -- 2026-11-22, in Beijing
     bill_date text NOT NULL,
@@ -319,6 +322,8 @@ CREATE INDEX audit_action ON ~audit (action, id);
 CREATE TABLE ~minute (
     at bigint NOT NULL,
     incarnation bigint NOT NULL,
+    -- what added to it last, so that it is not added twice
+    op bigint NOT NULL,
     outcomes text NOT NULL,
     verdicts text NOT NULL,
     latencies text NOT NULL,
@@ -329,6 +334,18 @@ CREATE TABLE ~minute (
 CREATE TABLE ~forgotten (
     incarnation bigint PRIMARY KEY,
     entries bigint NOT NULL
+);
+
+-- How far the journal's time has come: when a gate was last known to work on it.
+CREATE TABLE ~clock (
+    id smallint PRIMARY KEY CHECK (id = 1),
+    latest_at bigint NOT NULL
+);
+
+-- From when to when no gate worked on it: time that was not spent. Only the latest are kept.
+CREATE TABLE ~clock_step (
+    old_at bigint PRIMARY KEY,
+    new_at bigint NOT NULL
 );
 
 -- Written to find out whether the database writes.
