@@ -1,4 +1,4 @@
-"""Holds deploy/kubernetes and deploy/compose against the schemas of their kind. Run by deploy/check."""
+"""Holds deploy/kubernetes*, and deploy/compose*, against the schemas of their kind. Run by deploy/check."""
 
 import pathlib
 import sys
@@ -14,15 +14,14 @@ deploy = pathlib.Path(__file__).parent
 wrong = []
 
 
-def kubernetes():
-    folder = deploy / "kubernetes"
+def kubernetes(folder):
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
     there = {file.name for file in folder.glob("*.yaml")} - {"kustomization.yaml", "config.yaml"}
     if there != set(kustomization["resources"]):
-        wrong.append(f"kustomization.yaml names {sorted(kustomization['resources'])}, there is {sorted(there)}")
+        wrong.append(f"{folder.name}: kustomization.yaml names {sorted(kustomization['resources'])}, there is {sorted(there)}")
     for name in sorted(there):
         for document in yaml.safe_load_all((folder / name).read_text()):
-            what = f"{name}: {document['kind']} {document['metadata']['name']}"
+            what = f"{folder.name}/{name}: {document['kind']} {document['metadata']['name']}"
             for version in VERSIONS:
                 try:
                     kubernetes_validate.validate(document, version, strict=True)
@@ -31,13 +30,12 @@ def kubernetes():
             print(what)
 
 
-def compose():
-    file = deploy / "compose" / "docker-compose.yaml"
+def compose(file):
     text = file.read_text()
     try:
         PyCompose.from_yaml(text).to_spec()
     except ValueError as error:
-        wrong.append(f"{file.name}: {error}")
+        wrong.append(f"{file.parent.name}: {error}")
         return
     # What the schema does not see: names that nothing has.
     content = yaml.safe_load(text)
@@ -54,11 +52,13 @@ def compose():
                     wrong.append(f"{name} mounts {source}, which is not there")
             elif source not in content["volumes"]:
                 wrong.append(f"{name} mounts {source}, which is no volume")
-    print(f"{file.name}: {', '.join(services)}")
+    print(f"{file.parent.name}: {', '.join(services)}")
 
 
-kubernetes()
-compose()
+for folder in ["kubernetes", "kubernetes-replicas"]:
+    kubernetes(deploy / folder)
+for folder in ["compose", "compose-replicas"]:
+    compose(deploy / folder / "docker-compose.yaml")
 for line in wrong:
     print(f"wrong: {line}", file=sys.stderr)
 sys.exit(1 if wrong else 0)

@@ -111,8 +111,8 @@ impl World {
         };
         let mut used = Few::default();
         let notes = self.replicas.iter().flat_map(|replica| replica.notes.iter());
-        self.late.iter().chain(notes).filter_map(of).for_each(|id| drop(used.add(id)));
-        self.replicas.iter().filter_map(|replica| replica.step.began()).for_each(|id| drop(used.add(id)));
+        self.late.iter().chain(notes).filter_map(of).for_each(|id| _ = used.add(id));
+        self.replicas.iter().filter_map(|replica| replica.step.began()).for_each(|id| _ = used.add(id));
         let unknown = |id: &Id| self.database.begun[usize::from(*id)] == 0;
         (0..).find(|id| unknown(id) && !used.has(*id)).unwrap()
     }

@@ -1,5 +1,8 @@
 //! Beginning an attempt: its number, and whether it may be sent at all, in SQL.
 //!
+//! A turn is taken from nobody, from who does not live, or from an older operation of this very incarnation: one that was given up
+//! and is written late takes none from a newer one.
+//!
 //! The entries of the order are locked when this is done, so that of several payments of one order that are about to be sent
 //! one goes first, in whatever process.
 
@@ -89,7 +92,7 @@ static GIVE: LazyLock<String> = LazyLock::new(|| {
              WHERE d.bucket = w.bucket AND d.id = w.delivery AND d.op IS DISTINCT FROM w.op
                  AND NOT EXISTS (SELECT 1 FROM ~attempt b WHERE b.bucket = w.bucket AND b.entry = w.entry AND b.id = w.op)
                  AND EXISTS (SELECT 1 FROM ~replica r WHERE r.incarnation = w.me AND r.alive_until > @now)
-                 AND (NOT w.alone OR d.sender IS NULL OR d.sender = w.me OR NOT EXISTS (
+                 AND (NOT w.alone OR d.sender IS NULL OR d.sender = w.me AND d.turn < w.op OR NOT EXISTS (
                      SELECT 1 FROM ~replica r WHERE r.incarnation = d.sender AND r.alive_until > @now))
                  AND EXISTS (SELECT 1 FROM ~entry e WHERE e.bucket = w.bucket AND e.id = w.entry
                      AND (NOT w.leased OR e.holder = w.hold))
