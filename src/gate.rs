@@ -245,7 +245,7 @@ impl Gate {
         let deadline = if among_others { begin::in_time(context.deadline) } else { context.deadline };
         let limits = Limits::of(channel.mode, context.began + self.confirm.timeout(), deadline);
         let are_kept = self.records.are_kept();
-        context.record = if are_kept { self.records.vouched(route, claimed) } else { None };
+        context.record = if are_kept { self.records.vouched(&route.name, route.duplicates, claimed) } else { None };
         let mut is_new = are_kept && context.record.is_none();
         let appearance = || {
             let from = self.senders.from(received.peer, &head.headers);
@@ -353,7 +353,7 @@ impl Gate {
         context: &mut CallbackContext<'_>,
     ) {
         if let Some(listed) = taken.as_ref().and_then(|taken| taken.listed.as_ref()) {
-            self.expected.is_told(channel, claimed.out_trade_no, listed);
+            self.expected.is_told((channel.id, &channel.out_trade_no), claimed.out_trade_no, listed);
         }
         context.taken_in(taken);
     }
