@@ -218,11 +218,8 @@ impl App {
     pub async fn run(mut self, mut signal: impl AsyncFnMut(), mut reloads: Reloads, log: &Log) -> Ended {
         let shutdown = Shutdown::new();
         // Before the first callback, which is held against it.
-        let recalled = recall(self.services.pending.as_deref()).await;
-        self.services.recall_minutes().await;
-        self.services.recall_familiar().await;
-        self.listeners.recall().await;
-        let mut working = self.services.begin(&shutdown, Some(recalled));
+        let recalled = self.recall().await;
+        let mut working = self.services.begin(&shutdown, recalled);
         self.listeners.open(&shutdown);
         let watchdog = self.tell_that_it_is_open();
         let handoff = loop {
@@ -244,6 +241,18 @@ impl App {
             let _ = watchdog.await;
         }
         ended
+    }
+
+    /// What the journal knows from before; nothing of a database that does not answer, since no callback is to wait for that.
+    async fn recall(&self) -> Option<HashMap<String, Known>> {
+        if self.services.shared().is_some_and(|shared| !shared.membership().lease_holds) {
+            return None;
+        }
+        let recalled = recall(self.services.pending.as_deref()).await;
+        self.services.recall_minutes().await;
+        self.services.recall_familiar().await;
+        self.listeners.recall().await;
+        Some(recalled)
     }
 
     /// Tells whoever waits for it that callbacks are accepted, and the supervisor from time to time that this process
