@@ -47,6 +47,8 @@ mod problem;
 
 pub mod records;
 
+mod replicas;
+
 mod session;
 
 mod signing;
@@ -59,11 +61,12 @@ pub use listener::Listener;
 pub use overview::{BudgetLeft, Overview};
 pub(crate) use page::reason_in_chinese;
 pub use queries::Unread;
+pub use replicas::Replicas;
 pub use signing::ChannelKeys;
 
 use crate::domain::config_status::ConfigStatus;
 use crate::gate::current::Current;
-use crate::journal::{Archive, Figures, Shared};
+use crate::journal::{Archive, Figures, Replica, Shared};
 use crate::server;
 use arc_swap::ArcSwap;
 use attempts::Attempts;
@@ -103,6 +106,7 @@ pub struct Admin {
     figures: StaleWhileRevalidate<Figures>,
     day: StaleWhileRevalidate<Day>,
     held: StaleWhileRevalidate<Held>,
+    replicas: StaleWhileRevalidate<Vec<Replica>>,
 }
 
 impl Admin {
@@ -127,6 +131,7 @@ impl Admin {
             figures: StaleWhileRevalidate::default(),
             day: StaleWhileRevalidate::default(),
             held: StaleWhileRevalidate::default(),
+            replicas: StaleWhileRevalidate::default(),
         }
     }
 

@@ -27,10 +27,10 @@ pub(crate) use services::recall;
 
 use crate::config::{Config, Journal};
 use crate::domain::clock;
-use crate::domain::config_status::{ConfigStatus, Refused};
+use crate::domain::config_status::{self, ConfigStatus, Refused};
 use crate::gate::current::Current;
 use crate::gate::familiar::Appearance;
-use crate::journal::{self, OpenError, Settings};
+use crate::journal::{self, Myself, OpenError, Settings, Shared};
 use crate::observe::logging::{Log, LogFormat};
 use crate::observe::metrics::{Counts, Metrics};
 use crate::observe::traces;
@@ -38,7 +38,7 @@ use crate::observe::traces::Traces;
 use crate::process::handoff::{Handoff, HandoffListener, Predecessor, Request};
 use crate::process::shutdown::{Drained, Shutdown};
 use crate::process::sockets::Sockets;
-use crate::provider::wechat;
+use crate::provider::{Fingerprint, wechat};
 use crate::reconcile::pending_orders::Known;
 use crate::server::tls::TlsError;
 use listeners::{Listeners, Seen};
@@ -149,6 +149,7 @@ impl App {
         mut given: Sockets,
         mut before: Option<Predecessor>,
     ) -> Result<Self, BuildError> {
+        let fingerprint = config.fingerprint();
         let plan = listeners::Plan::of(&mut config)?;
         let (fixed, grace) = (Fixed::of(&config), config.shutdown_grace);
         given.add(before.as_mut().map(|before| std::mem::take(&mut before.sockets)).unwrap_or_default());
@@ -164,6 +165,7 @@ impl App {
         let archive = journal.as_ref().map(|journal| Arc::clone(&journal.archive));
         let shared = journal.as_ref().and_then(|journal| journal.shared.clone());
         let services = Services::with(config, journal, Arc::clone(&metrics))?;
+        services.introduce(config_status::FIRST, fingerprint);
         let current = Arc::new(Current::new(Arc::clone(&services.gate)));
         let config_status = watch::Sender::new(ConfigStatus::first());
         let seen =
@@ -306,7 +308,7 @@ impl App {
             );
         }
         // Last: who works on it next has what was written before.
-        if let Some(shared) = self.services.housekeeping.journal.as_ref().and_then(|journal| journal.shared.as_ref()) {
+        if let Some(shared) = self.services.shared() {
             let _ = shared.leave().await;
         }
         say_counts(&self.services.gate.counts);
@@ -360,9 +362,11 @@ impl App {
         log: &Log,
     ) -> Result<(), ReloadError> {
         let mut config = reloads.read(&self.fixed).await?;
+        let fingerprint = config.fingerprint();
         let (plan, grace) = (listeners::Plan::of(&mut config)?, config.shutdown_grace);
         let (level, fixed) = (config.log.level.clone(), Fixed::of(&config));
-        let services = self.services.succeed(config, self.config_status.borrow().number + 1)?;
+        let number = self.config_status.borrow().number + 1;
+        let services = self.services.succeed(config, number)?;
         self.listeners.go_on(plan, shutdown)?;
         self.current.replace(Arc::clone(&services.gate));
         let before = self.services.gate.traces.clone();
@@ -371,6 +375,7 @@ impl App {
             tokio::spawn(async move { before.end(TRACES_SENT).await });
         }
         (self.services, self.fixed, self.grace) = (services, fixed, grace);
+        self.services.introduce(number, fingerprint);
         working.end();
         *working = self.services.begin(shutdown, None);
         log.set_level(&level);
@@ -396,6 +401,18 @@ impl Fixed {
 }
 
 impl Services {
+    /// Tells other gates of this journal which configuration is in force here.
+    fn introduce(&self, generation: u32, fingerprint: Fingerprint) {
+        if let Some(shared) = self.shared() {
+            shared.introduce(Myself { generation, config: fingerprint.as_bytes().to_vec() });
+        }
+    }
+
+    /// What gates of this journal share, if there can be several.
+    fn shared(&self) -> Option<&Arc<dyn Shared>> {
+        self.housekeeping.journal.as_ref()?.shared.as_ref()
+    }
+
     /// Begins what runs beside the listeners, until `shutdown` or the end of the configuration. What sources of pending
     /// orders said before is read from the journal if it was not recalled.
     fn begin(&self, shutdown: &Shutdown, recalled: Option<HashMap<String, Known>>) -> Working {

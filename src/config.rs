@@ -45,6 +45,8 @@ mod strictness;
 
 mod journal;
 
+mod fingerprint;
+
 mod follow_up;
 
 mod number_proof;

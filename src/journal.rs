@@ -93,7 +93,7 @@ pub use postgres::{BadUrl, shown};
 pub use queue::{Looks, MOST_LIFTED, Queue, Taken, Trust};
 pub use recovery::{Outlet, Recovery, Throttled};
 pub use search::Search;
-pub use shared::{Begun, Duty, Membership, Myself, Replica, Sending, Shared};
+pub use shared::{Begun, Census, Duty, Membership, Myself, Replica, Sending, Shared};
 pub use state::{Origin, State, Transition};
 pub use sweeps::{SweepQueue, Sweeps};
 pub use times::gate_since;

@@ -18,6 +18,8 @@ mod params;
 
 mod refused;
 
+mod replicas;
+
 mod signing;
 
 mod sources;
@@ -51,6 +53,7 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .routes(routes!(sweeps::sweeps))
         .routes(routes!(sweeps::sweep))
         .routes(routes!(sources::sources))
+        .routes(routes!(replicas::replicas))
         .routes(routes!(audit::audit))
         .routes(routes!(config::config))
         .split_for_parts();

@@ -7,7 +7,7 @@ use crate::domain::clock;
 use crate::domain::config_status::ConfigStatus;
 use crate::domain::reason::Reason;
 use crate::gate::Gate;
-use crate::journal::{Figures, State as EntryState};
+use crate::journal::{Census, Figures, Membership, State as EntryState};
 use crate::observe::metrics::{Format, Gauges, JournalMeters};
 use crate::provider::{HostState, KeyOf, Provider};
 use crate::upstream::health::UpstreamHealth;
@@ -40,6 +40,7 @@ impl Admin {
         let figures = self.figures().await;
         let (gate, config_status) = (self.gate.gate(), self.config_status());
         let has_journal = self.archive.is_some();
+        let gates = self.shared.as_ref().map(|shared| (shared.membership(), shared.census()));
         // The system is asked about this process, which is no matter for those who carry callbacks.
         let writing = tokio::task::spawn_blocking(move || {
             let mut now = Gauges::default();
@@ -48,6 +49,9 @@ impl Admin {
             now.gauge("tollgate_clock_away_seconds", help, clock::away().map_or(0.0, |by| by.as_secs_f64()));
             wechat(&mut now, &gate);
             upstreams(&mut now, &gate);
+            if let Some((membership, census)) = &gates {
+                replicas(&mut now, membership, census);
+            }
             if has_journal {
                 journal(&mut now, &gate.metrics.journal);
             }
@@ -121,6 +125,25 @@ fn upstreams(now: &mut Gauges, gate: &Gate) {
     };
     let help = "Whether an upstream accepts nothing, so that held orders wait but for a probe";
     now.by_label("tollgate_upstream_failing", help, gate.forward.health().into_iter().map(failing));
+}
+
+/// The gates that share the journal, as this one knows them.
+fn replicas(now: &mut Gauges, membership: &Membership, census: &Census) {
+    now.gauge(
+        "tollgate_replicas",
+        "Gates that live and share the journal, this one among them",
+        membership.live as f64,
+    );
+    let help = "Whether another gate of this journal goes by another configuration";
+    now.gauge("tollgate_replicas_config_differs", help, if census.config_differs { 1.0 } else { 0.0 });
+    let help = "This machine's clock less the database's";
+    now.gauge("tollgate_clock_skew_seconds", help, membership.clock_skew_ms as f64 / 1000.0);
+    let help = "Whether this gate is the one that does what one alone does";
+    let duties = census.duties.iter().map(|(duty, mine)| ([("duty", duty.clone())], if *mine { 1.0 } else { 0.0 }));
+    now.by_label("tollgate_duty", help, duties);
+    let help = "Which part of a merchant's rate of order queries is this gate's";
+    let shares = census.shares.iter().map(|(merchant, share)| ([("merchant", merchant.to_string())], *share));
+    now.by_label("tollgate_query_share", help, shares);
 }
 
 fn journal(now: &mut Gauges, meters: &JournalMeters) {

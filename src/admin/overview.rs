@@ -2,6 +2,7 @@
 
 use super::Admin;
 use super::health::NotReady;
+use super::replicas::Replicas;
 use super::signing::{self, ChannelKeys};
 use crate::domain::clock;
 use crate::domain::config_status::ConfigStatus;
@@ -50,6 +51,8 @@ pub struct Overview {
     pub signing: Vec<ChannelKeys>,
     /// By how many seconds WeChat Pay's clock is ahead of this machine's; `None` before an answer has told.
     pub clock_is_ahead: Option<f64>,
+    /// The gates that share the journal; none where it has one, or while they cannot be read.
+    pub replicas: Replicas,
     /// Which configuration is in force.
     pub config_status: ConfigStatus,
     /// The gate's first whole day, in Beijing; `None` if it cannot be read, or there is no journal.
@@ -100,6 +103,7 @@ impl Admin {
             upstreams,
             clock_is_ahead: signing::clock_is_ahead(&gate, &signing),
             signing,
+            replicas: self.replicas().await.unwrap_or_default(),
             config_status: self.config_status(),
             gate_since: self.gate_since().await,
         }

@@ -1,7 +1,7 @@
 //! The lanes by which the follow-up asks about orders, so many queries of each merchant in each of them; where several gates
 //! ask for a merchant, each its part of that.
 
-use super::retry_budgets::age;
+use crate::domain::clock;
 use crate::domain::order::MerchantId;
 use crate::journal::{Job, Rank, State};
 use crate::provider::Part;
@@ -19,6 +19,13 @@ const LATE: Duration = Duration::from_secs(30 * 60);
 /// An order of this age is asked about rarely: beyond a month WeChat Pay allows few such queries
 /// (`docs/reference/wechatpay-v2.md` section 11).
 const OLD: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How old an order is.
+pub(super) fn age(job: &Job) -> Duration {
+    let made = job.callback.created_at.map(|at| Duration::try_from(clock::now().duration_since(at)));
+    // By a source whose clock is ahead an order is not made yet.
+    made.and_then(Result::ok).unwrap_or(job.age)
+}
 
 /// By which lane WeChat Pay is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

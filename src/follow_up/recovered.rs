@@ -2,8 +2,8 @@
 
 use super::FollowUp;
 use super::jitter::jittered;
+use super::lanes::age;
 use super::outcome::Step;
-use super::retry_budgets::age;
 use crate::domain::clock;
 use crate::domain::order::ChannelId;
 use crate::domain::reason::{Reason, Verdict};

@@ -1,10 +1,8 @@
 //! What the follow-up leaves to callbacks that wait: it asks and sends in lanes of its own, so that neither a backlog
 //! of undecided orders nor an upstream that has just come back keeps fresh callbacks waiting (threat D-07).
 
-use crate::domain::clock;
 use crate::domain::order::MerchantId;
 use crate::follow_up::lanes::{Lane, Lanes};
-use crate::journal::Job;
 use crate::upstream::Upstream;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
@@ -12,13 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-
-/// How old an order is.
-pub(super) fn age(job: &Job) -> Duration {
-    let made = job.callback.created_at.map(|at| Duration::try_from(clock::now().duration_since(at)));
-    // By a source whose clock is ahead an order is not made yet.
-    made.and_then(Result::ok).unwrap_or(job.age)
-}
 
 /// To an upstream so many more deliveries are allowed for each callback that was forwarded by itself.
 const PER_CALLBACK: f64 = 0.2;

@@ -2,10 +2,10 @@
 //! itself counts in memory; where several gates share one, the journal says both before a byte leaves.
 
 use super::decide::Pass;
-use super::deliver::Forwarder;
 use super::delivery::{Attempt, Origin};
 use super::outgoing::UpstreamRequest;
 use super::record::{Record, verified};
+use super::records::Records;
 use crate::domain::order::{ChannelId, TransactionId};
 use crate::domain::reason::Reason;
 use crate::journal::{self, Acceptance, Begun, JournalError, Sending, Shared, State, Transition};
@@ -87,40 +87,40 @@ pub(super) fn in_time(deadline: Instant) -> Instant {
     deadline.checked_sub(TO_ANSWER).unwrap_or(deadline)
 }
 
-impl<'g> Forwarder<'g> {
+impl<'g> UnderWay<'g> {
     /// Takes the next attempt number, and appends to the journal that the attempt begins.
     ///
     /// # Errors
     /// Why it may not begin; never where this process has its journal to itself.
     pub(super) async fn begin(
-        &self,
+        records: &'g Records,
         callback: &UpstreamRequest<'_, '_>,
         pass: &Pass,
         errand: Errand<'_>,
-    ) -> Result<UnderWay<'g>, NotSent> {
-        if let Some(shared) = self.records.shared() {
+    ) -> Result<Self, NotSent> {
+        if let Some(shared) = records.shared() {
             // Boxed, since a process that is alone should not carry the room for it.
-            return Box::pin(self.begin_among_others(shared, callback, pass, errand)).await;
+            return Box::pin(Self::begin_among_others(records, shared, callback, pass, errand)).await;
         }
         let Errand { record, origin, next, .. } = errand;
         let attempt = record.delivery.next(origin);
-        let noted = |payment| self.records.attempt_started(record, payment, &attempt, meanwhile(next));
+        let noted = |payment| records.attempt_started(record, payment, &attempt, meanwhile(next));
         let line = pass.confirmed().and_then(|confirmed| noted(confirmed.payment()));
-        Ok(UnderWay { attempt, line, shared: None })
+        Ok(Self { attempt, line, shared: None })
     }
 
     async fn begin_among_others(
-        &self,
+        records: &'g Records,
         shared: &'g dyn Shared,
         callback: &UpstreamRequest<'_, '_>,
         pass: &Pass,
         errand: Errand<'_>,
-    ) -> Result<UnderWay<'g>, NotSent> {
+    ) -> Result<Self, NotSent> {
         let Errand { record, origin, next, terms } = errand;
         let known = record.entry.zip(pass.confirmed()).zip(callback.channel.zip(callback.order));
         let Some(((entry, confirmed), (channel, order))) = known else {
             let attempt = record.delivery.attempt(None, origin);
-            return Ok(UnderWay { attempt, line: None, shared: None });
+            return Ok(Self { attempt, line: None, shared: None });
         };
         let Terms { alone, leased, unless_accepted, unless_paid, until } = terms;
         let delivery = record.delivery.id;
@@ -134,20 +134,20 @@ impl<'g> Forwarder<'g> {
             alone,
             leased,
             unless_accepted,
-            same_order_on: if unless_paid { self.records.same_order_on(channel.id) } else { Vec::new() },
+            same_order_on: if unless_paid { records.same_order_on(channel.id) } else { Vec::new() },
         };
         match timeout_at(until, shared.begin(sending)).await {
             Ok(Ok(Begun::Number(number))) => {
                 let attempt = record.delivery.attempt(Some(number), origin);
                 let line = Some(journal::Attempt { entry, delivery, number, origin });
-                Ok(UnderWay { attempt, line, shared: Some(shared) })
+                Ok(Self { attempt, line, shared: Some(shared) })
             }
             Ok(Ok(Begun::Accepted(acceptance))) => {
                 record.delivery.accept(acceptance.clone());
                 Err(NotSent::Accepted(Box::new(acceptance)))
             }
             Ok(Ok(Begun::PaidBy(channel, payment))) => {
-                self.records.is_paid_by(record, (channel, payment));
+                records.is_paid_by(record, (channel, payment));
                 Err(NotSent::PaidBy(channel, payment))
             }
             Ok(Ok(Begun::Busy)) => Err(NotSent::Busy),

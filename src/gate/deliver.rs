@@ -4,7 +4,7 @@
 //! The callback is sent once; and once more, as an attempt of its own, if a kept connection took it along.
 
 use super::accepted::FailedRule;
-use super::begin::{Errand, NotSent};
+use super::begin::{Errand, NotSent, UnderWay};
 use super::decide::Pass;
 use super::delivery::{Acceptance, Attempt, Origin};
 use super::outgoing::{UpstreamRequest, outgoing};
@@ -124,7 +124,7 @@ impl Forwarder<'_> {
         deadline: Instant,
     ) -> Result<Delivered, NotDelivered> {
         let Errand { record, origin, next, .. } = errand;
-        let mut under_way = self.begin(callback, pass, errand).await?;
+        let mut under_way = UnderWay::begin(self.records, callback, pass, errand).await?;
         let destination = self.destination(callback, origin);
         if let Some(to) = destination.to.filter(|_| origin == Origin::Callback) {
             to.count_fresh();
@@ -138,7 +138,7 @@ impl Forwarder<'_> {
             let broke = Outcome::Failed(Reason::UpstreamBroke);
             self.records.attempt_ended(record, &under_way.attempt, under_way.line, broke, None);
             under_way.ended();
-            let again = self.begin(callback, pass, errand).await;
+            let again = UnderWay::begin(self.records, callback, pass, errand).await;
             if again.is_err() {
                 self.flag_overridden(record, callback.overrides);
             }

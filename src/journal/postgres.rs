@@ -134,9 +134,6 @@ mod shared;
 mod tests;
 
 pub(super) use migrate::{facts, finish, migrate, migration};
-#[cfg(test)]
-mod tests;
-
 pub use tls::{BadUrl, shown};
 
 use super::{DatabaseSettings, Health, OpenError, Room};

@@ -127,6 +127,17 @@ pub struct Membership {
     pub clock_skew_ms: i64,
 }
 
+/// What this process knows of itself and of the others, as of the latest renewal.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Census {
+    /// Whether another living replica has another configuration.
+    pub config_differs: bool,
+    /// What one alone does and this process asked for, in words ([`Duty`]), and whether it is this one.
+    pub duties: Vec<(String, bool)>,
+    /// Which part of each merchant's rate of queries is its own.
+    pub shares: Vec<(MerchantId, f64)>,
+}
+
 /// A journal that several processes work on.
 pub trait Shared: Send + Sync + fmt::Debug {
     /// Gives a delivery that is to be sent its number, unless it may not be sent. To be awaited before the first byte leaves. What
@@ -149,6 +160,9 @@ pub trait Shared: Send + Sync + fmt::Debug {
 
     /// How this process stands with the journal. Asks nobody.
     fn membership(&self) -> Membership;
+
+    /// What it knows of itself and of the others. Asks nobody.
+    fn census(&self) -> Census;
 
     /// How long a round trip may take (`journal.timeout`).
     fn timeout(&self) -> Duration;

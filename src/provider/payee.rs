@@ -36,6 +36,12 @@ impl Fingerprint {
         });
         Self(digest.finalize().into())
     }
+
+    /// The digest, to be made part of another one.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Fingerprint {

@@ -6,8 +6,8 @@ use super::words::fill;
 use super::words::reasons::explain;
 use crate::admin::{BudgetLeft, Overview};
 use crate::gate::Gate;
-use crate::journal::Figures;
 use crate::journal::pending_orders::SourceHealth;
+use crate::journal::{Figures, Replica};
 use crate::provider::HostState;
 use crate::upstream::health::UpstreamHealth;
 use jiff::Timestamp;
@@ -55,6 +55,10 @@ pub(super) fn facts(whole: &Overview, gate: &Gate, shell: &Shell) -> Vec<Fact> {
         Fact { name: words.configuration, lines: vec![configuration(whole, shell)] },
         Fact { name: words.journal, lines: vec![journal(whole, shell)] },
     ];
+    let replicas = replicas(whole, shell);
+    if !replicas.is_empty() {
+        facts.push(Fact { name: words.replicas, lines: replicas });
+    }
     if let Some(figures) = &whole.figures {
         facts.push(Fact { name: words.last_sweeps, lines: sweeps(figures, shell) });
         let sources = sources(figures, gate, shell);
@@ -135,6 +139,25 @@ fn configuration(whole: &Overview, shell: &Shell) -> Line {
         None => Line::good(number, ""),
         Some(_) => Line::bad(number, shell.words.newer_refused),
     }
+}
+
+/// Who lives and what each alone does; who is gone, and since when.
+fn replicas(whole: &Overview, shell: &Shell) -> Vec<Line> {
+    let words = shell.words;
+    let differs = whole.replicas.config_differs();
+    let line = |replica: &Replica| {
+        let Replica { host, process, version, config, generation, .. } = replica;
+        let name = if replica.this { fill(words.replica_this, &[&replica.replica]) } else { replica.replica.clone() };
+        if !replica.live {
+            return Line::plain(name, fill(words.replica_gone, &[&shell.away(replica.seen_at)]));
+        }
+        let duties = (!replica.duties.is_empty()).then(|| replica.duties.join(" "));
+        let config = differs.then(|| fill(words.replica_config, &[config, generation]));
+        let told = fill(words.replica_at, &[host, process, version, &shell.away(replica.since)]);
+        let told = listed(&listed(&told, duties, shell), config, shell);
+        if differs { Line::bad(name, told) } else { Line::good(name, told) }
+    };
+    whole.replicas.list.iter().map(line).collect()
 }
 
 fn journal(whole: &Overview, shell: &Shell) -> Line {

@@ -157,6 +157,11 @@ bilingual! {
     sweeps_missing: "{} bills could not be compared", "{} 份账单未能核对";
     sweep_rows_malformed: "{} rows of the latest bills cannot be read", "最近账单中有 {} 行无法识别";
     swept_never: "none so far", "尚未进行";
+    replicas: "Gates that share the journal", "共用流水的网关";
+    replica_this: "{} (this one)", "{}（本机）";
+    replica_at: "{}, process {}, version {}, since {}", "{}，进程 {}，版本 {}，自 {}";
+    replica_gone: "gone, heard of {}", "已离开，最后一次听到是 {}";
+    replica_config: "another configuration: {}, generation {}", "配置不同：{}，第 {} 版";
     pending_sources: "Sources of pending orders", "待支付订单来源";
 
     // Which keys sign.

@@ -73,16 +73,17 @@ impl Duties {
         let mut duties = self.0.lock();
         let idle =
             |known: &Known| known.holder.is_some_and(|(holder, _)| holder == me) && known.asked_at.elapsed() > within;
-        let names: Vec<_> = duties.iter().filter(|(_, known)| idle(known)).map(|(name, _)| name.clone()).collect();
-        names.iter().for_each(|name| drop(duties.remove(name)));
-        names
+        let idle = duties.extract_if(|_, known| idle(known));
+        idle.map(|(name, _)| name).collect()
     }
 
-    /// Those that the incarnation `me` has.
-    pub(super) fn of(&self, me: i64) -> Vec<String> {
+    /// Each that was asked for, by name, and whether the incarnation `me` has it.
+    pub(super) fn all(&self, me: Option<i64>) -> Vec<(String, bool)> {
         let duties = self.0.lock();
-        let mine = duties.iter().filter(|(_, known)| known.holder.is_some_and(|(holder, _)| holder == me));
-        mine.map(|(name, _)| name.clone()).collect()
+        let is_mine = |known: &Known| me.is_some() && known.holder.map(|(holder, _)| holder) == me;
+        let mut all: Vec<_> = duties.iter().map(|(name, known)| (name.clone(), is_mine(known))).collect();
+        all.sort();
+        all
     }
 }
 

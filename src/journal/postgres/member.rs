@@ -13,7 +13,7 @@ use super::schema::{self, Meta};
 use super::shares::Views;
 use crate::domain::clock;
 use crate::domain::order::MerchantId;
-use crate::journal::{Duty, JournalError, Membership, Myself, OpenError};
+use crate::journal::{Census, Duty, JournalError, Membership, Myself, OpenError};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
 use sha2::Sha256;
@@ -36,6 +36,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// How long after the lease of another one is over it is looked for; and no look comes sooner after the one before.
 const LOOK_AFTER: Duration = Duration::from_millis(50);
 
+/// Looks at the list that come within this part of a lease count as one: others have not heard of the first yet.
+const HEARD_WITHIN: u32 = 4;
+
 /// Bytes of the code that stands for a configuration.
 const CODE: usize = 8;
 
@@ -51,8 +54,10 @@ pub(super) struct Member {
     process: Process,
     duties: Duties,
     state: Mutex<State>,
-    /// Wakes the task, which is told to leave.
+    /// Tells the task to leave.
     leave: Notify,
+    /// Tells it that there is something to be told.
+    renew: Notify,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -100,8 +105,17 @@ impl Member {
             clock_skew_ms: 0,
             warned_of_clock: false,
         };
-        let (leave, task) = (Notify::new(), Mutex::default());
-        Self { database, incarnation, holds, process, duties: Duties::default(), state: Mutex::new(state), leave, task }
+        Self {
+            database,
+            incarnation,
+            holds,
+            process,
+            duties: Duties::default(),
+            state: Mutex::new(state),
+            leave: Notify::new(),
+            renew: Notify::new(),
+            task: Mutex::default(),
+        }
     }
 
     /// Comes on the list, and stays there until [`leave`](Self::leave). If the database does not answer, that is tried until it
@@ -132,6 +146,7 @@ impl Member {
         loop {
             tokio::select! {
                 () = self.leave.notified() => return self.go(&mut seat).await,
+                () = self.renew.notified() => {}
                 () = sleep(pause) => {}
             }
             match self.step(&mut seat).await {
@@ -203,7 +218,7 @@ impl Member {
         self.give_back_duties(connection, current.id).await?;
         let again_in = again_in(&list, current.id, lease);
         let mut state = self.state.lock();
-        state.views.read(&list, current.id);
+        state.views.read(&list, current.id, lease / HEARD_WITHIN);
         state.list = Some(list);
         Ok(Some(again_in))
     }
@@ -339,9 +354,10 @@ impl Member {
         state.name.clone()
     }
 
-    /// What the code of its configuration is made of.
+    /// As [`Shared::introduce`](crate::journal::Shared::introduce): the others are told at once.
     pub(super) fn introduce(&self, myself: Myself) {
         self.state.lock().myself = myself;
+        self.renew.notify_one();
     }
 
     /// As [`Shared::shares`](crate::journal::Shared::shares).
@@ -357,6 +373,19 @@ impl Member {
         let state = self.state.lock();
         let live = state.list.as_ref().map_or(1, |list| list.living.len());
         Membership { lease_holds, live: live.max(1), clock_skew_ms: state.clock_skew_ms }
+    }
+
+    /// As [`Shared::census`](crate::journal::Shared::census).
+    pub(super) fn census(&self) -> Census {
+        let me = self.incarnation.current().map(|current| current.id);
+        let told = self.told().config;
+        let state = self.state.lock();
+        let others = state.list.iter().flat_map(|list| &list.living).filter(|one| Some(one.incarnation) != me);
+        let config_differs = others.filter(|one| !one.config.is_empty()).any(|one| one.config != told);
+        let mut shares: Vec<_> =
+            state.wanted.keys().map(|merchant| (*merchant, state.views.share(*merchant))).collect();
+        shares.sort_by_key(|(merchant, _)| *merchant);
+        Census { config_differs: config_differs && !told.is_empty(), duties: self.duties.all(me), shares }
     }
 
     /// As [`Shared::duty`](crate::journal::Shared::duty).
@@ -406,8 +435,11 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// What stands for a configuration: nobody who does not have the journal's key can find out what is in it by trying.
+/// What stands for a configuration, once that is known: nobody who does not have the journal's key can find out what is in it by trying.
 fn code(key: &[u8], config: &[u8]) -> String {
+    if config.is_empty() {
+        return String::new();
+    }
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
     mac.update(config);
     hex::encode(mac.finalize().into_bytes().get(..CODE).unwrap_or_default())

@@ -2,7 +2,7 @@
 
 use super::{Postgres, begin, replicas};
 use crate::domain::order::MerchantId;
-use crate::journal::{Attempt, Begun, BoxFuture, Duty, Membership, Myself, Replica, Sending, Shared};
+use crate::journal::{Attempt, Begun, BoxFuture, Census, Duty, Membership, Myself, Replica, Sending, Shared};
 use std::time::Duration;
 
 impl Shared for Postgres {
@@ -24,6 +24,10 @@ impl Shared for Postgres {
 
     fn membership(&self) -> Membership {
         self.member.membership()
+    }
+
+    fn census(&self) -> Census {
+        self.member.census()
     }
 
     fn timeout(&self) -> Duration {

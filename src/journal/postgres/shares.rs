@@ -2,6 +2,8 @@
 
 use super::replicas::{List, Living};
 use crate::domain::order::MerchantId;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The list of the living as it was read twice, from which the parts follow that this replica may use. One that is to have more
 /// has it only when the others had the time to read of it, one renewal later; one that is to have less has that at once.
@@ -11,15 +13,22 @@ pub(super) struct Views {
     me: Option<i64>,
     latest: Vec<Living>,
     before: Option<Vec<Living>>,
+    /// When the latest took the place of the one before.
+    moved_at: Option<Instant>,
 }
 
 /// The part of an equal part that one has as long as others may not have heard of it.
 const AT_FIRST: f64 = 0.1;
 
 impl Views {
-    /// The list was read.
-    pub(super) fn read(&mut self, list: &List, me: i64) {
+    /// The list was read. Looks that come within this time count as one.
+    pub(super) fn read(&mut self, list: &List, me: i64, within: Duration) {
         self.me = Some(me);
+        if self.moved_at.is_some_and(|at| at.elapsed() < within) {
+            self.latest.clone_from(&list.living);
+            return;
+        }
+        self.moved_at = Some(Instant::now());
         self.before = Some(std::mem::replace(&mut self.latest, list.living.clone()));
     }
 

@@ -4,6 +4,10 @@ pub(in crate::journal) mod server;
 
 mod writing;
 
+mod living;
+
+mod layout;
+
 use super::Postgres;
 use crate::journal::suite::{self, Store};
 use crate::journal::{DatabaseSettings, Journal, Room};
