@@ -54,9 +54,9 @@ impl Fleet {
         let (wechat, upstream) = (WeChat::start(), Upstream::start());
         let mut config = config(&wechat, &upstream);
         change(&mut config);
-        let server = own.as_deref().unwrap_or_else(Postgres::shared);
-        let database = server.database();
-        let proxies = (0..count).map(|_| Proxy::to(server.port)).collect();
+        let server = of(own.as_ref());
+        let (database, port) = (server.database(), server.port);
+        let proxies = (0..count).map(|_| Proxy::to(port)).collect();
         let gates = (0..count).map(|_| None).collect();
         let (logs, dir) = (vec![String::new(); count], TempDir::new().unwrap());
         let mut fleet = Self { wechat, upstream, gates, proxies, database, own, config, logs, dir };
@@ -66,7 +66,7 @@ impl Fleet {
     }
 
     pub fn server(&self) -> &Postgres {
-        self.own.as_deref().unwrap_or_else(Postgres::shared)
+        of(self.own.as_ref())
     }
 
     pub fn sql(&self, sql: &str) -> String {
@@ -230,6 +230,13 @@ impl Fleet {
             wrong.push("a gate printed the password".to_owned());
         }
         wrong
+    }
+}
+
+fn of(own: Option<&Arc<Postgres>>) -> &Postgres {
+    match own {
+        Some(server) => server,
+        None => Postgres::shared(),
     }
 }
 

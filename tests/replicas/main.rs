@@ -28,6 +28,8 @@ use gate::{fakes, wire};
 #[allow(dead_code, reason = "the gate's own scenarios use the rest")]
 mod wechatpay_v3;
 
+mod crash;
+
 mod fleet;
 
 mod harness;

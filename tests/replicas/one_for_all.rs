@@ -16,6 +16,7 @@ fn sourced(count: usize) -> (Fleet, tempfile::TempDir) {
     )
     .unwrap();
     let fleet = Fleet::with(count, None, |config| {
+        config["routes"][0]["synthesize"] = json!({ "body": "OrderID={{ order }}&TotalFee={{ amount }}" });
         config["pending_orders"] = json!([{ "name": "list", "every": "1s", "route": "app", "file": { "path": list } }]);
     });
     (fleet, dir)
