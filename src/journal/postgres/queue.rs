@@ -96,6 +96,7 @@ fn bucket_of(event: &JournalEvent) -> Bucket {
             Bucket::of_entry(attempt.entry)
         }
         JournalEvent::Refunded { order, .. } => Bucket::of(order.as_str()),
-        JournalEvent::Refused(refused) => Bucket::of(&refused.request_id.to_string()),
+        // Of no order, and in one bucket, so that their numbers ascend.
+        JournalEvent::Refused(_) => Bucket(0),
     }
 }
