@@ -134,6 +134,7 @@ mod shared;
 mod tests;
 
 pub(super) use migrate::{facts, finish, migrate, migration};
+
 pub use tls::{BadUrl, shown};
 
 use super::{DatabaseSettings, Health, OpenError, Room};

@@ -43,6 +43,11 @@ pub(crate) trait Store {
     /// Opens it, with this budget for what is unconfirmed.
     fn open_for(&self, room: Room) -> Journal;
 
+    /// By how much its own clock may seem to differ from this process's; `None` if it has none of its own.
+    fn own_clock(&self) -> Option<Duration> {
+        None
+    }
+
     /// Opens it, with this budget for unconfirmed records.
     fn open(&self, unconfirmed: u64) -> Journal {
         self.open_for(unconfirmed.into())

@@ -21,8 +21,9 @@ fn app() -> Vec<ChannelId> {
     vec![ChannelId::parse("app").unwrap()]
 }
 
-fn this_moment() -> Timestamp {
-    crate::domain::clock::now()
+/// Now, and no earlier by the store's clock.
+fn this_moment(store: &dyn Store) -> Timestamp {
+    crate::domain::clock::now() + store.own_clock().unwrap_or_default()
 }
 
 fn outlet(most: usize, failing: bool) -> Throttled {
@@ -55,30 +56,30 @@ async fn what_waits_is_due_at_once_the_oldest_first_and_once_for_each_try_of_its
     let later = Transition::Deliver { again_in: LATE / 2, retries: 3 };
     let (old, young) = (not_accepted(&journal, "A", HOURS).await, not_accepted(&journal, "B", later).await);
     assert!(journal.queue.lease_due(10, Throttled::default()).await.unwrap().is_empty());
-    assert_eq!(journal.queue.bring_forward(Vec::new(), this_moment(), 10).await.unwrap(), 0, "of no channel");
-    assert_eq!(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(), 2);
+    assert_eq!(journal.queue.bring_forward(Vec::new(), this_moment(store), 10).await.unwrap(), 0, "of no channel");
+    assert_eq!(journal.queue.bring_forward(app(), this_moment(store), 10).await.unwrap(), 2);
     for _ in 0..2 {
         let due = journal.queue.lease_due(10, Throttled::default()).await.unwrap();
         assert_eq!(entries(&due), [(old, true), (young, true)], "the one received first, at each look");
         due.iter().for_each(|work| journal.queue.release(work.entry));
     }
-    assert_eq!(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(), 0, "it is due already");
+    assert_eq!(journal.queue.bring_forward(app(), this_moment(store), 10).await.unwrap(), 0, "it is due already");
     // Sent between two turns of their own timers, and refused: each keeps its own.
     tried(&journal, old, "A", HOURS);
     tried(&journal, young, "B", later);
     journal.queue.flush().await.unwrap();
-    assert_eq!(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(), 0, "it was tried");
+    assert_eq!(journal.queue.bring_forward(app(), this_moment(store), 10).await.unwrap(), 0, "it was tried");
     // The timer of one of them tries it again.
     tried(&journal, young, "B", Transition::Deliver { again_in: LATE, retries: 4 });
     journal.queue.flush().await.unwrap();
-    assert_eq!(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(), 1);
+    assert_eq!(journal.queue.bring_forward(app(), this_moment(store), 10).await.unwrap(), 1);
     let due = journal.queue.lease_due(10, Throttled::default()).await.unwrap();
     assert_eq!(entries(&due), [(young, true)]);
     due.iter().for_each(|work| journal.queue.release(work.entry));
     // The upstream was failing in between.
     assert_eq!(journal.queue.bring_anew(app(), 10).await.unwrap(), 2);
     assert_eq!(journal.queue.bring_anew(app(), 10).await.unwrap(), 0);
-    assert_eq!(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(), 1);
+    assert_eq!(journal.queue.bring_forward(app(), this_moment(store), 10).await.unwrap(), 1);
     assert_eq!(journal.queue.lease_due(10, Throttled::default()).await.unwrap().len(), 2);
 }
 
@@ -92,23 +93,23 @@ async fn what_is_worked_on_is_not_brought_forward(store: &dyn Store) {
     let attempt = Attempt { entry: at_work, delivery, number: 2, origin: Origin::FollowUp };
     let next = Some(Transition::Deliver { again_in: LATE, retries: 1 });
     journal.queue.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next });
-    assert_eq!(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(), 0);
+    assert_eq!(journal.queue.bring_forward(app(), this_moment(store), 10).await.unwrap(), 0);
     let outcome = Outcome::Failed(Reason::UpstreamTimeout);
     journal.queue.append(JournalEvent::AttemptEnded { attempt, outcome, next });
     // Behind that note.
-    assert_eq!(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(), 1);
+    assert_eq!(journal.queue.bring_forward(app(), this_moment(store), 10).await.unwrap(), 1);
 }
 
 async fn what_was_refused_after_another_was_accepted_is_not_brought_forward(store: &dyn Store) {
     let journal = store.open(100);
     let early = not_accepted(&journal, "EARLY", HOURS).await;
-    let accepted_at = this_moment();
-    time_passes(Duration::ZERO).await;
+    let accepted_at = this_moment(store);
+    time_passes(store.own_clock().unwrap_or_default() * 2).await;
     not_accepted(&journal, "LATE", HOURS).await;
     assert_eq!(journal.queue.bring_forward(app(), accepted_at, 10).await.unwrap(), 1);
     assert_eq!(entries(&journal.queue.lease_due(10, Throttled::default()).await.unwrap()), [(early, true)]);
     assert_eq!(
-        journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(),
+        journal.queue.bring_forward(app(), this_moment(store), 10).await.unwrap(),
         1,
         "the next accepted one brings it"
     );
@@ -124,7 +125,7 @@ async fn a_large_backlog_is_brought_forward_in_steps(store: &dyn Store) {
     journal.queue.flush().await.unwrap();
     let mut steps = Vec::new();
     while steps.last() != Some(&0) {
-        steps.push(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap());
+        steps.push(journal.queue.bring_forward(app(), this_moment(store), 10).await.unwrap());
     }
     assert_eq!(steps, [10, 10, 5, 0]);
     assert_eq!(journal.queue.lease_due(100, Throttled::default()).await.unwrap().len(), 25);
@@ -147,7 +148,7 @@ async fn what_fails_gives_out_nothing_but_what_a_person_asked_for(store: &dyn St
     let mut due = given_out().await;
     due.sort_unstable();
     assert_eq!(due, [wanted, asking]);
-    assert_eq!(journal.queue.bring_forward(app(), this_moment(), 10).await.unwrap(), 0);
+    assert_eq!(journal.queue.bring_forward(app(), this_moment(store), 10).await.unwrap(), 0);
     // It was tried, which is what it was asked for.
     tried(&journal, wanted, "B", Transition::Deliver { again_in: Duration::ZERO, retries: 1 });
     journal.queue.flush().await.unwrap();

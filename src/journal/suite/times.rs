@@ -53,6 +53,8 @@ async fn a_clock_that_is_set_moves_what_waits_and_makes_nothing_older(store: &dy
 
     let by = SignedDuration::from_hours(24 * days);
     journal.queue.clock_was_set(by).await.unwrap();
+    // A clock of its own was not set.
+    let by = if store.own_clock().is_some() { SignedDuration::ZERO } else { by };
     let after = one(&journal, "WAITS").await;
     let moved = |after: Timestamp, before: Timestamp| after.duration_since(before);
     let (due_at, due_before) = (after.due_at.unwrap(), before.due_at.unwrap());
@@ -87,7 +89,8 @@ async fn a_day_that_is_still_to_come_has_wanted_nothing(store: &dyn Store) {
     assert!(kept != compared, "one channel's may be compared and another's delivered");
     journal.queue.clock_was_set(SignedDuration::from_hours(-24)).await.unwrap();
     let due_on = async |id| journal.archive.sweep(id).await.unwrap().unwrap().wanted.due_on;
-    assert_eq!((due_on(kept).await, due_on(gone).await, due_on(compared).await), (past, None, past));
+    let still_to_come = future.filter(|_| store.own_clock().is_some());
+    assert_eq!((due_on(kept).await, due_on(gone).await, due_on(compared).await), (past, still_to_come, past));
 }
 
 async fn what_is_due_later_than_any_schedule_says_is_due_now(store: &dyn Store) {
