@@ -269,7 +269,9 @@ impl Gate {
         drop(span);
 
         if among_others {
-            is_new |= context.record.take_if(|record| !is_repeated(record, &state)).is_some();
+            // What was remembered is enough for a repetition alone.
+            let is_remembered = !is_new && context.record.is_some();
+            is_new |= context.record.take_if(|record| is_remembered && !is_repeated(record, &state)).is_some();
             if is_new && context.record.is_none() {
                 let trust = self.familiar.look(&appearance()).trust();
                 Box::pin(self.take_in_first(channel, received, &state, trust, limits, context)).await?;

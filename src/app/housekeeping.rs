@@ -53,6 +53,9 @@ const TELL_EVERY: u32 = 3600;
 /// How many rows a step removes at most: a callback that is to be taken in waits for no more than one step.
 const STEP: usize = 16;
 
+/// And where nobody waits for it, since the journal is not on this machine.
+const STEP_AWAY: usize = 500;
+
 /// For how many times as long as a step took there is none after it, so that a busy journal is cleaned more slowly.
 const RESTS: u32 = 2;
 
@@ -218,7 +221,8 @@ impl Housekeeping {
         let mut removed = 0;
         let mut began = Instant::now();
         // While the disk fails nothing is removed, which the journal says itself.
-        while let Ok(forgotten) = journal.queue.forget(self.keep, STEP).await {
+        let step = if journal.shared.is_some() { STEP_AWAY } else { STEP };
+        while let Ok(forgotten) = journal.queue.forget(self.keep, step).await {
             self.gate.records.forget(&forgotten.entries);
             self.gate.records.forget_answers(&forgotten.answers);
             removed += forgotten.entries.len();

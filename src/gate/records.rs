@@ -341,6 +341,10 @@ impl Records {
             return Ok(answer);
         }
         let queue = self.kept.keeper.queue().ok_or(Reason::InternalError)?;
+        if let Some(shared) = self.shared() {
+            // It is read as it is durable, and may have come just now. What cannot be written cannot be read either.
+            let _ = tokio::time::timeout(shared.timeout(), queue.flush()).await;
+        }
         let answer = queue.acceptance(delivery.id, order).await.ok().flatten();
         answer.map(Arc::new).ok_or(Reason::JournalUnavailable)
     }

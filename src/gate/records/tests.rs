@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::order::MerchantId;
+use crate::gate::record::Standing;
 use crate::journal::suite;
 use crate::journal::{Begun, BoxFuture, Census, Duty, Membership, Myself, Replica, Sending, Settings};
 use crate::observe::metrics::JournalMeters;
