@@ -1,14 +1,13 @@
 //! Who is on the list of the living, under which name, and what that means for what it holds.
 
-use super::{open, server};
+use super::{Postgres, open, server};
+use crate::domain::secret::Secret;
 use crate::journal::{DatabaseSettings, Duty, JournalError, Myself, Replica, Shared};
+use crate::observe::metrics::JournalMeters;
 use futures_util::future::join_all;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-
-use super::Postgres;
-use crate::observe::metrics::JournalMeters;
 
 const SHORT: Duration = Duration::from_secs(2);
 
@@ -155,7 +154,7 @@ async fn where_the_database_is_not_there_a_journal_opens_and_comes_up_by_itself(
     let (server, path) = url.split_once("127.0.0.1:").unwrap().1.split_once('/').unwrap();
     let server: u16 = server.parse().unwrap();
     let proxied = format!("postgres://tollgate:secret@127.0.0.1:{port}/{path}");
-    let away = DatabaseSettings { url: crate::domain::secret::Secret::new(proxied), ..settings };
+    let away = DatabaseSettings { url: Secret::new(proxied), ..settings };
     let opened = open(&away, 100.into());
     assert!(!opened.membership().lease_holds);
     assert_eq!(opened.duty(Duty::Sweep).await, Ok(false));
