@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
-/// How many flights one after the other go wrong at most: who tries again comes through in the end.
+/// How often the same flight goes wrong at most before it comes through: who tries again is not to wait for too long.
 const IN_A_ROW: u32 = 2;
 
 /// Something that goes wrong with a flight of statements, at one of them.
@@ -29,7 +29,8 @@ pub(in crate::journal::postgres) struct Faults(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     seen: HashSet<(String, Fault)>,
-    in_a_row: u32,
+    /// How often the same flight went wrong since it came through.
+    in_a_row: HashMap<String, u32>,
 }
 
 static BY_SCHEMA: LazyLock<Mutex<HashMap<String, Arc<Faults>>>> = LazyLock::new(Mutex::default);
@@ -47,8 +48,10 @@ impl Faults {
 
     fn next(&self, flight: &[Statement]) -> Option<(usize, Fault)> {
         let mut inner = self.0.lock();
-        if inner.in_a_row >= IN_A_ROW {
-            inner.in_a_row = 0;
+        let key: String = flight.iter().map(|statement| statement.sql.as_ref()).collect();
+        let in_a_row = inner.in_a_row.get(&key).copied().unwrap_or(0);
+        if in_a_row >= IN_A_ROW {
+            inner.in_a_row.remove(&key);
             return None;
         }
         for (place, statement) in flight.iter().enumerate() {
@@ -56,12 +59,12 @@ impl Faults {
                 // Nothing is in the way of what only begins.
                 let can_be = !statement.sql.starts_with("BEGIN") || fault == Fault::Before;
                 if can_be && inner.seen.insert((statement.sql.clone().into_owned(), fault)) {
-                    inner.in_a_row += 1;
+                    inner.in_a_row.insert(key, in_a_row + 1);
                     return Some((place, fault));
                 }
             }
         }
-        inner.in_a_row = 0;
+        inner.in_a_row.remove(&key);
         None
     }
 }
