@@ -35,6 +35,8 @@ mod listener;
 
 mod login;
 
+mod logouts;
+
 mod queries;
 
 mod metrics;
@@ -72,6 +74,7 @@ use arc_swap::ArcSwap;
 use attempts::Attempts;
 use axum::Router;
 use health::Readiness;
+use logouts::Logouts;
 use overview::Day;
 use stale_while_revalidate::StaleWhileRevalidate;
 use std::sync::Arc;
@@ -107,6 +110,7 @@ pub struct Admin {
     day: StaleWhileRevalidate<Day>,
     held: StaleWhileRevalidate<Held>,
     replicas: StaleWhileRevalidate<Vec<Replica>>,
+    logouts: Logouts,
 }
 
 impl Admin {
@@ -132,6 +136,7 @@ impl Admin {
             day: StaleWhileRevalidate::default(),
             held: StaleWhileRevalidate::default(),
             replicas: StaleWhileRevalidate::default(),
+            logouts: Logouts::default(),
         }
     }
 

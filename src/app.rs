@@ -24,12 +24,12 @@ use reload::Asked;
 pub use reload::{ReloadError, Reloads};
 pub use services::Services;
 pub(crate) use services::recall;
+use services::recall_at_last;
 
 use crate::config::{Config, Journal};
 use crate::domain::clock;
 use crate::domain::config_status::{self, ConfigStatus, Refused};
 use crate::gate::current::Current;
-use crate::gate::familiar::Appearance;
 use crate::journal::{self, Myself, OpenError, Settings, Shared};
 use crate::observe::logging::{Log, LogFormat};
 use crate::observe::metrics::{Counts, Metrics};
@@ -127,9 +127,6 @@ pub enum BuildError {
 /// How long the end waits for the collector of traces.
 pub const TRACES_SENT: Duration = Duration::from_secs(3);
 
-/// How many confirmed callbacks of each channel tell at the start what others look like.
-const FAMILIAR: usize = 200;
-
 /// How long the end waits for the journal to be written out.
 const WRITTEN_OUT: Duration = Duration::from_secs(5);
 
@@ -218,11 +215,8 @@ impl App {
     pub async fn run(mut self, mut signal: impl AsyncFnMut(), mut reloads: Reloads, log: &Log) -> Ended {
         let shutdown = Shutdown::new();
         // Before the first callback, which is held against it.
-        let recalled = recall(self.services.pending.as_deref()).await;
-        self.services.recall_minutes().await;
-        self.services.recall_familiar().await;
-        self.listeners.recall().await;
-        let mut working = self.services.begin(&shutdown, Some(recalled));
+        let recalled = self.recall().await;
+        let mut working = self.services.begin(&shutdown, recalled);
         self.listeners.open(&shutdown);
         let watchdog = self.tell_that_it_is_open();
         let handoff = loop {
@@ -244,6 +238,22 @@ impl App {
             let _ = watchdog.await;
         }
         ended
+    }
+
+    /// What is known from before. Where that is in a database that does not answer nobody waits for it, and `None` is given back:
+    /// what a gate needs is read when it is to be had.
+    async fn recall(&self) -> Option<HashMap<String, Known>> {
+        let recalling = async {
+            let recalled = recall(self.services.pending.as_deref()).await;
+            self.services.housekeeping.recall().await;
+            self.listeners.recall().await;
+            recalled
+        };
+        let journal = self.services.housekeeping.journal.as_ref();
+        match journal.and_then(|journal| journal.shared.as_ref()) {
+            None => Some(recalling.await),
+            Some(shared) => tokio::time::timeout(shared.timeout(), recalling).await.ok(),
+        }
     }
 
     /// Tells whoever waits for it that callbacks are accepted, and the supervisor from time to time that this process
@@ -431,30 +441,16 @@ impl Services {
             shutdown.spawn(async move {
                 let recalled = match recalled {
                     Some(recalled) => recalled,
-                    None => recall(Some(&pending)).await,
+                    None => tokio::select! {
+                        biased;
+                        () = until.begun() => return,
+                        recalled = recall_at_last(&pending) => recalled,
+                    },
                 };
                 pending.run(recalled, until).await;
             });
         }
         Working { shutdown, housekeeping }
-    }
-
-    /// What happened in each minute before this process began.
-    async fn recall_minutes(&self) {
-        if let Some(journal) = &self.housekeeping.journal
-            && let Ok(minutes) = journal.archive.minutes().await
-        {
-            self.gate.metrics.remember(minutes);
-        }
-    }
-
-    /// What callbacks look like that were confirmed before this process began.
-    async fn recall_familiar(&self) {
-        let Some(journal) = &self.housekeeping.journal else { return };
-        let confirmed = journal.archive.confirmed(FAMILIAR).await.unwrap_or_default();
-        for appearance in confirmed.iter().rev().filter_map(|callback| Appearance::of(callback, &self.gate.senders)) {
-            self.gate.familiar.remember(&appearance);
-        }
     }
 
     /// What happened since the last whole minute is written before what is waited for at the end.

@@ -245,7 +245,7 @@ impl Gate {
         let deadline = if among_others { begin::in_time(context.deadline) } else { context.deadline };
         let limits = Limits::of(channel.mode, context.began + self.confirm.timeout(), deadline);
         let are_kept = self.records.are_kept();
-        context.record = if are_kept { self.records.vouched(route, claimed) } else { None };
+        context.record = if are_kept { self.records.vouched(&route.name, route.duplicates, claimed) } else { None };
         let mut is_new = are_kept && context.record.is_none();
         let appearance = || {
             let from = self.senders.from(received.peer, &head.headers);
@@ -269,7 +269,9 @@ impl Gate {
         drop(span);
 
         if among_others {
-            is_new |= context.record.take_if(|record| !is_repeated(record, &state)).is_some();
+            // What was remembered is enough for a repetition alone.
+            let is_remembered = !is_new && context.record.is_some();
+            is_new |= context.record.take_if(|record| is_remembered && !is_repeated(record, &state)).is_some();
             if is_new && context.record.is_none() {
                 let trust = self.familiar.look(&appearance()).trust();
                 Box::pin(self.take_in_first(channel, received, &state, trust, limits, context)).await?;
@@ -353,7 +355,7 @@ impl Gate {
         context: &mut CallbackContext<'_>,
     ) {
         if let Some(listed) = taken.as_ref().and_then(|taken| taken.listed.as_ref()) {
-            self.expected.is_told(channel, claimed.out_trade_no, listed);
+            self.expected.is_told((channel.id, &channel.out_trade_no), claimed.out_trade_no, listed);
         }
         context.taken_in(taken);
     }

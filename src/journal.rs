@@ -69,7 +69,7 @@ mod sqlite;
 mod postgres;
 
 #[cfg(test)]
-mod suite;
+pub(crate) mod suite;
 
 pub use archive::Archive;
 pub use audit::{Act, Audit, Audits, By};

@@ -98,6 +98,11 @@ impl Access {
         self.kept.as_ref().map(|kept| &kept.sessions)
     }
 
+    /// Whether a request names a session that holds, as far as is known.
+    pub(super) fn brings_session(&self, headers: &HeaderMap) -> bool {
+        self.sessions().is_some_and(|sessions| sessions.find(headers).is_some())
+    }
+
     /// Who is let in without having to bring a token, or what they brought.
     ///
     /// # Errors

@@ -69,6 +69,9 @@ pub(super) fn around(routes: Router<Arc<Admin>>, admin: Arc<Admin>) -> Router {
 }
 
 async fn guard(State(admin): State<Arc<Admin>>, mut request: Request, next: Next) -> Response {
+    if needs(request.uri().path()) == Needs::Somebody && admin.access.load().brings_session(request.headers()) {
+        admin.hear_of_logouts().await;
+    }
     let answer = match admit(&admin, &request) {
         Ok(who) => {
             if let Some(who) = who {

@@ -4,7 +4,6 @@ use super::accept::accepts_html;
 use super::attempts::{Penance, Wrong};
 use super::problem::Problem;
 use super::{Admin, Who, session};
-use crate::domain::clock;
 use crate::journal::audit::Action;
 use crate::server::Peer;
 use axum::extract::{Extension, Form, State};
@@ -22,10 +21,6 @@ const PAGE: &str = "/login";
 
 /// What may stand in a query as it is.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-
-/// Lines of the audit trail that are read at once for what was ended, and how often at most.
-const PAGE_LINES: usize = 500;
-const PAGES: usize = 40;
 
 /// The form.
 #[derive(Deserialize)]
@@ -67,31 +62,6 @@ impl Admin {
             None => (Problem::unauthorized("this is not the token"), None),
             Some((left, penance)) => (Problem::wait(left), penance),
         })
-    }
-
-    /// Reads in the audit trail which sessions were ended before this process began.
-    pub async fn recall_logouts(&self) {
-        let access = self.access.load_full();
-        let (Some(sessions), Some(_)) = (access.sessions(), &self.archive) else { return };
-        let since = clock::now() - session::LASTS;
-        let mut before = None;
-        for _ in 0..PAGES {
-            let page = match self.audits(before, PAGE_LINES).await {
-                Ok(page) => page,
-                Err(error) => {
-                    return tracing::warn!(%error, "sessions that were ended hold again until their time is over");
-                }
-            };
-            for line in page.iter().filter(|line| line.audit.action == Action::Logout && line.at >= since) {
-                if let Some(name) = Who::session_in(&line.audit.by.who) {
-                    sessions.was_ended(name, line.at);
-                }
-            }
-            match page.last() {
-                Some(last) if last.at >= since && page.len() == PAGE_LINES => before = Some(last.id),
-                _ => return,
-            }
-        }
     }
 }
 

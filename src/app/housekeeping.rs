@@ -5,10 +5,12 @@ use crate::app::sharing::Sharing;
 use crate::domain::clock;
 use crate::domain::clock::steady::{HOLD, Look};
 use crate::gate::Gate;
+use crate::gate::familiar::Appearance;
 use crate::journal::{Duty, Figures, Journal, Keep, State};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -23,9 +25,14 @@ pub struct Housekeeping {
     pub keep: Keep,
     /// Whether this goes on with what another one did before.
     pub goes_on: bool,
+    /// Whether it is known what was before this process.
+    pub is_recalled: AtomicBool,
     /// What is spent together with other gates.
     pub(super) sharing: Option<Sharing>,
 }
+
+/// How many confirmed callbacks of each channel tell at the start what others look like.
+const FAMILIAR: usize = 200;
 
 /// How often counts are written down.
 const LEVEL_EVERY: Duration = Duration::from_secs(1);
@@ -46,6 +53,9 @@ const TELL_EVERY: u32 = 3600;
 /// How many rows a step removes at most: a callback that is to be taken in waits for no more than one step.
 const STEP: usize = 16;
 
+/// And where nobody waits for it, since the journal is not on this machine.
+const STEP_AWAY: usize = 500;
+
 /// For how many times as long as a step took there is none after it, so that a busy journal is cleaned more slowly.
 const RESTS: u32 = 2;
 
@@ -58,8 +68,33 @@ impl Housekeeping {
             self.keep_minutes(),
             self.watch_the_clock(),
             self.tend_accounts(),
-            self.share()
+            self.share(),
+            self.recall_at_last()
         );
+    }
+
+    /// What happened in each minute before this process began, and what callbacks look like that were confirmed.
+    pub(super) async fn recall(&self) {
+        let Some(journal) = &self.journal else { return };
+        if let Ok(minutes) = journal.archive.minutes().await {
+            self.gate.metrics.remember(minutes);
+        }
+        let confirmed = journal.archive.confirmed(FAMILIAR).await.unwrap_or_default();
+        for appearance in confirmed.iter().rev().filter_map(|callback| Appearance::of(callback, &self.gate.senders)) {
+            self.gate.familiar.remember(&appearance);
+        }
+        self.is_recalled.store(true, Ordering::Relaxed);
+    }
+
+    /// If a database did not answer at the start, once it does.
+    async fn recall_at_last(&self) {
+        let Some(journal) = &self.journal else { return };
+        while !self.is_recalled.load(Ordering::Relaxed) {
+            tokio::time::sleep(LEVEL_EVERY).await;
+            if journal.archive.made_at().await.is_ok() {
+                self.recall().await;
+            }
+        }
     }
 
     async fn share(&self) {
@@ -186,7 +221,8 @@ impl Housekeeping {
         let mut removed = 0;
         let mut began = Instant::now();
         // While the disk fails nothing is removed, which the journal says itself.
-        while let Ok(forgotten) = journal.queue.forget(self.keep, STEP).await {
+        let step = if journal.shared.is_some() { STEP_AWAY } else { STEP };
+        while let Ok(forgotten) = journal.queue.forget(self.keep, step).await {
             self.gate.records.forget(&forgotten.entries);
             self.gate.records.forget_answers(&forgotten.answers);
             removed += forgotten.entries.len();

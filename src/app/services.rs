@@ -24,6 +24,7 @@ use crate::reconcile::pending_orders::{Known, PendingOrders};
 use crate::upstream::Forward;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The gate and the services beside it, not listening to anybody.
@@ -119,7 +120,14 @@ impl Services {
             sharing.begin();
             sharing
         });
-        let housekeeping = Arc::new(Housekeeping { gate: Arc::clone(&gate), journal, keep, goes_on, sharing });
+        let housekeeping = Arc::new(Housekeeping {
+            gate: Arc::clone(&gate),
+            journal,
+            keep,
+            goes_on,
+            is_recalled: AtomicBool::new(goes_on),
+            sharing,
+        });
         Ok(Self { gate, follow_up, sweeper, pending, housekeeping, wechat })
     }
 }
@@ -186,6 +194,22 @@ fn gate(
         sent,
         traces,
     })
+}
+
+/// How soon it is tried again to know what sources of pending orders said before.
+const RECALL_AGAIN: Duration = Duration::from_secs(1);
+
+/// As [`recall`], but where several gates write that down it is tried until it is known.
+pub(super) async fn recall_at_last(pending: &PendingOrders) -> HashMap<String, Known> {
+    if pending.journal.shared.is_none() {
+        return recall(Some(pending)).await;
+    }
+    loop {
+        if let Ok(known) = pending.recall().await {
+            return known;
+        }
+        tokio::time::sleep(RECALL_AGAIN).await;
+    }
 }
 
 /// What sources of pending orders said before: known before anything is delivered.

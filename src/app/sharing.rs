@@ -56,7 +56,10 @@ impl Sharing {
 
     fn tell(&self, wanted: &mut Wanted, passed: Duration) {
         let budgets = &self.follow_up.budgets;
-        wanted.count(self.wechat.queries_wanted().into_iter().chain(budgets.queries_refused()), passed);
+        // Every merchant has a part, also one that nothing was asked of yet.
+        let all = self.follow_up.gate.channels.iter().map(|channel| (channel.account.payee().merchant, 0));
+        let so_far = self.wechat.queries_wanted().into_iter().chain(budgets.queries_refused());
+        wanted.count(all.chain(so_far), passed);
         let lately: Vec<_> = wanted.lately.iter().map(|(merchant, each_second)| (*merchant, *each_second)).collect();
         for (merchant, share) in self.shared.shares(&lately) {
             self.wechat.set_share(&merchant, share);

@@ -59,7 +59,7 @@ impl FollowUp {
         let Ok(_turn) = record.delivery.turn.try_lock() else { return self.defer(&job) };
         let Some((route, channel)) = self.place(&job.callback) else { return self.park(record, Reason::RouteGone) };
         if let Some(listed) = &job.listed {
-            self.gate.expected.is_told(channel, claimed.out_trade_no, listed);
+            self.gate.expected.is_told((channel.id, &channel.out_trade_no), claimed.out_trade_no, listed);
         }
         let (origin, at) = (job.callback.origin, job.callback.created_at.unwrap_or_else(clock::now));
         let read = |request| reread(route, channel, &claimed, (origin, at), request);

@@ -3,6 +3,7 @@
 
 use super::decide::Pass;
 use super::delivery::{Attempt, Origin};
+use super::event::Event;
 use super::outgoing::UpstreamRequest;
 use super::record::{Record, verified};
 use super::records::Records;
@@ -119,7 +120,11 @@ impl<'g> UnderWay<'g> {
         let Errand { record, origin, next, terms } = errand;
         let known = record.entry.zip(pass.confirmed()).zip(callback.channel.zip(callback.order));
         let Some(((entry, confirmed), (channel, order))) = known else {
-            let attempt = record.delivery.attempt(None, origin);
+            // What tells of a refund is kept nowhere, and each process counts how often it sent it.
+            let attempt = match callback.event {
+                Event::Refund(_) => record.delivery.next(origin),
+                Event::Payment => record.delivery.attempt(None, origin),
+            };
             return Ok(Self { attempt, line: None, shared: None });
         };
         let Terms { alone, leased, unless_accepted, unless_paid, until } = terms;

@@ -3,7 +3,7 @@
 
 pub mod requests;
 
-use super::channel::Channel;
+use super::channel::Affix;
 use super::delivery::Latest;
 use crate::domain::money::{Currency, Fen, Money};
 use crate::domain::order::{ChannelId, OrderId, OutTradeNo};
@@ -27,6 +27,8 @@ pub struct Expected {
     naming_numbers: RwLock<HashSet<String>>,
     /// Where several gates read the sources: what the journal said last of the numbers that callbacks named. It alone counts then.
     told: Option<Told>,
+    /// Whether it is not known yet which sources have named numbers.
+    is_unsure: AtomicBool,
     /// The desks where a callback has a source read at once.
     pub requests: Requests,
 }
@@ -59,11 +61,16 @@ impl Expected {
     /// [said](Self::is_told).
     #[must_use]
     pub fn of_several(numbers: usize) -> Self {
-        Self { told: Some(Latest::new(numbers)), ..Self::default() }
+        Self { told: Some(Latest::new(numbers)), is_unsure: AtomicBool::new(true), ..Self::default() }
     }
 
     /// This is all that sources say of a number, by the journal.
-    pub fn is_told(&self, channel: &Channel, number: OutTradeNo, listed: &[(String, PendingOrder)]) {
+    pub fn is_told(
+        &self,
+        (channel, affix): (ChannelId, &Affix),
+        number: OutTradeNo,
+        listed: &[(String, PendingOrder)],
+    ) {
         let Some(told) = &self.told else { return };
         if listed.is_empty() && !self.in_use.load(Ordering::Relaxed) {
             return;
@@ -73,12 +80,12 @@ impl Expected {
             listed.iter().filter(|(source, _)| sources.contains(source)).collect()
         };
         for (source, listed) in &known {
-            if !channel.out_trade_no.makes(&number, &listed.order) {
+            if !affix.makes(&number, &listed.order) {
                 self.has_named_a_number(source);
             }
         }
         let words = known.into_iter().map(|(source, listed)| Word::of(&source.as_str().into(), listed));
-        told.put((channel.id, number), words.collect());
+        told.put((channel, number), words.collect());
         self.in_use.store(true, Ordering::Relaxed);
     }
 
@@ -113,16 +120,25 @@ impl Expected {
         listing.unwrap_or(Listing::Unknown)
     }
 
-    /// Whether one of these sources has ever named WeChat Pay's number of an order, so that it can prove one.
+    /// Whether one of these sources has ever named WeChat Pay's number of an order, so that it can prove one; also as long as that
+    /// is not [known](Self::is_recalled).
     #[must_use]
     pub fn names_numbers(&self, sources: &[String]) -> bool {
+        if self.is_unsure.load(Ordering::Relaxed) {
+            return true;
+        }
         let naming = self.naming_numbers.read();
         sources.iter().any(|source| naming.contains(source))
     }
 
+    /// It is known from the journal which sources have named numbers.
+    pub fn is_recalled(&self) {
+        self.is_unsure.store(false, Ordering::Relaxed);
+    }
+
     /// A source has named WeChat Pay's number of an order.
     pub fn has_named_a_number(&self, source: &str) {
-        if !self.names_numbers(&[source.to_owned()]) {
+        if !self.naming_numbers.read().contains(source) {
             self.naming_numbers.write().insert(source.to_owned());
         }
     }
@@ -226,5 +242,41 @@ mod tests {
         expected.learn(&other, &listed(Some(Fen(2)), None));
         expected.keep_sources(&["other"]);
         assert_eq!(expected.amount(channel, number).map(|money| money.fen), Some(Fen(2)));
+    }
+
+    #[test]
+    fn where_several_read_the_sources_what_the_journal_says_takes_the_place_of_all_that_was_known() {
+        let (channel, number) = (ChannelId::parse("app").unwrap(), OutTradeNo::parse("A").unwrap());
+        let order = OrderId::parse("A").unwrap();
+        let listed =
+            |amount| PendingOrder { channel, out_trade_no: number, order, amount: Some(Fen(amount)), gone_at: None };
+        let expected = Expected::of_several(10);
+        let told = |listed: &[(&str, PendingOrder)]| {
+            let listed: Vec<_> = listed.iter().map(|(source, listed)| ((*source).to_owned(), *listed)).collect();
+            expected.is_told((channel, &Affix::default()), number, &listed);
+            expected.amount(channel, number).map(|money| money.fen)
+        };
+        expected.keep_sources(&["shop"]);
+        assert_eq!(told(&[]), None);
+        assert_eq!(told(&[("other", listed(1)), ("shop", listed(2))]), Some(Fen(2)), "of sources that are configured");
+        expected.learn(&"shop".into(), &listed(3));
+        assert_eq!(expected.amount(channel, number).map(|money| money.fen), Some(Fen(3)));
+        assert_eq!(told(&[("shop", listed(4))]), Some(Fen(4)));
+        assert_eq!(told(&[]), None, "it is listed no more");
+    }
+
+    #[test]
+    fn a_source_of_which_nothing_is_recalled_may_have_named_numbers() {
+        let (channel, number) = (ChannelId::parse("app").unwrap(), OutTradeNo::parse("N").unwrap());
+        let order = OrderId::parse("A").unwrap();
+        let expected = Expected::of_several(10);
+        expected.keep_sources(&["shop"]);
+        let names = || expected.names_numbers(&["shop".to_owned()]);
+        assert!(names());
+        expected.is_recalled();
+        assert!(!names());
+        let listed = PendingOrder { channel, out_trade_no: number, order, amount: None, gone_at: None };
+        expected.is_told((channel, &Affix::default()), number, &[("shop".to_owned(), listed)]);
+        assert!(names());
     }
 }

@@ -15,7 +15,6 @@ use super::channel::Channel;
 use super::delivery::{Acceptance, Accepted, Attempt, Delivery, DeliveryId, Latest, Origin};
 use super::policy::Duplicates;
 use super::record::{FirstPayment, Lease, Record, TakenIn, verified};
-use super::route::Route;
 use crate::domain::order::{ChannelId, OrderId, TransactionId};
 use crate::domain::quick_map::QuickHash;
 use crate::domain::reason::Reason;
@@ -139,9 +138,9 @@ impl Records {
     /// The record of a claim, if what this process remembers of it is enough. Where others work on the journal too, that is only
     /// what was accepted, on a route that absorbs: everything else may have been led on, closed or forgotten since.
     #[must_use]
-    pub fn vouched(&self, route: &Route, claimed: &Claimed) -> Option<Arc<Record>> {
-        let known = self.known(&route.name, claimed)?;
-        let is_done = || route.duplicates == Duplicates::Absorb && known.delivery.accepted().is_some();
+    pub fn vouched(&self, route: &str, duplicates: Duplicates, claimed: &Claimed) -> Option<Arc<Record>> {
+        let known = self.known(route, claimed)?;
+        let is_done = || duplicates == Duplicates::Absorb && known.delivery.accepted().is_some();
         (self.shared().is_none() || is_done()).then_some(known)
     }
 
@@ -342,6 +341,10 @@ impl Records {
             return Ok(answer);
         }
         let queue = self.kept.keeper.queue().ok_or(Reason::InternalError)?;
+        if let Some(shared) = self.shared() {
+            // It is read as it is durable, and may have come just now. What cannot be written cannot be read either.
+            let _ = tokio::time::timeout(shared.timeout(), queue.flush()).await;
+        }
         let answer = queue.acceptance(delivery.id, order).await.ok().flatten();
         answer.map(Arc::new).ok_or(Reason::JournalUnavailable)
     }
@@ -415,3 +418,6 @@ fn line(record: &Record, attempt: &Attempt) -> Option<journal::Attempt> {
     let entry = record.entry.filter(|_| !counted)?;
     Some(journal::Attempt { entry, delivery: record.delivery.id, number: number?, origin })
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,8 +86,7 @@ impl<'g> Forwarder<'g> {
             lease.done();
         }
         let delivered = delivered.map_err(unanswered)?;
-        // Where others send it too, its turn ends when that is durable, and they wait for it.
-        if absorb && delivered.is_accepted() && self.records.shared().is_none() {
+        if absorb && delivered.is_accepted() {
             // The next callback, even after a restart, must find that the order was taken.
             let _ = timeout_at(deadline, self.records.flush()).await;
         }

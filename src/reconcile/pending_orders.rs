@@ -144,6 +144,7 @@ impl PendingOrders {
                     .await?;
             }
         }
+        self.gate.expected.is_recalled();
         Ok(known)
     }
 

@@ -144,7 +144,9 @@ fn configuration(whole: &Overview, shell: &Shell) -> Line {
 /// Who lives and what each alone does; who is gone, and since when.
 fn replicas(whole: &Overview, shell: &Shell) -> Vec<Line> {
     let words = shell.words;
-    let differs = whole.replicas.config_differs();
+    let list = &whole.replicas.list;
+    let own = list.iter().find(|replica| replica.this).or_else(|| list.iter().find(|replica| replica.live));
+    let own = own.map_or("", |replica| replica.config.as_str());
     let line = |replica: &Replica| {
         let Replica { host, process, version, config, generation, .. } = replica;
         let name = if replica.this { fill(words.replica_this, &[&replica.replica]) } else { replica.replica.clone() };
@@ -152,12 +154,13 @@ fn replicas(whole: &Overview, shell: &Shell) -> Vec<Line> {
             return Line::plain(name, fill(words.replica_gone, &[&shell.away(replica.seen_at)]));
         }
         let duties = (!replica.duties.is_empty()).then(|| replica.duties.join(" "));
+        let differs = !own.is_empty() && !config.is_empty() && config != own;
         let config = differs.then(|| fill(words.replica_config, &[config, generation]));
         let told = fill(words.replica_at, &[host, process, version, &shell.away(replica.since)]);
         let told = listed(&listed(&told, duties, shell), config, shell);
         if differs { Line::bad(name, told) } else { Line::good(name, told) }
     };
-    whole.replicas.list.iter().map(line).collect()
+    list.iter().map(line).collect()
 }
 
 fn journal(whole: &Overview, shell: &Shell) -> Line {

@@ -3,6 +3,7 @@
 use super::append;
 use super::begin;
 use super::begun::Attempts;
+use super::connection::Connection;
 use super::error::Error;
 use super::holds::Holds;
 use super::incarnation::Incarnation;
@@ -28,7 +29,7 @@ pub(super) struct Batch {
 #[derive(Debug)]
 struct Asked {
     led: Vec<Place>,
-    begun: Vec<(Vec<usize>, begin::Asked)>,
+    begun: Vec<(Vec<usize>, Place)>,
     taken: Option<take_in::Asked>,
 }
 
@@ -81,22 +82,14 @@ impl Batch {
     /// Writes it on this connection. After an error nothing of it was written, or nobody knows.
     pub(super) async fn write(
         &self,
-        connection: &super::connection::Connection,
+        connection: &Connection,
         incarnation: &Incarnation,
         replica: &str,
     ) -> Result<Done, Error> {
         let takings: Vec<&Taking> = self.takings.iter().map(|taking| &**taking).collect();
         let (statements, asked) = self.script(&takings, replica);
         let rows = Rows(connection.pipeline(&statements).await?);
-        let mut begun: Vec<Begun> = self.beginnings.iter().map(|_| Begun::Lost).collect();
-        for (places, asked) in &asked.begun {
-            let all = self.beginnings_at(places);
-            for (place, answer) in places.iter().zip(begin::answers(asked, &all, &rows, incarnation)) {
-                if let Some(begun) = begun.get_mut(*place) {
-                    *begun = answer?;
-                }
-            }
-        }
+        let begun = self.begun(&asked.begun, &rows, connection, incarnation).await?;
         let came = match &asked.taken {
             Some(asked) => take_in::answers(asked, &takings, &rows)?,
             None => Vec::new(),
@@ -104,6 +97,37 @@ impl Batch {
         let lost = asked.led.iter().flat_map(|place| rows.of(*place));
         let lost = lost.map(|row| Ok(EntryId(row.try_get("entry")?))).collect::<Result<_, Error>>()?;
         Ok(Done { lost, begun, came })
+    }
+
+    /// What became of those that are to be sent. Why one may not be is asked where that is so: mostly it may.
+    async fn begun(
+        &self,
+        asked: &[(Vec<usize>, Place)],
+        rows: &Rows,
+        connection: &Connection,
+        incarnation: &Incarnation,
+    ) -> Result<Vec<Begun>, Error> {
+        let mut begun: Vec<Option<Begun>> = self.beginnings.iter().map(|_| None).collect();
+        for (places, asked) in asked {
+            for (place, number) in begin::given(*asked, rows)? {
+                let place = places.get(place).copied().unwrap_or(usize::MAX);
+                if let (Some(one), Some(begun)) = (self.beginnings.get(place), begun.get_mut(place)) {
+                    *begun = Some(begin::is_given(one, number, incarnation));
+                }
+            }
+        }
+        let none: Vec<usize> =
+            begun.iter().enumerate().filter(|(_, begun)| begun.is_none()).map(|(place, _)| place).collect();
+        if !none.is_empty() {
+            let all = self.beginnings_at(&none);
+            let rows = connection.pipeline(&[begin::look(&all)]).await?.pop().unwrap_or_default();
+            for (place, why) in none.iter().zip(begin::why(&all, &rows, incarnation)?) {
+                if let Some(begun) = begun.get_mut(*place) {
+                    *begun = Some(why);
+                }
+            }
+        }
+        Ok(begun.into_iter().map(|begun| begun.unwrap_or(Begun::Lost)).collect())
     }
 
     fn script(&self, takings: &[&Taking], replica: &str) -> (Vec<Statement>, Asked) {

@@ -45,27 +45,10 @@ pub(super) fn abandon(postgres: &Postgres, attempt: Attempt) {
     }
 }
 
-/// Where the answers will be, of those of one order each.
-#[derive(Debug)]
-pub(super) struct Asked {
-    answers: Place,
+/// The statement that begins these, each of another order. Where it will be said which were given a number.
+pub(super) fn write(script: &mut Script, all: &[&Beginning]) -> Place {
+    script.add(give(all))
 }
-
-/// The statements that begin these, each of another order.
-pub(super) fn write(script: &mut Script, all: &[&Beginning]) -> Asked {
-    script.add(Statement::of(DELIVERIES).with(buckets(all)).with(deliveries(all)).with(orders(all)).with(entries(all)));
-    script.add(give(all));
-    Asked { answers: script.add(look(all)) }
-}
-
-/// A delivery that was never sent has no row yet.
-const DELIVERIES: &str = r#"INSERT INTO ~delivery (bucket, id, "order", attempts)
-    SELECT w.bucket, w.delivery, w.ord, 0 FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[])
-        AS w(bucket, delivery, ord, entry)
-    WHERE EXISTS (SELECT 1 FROM ~entry e WHERE e.bucket = w.bucket AND e.id = w.entry)
-        AND NOT EXISTS (SELECT 1 FROM ~delivery d WHERE d.bucket = w.bucket AND d.id = w.delivery)
-    ORDER BY w.bucket, w.delivery
-    ON CONFLICT DO NOTHING"#;
 
 /// The payment that came first of those of an order that are held against each other: one that was accepted, or else the
 /// earliest. `w` has the order and the channels.
@@ -81,32 +64,36 @@ static GIVE: LazyLock<String> = LazyLock::new(|| {
         r#"WITH w AS (SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
                  $7::text[], $8::bigint[], $9::bigint[], $10::bool[], $11::bool[], $12::bool[], $13::text[], $14::text[],
                  $15::text[], $16::text[], $17::text[], $18::bigint[], $19::text[], $20::bigint[], $21::text[],
-                 $22::text[], $23::bigint[], $24::integer[])
+                 $22::text[], $23::bigint[], $24::integer[]) WITH ORDINALITY
              AS w(bucket, delivery, ord, entry, op, me, replica, hold, age, alone, leased, unless_accepted, payment, channels,
-                 origin, {COLUMNS})),
+                 origin, {COLUMNS}, place)),
          given AS (
-             UPDATE ~delivery d SET attempts = d.attempts + 1, op = w.op,
-                 sender = CASE WHEN w.alone THEN w.me ELSE d.sender END,
-                 turn = CASE WHEN w.alone THEN w.op ELSE d.turn END
+             INSERT INTO ~delivery AS d (bucket, id, "order", attempts, op, sender, turn)
+             SELECT w.bucket, w.delivery, w.ord, 1, w.op, CASE WHEN w.alone THEN w.me END, CASE WHEN w.alone THEN w.op END
              FROM w
-             WHERE d.bucket = w.bucket AND d.id = w.delivery AND d.op IS DISTINCT FROM w.op
-                 AND NOT EXISTS (SELECT 1 FROM ~attempt b WHERE b.bucket = w.bucket AND b.entry = w.entry AND b.id = w.op)
-                 AND EXISTS (SELECT 1 FROM ~replica r WHERE r.incarnation = w.me AND r.alive_until > @now)
-                 AND (NOT w.alone OR d.sender IS NULL OR d.sender = w.me AND d.turn < w.op OR NOT EXISTS (
-                     SELECT 1 FROM ~replica r WHERE r.incarnation = d.sender AND r.alive_until > @now))
+             WHERE EXISTS (SELECT 1 FROM ~replica r WHERE r.incarnation = w.me AND r.alive_until > @now)
                  AND EXISTS (SELECT 1 FROM ~entry e WHERE e.bucket = w.bucket AND e.id = w.entry
                      AND (NOT w.leased OR e.holder = w.hold))
-                 AND NOT (w.unless_accepted AND d.accepted_at IS NOT NULL AND coalesce(d.transaction_id = w.payment, false))
+                 AND NOT EXISTS (SELECT 1 FROM ~attempt b WHERE b.bucket = w.bucket AND b.entry = w.entry AND b.id = w.op)
+                 AND NOT EXISTS (SELECT 1 FROM ~delivery d WHERE d.bucket = w.bucket AND d.id = w.delivery
+                     AND w.unless_accepted AND d.accepted_at IS NOT NULL AND d.transaction_id = w.payment)
                  AND coalesce((SELECT f.transaction_id FROM ({FIRST}) f), w.payment) = w.payment
-             RETURNING w.*, d.attempts AS number),
+             ORDER BY w.bucket, w.delivery
+             ON CONFLICT (bucket, id) DO UPDATE SET attempts = d.attempts + 1, op = excluded.op,
+                 sender = coalesce(excluded.sender, d.sender), turn = coalesce(excluded.turn, d.turn)
+             WHERE d.op IS DISTINCT FROM excluded.op
+                 AND (excluded.sender IS NULL OR d.sender IS NULL OR d.sender = excluded.sender AND d.turn < excluded.turn
+                     OR NOT EXISTS (SELECT 1 FROM ~replica r WHERE r.incarnation = d.sender AND r.alive_until > @now))
+             RETURNING d.op, d.attempts),
+         numbered AS (SELECT w.*, given.attempts AS number FROM given JOIN w ON w.op = given.op),
          begun AS (
              INSERT INTO ~attempt (bucket, entry, id, attempt, origin, replica, began_at)
-             SELECT g.bucket, g.entry, g.op, g.number, g.origin, g.replica, @now - g.age FROM given g
+             SELECT g.bucket, g.entry, g.op, g.number, g.origin, g.replica, @now - g.age FROM numbered g
              WHERE (SELECT count(*) FROM ~attempt b WHERE b.bucket = g.bucket AND b.entry = g.entry) < {ATTEMPTS_KEPT}
              ON CONFLICT DO NOTHING),
-         begins AS (SELECT *, false AS is_decided, false AS ends, 0 AS told, false AS keeps_price FROM given),
+         begins AS (SELECT *, false AS is_decided, false AS ends, 0 AS told, false AS keeps_price FROM numbered),
          {}
-         SELECT 1"#,
+         SELECT place, number FROM numbered"#,
         lead::lead("begins")
     )
 });
@@ -151,7 +138,8 @@ fn give(all: &[&Beginning]) -> Statement {
     columns.put(statement)
 }
 
-fn look(all: &[&Beginning]) -> Statement {
+/// Asks why these were given no number.
+pub(super) fn look(all: &[&Beginning]) -> Statement {
     Statement::of(LOOK.as_str())
         .with(buckets(all))
         .with(deliveries(all))
@@ -201,21 +189,28 @@ fn channels(all: &[&Beginning]) -> List<String> {
     List(all.iter().map(joined).collect())
 }
 
-/// What became of each, in their order.
-pub(super) fn answers(
-    asked: &Asked,
-    all: &[&Beginning],
-    rows: &Rows,
-    incarnation: &Incarnation,
-) -> Vec<Result<Begun, Error>> {
-    let mut answers: Vec<Result<Begun, Error>> = all.iter().map(|_| Ok(Begun::Lost)).collect();
-    for row in rows.of(asked.answers) {
+/// The numbers that were given, by the place of who asked.
+pub(super) fn given(place: Place, rows: &Rows) -> Result<Vec<(usize, u64)>, Error> {
+    let number = |row: &Row| Ok((script::place(row), columns::count(row, "number")?));
+    rows.of(place).iter().map(number).collect()
+}
+
+/// Whether a number that was given is good.
+pub(super) fn is_given(one: &Beginning, number: u64, incarnation: &Incarnation) -> Begun {
+    // A process that was stopped meanwhile sends nothing under the lease that it had.
+    if is_still(one.mine.as_ref(), incarnation) { Begun::Number(number) } else { Begun::Lost }
+}
+
+/// Why these were given none, in their order; or which one they were given by a try of which nobody knew.
+pub(super) fn why(all: &[&Beginning], rows: &[Row], incarnation: &Incarnation) -> Result<Vec<Begun>, Error> {
+    let mut answers: Vec<Begun> = all.iter().map(|_| Begun::Lost).collect();
+    for row in rows {
         let place = script::place(row);
         if let (Some(one), Some(answer)) = (all.get(place), answers.get_mut(place)) {
-            *answer = answer_of(row, one, incarnation);
+            *answer = answer_of(row, one, incarnation)?;
         }
     }
-    answers
+    Ok(answers)
 }
 
 fn answer_of(row: &Row, one: &Beginning, incarnation: &Incarnation) -> Result<Begun, Error> {
@@ -226,9 +221,7 @@ fn answer_of(row: &Row, one: &Beginning, incarnation: &Incarnation) -> Result<Be
     };
     let lives: bool = row.try_get("lives")?;
     if let Some(number) = given.and_then(|given| u64::try_from(given).ok()) {
-        // A process that was stopped meanwhile sends nothing under the lease that it had.
-        let is_trusted = is_still(one.mine.as_ref(), incarnation);
-        return Ok(if lives && is_trusted { Begun::Number(number) } else { Begun::Lost });
+        return Ok(if lives { is_given(one, number, incarnation) } else { Begun::Lost });
     }
     let accepted = columns::acceptance(row)?;
     let payment = Some(one.sending.verified.transaction_id);

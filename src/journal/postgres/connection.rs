@@ -91,7 +91,36 @@ impl Connection {
         self.pipeline(&[Statement::of(set)]).await.map(drop)
     }
 
+    #[cfg(not(test))]
     async fn within(&self, limit: Duration, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Error> {
+        self.send(limit, statements).await
+    }
+
+    /// What the tests let go wrong goes wrong.
+    #[cfg(test)]
+    async fn within(&self, limit: Duration, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Error> {
+        use super::tests::faults::{self, Fault};
+        let Some((place, fault)) = faults::next(&self.schema, statements) else {
+            return self.send(limit, statements).await;
+        };
+        match fault {
+            Fault::Says(code) => {
+                self.send(limit, statements.get(..place).unwrap_or_default()).await?;
+                let said = self.send(limit, &[faults::saying(code)]).await;
+                // What began with them is over then.
+                if statements.first().is_some_and(|first| first.sql.starts_with("BEGIN")) {
+                    self.send(limit, &[Statement::of("ROLLBACK")]).await?;
+                }
+                return said;
+            }
+            Fault::Before => drop(self.send(limit, statements.get(..place).unwrap_or_default()).await),
+            Fault::After => drop(self.send(limit, statements).await),
+        }
+        self.driver.abort();
+        Err(Error::Away)
+    }
+
+    async fn send(&self, limit: Duration, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Error> {
         let texts: Vec<String> = statements.iter().map(|statement| self.schema.text(&statement.sql)).collect();
         let values: Vec<Vec<(&(dyn ToSql + Sync), Type)>> =
             statements.iter().map(|statement| statement.values.iter().map(borrowed).collect()).collect();

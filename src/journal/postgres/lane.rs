@@ -17,6 +17,9 @@ use tokio::time::{Instant, sleep};
 /// The pause before the second try again; the first is at once, and each is twice as long as the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
+/// From how many failures on, one after the other, the database does not write: a connection may be lost at any time.
+const FAILS: u32 = 3;
+
 /// How often it is tried once nobody waits any more, since the process ends.
 const LAST_TRIES: u32 = 4;
 
@@ -141,7 +144,7 @@ impl Lane {
 
     fn failed(&self, error: &Error, writer: &Writer, tries: &mut Tries) {
         tries.failed += 1;
-        if tries.failed >= 2 && error.is_of_the_connection() {
+        if tries.failed >= FAILS && error.is_of_the_connection() {
             writer.meters.set_writable(false);
             self.inbox.fails();
         }

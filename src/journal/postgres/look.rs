@@ -18,6 +18,9 @@ use tokio::time::{Instant, sleep};
 /// How often it looks within a lease.
 const LOOKS_A_LEASE: u32 = 3;
 
+/// The least time between two looks.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
 /// For how many round trips nobody may have known of what is given back: whoever took it has broken off by then.
 const UNKNOWN_FOR: u32 = 10;
 
@@ -46,7 +49,7 @@ pub(super) async fn look(writer: Arc<Writer>) {
             Ok(held) => give_back(&writer, held, &mut unknown),
             Err(error) => tracing::debug!(%error, "what is held in the journal could not be looked at"),
         }
-        sleep(pause.max(Duration::from_millis(100))).await;
+        sleep(pause.max(LEAST_PAUSE)).await;
     }
 }
 
@@ -82,7 +85,7 @@ fn release(writer: &Writer, holds: &Holds, entry: EntryId) {
 
 async fn held(writer: &Writer) -> Result<Vec<Held>, Error> {
     let Some(current) = writer.incarnation.current() else { return Ok(Vec::new()) };
-    let rows = writer.database.transact(Kind::Read, &|tx| rows(tx, current.id)).await?;
+    let rows = writer.database.transact(Kind::Single, &|tx| rows(tx, current.id)).await?;
     rows.iter()
         .map(|row| {
             let id: i64 = row.try_get("id")?;

@@ -96,7 +96,7 @@ fn bucket_of(event: &JournalEvent) -> Bucket {
             Bucket::of_entry(attempt.entry)
         }
         JournalEvent::Refunded { order, .. } => Bucket::of(order.as_str()),
-        // Of no order, and in one bucket, so that their numbers ascend.
+        // It is no order's, and those that come first have the lower numbers.
         JournalEvent::Refused(_) => Bucket(0),
     }
 }

@@ -81,7 +81,7 @@ pub(super) async fn make_room(writer: Arc<Writer>) {
 /// Counts what there is.
 pub(super) async fn count_anew(writer: &Writer) -> Result<(), Error> {
     let counting = writer.budget.count();
-    let spent = writer.database.transact(Kind::Read, &|tx| Box::pin(counted(tx))).await?;
+    let spent = writer.database.transact(Kind::Single, &|tx| Box::pin(counted(tx))).await?;
     writer.budget.is(spent, counting);
     Ok(())
 }

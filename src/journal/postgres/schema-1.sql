@@ -1,4 +1,4 @@
--- Layout 1. `~` stands for the schema, which is always written out.
+-- Layout 1. The schema is always written out.
 --
 -- Every table that orders are in leads with `bucket`, the first byte of SHA-256 of the order id, so that all of an order stands
 -- together and no statement on the way of a callback needs more than one. Times are milliseconds since 1970 by the database's

@@ -6,12 +6,20 @@ mod copying;
 
 mod crowded;
 
+pub(super) mod faults;
+
 mod writing;
 
+mod living;
+
+mod layout;
+
 use super::Postgres;
+use crate::domain::secret::Secret;
 use crate::journal::suite::{self, Store};
 use crate::journal::{DatabaseSettings, Journal, Room};
 use crate::observe::metrics::JournalMeters;
+use faults::Faults;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -28,7 +36,17 @@ fn journal(opened: &Arc<Postgres>) -> Journal {
 }
 
 /// A journal in a schema of its own.
-struct Schema(DatabaseSettings);
+struct Schema {
+    settings: DatabaseSettings,
+    /// What goes wrong once it is open.
+    faults: Option<Arc<Faults>>,
+}
+
+impl Schema {
+    fn with(settings: DatabaseSettings) -> Box<dyn Store> {
+        Box::new(Self { settings, faults: None })
+    }
+}
 
 impl Store for Schema {
     fn own_clock(&self) -> Option<Duration> {
@@ -37,13 +55,45 @@ impl Store for Schema {
     }
 
     fn open_for(&self, room: Room) -> Journal {
-        journal(&open(&self.0, room))
+        let opened = open(&self.settings, room);
+        if let Some(faults) = &self.faults {
+            faults.happen_in(&self.settings.schema);
+        }
+        journal(&opened)
     }
+}
+
+/// The settings of another schema for each journal; databases are not to be skipped.
+fn settings() -> DatabaseSettings {
+    server::settings().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_does_what_every_journal_must() {
     if server::settings().is_some() {
-        suite::all(&|| Box::new(Schema(server::settings().unwrap()))).await;
+        suite::all(&|| Schema::with(settings())).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_does_so_where_every_transaction_is_serializable() {
+    let serializable = || {
+        let mut settings = settings();
+        let options = "?options=-c%20default_transaction_isolation%3Dserializable";
+        settings.url = Secret::new(format!("{}{options}", settings.url.expose()));
+        settings
+    };
+    if server::settings().is_some() {
+        suite::all(&|| Schema::with(serializable())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_does_so_whatever_goes_wrong_at_whichever_statement() {
+    if server::settings().is_none() {
+        return;
+    }
+    let faults = Arc::new(Faults::default());
+    suite::all(&|| Box::new(Schema { settings: settings(), faults: Some(Arc::clone(&faults)) })).await;
+    assert!(faults.count() > 200, "only {} went wrong", faults.count());
 }
