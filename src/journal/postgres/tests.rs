@@ -2,6 +2,10 @@
 
 pub(in crate::journal) mod server;
 
+mod copying;
+
+mod crowded;
+
 pub(super) mod faults;
 
 mod turns;
