@@ -64,11 +64,15 @@ mod lane;
 
 mod budget;
 
+mod crowd;
+
 mod room;
 
 mod look;
 
 mod writer;
+
+mod work;
 
 mod queue;
 
@@ -203,7 +207,7 @@ impl Postgres {
         tls::usable(settings)?;
         let postgres = Self::of(settings, room, meters);
         postgres.member.begin().await?;
-        postgres.writer.start();
+        work::begin(&postgres.writer);
         Ok(postgres)
     }
 

@@ -12,8 +12,14 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
 
-/// Connections of the pool that write batches; the rest reads, and does what people ask for.
-pub(super) const WRITERS: usize = 2;
+/// Connections of the pool that write batches, where there are enough; the rest reads, and does what people ask for.
+const WRITERS: usize = 2;
+
+/// The connection that keeps this replica on the list of the living.
+const RENEWING: usize = 1;
+
+/// From so many connections on there are all those that write.
+const ENOUGH: usize = WRITERS + RENEWING + 1;
 
 /// For how many round trips a transaction is tried again.
 const TRIED_FOR: u32 = 4;
@@ -98,8 +104,13 @@ impl Tx<'_> {
 impl Database {
     pub(super) fn of(settings: &DatabaseSettings) -> Self {
         let schema = Arc::new(Schema::named(&settings.schema));
-        let places = Semaphore::new(settings.pool.saturating_sub(WRITERS).max(1));
+        let places = Semaphore::new(settings.pool.saturating_sub(writers(settings) + RENEWING).max(1));
         Self { settings: settings.clone(), schema, idle: Mutex::default(), places }
+    }
+
+    /// How many connections write batches.
+    pub(super) fn writers(&self) -> usize {
+        writers(&self.settings)
     }
 
     /// A connection of its own, for whoever keeps it.
@@ -200,6 +211,10 @@ impl Database {
     fn give_back(&self, connection: Connection) {
         self.idle.lock().push(connection);
     }
+}
+
+fn writers(settings: &DatabaseSettings) -> usize {
+    if settings.pool < ENOUGH { 1 } else { WRITERS }
 }
 
 /// What is answered where there is no database.

@@ -5,8 +5,9 @@ use super::op::{Noted, Wait};
 use crate::journal::JournalError;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{MutexGuard, Notify, watch};
 use tokio::time::Instant;
 
 /// Notes that are held while the database is away; beyond, those that only add a line to the history are dropped.
@@ -18,6 +19,10 @@ pub(super) struct Inbox {
     left: Mutex<Left>,
     comes: Notify,
     written: watch::Sender<Written>,
+    /// Held by whoever writes it.
+    works: tokio::sync::Mutex<()>,
+    /// Whether what is tried now could not be written before.
+    fails: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -155,7 +160,23 @@ impl Inbox {
     }
 
     /// Nothing can be written at the moment.
-    pub(super) fn fails(&self) {
+    pub(super) fn failed(&self) {
+        self.fails.store(true, Ordering::Relaxed);
         self.written.send_modify(|written| written.failures += 1);
+    }
+
+    /// What is tried next has not failed so far.
+    pub(super) fn works(&self) {
+        self.fails.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether what is tried now could not be written before.
+    pub(super) fn fails(&self) -> bool {
+        self.fails.load(Ordering::Relaxed)
+    }
+
+    /// One at a time writes it.
+    pub(super) async fn begin(&self) -> MutexGuard<'_, ()> {
+        self.works.lock().await
     }
 }

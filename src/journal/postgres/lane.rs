@@ -4,15 +4,14 @@ use super::batch::{self, Batch, Done};
 use super::connection::Connection;
 use super::database::LONGEST_PAUSE;
 use super::error::Error;
-use super::inbox::{Inbox, Noting};
+use super::inbox::Inbox;
 use super::numbers::Bucket;
-use super::op::{Mine, Note, Noted, Stage, Taking, Wait};
+use super::op::{Mine, Note, Stage, Taking, Wait};
 use super::take_in::Came;
 use super::writer::Writer;
 use crate::journal::{Begun, EntryId, JournalError};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 /// The pause before the second try again; the first is at once, and each is twice as long as the one before.
@@ -31,13 +30,8 @@ const PATIENCE: u32 = 4;
 const LOOKS: Duration = Duration::from_millis(20);
 
 /// One of the writer's connections.
-#[derive(Debug, Default)]
-pub(super) struct Lane {
-    inbox: Inbox,
-    /// Held by whoever works.
-    works: Mutex<()>,
-    /// Whether what is tried now could not be written before.
-    fails: AtomicBool,
+struct Lane<'w> {
+    inbox: &'w Inbox,
 }
 
 /// Tries of one batch.
@@ -48,39 +42,16 @@ struct Tries {
     is_unsure: bool,
 }
 
-impl Lane {
-    pub(super) fn wait(&self, wait: Wait) {
-        if let Some(wait) = self.inbox.wait(wait) {
-            wait.refuse(JournalError::Unavailable);
-        }
+/// Writes what comes for one of the writer's connections, until the writer is closed and nothing is left.
+pub(super) async fn work(writer: Arc<Writer>, lane: usize) {
+    if let Some(inbox) = writer.lanes.get(lane) {
+        let _works = inbox.begin().await;
+        Lane { inbox }.work(&writer).await;
     }
+}
 
-    pub(super) fn note(&self, noted: Noted) {
-        self.inbox.note(noted);
-    }
-
-    pub(super) fn close(&self) {
-        self.inbox.close();
-    }
-
-    /// Waits until nobody works any more.
-    pub(super) async fn ended(&self) {
-        drop(self.works.lock().await);
-    }
-
-    /// Whether what is tried now could not be written before.
-    pub(super) fn fails(&self) -> bool {
-        self.fails.load(Ordering::Relaxed)
-    }
-
-    /// What was noted so far.
-    pub(super) fn noted(&self) -> Noting {
-        self.inbox.noted()
-    }
-
-    /// Writes what comes, until it is closed and nothing is left.
-    pub(super) async fn work(&self, writer: &Writer) {
-        let _works = self.works.lock().await;
+impl Lane<'_> {
+    async fn work(&self, writer: &Writer) {
         let mut connection = None;
         loop {
             let is_living = writer.incarnation.current().is_some();
@@ -124,13 +95,13 @@ impl Lane {
         loop {
             self.leave_out(&mut batch, writer, &tries);
             if batch.len() == 0 {
-                self.fails.store(false, Ordering::Relaxed);
+                self.inbox.works();
                 return Vec::new();
             }
             let error = match attempt(&batch, writer, connection).await {
                 Ok(done) => {
                     writer.meters.set_writable(true);
-                    self.fails.store(false, Ordering::Relaxed);
+                    self.inbox.works();
                     self.answer(batch, done, writer, &tries);
                     return Vec::new();
                 }
@@ -163,8 +134,7 @@ impl Lane {
         tries.failed += 1;
         if tries.failed >= FAILS && error.is_of_the_connection() {
             writer.meters.set_writable(false);
-            self.fails.store(true, Ordering::Relaxed);
-            self.inbox.fails();
+            self.inbox.failed();
         }
         tracing::debug!(%error, tries = tries.failed, "a batch of the journal is written again");
     }

@@ -4,7 +4,7 @@
 use super::database::{Kind, Work};
 use super::error::Error;
 use super::holds::Holds;
-use super::lane::Lane;
+use super::inbox::Inbox;
 use super::numbers::Bucket;
 use super::op::Note;
 use super::room;
@@ -50,7 +50,7 @@ pub(super) async fn look(writer: Arc<Writer>) {
             Ok(held) => {
                 give_back(&writer, held, &mut unknown);
                 // Only servers that write are asked; who has something to write finds out for itself.
-                if !writer.lanes.iter().any(Lane::fails) {
+                if !writer.lanes.iter().any(Inbox::fails) {
                     writer.meters.set_writable(true);
                 }
             }

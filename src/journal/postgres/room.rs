@@ -8,11 +8,8 @@ use super::op::{Stage, Taking, Wait, number};
 use super::statement::{List, Statement};
 use super::writer::Writer;
 use crate::journal::{JournalError, Room, State, Trust};
-use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 /// Entries of a state that give way at once for their bytes: a large body takes the place of many small ones.
@@ -24,35 +21,10 @@ const SHARE_OF_COUNTING: u32 = 10;
 /// The longest pause between two countings.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Callbacks that wait for others to give way. There are no more than may wait at all.
-#[derive(Debug, Default)]
-pub(super) struct Crowd {
-    waiting: Mutex<Vec<Box<Taking>>>,
-    comes: Notify,
-    closed: AtomicBool,
-}
-
-impl Crowd {
-    pub(super) fn join(&self, taking: Box<Taking>) {
-        self.waiting.lock().push(taking);
-        self.comes.notify_one();
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
-        self.comes.notify_one();
-    }
-}
-
 /// Makes room for those that wait for it, until the writer is closed.
 pub(super) async fn make_room(writer: Arc<Writer>) {
     loop {
-        writer.crowd.comes.notified().await;
-        let waiting = std::mem::take(&mut *writer.crowd.waiting.lock());
+        let waiting = writer.crowd.comes().await;
         if writer.crowd.is_closed() {
             return;
         }

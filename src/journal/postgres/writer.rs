@@ -6,21 +6,20 @@
 use super::batch;
 use super::begun::{Attempts, Known};
 use super::budget::Budget;
-use super::database::{Database, WRITERS};
+use super::crowd::Crowd;
+use super::database::Database;
 use super::holds::Holds;
+use super::inbox::Inbox;
 use super::incarnation::Incarnation;
-use super::lane::Lane;
-use super::look;
 use super::numbers::{Bucket, Numbers};
 use super::op::{Note, Noted, Wait};
-use super::room;
 use crate::journal::{BoxFuture, EntryId, JournalError, JournalEvent, Room};
 use crate::observe::metrics::JournalMeters;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use tokio::time::Instant;
 
-/// Writes what callbacks wait for. Whoever has it may ask; it works once it was [started](Self::start).
+/// Writes what callbacks wait for. Whoever has it may ask; it works once `work` has begun.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) database: Arc<Database>,
@@ -33,10 +32,11 @@ pub(super) struct Writer {
     /// What there may be of unconfirmed callbacks, and is as far as this process knows.
     pub(super) budget: Budget,
     /// Callbacks that wait for others to give way.
-    pub(super) crowd: room::Crowd,
+    pub(super) crowd: Crowd,
     /// Attempts of this process that are under way.
     pub(super) attempts: Attempts,
-    pub(super) lanes: [Lane; WRITERS],
+    /// What waits for each of its connections.
+    pub(super) lanes: Vec<Inbox>,
 }
 
 impl Writer {
@@ -55,31 +55,15 @@ impl Writer {
             meters,
             waiting: Arc::default(),
             budget: Budget::of(room),
-            crowd: room::Crowd::default(),
+            crowd: Crowd::default(),
             attempts: Attempts::default(),
-            lanes: Default::default(),
-        }
-    }
-
-    /// Works from now on, until it is [closed](Self::close).
-    pub(super) fn start(self: &Arc<Self>) {
-        for lane in 0..WRITERS {
-            let writer = Arc::clone(self);
-            tokio::spawn(async move { writer.work(lane).await });
-        }
-        tokio::spawn(room::make_room(Arc::clone(self)));
-        tokio::spawn(look::look(Arc::clone(self)));
-    }
-
-    async fn work(&self, lane: usize) {
-        if let Some(lane) = self.lanes.get(lane) {
-            lane.work(self).await;
+            lanes: (0..database.writers()).map(|_| Inbox::default()).collect(),
         }
     }
 
     /// Asks for nothing more; what was asked for is still written while the database answers.
     pub(super) fn close(&self) {
-        self.lanes.iter().for_each(Lane::close);
+        self.lanes.iter().for_each(Inbox::close);
         self.crowd.close();
     }
 
@@ -94,14 +78,14 @@ impl Writer {
         let _ = self.flush().await;
         self.close();
         for lane in &self.lanes {
-            lane.ended().await;
+            drop(lane.begin().await);
         }
     }
 
     /// Leaves something that somebody waits for.
     pub(super) fn wait(&self, wait: Wait) {
-        if let Some(lane) = self.lane(wait.bucket()) {
-            lane.wait(wait);
+        if let Some(wait) = self.lane(wait.bucket()).map_or_else(|| None, |lane| lane.wait(wait)) {
+            wait.refuse(JournalError::Unavailable);
         }
     }
 
@@ -130,7 +114,7 @@ impl Writer {
 
     /// Waits until what was noted before is durable.
     pub(super) fn flush(&self) -> BoxFuture<'_, ()> {
-        let waits: Vec<_> = self.lanes.iter().map(Lane::noted).collect();
+        let waits: Vec<_> = self.lanes.iter().map(Inbox::noted).collect();
         Box::pin(async move {
             for wait in waits {
                 if !wait.is_durable().await {
@@ -154,8 +138,8 @@ impl Writer {
         current.map_or_else(|| self.database.settings.replica.clone(), |current| current.name.to_string())
     }
 
-    fn lane(&self, bucket: Bucket) -> Option<&Lane> {
-        self.lanes.get(usize::from(bucket.0) % WRITERS)
+    fn lane(&self, bucket: Bucket) -> Option<&Inbox> {
+        self.lanes.get(usize::from(bucket.0) % self.lanes.len().max(1))
     }
 }
 

@@ -36,6 +36,8 @@ struct Two {
 pub(super) fn open_twice(settings: &DatabaseSettings, room: Room) -> Journal {
     let other = DatabaseSettings { replica: "two".to_owned(), ..settings.clone() };
     let both = [open(settings, room), open(&other, room)];
+    // Groups take turns in each process; the other one has had the first turn.
+    both[1].turn.store(1, Ordering::Relaxed);
     let two = Arc::new(Two { both, turn: AtomicUsize::new(0), works: Mutex::default() });
     Journal { queue: Arc::clone(&two) as _, archive: two, shared: None }
 }
