@@ -243,17 +243,23 @@ impl App {
     /// What is known from before. Where that is in a database that does not answer nobody waits for it, and `None` is given back:
     /// what a gate needs is read when it is to be had.
     async fn recall(&self) -> Option<HashMap<String, Known>> {
-        let recalling = async {
-            let recalled = recall(self.services.pending.as_deref()).await;
-            self.services.housekeeping.recall().await;
+        let (pending, housekeeping) = (self.services.pending.as_deref(), &self.services.housekeeping);
+        let Some(shared) = housekeeping.journal.as_ref().and_then(|journal| journal.shared.as_ref()) else {
+            let recalled = recall(pending).await;
+            housekeeping.recall().await;
             self.listeners.recall().await;
-            recalled
+            return Some(recalled);
         };
-        let journal = self.services.housekeeping.journal.as_ref();
-        match journal.and_then(|journal| journal.shared.as_ref()) {
-            None => Some(recalling.await),
-            Some(shared) => tokio::time::timeout(shared.timeout(), recalling).await.ok(),
-        }
+        let recalling = async {
+            let recalled = match pending {
+                Some(pending) => pending.recall().await.ok()?,
+                None => HashMap::default(),
+            };
+            housekeeping.recall().await;
+            self.listeners.recall().await;
+            Some(recalled)
+        };
+        tokio::time::timeout(shared.timeout(), recalling).await.ok().flatten()
     }
 
     /// Tells whoever waits for it that callbacks are accepted, and the supervisor from time to time that this process

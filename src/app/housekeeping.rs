@@ -76,10 +76,14 @@ impl Housekeeping {
     /// What happened in each minute before this process began, and what callbacks look like that were confirmed.
     pub(super) async fn recall(&self) {
         let Some(journal) = &self.journal else { return };
-        if let Ok(minutes) = journal.archive.minutes().await {
+        let (minutes, confirmed) = (journal.archive.minutes().await, journal.archive.confirmed(FAMILIAR).await);
+        if journal.shared.is_some() && (minutes.is_err() || confirmed.is_err()) {
+            return;
+        }
+        if let Ok(minutes) = minutes {
             self.gate.metrics.remember(minutes);
         }
-        let confirmed = journal.archive.confirmed(FAMILIAR).await.unwrap_or_default();
+        let confirmed = confirmed.unwrap_or_default();
         for appearance in confirmed.iter().rev().filter_map(|callback| Appearance::of(callback, &self.gate.senders)) {
             self.gate.familiar.remember(&appearance);
         }
@@ -88,12 +92,12 @@ impl Housekeeping {
 
     /// If a database did not answer at the start, once it does.
     async fn recall_at_last(&self) {
-        let Some(journal) = &self.journal else { return };
+        if self.journal.is_none() {
+            return;
+        }
         while !self.is_recalled.load(Ordering::Relaxed) {
             tokio::time::sleep(LEVEL_EVERY).await;
-            if journal.archive.made_at().await.is_ok() {
-                self.recall().await;
-            }
+            self.recall().await;
         }
     }
 

@@ -29,9 +29,9 @@ fn a_source_is_read_by_one_gate_and_by_another_when_that_is_gone() {
     let first = fleet.sql(DUTY);
     let reading = |fleet: &Fleet, gate: usize| {
         let metrics = fleet.admin(gate, crate::wire::Request::get("/metrics")).text();
-        metrics
-            .lines()
-            .any(|line| line.starts_with("tollgate_duty{") && line.contains("source:list") && line.ends_with(" 1"))
+        let mut duty =
+            metrics.lines().filter(|line| line.starts_with("tollgate_duty{") && line.contains("source:list"));
+        duty.any(|line| line.ends_with(" 1.0"))
     };
     until("exactly that one to say so", || (0..3).all(|gate| reading(&fleet, gate) == (first == format!("r{gate}"))));
     fleet.kills(first.trim_start_matches('r').parse().unwrap());
