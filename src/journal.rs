@@ -20,6 +20,8 @@ pub mod callback;
 
 pub mod claimed;
 
+pub mod copy;
+
 pub mod database;
 
 pub mod event;
@@ -82,8 +84,8 @@ pub use history::{AttemptRecord, Event, Figures, Record, Refused};
 pub use ids::{DeliveryId, EntryId, EntryKey};
 pub use job::{DueGroup, Job, Rank};
 pub use open::{
-    Place, Settings, check, finish, is_worked_on, look, made_at, made_at_in_file, migrate, migration, open,
-    open_beside, open_when_free,
+    Place, Settings, check, copy as copy_file, finish, is_worked_on, look, made_at, made_at_in_file, migrate,
+    migration, open, open_beside, open_when_free,
 };
 pub use open_error::OpenError;
 pub use overrides::{Override, Overrides, Redeliveries};

@@ -1,5 +1,7 @@
 //! `tollgate journal`: looking after the file or the database.
 
+mod copy;
+
 mod migrate;
 
 use super::ConfigFile;
@@ -39,6 +41,13 @@ enum Command {
                       when it starts.\n\nExit codes: 0 done or nothing to do, 1 failed, 2 wrong usage."
     )]
     Migrate(migrate::Args),
+    /// Copy a journal that is a file into the database that journal.url names: every record, with the numbers that go on.
+    #[command(
+        after_help = "No gate may be running, neither with the file nor with the database; the tables are there already (tollgate \
+                      journal migrate). The file stays as it is. Done again it adds only what is not there yet.\n\nExit codes: 0 \
+                      both sides have the same, 1 they have not or it failed, 2 wrong usage."
+    )]
+    Copy(copy::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -79,6 +88,7 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Export(args) => export(args).await,
         Command::Check(args) => check(args).await,
         Command::Migrate(args) => migrate::run(args).await,
+        Command::Copy(args) => copy::run(args).await,
     }
 }
 

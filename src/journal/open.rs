@@ -1,5 +1,6 @@
 //! Opening a journal: as one of those who work on it, or beside them.
 
+use super::copy::{Copied, NotCopied};
 use super::database::{DatabaseFacts, DatabaseSettings, Migrated};
 use super::postgres::{self, Postgres};
 use super::sqlite::{self, Sqlite};
@@ -153,6 +154,15 @@ pub async fn look(settings: &Settings) -> (Option<String>, Option<DatabaseFacts>
 /// If the database is not to be had, or does not let it.
 pub async fn migrate(database: &DatabaseSettings) -> Result<Migrated, OpenError> {
     postgres::migrate(database).await
+}
+
+/// Copies a journal that is a file into one that is a database: every row, with the numbers that go on. Done again it adds what is
+/// not there yet. Says how much there is of what on both sides.
+///
+/// # Errors
+/// If a gate works on one of the two, or one of them fails.
+pub async fn copy(from: &Path, to: &DatabaseSettings) -> Result<Vec<Copied>, NotCopied> {
+    postgres::copy(from, to).await
 }
 
 /// The statements that [`migrate`] would run; empty if there are none.

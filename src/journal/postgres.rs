@@ -126,6 +126,12 @@ mod redeliver;
 
 mod swept;
 
+mod check;
+
+mod copy;
+
+mod copied_tables;
+
 mod archive;
 
 mod shared;
@@ -135,6 +141,8 @@ mod tests;
 
 pub(super) use migrate::{facts, finish, migrate, migration};
 
+pub(super) use check::check;
+pub(super) use copy::copy;
 pub use tls::{BadUrl, shown};
 
 use super::{DatabaseSettings, Health, OpenError, Room};
@@ -246,10 +254,4 @@ impl Postgres {
 pub(super) async fn is_worked_on(settings: &DatabaseSettings) -> Result<bool, OpenError> {
     let replicas = Postgres::beside(settings).await?.list().await.map_err(|error| OpenError::Store(Box::new(error)))?;
     Ok(replicas.iter().any(|replica| replica.live))
-}
-
-/// What is wrong with the journal.
-pub(super) async fn check(settings: &DatabaseSettings) -> Result<Health, OpenError> {
-    tls::usable(settings)?;
-    Ok(Health { version: 0, made_at: None, problems: Vec::new(), figures: super::Figures::default() })
 }

@@ -90,9 +90,12 @@ mod renew;
 
 mod check;
 
+mod copy;
+
 mod sound;
 
 pub(super) use check::check;
+pub(super) use copy::read as read_for_copy;
 pub(super) use times::made_at;
 
 use super::{BoxFuture, JournalError, OpenError, Room};

@@ -110,7 +110,7 @@ pub(crate) fn attempt_of(taken: &Taken, order: &str, number: u64) -> Attempt {
 }
 
 /// The attempt is sent, and the upstream accepts it.
-fn accept(journal: &Journal, attempt: Attempt) {
+pub(crate) fn accept(journal: &Journal, attempt: Attempt) {
     journal.queue.append(JournalEvent::AttemptStarted { attempt, verified: Some(verified()), next: None });
     journal.queue.append(JournalEvent::AttemptEnded {
         attempt,

@@ -13,7 +13,7 @@
 )]
 
 #[path = "../gate"]
-#[allow(dead_code, reason = "the gate's own scenarios use the rest")]
+#[allow(dead_code, unused_imports, reason = "the gate's own scenarios use the rest")]
 mod gate {
     pub mod fakes;
 

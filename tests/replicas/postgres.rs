@@ -128,9 +128,9 @@ fn demoted(program: &Path, dir: &Path) -> Command {
 }
 
 fn user() -> Option<User> {
-    Uid::effective()
-        .is_root()
-        .then(|| User::from_name("postgres").unwrap().expect("no user postgres: apt-get install postgresql"))
+    Uid::effective().is_root().then(|| {
+        User::from_name("postgres").unwrap().unwrap_or_else(|| panic!("no user postgres: apt-get install postgresql"))
+    })
 }
 
 fn run(command: &mut Command) -> String {
@@ -147,7 +147,10 @@ fn programs() -> PathBuf {
         versions.filter_map(|version| Some((version.file_name().to_str()?.parse::<u32>().ok()?, version.path()))).max();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let in_path = || std::env::split_paths(&path).find(|dir| dir.join("initdb").is_file());
-    newest.map(|(_, path)| path.join("bin")).or_else(in_path).expect("no PostgreSQL: apt-get install postgresql")
+    newest
+        .map(|(_, path)| path.join("bin"))
+        .or_else(in_path)
+        .unwrap_or_else(|| panic!("no PostgreSQL: apt-get install postgresql"))
 }
 
 /// A free port below those that the system gives to outgoing connections: whoever connects again and again to one up there while

@@ -124,6 +124,15 @@ fn every_scene_of_the_demo_goes_well() {
 }
 
 #[test]
+fn the_scenes_of_three_gates_go_well_and_one_is_killed() {
+    if std::env::var_os("TOLLGATE_SKIP_DATABASES").is_some_and(|skip| !skip.is_empty()) {
+        return;
+    }
+    let (success, scenes) = demo(&["--replicas"]);
+    assert!(success && scenes.len() == 2, "{scenes:#?}");
+}
+
+#[test]
 fn no_scene_of_the_demo_goes_well_without_the_gate() {
     let (success, scenes) = demo(&["--without-gate"]);
     let good: Vec<_> = scenes.iter().filter(|scene| goes_well(scene)).collect();

@@ -31,10 +31,13 @@ pub struct AuditLine {
     pub outcome: Option<String>,
     /// Why, in that person's words.
     pub because: Option<String>,
+    /// The gate that wrote it, by name, where several share the journal; absent for a command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<String>,
 }
 
 impl From<&AuditRecord> for AuditLine {
-    fn from(AuditRecord { id, at, audit, .. }: &AuditRecord) -> Self {
+    fn from(AuditRecord { id, at, audit, replica }: &AuditRecord) -> Self {
         Self {
             id: *id,
             at: time(*at),
@@ -46,6 +49,7 @@ impl From<&AuditRecord> for AuditLine {
             entries: audit.entries.iter().map(|entry| entry.0).collect(),
             outcome: audit.outcome.clone(),
             because: audit.because.clone(),
+            replica: replica.clone(),
         }
     }
 }

@@ -113,6 +113,9 @@ pub struct Event {
     pub reason: Option<&'static str>,
     /// The callback it came with.
     pub request_id: Option<String>,
+    /// The gate that wrote it, by name, where several share the journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<String>,
 }
 
 /// One time a delivery was sent.
@@ -136,6 +139,9 @@ pub struct Sending {
     /// Why there was no status.
     #[schema(value_type = Option<words::Reason>)]
     pub reason: Option<&'static str>,
+    /// The gate that sent it, by name, where several share the journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<String>,
 }
 
 impl From<&Record> for Entry {
@@ -194,6 +200,7 @@ impl From<&journal::Event> for Event {
             what: event.what.clone(),
             reason: event.reason.map(Reason::code),
             request_id: event.request_id.map(|id| id.to_string()),
+            replica: event.replica.clone(),
         }
     }
 }
@@ -208,6 +215,7 @@ impl From<&AttemptRecord> for Sending {
             status: sent.status,
             accepted: sent.accepted,
             reason: sent.reason.map(Reason::code),
+            replica: sent.replica.clone(),
         }
     }
 }

@@ -22,6 +22,12 @@ const JOURNAL: &str = "tollgate.db";
 /// The variable that the token is in.
 const TOKEN: &str = "TOLLGATE_ADMIN_TOKEN";
 
+/// The variable that the address of the journal of several gates is in, password and all.
+const DATABASE: &str = "TOLLGATE_JOURNAL_URL";
+
+/// How soon others go on with what a killed gate held: a spectator waits a moment.
+const LEASE: &str = "3s";
+
 /// Whose number it is, is a matter of who comes first in the shipped file; here the order system's own list says it.
 const SHIPPED_PROOF: &str = "    number_proof: first";
 const PROOF: &str = "    number_proof: source";
@@ -45,14 +51,22 @@ pub(super) struct Configuration {
     pub(super) v3: V3,
     /// What opens the dashboard.
     pub(super) token: String,
+    /// The address of the journal that several gates share; `None` for one gate with a file.
+    pub(super) database: Option<String>,
 }
 
 impl Configuration {
-    /// The content of `file`, which makes a gate listen on `listen`, and its dashboard on `admin`.
+    /// The content of `file`, which makes the gate `name` listen on `listen`, and its dashboard on `admin`.
     ///
     /// # Errors
     /// If the shipped file has become one in which the demo's values do not take effect.
-    pub(super) fn text(&self, file: &Path, listen: SocketAddr, admin: SocketAddr) -> anyhow::Result<String> {
+    pub(super) fn text(
+        &self,
+        name: &str,
+        file: &Path,
+        listen: SocketAddr,
+        admin: SocketAddr,
+    ) -> anyhow::Result<String> {
         let again = AGAIN_MS.map(|ms| format!("{ms}ms")).join(", ");
         let [first, second] = &self.hosts;
         let text = [
@@ -61,7 +75,7 @@ impl Configuration {
             ("upstream", self.upstream.clone()),
             ("wechat", format!("{{ hosts: [{first}, {second}] }}")),
             ("cache", format!("{{ pending: {PENDING_MS}ms }}")),
-            ("journal", format!("{{ path: {JOURNAL} }}")),
+            ("journal", self.journal(name)),
             ("pending_orders", self.pending_orders()),
             ("follow_up", format!("{{ ask_again: [{again}], redeliver: [{again}] }}")),
         ]
@@ -70,6 +84,13 @@ impl Configuration {
         let config = Config::parse(&text, file, self).context("the shipped config.yaml, as the demo changes it")?;
         self.took_effect(&config, file, listen, admin)?;
         Ok(text)
+    }
+
+    fn journal(&self, name: &str) -> String {
+        match self.database {
+            Some(_) => format!("{{ url: \"${{{DATABASE}}}\", replica: {name}, lease: {LEASE} }}"),
+            None => format!("{{ path: {JOURNAL} }}"),
+        }
     }
 
     /// The order system's page of unpaid orders.
@@ -91,7 +112,7 @@ impl Configuration {
             ("channels.NAME.upstream", config.channels.iter().all(|channel| channel.upstream == upstream)),
             ("wechat.hosts", config.wechat.settings().hosts == self.hosts),
             ("cache.pending", config.cache.pending == Duration::from_millis(PENDING_MS)),
-            ("journal.path", journal == Some(&file.with_file_name(JOURNAL))),
+            ("journal", journal == Some(&file.with_file_name(JOURNAL)) || self.database.is_some() && journal.is_none()),
             ("routes.number_proof", config.routes.iter().any(by_source)),
             ("routes", config.routes.iter().any(|route| route.resign.is_some())),
             ("channels", config.accounts.iter().any(|account| account.credentials.v3().is_some())),
@@ -108,7 +129,7 @@ impl Configuration {
     /// The keys and the token, as the variables that the shipped file names.
     pub(super) fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
         let variable = |name| Some((name, self.variable(name).ok()?));
-        ["WECHAT_APP_KEY", "WECHAT_C1_KEY", TOKEN].into_iter().chain(V3::variables()).filter_map(variable)
+        ["WECHAT_APP_KEY", "WECHAT_C1_KEY", TOKEN, DATABASE].into_iter().chain(V3::variables()).filter_map(variable)
     }
 }
 
@@ -129,6 +150,7 @@ impl Environment for Configuration {
         }
         let appid = match name {
             TOKEN => return Ok(self.token.clone()),
+            DATABASE => return self.database.clone().ok_or(VarError::NotPresent),
             "WECHAT_APP_KEY" => "wxd930ea5d5a258f4f",
             "WECHAT_C1_KEY" => "wx2421b1c4370ec43b",
             _ => return Err(VarError::NotPresent),
@@ -160,12 +182,26 @@ mod tests {
         let token = "0123456789abcdef".to_owned();
         let merchants = demo_merchants().unwrap();
         let v3 = V3::of(&Sandbox::new(merchants.clone(), Seed(1), 1)).unwrap();
-        let demo = Configuration { upstream, hosts, merchants, v3, token };
+        let demo = Configuration { upstream, hosts, merchants, v3, token, database: None };
         let [listen, admin] = ["127.0.0.1:0", "127.0.0.1:1"].map(|address| address.parse().unwrap());
-        let text = demo.text(Path::new("/demo/config.yaml"), listen, admin).unwrap();
+        let text = demo.text("gate", Path::new("/demo/config.yaml"), listen, admin).unwrap();
         assert_eq!(demo.variables().count(), 7);
         assert!(text.contains("WECHAT_APP_KEY") && !text.contains("tollgateSandbox"), "{text}");
         assert!(!text.contains(&demo.token), "{text}");
+    }
+
+    #[test]
+    fn the_password_of_a_shared_journal_is_not_in_the_file() {
+        let hosts = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(str::to_owned);
+        let merchants = demo_merchants().unwrap();
+        let v3 = V3::of(&Sandbox::new(merchants.clone(), Seed(1), 1)).unwrap();
+        let (upstream, token) = ("http://127.0.0.1:3".to_owned(), "0123456789abcdef".to_owned());
+        let database = Some("postgres://tollgate:its-password@127.0.0.1:5/tollgate?sslmode=disable".to_owned());
+        let demo = Configuration { upstream, hosts, merchants, v3, token, database };
+        let [listen, admin] = ["127.0.0.1:0", "127.0.0.1:1"].map(|address| address.parse().unwrap());
+        let text = demo.text("gate-2", Path::new("/demo/config.yaml"), listen, admin).unwrap();
+        assert!(text.contains("replica: gate-2") && !text.contains("its-password"), "{text}");
+        assert_eq!(demo.variables().count(), 8);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpSocket;
 use tokio::time::Instant;
@@ -31,7 +32,8 @@ pub(super) struct Gate {
     process: Process,
     /// Configuration, journal, log.
     pub(super) directory: Directory,
-    configuration: Configuration,
+    configuration: Arc<Configuration>,
+    name: &'static str,
 }
 
 /// Where the gate listens.
@@ -44,21 +46,27 @@ pub(super) struct Addresses {
 }
 
 impl Gate {
-    /// Starts it.
-    pub(super) async fn start(configuration: Configuration) -> anyhow::Result<Self> {
+    /// Starts it, under this name.
+    pub(super) async fn start(configuration: Arc<Configuration>, name: &'static str) -> anyhow::Result<Self> {
         let directory = Directory::make()?;
         let anywhere = Addresses { callbacks: ANYWHERE, admin: ANYWHERE };
-        let (process, addresses) = Process::start(&configuration, &directory, anywhere).await?;
-        Ok(Self { addresses, process, directory, configuration })
+        let (process, addresses) = Process::start(&configuration, name, &directory, anywhere).await?;
+        Ok(Self { addresses, process, directory, configuration, name })
     }
 
-    /// Kills it with SIGKILL and starts it again; how long it was away.
+    /// Kills it with SIGKILL.
+    pub(super) fn is_killed(&mut self) -> anyhow::Result<()> {
+        self.process.kill().context("cannot kill the gate")
+    }
+
+    /// Kills it and starts it again; how long it was away.
     pub(super) async fn is_killed_and_starts_again(&mut self) -> anyhow::Result<Duration> {
         let killed_at = Instant::now();
-        self.process.kill().context("cannot kill the gate")?;
+        self.is_killed()?;
         // Bound and not listening, so that no other process gets the ports meanwhile.
         let _ports = [reserved(self.addresses.callbacks)?, reserved(self.addresses.admin)?];
-        (self.process, self.addresses) = Process::start(&self.configuration, &self.directory, self.addresses).await?;
+        let start = Process::start(&self.configuration, self.name, &self.directory, self.addresses);
+        (self.process, self.addresses) = start.await?;
         Ok(killed_at.elapsed())
     }
 }
@@ -84,11 +92,12 @@ struct Process(Child);
 impl Process {
     async fn start(
         configuration: &Configuration,
+        name: &str,
         directory: &Directory,
         addresses: Addresses,
     ) -> anyhow::Result<(Self, Addresses)> {
         let file = directory.path().join("config.yaml");
-        let text = configuration.text(&file, addresses.callbacks, addresses.admin)?;
+        let text = configuration.text(name, &file, addresses.callbacks, addresses.admin)?;
         std::fs::write(&file, text).context("cannot write the gate's configuration")?;
         let log = directory.path().join("gate.log");
         let its_log = OpenOptions::new().create(true).append(true).open(&log).context("cannot write the gate's log")?;

@@ -1,5 +1,7 @@
 //! The scenes, each with what must come of it.
 
+mod replicas;
+
 mod v3;
 
 use super::report::{Report, describe_attempt};
@@ -32,11 +34,16 @@ pub(super) enum Scene {
     V3Notification,
     V3Forged,
     V3SignedAnew,
+    OneCount,
+    OneKilled,
 }
 
 impl Scene {
-    /// All, in playing order.
-    pub(super) const ALL: [Self; 17] = [
+    /// Those of several gates.
+    pub(super) const OF_REPLICAS: &[Self] = &[Self::OneCount, Self::OneKilled];
+
+    /// Those of one gate, in playing order.
+    pub(super) const OF_ONE_GATE: &[Self] = &[
         Self::Paid,
         Self::Notification,
         Self::Unpaid,
@@ -76,6 +83,8 @@ impl Scene {
             Self::V3Notification => v3::notification(stage).await,
             Self::V3Forged => v3::forged(stage).await,
             Self::V3SignedAnew => v3::signed_anew(stage).await,
+            Self::OneCount => replicas::one_count(stage).await,
+            Self::OneKilled => replicas::one_killed(stage).await,
         }
     }
 }

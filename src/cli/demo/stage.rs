@@ -18,6 +18,7 @@ use hyper::{Method, Request, Response};
 use jiff::civil::Date;
 use serde::Serialize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
@@ -54,9 +55,32 @@ pub(super) struct Stage {
     /// Where the gate keeps its files.
     pub(super) directory: Option<PathBuf>,
     pub(super) sender: Sender,
+    /// One for each gate.
+    pub(super) senders: Vec<Sender>,
     client: Client,
-    gate: Option<Mutex<Gate>>,
+    gates: Vec<Mutex<Gate>>,
     _serving: JoinSet<()>,
+}
+
+/// Which gates there are.
+#[derive(Debug)]
+pub(super) enum Gates {
+    /// None: callbacks go straight to the shop.
+    None,
+    /// One, with its journal in a file.
+    One,
+    /// Three that share the journal at this address.
+    Three(String),
+}
+
+impl Gates {
+    const fn names(&self) -> &'static [&'static str] {
+        match self {
+            Self::None => &[],
+            Self::One => &["gate"],
+            Self::Three(_) => &["gate-1", "gate-2", "gate-3"],
+        }
+    }
 }
 
 /// Where the dashboard of the gate is.
@@ -110,8 +134,8 @@ impl Sender {
 }
 
 impl Stage {
-    /// Starts everybody; without the gate, callbacks go straight to the shop.
-    pub(super) async fn set_up(with_gate: bool) -> anyhow::Result<Self> {
+    /// Starts everybody.
+    pub(super) async fn set_up(wanted: Gates) -> anyhow::Result<Self> {
         let merchants = demo_merchants()?;
         let sandbox = Sandbox::new(merchants.clone(), Seed(1), TIME_SCALE);
         let v3 = V3::of(&sandbox)?;
@@ -131,22 +155,33 @@ impl Stage {
         });
         let hosts = [sandbox_url.clone(), second_url.clone()];
         let token = Uuid::now_v7().simple().to_string();
-        let configuration = Configuration { upstream: shop_url.clone(), hosts, merchants, v3, token: token.clone() };
-        let gate = if with_gate { Some(Gate::start(configuration).await?) } else { None };
-        let gate_url = gate.as_ref().map_or(shop_url.clone(), |gate| format!("http://{}", gate.addresses.callbacks));
+        let names = wanted.names();
+        let database = if let Gates::Three(url) = wanted { Some(url) } else { None };
+        let upstream = shop_url.clone();
+        let configuration = Configuration { upstream, hosts, merchants, v3, token: token.clone(), database };
+        let configuration = Arc::new(configuration);
+        let mut gates = Vec::new();
+        for &name in names {
+            gates.push(Gate::start(Arc::clone(&configuration), name).await?);
+        }
         let client = Client::default();
+        let senders = gates.iter().map(|gate| format!("http://{}", gate.addresses.callbacks));
+        let senders = senders.map(|gate_url| Sender { client: client.clone(), gate_url }).collect::<Vec<_>>();
+        let straight = || Sender { client: client.clone(), gate_url: shop_url.clone() };
+        let sender = senders.first().cloned().unwrap_or_else(straight);
         Ok(Self {
             sandbox,
             shop,
             sandbox_url,
             second_url,
+            gate_url: sender.gate_url.clone(),
             shop_url,
-            sender: Sender { client: client.clone(), gate_url: gate_url.clone() },
-            gate_url,
-            dashboard: gate.as_ref().map(|gate| Dashboard { url: format!("http://{}/", gate.addresses.admin), token }),
-            directory: gate.as_ref().map(|gate| gate.directory.path().to_owned()),
+            sender,
+            senders,
+            dashboard: gates.first().map(|gate| Dashboard { url: format!("http://{}/", gate.addresses.admin), token }),
+            directory: gates.first().map(|gate| gate.directory.path().to_owned()),
             client,
-            gate: gate.map(Mutex::new),
+            gates: gates.into_iter().map(Mutex::new).collect(),
             _serving: serving,
         })
     }
@@ -215,15 +250,44 @@ impl Stage {
 
     /// Kills the gate and starts it again; how long it was away, if there is one.
     pub(super) async fn kill_gate(&self) -> anyhow::Result<Option<Duration>> {
-        match &self.gate {
+        match self.gates.first() {
             Some(gate) => gate.lock().await.is_killed_and_starts_again().await.map(Some),
             None => Ok(None),
         }
     }
 
+    /// Kills one of several gates, and leaves it so.
+    pub(super) async fn kill_one(&self, which: usize) -> anyhow::Result<()> {
+        self.gates.get(which).context("there is no such gate")?.lock().await.is_killed()
+    }
+
+    /// Starts one that was killed.
+    pub(super) async fn start_one(&self, which: usize) -> anyhow::Result<()> {
+        self.gates
+            .get(which)
+            .context("there is no such gate")?
+            .lock()
+            .await
+            .is_killed_and_starts_again()
+            .await
+            .map(drop)
+    }
+
+    /// Waits until the shop holds all these orders for paid, at most so long; how long that was, and how many are not.
+    pub(super) async fn marked_paid(&self, orders: &[String], patience: Duration) -> (Duration, usize) {
+        let began = Instant::now();
+        loop {
+            let missing = orders.iter().filter(|order| !self.shop.order(order).is_some_and(|line| line.paid)).count();
+            if missing == 0 || began.elapsed() > patience {
+                return (began.elapsed(), missing);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Compares WeChat Pay's bill of a day, as an operator does beside the running gate; what the command says.
     pub(super) async fn sweep(&self, channel: &str, day: Date) -> anyhow::Result<Vec<String>> {
-        match &self.gate {
+        match self.gates.first() {
             Some(gate) => gate.lock().await.sweep(channel, day).await,
             None => Ok(vec!["there is no gate that could compare the bill".to_owned()]),
         }
@@ -232,7 +296,7 @@ impl Stage {
     /// Waits until the shop got something for an order, or for as long as a scene may take; how long that was.
     pub(super) async fn arrived(&self, order: &str) -> Duration {
         let began = Instant::now();
-        let limit = if self.gate.is_some() { LIMIT } else { IN_VAIN };
+        let limit = if self.gates.is_empty() { IN_VAIN } else { LIMIT };
         while self.received(&[order]).is_empty() && began.elapsed() < limit {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

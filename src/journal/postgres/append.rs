@@ -17,6 +17,20 @@ pub(super) fn write(script: &mut Script, notes: &[Noted], replica: &str) -> Vec<
     waves(notes).into_iter().filter_map(|wave| one_wave(script, &wave, replica)).collect()
 }
 
+/// How many parts there may be in a batch, each of a few statements.
+const MOST_WAVES: usize = 16;
+
+/// How many of these, from the first on, are written in a batch: what is said of one entry again and again has its parts.
+pub(super) fn fit(notes: &[Noted]) -> usize {
+    let waves = waves(notes);
+    if waves.len() <= MOST_WAVES {
+        return notes.len();
+    }
+    // Whatever is in the first part that is too much comes later, and so does all that was said after it.
+    let late = waves.get(MOST_WAVES).and_then(|wave| wave.first()).map(|noted| std::ptr::from_ref(*noted));
+    notes.iter().position(|noted| Some(std::ptr::from_ref(noted)) == late).unwrap_or(notes.len()).max(1)
+}
+
 /// Parts of these, one after the other, in each of which nothing is about what another one is about.
 fn waves(notes: &[Noted]) -> Vec<Vec<&Noted>> {
     let mut waves: Vec<Vec<&Noted>> = Vec::new();

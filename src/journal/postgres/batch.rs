@@ -17,6 +17,26 @@ use std::collections::HashMap;
 /// How many operations a batch has at most.
 pub(super) const MOST: usize = 256;
 
+/// How many sendings of one order are begun in a batch: each has a statement of its own.
+const MOST_OF_AN_ORDER: usize = 4;
+
+/// Takes those out that are left for the next batch, so that no flight takes too long.
+pub(super) fn leave_out(notes: &mut Vec<Noted>, waits: &mut Vec<Wait>) -> (Vec<Noted>, Vec<Wait>) {
+    let late = notes.split_off(append::fit(notes));
+    if !late.is_empty() {
+        // Nobody overtakes what was said before.
+        return (late, std::mem::take(waits));
+    }
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let is_too_much = |wait: &mut Wait| {
+        let Wait::Begin(one) = wait else { return false };
+        let seen = seen.entry(one.sending.order.to_string()).or_default();
+        *seen += 1;
+        *seen > MOST_OF_AN_ORDER
+    };
+    (late, waits.extract_if(.., is_too_much).collect())
+}
+
 /// What is written together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -58,6 +78,19 @@ impl Batch {
 
     pub(super) const fn len(&self) -> usize {
         self.notes.len() + self.takings.len() + self.beginnings.len()
+    }
+
+    /// In two halves, of which the first is written first.
+    pub(super) fn halves(mut self) -> Vec<Self> {
+        if self.notes.len() > 1 {
+            let rest = self.notes.split_off(self.notes.len() / 2);
+            let first = Self { notes: std::mem::replace(&mut self.notes, rest), ..Self::default() };
+            return vec![first, self];
+        }
+        let takings = self.takings.split_off(self.takings.len() / 2);
+        let beginnings = self.beginnings.split_off(self.beginnings.len() / 2);
+        let rest = Self { notes: Vec::new(), takings, beginnings };
+        [self, rest].into_iter().filter(|half| half.len() > 0).collect()
     }
 
     /// Each alone.

@@ -133,17 +133,11 @@ impl Look<'_> {
     async fn waiting(&self) -> Result<(Vec<Candidate>, Vec<DueGroup>), JournalError> {
         let rested: Vec<EntryId> = self.rested();
         let mine = mine(&self.store.holds);
-        let text = format!(
-            "{WAITING} SELECT waiting.state, waiting.channel, waiting.origin, waiting.rank FROM waiting WHERE EXISTS (
-                SELECT 1 FROM ~entry entry WHERE {OF_GROUP} AND entry.due_at <= @now AND {})",
-            free(1, 2)
-        );
         let (me, asked) = (self.me.id, rested.clone());
         let looked = self.store.database.singly(move |tx| {
-            let (text, mine, asked) = (text.clone(), mine.clone(), asked.clone());
+            let (mine, asked) = (mine.clone(), asked.clone());
             Box::pin(async move {
-                let waiting = Statement::of(text).with(me).with(List(mine));
-                let mut statements = vec![waiting];
+                let mut statements = vec![waiting(me, mine)];
                 if !asked.is_empty() {
                     statements.push(of_entries(Statement::of(RESTED), &asked).with(me));
                 }
@@ -194,18 +188,29 @@ impl Look<'_> {
         // So that what one group leaves goes to others without another look.
         let most = self.limit.min((2 * self.limit / groups.len().max(1)).max(1) + SPARE);
         let groups = groups.to_vec();
-        let text = due_text(latest_first);
         self.store
             .database
             .singly(move |tx| {
-                let statement = of_groups(Statement::of(text.clone()), &groups)
-                    .with(me)
-                    .with(List(mine.clone()))
-                    .with(at_most(most));
+                let statement = due_in(&groups, latest_first, me, mine.clone(), most);
                 Box::pin(async move { tx.rows(statement).await?.iter().map(candidate).collect() })
             })
             .await
     }
+}
+
+/// Asks for the groups that have something that is due and may be taken by this incarnation, which holds these.
+pub(super) fn waiting(me: i64, mine: Vec<i64>) -> Statement {
+    let text = format!(
+        "{WAITING} SELECT waiting.state, waiting.channel, waiting.origin, waiting.rank FROM waiting WHERE EXISTS (
+            SELECT 1 FROM ~entry entry WHERE {OF_GROUP} AND entry.due_at <= @now AND {})",
+        free(1, 2)
+    );
+    Statement::of(text).with(me).with(List(mine))
+}
+
+/// Asks for what is due in groups, so many of each at most.
+pub(super) fn due_in(groups: &[DueGroup], latest_first: bool, me: i64, mine: Vec<i64>, most: usize) -> Statement {
+    of_groups(Statement::of(due_text(latest_first)), groups).with(me).with(List(mine)).with(at_most(most))
 }
 
 /// How many are read of a group beyond twice its share.

@@ -61,6 +61,11 @@ impl Error {
         }
     }
 
+    /// Whether it took longer than it may: less at once may do.
+    pub(super) fn took_too_long(&self) -> bool {
+        matches!(self, Self::TimedOut) || self.code() == Some(&SqlState::QUERY_CANCELED)
+    }
+
     /// Whether the same may succeed if it is tried again.
     pub(super) fn may_pass(&self) -> bool {
         self.is_of_others() || self.is_of_the_connection()

@@ -177,7 +177,7 @@ async fn answers(tx: &Tx<'_>, before: i64, limit: i64) -> Result<Vec<DeliveryId>
 async fn tidy(tx: &Tx<'_>) -> Result<(), Error> {
     let is_gone = "NOT EXISTS (SELECT 1 FROM ~replica replica WHERE replica.incarnation = its.incarnation)";
     let add_up = format!(
-        "WITH gone AS (DELETE FROM ~forgotten AS its WHERE its.incarnation <> 0 AND {is_gone} RETURNING its.entries)
+        "WITH gone AS (DELETE FROM ~forgotten AS its WHERE its.incarnation > 0 AND {is_gone} RETURNING its.entries)
          INSERT INTO ~forgotten AS known (incarnation, entries)
          SELECT 0, sum(gone.entries)::bigint FROM gone HAVING count(*) > 0
          ON CONFLICT (incarnation) DO UPDATE SET entries = known.entries + excluded.entries"

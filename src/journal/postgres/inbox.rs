@@ -94,6 +94,15 @@ impl Inbox {
         (notes + waits > 0).then_some(taken)
     }
 
+    /// Puts back what was taken, before all others.
+    pub(super) fn put_back(&self, notes: Vec<Noted>, waits: Vec<Wait>) {
+        let mut left = self.left.lock();
+        notes.into_iter().rev().for_each(|noted| left.notes.push_front(noted));
+        waits.into_iter().rev().for_each(|wait| left.waits.push_front(wait));
+        drop(left);
+        self.comes.notify_one();
+    }
+
     /// Waits until something comes. Something may be here already.
     pub(super) async fn comes(&self) {
         self.comes.notified().await;

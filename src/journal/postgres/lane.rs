@@ -10,6 +10,7 @@ use super::op::{Mine, Note, Noted, Stage, Taking, Wait};
 use super::take_in::Came;
 use super::writer::Writer;
 use crate::journal::{Begun, EntryId, JournalError};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
@@ -35,6 +36,8 @@ pub(super) struct Lane {
     inbox: Inbox,
     /// Held by whoever works.
     works: Mutex<()>,
+    /// Whether what is tried now could not be written before.
+    fails: AtomicBool,
 }
 
 /// Tries of one batch.
@@ -65,6 +68,11 @@ impl Lane {
         drop(self.works.lock().await);
     }
 
+    /// Whether what is tried now could not be written before.
+    pub(super) fn fails(&self) -> bool {
+        self.fails.load(Ordering::Relaxed)
+    }
+
     /// What was noted so far.
     pub(super) fn noted(&self) -> Noting {
         self.inbox.noted()
@@ -76,7 +84,7 @@ impl Lane {
         let mut connection = None;
         loop {
             let is_living = writer.incarnation.current().is_some();
-            let Some((notes, waits)) = self.inbox.take(batch::MOST, is_living) else {
+            let Some((mut notes, mut waits)) = self.inbox.take(batch::MOST, is_living) else {
                 if self.inbox.is_closed_and_empty() {
                     self.inbox.refuse(Duration::ZERO);
                     return;
@@ -84,6 +92,8 @@ impl Lane {
                 self.sleep(writer, is_living).await;
                 continue;
             };
+            let (late_notes, late_waits) = batch::leave_out(&mut notes, &mut waits);
+            self.inbox.put_back(late_notes, late_waits);
             let waits = waits.into_iter().filter_map(|wait| numbered(wait, writer)).collect();
             let mut batches = vec![Batch::of(notes, waits)];
             while let Some(batch) = batches.pop() {
@@ -107,23 +117,26 @@ impl Lane {
         }
     }
 
-    /// Writes a batch, again and again while that may help. Returns those that are to be written each alone, since one of them is
-    /// at fault.
+    /// Writes a batch, again and again while that may help. Returns the parts that are to be written each alone, since one of them
+    /// is at fault or they took too long together.
     async fn write(&self, mut batch: Batch, writer: &Writer, connection: &mut Option<Connection>) -> Vec<Batch> {
         let mut tries = Tries::default();
         loop {
             self.leave_out(&mut batch, writer, &tries);
             if batch.len() == 0 {
+                self.fails.store(false, Ordering::Relaxed);
                 return Vec::new();
             }
             let error = match attempt(&batch, writer, connection).await {
                 Ok(done) => {
                     writer.meters.set_writable(true);
+                    self.fails.store(false, Ordering::Relaxed);
                     self.answer(batch, done, writer, &tries);
                     return Vec::new();
                 }
                 Err(error) => error,
             };
+            let was_connected = connection.is_some();
             if error.is_of_the_connection() {
                 *connection = None;
                 tries.is_unsure = true;
@@ -136,6 +149,10 @@ impl Lane {
                 self.give_up(batch, writer);
                 return Vec::new();
             }
+            if error.took_too_long() && was_connected && tries.failed > 0 && batch.len() > 1 {
+                writer.meters.retry("too-long");
+                return batch.halves();
+            }
             writer.meters.retry(error.code().map_or("connection", |code| code.code()));
             self.failed(&error, writer, &mut tries);
             sleep(pause(tries.failed)).await;
@@ -146,6 +163,7 @@ impl Lane {
         tries.failed += 1;
         if tries.failed >= FAILS && error.is_of_the_connection() {
             writer.meters.set_writable(false);
+            self.fails.store(true, Ordering::Relaxed);
             self.inbox.fails();
         }
         tracing::debug!(%error, tries = tries.failed, "a batch of the journal is written again");

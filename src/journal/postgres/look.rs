@@ -4,6 +4,7 @@
 use super::database::{Kind, Work};
 use super::error::Error;
 use super::holds::Holds;
+use super::lane::Lane;
 use super::numbers::Bucket;
 use super::op::Note;
 use super::room;
@@ -46,7 +47,13 @@ pub(super) async fn look(writer: Arc<Writer>) {
             held(&writer).await
         };
         match looked.await {
-            Ok(held) => give_back(&writer, held, &mut unknown),
+            Ok(held) => {
+                give_back(&writer, held, &mut unknown);
+                // Only servers that write are asked; who has something to write finds out for itself.
+                if !writer.lanes.iter().any(Lane::fails) {
+                    writer.meters.set_writable(true);
+                }
+            }
             Err(error) => tracing::debug!(%error, "what is held in the journal could not be looked at"),
         }
         sleep(pause.max(LEAST_PAUSE)).await;

@@ -1,6 +1,6 @@
 //! What the sources of pending orders said, in SQL.
 
-use super::columns::{self, at_most, count, get, millis, number, optional_time};
+use super::columns::{at_most, count, get, millis, number, optional_time};
 use super::database::Tx;
 use super::error::Error;
 use super::fence::fence;

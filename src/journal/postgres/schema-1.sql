@@ -156,8 +156,8 @@ CREATE TABLE ~attempt (
     id bigint NOT NULL,
     attempt bigint NOT NULL,
     origin text NOT NULL,
-    -- the name of the replica that sent it
-    replica text NOT NULL,
+    -- the name of the replica that sent it; none for one that was copied from a file
+    replica text,
     began_at bigint NOT NULL,
     ended_at bigint,
     status integer,

@@ -2,7 +2,13 @@
 
 pub(in crate::journal) mod server;
 
+mod copying;
+
+mod crowded;
+
 pub(super) mod faults;
+
+mod turns;
 
 mod writing;
 
@@ -92,4 +98,24 @@ async fn it_does_so_whatever_goes_wrong_at_whichever_statement() {
     let faults = Arc::new(Faults::default());
     suite::all(&|| Box::new(Schema { settings: settings(), faults: Some(Arc::clone(&faults)) })).await;
     assert!(faults.count() > 200, "only {} went wrong", faults.count());
+}
+
+/// A journal in a schema of its own, which two replicas work on by turns.
+struct Shared(DatabaseSettings);
+
+impl Store for Shared {
+    fn own_clock(&self) -> Option<Duration> {
+        Some(Duration::from_millis(500))
+    }
+
+    fn open_for(&self, room: Room) -> Journal {
+        turns::open_twice(&self.0, room)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_that_take_turns_do_so_together() {
+    if server::settings().is_some() {
+        suite::all(&|| Box::new(Shared(settings()))).await;
+    }
 }

@@ -87,7 +87,8 @@ fn cursor(row: &Row) -> Result<Cursor, Error> {
     Ok(Cursor { received_at: get(row, "received_at")?, entry: columns::entry(row, "id")? })
 }
 
-async fn list(tx: &Tx<'_>, filter: Filter, after: Option<Cursor>, limit: usize) -> Result<Page, Error> {
+/// A page of entries.
+pub(super) async fn list(tx: &Tx<'_>, filter: Filter, after: Option<Cursor>, limit: usize) -> Result<Page, Error> {
     let (found, next) = match &filter.text {
         Some(text) => with_text(tx, &filter, text, after, limit).await?,
         None => {

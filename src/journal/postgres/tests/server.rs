@@ -1,6 +1,7 @@
 //! A PostgreSQL for the journal's tests: a server that is started when it is first wanted and goes with the test binary, and in
 //! it a schema of its own for each test.
 
+#[allow(unreachable_pub, reason = "test binaries include it too")]
 #[path = "../../../../tests/support/databases.rs"]
 mod databases;
 
