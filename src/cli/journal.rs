@@ -29,7 +29,7 @@ enum Command {
     /// Print every record as JSON, one a line, oldest first; without the content of the callbacks.
     #[command(after_help = "The gate may be running.\n\nExit codes: 0 done, 1 failed, 2 wrong usage.")]
     Export(Export),
-    /// Read the whole file and say what is wrong with it.
+    /// Read the whole journal, file or database, and say what is wrong with it.
     #[command(
         after_help = "The gate may be running. If something is wrong: stop the gate, keep a copy of the file with its -wal, \
                       and see docs/operating.md.\n\nExit codes: 0 sound, 1 not sound, 2 wrong usage."

@@ -149,7 +149,7 @@ pub(super) use check::check;
 pub(super) use copy::copy;
 pub use tls::{BadUrl, shown};
 
-use super::{DatabaseSettings, Health, OpenError, Room};
+use super::{DatabaseSettings, OpenError, Room};
 use crate::observe::metrics::JournalMeters;
 use database::Database;
 use holds::Holds;

@@ -97,6 +97,7 @@ async fn what_another_gate_delivered_is_known_when_it_is_taken_in_and_vouched_fo
     let attempt = there.record.delivery.attempt(Some(7), Origin::Callback);
     let line = line(&there.record, &attempt);
     assert_eq!(line.map(|line| line.number), Some(7));
+    journal.queue.append(JournalEvent::AttemptStarted { attempt: line.unwrap(), verified: None, next: None });
     let accepted = Outcome::Accepted(acceptance("4200000000000000000000000001"));
     other.attempt_ended(&there.record, &attempt, line, accepted, None);
     journal.queue.flush().await.unwrap();

@@ -4,8 +4,6 @@ pub(in crate::journal) mod server;
 
 mod copying;
 
-mod crowded;
-
 pub(super) mod faults;
 
 mod turns;
