@@ -122,6 +122,10 @@ mod audit;
 
 mod act;
 
+mod changed;
+
+mod trail;
+
 mod redeliver;
 
 mod swept;
