@@ -123,6 +123,8 @@ impl<'g> Forwarder<'g> {
                     return Err(unsent(Reason::SecondPayment));
                 }
                 (NotSent::Unavailable(_) | NotSent::Lost, _) if is_observed(upstream_request.channel) => {
+                    // Nothing will say where the record goes on, so the follow-up is to ask.
+                    *held.lease = None;
                     let unkept = self.records.unkept(errand.record.delivery.id);
                     self.deliver(upstream_request, pass, Errand { record: &unkept, ..errand }, deadline).await
                 }

@@ -43,6 +43,8 @@ pub(super) struct Batch {
     pub(super) notes: Vec<Noted>,
     pub(super) takings: Vec<Box<Taking>>,
     pub(super) beginnings: Vec<Box<Beginning>>,
+    /// Whether some of it may have been written before.
+    pub(super) is_unsure: bool,
 }
 
 /// Where the answers of a batch will be.
@@ -84,20 +86,22 @@ impl Batch {
     pub(super) fn halves(mut self) -> Vec<Self> {
         if self.notes.len() > 1 {
             let rest = self.notes.split_off(self.notes.len() / 2);
-            let first = Self { notes: std::mem::replace(&mut self.notes, rest), ..Self::default() };
+            let notes = std::mem::replace(&mut self.notes, rest);
+            let first = Self { notes, is_unsure: self.is_unsure, ..Self::default() };
             return vec![first, self];
         }
         let takings = self.takings.split_off(self.takings.len() / 2);
         let beginnings = self.beginnings.split_off(self.beginnings.len() / 2);
-        let rest = Self { notes: Vec::new(), takings, beginnings };
+        let rest = Self { notes: Vec::new(), takings, beginnings, is_unsure: self.is_unsure };
         [self, rest].into_iter().filter(|half| half.len() > 0).collect()
     }
 
     /// Each alone.
     pub(super) fn split(self) -> Vec<Self> {
-        let notes = self.notes.into_iter().map(|noted| Self { notes: vec![noted], ..Self::default() });
-        let takings = self.takings.into_iter().map(|taking| Self { takings: vec![taking], ..Self::default() });
-        let beginnings = self.beginnings.into_iter().map(|one| Self { beginnings: vec![one], ..Self::default() });
+        let of = || Self { is_unsure: self.is_unsure, ..Self::default() };
+        let notes = self.notes.into_iter().map(|noted| Self { notes: vec![noted], ..of() });
+        let takings = self.takings.into_iter().map(|taking| Self { takings: vec![taking], ..of() });
+        let beginnings = self.beginnings.into_iter().map(|one| Self { beginnings: vec![one], ..of() });
         notes.chain(beginnings).chain(takings).collect()
     }
 

@@ -71,6 +71,18 @@ impl Error {
         self.is_of_others() || self.is_of_the_connection()
     }
 
+    /// Whether the database does not take anything of a journal's at the moment: tables or rights are missing, as while a backup is
+    /// restored. What must not be lost waits for it.
+    pub(super) fn is_of_the_layout(&self) -> bool {
+        let missing = [
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            SqlState::UNDEFINED_TABLE,
+            SqlState::INVALID_SCHEMA_NAME,
+            SqlState::UNDEFINED_COLUMN,
+        ];
+        self.code().is_some_and(|code| missing.contains(code))
+    }
+
     /// What a caller of the journal is told that wanted to write.
     pub(super) fn into_unwritten(self) -> JournalError {
         match self {

@@ -91,7 +91,7 @@ impl Lane<'_> {
     /// Writes a batch, again and again while that may help. Returns the parts that are to be written each alone, since one of them
     /// is at fault or they took too long together.
     async fn write(&self, mut batch: Batch, writer: &Writer, connection: &mut Option<Connection>) -> Vec<Batch> {
-        let mut tries = Tries::default();
+        let mut tries = Tries { failed: 0, is_unsure: batch.is_unsure };
         loop {
             self.leave_out(&mut batch, writer, &tries);
             if batch.len() == 0 {
@@ -110,10 +110,13 @@ impl Lane<'_> {
             let was_connected = connection.is_some();
             if error.is_of_the_connection() {
                 *connection = None;
-                tries.is_unsure = true;
             }
-            if !error.may_pass() || self.inbox.is_closed() && tries.failed >= LAST_TRIES {
-                if batch.len() > 1 && !error.may_pass() {
+            // What others were in the way of was undone.
+            tries.is_unsure |= !error.is_of_others();
+            batch.is_unsure = tries.is_unsure;
+            let may_pass = error.may_pass() || error.is_of_the_layout();
+            if !may_pass || self.inbox.is_closed() && tries.failed >= LAST_TRIES {
+                if batch.len() > 1 && !may_pass {
                     return batch.split();
                 }
                 tracing::error!(%error, "the journal's database does not take what is to be written");
@@ -161,10 +164,13 @@ impl Lane<'_> {
         batch::settle(&batch.notes, &writer.holds);
         self.inbox.are_durable(batch.notes.len());
         for taking in batch.takings {
-            writer.let_go(&taking, false);
+            writer.let_go(&taking, batch.is_unsure);
             Wait::TakeIn(taking).refuse(JournalError::Unavailable);
         }
         for one in batch.beginnings {
+            if let Some(mine) = one.mine.as_ref().filter(|_| batch.is_unsure) {
+                writer.give_back(&one, mine.id);
+            }
             Wait::Begin(one).refuse(JournalError::Unavailable);
         }
     }
@@ -284,7 +290,11 @@ fn numbered(mut wait: Wait, writer: &Writer) -> Option<Wait> {
 async fn attempt(batch: &Batch, writer: &Writer, connection: &mut Option<Connection>) -> Result<Done, Error> {
     let connected = match connection.take().filter(|connection| !connection.is_closed()) {
         Some(connected) => connected,
-        None => writer.database.connect().await?,
+        // Whatever is in the way of a connection, it says nothing of what is to be written.
+        None => writer.database.connect().await.map_err(|error| {
+            tracing::debug!(%error, "the journal's database cannot be reached");
+            Error::Away
+        })?,
     };
     let connected = connection.insert(connected);
     let began = Instant::now();

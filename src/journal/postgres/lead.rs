@@ -90,13 +90,14 @@ impl Columns {
 }
 
 /// The tables `c`, `line` and `led` behind a `WITH` that has `w`: what is known of each entry, the lines of the history, and the
-/// change. `c.may` says whether who says it may lead the entry on.
+/// change. `c.may` says whether who says it may lead the entry on: whoever holds it, or where nobody does, who has not been
+/// overtaken by what came of it since.
 pub(super) fn lead(w: &str) -> String {
     let brought = Rank::Brought as u8;
     format!(
         "c AS (SELECT w.*, o.state AS was, o.reason AS had,
              o.state = 'parked' AND o.reason = 'parked-by-operator' AS kept,
-             coalesce(o.holder = w.hold, w.hold IS NULL AND (o.holder IS NULL OR NOT EXISTS (
+             coalesce(o.holder = w.hold, w.hold IS NULL AND o.since <= @now - w.age AND (o.holder IS NULL OR NOT EXISTS (
                  SELECT 1 FROM ~replica r WHERE r.incarnation = o.holder AND r.alive_until > @now))) AS may,
              p.total_fee AS price, p.source AS price_source, p.listed_at AS price_at
          FROM {w} w JOIN ~entry o ON o.bucket = w.bucket AND o.id = w.entry
