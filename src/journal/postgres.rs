@@ -126,6 +126,10 @@ mod audit;
 
 mod act;
 
+mod changed;
+
+mod trail;
+
 mod redeliver;
 
 mod swept;

@@ -1,12 +1,12 @@
 //! Parking, going on, and sending again, in SQL: the change and its line in one transaction. What was read of an entry must still
 //! hold when it is changed; else all of it is done again.
 
-use super::audit::{self, Line};
-use super::columns;
+use super::changed::{all_of, tell};
 use super::database::Tx;
 use super::error::Error;
 use super::read::of_entries;
 use super::statement::Statement;
+use super::trail::{self, Line};
 use super::{Postgres, find, redeliver};
 use crate::domain::reason::Reason;
 use crate::journal::audit::{Act, Action, Audit, By};
@@ -71,7 +71,7 @@ pub(super) async fn act(
                 let (channel, order) = (search.channel, search.order_id.or(search.order));
                 let by = By::clone(&by);
                 let line_of = Audit { by, action, channel, order, entries, outcome: None, because: None };
-                audit::keep(tx, &line_of, &line).await?;
+                trail::keep(tx, &line_of, &line).await?;
             }
             Ok(entries)
         })
@@ -93,32 +93,4 @@ async fn make(tx: &Tx<'_>, change: Change, search: &Search, limit: usize, line: 
     all_of(&entries, &changed)?;
     tell(tx, &entries, what, reason, line).await?;
     Ok(entries)
-}
-
-/// Adds a line to what happened to each of these entries.
-pub(super) async fn tell(
-    tx: &Tx<'_>,
-    entries: &[EntryId],
-    what: &'static str,
-    reason: Option<Reason>,
-    line: &Line,
-) -> Result<(), Error> {
-    let text = "INSERT INTO ~event (bucket, entry, id, at, what, reason, replica)
-        SELECT wanted.bucket, wanted.id, $3, @now, $4, $5, $6 FROM unnest($1::smallint[], $2::bigint[]) AS wanted (bucket, id)
-        ON CONFLICT (bucket, entry, id) DO NOTHING";
-    let tell = of_entries(Statement::of(text), entries)
-        .with(line.id)
-        .with(what)
-        .with(reason.map(Reason::code))
-        .with(line.replica.clone());
-    tx.rows(tell).await.map(drop)
-}
-
-/// Whether all of these rows are there: those of other entries were changed meanwhile.
-pub(super) fn all_of(entries: &[EntryId], changed: &[tokio_postgres::Row]) -> Result<(), Error> {
-    let mut found: Vec<EntryId> = changed.iter().map(|row| columns::entry(row, "id")).collect::<Result<_, _>>()?;
-    found.sort_unstable();
-    let mut wanted = entries.to_vec();
-    wanted.sort_unstable();
-    if found == wanted { Ok(()) } else { Err(Error::Overtaken) }
 }

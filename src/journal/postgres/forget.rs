@@ -7,7 +7,7 @@ use super::error::Error;
 use super::owners::{self, Outlived};
 use super::read::of_entries;
 use super::statement::{List, Statement};
-use super::{Postgres, audit, clock, refusals, sweeps};
+use super::{Postgres, clock, refusals, sweeps, trail};
 use crate::journal::{DeliveryId, EntryId, EntryKey, Forgotten, JournalError, Keep, State};
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -40,7 +40,7 @@ async fn forget_in(tx: &Tx<'_>, keep: Keep, limit: usize, me: i64) -> Result<For
         let [rows, sweeps, listed] = sweeps::forget(before, limit);
         [
             refusals::forget(before, limit),
-            audit::forget(before, limit),
+            trail::forget(before, limit),
             owners::forget(millis(keep.entries), limit),
             rows,
             sweeps,

@@ -1,14 +1,14 @@
 //! What waits for an upstream, in SQL. What was brought forward stands in a group of its own (`rank`), so that none of it has to
 //! be walked through to find what was not.
 
-use super::act::tell;
-use super::audit::Line;
+use super::changed::tell;
 use super::columns::{at_most, millis, rank_column};
 use super::database::Tx;
 use super::due::{CANDIDATE, Candidate, OF_GROUP, When, candidate, claim, free, group, mine, of_groups, settled};
 use super::error::Error;
 use super::kinds::{KINDS, OF_KIND, kinds_in, of_kinds};
 use super::statement::{List, Statement};
+use super::trail::Line;
 use super::{Postgres, columns};
 use crate::domain::clock;
 use crate::domain::order::ChannelId;

@@ -1,12 +1,12 @@
 //! Sending again, in SQL: what a person has to decide for that, the change, and its line, in one transaction.
 
-use super::act::{all_of, tell};
-use super::audit::{self, Line};
+use super::changed::{all_of, tell};
 use super::columns::{self, get, money, number, parsed};
 use super::database::Tx;
 use super::error::Error;
 use super::read::{self, of_entries};
 use super::statement::{List, Statement};
+use super::trail::{self, Line};
 use super::{Postgres, find};
 use crate::domain::money::Money;
 use crate::domain::order::OutTradeNo;
@@ -154,7 +154,7 @@ async fn make_due(tx: &Tx<'_>, wanted: &Redelivery, line: &Line) -> Result<Redel
         outcome: outcome(*given, free.iter().map(|one| &one.needed)),
         because: because.clone(),
     };
-    audit::keep(tx, &told, line).await?;
+    trail::keep(tx, &told, line).await?;
     Ok(done)
 }
 

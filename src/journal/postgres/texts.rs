@@ -6,7 +6,6 @@ use super::error::Error;
 use super::kinds::Kind;
 use super::read::of_entries;
 use super::statement::Statement;
-use super::view::{behind, span};
 use crate::domain::order::OrderId;
 use crate::journal::EntryId;
 use crate::journal::view::{Cursor, Filter};
@@ -128,4 +127,15 @@ fn looked(row: &Row) -> Result<Looked, Error> {
         },
         has_text: get(row, "has_text")?,
     })
+}
+
+/// From when to when: the first inclusive, the second exclusive.
+pub(super) fn span(filter: &Filter) -> (i64, i64) {
+    let since = filter.since.map_or(i64::MIN, |since| since.as_millisecond());
+    (since, filter.until.map_or(i64::MAX, |until| until.as_millisecond()))
+}
+
+/// What is behind the last text that begins with this one; the bytes of ids are ASCII.
+pub(super) fn behind(text: &OrderId) -> String {
+    format!("{text}\u{7f}")
 }

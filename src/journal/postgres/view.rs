@@ -11,7 +11,7 @@ use super::find::entries;
 use super::kinds::{KINDS, Kind, OF_KIND, kinds, of_kinds};
 use super::read::{self, by_place, of_entries};
 use super::statement::Statement;
-use super::texts::Look;
+use super::texts::{Look, behind, span};
 use super::{Postgres, refusals};
 use crate::domain::order::{ChannelId, OrderId};
 use crate::domain::reason::Reason;
@@ -39,12 +39,6 @@ impl Views for Postgres {
     fn refusals(&self, filter: RefusedFilter, before: Option<i64>, limit: usize) -> BoxFuture<'_, Vec<(i64, Refused)>> {
         self.database.read(move |tx| Box::pin(refusals::list(tx, filter, before, limit)))
     }
-}
-
-/// From when to when: the first inclusive, the second exclusive.
-pub(super) fn span(filter: &Filter) -> (i64, i64) {
-    let since = filter.since.map_or(i64::MIN, |since| since.as_millisecond());
-    (since, filter.until.map_or(i64::MAX, |until| until.as_millisecond()))
 }
 
 /// Of each kind the latest entry, then of the kinds with the latest ones as many as there may be, and of these the latest.
@@ -152,11 +146,6 @@ async fn few_of_kinds(tx: &Tx<'_>, filter: &Filter) -> Result<Option<Vec<EntryId
     );
     let few = of_kinds(Statement::of(text), wanted.iter()).with(since).with(until).with(at_most(MOST_SORTED + 1));
     Ok(Some(numbers(tx, few).await?).filter(|few| few.len() <= MOST_SORTED))
-}
-
-/// What is behind the last text that begins with this one; the bytes of ids are ASCII.
-pub(super) fn behind(text: &OrderId) -> String {
-    format!("{text}\u{7f}")
 }
 
 /// Some entries with numbers below `before` that have a text at the beginning of an id, in an order, and whether these
