@@ -28,15 +28,19 @@ use tokio::task::block_in_place;
 /// Opens the journal as a gate does.
 fn open(settings: &DatabaseSettings, room: Room) -> Arc<Postgres> {
     let opening = Postgres::open(settings, room, JournalMeters::default());
+    Arc::new(block_in_place(|| Handle::current().block_on(opening)).unwrap())
+}
+
+/// As [`open`], and waits until it is among the living: it is opened all the same where the database does not answer.
+fn open_living(settings: &DatabaseSettings, room: Room) -> Arc<Postgres> {
+    let opened = open(settings, room);
     let lives = async {
-        let opened = opening.await.unwrap();
-        // It is opened all the same where the database does not answer.
         while opened.incarnation.current().is_none() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        opened
     };
-    Arc::new(block_in_place(|| Handle::current().block_on(lives)))
+    block_in_place(|| Handle::current().block_on(lives));
+    opened
 }
 
 fn journal(opened: &Arc<Postgres>) -> Journal {
@@ -63,7 +67,7 @@ impl Store for Schema {
     }
 
     fn open_for(&self, room: Room) -> Journal {
-        let opened = open(&self.settings, room);
+        let opened = open_living(&self.settings, room);
         if let Some(faults) = &self.faults {
             faults.happen_in(&self.settings.schema);
         }
@@ -84,7 +88,6 @@ async fn it_does_what_every_journal_must() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it was not seen to pass to its end yet"]
 async fn it_does_so_where_every_transaction_is_serializable() {
     let serializable = || {
         let mut settings = settings();

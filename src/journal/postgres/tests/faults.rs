@@ -6,8 +6,8 @@ use parking_lot::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
-/// How often the same flight goes wrong at most before it comes through: who tries again is not to wait for too long.
-const IN_A_ROW: u32 = 2;
+/// How many flights come through after one that went wrong: whoever tries a whole transaction again is to come to its end.
+const QUIET: u32 = 12;
 
 /// Something that goes wrong with a flight of statements, at one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,8 +29,8 @@ pub(in crate::journal::postgres) struct Faults(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     seen: HashSet<(String, Fault)>,
-    /// How often the same flight went wrong since it came through.
-    in_a_row: HashMap<String, u32>,
+    /// How many flights are to come through before the next one goes wrong.
+    quiet: u32,
 }
 
 static BY_SCHEMA: LazyLock<Mutex<HashMap<String, Arc<Faults>>>> = LazyLock::new(Mutex::default);
@@ -48,10 +48,8 @@ impl Faults {
 
     fn next(&self, flight: &[Statement]) -> Option<(usize, Fault)> {
         let mut inner = self.0.lock();
-        let key: String = flight.iter().map(|statement| statement.sql.as_ref()).collect();
-        let in_a_row = inner.in_a_row.get(&key).copied().unwrap_or(0);
-        if in_a_row >= IN_A_ROW {
-            inner.in_a_row.remove(&key);
+        if inner.quiet > 0 {
+            inner.quiet -= 1;
             return None;
         }
         for (place, statement) in flight.iter().enumerate() {
@@ -59,12 +57,11 @@ impl Faults {
                 // Nothing is in the way of what only begins.
                 let can_be = !statement.sql.starts_with("BEGIN") || fault == Fault::Before;
                 if can_be && inner.seen.insert((statement.sql.clone().into_owned(), fault)) {
-                    inner.in_a_row.insert(key, in_a_row + 1);
+                    inner.quiet = QUIET;
                     return Some((place, fault));
                 }
             }
         }
-        inner.in_a_row.remove(&key);
         None
     }
 }
