@@ -110,9 +110,17 @@ fn of_a_database(
         || scraped(&world.scrape()).into_iter().filter(|(name, _)| is_of_a_database(name)).collect::<BTreeMap<_, _>>();
     let wanted: BTreeMap<_, _> = page.clone().into_iter().filter(|(name, _)| is_of_a_database(name)).collect();
     until("what is told of a journal in a database", || {
-        // So that something is done again.
-        server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'names'");
-        world.app_callback("PAID-1");
+        // So that something is under way when its connection ends, and is done again.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'names'");
+                }
+            });
+            for _ in 0..20 {
+                world.app_callback("PAID-1");
+            }
+        });
         of_ours() == wanted
     });
     Some(of_ours())

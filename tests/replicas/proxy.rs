@@ -74,11 +74,6 @@ impl Proxy {
             self.cuts();
         }
     }
-
-    /// How many connections were opened so far.
-    pub fn opened(&self) -> usize {
-        self.state.opened.load(Ordering::Relaxed)
-    }
 }
 
 fn connection(state: &Arc<State>, client: TcpStream, target: u16) {

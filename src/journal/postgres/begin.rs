@@ -33,7 +33,7 @@ pub(super) fn begin(postgres: &Postgres, sending: Sending) -> BoxFuture<'_, Begu
     let (reply, answer) = oneshot::channel();
     let bucket = Bucket::of(sending.order.as_str());
     let hold = postgres.holds.of(sending.entry);
-    let beginning = Beginning { sending, bucket, hold, mine: None, since: Instant::now(), reply, place };
+    let beginning = Beginning { sending, bucket, hold, mine: None, since: Instant::now(), reply, _place: place };
     postgres.writer.wait(Wait::Begin(Box::new(beginning)));
     Box::pin(async move { answer.await.unwrap_or(Err(JournalError::Unavailable)) })
 }

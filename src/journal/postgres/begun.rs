@@ -55,11 +55,6 @@ impl Attempts {
         }
     }
 
-    /// How an attempt began, which is under way.
-    pub(super) fn of(&self, attempt: &Attempt) -> Option<Known> {
-        self.0.lock().known.get(&(attempt.delivery, attempt.number)).copied()
-    }
-
     /// An attempt ended. How it began.
     pub(super) fn end(&self, attempt: &Attempt) -> Option<Known> {
         self.0.lock().remove((attempt.delivery, attempt.number))

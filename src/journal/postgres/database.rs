@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::error::Error;
 use super::statement::{Schema, Statement};
-use crate::journal::{BoxFuture, DatabaseSettings, JournalError};
+use crate::journal::{BoxFuture, DatabaseSettings};
 use parking_lot::Mutex;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -216,6 +216,3 @@ impl Database {
 fn writers(settings: &DatabaseSettings) -> usize {
     if settings.pool < ENOUGH { 1 } else { WRITERS }
 }
-
-/// What is answered where there is no database.
-pub(super) const AWAY: JournalError = JournalError::Unavailable;

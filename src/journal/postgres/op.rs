@@ -5,7 +5,7 @@ use super::content::Content;
 use super::holds::Ending;
 use super::incarnation::Current;
 use super::numbers::Bucket;
-use crate::journal::{Attempt, Begun, Callback, EntryId, JournalError, JournalEvent, Sending, Taken, Trust};
+use crate::journal::{Begun, Callback, EntryId, JournalError, JournalEvent, Sending, Taken, Trust};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -79,7 +79,7 @@ pub(super) struct Taking {
     pub(super) mine: Option<Mine>,
     pub(super) since: Instant,
     pub(super) reply: Reply<Taken>,
-    pub(super) place: Place,
+    pub(super) _place: Place,
 }
 
 /// A delivery to be sent.
@@ -93,7 +93,7 @@ pub(super) struct Beginning {
     pub(super) mine: Option<Mine>,
     pub(super) since: Instant,
     pub(super) reply: Reply<Begun>,
-    pub(super) place: Place,
+    pub(super) _place: Place,
 }
 
 /// A number that was made for an operation, and who does it.
@@ -159,16 +159,6 @@ impl Noted {
             self.note,
             Note::Event(JournalEvent::Again { .. } | JournalEvent::Flagged { .. } | JournalEvent::Refused(_))
         )
-    }
-
-    /// The attempt that it is about.
-    pub(super) const fn attempt(&self) -> Option<&Attempt> {
-        match &self.note {
-            Note::Event(JournalEvent::AttemptStarted { attempt, .. } | JournalEvent::AttemptEnded { attempt, .. }) => {
-                Some(attempt)
-            }
-            _ => None,
-        }
     }
 
     /// How long ago it was said, in milliseconds.

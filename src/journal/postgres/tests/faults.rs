@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 /// How many flights come through after one that went wrong: whoever tries a whole transaction again is to come to its end.
-const QUIET: u32 = 12;
+const QUIET: u32 = 40;
 
 /// Something that goes wrong with a flight of statements, at one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
