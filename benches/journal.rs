@@ -156,7 +156,7 @@ async fn database(url: &str) {
     let median = |of: fn(&[f64; 4]) -> f64| {
         let mut all: Vec<f64> = rounds.iter().map(of).collect();
         all.sort_by(f64::total_cmp);
-        all[ROUNDS / 2]
+        all.get(ROUNDS / 2).copied().unwrap_or_default()
     };
     println!(
         "medians: 64 at once {:.2} times 64 connections, 256 at once {:.2} times, {:.1} times one connection",

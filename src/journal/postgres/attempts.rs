@@ -57,6 +57,13 @@ const ENDED: &str = "WITH w AS (SELECT * FROM unnest($1::smallint[], $2::bigint[
     FROM w WHERE a.bucket = w.bucket AND a.entry = w.entry AND a.ended_at IS NULL
         AND (a.id = w.op OR w.op IS NULL AND a.attempt = w.attempt)";
 
+fn accepted(outcome: &Outcome) -> Option<&Acceptance> {
+    match outcome {
+        Outcome::Accepted(acceptance) => Some(acceptance),
+        Outcome::Answered(_) | Outcome::Failed(_) => None,
+    }
+}
+
 pub(super) fn ended(all: &[Ended<'_>]) -> Statement {
     let status = |outcome: &Outcome| match outcome {
         Outcome::Accepted(Acceptance { status, .. }) | Outcome::Answered(status) => Some(i32::from(status.as_u16())),
@@ -65,10 +72,6 @@ pub(super) fn ended(all: &[Ended<'_>]) -> Statement {
     let reason = |outcome: &Outcome| match outcome {
         Outcome::Failed(reason) => Some(reason.code()),
         Outcome::Accepted(_) | Outcome::Answered(_) => None,
-    };
-    let accepted = |outcome| match outcome {
-        &Outcome::Accepted(ref acceptance) => Some(acceptance),
-        _ => None,
     };
     let kept = |acceptance: &Acceptance| acceptance.body.as_ref().map(|_| write_headers(&acceptance.headers));
     let body = |acceptance: &Acceptance| acceptance.body.as_ref().map(|body| body.to_vec());

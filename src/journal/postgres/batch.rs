@@ -39,6 +39,7 @@ pub(super) fn leave_out(notes: &mut Vec<Noted>, waits: &mut Vec<Wait>) -> (Vec<N
 
 /// What is written together.
 #[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "they go from queue to queue, and are large")]
 pub(super) struct Batch {
     pub(super) notes: Vec<Noted>,
     pub(super) takings: Vec<Box<Taking>>,

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 /// Callbacks that wait for others to give way. There are no more than may wait at all.
 #[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "they come from a queue and go back, and are large")]
 pub(super) struct Crowd {
     waiting: Mutex<Vec<Box<Taking>>>,
     comes: Notify,

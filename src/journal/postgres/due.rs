@@ -334,7 +334,7 @@ struct Claiming<'h> {
 
 impl Claiming<'_> {
     /// It is known: these were claimed, and the rest was not.
-    fn is_known(mut self, claimed: &HashSet<EntryId>) {
+    fn keep(mut self, claimed: &HashSet<EntryId>) {
         for entry in std::mem::take(&mut self.entries) {
             if !claimed.contains(&entry) {
                 self.holds.forget(entry);
@@ -373,7 +373,7 @@ pub(super) async fn claim(
             Box::pin(async move { claim_in(tx, &wanted, me, when).await })
         })
         .await?;
-    claiming.is_known(&claimed);
+    claiming.keep(&claimed);
     Ok(jobs)
 }
 

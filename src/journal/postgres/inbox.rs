@@ -52,7 +52,7 @@ pub(super) struct Noting {
 
 impl Noting {
     /// Waits until they are durable, or cannot be made so at the moment.
-    pub(super) async fn is_durable(mut self) -> bool {
+    pub(super) async fn written(mut self) -> bool {
         let (until, failures) = (self.until, self.failures);
         let done = |written: &Written| written.durable >= until || written.failures > failures;
         self.written.wait_for(done).await.is_ok_and(|written| written.durable >= until)

@@ -206,7 +206,9 @@ impl Writer {
         if begun == Begun::Lost {
             self.lost(one.sending.entry);
             // The turn may have been taken all the same.
-            op.map(|op| self.give_back(&one, op));
+            if let Some(op) = op {
+                self.give_back(&one, op);
+            }
         }
         let attempt = match &begun {
             Begun::Number(number) => batch::remember(&one, *number, &self.attempts),

@@ -22,6 +22,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, JournalError>>;
 
 /// What nobody waits for.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are the large one")]
 pub(super) enum Note {
     Event(JournalEvent),
     /// A worker does not go on with an entry.

@@ -32,7 +32,8 @@ pub(super) fn take_in(
     let is_spent = postgres.writer.budget.spend(bytes, trust);
     let stage = if is_spent { Stage::Write } else { Stage::Look };
     let (mine, since) = (None, Instant::now());
-    let taking = Taking { callback, content, trust, due_in, bucket, stage, is_spent, mine, since, reply, _place: place };
+    let taking =
+        Taking { callback, content, trust, due_in, bucket, stage, is_spent, mine, since, reply, _place: place };
     postgres.writer.wait(Wait::TakeIn(Box::new(taking)));
     Box::pin(async move { answer.await.unwrap_or(Err(JournalError::Unavailable)) })
 }

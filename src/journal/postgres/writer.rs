@@ -117,7 +117,7 @@ impl Writer {
         let waits: Vec<_> = self.lanes.iter().map(Inbox::noted).collect();
         Box::pin(async move {
             for wait in waits {
-                if !wait.is_durable().await {
+                if !wait.written().await {
                     return Err(JournalError::Unavailable);
                 }
             }
