@@ -49,7 +49,7 @@ def run(port, request, rate, seconds, connections=64):
                 due_number += 1
             while waiting and idle:
                 content, due = waiting.popleft()
-                wire = idle.pop()
+                wire = idle.pop(0)  # by turns: the gate closes one that is not used at all
                 wire.send(content)
                 busy[wire] = (due, b"")
             pause = max(0.0, began + due_number / rate - time.perf_counter()) if due_number < many else 1.0
