@@ -119,7 +119,7 @@ fn without_the_operations_id_a_number_given_back_twice_is_given_out_twice() {
 }
 
 #[test]
-fn where_only_the_last_operation_is_known_one_done_again_after_anothers_costs_a_number() {
+fn where_only_the_last_operation_is_known_one_done_again_after_another_costs_a_number() {
     is_refuted(Flaw::OnlyLastOperation, forwarding(1), GAPS);
 }
 

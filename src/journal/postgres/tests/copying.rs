@@ -105,7 +105,7 @@ async fn fill_the_rest(journal: &Journal) {
     journal.queue.source_is(health).await.unwrap();
     let claim = OwnerClaim {
         transaction_id: TransactionId::parse("4200000000000000000000000077").unwrap(),
-        out_trade_no: number("NOWN"),
+        out_trade_no: number("NUM-OWN"),
         claimant: Owner { channel: app(), order: order("OWN") },
         same_merchant: vec![app()],
         shared_routes: Vec::new(),
