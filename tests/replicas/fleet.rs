@@ -122,7 +122,7 @@ impl Fleet {
 
     /// A callback of an order to a gate; `None` if that is gone or says nothing.
     pub fn asks(&self, gate: usize, order: &str) -> Option<Message> {
-        self.sends(gate, &Request::post("/pay/success").form(&format!("OrderID={order}&TotalFee=100")))
+        self.sends(gate, &Request::post("/pay/success").form(format!("OrderID={order}&TotalFee=100")))
     }
 
     /// The APP posts this form to a gate.
